@@ -1,0 +1,15 @@
+"""Errors and warnings that a user may want to catch."""
+
+from __future__ import annotations
+
+
+class TrialError(ValueError):
+    """The data or the arguments do not describe a usable two-arm trial (exit code 2)."""
+
+
+class DesignError(TrialError):
+    """The data contradict the stated design, such as a treatment that varies within a cluster."""
+
+
+class TauhatWarning(UserWarning):
+    """Something worth knowing that does not stop the analysis."""

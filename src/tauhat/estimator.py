@@ -1,0 +1,249 @@
+"""The estimator of individual effects: one interface for learners and ensembles."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData, check_covariates, validate_trial
+from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.resampling import bootstrap_standard_error, t_quantile
+
+
+class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+    r"""Estimator of the conditional average treatment effect of a two-arm trial.
+
+    .. math:: \tau(x, v) = E[Y(1) - Y(0) \mid X = x, V = v]
+
+    marginal over the unobserved cluster effect: the mean effect for persons
+    like this one in a new cluster.
+
+    Parameters
+    ----------
+    random_state
+        Seed; the same seed gives the same result whatever ``n_jobs``, the
+        order of the rows and the labels of the clusters.
+    n_jobs
+        Number of fits that run at once, each on one thread.
+
+    Attributes
+    ----------
+    has_draws
+        Whether `effect_draws` gives posterior draws.
+    flips_exactly
+        Whether exchanging the arms turns the sign of the effect to rounding
+        error (Markov chains do it only on average).
+    """
+
+    has_draws: ClassVar[bool] = False
+    flips_exactly: ClassVar[bool] = True
+
+    random_state: Any
+    n_jobs: int
+
+    @abstractmethod
+    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """Outcome regressions that `fit_effect` needs; equal ones are fitted once."""
+
+    @abstractmethod
+    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
+        """Fit the effect, given the declared regressions by name."""
+
+    @abstractmethod
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        """Effect at checked covariates of shape (k, p), shape (k,)."""
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy at the settings that a bootstrap can afford."""
+        from sklearn.base import clone
+
+        copy: Self = clone(self)
+        return copy
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        treatment: Any = None,
+        clusters: Any = None,
+        sample_weight: Any = None,
+        blocks: Any = None,
+        propensity: Any = None,
+    ) -> Self:
+        """Fit to a trial.
+
+        All but ``X`` and ``y`` are best given by name; the order is that of
+        ``fit(*trial)``.
+
+        Parameters
+        ----------
+        X
+            Numeric covariates without missing values, shape (n, p): individual-
+            and cluster-level columns side by side.
+        y
+            Outcome, shape (n,).
+        treatment
+            Arm, 0 (control) or 1 (treated), shape (n,); constant within cluster.
+        clusters
+            Cluster label of each row, of any type, shape (n,), or None when
+            persons were randomized.
+        sample_weight
+            Positive weights, shape (n,), or None.
+        blocks
+            Label of the randomization block of each row, or None.
+        propensity
+            Known probability of treatment, a number or one a row. None means
+            the share of treated units (within block) that the design fixed.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not make a two-arm trial; the message names the
+            argument, column or count.
+        """
+        if treatment is None:
+            raise ValueError("treatment is required: fit(X, y, treatment=...)")
+        data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)
+        if hasattr(X, "columns"):
+            self.feature_names_in_ = np.array(data.feature_names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self.fit_data(data)
+
+    def fit_data(self, data: TrialData) -> Self:
+        """Fit to arrays already checked and in canonical order."""
+        seed = resolve_seed(self.random_state)
+        declared = self.declare_nuisances(data, seed)
+        return self.fit_shared(data, fit_nuisances(declared, data, n_jobs=self.n_jobs), seed)
+
+    def fit_shared(self, data: TrialData, fits: Mapping[str, NuisanceFit], seed: int) -> Self:
+        """Fit from regressions computed elsewhere, by the declarations' keys."""
+        self.n_features_in_ = data.X.shape[1]
+        self.seed_ = seed
+        self.trial_data_ = data
+        self.fit_effect(data, pick(self.declare_nuisances(data, seed), fits), seed)
+        return self
+
+    def effect(self, X: Any) -> FloatArray:
+        """Effect of treatment for each person.
+
+        Parameters
+        ----------
+        X
+            Covariates with the columns of the fit, shape (k, p).
+
+        Returns
+        -------
+        ndarray, shape (k,)
+            In units of the outcome; positive means that treatment raises it.
+        """
+        return self.predict_effect(self._check_new(X))
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return `effect`, under the name that scikit-learn's tools call."""
+        return self.effect(X)
+
+    def effect_draws(self, X: Any) -> FloatArray:
+        """Posterior draws of the effect, shape (draws, k), for estimators that have them."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no posterior; use effect_interval for its uncertainty"
+        )
+
+    def effect_interval(
+        self, X: Any, *, level: float = 0.95, n_bootstrap: int = 40
+    ) -> tuple[FloatArray, FloatArray]:
+        r"""Pointwise interval of the effect.
+
+        Posterior quantiles where the estimator has draws. Otherwise
+
+        .. math:: \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}\; se(x)
+
+        with ``u`` randomized units and the standard deviation ``se`` over refits
+        at reduced settings on samples of whole units (clusters, or persons when
+        there are none) drawn with replacement within arm and block. The
+        bootstrap measures variance, not shrinkage: provisional, and short of
+        its nominal level where the effect is strongly nonlinear.
+
+        Parameters
+        ----------
+        X
+            Covariates with the columns of the fit, shape (k, p).
+        level
+            Nominal coverage for one person, averaged over persons.
+        n_bootstrap
+            Number of refits.
+
+        Returns
+        -------
+        lower, upper
+            Each of shape (k,).
+
+        Raises
+        ------
+        ValueError
+            If ``level`` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        checked = self._check_new(X)
+        if self.has_draws:
+            tail = (1 - level) / 2
+            draws = self.effect_draws(X)
+            lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+            return lower, upper
+        centre = self.predict_effect(checked)
+        error = bootstrap_standard_error(
+            self.reduced(),
+            self.trial_data_,
+            checked,
+            n_bootstrap=n_bootstrap,
+            seed=derive_seed(self.seed_, "bootstrap"),
+            n_jobs=self.n_jobs,
+        )
+        half = t_quantile(level, self.trial_data_.n_units - 2) * error
+        return centre - half, centre + half
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        treatment: Any = None,
+        clusters: Any = None,
+        sample_weight: Any = None,
+        blocks: Any = None,
+        propensity: Any = None,
+    ) -> float:
+        r"""Negative mean squared distance to the transformed outcome, for model selection.
+
+        .. math:: -\frac1n \sum_i \Big(\frac{(A_i-\pi_i) Y_i}{\pi_i(1-\pi_i)} - \hat\tau(X_i)\Big)^2
+
+        Parameters are those of `fit`, on rows that the fit did not see.
+
+        Returns
+        -------
+        float
+            Larger is better; only differences between estimators mean anything.
+        """
+        data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)
+        pi = data.propensity
+        transformed = (data.treatment - pi) * (data.y - data.y.mean()) / (pi * (1 - pi))
+        loss = (transformed - self.predict_effect(data.X)) ** 2
+        return -float(np.average(loss, weights=data.sample_weight))
+
+    def _check_new(self, X: Any) -> FloatArray:
+        check_is_fitted(self, "n_features_in_")
+        expected = self.trial_data_.feature_names
+        if hasattr(X, "columns") and not hasattr(self, "feature_names_in_"):
+            X = np.asarray(X, dtype=np.float64)
+        return check_covariates(X, expected)

@@ -1,0 +1,279 @@
+"""Declared outcome regressions, computed once each however many learners ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from joblib import hash as joblib_hash
+from sklearn.base import clone
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.base import OutcomeModel
+from tauhat.data import TrialData
+from tauhat.folds import assign_folds
+from tauhat.numerics.seeds import derive_seed
+from tauhat.parallel import run_tasks
+
+Arm = Literal[0, 1] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisance:
+    """One outcome regression that a learner needs.
+
+    Attributes
+    ----------
+    name
+        Key under which the learner finds the result.
+    model
+        Unfitted outcome model.
+    arm
+        Rows to learn from: 0 control, 1 treated, None all.
+    with_treatment
+        Whether the treatment is among the features (an S-learner's model).
+    n_folds
+        0 for one fit on all these rows; otherwise predictions for every row by
+        a model that never saw the row's fold (whole clusters).
+    seed
+        Seed of the model and of the folds, the same for equal regressions.
+    """
+
+    name: str
+    model: OutcomeModel
+    arm: Arm = None
+    with_treatment: bool = False
+    n_folds: int = 0
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """Equal for two declarations that describe the same regression."""
+        described = (
+            type(self.model).__qualname__,
+            self.model.get_params(deep=True),
+            self.arm,
+            self.with_treatment,
+            self.n_folds,
+            self.seed,
+        )
+        return str(joblib_hash(described))
+
+
+@dataclass(frozen=True)
+class NuisanceFit:
+    """Result of one declared regression.
+
+    Attributes
+    ----------
+    model
+        The model fitted on all declared rows (``n_folds`` 0), else None.
+    out_of_fold
+        Cross-fitted predictions, shape (n,) — or (n, 2) for control and
+        treated when the treatment is a feature — else None.
+    """
+
+    model: OutcomeModel | None = None
+    out_of_fold: FloatArray | None = None
+
+    @property
+    def fitted(self) -> OutcomeModel:
+        """The fitted model; an error when the declaration was cross-fitted only."""
+        if self.model is None:
+            raise RuntimeError("this nuisance was cross-fitted: it has no model for all rows")
+        return self.model
+
+    @property
+    def cross_fitted(self) -> FloatArray:
+        """The out-of-fold predictions; an error when there are none."""
+        if self.out_of_fold is None:
+            raise RuntimeError("this nuisance was fitted once: it has no out-of-fold predictions")
+        return self.out_of_fold
+
+
+def treatment_features(
+    X: FloatArray, treatment: FloatArray | IntArray | float, model: OutcomeModel
+) -> FloatArray:
+    """Features of an S-learner: covariates, treatment, and products if the model is additive.
+
+    The treatment enters as -1/2 and 1/2, so that swapping the arms only turns
+    the sign of its columns.
+    """
+    centred = np.broadcast_to(np.asarray(treatment, dtype=np.float64) - 0.5, len(X))[:, None]
+    if model.needs_interactions:
+        return np.hstack([X, centred, centred * X])
+    return np.hstack([X, centred])
+
+
+def declared_folds(data: TrialData, n_folds: int, seed: int) -> IntArray:
+    """Folds that every declaration with this seed and number of folds shares."""
+    return assign_folds(
+        data.treatment,
+        n_folds=n_folds,
+        random_state=seed,
+        clusters=data.clusters,
+        blocks=data.blocks,
+    )
+
+
+def _fit_model(nuisance: Nuisance, data: TrialData, rows: FloatArray | IntArray) -> OutcomeModel:
+    part = data.take(np.asarray(rows))
+    features = part.X
+    if nuisance.with_treatment:
+        features = treatment_features(part.X, part.treatment, nuisance.model)
+    model: OutcomeModel = clone(nuisance.model)
+    if "random_state" in model.get_params(deep=False):
+        model.set_params(random_state=derive_seed(nuisance.seed, "model"))
+    fitted: OutcomeModel = model.fit(
+        features, part.y, clusters=part.clusters, sample_weight=part.sample_weight
+    )
+    return fitted
+
+
+def fit_once(nuisance: Nuisance, data: TrialData) -> OutcomeModel:
+    """Fit one declared model on all its rows."""
+    rows = (
+        np.arange(data.n)
+        if nuisance.arm is None
+        else np.flatnonzero(data.treatment == nuisance.arm)
+    )
+    return _fit_model(nuisance, data, rows)
+
+
+def fit_without_fold(nuisance: Nuisance, data: TrialData, fold: int) -> FloatArray:
+    """Predictions for one fold by a model that never saw it.
+
+    Returns an array with one row a person of the fold: one column, or control
+    and treated predictions when the treatment is a feature.
+    """
+    folds = declared_folds(data, nuisance.n_folds, nuisance.seed)
+    learn = folds != fold
+    if nuisance.arm is not None:
+        learn &= data.treatment == nuisance.arm
+    model = _fit_model(nuisance, data, np.flatnonzero(learn))
+    X = data.X[folds == fold]
+    if nuisance.with_treatment:
+        return np.column_stack(
+            [model.predict(treatment_features(X, arm, model)) for arm in (0.0, 1.0)]
+        )
+    return model.predict(X)[:, None]
+
+
+def _run(task: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return task(*arguments)
+
+
+def _with_components(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
+    """The declarations with composite models replaced by the fits of their parts."""
+    flat: list[Nuisance] = []
+    for nuisance in nuisances:
+        parts = nuisance.model.components() if nuisance.n_folds == 0 else ()
+        if not parts:
+            flat.append(nuisance)
+        for name, part in parts:
+            inner = int(nuisance.model.get_params(deep=False)["n_folds"])
+            for folds in (0, inner):
+                flat.append(
+                    Nuisance(
+                        f"{nuisance.name}/{name}/{folds}",
+                        part,
+                        nuisance.arm,
+                        nuisance.with_treatment,
+                        folds,
+                        nuisance.seed,
+                    )
+                )
+    return flat
+
+
+def fit_nuisances(
+    nuisances: Sequence[Nuisance],
+    data: TrialData,
+    *,
+    n_jobs: int = 1,
+    on_done: Callable[[int, int], None] | None = None,
+) -> dict[str, NuisanceFit]:
+    """Fit every distinct declared regression once.
+
+    Parameters
+    ----------
+    nuisances
+        Declarations, of one learner or of all members of an ensemble.
+    data
+        The trial.
+    n_jobs
+        Number of fits at once.
+    on_done
+        Progress callback, see `tauhat.parallel.run_tasks`.
+
+    Returns
+    -------
+    dict
+        `NuisanceFit` by the declaration's ``key``.
+    """
+    distinct: dict[str, Nuisance] = {}
+    for nuisance in _with_components(nuisances):
+        distinct.setdefault(nuisance.key, nuisance)
+    tasks: list[tuple[Any, ...]] = []
+    places: list[tuple[str, int]] = []
+    folds: dict[tuple[int, int], IntArray] = {}
+    for key, nuisance in distinct.items():
+        if nuisance.n_folds == 0:
+            tasks.append((fit_once, (nuisance, data)))
+            places.append((key, -1))
+            continue
+        pair = (nuisance.n_folds, nuisance.seed)
+        if pair not in folds:
+            folds[pair] = declared_folds(data, *pair)
+        for fold in range(int(folds[pair].max()) + 1):
+            tasks.append((fit_without_fold, (nuisance, data, fold)))
+            places.append((key, fold))
+    results = run_tasks(_run, tasks, n_jobs=n_jobs, on_done=on_done)
+    fits: dict[str, NuisanceFit] = {}
+    held_out: dict[str, FloatArray] = {}
+    for (key, fold), result in zip(places, results, strict=True):
+        if fold < 0:
+            fits[key] = NuisanceFit(model=result)
+            continue
+        nuisance = distinct[key]
+        if key not in held_out:
+            held_out[key] = np.empty((data.n, 2 if nuisance.with_treatment else 1))
+        held_out[key][folds[nuisance.n_folds, nuisance.seed] == fold] = result
+    for key, predictions in held_out.items():
+        values = predictions if distinct[key].with_treatment else predictions[:, 0]
+        fits[key] = NuisanceFit(out_of_fold=values)
+    _assemble_composites(nuisances, data, fits)
+    return fits
+
+
+def _assemble_composites(
+    nuisances: Sequence[Nuisance], data: TrialData, fits: dict[str, NuisanceFit]
+) -> None:
+    """Put composite models together from the fits of their parts."""
+    for nuisance in nuisances:
+        if nuisance.key in fits:
+            continue
+        parts = _with_components([nuisance])
+        rows = (
+            np.arange(data.n)
+            if nuisance.arm is None
+            else np.flatnonzero(data.treatment == nuisance.arm)
+        )
+        models = [fits[part.key].fitted for part in parts[::2]]
+        columns = []
+        for part in parts[1::2]:
+            held_out = fits[part.key].cross_fitted[rows]
+            if nuisance.with_treatment:
+                held_out = np.take_along_axis(held_out, data.treatment[rows][:, None], 1)[:, 0]
+            columns.append(held_out)
+        weight = None if data.sample_weight is None else data.sample_weight[rows]
+        composite: Any = clone(nuisance.model)
+        composite.assemble(models, np.column_stack(columns), data.y[rows], weight)
+        fits[nuisance.key] = NuisanceFit(model=composite)
+
+
+def pick(nuisances: Sequence[Nuisance], fits: Mapping[str, NuisanceFit]) -> dict[str, NuisanceFit]:
+    """Results of a learner's own declarations, by the names it gave them."""
+    return {nuisance.name: fits[nuisance.key] for nuisance in nuisances}

@@ -1,0 +1,1 @@
+"""Pure array mathematics: no trials, no estimators, no input or output."""
