@@ -1,0 +1,423 @@
+"""Linear mixed models with a random intercept and ridge blocks, by exact REML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, optimize
+
+from tauhat._typing import FloatArray, IntArray
+
+# Ratios below exp(LOWER) are a variance of zero for every purpose; above exp(UPPER) the
+# residual is.
+_LOWER, _UPPER = -18.0, 12.0
+
+Penalty = Callable[[FloatArray], tuple[float, FloatArray]]
+
+
+@dataclass(frozen=True)
+class MixedFit:
+    """A fitted mixed model.
+
+    Attributes
+    ----------
+    coefficients
+        Fixed effects, then the random coefficients of each block, shape (k,).
+    covariance_root
+        Upper-triangular R with ``R'R`` the precision of the coefficients over
+        the residual variance, shape (k, k).
+    log_ratios
+        Log of each variance over the residual variance: one a block, then the
+        random intercept's if there are clusters.
+    residual_variance
+        Variance of the residuals.
+    between_cluster_variance
+        Variance of the random intercept (0 without clusters).
+    block_variances
+        Variance of each block's coefficients.
+    cluster_effects
+        Predicted random intercepts, shape (m,); empty without clusters.
+    restricted_log_likelihood
+        REML log-likelihood, with the constants that lme4 reports.
+    """
+
+    coefficients: FloatArray
+    covariance_root: FloatArray
+    log_ratios: FloatArray
+    residual_variance: float
+    between_cluster_variance: float
+    block_variances: FloatArray
+    cluster_effects: FloatArray
+    restricted_log_likelihood: float
+
+    def standard_errors(self, contrasts: FloatArray) -> FloatArray:
+        """Standard errors of ``contrasts @ coefficients`` for contrasts of shape (q, k)."""
+        solved = linalg.solve_triangular(self.covariance_root, contrasts.T, trans="T")
+        errors: FloatArray = np.sqrt(self.residual_variance * (solved**2).sum(axis=0))
+        return errors
+
+
+class MixedModel:
+    r"""Gaussian mixed model in Henderson's form.
+
+    .. math::
+        y = F\beta + \sum_k Z_k u_k + b_{c} + e,\quad
+        u_k \sim N(0, \varphi_k\sigma^2 I),\; b \sim N(0, \varphi_b\sigma^2),\;
+        e_i \sim N(0, \sigma^2 / w_i)
+
+    The residual variance is profiled out. With :math:`C = [F, Z_1, \dots]`, the
+    random intercept enters through cluster sums only, so one evaluation costs a
+    Cholesky factor of the size of ``C``'s columns whatever the number of rows.
+
+    Parameters
+    ----------
+    y
+        Outcome, shape (n,).
+    fixed
+        Columns with flat priors, of full column rank, shape (n, f).
+    blocks
+        Column blocks, each with one shared variance.
+    clusters
+        Cluster number 0 to m - 1 of each row, or None for no random intercept.
+    weight
+        Positive precision weights, or None.
+
+    Raises
+    ------
+    ValueError
+        If there are not more rows than fixed columns.
+    """
+
+    def __init__(
+        self,
+        y: FloatArray,
+        fixed: FloatArray,
+        blocks: Sequence[FloatArray] = (),
+        clusters: IntArray | None = None,
+        weight: FloatArray | None = None,
+    ) -> None:
+        n = len(y)
+        self.n_fixed = fixed.shape[1]
+        self.degrees_of_freedom = n - self.n_fixed
+        if self.degrees_of_freedom <= 0:
+            raise ValueError(
+                f"{n} rows cannot determine {self.n_fixed} fixed coefficients; shrink them"
+            )
+        self.block_sizes = np.array([block.shape[1] for block in blocks], dtype=np.int64)
+        edges = self.n_fixed + np.r_[0, np.cumsum(self.block_sizes)]
+        self.block_slices = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        columns = np.hstack([fixed, *blocks]) if blocks else fixed
+        weighted = columns if weight is None else columns * weight[:, None]
+        weighted_y = y if weight is None else y * weight
+        self.cross = columns.T @ weighted
+        self.cross_y = columns.T @ weighted_y
+        self.sum_squares = float(y @ weighted_y)
+        self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
+        self.has_clusters = clusters is not None
+        if clusters is None:
+            self.cluster_weight = np.zeros(0)
+            self.cluster_sums = np.zeros((0, columns.shape[1]))
+            self.cluster_sums_y = np.zeros(0)
+        else:
+            m = int(clusters.max()) + 1
+            ones = np.ones(n) if weight is None else weight
+            self.cluster_weight = np.bincount(clusters, weights=ones, minlength=m)
+            self.cluster_sums = np.zeros((m, columns.shape[1]))
+            np.add.at(self.cluster_sums, clusters, weighted)
+            self.cluster_sums_y = np.bincount(clusters, weights=weighted_y, minlength=m)
+
+    @property
+    def n_ratios(self) -> int:
+        """Number of variance ratios."""
+        return len(self.block_sizes) + int(self.has_clusters)
+
+    def _solve(
+        self, log_ratios: FloatArray
+    ) -> tuple[FloatArray, FloatArray, float, FloatArray, FloatArray]:
+        """Cholesky factor, coefficients, residual sum of squares, shrinkage, ratios."""
+        ratios = np.exp(log_ratios)
+        k = np.zeros(0)
+        precision = self.cross.copy()
+        right = self.cross_y
+        total = self.sum_squares
+        if self.has_clusters:
+            k = ratios[-1] / (1 + ratios[-1] * self.cluster_weight)
+            precision -= self.cluster_sums.T @ (k[:, None] * self.cluster_sums)
+            right = right - self.cluster_sums.T @ (k * self.cluster_sums_y)
+            total -= float(k @ self.cluster_sums_y**2)
+        for ratio, block in zip(ratios, self.block_slices, strict=False):
+            index = np.arange(block.start, block.stop)
+            precision[index, index] += 1 / ratio
+        root = linalg.cholesky(precision)
+        coefficients: FloatArray = linalg.cho_solve((root, False), right)
+        # Rounding can leave a perfect fit with a tiny negative sum of squares.
+        rss = max(total - float(right @ coefficients), 1e-12 * max(self.sum_squares, 1e-300))
+        return root, coefficients, rss, k, ratios
+
+    def objective(self, log_ratios: FloatArray) -> tuple[float, FloatArray]:
+        r"""Minus twice the profiled restricted log-likelihood, up to a constant, and gradient.
+
+        .. math:: (n-f)\log RSS + \log|V_b| + \sum_k q_k\log\varphi_k + \log|M|
+
+        where M is the precision of the coefficients.
+        """
+        root, coefficients, rss, _, ratios = self._solve(log_ratios)
+        df = self.degrees_of_freedom
+        value = df * np.log(rss) + 2 * np.log(np.diag(root)).sum()
+        gradient = np.zeros(len(log_ratios))
+        inverse_root = linalg.solve_triangular(root, np.eye(len(root)))
+        for j, block in enumerate(self.block_slices):
+            u = coefficients[block]
+            value += self.block_sizes[j] * log_ratios[j]
+            trace = float((inverse_root[block] ** 2).sum())
+            gradient[j] = (
+                -df * float(u @ u) / (ratios[j] * rss) + self.block_sizes[j] - trace / ratios[j]
+            )
+        if self.has_clusters:
+            shrink = 1 + ratios[-1] * self.cluster_weight
+            value += np.log(shrink).sum()
+            residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
+            slope = ratios[-1] / shrink**2
+            leverage = ((self.cluster_sums @ inverse_root) ** 2).sum(axis=1)
+            gradient[-1] = (
+                -df * float(slope @ residual_sums**2) / rss
+                + float((ratios[-1] * self.cluster_weight / shrink).sum())
+                - float(slope @ leverage)
+            )
+        return float(value), gradient
+
+    def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
+        """Maximise the restricted likelihood (plus a log prior) over the variance ratios.
+
+        Parameters
+        ----------
+        start
+            Log ratios to start from; default .1 for every ratio.
+        penalty
+            Function of the log ratios that returns minus twice a log prior and
+            its gradient.
+
+        Returns
+        -------
+        MixedFit
+        """
+        if self.n_ratios == 0:
+            return self.at(np.zeros(0))
+
+        def target(log_ratios: FloatArray) -> tuple[float, FloatArray]:
+            value, gradient = self.objective(log_ratios)
+            if penalty is not None:
+                extra, slope = penalty(log_ratios)
+                value, gradient = value + extra, gradient + slope
+            return value, gradient
+
+        first = np.full(self.n_ratios, np.log(0.1)) if start is None else start
+        best = _minimise(target, first)
+        if (best <= _LOWER + 1e-3).any():
+            # The deviance is flat near zero variance: a long step can get lost there.
+            retries = [best]
+            for ratio in (1e-3, 1e-2, 1.0):
+                retries.append(
+                    _minimise(target, np.where(best <= _LOWER + 1e-3, np.log(ratio), best))
+                )
+            best = min(retries, key=lambda point: target(point)[0])
+        return self.at(_polish(target, best))
+
+    def at(self, log_ratios: FloatArray) -> MixedFit:
+        """Return the fit at given log ratios."""
+        root, coefficients, rss, k, ratios = self._solve(log_ratios)
+        df = self.degrees_of_freedom
+        value, _ = self.objective(log_ratios)
+        variance = rss / df
+        at_zero = log_ratios <= _LOWER + 1e-3
+        ratios = np.where(at_zero, 0.0, ratios)
+        effects = k * (self.cluster_sums_y - self.cluster_sums @ coefficients)
+        loglik = -0.5 * (value + df * (np.log(2 * np.pi / df) + 1)) + 0.5 * self.log_weights
+        blocks = len(self.block_sizes)
+        return MixedFit(
+            coefficients=coefficients,
+            covariance_root=root,
+            log_ratios=np.asarray(log_ratios, dtype=np.float64),
+            residual_variance=variance,
+            between_cluster_variance=float(ratios[-1] * variance) if self.has_clusters else 0.0,
+            block_variances=ratios[:blocks] * variance,
+            cluster_effects=effects,
+            restricted_log_likelihood=float(loglik),
+        )
+
+    def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
+        r"""Satterthwaite degrees of freedom of one contrast of the coefficients.
+
+        .. math:: \nu = 2 v^2 / (g' A g)
+
+        with :math:`v` the contrast's variance, :math:`g` its gradient in the
+        variance parameters and :math:`A` twice the inverse Hessian of the
+        restricted deviance there (as in lmerTest). A ratio at zero counts as known.
+        """
+        free = np.flatnonzero(fit.log_ratios > _LOWER + 1e-3)
+        variance = fit.residual_variance
+        weights = linalg.cho_solve((fit.covariance_root, False), contrast)
+        v = variance * float(contrast @ weights)
+        q = len(free)
+        hessian = np.zeros((q + 1, q + 1))
+        df = self.degrees_of_freedom
+        hessian[q, q] = df
+        step = 1e-4
+        slopes = np.zeros(q + 1)
+        slopes[q] = v
+        _, _, _, _, ratios = self._solve(fit.log_ratios)
+        for a, j in enumerate(free):
+            moved = [fit.log_ratios.copy(), fit.log_ratios.copy()]
+            moved[0][j] -= step
+            moved[1][j] += step
+            deviances = [self._deviance_gradient(x, variance) for x in moved]
+            hessian[a, :q] = (deviances[1][free] - deviances[0][free]) / (2 * step)
+            rss = [self._solve(x)[2] for x in moved]
+            hessian[a, q] = hessian[q, a] = -(rss[1] - rss[0]) / (2 * step) / variance
+            if self.has_clusters and j == len(ratios) - 1:
+                slope = ratios[-1] / (1 + ratios[-1] * self.cluster_weight) ** 2
+                slopes[a] = variance * float(slope @ (self.cluster_sums @ weights) ** 2)
+            else:
+                part = weights[self.block_slices[j]]
+                slopes[a] = variance * float(part @ part) / ratios[j]
+        hessian[:q, :q] = (hessian[:q, :q] + hessian[:q, :q].T) / 2
+        spread = 2 * float(slopes @ np.linalg.solve(hessian, slopes))
+        return 2 * v**2 / spread
+
+    def _deviance_gradient(self, log_ratios: FloatArray, variance: float) -> FloatArray:
+        """Gradient of the restricted deviance in the log ratios at a fixed residual variance."""
+        _, profiled = self.objective(log_ratios)
+        _, coefficients, rss, _, ratios = self._solve(log_ratios)
+        fit_slope = np.array(
+            [
+                -float(coefficients[b] @ coefficients[b]) / ratios[j]
+                for j, b in enumerate(self.block_slices)
+            ]
+            + (
+                [
+                    -float(
+                        (ratios[-1] / (1 + ratios[-1] * self.cluster_weight) ** 2)
+                        @ (self.cluster_sums_y - self.cluster_sums @ coefficients) ** 2
+                    )
+                ]
+                if self.has_clusters
+                else []
+            )
+        )
+        adjusted: FloatArray = profiled + fit_slope * (1 / variance - self.degrees_of_freedom / rss)
+        return adjusted
+
+
+def _minimise(target: Penalty, start: FloatArray) -> FloatArray:
+    """Minimise by bounded quasi-Newton steps with the exact gradient."""
+    found = optimize.minimize(
+        target,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(_LOWER, _UPPER)] * len(start),
+        options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7},
+    )
+    return np.asarray(found.x, dtype=np.float64)
+
+
+def _polish(target: Penalty, point: FloatArray) -> FloatArray:
+    """Newton steps on the exact gradient, so that estimates agree to many digits."""
+    for _ in range(4):
+        value, gradient = target(point)
+        free = np.flatnonzero((point > _LOWER + 1e-3) & (point < _UPPER - 1e-3))
+        if len(free) == 0 or np.abs(gradient[free]).max() < 1e-9:
+            break
+        step = 1e-4
+        hessian = np.empty((len(free), len(free)))
+        for a, j in enumerate(free):
+            low, high = point.copy(), point.copy()
+            low[j] -= step
+            high[j] += step
+            hessian[a] = (target(high)[1][free] - target(low)[1][free]) / (2 * step)
+        hessian = (hessian + hessian.T) / 2
+        if np.linalg.eigvalsh(hessian).min() <= 1e-6:
+            break
+        proposal = point.copy()
+        proposal[free] -= np.linalg.solve(hessian, gradient[free])
+        if np.abs(proposal - point).max() > 1 or target(proposal)[0] > value + 1e-9:
+            break
+        point = np.clip(proposal, _LOWER, _UPPER)
+    return point
+
+
+def independent_columns(F: FloatArray, tolerance: float = 1e-9) -> IntArray:
+    """Positions of columns of ``F`` that are not linear combinations of earlier ones.
+
+    Parameters
+    ----------
+    F
+        Columns, shape (n, f).
+    tolerance
+        Share of a column's length that must be new.
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> independent_columns(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
+    [0, 2]
+    """
+    n, f = F.shape
+    kept: list[int] = []
+    basis = np.empty((n, min(n, f)))
+    for j in range(f):
+        column = F[:, j]
+        length = np.linalg.norm(column)
+        if length == 0 or len(kept) == n:
+            continue
+        used = basis[:, : len(kept)]
+        rest = column - used @ (used.T @ column)
+        rest -= used @ (used.T @ rest)
+        new = np.linalg.norm(rest)
+        if new > tolerance * length:
+            basis[:, len(kept)] = rest / new
+            kept.append(j)
+    return np.array(kept, dtype=np.int64)
+
+
+def fit_random_intercept(
+    y: FloatArray,
+    fixed: FloatArray,
+    clusters: IntArray,
+    weight: FloatArray | None = None,
+) -> MixedFit:
+    """REML fit of fixed effects and a random intercept; redundant columns get coefficient 0.
+
+    Parameters
+    ----------
+    y
+        Outcome, shape (n,).
+    fixed
+        Fixed-effect columns, an intercept among them if wanted, shape (n, f).
+    clusters
+        Cluster number 0 to m - 1 of each row, shape (n,).
+    weight
+        Precision weights, or None.
+
+    Returns
+    -------
+    MixedFit
+        Its ``coefficients`` belong to the columns of ``fixed`` that
+        `independent_columns` keeps.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> clusters = np.repeat(np.arange(50), 20)
+    >>> y = rng.normal(size=50)[clusters] + rng.normal(size=1000)
+    >>> fit = fit_random_intercept(y, np.ones((1000, 1)), clusters)
+    >>> 0.6 < fit.between_cluster_variance < 1.5
+    True
+    """
+    kept = fixed[:, independent_columns(fixed)]
+    return MixedModel(y, kept, clusters=clusters, weight=weight).fit()
