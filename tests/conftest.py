@@ -1,0 +1,49 @@
+"""What every test shares: one thread a fit, the real trials, the browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+for _variable in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+):
+    # Before NumPy is imported; a value that the caller chose stays.
+    os.environ.setdefault(_variable, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip browser tests, with the reason, where there is no Chromium."""
+    if shutil.which("chromium"):
+        return
+    reason = pytest.mark.skip(reason="no chromium on the PATH (Debian: apt-get install chromium)")
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real trials, which lie next to the checkout and not in it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real trials are not here: no folder {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser, for tests marked ``browser``."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium on the PATH (Debian: apt-get install chromium)")
+    return path

@@ -1,0 +1,149 @@
+"""The rooms of ARCHITECTURE.md against the code: imports point down, every module has a room."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "tauhat"
+LONGEST_MODULE = 450
+# The package's own __init__ offers the public names, so it stands above every room.
+FACADE = "tauhat"
+
+
+def read_rooms(text: str) -> tuple[dict[str, int], set[str]]:
+    """Layer of each room, lowest 0, and the rooms that are announced for later."""
+    block = re.search(r"<!-- rooms:.*?-->\s*```\n(.*?)```", text, flags=re.DOTALL)
+    assert block, "ARCHITECTURE.md has no block of rooms"
+    layers: dict[str, int] = {}
+    later: set[str] = set()
+    for layer, line in enumerate(filter(str.strip, block[1].splitlines())):
+        names, _, description = line.partition("  ")
+        for name in names.split():
+            assert name not in layers, f"ARCHITECTURE.md names the room {name} twice"
+            layers[name] = layer
+            if description.rstrip().endswith("(later)"):
+                later.add(name)
+    return layers, later
+
+
+LAYERS, LATER = read_rooms((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path, package: Path) -> tuple[str, ...]:
+    """Name of a module as its parts, such as ("tauhat", "outcome", "linear")."""
+    parts = (package.name, *path.relative_to(package).with_suffix("").parts)
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    """Room of a dotted name: its first part below the package."""
+    return parts[1] if len(parts) > 1 else FACADE
+
+
+def imported_rooms(
+    source: str, module: tuple[str, ...], *, is_package: bool
+) -> Iterator[tuple[int, str]]:
+    """Line and room of every import from tauhat, wherever in the module it stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                parts = tuple(alias.name.split("."))
+                if parts[0] == "tauhat":
+                    yield node.lineno, room_of(parts)
+        elif isinstance(node, ast.ImportFrom):
+            base: tuple[str, ...] = tuple(node.module.split(".")) if node.module else ()
+            if node.level:
+                above = node.level - 1 if is_package else node.level
+                base = module[: len(module) - above] + base
+            if base[:1] != ("tauhat",):
+                continue
+            if len(base) > 1:
+                yield node.lineno, room_of(base)
+                continue
+            for alias in node.names:
+                yield node.lineno, alias.name if alias.name in LAYERS else FACADE
+
+
+def violations(
+    source: str, module: tuple[str, ...], *, is_package: bool, layers: dict[str, int]
+) -> list[str]:
+    """Imports of a module that point to a higher room or to the package itself."""
+    room = room_of(module)
+    if room in (FACADE, "__main__"):
+        return []
+    found = []
+    for line, target in imported_rooms(source, module, is_package=is_package):
+        if target == FACADE:
+            found.append(f"{'.'.join(module)}:{line} imports the package itself")
+        elif layers[target] > layers[room]:
+            found.append(f"{'.'.join(module)}:{line} ({room}) imports the higher room {target}")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    found = violations(
+        path.read_text(encoding="utf-8"),
+        dotted(path, PACKAGE),
+        is_package=path.name == "__init__.py",
+        layers=LAYERS,
+    )
+    assert not found, "\n".join(found)
+
+
+def test_every_module_has_a_room_and_every_room_is_there() -> None:
+    on_disk = {room_of(dotted(path, PACKAGE)) for path in MODULES} - {FACADE, "__main__"}
+    assert on_disk == set(LAYERS) - LATER
+
+
+def test_modules_stay_short() -> None:
+    lengths = {
+        str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in MODULES
+    }
+    too_long = {name: length for name, length in lengths.items() if length > LONGEST_MODULE}
+    assert not too_long, f"longer than {LONGEST_MODULE} lines: {too_long}"
+
+
+@pytest.mark.parametrize(
+    ("source", "n_found"),
+    [
+        ("from tauhat.errors import TrialError", 0),
+        ("from tauhat.folds import assign_folds", 0),
+        ("from tauhat.cli import main", 1),
+        ("import tauhat.report.html as html", 1),
+        ("from tauhat import analysis, errors", 1),
+        ("import tauhat", 1),
+        ("from tauhat import Trial", 1),
+        ("from .report import html", 1),
+        ("from . import registry", 1),
+        ("import numpy as np\nfrom pandas import cli", 0),
+        ("def late():\n    from tauhat.cli import main\n    return main", 1),
+        ("if TYPE_CHECKING:\n    from tauhat.analysis import Analysis", 1),
+    ],
+)
+def test_the_check_sees_every_kind_of_import(source: str, n_found: int) -> None:
+    found = violations(source, ("tauhat", "folds"), is_package=False, layers=LAYERS)
+    assert len(found) == n_found
+
+
+def test_rooms_of_one_line_may_import_each_other() -> None:
+    source = "from tauhat.design_check import check_design"
+    assert not violations(source, ("tauhat", "trial"), is_package=False, layers=LAYERS)
+    reverse = "from ..trial import Trial"
+    assert not violations(
+        reverse, ("tauhat", "design_check", "parts"), is_package=False, layers=LAYERS
+    )
+
+
+def test_a_room_named_twice_is_an_error() -> None:
+    block = "<!-- rooms: -->\n```\nfolds  splits\ndata folds  arrays\n```\n"
+    with pytest.raises(AssertionError, match="folds twice"):
+        read_rooms(block)
