@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 
 from tauhat._typing import FloatArray, IntArray
 
@@ -97,3 +97,8 @@ class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def components(self) -> Sequence[tuple[str, OutcomeModel]]:
         """Models this one is made of, which an ensemble may fit once for all."""
         return ()
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy at the settings that a bootstrap can afford."""
+        copy: Self = clone(self)
+        return copy

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
@@ -62,8 +62,6 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def reduced(self) -> Self:
         """Return an unfitted copy at the settings that a bootstrap can afford."""
-        from sklearn.base import clone
-
         copy: Self = clone(self)
         return copy
 
@@ -125,14 +123,15 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Fit to arrays already checked and in canonical order."""
         seed = resolve_seed(self.random_state)
         declared = self.declare_nuisances(data, seed)
-        return self.fit_shared(data, fit_nuisances(declared, data, n_jobs=self.n_jobs), seed)
+        fits = fit_nuisances(declared, data, n_jobs=self.n_jobs)
+        return self.fit_with(data, pick(declared, fits), seed)
 
-    def fit_shared(self, data: TrialData, fits: Mapping[str, NuisanceFit], seed: int) -> Self:
-        """Fit from regressions computed elsewhere, by the declarations' keys."""
+    def fit_with(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> Self:
+        """Fit from the declared regressions, computed elsewhere, by their names."""
         self.n_features_in_ = data.X.shape[1]
         self.seed_ = seed
         self.trial_data_ = data
-        self.fit_effect(data, pick(self.declare_nuisances(data, seed), fits), seed)
+        self.fit_effect(data, nuisances, seed)
         return self
 
     def effect(self, X: Any) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -73,14 +74,23 @@ class NuisanceFit:
     out_of_fold
         Cross-fitted predictions, shape (n,) — or (n, 2) for control and
         treated when the treatment is a feature — else None.
+    error
+        The exception that the fit raised, if it did; raised again when the
+        result is asked for, so that one bad regression stops only its learners.
+    seconds
+        Time spent on the fit, over all folds.
     """
 
     model: OutcomeModel | None = None
     out_of_fold: FloatArray | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
 
     @property
     def fitted(self) -> OutcomeModel:
         """The fitted model; an error when the declaration was cross-fitted only."""
+        if self.error is not None:
+            raise self.error
         if self.model is None:
             raise RuntimeError("this nuisance was cross-fitted: it has no model for all rows")
         return self.model
@@ -88,6 +98,8 @@ class NuisanceFit:
     @property
     def cross_fitted(self) -> FloatArray:
         """The out-of-fold predictions; an error when there are none."""
+        if self.error is not None:
+            raise self.error
         if self.out_of_fold is None:
             raise RuntimeError("this nuisance was fitted once: it has no out-of-fold predictions")
         return self.out_of_fold
@@ -118,8 +130,8 @@ def declared_folds(data: TrialData, n_folds: int, seed: int) -> IntArray:
     )
 
 
-def _fit_model(nuisance: Nuisance, data: TrialData, rows: FloatArray | IntArray) -> OutcomeModel:
-    part = data.take(np.asarray(rows))
+def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeModel:
+    part = data.take(rows)
     features = part.X
     if nuisance.with_treatment:
         features = treatment_features(part.X, part.treatment, nuisance.model)
@@ -161,8 +173,21 @@ def fit_without_fold(nuisance: Nuisance, data: TrialData, fold: int) -> FloatArr
     return model.predict(X)[:, None]
 
 
-def _run(task: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    return task(*arguments)
+@dataclass(frozen=True)
+class _Outcome:
+    """What one task gave: a result or an exception, and the time it took."""
+
+    result: Any
+    error: Exception | None
+    seconds: float
+
+
+def _run(task: Callable[..., Any], arguments: tuple[Any, ...]) -> _Outcome:
+    start = time.perf_counter()
+    try:
+        return _Outcome(task(*arguments), None, time.perf_counter() - start)
+    except Exception as error:
+        return _Outcome(None, error, time.perf_counter() - start)
 
 
 def _with_components(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
@@ -230,22 +255,37 @@ def fit_nuisances(
         for fold in range(int(folds[pair].max()) + 1):
             tasks.append((fit_without_fold, (nuisance, data, fold)))
             places.append((key, fold))
-    results = run_tasks(_run, tasks, n_jobs=n_jobs, on_done=on_done)
+    outcomes = run_tasks(_run, tasks, n_jobs=n_jobs, on_done=on_done)
     fits: dict[str, NuisanceFit] = {}
-    held_out: dict[str, FloatArray] = {}
-    for (key, fold), result in zip(places, results, strict=True):
-        if fold < 0:
-            fits[key] = NuisanceFit(model=result)
-            continue
-        nuisance = distinct[key]
-        if key not in held_out:
-            held_out[key] = np.empty((data.n, 2 if nuisance.with_treatment else 1))
-        held_out[key][folds[nuisance.n_folds, nuisance.seed] == fold] = result
-    for key, predictions in held_out.items():
-        values = predictions if distinct[key].with_treatment else predictions[:, 0]
-        fits[key] = NuisanceFit(out_of_fold=values)
+    for key, nuisance in distinct.items():
+        own = [
+            (fold, outcome)
+            for (place, fold), outcome in zip(places, outcomes, strict=True)
+            if place == key
+        ]
+        fits[key] = _gather(nuisance, own, folds, data.n)
     _assemble_composites(nuisances, data, fits)
     return fits
+
+
+def _gather(
+    nuisance: Nuisance,
+    outcomes: Sequence[tuple[int, _Outcome]],
+    folds: Mapping[tuple[int, int], IntArray],
+    n: int,
+) -> NuisanceFit:
+    """One result from the tasks of one declaration."""
+    seconds = sum(outcome.seconds for _, outcome in outcomes)
+    errors = [outcome.error for _, outcome in outcomes if outcome.error is not None]
+    if errors:
+        return NuisanceFit(error=errors[0], seconds=seconds)
+    if nuisance.n_folds == 0:
+        return NuisanceFit(model=outcomes[0][1].result, seconds=seconds)
+    held_out = np.empty((n, 2 if nuisance.with_treatment else 1))
+    for fold, outcome in outcomes:
+        held_out[folds[nuisance.n_folds, nuisance.seed] == fold] = outcome.result
+    values = held_out if nuisance.with_treatment else held_out[:, 0]
+    return NuisanceFit(out_of_fold=values, seconds=seconds)
 
 
 def _assemble_composites(
@@ -256,6 +296,11 @@ def _assemble_composites(
         if nuisance.key in fits:
             continue
         parts = _with_components([nuisance])
+        failed = [fits[part.key].error for part in parts if fits[part.key].error is not None]
+        seconds = sum(fits[part.key].seconds for part in parts)
+        if failed:
+            fits[nuisance.key] = NuisanceFit(error=failed[0], seconds=seconds)
+            continue
         rows = (
             np.arange(data.n)
             if nuisance.arm is None
@@ -271,7 +316,7 @@ def _assemble_composites(
         weight = None if data.sample_weight is None else data.sample_weight[rows]
         composite: Any = clone(nuisance.model)
         composite.assemble(models, np.column_stack(columns), data.y[rows], weight)
-        fits[nuisance.key] = NuisanceFit(model=composite)
+        fits[nuisance.key] = NuisanceFit(model=composite, seconds=seconds)
 
 
 def pick(nuisances: Sequence[Nuisance], fits: Mapping[str, NuisanceFit]) -> dict[str, NuisanceFit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import linalg, optimize
@@ -107,7 +108,7 @@ class MixedModel:
             )
         self.block_sizes = np.array([block.shape[1] for block in blocks], dtype=np.int64)
         edges = self.n_fixed + np.r_[0, np.cumsum(self.block_sizes)]
-        self.block_slices = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        self.block_slices = [slice(a, b) for a, b in pairwise(edges)]
         columns = np.hstack([fixed, *blocks]) if blocks else fixed
         weighted = columns if weight is None else columns * weight[:, None]
         weighted_y = y if weight is None else y * weight
@@ -117,16 +118,16 @@ class MixedModel:
         self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
         self.has_clusters = clusters is not None
         if clusters is None:
-            self.cluster_weight = np.zeros(0)
-            self.cluster_sums = np.zeros((0, columns.shape[1]))
-            self.cluster_sums_y = np.zeros(0)
+            self.cluster_weight: FloatArray = np.zeros(0)
+            self.cluster_sums: FloatArray = np.zeros((0, columns.shape[1]))
+            self.cluster_sums_y: FloatArray = np.zeros(0)
         else:
             m = int(clusters.max()) + 1
             ones = np.ones(n) if weight is None else weight
-            self.cluster_weight = np.bincount(clusters, weights=ones, minlength=m)
+            self.cluster_weight = np.bincount(clusters, ones, m).astype(np.float64)
             self.cluster_sums = np.zeros((m, columns.shape[1]))
             np.add.at(self.cluster_sums, clusters, weighted)
-            self.cluster_sums_y = np.bincount(clusters, weights=weighted_y, minlength=m)
+            self.cluster_sums_y = np.bincount(clusters, weighted_y, m).astype(np.float64)
 
     @property
     def n_ratios(self) -> int:

@@ -1,0 +1,98 @@
+"""What the T-, X-, DR- and R-learners share: two models and an effect regression."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.base import OutcomeModel, VarianceComponents
+from tauhat.data import TrialData
+from tauhat.estimator import CateEstimator
+from tauhat.numerics.seeds import derive_seed
+
+N_FOLDS = 5
+
+
+class TwoStageLearner(CateEstimator):
+    """A learner that regresses a pseudo-outcome on the covariates.
+
+    Parameters
+    ----------
+    outcome_model
+        Regression of the outcome.
+    effect_model
+        Regression of the pseudo-outcome; None means another copy of
+        ``outcome_model``. Mixed models carry a random intercept in both stages.
+    random_state, n_jobs
+        As in `tauhat.CateEstimator`.
+    """
+
+    def __init__(
+        self,
+        outcome_model: OutcomeModel,
+        effect_model: OutcomeModel | None = None,
+        random_state: Any = None,
+        n_jobs: int = 1,
+    ) -> None:
+        self.outcome_model = outcome_model
+        self.effect_model = effect_model
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit_effect_model(
+        self,
+        data: TrialData,
+        rows: IntArray,
+        pseudo_outcome: FloatArray,
+        seed: int,
+        weight: FloatArray | None = None,
+    ) -> OutcomeModel:
+        """Regress a pseudo-outcome of some rows on their covariates.
+
+        Parameters
+        ----------
+        data
+            The trial.
+        rows
+            Rows to learn from.
+        pseudo_outcome
+            One value a row of ``rows``.
+        seed
+            Seed of the learner.
+        weight
+            Weights of the pseudo-outcome, multiplied by the trial's own.
+        """
+        part = data.take(rows)
+        if part.sample_weight is not None:
+            weight = part.sample_weight if weight is None else weight * part.sample_weight
+        chosen = self.outcome_model if self.effect_model is None else self.effect_model
+        model: OutcomeModel = clone(chosen)
+        if "random_state" in model.get_params(deep=False):
+            model.set_params(random_state=derive_seed(seed, "effect"))
+        return model.fit(part.X, pseudo_outcome, clusters=part.clusters, sample_weight=weight)
+
+    def reduced(self) -> Self:
+        """Return a copy with both models at bootstrap settings."""
+        copy: Self = clone(self)
+        copy.set_params(outcome_model=self.outcome_model.reduced())
+        if self.effect_model is not None:
+            copy.set_params(effect_model=self.effect_model.reduced())
+        return copy
+
+
+def pooled_components(models: list[OutcomeModel], sizes: list[int]) -> VarianceComponents:
+    """Variance components of models of separate arms, averaged by their numbers of rows.
+
+    Raises
+    ------
+    AttributeError
+        If the models have none.
+    """
+    parts: list[VarianceComponents] = [model.variance_components_ for model in models]  # type: ignore[attr-defined]
+    return VarianceComponents(
+        between_cluster=float(np.average([p.between_cluster for p in parts], weights=sizes)),
+        residual=float(np.average([p.residual for p in parts], weights=sizes)),
+    )

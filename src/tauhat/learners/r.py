@@ -1,0 +1,59 @@
+"""R-learner: regress residualised outcome on residualised treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.learners.meta import N_FOLDS, TwoStageLearner
+from tauhat.nuisance import Nuisance, NuisanceFit
+
+
+class RLearner(TwoStageLearner):
+    r"""Weighted regression that minimises Robinson's loss.
+
+    .. math::
+        \hat\tau = \arg\min_\tau \sum_i
+        \big[\{Y_i - \hat m(X_i)\} - (A_i - \pi_i)\,\tau(X_i)\big]^2
+
+    fitted as a regression of :math:`(Y_i - \hat m(X_i)) / (A_i - \pi_i)` with weights
+    :math:`(A_i - \pi_i)^2`; :math:`\hat m` is cross-fitted over whole clusters and
+    the propensity is known.
+
+    Parameters
+    ----------
+    outcome_model, effect_model, random_state, n_jobs
+        As in `tauhat.learners.meta.TwoStageLearner`.
+
+    References
+    ----------
+    Nie and Wager (2021), Biometrika 108:299-319.
+
+    Examples
+    --------
+    >>> from tauhat.outcome.linear_mixed import LinearMixedModel
+    >>> rng = np.random.default_rng(1)
+    >>> X, A = rng.normal(size=(400, 2)), rng.integers(0, 2, 400)
+    >>> y = X[:, 0] + A * (1 + X[:, 1]) + 0.1 * rng.normal(size=400)
+    >>> model = RLearner(LinearMixedModel(), random_state=1).fit(X, y, treatment=A)
+    >>> bool(abs(model.effect([[0.0, 1.0]])[0] - 2) < 0.3)
+    True
+    """
+
+    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """One cross-fitted regression of the outcome on the covariates alone."""
+        return [Nuisance("mean", self.outcome_model, n_folds=N_FOLDS, seed=seed)]
+
+    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
+        """Regress the ratio of residuals with the squared treatment residual as weight."""
+        contrast = data.treatment - data.propensity
+        ratio = (data.y - nuisances["mean"].cross_fitted) / contrast
+        weight = contrast**2 / np.mean(contrast**2)
+        self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), ratio, seed, weight)
+
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        """Effect at checked covariates, shape (k,)."""
+        return self.effect_model_.predict(X)

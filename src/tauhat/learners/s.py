@@ -1,0 +1,94 @@
+"""S-learner: one outcome regression with the treatment among its covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from sklearn.base import clone
+
+from tauhat._typing import FloatArray
+from tauhat.base import OutcomeModel, VarianceComponents
+from tauhat.data import TrialData
+from tauhat.estimator import CateEstimator
+from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
+
+
+class SLearner(CateEstimator):
+    r"""Difference of one regression's predictions under treatment and control.
+
+    .. math:: \hat\tau(x) = \hat\mu(x, 1) - \hat\mu(x, 0)
+
+    Models that are additive in their columns get the products of treatment and
+    covariates too, since their effect would otherwise be a constant.
+
+    Parameters
+    ----------
+    outcome_model
+        The regression.
+    random_state, n_jobs
+        As in `tauhat.CateEstimator`.
+
+    References
+    ----------
+    Künzel, Sekhon, Bickel and Yu (2019), PNAS 116:4156-4165.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tauhat.outcome.linear_mixed import LinearMixedModel
+    >>> rng = np.random.default_rng(1)
+    >>> X, A = rng.normal(size=(400, 2)), rng.integers(0, 2, 400)
+    >>> y = X[:, 0] + A * (1 + X[:, 1]) + 0.1 * rng.normal(size=400)
+    >>> model = SLearner(LinearMixedModel(), random_state=1).fit(X, y, treatment=A)
+    >>> bool(abs(model.effect([[0.0, 1.0]])[0] - 2) < 0.1)
+    True
+    """
+
+    flips_exactly: ClassVar[bool] = False
+
+    def __init__(
+        self, outcome_model: OutcomeModel, random_state: Any = None, n_jobs: int = 1
+    ) -> None:
+        self.outcome_model = outcome_model
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @property
+    def has_draws(self) -> bool:  # type: ignore[override]
+        """Whether the outcome model has posterior draws."""
+        return hasattr(self.outcome_model, "predict_draws")
+
+    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """One regression of the outcome on covariates and treatment."""
+        return [Nuisance("outcome", self.outcome_model, with_treatment=True, seed=seed)]
+
+    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
+        """Keep the fitted regression."""
+        self.model_ = nuisances["outcome"].fitted
+
+    @property
+    def variance_components_(self) -> VarianceComponents:
+        """Variance components of a mixed outcome model."""
+        components: VarianceComponents = self.model_.variance_components_  # type: ignore[attr-defined]
+        return components
+
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        """Effect at checked covariates, shape (k,)."""
+        treated = self.model_.predict(treatment_features(X, 1.0, self.model_))
+        return treated - self.model_.predict(treatment_features(X, 0.0, self.model_))
+
+    def effect_draws(self, X: Any) -> FloatArray:
+        """Posterior draws of the effect, shape (draws, k), if the model has them."""
+        if not self.has_draws:
+            return super().effect_draws(X)
+        checked = self._check_new(X)
+        model: Any = self.model_
+        treated: FloatArray = model.predict_draws(treatment_features(checked, 1.0, model))
+        draws: FloatArray = treated - model.predict_draws(treatment_features(checked, 0.0, model))
+        return draws
+
+    def reduced(self) -> Self:
+        """Return a copy with the outcome model at bootstrap settings."""
+        copy: Self = clone(self)
+        return copy.set_params(outcome_model=self.outcome_model.reduced())

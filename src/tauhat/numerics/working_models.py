@@ -1,0 +1,208 @@
+"""Working regressions for covariate adjustment, with exact leave-one-out refits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+
+
+class ExchangeableWorkingModel:
+    r"""Ridge-penalized GLS of an outcome with an exchangeable correlation within clusters.
+
+    With :math:`V_i = (1 - \rho) I + \rho 1 1'` the Gram matrix is a sum over
+    clusters, so that leaving a cluster out is a subtraction and a small solve.
+    Covariates are scaled to standard deviation 1 and penalized by their number,
+    the posterior mean under independent normal coefficients that share the
+    outcome's variance equally; fixed columns are free.
+
+    Parameters
+    ----------
+    y
+        Outcome, shape (n,).
+    fixed
+        Columns never penalized, the treatment among them, shape (n, k). The
+        last one is the treatment, which `adjusted_means` does not subtract.
+    covariates
+        Penalized columns, shape (n, p).
+    clusters
+        Cluster 0 to m - 1 of each row, shape (n,).
+    weight
+        Weight of each row, mean 1, shape (n,).
+    correlation
+        Working correlation between two members of a cluster.
+    penalty
+        Penalty of a covariate over the number of covariates.
+
+    Attributes
+    ----------
+    sizes
+        Total weight of each cluster, shape (m,).
+
+    Examples
+    --------
+    >>> clusters = np.repeat([0, 1, 2, 3], 2)
+    >>> y = np.array([0.0, 1, 2, 3, 1, 2, 3, 4])
+    >>> arm = (clusters % 2).astype(float)
+    >>> model = ExchangeableWorkingModel(
+    ...     y, np.column_stack([np.ones(8), arm]), np.arange(8.0)[:, None] % 2,
+    ...     clusters=clusters, weight=np.ones(8), correlation=0.05)
+    >>> coefficients, without_each = model.jackknife()
+    >>> without_each.shape
+    (4, 3)
+    """
+
+    def __init__(
+        self,
+        y: FloatArray,
+        fixed: FloatArray,
+        covariates: FloatArray,
+        *,
+        clusters: IntArray,
+        weight: FloatArray,
+        correlation: float,
+        penalty: float = 1.0,
+    ) -> None:
+        scaled = standardize(covariates, weight)
+        design = np.column_stack([fixed, scaled])
+        n_clusters = int(clusters.max()) + 1
+        self.sizes: FloatArray = np.bincount(clusters, weights=weight, minlength=n_clusters)
+        self._free = fixed.shape[1]
+        center = float((weight * y).sum() / weight.sum())
+        variance = float((weight * (y - center) ** 2).sum() / weight.sum())
+        # The outcome is scaled so that the penalty does not depend on its units.
+        self._center, self._scale = center, float(np.sqrt(variance))
+        outcome = (y - center) / self._scale
+        starts = np.flatnonzero(np.r_[True, np.diff(clusters) != 0])
+        self._bounds = list(zip(starts, np.r_[starts[1:], len(y)], strict=True))
+        self._design, self._weighted = design, design * weight[:, None]
+        self._outcome = outcome
+        self._sums = np.add.reduceat(self._weighted, starts, axis=0)
+        self._outcome_sums = np.add.reduceat(weight * outcome, starts)
+        self._correlation = correlation
+        self._means: FloatArray = self._sums / self.sizes[:, None]
+        self._outcome_means: FloatArray = self._outcome_sums / self.sizes
+        ridge = np.full(design.shape[1], penalty * max(scaled.shape[1], 1))
+        # Enough to solve when a block's only cluster is left out, too little to shrink.
+        ridge[: self._free] = 1e-8 * len(y)
+        self._ridge = np.diag(ridge)
+
+    def _moments(self, i: int) -> tuple[FloatArray, FloatArray]:
+        """Contribution of cluster ``i`` to the Gram matrix and to the cross products."""
+        start, stop = self._bounds[i]
+        weighted, rho = self._weighted[start:stop], self._correlation
+        shrink = rho / (1 - rho + rho * self.sizes[i])
+        sums = self._sums[i]
+        gram = weighted.T @ self._design[start:stop] - shrink * np.outer(sums, sums)
+        cross = weighted.T @ self._outcome[start:stop] - shrink * sums * self._outcome_sums[i]
+        return gram / (1 - rho), cross / (1 - rho)
+
+    def jackknife(self) -> tuple[FloatArray, FloatArray]:
+        """Coefficients on all clusters, (k + p,), and without each of them, (m, k + p)."""
+        gram = self._ridge.copy()
+        cross = np.zeros(len(gram))
+        for i in range(len(self._bounds)):
+            own_gram, own_cross = self._moments(i)
+            gram += own_gram
+            cross += own_cross
+        full: FloatArray = np.linalg.solve(gram, cross)
+        without_each: FloatArray = np.empty((len(self._bounds), len(gram)))
+        for i in range(len(self._bounds)):
+            own_gram, own_cross = self._moments(i)
+            without_each[i] = np.linalg.solve(gram - own_gram, cross - own_cross)
+        return full, without_each
+
+    def adjusted_means(self, coefficients: FloatArray) -> FloatArray:
+        """Cluster means of the outcome less everything the model explains but the treatment.
+
+        Parameters
+        ----------
+        coefficients
+            Shape (k + p,) or (r, k + p).
+
+        Returns
+        -------
+        ndarray, shape (m,) or (r, m)
+            In units of the outcome.
+        """
+        columns = np.delete(self._means, self._free - 1, axis=1)
+        used = np.delete(coefficients, self._free - 1, axis=-1)
+        remainder: FloatArray = self._outcome_means - used @ columns.T
+        return remainder * self._scale
+
+
+def standardize(columns: FloatArray, weight: FloatArray) -> FloatArray:
+    """Columns with weighted mean 0 and standard deviation 1; constant ones become 0.
+
+    Examples
+    --------
+    >>> standardize(np.array([[0.0, 5.0], [2.0, 5.0]]), np.ones(2)).tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
+    """
+    share = weight / weight.sum()
+    mean = share @ columns
+    centered = columns - mean
+    spread = np.sqrt(share @ centered**2)
+    small = spread <= 1e-10 * np.maximum(np.abs(mean), 1e-300)
+    scaled: FloatArray = np.where(small, 0.0, centered / np.where(small, 1.0, spread))
+    return scaled
+
+
+def leave_one_out_ridge(
+    X: FloatArray, y: FloatArray, rows: BoolArray, weight: FloatArray
+) -> FloatArray:
+    """Ridge predictions for all rows from some of them, leave-one-out for these.
+
+    The penalty is the one of a grid with the smallest leave-one-out squared
+    error, from a single singular value decomposition (Golub, Heath and Wahba
+    1979 give the identity).
+
+    Parameters
+    ----------
+    X
+        Covariates, shape (n, p).
+    y
+        Outcome, shape (n,).
+    rows
+        Rows to learn from, shape (n,).
+    weight
+        Weight of each row, shape (n,).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> X = np.arange(6.0)[:, None]
+    >>> rows = np.array([True, True, True, True, True, False])
+    >>> leave_one_out_ridge(X, 2 * X[:, 0], rows, np.ones(6)).round(1).tolist()
+    [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+    """
+    learning = weight[rows]
+    share = learning / learning.sum()
+    means = share @ X[rows]
+    spread = np.sqrt(share @ (X[rows] - means) ** 2)
+    spread = np.where(spread <= 1e-10 * np.maximum(np.abs(means), 1e-300), np.inf, spread)
+    scaled = (X - means) / spread
+    center = float(share @ y[rows])
+    root = np.sqrt(share)
+    left, values, right = np.linalg.svd(scaled[rows] * root[:, None], full_matrices=False)
+    target = (y[rows] - center) * root
+    projected = left.T @ target
+    best: tuple[float, FloatArray, FloatArray] | None = None
+    for penalty in np.logspace(-4, 2, 13):
+        shrunk = values**2 / (values**2 + penalty)
+        fitted = left @ (shrunk * projected)
+        # The free intercept has leverage `share`, orthogonal to the centred columns.
+        leverage = np.minimum(left**2 @ shrunk + share, 1 - 1e-6)
+        residual = (target - fitted) / (1 - leverage)
+        error = float(residual @ residual)
+        if best is None or error < best[0] * (1 - 1e-9):
+            coefficients = right.T @ (values / (values**2 + penalty) * projected)
+            best = (error, coefficients, residual)
+    assert best is not None
+    predicted = center + scaled @ best[1]
+    predicted[rows] = y[rows] - best[2] / root
+    result: FloatArray = predicted
+    return result

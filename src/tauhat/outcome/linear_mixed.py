@@ -1,0 +1,101 @@
+"""Linear mixed model as an outcome regression."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.base import OutcomeModel, VarianceComponents
+from tauhat.numerics.columns import column_scales, ridge_rotation
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
+
+
+class LinearMixedModel(OutcomeModel):
+    r"""Linear regression with a random intercept, by REML.
+
+    .. math:: y_{ij} = \alpha + x_{ij}'\beta + b_i + e_{ij}
+
+    The same model and criterion as lme4's ``lmer(y ~ x + (1 | cluster))`` when
+    ``shrinkage`` is off. With it, the coefficients of the standardised columns
+    are one random block whose variance REML estimates too (a mixed-model ridge).
+
+    Parameters
+    ----------
+    shrinkage
+        True, False, or "auto": shrink when there are more than a tenth as many
+        columns as rows, where unpenalised fits are too noisy to be used.
+
+    Attributes
+    ----------
+    intercept_, coefficients_
+        Fixed part on the columns as given; 0 for a redundant column.
+    variance_components_
+        Between-cluster and residual variance (between-cluster 0 without clusters).
+    cluster_effects_
+        Predicted intercepts by cluster number.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> clusters = np.repeat(np.arange(30), 20)
+    >>> X = rng.normal(size=(600, 2))
+    >>> y = 2 * X[:, 0] + 0.5 * rng.normal(size=30)[clusters] + rng.normal(size=600)
+    >>> model = LinearMixedModel().fit(X, y, clusters=clusters)
+    >>> bool(abs(model.coefficients_[0] - 2) < 0.15)
+    True
+    >>> 0.1 < model.variance_components_.between_cluster < 0.5
+    True
+    """
+
+    models_clusters: ClassVar[bool] = True
+    needs_interactions: ClassVar[bool] = True
+
+    def __init__(self, shrinkage: bool | Literal["auto"] = "auto") -> None:
+        self.shrinkage = shrinkage
+
+    def fit(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        *,
+        clusters: IntArray | None = None,
+        sample_weight: FloatArray | None = None,
+    ) -> Self:
+        """Fit to ``X`` of shape (n, p) and ``y`` of shape (n,)."""
+        n, p = X.shape
+        mean, scale = column_scales(X, sample_weight)
+        standardised = (X - mean) / scale
+        mean_y = float(np.average(y, weights=sample_weight))
+        scale_y = float(y.std()) or 1.0
+        outcome = (y - mean_y) / scale_y
+        shrink = p > n / 10 if self.shrinkage == "auto" else bool(self.shrinkage)
+        ones = np.ones((n, 1))
+        coefficients = np.zeros(p)
+        if shrink:
+            rotation = ridge_rotation(standardised)
+            fit = MixedModel(
+                outcome, ones, [standardised @ rotation], clusters, sample_weight
+            ).fit()
+            slope = rotation @ fit.coefficients[1:]
+            coefficients[:] = slope
+        else:
+            kept = independent_columns(np.hstack([ones, standardised]))
+            fixed = np.hstack([ones, standardised])[:, kept]
+            fit = MixedModel(outcome, fixed, (), clusters, sample_weight).fit()
+            coefficients[kept[1:] - 1] = fit.coefficients[1:]
+        self.coefficients_ = coefficients * scale_y / scale
+        self.intercept_ = mean_y + float(fit.coefficients[0]) * scale_y
+        self.intercept_ -= float(mean @ self.coefficients_)
+        self.variance_components_ = VarianceComponents(
+            between_cluster=fit.between_cluster_variance * scale_y**2,
+            residual=fit.residual_variance * scale_y**2,
+        )
+        self.cluster_effects_ = fit.cluster_effects * scale_y
+        return self
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Expected outcome at an average cluster, shape (n,)."""
+        predicted: FloatArray = self.intercept_ + X @ self.coefficients_
+        return predicted
