@@ -45,7 +45,7 @@ format: $(DEVELOPMENT) ## rewrite the code in the house's format
 	$(BIN)/ruff format .
 
 docs: $(DEVELOPMENT) ## the documentation, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "The documentation: $(abspath site)/index.html"
 
 bench: $(DEVELOPMENT) ## every command of benchmarks/README.md

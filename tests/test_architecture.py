@@ -82,6 +82,8 @@ def violations(
     for line, target in imported_rooms(source, module, is_package=is_package):
         if target == FACADE:
             found.append(f"{'.'.join(module)}:{line} imports the package itself")
+        elif room not in layers or target not in layers:
+            found.append(f"{'.'.join(module)}:{line} ({room} imports {target}): one has no room")
         elif layers[target] > layers[room]:
             found.append(f"{'.'.join(module)}:{line} ({room}) imports the higher room {target}")
     return found
@@ -101,6 +103,11 @@ def test_imports_point_down(path: Path) -> None:
 def test_every_module_has_a_room_and_every_room_is_there() -> None:
     on_disk = {room_of(dotted(path, PACKAGE)) for path in MODULES} - {FACADE, "__main__"}
     assert on_disk == set(LAYERS) - LATER
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in MODULES}
+    assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
 
 
 def test_modules_stay_short() -> None:
@@ -125,6 +132,7 @@ def test_modules_stay_short() -> None:
         ("from .report import html", 1),
         ("from . import registry", 1),
         ("import numpy as np\nfrom pandas import cli", 0),
+        ("from tauhat.nowhere import name", 1),
         ("def late():\n    from tauhat.cli import main\n    return main", 1),
         ("if TYPE_CHECKING:\n    from tauhat.analysis import Analysis", 1),
     ],
