@@ -61,12 +61,13 @@ class ExchangeableWorkingModel:
         clusters: IntArray,
         weight: FloatArray,
         correlation: float,
-        penalty: float = 1.0,
+        penalty: float = 3.0,
     ) -> None:
         scaled = standardize(covariates, weight)
         design = np.column_stack([fixed, scaled])
         n_clusters = int(clusters.max()) + 1
-        self.sizes: FloatArray = np.bincount(clusters, weights=weight, minlength=n_clusters)
+        self.sizes: FloatArray = np.zeros(n_clusters)
+        np.add.at(self.sizes, clusters, weight)
         self._free = fixed.shape[1]
         center = float((weight * y).sum() / weight.sum())
         variance = float((weight * (y - center) ** 2).sum() / weight.sum())

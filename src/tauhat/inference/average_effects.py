@@ -1,0 +1,361 @@
+"""Model-robust average effects: individual-average and cluster-average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.data import TrialData
+from tauhat.folds import randomization_units
+from tauhat.inference.inputs import TrialLike, as_trial_data
+from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
+from tauhat.resampling import t_quantile
+
+# Working correlation of the regression; it moves the precision of the estimate, never its target.
+WORKING_CORRELATION = 0.05
+
+# Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
+# taken to be a result of the treatment (small against regular classes), and adjusting for it
+# would adjust part of the effect away.
+SIZE_DIFFERS_P = 0.001
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its uncertainty.
+
+    Attributes
+    ----------
+    estimate
+        The estimate, in units of the outcome (a risk difference for a 0/1 outcome).
+    se
+        Standard error, same units.
+    lower, upper
+        Ends of the confidence interval.
+    p_value
+        Two-sided, against zero.
+    degrees_of_freedom
+        Of the t distribution behind the interval and the p-value.
+    level
+        Coverage of the interval.
+
+    Examples
+    --------
+    >>> round(Estimate.from_t(1.0, 0.5, degrees_of_freedom=14, level=0.95).p_value, 3)
+    0.065
+    """
+
+    estimate: float
+    se: float
+    lower: float
+    upper: float
+    p_value: float
+    degrees_of_freedom: float
+    level: float
+
+    @classmethod
+    def from_t(
+        cls, estimate: float, se: float, *, degrees_of_freedom: float, level: float
+    ) -> Estimate:
+        """Interval and p-value of an estimate whose ratio to its error follows t."""
+        if not 0 < level < 1:
+            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        half = t_quantile(level, degrees_of_freedom) * se
+        if se > 0:
+            p_value = float(2 * stats.t.sf(abs(estimate) / se, max(degrees_of_freedom, 1.0)))
+        else:
+            p_value = 1.0 if estimate == 0 else 0.0
+        return cls(
+            float(estimate),
+            float(se),
+            float(estimate - half),
+            float(estimate + half),
+            p_value,
+            float(degrees_of_freedom),
+            level,
+        )
+
+    @property
+    def text(self) -> str:
+        """The estimate with its interval and p-value."""
+        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        return (
+            f"{self.estimate:.4g} ({100 * self.level:g} % confidence interval "
+            f"{self.lower:.4g} to {self.upper:.4g}; {p})"
+        )
+
+
+@dataclass(frozen=True)
+class AverageEffects:
+    """Average effects of a trial; the result of `average_effects`.
+
+    Attributes
+    ----------
+    individual
+        Average effect in which every person counts the same.
+    cluster
+        Average effect in which every cluster counts the same; None when
+        persons were randomized, since there are no clusters to average over.
+    difference
+        Individual-average minus cluster-average: far from zero when the effect
+        depends on cluster size (informative cluster size). None without clusters.
+    method
+        How it was estimated.
+    """
+
+    individual: Estimate
+    cluster: Estimate | None
+    difference: Estimate | None
+    method: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One labelled row an estimand."""
+        rows = {
+            "individual-average": self.individual,
+            "cluster-average": self.cluster,
+            "difference": self.difference,
+        }
+        columns = ["estimate", "se", "lower", "upper", "p_value", "degrees_of_freedom"]
+        return pd.DataFrame(
+            [
+                {"estimand": name, **{column: getattr(row, column) for column in columns}}
+                for name, row in rows.items()
+                if row is not None
+            ]
+        )
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+        if self.cluster is None or self.difference is None:
+            return f"The average effect is {self.individual.text}. {self.method}."
+        informative = self.difference.p_value < 0.05
+        verdict = (
+            "They differ by more than chance would explain "
+            f"(difference {self.difference.text}): the effect appears to depend on cluster "
+            "size, so say which of the two is meant."
+            if informative
+            else f"Their difference is {self.difference.text}: no clear sign that the effect "
+            "depends on cluster size."
+        )
+        return (
+            f"With every person counted the same, the average effect is {self.individual.text}; "
+            f"with every cluster counted the same, {self.cluster.text}. {verdict} {self.method}."
+        )
+
+    def _repr_html_(self) -> str:
+        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0)
+        return f"<div><p>{escape(self.text)}</p>{table}</div>"
+
+
+def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
+    r"""Model-robust average effects of a two-arm trial.
+
+    Cluster-randomized: for cluster weights :math:`w_i` (the number of persons
+    for the individual-average, 1 for the cluster-average) the mean outcome of
+    an arm is
+
+    .. math::
+        \hat\mu(a) = \frac{\sum_i w_i \bar\eta_a(i)}{\sum_i w_i}
+        + \frac{\sum_{A_i = a} (w_i / \pi_{ia}) (\bar Y_i - \bar\eta_a(i))}
+               {\sum_{A_i = a} w_i / \pi_{ia}},
+
+    with :math:`\bar\eta_a(i)` the cluster mean of a working regression of the
+    outcome on arm, covariates, log cluster size and block (exchangeable
+    correlation .05, a light ridge penalty; log size is left out when the arms
+    differ in it with p < .001, since it is then a result of the treatment),
+    and :math:`\pi_{ia}` the known probability of arm ``a``. The working regression need not be true: it moves
+    the precision, not the target. The standard error is the delete-one-cluster
+    jackknife with the regression refitted,
+
+    .. math:: \sum_i \frac{m_{b(i)} - 1}{m_{b(i)}} (\hat\theta_{(-i)} - \bar\theta)^2,
+
+    where :math:`m_b` is the number of clusters of a block (all clusters when
+    there are none), and the interval uses t with (clusters) - (blocks) - 1
+    degrees of freedom, that is m - 2 without blocks (Li, Tong, Fang, Cheng,
+    Kahan and Wang, Statistics in Medicine 2025).
+
+    Individually randomized: the augmented inverse-probability-weighted mean
+    with the known propensity and one ridge regression an arm, its penalty chosen
+    by leave-one-out error and own-arm predictions leave-one-out; t with n - 2
+    degrees of freedom. There are no clusters to average over, so ``cluster``
+    and ``difference`` are None.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.Trial`, a `tauhat.data.TrialData`, or an iterable of X, y,
+        treatment, clusters, sample_weight, blocks, propensity. Sample weights
+        count persons; their scale does not matter.
+    level
+        Coverage of the intervals.
+
+    Returns
+    -------
+    AverageEffects
+
+    Raises
+    ------
+    ValueError
+        If ``level`` is not between 0 and 1 or the trial is not valid.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> clusters = np.repeat(np.arange(20), 30)
+    >>> arm = clusters % 2
+    >>> X = rng.normal(size=(600, 2))
+    >>> y = 2 * arm + X[:, 0] + rng.normal(size=20)[clusters] * 0.3 + rng.normal(size=600)
+    >>> result = average_effects((X, y, arm, clusters))
+    >>> result.individual.lower < 2 < result.individual.upper
+    True
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    data = as_trial_data(trial)
+    if data.clusters is None:
+        return _individually_randomized(data, level)
+    return _cluster_randomized(data, level)
+
+
+def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
+    assert data.clusters is not None
+    first = np.unique(data.clusters, return_index=True)[1]
+    arm = data.treatment[first]
+    block = np.zeros(len(first), dtype=np.int64) if data.blocks is None else data.blocks[first]
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    weight = weight / weight.mean()
+    log_size = np.log(np.bincount(data.clusters, weights=weight))
+    size_p = _arm_difference_p(log_size, arm, block)
+    covariates = data.X
+    if size_p >= SIZE_DIFFERS_P:
+        covariates = np.column_stack([covariates, log_size[data.clusters]])
+    model = ExchangeableWorkingModel(
+        data.y,
+        np.column_stack([np.eye(int(block.max()) + 1)[block][data.clusters], data.treatment]),
+        covariates,
+        clusters=data.clusters,
+        weight=weight,
+        correlation=WORKING_CORRELATION,
+    )
+    treated_share = data.propensity[first]
+    inverse = np.where(arm == 1, 1 / treated_share, 1 / (1 - treated_share))
+    coefficients, without_each = model.jackknife()
+    adjusted = model.adjusted_means(coefficients)
+    adjusted_without = model.adjusted_means(without_each)
+    estimates = {}
+    deletions = {}
+    for name, counted in (("individual", model.sizes), ("cluster", np.ones(len(first)))):
+        weight = counted * inverse
+        estimates[name] = float(_contrast(adjusted, weight, arm))
+        deletions[name] = _deleted_contrasts(adjusted_without, weight, arm)
+    estimates["difference"] = estimates["individual"] - estimates["cluster"]
+    deletions["difference"] = deletions["individual"] - deletions["cluster"]
+    n_blocks = int(block.max()) + 1
+    df = max(len(first) - n_blocks - 1, 1)
+    results = {
+        name: Estimate.from_t(
+            estimates[name],
+            _jackknife_error(deletions[name], block),
+            degrees_of_freedom=df,
+            level=level,
+        )
+        for name in estimates
+    }
+    within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
+    method = (
+        f"Model-robust estimate over {len(first)} clusters{within}; delete-one-cluster "
+        f"jackknife, t with {df} degrees of freedom"
+    )
+    if size_p < SIZE_DIFFERS_P:
+        method += (
+            "; cluster size differs between the arms by more than chance, so it is taken for a "
+            "result of the treatment and not adjusted for"
+        )
+    return AverageEffects(results["individual"], results["cluster"], results["difference"], method)
+
+
+def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:
+    """P-value of the difference between arms in a cluster-level quantity, within blocks."""
+    design = np.column_stack([np.eye(int(block.max()) + 1)[block], arm])
+    coefficients, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    residual = values - design @ coefficients
+    df = len(values) - int(rank)
+    variance = float(residual @ residual) / max(df, 1)
+    error = np.sqrt(variance * np.linalg.pinv(design.T @ design)[-1, -1])
+    if df < 1 or np.ptp(values) < 1e-12 or error <= 1e-12 * np.abs(values).max():
+        return 1.0
+    return float(2 * stats.t.sf(abs(coefficients[-1]) / error, df))
+
+
+def _contrast(adjusted: FloatArray, weight: FloatArray, arm: IntArray) -> FloatArray:
+    """Weighted mean of the treated minus that of the controls, along the last axis."""
+    treated = weight * (arm == 1)
+    control = weight * (arm == 0)
+    result: FloatArray = adjusted @ (treated / treated.sum() - control / control.sum())
+    return result
+
+
+def _deleted_contrasts(adjusted: FloatArray, weight: FloatArray, arm: IntArray) -> FloatArray:
+    """Contrast with cluster i left out, from row i of the refitted adjusted means."""
+    total = []
+    for this_arm in (1, 0):
+        kept = weight * (arm == this_arm)
+        numerator = adjusted @ kept - np.diag(adjusted) * kept
+        total.append(numerator / (kept.sum() - kept))
+    difference: FloatArray = total[0] - total[1]
+    return difference
+
+
+def _jackknife_error(deleted: FloatArray, block: IntArray) -> float:
+    """Jackknife error; the factor of a block undoes the leverage of its own mean.
+
+    A pair loses its whole contrast when either member is left out, so the
+    unblocked factor (m - 1) / m would count it twice.
+    """
+    in_block = np.bincount(block)[block]
+    factor = (in_block - 1) / in_block
+    return float(np.sqrt((factor * (deleted - deleted.mean()) ** 2).sum()))
+
+
+def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    weight = weight / weight.mean()
+    covariates = data.X
+    if data.blocks is not None:
+        covariates = np.column_stack([covariates, np.eye(int(data.blocks.max()) + 1)[data.blocks]])
+    predicted: dict[Literal[0, 1], FloatArray] = {}
+    arms: tuple[Literal[0, 1], Literal[0, 1]] = (0, 1)
+    for arm in arms:
+        rows = data.treatment == arm
+        predicted[arm] = leave_one_out_ridge(covariates, data.y, rows, weight)
+    scores = predicted[1] - predicted[0]
+    influence = scores.copy()
+    estimate = 0.0
+    for arm, sign in ((1, 1.0), (0, -1.0)):
+        chance = data.propensity if arm == 1 else 1 - data.propensity
+        inverse = weight * (data.treatment == arm) / chance
+        # Normalized by the realized weights (Hajek), which costs no bias and less variance.
+        inverse *= weight.sum() / inverse.sum()
+        residual = data.y - predicted[1 if arm == 1 else 0]
+        correction = float((inverse * residual).sum() / weight.sum())
+        estimate += sign * correction
+        influence += sign * (inverse / weight * (residual - correction) + correction)
+    estimate += float((weight * scores).sum() / weight.sum())
+    spread = (weight * (influence - estimate)) ** 2
+    _, _, block = randomization_units(data.treatment, None, data.blocks)
+    df = max(data.n - int(block.max()) - 2, 1)
+    se = float(np.sqrt(spread.sum() * data.n / df) / weight.sum())
+    method = (
+        f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
+        f"probability of treatment; t with {df} degrees of freedom"
+    )
+    result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
+    return AverageEffects(result, None, None, method)

@@ -1,0 +1,106 @@
+"""What the functions of this room accept: a trial as arrays, or anything that unpacks to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, FloatArray
+from tauhat.data import TrialData, check_covariates, validate_trial
+from tauhat.numerics.ordering import canonical_order
+
+# What a trial unpacks to, and what every function of this room takes.
+TrialLike = TrialData | Iterable[Any]
+
+
+@dataclass(frozen=True)
+class OrderedTrial:
+    """A trial in canonical order, with the way back to the user's rows and labels.
+
+    Attributes
+    ----------
+    data
+        The validated arrays.
+    unit_labels
+        The user's label of each randomized unit: cluster labels, or row
+        numbers when persons were randomized, shape (m,).
+    sources
+        The user's column behind each encoded covariate, in the order of ``data.X``.
+    """
+
+    data: TrialData
+    unit_labels: AnyArray
+    sources: tuple[str, ...]
+
+
+def as_trial_data(trial: TrialLike) -> TrialData:
+    """Arrays of a trial in canonical order.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.data.TrialData`, a `tauhat.Trial`, or any iterable of X, y,
+        treatment and optionally clusters, sample_weight, blocks, propensity.
+
+    Returns
+    -------
+    TrialData
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not describe a trial.
+
+    Examples
+    --------
+    >>> X = np.arange(4.0)[:, None]
+    >>> as_trial_data((X, [1.0, 2.0, 3.0, 5.0], [0, 1, 0, 1])).n
+    4
+    """
+    return trial if isinstance(trial, TrialData) else validate_trial(*trial)
+
+
+def ordered_trial(trial: TrialLike) -> OrderedTrial:
+    """A trial in canonical order together with labels and source columns.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0], [0.0], [1.0], [0.0], [3.0], [2.0], [3.0], [2.0]])
+    >>> ordered = ordered_trial((X, np.arange(8.0), [0] * 4 + [1] * 4, list("bbaaddcc")))
+    >>> ordered.unit_labels.tolist(), ordered.sources
+    (['b', 'a', 'd', 'c'], ('x1',))
+    """
+    if isinstance(trial, TrialData):
+        return OrderedTrial(trial, np.arange(trial.n_units), trial.feature_names)
+    parts = tuple(trial)
+    data = validate_trial(*parts)
+    labels: AnyArray
+    order = _row_order(parts)
+    if data.clusters is None:
+        labels = order
+    else:
+        first = np.unique(data.clusters, return_index=True)[1]
+        labels = np.asarray(parts[3])[order][first]
+    known = source_columns(trial)
+    return OrderedTrial(data, labels, tuple(known.get(name, name) for name in data.feature_names))
+
+
+def source_columns(trial: TrialLike) -> Mapping[str, str]:
+    """The user's column behind each encoded column, as far as the trial knows it."""
+    encoder = getattr(trial, "encoder_", None)
+    sources = getattr(encoder, "sources_", None)
+    return {str(k): str(v) for k, v in sources.items()} if isinstance(sources, Mapping) else {}
+
+
+def _row_order(parts: tuple[Any, ...]) -> AnyArray:
+    """Position in the user's table of each row of the canonical order."""
+    X: FloatArray = check_covariates(parts[0])
+    y = np.asarray(parts[1], dtype=np.float64).reshape(len(X))
+    arms = np.asarray(parts[2], dtype=np.int64).reshape(len(X))
+    clusters = parts[3] if len(parts) > 3 else None
+    codes = None if clusters is None else pd.factorize(np.asarray(clusters))[0].astype(np.int64)
+    return canonical_order(X, y, arms, codes)[0]
