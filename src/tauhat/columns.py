@@ -1,0 +1,183 @@
+"""One column of a table: its type, its values, what is missing, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray
+from tauhat.errors import TrialError
+
+Kind = Literal["numeric", "boolean", "category", "ordered"]
+
+# A text column with this share of readable numbers and few enough others is a numeric column
+# with stray text; one with few distinct numbers and many words ("1", "2", "none") is a category.
+_MOSTLY_NUMBERS = 0.5
+_MANY_NUMBERS = 10
+_STRAY_SHARE = 0.05
+_DATE_PATTERN = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?$"
+
+
+def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
+    """Values of a column that must be numeric, NaN where missing.
+
+    Parameters
+    ----------
+    column
+        Numbers, booleans, or text that reads as numbers.
+    name
+        What to call it in an error.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    TrialError
+        On dates, words or infinite values, naming the column, the count and the first of them.
+
+    Examples
+    --------
+    >>> numeric_values(pd.Series(["1.5", None]), "dose").tolist()
+    [1.5, nan]
+    """
+    refuse_dates(column, name)
+    plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    plain = plain.mask(missing_values(plain))
+    if pd.api.types.is_bool_dtype(plain.dtype) or pd.api.types.is_numeric_dtype(plain.dtype):
+        if pd.api.types.is_complex_dtype(plain.dtype):
+            raise TrialError(f"column {name!r} holds complex numbers")
+        values = plain.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = np.isnan(values) & plain.notna().to_numpy()
+        if bad.any():
+            raise TrialError(
+                f"column {name!r} holds {int(bad.sum())} values that are not numbers, "
+                f"such as {_first(plain[bad])}; correct them or make them missing"
+            )
+    infinite = int(np.isinf(values).sum())
+    if infinite:
+        raise TrialError(
+            f"column {name!r} holds {infinite} infinite values; correct them or make them missing"
+        )
+    result: FloatArray = values
+    return result
+
+
+def refuse_dates(column: pd.Series[Any], name: str) -> None:
+    """Raise a `TrialError` for a column of dates, times or durations, saying what to do.
+
+    Examples
+    --------
+    >>> refuse_dates(pd.Series(pd.to_datetime(["2024-01-31"])), "visit")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: column 'visit' holds dates; convert it to a number, ...
+    """
+    present = column.dropna()
+    inferred = pd.api.types.infer_dtype(present, skipna=True) if len(present) else "empty"
+    dated = inferred in {"datetime64", "datetime", "date", "time", "period", "interval"}
+    if inferred == "string":
+        looks = present.astype(str).str.strip().str.match(_DATE_PATTERN)
+        dated = bool(looks.mean() > 0.9)
+    if dated:
+        raise TrialError(
+            f"column {name!r} holds dates; convert it to a number, such as days since "
+            "randomization or age in years, or leave it out"
+        )
+    if inferred in {"timedelta", "timedelta64"}:
+        raise TrialError(
+            f"column {name!r} holds durations; convert it to a number, such as days "
+            "(column.dt.total_seconds() / 86400), or leave it out"
+        )
+
+
+def missing_values(column: pd.Series[Any]) -> BoolArray:
+    """Which values are missing, among them text that is blank.
+
+    Examples
+    --------
+    >>> missing_values(pd.Series(["a", " ", None])).tolist()
+    [False, True, True]
+    """
+    missing: BoolArray = column.isna().to_numpy(dtype=bool).copy()
+    if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
+        rest = np.flatnonzero(~missing)
+        blank = [isinstance(v, str) and not v.strip() for v in column.iloc[rest]]
+        missing[rest[np.array(blank, dtype=bool)]] = True
+    return missing
+
+
+def _first(values: pd.Series[Any]) -> str:
+    return ", ".join(repr(value) for value in pd.unique(values.astype(object))[:3])
+
+
+def column_kind(column: pd.Series[Any], name: str) -> Kind:
+    """Type of a covariate, or a `TrialError` when it cannot be one.
+
+    Examples
+    --------
+    >>> column_kind(pd.Series(["yes", "no"]), "smoker")
+    'category'
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        refuse_dates(pd.Series(dtype.categories), name)
+        return "ordered" if dtype.ordered else "category"
+    refuse_dates(column, name)
+    if pd.api.types.is_bool_dtype(dtype):
+        return "boolean"
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "numeric"
+    present = column[~missing_values(column)]
+    inferred = pd.api.types.infer_dtype(present, skipna=True)
+    if inferred == "boolean":
+        return "boolean"
+    if inferred in {"integer", "floating", "mixed-integer-float", "decimal"}:
+        return "numeric"
+    plain = (str, int, float, bool, np.generic)
+    if not all(isinstance(value, plain) for value in present):
+        odd = next(value for value in present if not isinstance(value, plain))
+        raise TrialError(
+            f"column {name!r} holds values of type {type(odd).__name__}, "
+            "which cannot be a covariate; convert it to numbers or text, or leave it out"
+        )
+    return _kind_of_text(present, name)
+
+
+def _kind_of_text(present: pd.Series[Any], name: str) -> Kind:
+    numbers = pd.to_numeric(present, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = np.isnan(numbers)
+    if not bad.any():
+        return "numeric"
+    distinct = len(np.unique(numbers[~bad]))
+    stray = bad.mean() <= _STRAY_SHARE or distinct > _MANY_NUMBERS
+    if 1 - bad.mean() >= _MOSTLY_NUMBERS and stray:
+        raise TrialError(
+            f"column {name!r} is numeric except for {int(bad.sum())} of {len(present)} values, "
+            f"such as {_first(present[bad])}; correct them or make them missing, or, if the "
+            "numbers are codes of categories, convert the column to a categorical"
+        )
+    return "category"
+
+
+def level_labels(column: pd.Series[Any]) -> AnyArray:
+    """Levels as text, None where missing; whole floats read like integers.
+
+    Examples
+    --------
+    >>> level_labels(pd.Series([1.0, None, 2.5])).tolist()
+    ['1', None, '2.5']
+    """
+    missing = missing_values(column)
+    values = column.astype(object)
+    codes, levels = pd.factorize(values.mask(missing), use_na_sentinel=True)
+    text = [
+        str(int(level)) if isinstance(level, float) and level.is_integer() else str(level).strip()
+        for level in levels
+    ]
+    labels: AnyArray = np.array([*text, None], dtype=object)[codes]
+    return labels

@@ -1,0 +1,387 @@
+"""What each column of a trial's table is for, checked one role at a time."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.columns import missing_values, numeric_values, refuse_dates
+from tauhat.errors import DesignError, TrialError
+
+Label = str | int | float | bool
+
+
+def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
+    """Name of a column that must exist, or a `TrialError` with the close matches.
+
+    Examples
+    --------
+    >>> require_column(pd.DataFrame({"clinic": [1]}), "clinik", "cluster")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: cluster: there is no column 'clinik'; did you mean 'clinic'?
+    """
+    if not isinstance(name, (str, int, np.integer)):
+        raise TrialError(f"{role} must be the name of a column, got {type(name).__name__}")
+    if str(name) in table.columns:
+        return str(name)
+    close = difflib.get_close_matches(str(name), list(table.columns), n=3, cutoff=0.6)
+    hint = (
+        f"did you mean {' or '.join(repr(match) for match in close)}?"
+        if close
+        else f"the columns are {', '.join(map(repr, table.columns[:15]))}"
+        + (" ..." if len(table.columns) > 15 else "")
+    )
+    raise TrialError(f"{role}: there is no column {str(name)!r}; {hint}")
+
+
+def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> list[str]:
+    """Names of columns that must exist, each once.
+
+    Examples
+    --------
+    >>> require_columns(pd.DataFrame({"a": [1], "b": [2]}), ["b", "a", "b"], "covariates")
+    ['b', 'a']
+    """
+    if isinstance(names, str):
+        raise TrialError(f"{role} must be a list of columns; write {role}=[{names!r}]")
+    return list(dict.fromkeys(require_column(table, name, role) for name in names))
+
+
+def _same_label(given: Any, label: Label) -> bool:
+    """Whether a label as typed (perhaps on a command line) means this one."""
+    if str(given) == str(label):
+        return True
+    try:
+        return float(given) == float(label)
+    except (TypeError, ValueError):
+        return False
+
+
+def _find_label(given: Any, counts: Mapping[Label, int], argument: str) -> Label:
+    for label in counts:
+        if _same_label(given, label):
+            return label
+    raise TrialError(f"{argument}: there is no arm {given!r}; the arms are {_listed(counts)}")
+
+
+def _listed(counts: Mapping[Label, int]) -> str:
+    return ", ".join(f"{label!r} ({count})" for label, count in counts.items())
+
+
+def choose_arms(
+    column: pd.Series[Any], *, control: Any, arms: Sequence[Any] | None
+) -> tuple[IntArray, tuple[Label, Label]]:
+    """Arm of each row from the labels of the treatment column.
+
+    Parameters
+    ----------
+    column
+        Treatment column, any type, shape (n,).
+    control
+        Label of the control arm; not needed for 0/1, booleans or with ``arms``.
+    arms
+        Labels (control, treated) of the two arms to compare.
+
+    Returns
+    -------
+    arm
+        0 (control), 1 (treated) or -1 (another arm), shape (n,).
+    labels
+        (control, treated) as they stand in the table.
+
+    Raises
+    ------
+    TrialError
+        On missing labels, one arm, an unnamed control, or more than two arms
+        without ``arms``; the message lists the arms with their counts.
+
+    Examples
+    --------
+    >>> arm, labels = choose_arms(pd.Series(["b", "a", "b"]), control="b", arms=None)
+    >>> arm.tolist(), labels
+    ([0, 1, 0], ('b', 'a'))
+    """
+    missing = missing_values(column)
+    if missing.any():
+        raise TrialError(
+            f"treatment column {column.name!r} is missing in {int(missing.sum())} of "
+            f"{len(column)} rows; every randomized person has an arm: fill it in"
+        )
+    codes, found = pd.factorize(column.astype(object), sort=False)
+    order = sorted(range(len(found)), key=lambda k: (str(type(found[k])), found[k]))
+    labels = [found[k].item() if isinstance(found[k], np.generic) else found[k] for k in order]
+    counts: dict[Label, int] = {
+        label: int((codes == k).sum()) for k, label in zip(order, labels, strict=True)
+    }
+    if len(labels) < 2:
+        raise TrialError(
+            f"treatment column {column.name!r} has one arm only, {_listed(counts)}; two are needed"
+        )
+    first, second = _control_and_treated(str(column.name), counts, control, arms)
+    arm = np.full(len(codes), -1, dtype=np.int64)
+    arm[codes == order[labels.index(first)]] = 0
+    arm[codes == order[labels.index(second)]] = 1
+    return arm, (first, second)
+
+
+def _control_and_treated(
+    name: str, counts: Mapping[Label, int], control: Any, arms: Sequence[Any] | None
+) -> tuple[Label, Label]:
+    if arms is not None:
+        if isinstance(arms, str) or len(arms) != 2:
+            raise TrialError("arms must name two arms: arms=(control, treated)")
+        first, second = (_find_label(label, counts, "arms") for label in arms)
+        if first == second:
+            raise TrialError(f"arms names {first!r} twice")
+        if control is not None and not _same_label(control, first):
+            raise TrialError(f"control={control!r} is not the first of arms={tuple(arms)!r}")
+        return first, second
+    if len(counts) > 2:
+        listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
+        raise TrialError(
+            f"treatment column {name!r} has {len(counts)} arms: {listed}; "
+            "choose two with arms=(control, treated)"
+        )
+    labels = list(counts)
+    if control is not None:
+        first = _find_label(control, counts, "control")
+        return first, next(label for label in labels if label != first)
+    zero_one = [label for code in (0, 1) for label in labels if _same_label(code, label)]
+    if len(zero_one) == 2:
+        return zero_one[0], zero_one[1]
+    raise TrialError(
+        f"treatment column {name!r} has the arms {_listed(counts)}; "
+        f"say which is the control: control={labels[0]!r}"
+    )
+
+
+def outcome_values(column: pd.Series[Any]) -> FloatArray:
+    """Outcome as numbers, NaN where missing.
+
+    Parameters
+    ----------
+    column
+        Numbers or booleans, shape (n,).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    TrialError
+        If it is text (two labels: how to code them), dates, infinite, all
+        missing or constant.
+
+    Examples
+    --------
+    >>> outcome_values(pd.Series([True, False, None], name="relapse")).tolist()
+    [1.0, 0.0, nan]
+    """
+    missing = missing_values(column)
+    if missing.all():
+        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
+    levels = pd.unique(column[~missing].astype(object))
+    if len(levels) == 2 and all(isinstance(level, str) for level in levels):
+        first, second = sorted(levels)
+        if not pd.to_numeric(pd.Series([first, second]), errors="coerce").notna().all():
+            raise TrialError(
+                f"outcome column {column.name!r} has the labels {first!r} and {second!r}; code it "
+                f"as numbers, such as 1 for {second!r} and 0 for {first!r}"
+            )
+    refuse_dates(column, str(column.name))
+    values = numeric_values(column, str(column.name))
+    present = values[~np.isnan(values)]
+    if np.ptp(present) == 0:
+        raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
+    return values
+
+
+def label_values(column: pd.Series[Any], role: str) -> AnyArray:
+    """Labels of clusters or blocks, none of them missing.
+
+    Examples
+    --------
+    >>> label_values(pd.Series(["a", None], name="clinic"), "cluster")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: cluster column 'clinic' is missing in 1 of 2 rows; fill it in
+    """
+    missing = missing_values(column)
+    if missing.any():
+        raise TrialError(
+            f"{role} column {column.name!r} is missing in {int(missing.sum())} of "
+            f"{len(column)} rows; fill it in"
+        )
+    values: AnyArray = column.to_numpy()
+    if values.dtype.kind not in "biufU":
+        values = column.astype(object).to_numpy()
+    return values
+
+
+def check_units(
+    arm: IntArray, clusters: AnyArray | None, blocks: AnyArray | None, observed: BoolArray
+) -> None:
+    """Raise a `DesignError` when arms, clusters and blocks do not make a two-arm trial.
+
+    Parameters
+    ----------
+    arm
+        0 or 1, shape (n,).
+    clusters, blocks
+        Labels, shape (n,), or None.
+    observed
+        Which rows have an outcome, shape (n,).
+
+    Examples
+    --------
+    >>> check_units(np.array([0, 1, 1, 0]), np.array([1, 1, 2, 2]), None, np.ones(4, bool))
+    Traceback (most recent call last):
+    tauhat.errors.DesignError: treatment varies within 2 of 2 clusters (for example 1: 1 ...
+    """
+    if clusters is None:
+        few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
+        if few < 2:
+            raise DesignError(
+                f"the control arm has {int((arm[observed] == 0).sum())} and the treated arm "
+                f"{int((arm[observed] == 1).sum())} persons with an outcome; two in each are needed"
+            )
+        return
+    codes, labels = pd.factorize(clusters)
+    size = np.bincount(codes)
+    treated = np.bincount(codes, weights=arm).astype(np.int64)
+    mixed = np.flatnonzero((treated > 0) & (treated < size))
+    if len(mixed):
+        k = mixed[0]
+        raise DesignError(
+            f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
+            f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); in a "
+            "cluster-randomized trial it is constant. Leave cluster out if persons were "
+            "randomized (the centre can be their block)"
+        )
+    with_outcome = np.bincount(codes, weights=observed) > 0
+    per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
+    if min(per_arm) < 2:
+        raise DesignError(
+            f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes; at "
+            "least two in each arm are needed to tell effects from cluster differences"
+        )
+    if blocks is not None:
+        pairs = pd.DataFrame({"cluster": codes, "block": pd.factorize(blocks)[0]})
+        split = int((pairs.drop_duplicates().groupby("cluster").size() > 1).sum())
+        if split:
+            raise DesignError(
+                f"the block varies within {split} of {len(size)} clusters; "
+                "a cluster lies in one block"
+            )
+
+
+def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArray | None:
+    """Probability of treatment of each row from a number or one number a block.
+
+    Parameters
+    ----------
+    propensity
+        A number, a mapping from block label to number, or None.
+    blocks
+        Block labels, shape (n,), or None.
+    n
+        Number of rows.
+
+    Returns
+    -------
+    ndarray, shape (n,), or None
+
+    Raises
+    ------
+    TrialError
+        If a value is not strictly between 0 and 1 or a block has none.
+
+    Examples
+    --------
+    >>> row_propensity({"a": 0.5, "b": 0.25}, np.array(["b", "a"]), 2).tolist()
+    [0.25, 0.5]
+    """
+    if propensity is None:
+        return None
+    if isinstance(propensity, Mapping):
+        if blocks is None:
+            raise TrialError("propensity has a number for each block, but block= is not given")
+        values: dict[Any, float] = {}
+        for block in pd.unique(blocks):
+            match = [value for key, value in propensity.items() if _same_label(key, block)]
+            if not match:
+                raise TrialError(f"propensity has no number for block {block!r}")
+            values[block] = _probability(match[0])
+        return np.array([values[block] for block in blocks])
+    return np.full(n, _probability(propensity))
+
+
+def _probability(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TrialError(
+            "propensity must be a number or a mapping from block to number, "
+            f"got {type(value).__name__}"
+        ) from None
+    if not 0 < number < 1:
+        raise TrialError(f"propensity must lie strictly between 0 and 1, got {number:g}")
+    return number
+
+
+def varies_within(column: pd.Series[Any], codes: IntArray, *, ignore_missing: bool) -> int:
+    """Number of clusters in which a column takes more than one value.
+
+    Parameters
+    ----------
+    column
+        Any type, shape (n,).
+    codes
+        Cluster number 0 to m - 1, shape (n,).
+    ignore_missing
+        Whether a missing value agrees with any other one.
+
+    Examples
+    --------
+    >>> urban = pd.Series([1, None, 0, 1])
+    >>> varies_within(urban, np.array([0, 0, 1, 1]), ignore_missing=True)
+    1
+    """
+    missing = missing_values(column)
+    values = pd.factorize(column.astype(object).mask(missing), use_na_sentinel=True)[0]
+    if ignore_missing:
+        codes, values = codes[~missing], values[~missing]
+        if len(codes) == 0:
+            return 0
+    m = int(codes.max()) + 1
+    low = np.full(m, np.iinfo(np.int64).max)
+    high = np.full(m, np.iinfo(np.int64).min)
+    np.minimum.at(low, codes, values)
+    np.maximum.at(high, codes, values)
+    return int((high > low).sum())
+
+
+def complete_within(frame: pd.DataFrame, names: Sequence[str], clusters: AnyArray) -> pd.DataFrame:
+    """Take a cluster-level value that some persons lack from others of their cluster.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"urban": [None, 1.0, 0.0]})
+    >>> complete_within(frame, ["urban"], np.array(["a", "a", "b"]))["urban"].tolist()
+    [1.0, 1.0, 0.0]
+    """
+    if not any(frame[name].isna().any() for name in names):
+        return frame
+    frame = frame.copy()
+    codes = pd.factorize(clusters)[0]
+    for name in names:
+        missing = frame[name].isna().to_numpy()
+        if missing.any():
+            first = frame[name].groupby(codes).first()
+            frame[name] = frame[name].where(~missing, first.to_numpy()[codes])
+    return frame
