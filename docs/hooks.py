@@ -78,10 +78,10 @@ def on_page_content(content: str, **_: Any) -> str:
 
     def to_mathml(match: re.Match[str]) -> str:
         latex = html.unescape(match["latex"]).strip()
-        # The converter knows \\min and \\max but not \\arg.
+        # The converter knows \min and not \arg, and leaves the backslash in \Big\{.
         latex = latex.replace("\\arg", "\\operatorname{arg}")
         display = "block" if match["tag"] == "div" else "inline"
-        mathml = convert(latex, display=display)
+        mathml = convert(latex, display=display).replace("\\{", "{").replace("\\}", "}")
         if "\\" in re.sub(r"<annotation.*?</annotation>", "", mathml):
             LOG.warning("a formula has a command that cannot be drawn: %s", latex)
         return f'<div class="formula">{mathml}</div>' if display == "block" else mathml

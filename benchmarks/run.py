@@ -1,0 +1,35 @@
+"""Runs every command in a ``sh`` block of benchmarks/README.md; stops at the first that fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def commands(text: str) -> list[str]:
+    """Commands of the ``sh`` blocks, a line ending in a backslash joined to the next."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def main() -> int:
+    """Run them with this environment's programs first on the path."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    for command in commands((HERE / "README.md").read_text(encoding="utf-8")):
+        print(f"$ {command}", flush=True)
+        done = subprocess.run(command, shell=True, cwd=HERE.parent, env=environment, check=False)
+        if done.returncode:
+            print(f"failed with exit code {done.returncode}: {command}", file=sys.stderr)
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
