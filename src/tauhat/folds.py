@@ -103,16 +103,68 @@ def assign_folds(
         raise ValueError(f"cross-fitting needs at least two {what} in each arm, got {smallest}")
     n_folds = min(n_folds, smallest)
     fold_of_unit = np.empty(len(arm), dtype=np.int64)
-    for this_arm in (0, 1):
+    # Streams belong to the first unit's arm and the other, not to control and treated, so
+    # that exchanging the arms gives the same split.
+    for stream in (0, 1):
+        this_arm = abs(int(arm[0]) - stream)
         next_fold = 0
         for this_block in np.unique(block):
             members = np.flatnonzero((arm == this_arm) & (block == this_block))
-            rng = np.random.default_rng(derive_seed(random_state, "folds", int(this_block)))
+            rng = np.random.default_rng(derive_seed(random_state, "folds", stream, int(this_block)))
             dealt = (next_fold + np.arange(len(members))) % n_folds
+            if stream == 1:
+                # Counted backwards, so that one fold is not the largest in both arms.
+                dealt = n_folds - 1 - dealt
             fold_of_unit[rng.permutation(members)] = dealt
             next_fold = (next_fold + len(members)) % n_folds
-    # The second arm counts its folds backwards, so that one fold is not the largest in both.
-    first_arm = arm[0]
-    second = arm != first_arm
-    fold_of_unit[second] = n_folds - 1 - fold_of_unit[second]
+    return fold_of_unit[unit]
+
+
+def cluster_folds(n: int, clusters: IntArray | None, n_folds: int, seed: int) -> IntArray:
+    """Fold of each row for choosing a model's settings: whole clusters of about equal totals.
+
+    Unlike `assign_folds` it knows no arms: it serves inside the fit of one
+    outcome model. Clusters are shuffled and dealt, largest first, to the fold
+    with the fewest rows. A single cluster cannot be left out, so its rows are
+    dealt one by one.
+
+    Parameters
+    ----------
+    n
+        Number of rows.
+    clusters
+        Cluster code of each row, shape (n,), or None when every row is its own.
+    n_folds
+        Number of folds; reduced to the number of clusters or rows when there are fewer.
+    seed
+        Seed.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Fold 0 to n_folds - 1 of each row.
+
+    Examples
+    --------
+    >>> fold = cluster_folds(6, np.array([0, 0, 1, 1, 2, 2]), n_folds=3, seed=1)
+    >>> [len(set(fold[2 * c : 2 * c + 2].tolist())) for c in range(3)], sorted(set(fold.tolist()))
+    ([1, 1, 1], [0, 1, 2])
+    """
+    rng = np.random.default_rng(derive_seed(seed, "inner folds"))
+    unit = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    if n_units == 1:
+        unit, n_units = np.arange(n), n
+    n_folds = min(n_folds, n_units)
+    if n_units == n:
+        fold_of_unit = rng.permutation(n) % n_folds
+        return fold_of_unit[unit].astype(np.int64)
+    size = np.bincount(unit)
+    shuffled = rng.permutation(n_units)
+    fold_of_unit = np.empty(n_units, dtype=np.int64)
+    total = np.zeros(n_folds, dtype=np.int64)
+    for this_unit in shuffled[np.argsort(-size[shuffled], kind="stable")]:
+        smallest = int(np.argmin(total))
+        fold_of_unit[this_unit] = smallest
+        total[smallest] += size[this_unit]
     return fold_of_unit[unit]

@@ -43,11 +43,13 @@ def resample_units(data: TrialData, seed: int) -> TrialData:
     """
     unit, arm, block = randomization_units(data.treatment, data.clusters, data.blocks)
     chosen = np.empty(len(arm), dtype=np.int64)
-    for this_arm in (0, 1):
+    # Streams belong to the first unit's arm and the other, not to control and treated, so
+    # that exchanging the arms gives the same sample.
+    for stream in (0, 1):
+        this_arm = abs(int(arm[0]) - stream)
         for this_block in np.unique(block):
             members = np.flatnonzero((arm == this_arm) & (block == this_block))
-            # Both arms use one stream, so that swapping the arms gives the same sample.
-            rng = np.random.default_rng(derive_seed(seed, "resample", int(this_block)))
+            rng = np.random.default_rng(derive_seed(seed, "resample", stream, int(this_block)))
             chosen[members] = members[rng.integers(len(members), size=len(members))]
     order = np.argsort(unit, kind="stable")
     sizes = np.bincount(unit)

@@ -86,7 +86,9 @@ class ConsensusAverage(Ensemble):
         return weights
 
 
-def consensus(correlation: FloatArray, knee: Knee = "largest-drop") -> tuple[FloatArray, FloatArray]:
+def consensus(
+    correlation: FloatArray, knee: Knee = "largest-drop"
+) -> tuple[FloatArray, FloatArray]:
     """Mean correlation of each member and which members stand before the knee.
 
     Parameters
@@ -116,9 +118,7 @@ def consensus(correlation: FloatArray, knee: Knee = "largest-drop") -> tuple[Flo
     """
     k = len(correlation)
     if knee not in ("largest-drop", "smallest-drop", "none"):
-        raise ValueError(
-            f"knee must be 'largest-drop', 'smallest-drop' or 'none', got {knee!r}"
-        )
+        raise ValueError(f"knee must be 'largest-drop', 'smallest-drop' or 'none', got {knee!r}")
     mean_correlation = (correlation.sum(axis=1) - np.diag(correlation)) / max(k - 1, 1)
     kept = np.ones(k)
     # Of two members neither can be the odd one out.

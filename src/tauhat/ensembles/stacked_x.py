@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel
 from tauhat.data import TrialData
 from tauhat.estimator import CateEstimator
@@ -12,7 +13,6 @@ from tauhat.learners.catalog import outcome_model
 from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.outcome.stacked import StackedModel
-from tauhat._typing import FloatArray
 
 OutcomeMembers = Sequence[tuple[str, OutcomeModel]]
 

@@ -111,9 +111,7 @@ class LinearMixedEffect(CateEstimator):
             to_effect[model.block_slices[0], 1:] = rotation.T
         self._keep(fit, to_effect, scale_y, data)
 
-    def _keep(
-        self, fit: MixedFit, to_effect: FloatArray, scale_y: float, data: TrialData
-    ) -> None:
+    def _keep(self, fit: MixedFit, to_effect: FloatArray, scale_y: float, data: TrialData) -> None:
         """Store the effect part of the fit on the outcome's scale."""
         self.effect_coefficients_ = to_effect.T @ fit.coefficients * scale_y
         root = fit.standard_errors(to_effect.T)
@@ -145,7 +143,9 @@ class LinearMixedEffect(CateEstimator):
     ) -> tuple[FloatArray, FloatArray]:
         r"""Pointwise interval of the effect from the mixed model itself.
 
-        .. math:: \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}\sqrt{l'\,\mathrm{Var}(\hat\delta,\hat\gamma)\,l}
+        .. math::
+            \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}
+            \sqrt{l'\,\mathrm{Var}(\hat\delta,\hat\gamma)\,l}
 
         with ``u`` randomized units. It is honest when the effect is linear in
         the covariates.

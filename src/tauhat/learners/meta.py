@@ -91,7 +91,7 @@ def pooled_components(models: list[OutcomeModel], sizes: list[int]) -> VarianceC
     AttributeError
         If the models have none.
     """
-    parts: list[VarianceComponents] = [model.variance_components_ for model in models]  # type: ignore[attr-defined]
+    parts: list[VarianceComponents] = [model.variance_components_ for model in models]
     return VarianceComponents(
         between_cluster=float(np.average([p.between_cluster for p in parts], weights=sizes)),
         residual=float(np.average([p.residual for p in parts], weights=sizes)),

@@ -70,7 +70,7 @@ class SLearner(CateEstimator):
     @property
     def variance_components_(self) -> VarianceComponents:
         """Variance components of a mixed outcome model."""
-        components: VarianceComponents = self.model_.variance_components_  # type: ignore[attr-defined]
+        components: VarianceComponents = self.model_.variance_components_
         return components
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
@@ -91,4 +91,5 @@ class SLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""
         copy: Self = clone(self)
-        return copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=self.outcome_model.reduced())
+        return copy

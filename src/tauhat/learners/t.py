@@ -77,4 +77,5 @@ class TLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""
         copy: Self = clone(self)
-        return copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=self.outcome_model.reduced())
+        return copy

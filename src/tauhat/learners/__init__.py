@@ -1,0 +1,1 @@
+"""Estimators of individual effects: meta-learners, mixed models, forests."""

@@ -1,0 +1,167 @@
+"""Names of outcome models and single estimators, and how they combine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from tauhat.base import OutcomeModel
+from tauhat.errors import TrialError
+from tauhat.estimator import CateEstimator
+from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
+from tauhat.learners.causal_forest import CausalForest
+from tauhat.learners.dr import DRLearner
+from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.r import RLearner
+from tauhat.learners.s import SLearner
+from tauhat.learners.t import TLearner
+from tauhat.learners.x import XLearner
+from tauhat.outcome.aglm import AGLMModel
+from tauhat.outcome.bart import BART, MixedBART
+from tauhat.outcome.boosting import BoostedTrees
+from tauhat.outcome.elastic_net import ElasticNetModel
+from tauhat.outcome.forest import RandomForest
+from tauhat.outcome.linear_mixed import LinearMixedModel
+from tauhat.outcome.stacked import StackedModel
+
+#: Outcome models by the word that follows the letter of a meta-learner.
+OUTCOME_MODELS: dict[str, tuple[Callable[[], OutcomeModel], str]] = {
+    "Linear": (ElasticNetModel, "elastic net"),
+    "AGLM": (AGLMModel, "lasso on steps of every covariate"),
+    "Boosting": (BoostedTrees, "gradient-boosted trees"),
+    "RF": (RandomForest, "random forest"),
+    "BART": (BART, "Bayesian additive regression trees"),
+    "Stacked": (StackedModel, "stack of elastic net, forest, boosting and AGLM"),
+    "LMM": (LinearMixedModel, "linear mixed model with a random cluster intercept"),
+    "BART-RE": (MixedBART, "BART with a random cluster intercept"),
+}
+
+#: Meta-learners by letter.
+META_LEARNERS: dict[str, tuple[Callable[[OutcomeModel], CateEstimator], str]] = {
+    "S": (SLearner, "one regression with the treatment as a covariate"),
+    "T": (TLearner, "one regression in each arm"),
+    "X": (XLearner, "regressions of effects imputed from the other arm"),
+    "DR": (DRLearner, "regression of the doubly robust score"),
+    "R": (RLearner, "regression that minimises Robinson's loss"),
+}
+
+#: Estimators that are more than a letter and an outcome model.
+DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
+    "LMM": (LinearMixedEffect, "linear mixed model, shrunken treatment-by-covariate interactions"),
+    "BART-RE": (lambda: SLearner(MixedBART()), "S-learner on BART with a random cluster intercept"),
+    "BCF": (
+        lambda: BayesianCausalForest(random_intercept=False),
+        "Bayesian causal forest",
+    ),
+    "BCF-RE": (
+        lambda: BayesianCausalForest(random_intercept=True),
+        "Bayesian causal forest with a random cluster intercept",
+    ),
+    "CF-DML-linear": (
+        lambda: CausalForest(outcome_model=ElasticNetModel()),
+        "causal forest on residuals of an elastic net",
+    ),
+    "CF-DML-forest": (
+        lambda: CausalForest(outcome_model=RandomForest()),
+        "causal forest on residuals of a random forest",
+    ),
+}
+
+
+def outcome_model(name: str) -> OutcomeModel:
+    """Outcome model of a name such as "RF" or "LMM".
+
+    Parameters
+    ----------
+    name
+        A key of ``OUTCOME_MODELS``.
+
+    Returns
+    -------
+    OutcomeModel
+        Unfitted, at its default settings.
+
+    Raises
+    ------
+    TrialError
+        If the name is unknown, with the nearest known ones.
+
+    Examples
+    --------
+    >>> type(outcome_model("RF")).__name__
+    'RandomForest'
+    """
+    if name not in OUTCOME_MODELS:
+        raise TrialError(unknown_name("outcome model", name, list(OUTCOME_MODELS)))
+    return OUTCOME_MODELS[name][0]()
+
+
+def single_estimator(name: str, **settings: Any) -> CateEstimator:
+    """Single estimator of a name such as "X-RF", "DR-LMM" or "BCF-RE".
+
+    Parameters
+    ----------
+    name
+        A key of ``DIRECT``, or a letter S, T, X, DR or R, a hyphen, and a key of
+        ``OUTCOME_MODELS``.
+    **settings
+        Parameters to set, such as ``random_state``.
+
+    Returns
+    -------
+    CateEstimator
+        Unfitted.
+
+    Raises
+    ------
+    TrialError
+        If the name is unknown, with the nearest known ones.
+
+    Examples
+    --------
+    >>> type(single_estimator("DR-LMM")).__name__
+    'DRLearner'
+    """
+    letter, _, model = name.partition("-")
+    if name in DIRECT:
+        estimator = DIRECT[name][0]()
+    elif letter in META_LEARNERS and model in OUTCOME_MODELS:
+        estimator = META_LEARNERS[letter][0](outcome_model(model))
+    else:
+        raise TrialError(unknown_name("estimator", name, single_names()))
+    estimator.set_params(**settings)
+    return estimator
+
+
+def single_names() -> list[str]:
+    """All names that `single_estimator` accepts.
+
+    Examples
+    --------
+    >>> "X-RF" in single_names()
+    True
+    """
+    combined = [f"{letter}-{model}" for letter in META_LEARNERS for model in OUTCOME_MODELS]
+    return [*DIRECT, *combined]
+
+
+def describe(name: str) -> str:
+    """One line on a single estimator.
+
+    Examples
+    --------
+    >>> describe("T-Linear")
+    'one regression in each arm: elastic net'
+    """
+    if name in DIRECT:
+        return DIRECT[name][1]
+    letter, _, model = name.partition("-")
+    return f"{META_LEARNERS[letter][1]}: {OUTCOME_MODELS[model][1]}"
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> str:
+    """Message for an unknown name, with the nearest known ones."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `tauhat estimators`"
+    return f"unknown {what} {name!r}; {hint}"

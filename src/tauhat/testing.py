@@ -1,0 +1,361 @@
+"""The common suite: what every estimator of effects must do, ours or a third party's."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from tauhat._typing import FloatArray, IntArray
+
+Arrays = tuple[FloatArray, FloatArray, IntArray, IntArray]
+
+
+def example_trial(n_clusters: int = 12, size: int = 8, n_features: int = 4) -> Arrays:
+    """Draw a small cluster trial with an effect of the first covariate.
+
+    Parameters
+    ----------
+    n_clusters
+        Number of clusters, half of them treated.
+    size
+        Persons in each.
+    n_features
+        Covariates; the last is constant within cluster when there are at least two.
+
+    Returns
+    -------
+    X, y, treatment, clusters
+
+    Examples
+    --------
+    >>> X, y, treatment, clusters = example_trial()
+    >>> X.shape, int(treatment.sum())
+    ((96, 4), 48)
+    """
+    rng = np.random.default_rng(20261121)
+    clusters = np.repeat(np.arange(n_clusters), size)
+    treatment = (clusters % 2).astype(np.int64)
+    X = rng.normal(size=(len(clusters), n_features))
+    if n_features > 1:
+        X[:, -1] = rng.normal(size=n_clusters)[clusters]
+    y = X[:, 0] + treatment * (0.5 + X[:, 0])
+    y = y + 0.3 * rng.normal(size=n_clusters)[clusters] + rng.normal(size=len(clusters))
+    return X, y, treatment, clusters.astype(np.int64)
+
+
+def _seeded(estimator: Any) -> Any:
+    return clone(estimator).set_params(random_state=7)
+
+
+def _fit(estimator: Any, arrays: Arrays, **changes: Any) -> Any:
+    X, y, treatment, clusters = arrays
+    arguments = {"X": X, "y": y, "treatment": treatment, "clusters": clusters, **changes}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _seeded(estimator).fit(**arguments)
+
+
+def _close(first: FloatArray, second: FloatArray, tolerance: float) -> None:
+    """Equal up to a share of the spread and size of the effects."""
+    scale = max(float(np.std(first)), 0.1 * float(np.abs(first).mean()), 1e-12)
+    distance = float(np.sqrt(np.mean((first - second) ** 2))) / scale
+    assert distance <= tolerance, f"effects differ by {distance:.2g} of their spread"
+
+
+class Subject:
+    """An estimator under test, with its fit to the example trial made once."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The example trial."""
+        return example_trial()
+
+    @cached_property
+    def fitted(self) -> Any:
+        """The estimator fitted to it."""
+        return _fit(self.estimator, self.arrays)
+
+    @cached_property
+    def effect(self) -> FloatArray:
+        """Its effects on the trial's own persons."""
+        effect: FloatArray = self.fitted.effect(self.arrays[0])
+        return effect
+
+    def fit(self, **changes: Any) -> Any:
+        """Return a fit to the example trial with some arguments changed."""
+        return _fit(self.estimator, self.arrays, **changes)
+
+
+Check = Callable[[Subject], None]
+
+
+def check_parameters(subject: Subject) -> None:
+    """Parameters live in ``__init__`` only, survive `clone` and are not changed by `fit`."""
+    copy = clone(subject.estimator)
+    before = {key: repr(value) for key, value in copy.get_params(deep=False).items()}
+    assert {"random_state", "n_jobs"} <= set(before), "random_state and n_jobs are required"
+    X, y, treatment, clusters = subject.arrays
+    fitted = copy.fit(X, y, treatment=treatment, clusters=clusters)
+    assert fitted is copy, "fit must return self"
+    after = {key: repr(value) for key, value in copy.get_params(deep=False).items()}
+    assert before == after, "fit changed the parameters"
+
+
+def check_effect_shape(subject: Subject) -> None:
+    """`effect` gives one finite number a person, the same alone or in company."""
+    X, y, _, _ = subject.arrays
+    assert subject.effect.shape == y.shape
+    assert np.isfinite(subject.effect).all()
+    alone = subject.fitted.effect(X[3:5])
+    np.testing.assert_allclose(alone, subject.effect[3:5], rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(subject.fitted.predict(X), subject.effect)
+
+
+def check_inputs_untouched(subject: Subject) -> None:
+    """Neither `fit` nor `effect` writes to what it is given."""
+    fresh = example_trial()
+    assert subject.effect is not None
+    for array, copy in zip(subject.arrays, fresh, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def check_same_seed(subject: Subject) -> None:
+    """The same seed gives the same bytes, with one job or two."""
+    again = _fit(clone(subject.estimator).set_params(n_jobs=2), subject.arrays)
+    np.testing.assert_array_equal(again.effect(subject.arrays[0]), subject.effect)
+
+
+def check_row_order_and_labels(subject: Subject) -> None:
+    """Shuffled rows and renamed clusters change nothing."""
+    X, y, treatment, clusters = subject.arrays
+    order = np.random.default_rng(1).permutation(len(y))
+    names = np.array([f"clinic {(5 * c) % 17:02d}" for c in clusters], dtype=object)
+    shuffled = subject.fit(
+        X=X[order], y=y[order], treatment=treatment[order], clusters=names[order]
+    )
+    np.testing.assert_array_equal(shuffled.effect(X), subject.effect)
+
+
+def check_affine_outcome(subject: Subject) -> None:
+    """The effect scales with the outcome and ignores its origin."""
+    X, y, _, _ = subject.arrays
+    _close(2 * subject.effect, subject.fit(y=2 * y).effect(X), 1e-6)
+    # A Markov chain turns the rounding of a shift into another draw of its posterior.
+    tolerance = 0.02 if subject.estimator.flips_exactly else 0.75
+    _close(3 * subject.effect, subject.fit(y=10 + 3 * y).effect(X), tolerance)
+
+
+def check_swapped_arms(subject: Subject) -> None:
+    """Exchanging treatment and control turns the sign of the effect."""
+    X, _, treatment, _ = subject.arrays
+    swapped = subject.fit(treatment=1 - treatment).effect(X)
+    _close(-subject.effect, swapped, 1e-6 if subject.estimator.flips_exactly else 0.75)
+
+
+def check_tables(subject: Subject) -> None:
+    """A DataFrame and its array give the same effects; its names are kept and checked."""
+    X = subject.arrays[0]
+    table = pd.DataFrame(X, columns=["age", "sbp", "bmi", "beds"])
+    fitted = subject.fit(X=table)
+    np.testing.assert_array_equal(fitted.effect(table), subject.effect)
+    assert list(fitted.feature_names_in_) == list(table.columns)
+    _raises(lambda: fitted.effect(table.rename(columns={"age": "years"})), "age")
+    _raises(lambda: fitted.effect(X[:, :2]), "2")
+
+
+def check_pickle(subject: Subject) -> None:
+    """A fitted estimator survives pickling."""
+    copy = pickle.loads(pickle.dumps(subject.fitted))
+    np.testing.assert_array_equal(copy.effect(subject.arrays[0]), subject.effect)
+
+
+def check_not_fitted(subject: Subject) -> None:
+    """Effects before the fit are an error."""
+    try:
+        clone(subject.estimator).effect(subject.arrays[0])
+    except NotFittedError:
+        return
+    raise AssertionError("effect() before fit() must raise NotFittedError")
+
+
+def check_new_clusters(subject: Subject) -> None:
+    """The effect is that for a person in a new cluster: labels are no input to it."""
+    X = subject.arrays[0]
+    twice = subject.fitted.effect(np.vstack([X[:1], X[:1]]))
+    assert twice[0] == twice[1]
+    unseen = X.copy()
+    unseen[:, -1] += 0.01
+    assert np.isfinite(subject.fitted.effect(unseen)).all()
+
+
+def check_individual_trial(subject: Subject) -> None:
+    """Without clusters the estimator works on a trial of 20 persons."""
+    X, y, treatment, _ = example_trial(n_clusters=20, size=1)
+    fitted = _fit(subject.estimator, (X, y, treatment, treatment), clusters=None)
+    assert np.isfinite(fitted.effect(X)).all()
+
+
+def check_many_columns(subject: Subject) -> None:
+    """A thousand columns and 40 persons in 8 clusters."""
+    X, y, treatment, clusters = example_trial(n_clusters=8, size=5, n_features=1000)
+    effect = _fit(subject.estimator, (X, y, treatment, clusters)).effect(X)
+    assert np.isfinite(effect).all()
+    assert np.abs(effect).max() < 100 * np.ptp(y)
+
+
+def check_constant_column(subject: Subject) -> None:
+    """Constant and duplicated columns do no harm."""
+    X = subject.arrays[0]
+    wide = np.column_stack([X, np.full(len(X), 3.0), X[:, 0]])
+    assert np.isfinite(subject.fit(X=wide).effect(wide)).all()
+
+
+def check_interval(subject: Subject) -> None:
+    """Intervals contain the estimate for most persons and widen with the level."""
+    X, y, _, _ = subject.arrays
+    some = X[::12]
+    narrow, wide = (
+        subject.fitted.effect_interval(some, level=level, n_bootstrap=3) for level in (0.5, 0.95)
+    )
+    assert (wide[1] - wide[0] > narrow[1] - narrow[0]).all()
+    effect = subject.effect[::12]
+    assert np.mean((wide[0] <= effect) & (effect <= wide[1])) > 0.9
+    assert (wide[1] - wide[0]).max() < 50 * y.std()
+    _raises(lambda: subject.fitted.effect_interval(some, level=95), "level")
+
+
+def check_draws(subject: Subject) -> None:
+    """Posterior draws, where they exist, have the effect as their mean."""
+    X = subject.arrays[0]
+    if not subject.estimator.has_draws:
+        try:
+            subject.fitted.effect_draws(X)
+        except NotImplementedError:
+            return
+        raise AssertionError("effect_draws() without a posterior must raise NotImplementedError")
+    draws = subject.fitted.effect_draws(X)
+    assert draws.ndim == 2
+    assert draws.shape[1] == len(X)
+    assert (draws.std(axis=0) > 0).all()
+    _close(subject.effect, draws.mean(axis=0), 0.02)
+
+
+def check_bad_input(subject: Subject) -> None:
+    """Bad input is refused with an error that says what is wrong."""
+    X, y, treatment, clusters = subject.arrays
+    with_nan, with_inf = X.copy(), X.copy()
+    with_nan[2, 1] = np.nan
+    with_inf[2, 1] = np.inf
+    one_cluster = np.where(clusters == 0, 0, 1)
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"X": with_nan}, "x2"),
+        ({"X": with_inf}, "x2"),
+        ({"X": pd.DataFrame({"sex": ["f"] * len(y)})}, "sex"),
+        ({"X": X[:, 0]}, "dimension"),
+        ({"y": np.where(np.arange(len(y)) == 3, np.nan, y)}, "y"),
+        ({"y": np.ones(len(y))}, "constant"),
+        ({"y": y[:-1]}, "y"),
+        ({"treatment": np.ones(len(y))}, "one arm"),
+        ({"treatment": treatment + 1}, "treatment"),
+        ({"treatment": None}, "treatment"),
+        ({"treatment": treatment[:-1]}, "treatment"),
+        ({"treatment": np.arange(len(y)) % 2}, "within"),
+        ({"clusters": one_cluster, "treatment": one_cluster}, "clusters"),
+        ({"clusters": clusters[:-1]}, "clusters"),
+        ({"propensity": 1.0}, "propensity"),
+        ({"sample_weight": np.zeros(len(y))}, "sample_weight"),
+    ]
+    for changes, word in bad:
+        _raises(lambda changes=changes: subject.fit(**changes), word)  # type: ignore[misc]
+
+
+def _raises(call: Callable[[], Any], word: str) -> None:
+    message = None
+    try:
+        call()
+    except ValueError as error:
+        message = str(error)
+    assert message is not None, f"no ValueError that mentions {word!r}"
+    assert word in message, f"the message does not mention {word!r}: {message}"
+
+
+CHECKS: tuple[Check, ...] = (
+    check_parameters,
+    check_effect_shape,
+    check_inputs_untouched,
+    check_same_seed,
+    check_row_order_and_labels,
+    check_affine_outcome,
+    check_swapped_arms,
+    check_tables,
+    check_pickle,
+    check_not_fitted,
+    check_new_clusters,
+    check_individual_trial,
+    check_many_columns,
+    check_constant_column,
+    check_interval,
+    check_draws,
+    check_bad_input,
+)
+
+
+def cate_checks(estimator: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Name and call of every check, for use with a test runner's parametrization.
+
+    Parameters
+    ----------
+    estimator
+        Unfitted estimator with the interface of `tauhat.CateEstimator`.
+
+    Yields
+    ------
+    name, call
+
+    Examples
+    --------
+    >>> from tauhat.learners import LinearMixedEffect
+    >>> [name for name, _ in cate_checks(LinearMixedEffect())][:2]
+    ['check_parameters', 'check_effect_shape']
+    """
+    subject = Subject(estimator)
+    for check in CHECKS:
+        yield check.__name__, partial(check, subject)
+
+
+def check_cate_estimator(estimator: Any) -> None:
+    """Run the whole suite on an estimator.
+
+    Parameters
+    ----------
+    estimator
+        Unfitted estimator with the interface of `tauhat.CateEstimator`.
+
+    Raises
+    ------
+    AssertionError
+        With the name of the first check that fails and what it found.
+
+    Examples
+    --------
+    >>> from tauhat.learners import LinearMixedEffect
+    >>> check_cate_estimator(LinearMixedEffect())
+    """
+    for name, call in cate_checks(estimator):
+        try:
+            call()
+        except Exception as error:
+            raise AssertionError(
+                f"{type(estimator).__name__} fails {name}: {type(error).__name__}: {error}"
+            ) from error

@@ -1,0 +1,117 @@
+"""Folds and bootstrap samples take whole clusters, within arm and block."""
+
+import numpy as np
+import pytest
+
+from tauhat.data import validate_trial
+from tauhat.folds import assign_folds, randomization_units
+from tauhat.resampling import bootstrap_standard_error, resample_units
+from tauhat.testing import example_trial
+
+
+def trial(n_clusters=30, seed=1):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 12, n_clusters)
+    clusters = np.repeat(np.arange(n_clusters), sizes)
+    treatment = (clusters % 2).astype(np.int64)
+    return clusters, treatment
+
+
+def test_folds_hold_whole_clusters_and_both_arms():
+    clusters, treatment = trial()
+    fold = assign_folds(treatment, n_folds=5, random_state=3, clusters=clusters)
+    assert all(len(np.unique(fold[clusters == c])) == 1 for c in range(30))
+    _, arm, _ = randomization_units(treatment, clusters, None)
+    fold_of_cluster = np.array([fold[clusters == c][0] for c in range(30)])
+    for a in (0, 1):
+        assert np.bincount(fold_of_cluster[arm == a], minlength=5).tolist() == [3] * 5
+
+
+def test_folds_balance_arms_within_blocks():
+    treatment = np.tile([0, 1], 60)
+    blocks = np.repeat(np.arange(12), 10)
+    fold = assign_folds(treatment, n_folds=5, random_state=1, blocks=blocks)
+    for block in range(12):
+        for a in (0, 1):
+            rows = (blocks == block) & (treatment == a)
+            assert sorted(fold[rows]) == [0, 1, 2, 3, 4]
+
+
+def test_small_blocks_still_fill_every_fold():
+    treatment = np.tile([0, 1], 20)
+    blocks = np.repeat(np.arange(20), 2)
+    fold = assign_folds(treatment, n_folds=5, random_state=1, blocks=blocks)
+    for a in (0, 1):
+        assert np.bincount(fold[treatment == a]).tolist() == [4] * 5
+
+
+def test_few_clusters_reduce_the_folds_and_one_is_refused():
+    clusters = np.repeat(np.arange(6), 4)
+    treatment = (clusters >= 4).astype(int)
+    fold = assign_folds(treatment, n_folds=5, random_state=1, clusters=clusters)
+    assert fold.max() + 1 == 2
+    with pytest.raises(ValueError, match="two clusters in each arm, got 1"):
+        assign_folds((clusters >= 5).astype(int), n_folds=5, random_state=1, clusters=clusters)
+
+
+def test_swapped_arms_give_the_same_folds():
+    treatment = np.random.default_rng(2).permutation(np.repeat([0, 1], [40, 37]))
+    first = assign_folds(treatment, n_folds=5, random_state=4)
+    second = assign_folds(1 - treatment, n_folds=5, random_state=4)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_bootstrap_draws_whole_clusters_within_arm():
+    X, y, treatment, clusters = example_trial()
+    data = validate_trial(X, y, treatment, clusters)
+    sample = resample_units(data, seed=1)
+    assert sample.n_units == data.n_units == 12
+    _, arm, _ = randomization_units(sample.treatment, sample.clusters, None)
+    assert arm.sum() == 6
+    originals = {tuple(data.y[data.clusters == c]) for c in range(12)}
+    drawn = [tuple(sample.y[sample.clusters == c]) for c in range(12)]
+    assert set(drawn) <= originals
+    assert len(set(drawn)) < 12
+
+
+def test_bootstrap_keeps_block_totals():
+    rng = np.random.default_rng(1)
+    blocks = np.repeat(["a", "b", "c"], 20)
+    treatment = np.tile([0, 1], 30)
+    data = validate_trial(rng.normal(size=(60, 2)), rng.normal(size=60), treatment, blocks=blocks)
+    sample = resample_units(data, seed=2)
+    for block in range(3):
+        rows = sample.blocks == block
+        assert (rows.sum(), sample.treatment[rows].sum()) == (20, 10)
+
+
+class MeanDifference:
+    """The simplest effect: a constant whose bootstrap error is known."""
+
+    def set_params(self, **_):
+        return self
+
+    def fit_data(self, data):
+        treated = data.treatment == 1
+        self.difference = data.y[treated].mean() - data.y[~treated].mean()
+        return self
+
+    def predict_effect(self, X):
+        return np.full(len(X), self.difference)
+
+
+def test_bootstrap_error_is_that_of_cluster_means():
+    rng = np.random.default_rng(4)
+    clusters = np.repeat(np.arange(40), 10)
+    treatment = clusters % 2
+    y = rng.normal(size=40)[clusters] + 0.3 * rng.normal(size=400)
+    data = validate_trial(rng.normal(size=(400, 1)), y, treatment, clusters)
+    error = bootstrap_standard_error(MeanDifference(), data, data.X[:1], n_bootstrap=400, seed=1)
+    means = np.array([y[clusters == c].mean() for c in range(40)])
+    arm = np.arange(40) % 2
+    expected = np.sqrt(sum(means[arm == a].var(ddof=0) / 20 for a in (0, 1)))
+    assert error[0] == pytest.approx(expected, rel=0.12)
+    again = bootstrap_standard_error(
+        MeanDifference(), data, data.X[:1], n_bootstrap=400, seed=1, n_jobs=2
+    )
+    np.testing.assert_array_equal(error, again)

@@ -1,0 +1,141 @@
+"""The REML routine against lme4 and lmerTest, and its own algebra."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tauhat.numerics.mixed_model import (
+    MixedModel,
+    fit_random_intercept,
+    independent_columns,
+)
+
+REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "r_peers"
+SETS = [
+    "c1_m20_icc10_null_r1",
+    "c2_m20_icc01_linear_r1",
+    "c3_m50_icc10_linear_r1",
+    "c4_m20_icc10_nonlin_r1",
+    "c5_m50_icc01_nonlin_r1",
+    "c6_m50_icc10_nonlin_r1",
+]
+
+
+def simulate(m=30, size=20, between=0.5, seed=1):
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(m), size)
+    X = np.column_stack([np.ones(m * size), rng.normal(size=(m * size, 2))])
+    y = X @ [1.0, 2.0, -1.0] + np.sqrt(between) * rng.normal(size=m)[clusters]
+    return X, y + rng.normal(size=m * size), clusters
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("model", ["ancova", "interact"])
+def test_equals_lme4_to_six_digits(name, model):
+    table = REFERENCE / "lmm_reference.csv"
+    if not table.exists():
+        pytest.skip(f"no reference values from R at {table}")
+    reference = pd.read_csv(table)
+    rows = reference[(reference.ds == name) & (reference.model == model)]
+    value = rows.set_index("term").value.astype(float)
+    data = pd.read_csv(REFERENCE / "data" / f"{name}_train.csv")
+    covariates = [column for column in data.columns if column[0] in "xw"]
+    X, z = data[covariates].to_numpy(float), data[["z"]].to_numpy(float)
+    names = ["(Intercept)", "z", *covariates]
+    fixed = np.hstack([np.ones((len(data), 1)), z, X])
+    if model == "interact":
+        fixed = np.hstack([fixed, z * X])
+        names += [f"z:{column}" for column in covariates]
+    mixed = MixedModel(data.y.to_numpy(), fixed, clusters=pd.factorize(data.cluster)[0])
+    fit = mixed.fit()
+    np.testing.assert_allclose(fit.coefficients, [value[f"coef:{n}"] for n in names], rtol=1e-6)
+    errors = fit.standard_errors(np.eye(len(names)))
+    np.testing.assert_allclose(errors, [value[f"se:{n}"] for n in names], rtol=1e-6)
+    np.testing.assert_allclose(fit.between_cluster_variance, value["var_cluster"], rtol=1e-6)
+    np.testing.assert_allclose(fit.residual_variance, value["var_resid"], rtol=1e-6)
+    np.testing.assert_allclose(fit.restricted_log_likelihood, value["reml_loglik"], atol=1e-6)
+    freedom = mixed.satterthwaite(fit, np.eye(len(names))[1])
+    np.testing.assert_allclose(freedom, value["satterthwaite_df:z"], rtol=1e-3)
+
+
+def test_equals_the_dense_formula():
+    X, y, clusters = simulate(m=8, size=5)
+    model = MixedModel(y, X, [X[:, 1:] ** 2], clusters)
+    log_ratios = np.log([0.3, 0.7])
+    Z = np.equal.outer(clusters, np.arange(8)).astype(float)
+    Q = X[:, 1:] ** 2
+    V = np.eye(len(y)) + 0.3 * Q @ Q.T + 0.7 * Z @ Z.T
+    inverse = np.linalg.inv(V)
+    information = X.T @ inverse @ X
+    beta = np.linalg.solve(information, X.T @ inverse @ y)
+    residual = y - X @ beta
+    rss = residual @ inverse @ residual
+    df = len(y) - 3
+    fit = model.at(log_ratios)
+    np.testing.assert_allclose(fit.coefficients[:3], beta, rtol=1e-9)
+    np.testing.assert_allclose(fit.residual_variance, rss / df, rtol=1e-9)
+    loglik = -0.5 * (
+        df * (np.log(2 * np.pi * rss / df) + 1)
+        + np.linalg.slogdet(V)[1]
+        + np.linalg.slogdet(information)[1]
+    )
+    np.testing.assert_allclose(fit.restricted_log_likelihood, loglik, rtol=1e-9)
+
+
+def test_gradient_is_that_of_the_objective():
+    X, y, clusters = simulate(m=10, size=6)
+    weight = np.random.default_rng(3).uniform(0.5, 2, len(y))
+    model = MixedModel(y, X, [X[:, 1:], np.sin(X[:, 1:])], clusters, weight)
+    point = np.log([0.2, 0.05, 0.6])
+    gradient = model.objective(point)[1]
+    for j in range(3):
+        step = np.zeros(3)
+        step[j] = 1e-5
+        numeric = (model.objective(point + step)[0] - model.objective(point - step)[0]) / 2e-5
+        assert gradient[j] == pytest.approx(numeric, rel=1e-5, abs=1e-6)
+
+
+def test_weights_count_like_repeated_rows():
+    X, y, clusters = simulate(m=6, size=6)
+    twice = np.r_[np.arange(36), np.arange(18)]
+    weight = np.where(np.arange(36) < 18, 2.0, 1.0)
+    repeated = MixedModel(y[twice], X[twice], clusters=clusters[twice]).at(np.log([0.4]))
+    weighted = MixedModel(y, X, clusters=clusters, weight=weight).at(np.log([0.4]))
+    np.testing.assert_allclose(weighted.coefficients, repeated.coefficients, rtol=1e-9)
+
+
+def test_recovers_the_variance_components_on_average():
+    between, residual = [], []
+    for seed in range(40):
+        X, y, clusters = simulate(m=30, size=20, between=0.5, seed=seed)
+        fit = MixedModel(y, X, clusters=clusters).fit()
+        between.append(fit.between_cluster_variance)
+        residual.append(fit.residual_variance)
+    # Standard errors over 40 draws: .14 / sqrt(40) = .022 and .059 / sqrt(40) = .009.
+    assert np.mean(between) == pytest.approx(0.5, abs=0.07)
+    assert np.mean(residual) == pytest.approx(1.0, abs=0.03)
+
+
+def test_no_variation_between_clusters_gives_zero():
+    X, y, clusters = simulate(m=20, size=10, between=0.0, seed=5)
+    means = np.bincount(clusters, y - X @ [1.0, 2.0, -1.0]) / 10
+    fit = fit_random_intercept(y - means[clusters], X, clusters)
+    assert fit.between_cluster_variance == 0.0
+    np.testing.assert_array_equal(np.abs(fit.cluster_effects) < 1e-5, True)
+
+
+def test_perfect_fit_and_too_few_rows():
+    X, _, clusters = simulate(m=5, size=4)
+    fit = MixedModel(X @ [1.0, 2.0, 3.0], X, clusters=clusters).fit()
+    np.testing.assert_allclose(fit.coefficients, [1, 2, 3], rtol=1e-6)
+    with pytest.raises(ValueError, match="3 rows cannot determine 3 fixed coefficients"):
+        MixedModel(np.arange(3.0), np.eye(3), clusters=None)
+
+
+def test_independent_columns_drops_what_earlier_ones_span():
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=(30, 4))
+    fixed = np.column_stack([base, base @ [1, 2, 3, 4], np.zeros(30), rng.normal(size=30)])
+    assert independent_columns(fixed).tolist() == [0, 1, 2, 3, 6]
