@@ -98,8 +98,8 @@ def fit_elastic_net(
     >>> x = np.linspace(-1, 1, 50)
     >>> X = np.column_stack([x, np.cos(9 * x)])
     >>> fit = fit_elastic_net(X, 1 + 2 * x, np.arange(50) % 5)
-    >>> fit.coef.round(1).tolist()
-    [2.0, 0.0]
+    >>> fit.coef.round(1) + 0.0
+    array([2., 0.])
     """
     if not l1_ratios or min(l1_ratios) <= 0 or max(l1_ratios) > 1:
         raise ValueError(f"l1_ratios must lie in (0, 1], got {list(l1_ratios)}")
@@ -166,6 +166,7 @@ def _path(
             check_input=False,
             tol=tolerance,
             max_iter=1000,
+            random_state=0,
         )
     coefs = np.asarray(coefs, dtype=np.float64)
     return coefs

@@ -1,0 +1,88 @@
+"""Random forest."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.outcome.scaling import StandardizedModel
+
+# In fewer rows than this a row may lie in every tree's sample.
+_FEWEST_FOR_OUT_OF_BAG = 10
+
+
+class RandomForest(StandardizedModel):
+    """Mean of regression trees grown on bootstrap samples of the rows (Breiman 2001).
+
+    Parameters
+    ----------
+    n_estimators
+        Number of trees.
+    min_samples_leaf
+        Fewest rows in a leaf.
+    max_features
+        Share of the columns tried at each split, rounded up.
+    random_state
+        Seed.
+
+    Attributes
+    ----------
+    forest_
+        The fitted `sklearn.ensemble.RandomForestRegressor`, on the outcome in
+        standard units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(1).normal(size=(200, 3))
+    >>> model = RandomForest(random_state=1).fit(X, 3.0 + (X[:, 0] > 0))
+    >>> model.predict(np.array([[-1.0, 0, 0], [1.0, 0, 0]])).round(1).tolist()
+    [3.0, 4.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 200,
+        min_samples_leaf: int = 5,
+        max_features: float = 0.5,
+        random_state: Any = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.random_state = random_state
+
+    def _fit_standardized(
+        self,
+        X: FloatArray,
+        z: FloatArray,
+        clusters: IntArray | None,
+        sample_weight: FloatArray | None,
+    ) -> None:
+        self.forest_ = RandomForestRegressor(
+            n_estimators=self.n_estimators,
+            min_samples_leaf=min(self.min_samples_leaf, max(1, len(z) // 4)),
+            max_features=ceil(self.max_features * X.shape[1]),
+            n_jobs=1,
+            oob_score=len(z) >= _FEWEST_FOR_OUT_OF_BAG,
+            random_state=derive_seed(resolve_seed(self.random_state), "random forest"),
+        ).fit(X, z, sample_weight=sample_weight)
+
+    def _predict_standardized(self, X: FloatArray) -> FloatArray:
+        predicted: FloatArray = self.forest_.predict(X)
+        return predicted
+
+    @property
+    def oob_prediction_(self) -> FloatArray:
+        """Prediction of each training row by the trees that did not draw it, shape (n,).
+
+        Missing (an ``AttributeError``) with fewer than ten rows and for a
+        constant outcome.
+        """
+        return self.location_ + self.scale_ * np.asarray(self.forest_.oob_prediction_)

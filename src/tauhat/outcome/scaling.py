@@ -1,0 +1,98 @@
+"""Standardised data, so that every model is equivariant to the units of outcome and covariates."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import numpy as np
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.base import OutcomeModel
+
+# Engines that break ties by the last digit, or whose chains amplify it, would
+# otherwise grow another model for the same data in other units.
+_DIGITS = 10
+
+
+class StandardizedModel(OutcomeModel):
+    r"""Outcome model that is fitted in standard units.
+
+    .. math:: z = (y - \bar y) / sd(y)
+
+    and likewise every column of ``X``. A constant outcome is predicted by its
+    value, without a fit; a constant column becomes zeros. Subclasses implement
+    `_fit_standardized` and `_predict_standardized`. With ``sample_weight`` the
+    mean and standard deviation of the outcome are weighted, and the weights
+    handed on have mean one.
+
+    Attributes
+    ----------
+    location_, scale_
+        Mean and standard deviation of the outcome; ``scale_`` is 0 when it is constant.
+    column_location_, column_scale_
+        The same for the columns, shape (p,); the scale of a constant column is 1.
+    """
+
+    def fit(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        *,
+        clusters: IntArray | None = None,
+        sample_weight: FloatArray | None = None,
+    ) -> Self:
+        """Fit to ``X`` of shape (n, p) and ``y`` of shape (n,).
+
+        Parameters
+        ----------
+        X
+            Covariates, shape (n, p).
+        y
+            Outcome, shape (n,).
+        clusters
+            Cluster codes, shape (n,), or None.
+        sample_weight
+            Positive weights, shape (n,), or None.
+
+        Returns
+        -------
+        self
+        """
+        weight = None if sample_weight is None else sample_weight / sample_weight.mean()
+        self.n_features_in_ = X.shape[1]
+        self.column_location_ = X.mean(axis=0)
+        column_scale = X.std(axis=0)
+        constant = column_scale <= 1e-12 * np.abs(self.column_location_)
+        self.column_scale_ = np.where(constant, 1.0, column_scale)
+        self.location_ = float(np.average(y, weights=weight))
+        spread = np.sqrt(np.average((y - self.location_) ** 2, weights=weight))
+        self.scale_ = float(spread) if spread > 1e-12 * abs(self.location_) else 0.0
+        if self.scale_ > 0:
+            z = np.round((y - self.location_) / self.scale_, _DIGITS)
+            self._fit_standardized(self._standardize(X), z, clusters, weight)
+        return self
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Expected outcome at ``X`` of shape (k, p), shape (k,)."""
+        if self.scale_ == 0:
+            return np.full(len(X), self.location_)
+        return self.location_ + self.scale_ * self._predict_standardized(self._standardize(X))
+
+    def _standardize(self, X: FloatArray) -> FloatArray:
+        standard: FloatArray = np.round((X - self.column_location_) / self.column_scale_, _DIGITS)
+        return standard
+
+    @abstractmethod
+    def _fit_standardized(
+        self,
+        X: FloatArray,
+        z: FloatArray,
+        clusters: IntArray | None,
+        sample_weight: FloatArray | None,
+    ) -> None:
+        """Fit to covariates and outcome in standard units."""
+
+    @abstractmethod
+    def _predict_standardized(self, X: FloatArray) -> FloatArray:
+        """Expected outcome in standard units at covariates in standard units."""

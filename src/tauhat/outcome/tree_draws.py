@@ -1,0 +1,53 @@
+"""Posterior draws of sums of trees: predict, pickle, copy."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from stochtree import Dataset, ForestContainer
+
+from tauhat._typing import FloatArray
+
+
+class TreeDraws:
+    """Draws of a sum-of-trees function, picklable.
+
+    The engine's object lives in C++ and cannot be pickled or copied; it is
+    written to JSON when the draws are pickled and rebuilt when they are next
+    used. Nothing but the trees is kept: no cluster effect can leak into a
+    prediction.
+
+    Parameters
+    ----------
+    container
+        The engine's forests, one a draw.
+    n_trees
+        Trees in each forest.
+    """
+
+    def __init__(self, container: ForestContainer, n_trees: int) -> None:
+        self._container: ForestContainer | None = container
+        self._packed = b""
+        self._n_trees = n_trees
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Sum of the leaf values at ``X`` of shape (k, p) for every draw, shape (draws, k)."""
+        data = Dataset()
+        data.add_covariates(np.ascontiguousarray(X))
+        values: FloatArray = self._engine().predict(data).T
+        return values
+
+    def _engine(self) -> ForestContainer:
+        if self._container is None:
+            self._container = ForestContainer(self._n_trees, 1, True, False)
+            self._container.load_from_json_string(zlib.decompress(self._packed).decode())
+            self._packed = b""
+        return self._container
+
+    def __getstate__(self) -> dict[str, Any]:
+        packed = self._packed
+        if self._container is not None:
+            packed = zlib.compress(self._container.dump_json_string().encode(), 1)
+        return {"_container": None, "_packed": packed, "_n_trees": self._n_trees}

@@ -1,0 +1,106 @@
+"""Random forest, boosted trees and BART: what the common suite does not say."""
+
+import numpy as np
+import pytest
+
+from tauhat.outcome import BART, BoostedTrees, MixedBART, RandomForest
+
+
+def clustered(seed, between=0.1, m=30, size=25):
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(m), size)
+    X = rng.normal(size=(m * size, 6))
+    intercepts = rng.normal(size=m) * np.sqrt(between)
+    noise = rng.normal(size=m * size) * np.sqrt(0.9)
+    return X, X[:, 0] + intercepts[clusters] + noise, clusters, intercepts
+
+
+def test_out_of_bag_predictions_are_honest():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 5)), 10 + rng.normal(size=200)
+    forest = RandomForest(random_state=1).fit(X, y)
+    assert np.mean((y - forest.predict(X)) ** 2) < 0.7 * y.var()
+    assert np.mean((y - forest.oob_prediction_) ** 2) > 0.95 * y.var()
+    assert abs(forest.oob_prediction_.mean() - 10) < 0.3
+
+
+def test_boosting_stops_at_once_on_noise_and_goes_on_with_signal():
+    rng = np.random.default_rng(1)
+    X, noise = rng.normal(size=(150, 5)), rng.normal(size=150)
+    idle = BoostedTrees(random_state=1).fit(X, noise)
+    busy = BoostedTrees(random_state=1).fit(X, 3 * np.sin(2 * X[:, 0]) + 0.3 * noise)
+    assert idle.n_rounds_ < 20 < busy.n_rounds_
+    assert np.var(idle.predict(X)) < 0.25 * noise.var()
+
+
+def test_boosting_with_no_rounds_predicts_the_mean():
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(50, 5)), rng.normal(size=50)
+    model = BoostedTrees(max_rounds=0, random_state=1).fit(X, y)
+    assert model.n_rounds_ == 0
+    np.testing.assert_allclose(model.predict(X), y.mean())
+
+
+def test_boosting_rounds_are_chosen_on_whole_clusters():
+    X, y, clusters, _ = clustered(0, between=2.0)
+    X = np.column_stack([X, np.random.default_rng(1).normal(size=30)[clusters]])
+    blind = BoostedTrees(random_state=1).fit(X, y)
+    aware = BoostedTrees(random_state=1).fit(X, y, clusters=clusters)
+    assert aware.n_rounds_ < 0.7 * blind.n_rounds_
+
+
+def test_bart_with_intercept_recovers_the_variances():
+    fits = [clustered(seed) for seed in range(5)]
+    found = [
+        MixedBART(n_trees=20, random_state=1).fit(X, y, clusters=c).variance_components_
+        for X, y, c, _ in fits
+    ]
+    realised = np.mean([b.var(ddof=1) for *_, b in fits])
+    # The SE of the mean of five variances of 30 intercepts is about .1 * sqrt(2/29/5) = .012.
+    assert np.mean([v.between_cluster for v in found]) == pytest.approx(realised, abs=0.035)
+    assert np.mean([v.residual for v in found]) == pytest.approx(0.90, abs=0.05)
+
+
+def test_bart_with_intercept_finds_the_intercepts_and_leaves_them_out_of_predictions():
+    X, y, clusters, intercepts = clustered(3, between=1.0)
+    model = MixedBART(random_state=1).fit(X, y, clusters=clusters + 100)
+    assert model.cluster_labels_.tolist() == list(range(100, 130))
+    assert np.corrcoef(model.cluster_effects_, intercepts)[0, 1] > 0.95
+    missed = y - model.predict(X)
+    by_cluster = np.bincount(clusters, missed) / 25
+    assert np.corrcoef(by_cluster, intercepts)[0, 1] > 0.95
+
+
+def test_intercepts_belong_to_their_codes_in_any_order_of_rows():
+    X, y, clusters, intercepts = clustered(3, between=1.0)
+    shuffled = np.random.default_rng(0).permutation(len(y))
+    model = MixedBART(random_state=1).fit(X[shuffled], y[shuffled], clusters=clusters[shuffled])
+    assert np.corrcoef(model.cluster_effects_, intercepts)[0, 1] > 0.95
+
+
+def test_no_intercept_where_it_is_not_identified():
+    X, y, _, _ = clustered(0, m=4)
+    plain = BART(n_trees=10, n_draws=10, random_state=1).fit(X, y)
+    for clusters in (None, np.zeros(100, dtype=np.int64), np.arange(100)):
+        mixed = MixedBART(n_trees=10, n_draws=10, random_state=1).fit(X, y, clusters=clusters)
+        assert mixed.variance_components_.between_cluster == 0
+        assert np.array_equal(mixed.predict(X), plain.predict(X))
+
+
+def test_draws_average_to_the_prediction_and_cover_the_truth():
+    X, _, _, _ = clustered(0)
+    rng = np.random.default_rng(1)
+    y = 50 + 10 * X[:, 0] + 5 * rng.normal(size=750)
+    model = BART(random_state=1).fit(X, y)
+    draws = model.predict_draws(X)
+    assert draws.shape == (200, 750)
+    np.testing.assert_allclose(draws.mean(axis=0), model.predict(X))
+    lower, upper = np.quantile(draws, [0.05, 0.95], axis=0)
+    assert 0.7 < np.mean((lower < 50 + 10 * X[:, 0]) & (50 + 10 * X[:, 0] < upper)) < 0.99
+    assert model.sigma_draws_.mean() == pytest.approx(5, abs=0.4)
+
+
+def test_every_chain_needs_a_greedy_start():
+    X, y, _, _ = clustered(0, m=4)
+    with pytest.raises(ValueError, match=r"n_grow \(2\) must be at least n_chains \(3\)"):
+        BART(n_chains=3, n_grow=2).fit(X, y)
