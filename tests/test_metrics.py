@@ -13,12 +13,12 @@ from tauhat.simulate.metrics import (
     coverage,
     effect_metrics,
     mean_width,
-    performance,
     policy_value,
     rmse,
     rod,
     srmse,
 )
+from tauhat.simulate.performance import performance
 
 TRUTH = np.array([1.0, 2.0, 4.0, 5.0])
 

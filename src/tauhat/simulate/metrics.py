@@ -6,8 +6,6 @@ population ones (divisor n), as in the papers the studies follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,7 +13,28 @@ from tauhat._typing import FloatArray
 from tauhat.numerics.kendall import kendall_tau
 
 
-def _pair(effect: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def paired(effect: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Two arrays with one finite value a person each, or an error.
+
+    Parameters
+    ----------
+    effect, truth
+        Values, shape (n,).
+
+    Returns
+    -------
+    tuple of ndarray
+
+    Raises
+    ------
+    ValueError
+        On different lengths, empty input, missing or infinite values.
+
+    Examples
+    --------
+    >>> paired([1, 2], [3, 4])[1]
+    array([3., 4.])
+    """
     estimated = np.asarray(effect, dtype=np.float64)
     true = np.asarray(truth, dtype=np.float64)
     if estimated.shape != true.shape or estimated.ndim != 1:
@@ -61,7 +80,7 @@ def rmse(effect: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     >>> rmse([1.0, 3.0], [1.0, 1.0])
     1.414...
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     return float(np.sqrt(np.mean((estimated - true) ** 2)))
 
 
@@ -86,7 +105,7 @@ def srmse(effect: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     >>> srmse([2.0, 2.0, 2.0], [1.0, 2.0, 3.0])
     1.0
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     spread = _spread(true)
     return rmse(estimated, true) / spread if spread else float("nan")
 
@@ -112,7 +131,7 @@ def centred_srmse(effect: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     >>> centred_srmse([11.0, 12.0, 13.0], [1.0, 2.0, 3.0])
     0.0
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     spread = _spread(true)
     return _spread(estimated - true) / spread if spread else float("nan")
 
@@ -143,7 +162,7 @@ def rod(effect: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     >>> rod([1.0, 1.0, 1.0], [10.0, 30.0, 20.0])
     0.5
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     return (1.0 - kendall_tau(estimated, true)) / 2.0
 
 
@@ -164,7 +183,7 @@ def bias(effect: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     >>> bias([1.0, 3.0], [1.0, 1.0])
     1.0
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     return float(np.mean(estimated - true))
 
 
@@ -189,7 +208,7 @@ def calibration_slope(effect: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     >>> calibration_slope([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
     0.5
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     if np.ptp(estimated) == 0:
         return float("nan")
     centred = estimated - estimated.mean()
@@ -220,8 +239,8 @@ def coverage(lower: npt.ArrayLike, upper: npt.ArrayLike, truth: npt.ArrayLike) -
     >>> coverage([0.0, 0.0], [1.0, 1.0], [0.5, 2.0])
     0.5
     """
-    low, true = _pair(lower, truth)
-    high, _ = _pair(upper, truth)
+    low, true = paired(lower, truth)
+    high, _ = paired(upper, truth)
     if (low > high).any():
         raise ValueError(
             f"{int((low > high).sum())} intervals have their lower end above the upper"
@@ -246,7 +265,7 @@ def mean_width(lower: npt.ArrayLike, upper: npt.ArrayLike) -> float:
     >>> mean_width([0.0, 0.0], [1.0, 2.0])
     1.5
     """
-    low, high = _pair(lower, upper)
+    low, high = paired(lower, upper)
     return float(np.mean(high - low))
 
 
@@ -283,7 +302,7 @@ def policy_value(
     >>> policy_value([1.0, -1.0, 1.0, -1.0], [2.0, -2.0, -1.0, 1.0])
     0.25
     """
-    estimated, true = _pair(effect, truth)
+    estimated, true = paired(effect, truth)
     sign = 1.0 if higher_is_better else -1.0
     return float(np.mean(np.where(sign * estimated > threshold, sign * true, 0.0)))
 
@@ -334,102 +353,3 @@ def effect_metrics(
         measures["coverage"] = coverage(lower, upper, truth)
         measures["width"] = mean_width(lower, upper)
     return measures
-
-
-@dataclass(frozen=True)
-class Performance:
-    """Performance of an estimator of one number over the replicates of a study.
-
-    Attributes
-    ----------
-    replicates
-        Number of replicates.
-    bias, bias_se
-        Mean error and its Monte Carlo standard error.
-    empirical_se
-        SD (divisor replicates - 1) of the errors.
-    rmse
-        Root mean squared error.
-    mean_se
-        Root mean square of the stated standard errors, NaN without them.
-    coverage, coverage_se
-        Share of intervals that hold the truth and its Monte Carlo standard
-        error, NaN without intervals.
-    mean_width
-        Mean width of the intervals, NaN without them.
-    """
-
-    replicates: int
-    bias: float
-    bias_se: float
-    empirical_se: float
-    rmse: float
-    mean_se: float
-    coverage: float
-    coverage_se: float
-    mean_width: float
-
-
-def performance(
-    estimate: npt.ArrayLike,
-    truth: npt.ArrayLike | float,
-    *,
-    se: npt.ArrayLike | None = None,
-    lower: npt.ArrayLike | None = None,
-    upper: npt.ArrayLike | None = None,
-) -> Performance:
-    """Bias, standard errors and coverage of an average effect or a variance over replicates.
-
-    Parameters
-    ----------
-    estimate
-        One estimate a replicate, shape (replicates,).
-    truth
-        The true value, one number or one a replicate.
-    se
-        Stated standard error of each estimate, or None.
-    lower, upper
-        Stated intervals, or None.
-
-    Returns
-    -------
-    Performance
-
-    References
-    ----------
-    Morris TP, White IR, Crowther MJ (2019). Using simulation studies to
-    evaluate statistical methods. Statistics in Medicine 38(11):2074-2102,
-    table 6.
-
-    Examples
-    --------
-    >>> result = performance([0.9, 1.1, 1.3], 1.0, lower=[0.5, 1.05, 0.8], upper=[1.5, 1.6, 1.7])
-    >>> round(result.bias, 3), round(result.coverage, 3)
-    (0.1, 0.667)
-    """
-    values = np.asarray(estimate, dtype=np.float64)
-    values, true = _pair(values, np.broadcast_to(np.asarray(truth, dtype=np.float64), values.shape))
-    if (lower is None) != (upper is None):
-        raise ValueError("give both lower and upper, or neither")
-    replicates = len(values)
-    error = values - true
-    spread = float(error.std(ddof=1)) if replicates > 1 else float("nan")
-    mean_se = covered = covered_se = width = float("nan")
-    if se is not None:
-        stated, _ = _pair(se, true)
-        mean_se = float(np.sqrt(np.mean(stated**2)))
-    if lower is not None and upper is not None:
-        covered = coverage(lower, upper, true)
-        covered_se = float(np.sqrt(covered * (1 - covered) / replicates))
-        width = mean_width(lower, upper)
-    return Performance(
-        replicates=replicates,
-        bias=float(error.mean()),
-        bias_se=spread / float(np.sqrt(replicates)),
-        empirical_se=spread,
-        rmse=rmse(values, true),
-        mean_se=mean_se,
-        coverage=covered,
-        coverage_se=covered_se,
-        mean_width=width,
-    )

@@ -1,0 +1,105 @@
+"""Scenarios with known effects, and measures of how well they are estimated.
+
+Population values of the registered scenarios with their default settings, from
+3 million persons each: average effect over persons and over clusters, SD of the
+effect and of the prognosis, and R^2 of arm, covariates and cluster size. A test
+holds the table to the code.
+
+=======================  ==========  =======  =========  ============  ====
+scenario                 individual  cluster  SD effect  SD prognosis  R^2
+=======================  ==========  =======  =========  ============  ====
+linear                         1.00     1.00       1.00          1.00  0.45
+slightly-nonlinear             0.50     0.50       1.00          0.50  0.52
+slightly-nonlinear p=20        0.50     0.50       1.00          0.63  0.56
+highly-nonlinear               0.50     0.50       1.00          1.00  0.53
+second-order                   0.00     0.00       1.00          1.00  0.71
+pd-l1                         -0.43    -0.43       1.00          1.19  0.67
+crt                            0.50     0.50       0.52          0.69  0.44
+crt-null-m20-icc10             0.40     0.40       0.00          0.69  0.34
+crt-linear-m20-icc01           0.55     0.55       0.42          0.69  0.45
+crt-linear-m50-icc10           0.55     0.55       0.42          0.69  0.45
+crt-nonlinear-m20-icc10        0.50     0.50       0.52          0.69  0.44
+crt-nonlinear-m50-icc01        0.50     0.50       0.52          0.69  0.44
+crt-nonlinear-m50-icc10        0.50     0.50       0.52          0.69  0.44
+crt-null-base                  0.40     0.40       0.00          0.69  0.34
+crt-null-slopes                0.40     0.40       0.00          0.69  0.30
+crt-null-icsize                0.40     0.40       0.00          0.77  0.39
+crt-null-weak                  0.40     0.40       0.00          0.69  0.26
+crt-null-skew                  0.40     0.40       0.00          0.69  0.34
+tassh-like                    -3.60    -3.60       1.90          4.15  0.10
+=======================  ==========  =======  =========  ============  ====
+
+The constants of the individual scenarios are calibrated to published tables,
+not published themselves.
+"""
+
+from tauhat.simulate.cluster import CLUSTER_DESIGNS, NULL_DESIGNS, ClusterTrial
+from tauhat.simulate.cluster_scenario import ClusterScenario
+from tauhat.simulate.individual import HighlyNonlinear, Linear, SlightlyNonlinear
+from tauhat.simulate.metrics import (
+    bias,
+    calibration_slope,
+    centred_srmse,
+    coverage,
+    effect_metrics,
+    mean_width,
+    policy_value,
+    rmse,
+    rod,
+    srmse,
+)
+from tauhat.simulate.pd_l1 import PDL1
+from tauhat.simulate.performance import Performance, performance
+from tauhat.simulate.scenario import (
+    PopulationValues,
+    Scenario,
+    SimulatedPersons,
+    SimulatedTrial,
+    register_scenario,
+    scenario,
+    scenario_names,
+    unregister_scenario,
+)
+from tauhat.simulate.second_order import TRANSFORMATIONS, SecondOrder, Term
+from tauhat.simulate.semi_synthetic import SemiSynthetic
+from tauhat.simulate.subgroup_metrics import SubgroupMeans, subgroup_means, subgroup_metrics
+from tauhat.simulate.tassh import TasshLike
+
+__all__ = [
+    "CLUSTER_DESIGNS",
+    "NULL_DESIGNS",
+    "PDL1",
+    "TRANSFORMATIONS",
+    "ClusterScenario",
+    "ClusterTrial",
+    "HighlyNonlinear",
+    "Linear",
+    "Performance",
+    "PopulationValues",
+    "Scenario",
+    "SecondOrder",
+    "SemiSynthetic",
+    "SimulatedPersons",
+    "SimulatedTrial",
+    "SlightlyNonlinear",
+    "SubgroupMeans",
+    "TasshLike",
+    "Term",
+    "bias",
+    "calibration_slope",
+    "centred_srmse",
+    "coverage",
+    "effect_metrics",
+    "mean_width",
+    "performance",
+    "policy_value",
+    "register_scenario",
+    "rmse",
+    "rod",
+    "scenario",
+    "scenario_names",
+    "srmse",
+    "subgroup_means",
+    "subgroup_metrics",
+    "unregister_scenario",
+]

@@ -1,0 +1,440 @@
+"""Scenarios: named data-generating processes whose true effects are known."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.seeds import derive_seed, resolve_seed
+
+RandomState = int | np.random.Generator | np.random.RandomState | None
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedPersons:
+    """Persons with known effects.
+
+    Attributes
+    ----------
+    X
+        Covariates, shape (n, p).
+    clusters
+        Cluster number 0 to m - 1 of each person, shape (n,), or None.
+    tau
+        True effect of treatment on each person, E[Y(1) - Y(0) | covariates],
+        shape (n,), in the outcome's unit.
+    mu0
+        True mean outcome without treatment, E[Y(0) | covariates], shape (n,).
+    nodes
+        What lies behind the data and no estimator may see: cluster effects,
+        intermediate variables of a mechanism, and so on; n rows.
+    """
+
+    X: pd.DataFrame
+    clusters: IntArray | None
+    tau: FloatArray
+    mu0: FloatArray
+    nodes: pd.DataFrame
+
+    @property
+    def n(self) -> int:
+        """Number of persons."""
+        return len(self.tau)
+
+    @property
+    def individual_average(self) -> float:
+        """True average effect over these persons, each counting 1."""
+        return float(self.tau.mean())
+
+    @property
+    def cluster_average(self) -> float:
+        """True average effect over these clusters, each counting 1."""
+        if self.clusters is None:
+            return self.individual_average
+        size = np.bincount(self.clusters)
+        return float((np.bincount(self.clusters, weights=self.tau) / size).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedTrial(SimulatedPersons):
+    """A simulated two-arm trial, ready for ``estimator.fit(*trial)``.
+
+    Attributes
+    ----------
+    X, clusters, tau, mu0, nodes
+        As in `SimulatedPersons`.
+    y
+        Outcome, shape (n,).
+    treatment
+        Arm, 0 or 1, shape (n,).
+    propensity
+        Probability of treatment by design, one number or one a person.
+    """
+
+    y: FloatArray
+    treatment: IntArray
+    propensity: float | FloatArray
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the arguments of ``CateEstimator.fit`` in their order."""
+        yield from (self.X, self.y, self.treatment, self.clusters, None, None, self.propensity)
+
+
+@dataclass(frozen=True)
+class PopulationValues:
+    """What a scenario amounts to in a very large population.
+
+    Attributes
+    ----------
+    individual_average
+        Average effect when every person counts 1.
+    cluster_average
+        Average effect when every cluster counts 1; the same as
+        ``individual_average`` where persons are randomized.
+    sd_effect
+        SD of the effects over persons.
+    sd_prognosis
+        SD of the untreated means over persons.
+    r_squared
+        Share of the outcome's variance, both arms pooled, that arm, covariates
+        and cluster size explain.
+    """
+
+    individual_average: float
+    cluster_average: float
+    sd_effect: float
+    sd_prognosis: float
+    r_squared: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(ABC):
+    """A data-generating process; its settings are its fields.
+
+    Everything random depends on the settings, the size and ``random_state``
+    only: the same three give the same bytes. Trials and populations drawn with
+    the same ``random_state`` are independent of each other.
+    """
+
+    @abstractmethod
+    def draw(self, n: int | None = None, random_state: RandomState = None) -> SimulatedTrial:
+        """Draw one trial of ``n`` persons."""
+
+    @abstractmethod
+    def population(self, n: int, random_state: RandomState = None) -> SimulatedPersons:
+        """Draw ``n`` test persons, in new clusters where clusters are randomized."""
+
+    @abstractmethod
+    def _large_trial(self, n: int, seed: int) -> SimulatedTrial:
+        """Trial of about ``n`` persons with as many clusters as that takes."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def population_values(
+        self, n: int = 200_000, random_state: RandomState = 0
+    ) -> PopulationValues:
+        """Average effects, SD of the effects and R^2, by simulating a large population.
+
+        Parameters
+        ----------
+        n
+            Number of persons to simulate; the Monte Carlo error of a mean is
+            about its SD / sqrt(n), or / sqrt(clusters) for cluster-level parts.
+        random_state
+            Seed.
+
+        Returns
+        -------
+        PopulationValues
+
+        Examples
+        --------
+        >>> values = scenario("linear").population_values(n=20_000)
+        >>> round(values.individual_average, 1), round(values.sd_effect, 1)
+        (1.0, 1.0)
+        """
+        trial = self._large_trial(whole_number(n, "n"), resolve_seed(random_state))
+        explained = trial.mu0 + trial.treatment * trial.tau
+        return PopulationValues(
+            individual_average=trial.individual_average,
+            cluster_average=trial.cluster_average,
+            sd_effect=0.0 if np.ptp(trial.tau) == 0 else float(trial.tau.std()),
+            sd_prognosis=0.0 if np.ptp(trial.mu0) == 0 else float(trial.mu0.std()),
+            r_squared=float(explained.var() / trial.y.var()),
+        )
+
+
+def whole_number(n: int | None, name: str, least: int = 1) -> int:
+    """``n`` as an integer, or an error that names the argument.
+
+    Parameters
+    ----------
+    n
+        Value to check.
+    name
+        Name of the argument.
+    least
+        Smallest value allowed.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not a whole number or too small.
+
+    Examples
+    --------
+    >>> whole_number(3, "n")
+    3
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}")
+    return int(n)
+
+
+def part_generator(seed: int, *key: str | int) -> np.random.Generator:
+    """Generator of one part of a simulation, independent of all other parts.
+
+    Parameters
+    ----------
+    seed
+        Seed of the draw.
+    *key
+        Words that name the part, such as "trial", "covariates".
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Examples
+    --------
+    >>> a = part_generator(1, "trial", "noise").normal()
+    >>> bool(a == part_generator(1, "trial", "noise").normal())
+    True
+    """
+    return np.random.default_rng(derive_seed(seed, "simulate", *key))
+
+
+def randomize(units: int, share_treated: float, rng: np.random.Generator) -> IntArray:
+    """Complete randomization: fixed arm sizes, every unit treated with the same probability.
+
+    Parameters
+    ----------
+    units
+        Number of persons or clusters, at least 2.
+    share_treated
+        Probability of treatment. When ``units * share_treated`` is not whole,
+        the number of treated units is one of its neighbours, by chance, so
+        that the probability is exact; both arms always get a unit.
+    rng
+        Generator.
+
+    Returns
+    -------
+    ndarray, shape (units,)
+        0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If ``share_treated`` is not strictly between 0 and 1 or there are
+        fewer than 2 units.
+
+    Examples
+    --------
+    >>> int(randomize(10, 0.5, np.random.default_rng(1)).sum())
+    5
+    """
+    if not 0.0 < share_treated < 1.0:
+        raise ValueError(f"share_treated must lie strictly between 0 and 1, got {share_treated}")
+    if units < 2:
+        raise ValueError(f"two arms need at least 2 units to randomize, got {units}")
+    whole = round(units * share_treated, 9)
+    treated = int(whole) + int(rng.random() < whole - int(whole))
+    treated = min(max(treated, 1), units - 1)
+    arm = np.zeros(units, dtype=np.int64)
+    arm[rng.permutation(units)[:treated]] = 1
+    return arm
+
+
+@dataclass(frozen=True)
+class _Entry:
+    factory: type[Scenario]
+    preset: Mapping[str, Any]
+    kind: str
+
+
+_KINDS = ("individual", "cluster", "semi-synthetic")
+_REGISTRY: dict[str, _Entry] = {}
+_ALIASES: dict[str, str] = {}
+
+
+def register_scenario(
+    name: str,
+    factory: type[Scenario],
+    *,
+    kind: str,
+    preset: Mapping[str, Any] | None = None,
+    alias: str | None = None,
+) -> None:
+    """Give a scenario a name that `scenario` and simulation studies understand.
+
+    Parameters
+    ----------
+    name
+        Name, not yet taken.
+    factory
+        A `Scenario` dataclass.
+    kind
+        "individual", "cluster" or "semi-synthetic".
+    preset
+        Settings that this name stands for.
+    alias
+        A second, short name.
+
+    Raises
+    ------
+    ValueError
+        If a name is taken or the kind unknown.
+
+    Examples
+    --------
+    >>> from tauhat.simulate import PDL1
+    >>> register_scenario("pd-l1-noisy", PDL1, kind="individual", preset={"noise": 2.0})
+    >>> scenario("pd-l1-noisy").noise
+    2.0
+    >>> unregister_scenario("pd-l1-noisy")
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+    for word in (name, alias):
+        if word is not None and (word in _REGISTRY or word in _ALIASES):
+            raise ValueError(f"the scenario name {word!r} is taken")
+    _REGISTRY[name] = _Entry(factory, dict(preset or {}), kind)
+    if alias is not None:
+        _ALIASES[alias] = name
+
+
+def unregister_scenario(name: str) -> None:
+    """Forget a name given by `register_scenario`, and its alias.
+
+    Parameters
+    ----------
+    name
+        Registered name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+
+    Examples
+    --------
+    >>> unregister_scenario("none such")
+    Traceback (most recent call last):
+    ValueError: there is no scenario 'none such'; the names are ...
+    """
+    _entry(name)
+    _REGISTRY.pop(_ALIASES.get(name, name))
+    for alias in [key for key, value in _ALIASES.items() if value not in _REGISTRY]:
+        del _ALIASES[alias]
+
+
+def _entry(name: str) -> _Entry:
+    canonical = _ALIASES.get(name, name)
+    if canonical not in _REGISTRY:
+        near = difflib.get_close_matches(str(name), [*_REGISTRY, *_ALIASES], n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(
+            f"there is no scenario {name!r}{hint}; the names are {', '.join(scenario_names())}"
+        )
+    return _REGISTRY[canonical]
+
+
+def scenario(name: str, **settings: Any) -> Scenario:
+    """A scenario by name, with some of its settings changed.
+
+    Parameters
+    ----------
+    name
+        One of `scenario_names`, or a short name such as "c4".
+    **settings
+        Settings to change; the fields of the scenario's class.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    ValueError
+        If the name or a setting is unknown, missing or out of range.
+
+    Examples
+    --------
+    >>> trial = scenario("linear").draw(100, random_state=1)
+    >>> trial.X.shape, int(trial.treatment.sum())
+    ((100, 10), 50)
+    >>> crt = scenario("crt-nonlinear-m20-icc10", icc=0.2).draw(random_state=1)
+    >>> int(crt.clusters.max()) + 1
+    20
+    """
+    entry = _entry(name)
+    known = [field.name for field in fields(entry.factory)]
+    unknown = [key for key in settings if key not in known]
+    if unknown:
+        raise ValueError(
+            f"scenario {name!r} has no setting {unknown[0]!r}; its settings are {', '.join(known)}"
+        )
+    chosen = {**entry.preset, **settings}
+    absent = [
+        field.name
+        for field in fields(entry.factory)
+        if field.name not in chosen
+        and field.default is MISSING
+        and field.default_factory is MISSING
+    ]
+    if absent:
+        raise ValueError(f"scenario {name!r} needs the setting {absent[0]!r}")
+    return entry.factory(**chosen)
+
+
+def scenario_names(kind: str | None = None) -> list[str]:
+    """Names of the registered scenarios: individual, cluster, semi-synthetic.
+
+    Parameters
+    ----------
+    kind
+        "individual", "cluster", "semi-synthetic", or None for all.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown.
+
+    Examples
+    --------
+    >>> scenario_names("individual")[:2]
+    ['linear', 'slightly-nonlinear']
+    """
+    if kind is not None and kind not in _KINDS:
+        raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+    wanted = _KINDS if kind is None else (kind,)
+    return [name for one in wanted for name, entry in _REGISTRY.items() if entry.kind == one]
