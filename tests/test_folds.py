@@ -5,6 +5,7 @@ import pytest
 
 from tauhat.data import validate_trial
 from tauhat.folds import assign_folds, randomization_units
+from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.resampling import bootstrap_standard_error, resample_units
 from tauhat.testing import example_trial
 
@@ -111,7 +112,16 @@ def test_bootstrap_error_is_that_of_cluster_means():
     arm = np.arange(40) % 2
     expected = np.sqrt(sum(means[arm == a].var(ddof=0) / 20 for a in (0, 1)))
     assert error[0] == pytest.approx(expected, rel=0.12)
-    again = bootstrap_standard_error(
-        MeanDifference(), data, data.X[:1], n_bootstrap=400, seed=1, n_jobs=2
+
+
+def test_bootstrap_does_not_depend_on_the_number_of_jobs():
+    X, y, treatment, clusters = example_trial()
+    data = validate_trial(X, y, treatment, clusters)
+    one, two = (
+        bootstrap_standard_error(
+            LinearMixedEffect(), data, data.X[:3], n_bootstrap=6, seed=1, n_jobs=jobs
+        )
+        for jobs in (1, 2)
     )
-    np.testing.assert_array_equal(error, again)
+    np.testing.assert_array_equal(one, two)
+    assert (one > 0).all()

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.estimator import CateEstimator
-from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.learners.gaussian_effect import GaussianEffect
+from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, ridge_rotation
-from tauhat.numerics.mixed_model import MixedFit, MixedModel, independent_columns
-from tauhat.resampling import t_quantile
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
 
 
-class LinearMixedEffect(CateEstimator):
+class LinearMixedEffect(GaussianEffect):
     r"""Linear effect of covariates on the benefit, with a random cluster intercept.
 
     .. math::
@@ -68,10 +66,6 @@ class LinearMixedEffect(CateEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """None: outcome and effect are one model."""
-        return []
-
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Fit the mixed model."""
         if self.interactions not in ("shared", "fixed"):
@@ -109,65 +103,16 @@ class LinearMixedEffect(CateEstimator):
             to_effect = np.zeros((len(fit.coefficients), 1 + p))
             to_effect[1, 0] = 1
             to_effect[model.block_slices[0], 1:] = rotation.T
-        self._keep(fit, to_effect, scale_y, data)
-
-    def _keep(self, fit: MixedFit, to_effect: FloatArray, scale_y: float, data: TrialData) -> None:
-        """Store the effect part of the fit on the outcome's scale."""
-        self.effect_coefficients_ = to_effect.T @ fit.coefficients * scale_y
-        root = fit.standard_errors(to_effect.T)
-        solved = np.linalg.solve(fit.covariance_root.T, to_effect)
-        self.effect_covariance_ = fit.residual_variance * (solved.T @ solved) * scale_y**2
-        self.variance_components_ = VarianceComponents(
-            between_cluster=fit.between_cluster_variance * scale_y**2,
-            residual=fit.residual_variance * scale_y**2,
-        )
-        self.cluster_effects_ = fit.cluster_effects * scale_y
+        self.keep(fit, to_effect, scale_y)
+        unit = np.r_[1.0, self.scale_]
         self.coefficients_ = pd.DataFrame(
             {
                 "term": ["effect at the mean", *(f"effect x {c}" for c in data.feature_names)],
-                "estimate": self.effect_coefficients_ / np.r_[1.0, self.scale_],
-                "se": root * scale_y / np.r_[1.0, self.scale_],
+                "estimate": self.effect_coefficients_ / unit,
+                "se": np.sqrt(np.diag(self.effect_covariance_)) / unit,
             }
         )
 
-    def _effect_design(self, X: FloatArray) -> FloatArray:
+    def effect_design(self, X: FloatArray) -> FloatArray:
+        """Intercept and standardised covariates, shape (k, 1 + p)."""
         return np.hstack([np.ones((len(X), 1)), (X - self.mean_) / self.scale_])
-
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effect at checked covariates, shape (k,)."""
-        effect: FloatArray = self._effect_design(X) @ self.effect_coefficients_
-        return effect
-
-    def effect_interval(
-        self, X: Any, *, level: float = 0.95, n_bootstrap: int = 40
-    ) -> tuple[FloatArray, FloatArray]:
-        r"""Pointwise interval of the effect from the mixed model itself.
-
-        .. math::
-            \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}
-            \sqrt{l'\,\mathrm{Var}(\hat\delta,\hat\gamma)\,l}
-
-        with ``u`` randomized units. It is honest when the effect is linear in
-        the covariates.
-
-        Parameters
-        ----------
-        X
-            Covariates with the columns of the fit, shape (k, p).
-        level
-            Nominal coverage for one person.
-        n_bootstrap
-            Not used: nothing is refitted.
-
-        Returns
-        -------
-        lower, upper
-            Each of shape (k,).
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
-        design = self._effect_design(self._check_new(X))
-        centre = design @ self.effect_coefficients_
-        error = np.sqrt(((design @ self.effect_covariance_) * design).sum(axis=1))
-        half = t_quantile(level, self.trial_data_.n_units - 2) * error
-        return centre - half, centre + half

@@ -1,0 +1,100 @@
+"""Effects that are linear in a design, with a Gaussian posterior: the mixed models."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.base import VarianceComponents
+from tauhat.data import TrialData
+from tauhat.estimator import CateEstimator
+from tauhat.nuisance import Nuisance
+from tauhat.numerics.mixed_model import MixedFit
+from tauhat.resampling import t_quantile
+
+
+class GaussianEffect(CateEstimator):
+    """An effect read off the coefficients of one fitted mixed model.
+
+    Attributes
+    ----------
+    effect_coefficients_
+        Coefficients of `effect_design`, in units of the outcome.
+    effect_covariance_
+        Their covariance at the estimated variances.
+    variance_components_
+        Between-cluster and residual variance.
+    cluster_effects_
+        Predicted random intercepts by cluster number.
+    """
+
+    @abstractmethod
+    def effect_design(self, X: FloatArray) -> FloatArray:
+        """Columns whose combination is the effect, shape (k, q)."""
+
+    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """None: outcome and effect are one model."""
+        return []
+
+    def keep(self, fit: MixedFit, to_effect: FloatArray, scale_y: float) -> None:
+        """Store the effect part of a fit on the outcome's scale.
+
+        Parameters
+        ----------
+        fit
+            Fit to the outcome over ``scale_y``.
+        to_effect
+            Columns that take the fit's coefficients to those of `effect_design`.
+        scale_y
+            Standard deviation by which the outcome was divided.
+        """
+        self.effect_coefficients_ = to_effect.T @ fit.coefficients * scale_y
+        solved = np.linalg.solve(fit.covariance_root.T, to_effect)
+        self.effect_covariance_ = fit.residual_variance * (solved.T @ solved) * scale_y**2
+        self.variance_components_ = VarianceComponents(
+            between_cluster=fit.between_cluster_variance * scale_y**2,
+            residual=fit.residual_variance * scale_y**2,
+        )
+        self.cluster_effects_ = fit.cluster_effects * scale_y
+
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        """Effect at checked covariates, shape (k,)."""
+        effect: FloatArray = self.effect_design(X) @ self.effect_coefficients_
+        return effect
+
+    def effect_interval(
+        self, X: Any, *, level: float = 0.95, n_bootstrap: int = 40
+    ) -> tuple[FloatArray, FloatArray]:
+        r"""Pointwise interval of the effect from the mixed model itself.
+
+        .. math:: \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}\sqrt{l' V l}
+
+        with ``u`` randomized units, the effect's design row l and the posterior
+        covariance V of its coefficients at the estimated variances. It is as
+        honest as the model: for a linear one, when the effect is linear.
+
+        Parameters
+        ----------
+        X
+            Covariates with the columns of the fit, shape (k, p).
+        level
+            Nominal coverage for one person, averaged over persons.
+        n_bootstrap
+            Not used: nothing is refitted.
+
+        Returns
+        -------
+        lower, upper
+            Each of shape (k,).
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        design = self.effect_design(self._check_new(X))
+        centre = design @ self.effect_coefficients_
+        error = np.sqrt(((design @ self.effect_covariance_) * design).sum(axis=1))
+        half = t_quantile(level, self.trial_data_.n_units - 2) * error
+        return centre - half, centre + half
