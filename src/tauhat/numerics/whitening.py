@@ -1,0 +1,115 @@
+"""Whitening of clustered rows, and projection off intercept and treatment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tauhat._typing import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Whitening:
+    r"""Square root of the inverse covariance of a random intercept model.
+
+    With :math:`V = \rho\,1 1' + \mathrm{diag}(1/w)` within each cluster and
+    :math:`s = \sqrt w`, the symmetric square root acts as
+
+    .. math:: W v = \tilde v - c\, s\,\frac{s'\tilde v}{s's}, \quad
+              \tilde v = s \circ v, \quad c = 1 - (1 + \rho\, s's)^{-1/2}
+
+    followed by the projection Q off ``W [1, a]``.
+
+    Attributes
+    ----------
+    clusters
+        Cluster number of each row, or None.
+    root_weight
+        Square root of each row's weight.
+    size
+        Sum of weights of each cluster.
+    shrink
+        c of each cluster.
+    basis
+        Orthonormal columns spanning ``W [1, a]``, shape (n, 2).
+    """
+
+    clusters: IntArray | None
+    root_weight: FloatArray
+    size: FloatArray
+    shrink: FloatArray
+    basis: FloatArray
+
+    def whiten(self, v: FloatArray) -> FloatArray:
+        """Apply ``W v`` for one vector of shape (n,)."""
+        return self._correct(self.root_weight * v)
+
+    def _correct(self, scaled: FloatArray) -> FloatArray:
+        if self.clusters is None:
+            return scaled
+        sums = np.bincount(self.clusters, self.root_weight * scaled, len(self.size))
+        share = self.shrink * sums / self.size
+        corrected: FloatArray = scaled - self.root_weight * share[self.clusters]
+        return corrected
+
+    def project(self, v: FloatArray) -> FloatArray:
+        """Apply ``Q v``: what intercept and treatment leave of a whitened vector."""
+        projected: FloatArray = v - self.basis @ (self.basis.T @ v)
+        return projected
+
+    def back(self, v: FloatArray) -> FloatArray:
+        """Apply ``W' v`` (the transpose) for one vector of shape (n,)."""
+        return self.root_weight * self._correct(v)
+
+    def heterogeneity_residual(
+        self, residual: FloatArray, contrast: FloatArray, effect: FloatArray
+    ) -> FloatArray:
+        """Whitened, projected ``residual - contrast * effect``: blind to the effect's level."""
+        return self.project(self.whiten(residual - contrast * effect))
+
+    def level(self, residual: FloatArray, contrast: FloatArray, effect: FloatArray) -> float:
+        """GLS coefficient of the contrast once the varying effect is taken out."""
+        whitened = self.whiten(residual - contrast * effect)
+        ones = self.whiten(np.ones(len(residual)))
+        design = np.column_stack([ones, self.whiten(contrast)])
+        return float(np.linalg.lstsq(design, whitened, rcond=None)[0][1])
+
+
+def whitening(
+    contrast: FloatArray,
+    clusters: IntArray | None,
+    ratio: float,
+    weight: FloatArray | None = None,
+) -> Whitening:
+    """Whitening of rows with between-cluster over residual variance ``ratio``.
+
+    Parameters
+    ----------
+    contrast
+        Treatment minus propensity, shape (n,).
+    clusters
+        Cluster number 0 to m - 1 of each row, or None for independent rows.
+    ratio
+        Variance ratio, not negative.
+    weight
+        Positive weights, or None.
+
+    Returns
+    -------
+    Whitening
+
+    Examples
+    --------
+    >>> w = whitening(np.array([-0.5, -0.5, 0.5, 0.5]), np.array([0, 0, 1, 1]), 4.0)
+    >>> w.whiten(np.ones(4)).round(3).tolist()
+    [0.333, 0.333, 0.333, 0.333]
+    """
+    n = len(contrast)
+    root = np.ones(n) if weight is None else np.sqrt(weight)
+    size = np.ones(1) if clusters is None else np.bincount(clusters, root**2).astype(np.float64)
+    shrink = 1 - 1 / np.sqrt(1 + ratio * size)
+    bare = Whitening(clusters, root, size, shrink, np.zeros((n, 0)))
+    columns = np.column_stack([bare.whiten(np.ones(n)), bare.whiten(contrast)])
+    basis, _ = np.linalg.qr(columns)
+    return Whitening(clusters, root, size, shrink, basis)
