@@ -166,12 +166,13 @@ def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
 
 
 def _read_text(path: Path, max_bytes: int) -> pd.DataFrame:
+    _refuse_size(path, 0, path.stat().st_size, max_bytes)
     sample, header = _sample(path)
     separator = _TEXT[path.suffix.lower()]
     if separator not in header:
         separator = next((s for s in (";", "\t", ",") if s in header), separator)
     names = next(csv.reader(io.StringIO(header), delimiter=separator), [])
-    _refuse_size(path, len(names), path.stat().st_size, max_bytes)
+    _refuse_size(path, len(names), 0, max_bytes)
     row_names = len(names) > 1 and not names[0].strip()
     try:
         check_column_names(names[1:] if row_names else names)

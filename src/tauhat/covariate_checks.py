@@ -1,0 +1,309 @@
+"""Whether covariates are complete, distinct, and measured before randomization."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import BoolArray, IntArray
+from tauhat.columns import missing_values
+from tauhat.numerics.balance import (
+    ArmDifferences,
+    chance_of_separation,
+    duplicate_columns,
+    missing_with_outcome,
+    outcome_correlation,
+)
+
+if TYPE_CHECKING:
+    from tauhat.trial import Trial
+
+Status = Literal["ok", "note", "warning", "fail"]
+
+# A covariate that sorts units by arm this rarely by chance is a copy of the treatment.
+CHANCE_OF_SEPARATION = 1e-3
+# An imbalance this rare (|t| about 5 in a large trial) is not one of a randomized trial.
+CHANCE_OF_IMBALANCE = 1e-6
+NEARLY_OUTCOME = 0.95
+MISSING_TOGETHER = 0.8
+_UNLIKELY = 0.01
+_FEW_LEVELS = 20
+_FEW_ROWS = 20
+_LATER_WORDS = frozenset(
+    {"adherence", "adherent", "adhered", "censor", "censored", "cens", "compliance", "compliant"}
+    | {"complied", "comply", "death", "died", "discontinued", "dropout", "endline", "event"}
+    | {"followup", "offtrt", "post", "posttest", "relapse", "withdrawal", "withdrawn", "withdrew"}
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check.
+
+    Attributes
+    ----------
+    item, value
+        What was looked at and what was found, in a few words.
+    status
+        ``ok``, ``note``, ``warning`` or ``fail``.
+    sentence
+        What it means and what to do; empty when the value says it all.
+    """
+
+    item: str
+    value: str
+    status: Status = "ok"
+    sentence: str = ""
+
+
+def covariate_findings(trial: Trial) -> Iterator[Finding]:
+    """Give what was left out or pooled, copies of other covariates, and identifiers."""
+    yield Finding(
+        "covariates",
+        f"{len(trial.covariate_names)} ({trial.X.shape[1]} columns encoded)",
+        "ok" if trial.covariates_named else "note",
+        ""
+        if trial.covariates_named
+        else "Every column without another role is a covariate, since none were named: the data "
+        "cannot tell which were measured before randomization. Name those with covariates=.",
+    )
+    for note in trial.encoder_.notes_:
+        yield Finding("encoding", note, "note", note[0].upper() + note[1:] + ".")
+    pairs = duplicate_columns(trial.X.to_numpy(), list(trial.X.columns))
+    for first, second in pairs:
+        yield Finding(
+            "duplicate columns",
+            f"{first} and {second}",
+            "note",
+            f"{first!r} and {second!r} carry the same information; one of them is enough.",
+        )
+    for name in trial.covariate_names:
+        if looks_like_numbering(trial.frame[name]):
+            yield Finding(
+                "numbering",
+                name,
+                "warning",
+                f"{name!r} has a different whole number in every row: if it is an identifier, "
+                "give it as id= and not as a covariate.",
+            )
+
+
+def leakage_findings(
+    trial: Trial, units: IntArray, names: Sequence[str], differences: ArmDifferences
+) -> Iterator[Finding]:
+    """Give the covariates that look like the outcome, the treatment, or what came after it."""
+    questioned: set[str] = set()
+    correlation = outcome_correlation(trial.X.to_numpy(), trial.y, trial.treatment)
+    for name, r in zip(trial.X.columns, correlation, strict=True):
+        if r > NEARLY_OUTCOME:
+            questioned.add(trial.encoder_.sources_[name])
+            same = r > 1 - 1e-9
+            yield Finding(
+                "like the outcome",
+                f"{name} (correlation {r:.3f})",
+                "fail" if same else "warning",
+                f"{name!r} is the outcome in other units (correlation {r:.3f}): remove it from the "
+                "covariates."
+                if same
+                else f"{name!r} is nearly the outcome (correlation {r:.3f}): it looks measured "
+                "after randomization; if so, remove it from the covariates.",
+            )
+    for name in trial.covariate_names:
+        chance = separates_arms(trial.enrolled_frame[name], trial.enrolled_treatment, units)
+        if chance is not None:
+            questioned.add(name)
+            yield _separation_finding(name, chance)
+    yield from _imbalance_findings(trial, names, differences, questioned)
+    outcome = trial.roles["outcome"]
+    later = [n for n in trial.covariate_names if n not in questioned and sounds_later(n, outcome)]
+    if later:
+        listed = ", ".join(map(repr, later))
+        yield Finding(
+            "names",
+            ", ".join(later),
+            "note",
+            f"By their names, {listed} may have been measured after randomization; if so, remove "
+            "such columns from the covariates.",
+        )
+
+
+def _separation_finding(name: str, chance: float) -> Finding:
+    if chance < CHANCE_OF_SEPARATION:
+        sentence = (
+            f"{name!r} tells the arm of everyone: it is a copy of the treatment or was measured "
+            "after it; remove it from the covariates."
+        )
+        return Finding("like the treatment", name, "fail", sentence)
+    sentence = (
+        f"{name!r} separates the arms completely, which with so few units happens by chance "
+        f"(probability up to {chance:.2g}): its effect cannot be told from the treatment's."
+    )
+    return Finding("like the treatment", name, "warning", sentence)
+
+
+def _imbalance_findings(
+    trial: Trial, names: Sequence[str], differences: ArmDifferences, questioned: set[str]
+) -> Iterator[Finding]:
+    standardized = differences.standardized
+    worst: dict[str, int] = {}
+    for j, name in enumerate(names):
+        source = trial.encoder_.sources_[name]
+        best = worst.get(source)
+        if best is None or differences.p_value[j] < differences.p_value[best]:
+            worst[source] = j
+    for source, j in worst.items():
+        p_value = differences.p_value[j]
+        if source in questioned or not p_value < 0.05 / len(names):
+            continue
+        beyond = p_value < CHANCE_OF_IMBALANCE
+        if beyond:
+            questioned.add(source)
+        measured = f"{standardized[j]:+.2f} SD, t = {differences.t[j]:.1f}"
+        yield Finding(
+            "imbalance beyond chance" if beyond else "imbalance",
+            f"{names[j]} ({measured})",
+            "warning" if beyond else "note",
+            f"{names[j]!r} differs between the arms by more than chance allows ({measured}): it "
+            "looks measured after randomization; if so, remove it from the covariates."
+            if beyond
+            else f"{names[j]!r} differs between the arms more than usual ({measured}, p = "
+            f"{p_value:.2g}).",
+        )
+    finite = np.where(np.isfinite(standardized), np.abs(standardized), -1.0)
+    j = int(np.argmax(finite))
+    yield Finding(
+        "largest standardised difference",
+        f"{standardized[j]:+.2f} ({names[j]})",
+        "ok",
+        f"The arms differ most in {names[j]!r}, by {standardized[j]:+.2f} standard deviations "
+        f"(p = {differences.p_value[j]:.2g} by the variation between "
+        f"{'persons' if trial.clusters is None else 'clusters'}).",
+    )
+
+
+def missing_findings(trial: Trial, missing: BoolArray, gaps: ArmDifferences) -> Iterator[Finding]:
+    """Give the covariates with missing values, unevenly by arm or along with the outcome."""
+    some = missing.any(axis=0)
+    incomplete = missing.any(axis=1).mean()
+    yield Finding(
+        "missing covariates",
+        f"{int(some.sum())} of {some.size} columns, {incomplete:.1%} of rows",
+        "note" if some.any() else "ok",
+        f"{int(some.sum())} of {some.size} covariates have missing values, up to "
+        f"{missing.mean(axis=0).max():.1%}; {incomplete:.1%} of rows lack something. They were "
+        "filled in and marked."
+        if some.any()
+        else "",
+    )
+    together = missing_with_outcome(missing, ~trial.has_outcome)
+    for j in np.flatnonzero(some):
+        name = trial.covariate_names[j]
+        if gaps.p_value[j] < _UNLIKELY / some.sum():
+            yield Finding(
+                "missing by arm",
+                f"{name} ({gaps.control[j]:.1%} control, {gaps.treated[j]:.1%} treated)",
+                "warning",
+                f"{name!r} is missing in {gaps.control[j]:.1%} of the control and "
+                f"{gaps.treated[j]:.1%} of the treated arm (p = {gaps.p_value[j]:.2g}): what is "
+                "missing depends on the arm, as for a measurement after randomization.",
+            )
+        if together[j] > MISSING_TOGETHER:
+            yield Finding(
+                "missing with the outcome",
+                f"{name} (correlation {together[j]:.2f})",
+                "warning",
+                f"{name!r} is missing for the same persons as the outcome: it looks measured at "
+                "follow-up; if so, remove it from the covariates.",
+            )
+
+
+def separates_arms(column: pd.Series[Any], arm: IntArray, units: IntArray) -> float | None:
+    """Chance that a covariate tells the arm of everyone as it does, or None if it does not.
+
+    It tells the arm when all values of one arm lie above those of the other, or
+    when it has few levels and each occurs in one arm only.
+
+    Parameters
+    ----------
+    column
+        Covariate before encoding, shape (n,).
+    arm, units
+        As in `arm_differences`.
+
+    Examples
+    --------
+    >>> arm = np.repeat([0, 1], 10)
+    >>> separates_arms(pd.Series(arm + 5), arm, np.arange(20)) < 0.001
+    True
+    >>> separates_arms(pd.Series(np.arange(20) % 7), arm, np.arange(20)) is None
+    True
+    """
+    present = ~missing_values(column)
+    arm, units, column = arm[present], units[present], column[present]
+    if len(arm) == 0 or arm.min() == arm.max():
+        return None
+    values, levels = pd.factorize(column.astype(object))
+    n_levels = len(levels)
+    if len(np.intersect1d(values[arm == 0], values[arm == 1])):
+        return None
+    if n_levels > _FEW_LEVELS:
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            return None
+        numbers = column.to_numpy(dtype=np.float64)
+        low, high = (numbers[arm == a] for a in (0, 1))
+        if not (low.max() < high.min() or high.max() < low.min()):
+            return None
+        n_levels = 2
+    arm_of_unit = pd.Series(arm).groupby(units).first()
+    return chance_of_separation(len(arm_of_unit), int(arm_of_unit.sum()), n_levels)
+
+
+def sounds_later(name: str, outcome: str) -> bool:
+    """Whether a name has a word for what comes after randomization, or the outcome's name later.
+
+    Later is a number at least as large as that of the outcome: ``cd820`` or
+    ``cd420_b`` for the outcome ``cd420``, but not ``cd40``.
+
+    Parameters
+    ----------
+    name, outcome
+        Names of the covariate and of the outcome.
+
+    Examples
+    --------
+    >>> sounds_later("comply", "y"), sounds_later("postcode", "y")
+    (True, False)
+    >>> sounds_later("cd820", "cd420"), sounds_later("cd40", "cd420")
+    (True, False)
+    """
+    words = set(_words(name))
+    if not _LATER_WORDS.isdisjoint(words):
+        return True
+    number, outcome_number = (re.search(r"\d+", text) for text in (name, outcome))
+    if number is None or outcome_number is None or _words(name)[:1] != _words(outcome)[:1]:
+        return False
+    return int(number[0]) >= int(outcome_number[0])
+
+
+def _words(name: str) -> list[str]:
+    """Words of a name in any of the usual styles, without digits."""
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    return [word for word in re.split(r"[^a-z]+", spaced) if word]
+
+
+def looks_like_numbering(column: pd.Series[Any]) -> bool:
+    """Whether every row has a different whole number, as identifiers do.
+
+    Examples
+    --------
+    >>> looks_like_numbering(pd.Series(range(100, 140)))
+    True
+    """
+    if len(column) < _FEW_ROWS or not pd.api.types.is_integer_dtype(column.dtype):
+        return False
+    return bool(column.is_unique)

@@ -1,0 +1,401 @@
+"""The design check: what a reader of a trial asks before looking at any effect."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.columns import missing_values
+from tauhat.covariate_checks import (
+    Finding,
+    Status,
+    covariate_findings,
+    leakage_findings,
+    missing_findings,
+)
+from tauhat.errors import TauhatWarning
+from tauhat.numerics.balance import ArmDifferences, arm_differences
+from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
+
+if TYPE_CHECKING:
+    from tauhat.trial import Trial
+
+# Below 40 clusters, or 10 in an arm, cluster-robust errors need small-sample corrections and
+# what depends on the cluster rests on very few observations (Murray 1998; Leyrat et al. 2018).
+FEW_CLUSTERS = 40
+FEW_CLUSTERS_PER_ARM = 10
+_FEW_PERSONS = 100
+_ATTRITION_DIFFERENCE = 0.02
+_HIGH_ATTRITION = 0.2
+_UNLIKELY = 0.01
+
+
+@dataclass(frozen=True)
+class DesignCheck:
+    """Result of `check_design`.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        One for each thing looked at.
+    balance : DataFrame
+        One row an encoded covariate: means of everyone enrolled by arm (observed
+        values only), standardised difference, and t and p value judged against
+        the variation between randomized units.
+    missingness : DataFrame
+        One row a column: share missing by arm, p value of the difference.
+    attrition : DataFrame
+        Persons enrolled and without an outcome by arm; p value of the difference.
+    cluster_sizes : DataFrame or None
+        Clusters by arm: number, minimum, median, maximum, mean, CV of their size.
+    icc : IntraclusterCorrelation or None
+        Of the outcome within arm; None when persons were randomized.
+    """
+
+    findings: tuple[Finding, ...]
+    balance: pd.DataFrame
+    missingness: pd.DataFrame
+    attrition: pd.DataFrame
+    cluster_sizes: pd.DataFrame | None
+    icc: IntraclusterCorrelation | None
+
+    def _sentences(self, *statuses: Status) -> list[str]:
+        return [f.sentence for f in self.findings if f.status in statuses and f.sentence]
+
+    @property
+    def failures(self) -> list[str]:
+        """What makes the analysis wrong unless it is put right."""
+        return self._sentences("fail")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know or the analyst should look into."""
+        return self._sentences("warning")
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing."""
+        return self._sentences("note", "ok")
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is no failure."""
+        return not self.failures
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a finding: item, value, status."""
+        rows = [(f.item, f.value, f.status) for f in self.findings]
+        return pd.DataFrame(rows, columns=["item", "value", "status"])
+
+    @property
+    def text(self) -> str:
+        """The check in sentences, one a line, what matters most first."""
+        return "\n".join(
+            [
+                *(f"Failed: {sentence}" for sentence in self.failures),
+                *(f"Warning: {sentence}" for sentence in self.warnings),
+                *self.notes,
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.table.to_string(index=False)}\n\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.text.splitlines())
+        return f"{self.table.to_html(index=False, escape=True)}<ul>{lines}</ul>"
+
+
+def check_design(trial: Trial) -> DesignCheck:
+    """Check the design and the data of a trial without looking at any effect.
+
+    Arms, clusters and blocks; the intracluster correlation of the outcome within
+    arm; baseline balance, missing values and attrition, judged against the
+    variation between randomized units; and covariates that look measured after
+    randomization. A failure is a covariate that is a copy of the outcome or of
+    the treatment: it makes every effect estimate wrong. All else is a warning or
+    a note.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+
+    Returns
+    -------
+    DesignCheck
+
+    Examples
+    --------
+    >>> from tauhat.trial import Trial
+    >>> df = pd.DataFrame({"arm": [0, 1] * 20, "age": range(40), "y": [1.0, 2, 4, 7, 3] * 8})
+    >>> check = check_design(Trial(df.assign(copy=df.y * 2), outcome="y", treatment="arm"))
+    >>> check.failures
+    ["'copy' is the outcome in other units (correlation 1.000): remove it from the covariates."]
+    """
+    units = _units(trial)
+    values, names = _observed_values(trial)
+    differences = arm_differences(values, trial.enrolled_treatment, units)
+    missing = np.column_stack(
+        [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
+    )
+    gaps = arm_differences(missing.astype(np.float64), trial.enrolled_treatment, units)
+    lost = arm_differences(
+        (~trial.has_outcome)[:, None].astype(np.float64), trial.enrolled_treatment, units
+    )
+    attrition = _attrition_table(trial, lost)
+    sizes = None if trial.clusters is None else _cluster_sizes(trial)
+    icc = None
+    if trial.clusters is not None:
+        icc = intracluster_correlation(
+            trial.y, pd.factorize(trial.clusters)[0].astype(np.int64), trial.treatment
+        )
+    findings = [
+        *_design_findings(trial),
+        *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
+        *_block_findings(trial),
+        *_outcome_findings(trial, attrition),
+        *covariate_findings(trial),
+        *leakage_findings(trial, units, names, differences),
+        *missing_findings(trial, missing, gaps),
+    ]
+    return DesignCheck(
+        findings=tuple(findings),
+        balance=_balance_table(trial, names, differences),
+        missingness=_missing_table(trial, gaps),
+        attrition=attrition,
+        cluster_sizes=sizes,
+        icc=icc,
+    )
+
+
+def _units(trial: Trial) -> IntArray:
+    """Number of the randomized unit of everyone enrolled."""
+    if trial.enrolled_clusters is None:
+        return np.arange(len(trial.enrolled_treatment))
+    return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
+
+
+def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
+    """Encoded covariates of everyone enrolled, NaN where missing, without the missing marks."""
+    if trial.n_missing_outcome:
+        with warnings.catch_warnings():
+            # Levels that only persons without an outcome have are no news here.
+            warnings.simplefilter("ignore", TauhatWarning)
+            encoded = trial.encoder_.transform(trial.enrolled_frame)
+    else:
+        encoded = trial.X
+    sources = trial.encoder_.sources_
+    names = [name for name in encoded.columns if name != f"{sources[name]} (missing)"]
+    values = encoded[names].to_numpy(dtype=np.float64).copy()
+    for j, name in enumerate(names):
+        values[missing_values(trial.enrolled_frame[sources[name]]), j] = np.nan
+    return values, names
+
+
+def _balance_table(trial: Trial, names: Sequence[str], differences: ArmDifferences) -> pd.DataFrame:
+    cluster_level = set(trial.cluster_level_columns)
+    return pd.DataFrame(
+        {
+            "column": names,
+            "source": [trial.encoder_.sources_[name] for name in names],
+            "level": ["cluster" if name in cluster_level else "person" for name in names],
+            "mean_control": differences.control,
+            "mean_treated": differences.treated,
+            "sd": differences.sd,
+            "standardized_difference": differences.standardized,
+            "t": differences.t,
+            "p_value": differences.p_value,
+        }
+    )
+
+
+def _missing_table(trial: Trial, gaps: ArmDifferences) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "column": trial.covariate_names,
+            "share_control": gaps.control,
+            "share_treated": gaps.treated,
+            "p_value": gaps.p_value,
+        }
+    )
+
+
+def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
+    enrolled = np.bincount(trial.enrolled_treatment, minlength=2)
+    analysed = np.bincount(trial.treatment, minlength=2)
+    return pd.DataFrame(
+        {
+            "arm": [*map(str, trial.arm_labels), "difference"],
+            "enrolled": pd.array([*enrolled, pd.NA], dtype="Int64"),
+            "missing_outcome": pd.array([*(enrolled - analysed), pd.NA], dtype="Int64"),
+            "share_missing": [lost.control[0], lost.treated[0], lost.difference[0]],
+            "p_value": [np.nan, np.nan, lost.p_value[0]],
+        }
+    )
+
+
+def _cluster_sizes(trial: Trial) -> pd.DataFrame:
+    """Sizes of the clusters as enrolled, by arm and in all."""
+    codes = _units(trial)
+    size = np.bincount(codes)
+    arm = np.zeros(len(size), dtype=np.int64)
+    arm[codes] = trial.enrolled_treatment
+    rows = []
+    groups = [(str(trial.arm_labels[a]), size[arm == a]) for a in (0, 1)]
+    for label, sizes in [*groups, ("all", size)]:
+        mean, sd = float(sizes.mean()), float(sizes.std(ddof=1))
+        rows.append(
+            (label, len(sizes), sizes.min(), np.median(sizes), sizes.max(), mean, sd / mean)
+        )
+    columns = ["arm", "clusters", "minimum", "median", "maximum", "mean", "cv"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _design_findings(trial: Trial) -> Iterator[Finding]:
+    unit = "persons" if trial.clusters is None else f"clusters ({trial.roles['cluster']})"
+    yield Finding("design", f"randomized by {unit}")
+    counts = np.bincount(trial.enrolled_treatment, minlength=2)
+    for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
+        yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
+    if trial.n_excluded:
+        yield Finding("rows of other arms", str(trial.n_excluded), "note")
+    if trial.clusters is None and trial.n < _FEW_PERSONS:
+        yield Finding(
+            "number of persons",
+            str(trial.n),
+            "warning",
+            f"With {trial.n} persons the average effect may be learned, but hardly how it varies.",
+        )
+    if trial.propensity is not None:
+        yield from _propensity_finding(trial, trial.propensity)
+
+
+def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
+    units = np.arange(trial.n) if trial.clusters is None else np.asarray(trial.clusters)
+    first = np.flatnonzero(~pd.Series(units).duplicated())
+    chance, treated = propensity[first], trial.treatment[first]
+    z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
+    unlikely = abs(z) > 4
+    yield Finding(
+        "propensity",
+        f"{chance.mean():.3f} by design, {treated.mean():.3f} of units treated",
+        "warning" if unlikely else "ok",
+        f"{treated.mean():.0%} of the randomized units are treated where propensity= says "
+        f"{chance.mean():.0%} ({abs(z):.1f} standard errors apart): check it."
+        if unlikely
+        else "",
+    )
+
+
+def _cluster_findings(
+    trial: Trial, sizes: pd.DataFrame, icc: IntraclusterCorrelation, units: IntArray
+) -> Iterator[Finding]:
+    control, treated, everyone = (sizes.iloc[k] for k in range(3))
+    m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
+    scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
+    yield Finding(
+        "clusters",
+        f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
+        "warning" if scarce else "ok",
+        f"With {m} clusters the average effect, and everything that depends on the cluster, rests "
+        f"on {m} observations and not on {trial.n} persons: tests use t with {m - 2} degrees of "
+        "freedom, intervals are wide, and how the effect depends on cluster-level covariates can "
+        "hardly be learned. How it depends on the person can be, from differences within clusters."
+        if scarce
+        else "",
+    )
+    yield Finding(
+        "cluster size",
+        f"{everyone['minimum']} to {everyone['maximum']}, median {everyone['median']:g}, "
+        f"CV {everyone['cv']:.2f}",
+    )
+    arm = pd.Series(trial.enrolled_treatment).groupby(units).first().to_numpy()
+    size = np.bincount(units).astype(np.float64)
+    p_value = float(arm_differences(size[:, None], arm, np.arange(m)).p_value[0])
+    if p_value < _UNLIKELY:
+        yield Finding(
+            "cluster size by arm",
+            f"mean {control['mean']:.1f} control, {treated['mean']:.1f} treated",
+            "warning",
+            f"Clusters differ in size between the arms (mean {control['mean']:.1f} and "
+            f"{treated['mean']:.1f}, p = {p_value:.2g}): if persons were enrolled after the "
+            "clusters were randomized, who was enrolled may depend on the arm.",
+        )
+    effect_of_design = 1 + (everyone["mean"] * (1 + everyone["cv"] ** 2) - 1) * max(icc.value, 0)
+    yield Finding(
+        "ICC of the outcome within arm",
+        f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
+        "ok",
+        f"{max(icc.value, 0):.1%} of the outcome's variance within arm lies between clusters "
+        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {trial.n} "
+        f"persons tell as much as about {trial.n / effect_of_design:.0f} independent ones."
+        if np.isfinite(icc.value)
+        else "Clusters have one person each, so the ICC cannot be told.",
+    )
+
+
+def _block_findings(trial: Trial) -> Iterator[Finding]:
+    if trial.blocks is None:
+        return
+    treated = pd.Series(trial.treatment).groupby(pd.factorize(trial.blocks)[0]).mean()
+    single = int(treated.isin([0.0, 1.0]).sum())
+    yield Finding(
+        "blocks",
+        f"{len(treated)} ({trial.roles['block']})",
+        "note" if single else "ok",
+        f"{single} of {len(treated)} blocks hold persons of one arm only and tell nothing about "
+        "the effect within blocks."
+        if single
+        else "",
+    )
+
+
+def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding]:
+    yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
+    if len(np.unique(trial.y)) == 2:
+        yield Finding(
+            "type of outcome",
+            "two values",
+            "note",
+            "The outcome has two values; effects are differences in its mean (risk differences).",
+        )
+    if not trial.n_missing_outcome:
+        yield Finding("missing outcomes", "0")
+        return
+    shares, p_value = attrition["share_missing"].to_numpy(), attrition["p_value"].iloc[2]
+    share = trial.n_missing_outcome / len(trial.has_outcome)
+    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < 0.05
+    what = (
+        f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
+        f"outcome and were left out: {shares[0]:.1%} of the control and {shares[1]:.1%} of the "
+        f"treated arm (p = {p_value:.2g}). "
+    )
+    yield Finding(
+        "missing outcomes",
+        f"{trial.n_missing_outcome} ({shares[0]:.1%} control, {shares[1]:.1%} treated)",
+        "warning" if uneven or share > _HIGH_ATTRITION else "note",
+        what
+        + (
+            "The arms lost persons unevenly, so those left may not be comparable."
+            if uneven
+            else "The analysis takes those lost to be like those left with the same covariates."
+        ),
+    )
+    if trial.enrolled_clusters is not None:
+        gone = len(pd.unique(trial.enrolled_clusters)) - (trial.n_clusters or 0)
+        if gone:
+            yield Finding(
+                "clusters without any outcome",
+                str(gone),
+                "warning",
+                f"{gone} clusters have no outcome at all and were left out.",
+            )

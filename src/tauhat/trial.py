@@ -1,0 +1,439 @@
+"""The trial: a table, the role of each column, and the arrays that estimators take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from html import escape
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.design_check import DesignCheck, check_design
+from tauhat.encoding import TableEncoder
+from tauhat.errors import TrialError
+from tauhat.estimator import CateEstimator
+from tauhat.provenance import table_sha256
+from tauhat.reading import MAX_COLUMNS, as_pandas
+from tauhat.roles import (
+    check_units,
+    choose_arms,
+    complete_within,
+    label_values,
+    outcome_values,
+    require_column,
+    require_columns,
+    row_propensity,
+    varies_within,
+)
+
+CLUSTER_SIZE = "cluster size"
+
+
+class Trial:
+    """A two-arm randomized trial: a table and the role of each of its columns.
+
+    Persons without an outcome are left out of the analysis arrays and counted;
+    nobody is left out for a missing covariate (`tauhat.encoding.TableEncoder`
+    says what is filled in). ``estimator.fit(*trial)`` fits an estimator.
+
+    Parameters
+    ----------
+    df
+        One row a person: a pandas table, or anything with ``to_pandas`` or
+        ``to_native`` (polars, pyarrow, narwhals). See `read_table` for files.
+    outcome
+        Column of numbers or booleans.
+    treatment
+        Column with the arm.
+    control
+        Label of the control arm; not needed for 0/1 and booleans.
+    cluster
+        Column with the randomized cluster, or None if persons were randomized.
+    covariates
+        Columns measured before randomization; None for all without another role.
+    cluster_covariates
+        Covariates that belong to the cluster. They must not vary within it; a
+        value missing for some of its persons is taken from the others. They need
+        not be named: any covariate constant within clusters counts as one.
+    block
+        Column with the randomization block (stratum, matched pair, site).
+    propensity
+        Probability of treatment by design: a number, or a mapping from block to
+        number. None for the share of treated units (in each block), which a
+        design with fixed arm sizes fixes.
+    id
+        Column with the person's identifier; never a covariate.
+    cluster_size
+        Whether to add the number of persons enrolled in the cluster, also those
+        without an outcome, as the covariate ``cluster size``.
+    arms
+        Labels (control, treated) of the two arms to compare when there are more;
+        the others' rows are left out and counted.
+
+    Attributes
+    ----------
+    X : DataFrame, shape (n, p)
+        Encoded covariates of the analysed persons, numbered 0 to n - 1.
+    y : ndarray, shape (n,)
+        Outcome.
+    treatment : ndarray of int, shape (n,)
+        0 (control) or 1 (treated).
+    clusters, blocks, id : ndarray, shape (n,), or None
+        Labels as they stand in the table.
+    propensity : ndarray, shape (n,), or None
+        Probability of treatment by design, if it was given.
+    rows : ndarray of int, shape (n,)
+        Positions of the analysed persons in the table.
+    frame : DataFrame, shape (n, covariates)
+        Covariates of the analysed persons before encoding.
+    encoder_ : TableEncoder
+        What made ``X`` of ``frame``.
+    arm_labels : tuple
+        Labels (control, treated).
+    covariate_names, cluster_level_names : tuple of str
+        Covariates, and those that are constant within clusters, before encoding.
+    covariates_named : bool
+        Whether ``covariates`` was given.
+    n_excluded, n_missing_outcome
+        Rows of other arms, and persons without an outcome.
+    notes : tuple of str
+        What was decided on the way, in sentences.
+
+    Raises
+    ------
+    TrialError
+        If columns are missing or unusable; the message names the column, the
+        count and what to do.
+    DesignError
+        If the data contradict the design, such as a treatment that varies
+        within a cluster.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"clinic": [1, 1, 2, 2, 3, 3, 4, 4], "arm": list("aabbaabb"),
+    ...                    "age": [50, 61, 47, 70, 55, 64, 58, 52],
+    ...                    "sbp": [140, 150, 130, 144, None, 152, 138, 128]})
+    >>> trial = Trial(df, outcome="sbp", treatment="arm", control="a", cluster="clinic")
+    >>> trial
+    Trial(n=7, clusters=4, arms=a 3 / b 4, covariates=1)
+    >>> trial.n_missing_outcome
+    1
+    """
+
+    def __init__(
+        self,
+        df: Any,
+        *,
+        outcome: str,
+        treatment: str,
+        control: Any = None,
+        cluster: str | None = None,
+        covariates: Sequence[str] | None = None,
+        cluster_covariates: Sequence[str] | None = None,
+        block: str | None = None,
+        propensity: float | Mapping[Any, float] | None = None,
+        id: str | None = None,
+        cluster_size: bool = False,
+        arms: Sequence[Any] | None = None,
+    ) -> None:
+        table = as_pandas(df)
+        self.roles = _single_roles(
+            table, outcome=outcome, treatment=treatment, cluster=cluster, block=block, id=id
+        )
+        notes: list[str] = []
+        self.covariates_named = covariates is not None
+        covariate_names, named = self._choose_covariates(
+            table, covariates, cluster_covariates, notes
+        )
+        used = dict.fromkeys([*self.roles.values(), *covariate_names])
+        self._table = table[list(used)].copy()
+
+        arm, self.arm_labels = choose_arms(
+            self._table[self.roles["treatment"]], control=control, arms=arms
+        )
+        self.n_rows = len(table)
+        self.n_excluded = int((arm < 0).sum())
+        enrolled_rows = np.flatnonzero(arm >= 0)
+        kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
+        self.enrolled_treatment: IntArray = arm[enrolled_rows]
+        self.enrolled_clusters = self._labels(kept, "cluster")
+        self.enrolled_blocks = self._labels(kept, "block")
+        outcome_column = outcome_values(kept[self.roles["outcome"]])
+        self.has_outcome: BoolArray = ~np.isnan(outcome_column)
+        check_units(
+            self.enrolled_treatment,
+            self.enrolled_clusters,
+            self.enrolled_blocks,
+            self.has_outcome,
+        )
+        self.enrolled_frame = self._covariate_frame(kept, covariate_names, named, cluster_size)
+        self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
+        if self.n_excluded:
+            notes.append(f"{self.n_excluded} rows of other arms were left out.")
+        if self.n_missing_outcome:
+            notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
+        notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
+        self.notes = tuple(notes)
+
+    def _choose_covariates(
+        self,
+        table: pd.DataFrame,
+        covariates: Sequence[str] | None,
+        cluster_covariates: Sequence[str] | None,
+        notes: list[str],
+    ) -> tuple[list[str], list[str]]:
+        named = require_columns(table, cluster_covariates or [], "cluster_covariates")
+        if named and "cluster" not in self.roles:
+            raise TrialError("cluster_covariates are given but cluster= is not")
+        if covariates is None:
+            taken = set(self.roles.values())
+            chosen = [name for name in table.columns if name not in taken]
+            listed = ", ".join(chosen[:20]) + (" ..." if len(chosen) > 20 else "")
+            notes.append(
+                f"Covariates were not named, so all {len(chosen)} columns without another "
+                f"role are used: {listed}."
+            )
+        else:
+            chosen = require_columns(table, covariates, "covariates")
+        chosen = list(dict.fromkeys([*chosen, *named]))
+        for role, name in self.roles.items():
+            if name in chosen:
+                raise TrialError(f"column {name!r} cannot be both {role} and a covariate")
+        if len(chosen) > MAX_COLUMNS:
+            raise TrialError(
+                f"{len(chosen):,} covariates are more than {MAX_COLUMNS:,}; "
+                "name the ones you mean to use with covariates="
+            )
+        return chosen, named
+
+    def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
+        return label_values(kept[self.roles[role]], role) if role in self.roles else None
+
+    def _covariate_frame(
+        self, kept: pd.DataFrame, names: list[str], named: list[str], cluster_size: bool
+    ) -> pd.DataFrame:
+        """Covariates of everyone enrolled, cluster-level ones completed within clusters."""
+        frame = kept[names].copy()
+        self._sizes: dict[Any, int] | None = None
+        self._named_cluster_covariates = tuple(named)
+        codes = np.zeros(len(kept), dtype=np.int64)
+        if self.enrolled_clusters is not None:
+            codes, labels = pd.factorize(self.enrolled_clusters)
+            for name in named:
+                varying = varies_within(frame[name], codes, ignore_missing=True)
+                if varying:
+                    raise TrialError(
+                        f"cluster covariate {name!r} varies within {varying} of {len(labels)} "
+                        "clusters; give it in covariates= if it belongs to the person"
+                    )
+            frame = complete_within(frame, named, self.enrolled_clusters)
+        if cluster_size:
+            if self.enrolled_clusters is None:
+                raise TrialError("cluster_size=True needs cluster=")
+            if CLUSTER_SIZE in self._table.columns:
+                raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
+            counts = np.bincount(codes)
+            self._sizes = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+            frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
+        if frame.shape[1] == 0:
+            raise TrialError("there are no covariates; effects need at least one to depend on")
+        self.covariate_names: tuple[str, ...] = tuple(frame.columns)
+        self.cluster_level_names: tuple[str, ...] = ()
+        if self.enrolled_clusters is not None:
+            self.cluster_level_names = tuple(
+                name
+                for name in frame.columns
+                if name in named or not varies_within(frame[name], codes, ignore_missing=False)
+            )
+        return frame
+
+    def _set_analysed(
+        self, kept: pd.DataFrame, enrolled_rows: IntArray, outcome: FloatArray, propensity: Any
+    ) -> None:
+        """Arrays of the persons with an outcome."""
+        observed = self.has_outcome
+
+        def pick(values: Any) -> Any:
+            return None if values is None else values[observed]
+
+        self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
+        self.y: FloatArray = outcome[observed]
+        self.treatment: IntArray = self.enrolled_treatment[observed]
+        self.clusters: AnyArray | None = pick(self.enrolled_clusters)
+        self.blocks: AnyArray | None = pick(self.enrolled_blocks)
+        self.propensity = row_propensity(propensity, self.blocks, len(self.y))
+        self.id: AnyArray | None = (
+            kept.loc[observed, self.roles["id"]].to_numpy() if "id" in self.roles else None
+        )
+        self.n_missing_outcome = int((~observed).sum())
+        self.frame = self.enrolled_frame[observed].reset_index(drop=True)
+        self.encoder_ = TableEncoder().fit(self.frame)
+        self.X: pd.DataFrame = self.encoder_.transform(self.frame)
+
+    @property
+    def n(self) -> int:
+        """Number of persons analysed."""
+        return len(self.y)
+
+    @property
+    def n_clusters(self) -> int | None:
+        """Number of clusters analysed, or None in an individually randomized trial."""
+        return None if self.clusters is None else len(pd.unique(self.clusters))
+
+    @property
+    def design(self) -> Literal["cluster", "individual"]:
+        """What was randomized: clusters or persons."""
+        return "individual" if self.clusters is None else "cluster"
+
+    @property
+    def cluster_level_columns(self) -> tuple[str, ...]:
+        """Columns of ``X`` that come from cluster-level covariates."""
+        names = set(self.cluster_level_names)
+        return tuple(c for c, source in self.encoder_.sources_.items() if source in names)
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """SHA-256 of the columns used, all rows, as given."""
+        return table_sha256(self._table)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
+        return iter(
+            (self.X, self.y, self.treatment, self.clusters, None, self.blocks, self.propensity)
+        )
+
+    def __len__(self) -> int:
+        return self.n
+
+    def encode(self, df: Any) -> pd.DataFrame:
+        """Covariates of new persons, encoded as those of the trial.
+
+        Parameters
+        ----------
+        df
+            Table with the trial's covariates. With ``cluster_size=True`` it also
+            needs the column ``cluster size`` or the cluster column: a cluster of
+            the trial then has its size in the trial, a new one the number of its
+            rows in ``df``.
+
+        Returns
+        -------
+        DataFrame, shape (k, p)
+            With the columns of ``X`` and the index of ``df``.
+
+        Raises
+        ------
+        TrialError
+            Naming missing or unusable columns.
+        """
+        table = as_pandas(df)
+        cluster = self.roles.get("cluster")
+        if cluster in table.columns:
+            labels = label_values(table[cluster], "cluster")
+            present = [name for name in self._named_cluster_covariates if name in table.columns]
+            table = complete_within(table, present, labels)
+        if self._sizes is not None and CLUSTER_SIZE not in table.columns:
+            if cluster not in table.columns:
+                raise TrialError(
+                    f"the table needs the column {CLUSTER_SIZE!r}, or {cluster!r} to count it"
+                )
+            here = pd.Series(labels).value_counts()
+            sizes = [self._sizes.get(label, here[label]) for label in pd.Series(labels).tolist()]
+            table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
+        return self.encoder_.transform(table)
+
+    def fit(self, estimator: str | CateEstimator, **parameters: Any) -> CateEstimator:
+        """Fit an estimator to the trial.
+
+        Parameters
+        ----------
+        estimator
+            A name of `tauhat.estimator_names`, or an estimator, which is fitted
+            in place.
+        **parameters
+            Parameters to set first, such as ``random_state``.
+
+        Returns
+        -------
+        CateEstimator
+            Fitted.
+        """
+        from tauhat.registry import estimator as registered_estimator
+
+        chosen = registered_estimator(estimator) if isinstance(estimator, str) else estimator
+        fitted: CateEstimator = chosen.set_params(**parameters).fit(*self)
+        return fitted
+
+    def check(self) -> DesignCheck:
+        """Check the design and the data before looking at any effect.
+
+        Returns
+        -------
+        DesignCheck
+            A table, sentences, warnings and failures.
+        """
+        return check_design(self)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each fact of the trial: item, value."""
+        control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
+        rows: list[tuple[str, str]] = [
+            ("design", f"{self.design} randomized"),
+            ("outcome", self.roles["outcome"]),
+            ("persons analysed", str(self.n)),
+            ("control", f"{self.arm_labels[0]}: {control} persons"),
+            ("treated", f"{self.arm_labels[1]}: {treated} persons"),
+            ("persons without outcome", str(self.n_missing_outcome)),
+            ("covariates", f"{len(self.covariate_names)} ({self.X.shape[1]} columns encoded)"),
+        ]
+        if self.clusters is not None:
+            rows.insert(3, ("clusters", f"{self.n_clusters} ({self.roles['cluster']})"))
+            rows.append(("cluster-level covariates", ", ".join(self.cluster_level_names) or "none"))
+        if self.blocks is not None:
+            rows.append(("blocks", f"{len(pd.unique(self.blocks))} ({self.roles['block']})"))
+        if self.n_excluded:
+            rows.append(("rows of other arms", str(self.n_excluded)))
+        return pd.DataFrame(rows, columns=["item", "value"])
+
+    @property
+    def text(self) -> str:
+        """The trial in a few sentences."""
+        control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
+        units = "persons" if self.clusters is None else f"persons in {self.n_clusters} clusters"
+        return " ".join(
+            [
+                f"Of {self.n} {units}, {control} are in the control arm ({self.arm_labels[0]}) "
+                f"and {treated} in the treated arm ({self.arm_labels[1]}).",
+                *self.notes,
+            ]
+        )
+
+    def __repr__(self) -> str:
+        control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
+        clusters = "" if self.clusters is None else f"clusters={self.n_clusters}, "
+        return (
+            f"Trial(n={self.n}, {clusters}arms={self.arm_labels[0]} {control} / "
+            f"{self.arm_labels[1]} {treated}, covariates={len(self.covariate_names)})"
+        )
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return self.table.to_html(index=False, escape=True) + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
+    """Column of each role that has one, no column in two."""
+    roles: dict[str, str] = {}
+    for role, name in given.items():
+        if name is None:
+            continue
+        column = require_column(table, name, role)
+        if column in roles.values():
+            taken = next(other for other in roles if roles[other] == column)
+            raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
+        roles[role] = column
+    return roles
