@@ -66,9 +66,7 @@ def test_sharing_does_not_change_a_member(data):
     for name, member in members:
         alone = member.set_params(random_state=1).fit_data(data)
         shared = ensemble.members_[name]
-        np.testing.assert_array_equal(
-            alone.predict_effect(data.X), shared.predict_effect(data.X)
-        )
+        np.testing.assert_array_equal(alone.predict_effect(data.X), shared.predict_effect(data.X))
 
 
 def test_held_out_predictions_never_saw_their_cluster(data):
