@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
+from tauhat.numerics.mixed_model import fit_random_intercept, independent_columns
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.scenario import (
     RandomState,
@@ -51,27 +52,26 @@ def _as_arrays(trial: Any) -> TrialData:
     return validate_trial(*parts)
 
 
-def _working_residuals(data: TrialData) -> tuple[FloatArray, FloatArray]:
-    """Untreated mean and residual by least squares of y on 1, arm and covariates."""
+def _take_apart(data: TrialData) -> tuple[FloatArray, FloatArray, float, float]:
+    """Untreated mean, residual (cluster part included), between and within variance.
+
+    From a linear model on arm and covariates: least squares for persons, REML
+    with a random intercept for clusters.
+    """
     scale = data.X.std(axis=0)
     standard = (data.X - data.X.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
     design = np.column_stack([np.ones(data.n), data.treatment, standard])
-    coefficients = np.linalg.lstsq(design, data.y, rcond=None)[0]
+    coefficients = np.zeros(design.shape[1])
+    if data.clusters is None:
+        coefficients[:] = np.linalg.lstsq(design, data.y, rcond=None)[0]
+        between, within = 0.0, float((data.y - design @ coefficients).var())
+    else:
+        fit = fit_random_intercept(data.y, design, data.clusters)
+        coefficients[independent_columns(design)] = fit.coefficients
+        between, within = fit.between_cluster_variance, fit.residual_variance
+    residual = data.y - design @ coefficients
     mu0 = design @ coefficients - coefficients[1] * data.treatment
-    return mu0, data.y - mu0 - coefficients[1] * data.treatment
-
-
-def _variance_components(residual: FloatArray, unit: IntArray) -> tuple[float, float]:
-    """Between- and within-cluster variance by the analysis of variance."""
-    size = np.bincount(unit)
-    m, n = len(size), len(unit)
-    if m == n:
-        return 0.0, float(residual.var())
-    mean = np.bincount(unit, weights=residual) / size
-    within = float(((residual - mean[unit]) ** 2).sum() / (n - m))
-    usual_size = (n - (size**2).sum() / n) / (m - 1)
-    mean_square = float((size * (mean - residual.mean()) ** 2).sum() / (m - 1))
-    return max(0.0, (mean_square - within) / usual_size), within
+    return mu0, residual, between, within
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,8 +90,9 @@ class SemiSynthetic(Scenario):
     effect
         tau, a function of the covariates' DataFrame (float columns; named as in the trial).
     prognosis
-        mu0, a function likewise. None for the real trial's own: the
-        least-squares fit of its outcome on arm and covariates.
+        mu0, a function likewise. None for the real trial's own: the linear fit
+        of its outcome on arm and covariates, by REML with a random intercept
+        where there are clusters, else by least squares.
     residuals
         "own": every person keeps the residual of that fit, so what the fit
         missed of the prognosis is still there (mu0 is then the fit, not the
@@ -129,11 +130,9 @@ class SemiSynthetic(Scenario):
         data = _as_arrays(self.trial)
         X = pd.DataFrame(data.X, columns=list(data.feature_names))
         unit = np.arange(data.n) if data.clusters is None else data.clusters
-        fitted, residual = _working_residuals(data)
-        mu0 = fitted
+        mu0, residual, between, within = _take_apart(data)
         if self.prognosis is not None:
             mu0 = surface_values(self.prognosis, X, "prognosis")
-        between, within = _variance_components(residual, unit)
         return _Base(data, X, unit, mu0, residual, between, within)
 
     @property
