@@ -1,0 +1,256 @@
+"""Which models a run fits, their shared fits, and what each of them says."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.ensembles.consensus import ConsensusAverage
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.stacked_x import StackedX
+from tauhat.errors import TauhatWarning, TrialError
+from tauhat.estimator import CateEstimator
+from tauhat.nuisance import fit_nuisances, pick
+from tauhat.numerics.kendall import kendall_matrix
+from tauhat.registry import estimator
+
+Design = Literal["individual", "cluster"]
+
+#: The ensemble of ``models="default"``.
+DEFAULT_MODEL = "CBA"
+#: Models of ``models="quick"``: one of each family, cheap enough for a first look.
+QUICK_MODELS: Mapping[Design, tuple[str, ...]] = {
+    "individual": ("T-Linear", "X-RF", "CF-DML-linear"),
+    "cluster": ("LMM", "X-RF", "CF-DML-linear"),
+}
+
+
+@dataclass(frozen=True)
+class FittedModels:
+    """What was fitted, and which of it is reported.
+
+    Attributes
+    ----------
+    name
+        Name of the reported estimator.
+    reported
+        The estimator whose effects are reported.
+    others
+        Fitted estimators named beside it.
+    failures
+        Message by name of each estimator beside it that failed.
+    seconds
+        Time of each estimator, its share of the shared regressions included.
+    """
+
+    name: str
+    reported: CateEstimator
+    others: Mapping[str, CateEstimator]
+    failures: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
+    """Names of the models to fit.
+
+    Parameters
+    ----------
+    models
+        "default", "quick", or names of estimators.
+    design
+        What was randomized.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    TrialError
+        If a name is unknown (with the nearest known ones) or given twice, or
+        there is none.
+
+    Examples
+    --------
+    >>> model_names("quick", "cluster")
+    ('LMM', 'X-RF', 'CF-DML-linear')
+    """
+    names = (models,) if isinstance(models, str) else tuple(models)
+    if names == ("default",):
+        return (DEFAULT_MODEL,)
+    if names == ("quick",):
+        return QUICK_MODELS[design]
+    if not names:
+        raise TrialError("no models are named; use default, quick or names of estimators")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise TrialError(f"models are named twice: {', '.join(repeated)}")
+    for name in names:
+        if name in ("default", "quick"):
+            raise TrialError(f"models: {name!r} stands for a whole list; name it alone")
+        estimator(name)
+    return names
+
+
+def is_ensemble(model: CateEstimator) -> bool:
+    """Whether an estimator combines others."""
+    return isinstance(model, (Ensemble, StackedX))
+
+
+def fit_models(
+    data: TrialData, names: Sequence[str], *, seed: int, n_jobs: int = 1
+) -> FittedModels:
+    """Fit the models, every regression that several of them declare once.
+
+    The first ensemble among the names is reported; without one, the consensus
+    of all of them (`ConsensusAverage`), or the only one.
+
+    Parameters
+    ----------
+    data
+        The trial.
+    names
+        Names of estimators.
+    seed
+        Seed of every model.
+    n_jobs
+        Number of fits at once.
+
+    Raises
+    ------
+    ValueError
+        If the reported estimator cannot be fitted.
+    """
+    models = {name: estimator(name, random_state=seed, n_jobs=n_jobs) for name in names}
+    ensembles = [name for name, model in models.items() if is_ensemble(model)]
+    if ensembles or len(models) == 1:
+        reported_name = ensembles[0] if ensembles else names[0]
+        reported = models.pop(reported_name)
+    else:
+        reported_name = DEFAULT_MODEL
+        reported = ConsensusAverage(list(models.items()), random_state=seed, n_jobs=n_jobs)
+        models = {}
+    declared = {
+        name: model.declare_nuisances(data, seed)
+        for name, model in {reported_name: reported, **models}.items()
+    }
+    everything = [nuisance for own in declared.values() for nuisance in own]
+    fits = fit_nuisances(everything, data, n_jobs=n_jobs)
+    seconds = {
+        name: sum(fit.seconds for fit in pick(own, fits).values()) for name, own in declared.items()
+    }
+    failures: dict[str, str] = {}
+    others: dict[str, CateEstimator] = {}
+    for name, model in {reported_name: reported, **models}.items():
+        start = time.perf_counter()
+        try:
+            model.fit_with(data, pick(declared[name], fits), seed)
+            others[name] = model
+        except Exception as error:
+            if model is reported:
+                raise
+            failures[name] = f"{type(error).__name__}: {error}"
+            warnings.warn(f"{name} failed: {failures[name]}", TauhatWarning, stacklevel=2)
+        seconds[name] += time.perf_counter() - start
+    del others[reported_name]
+    return FittedModels(reported_name, reported, others, failures, seconds)
+
+
+def members_of(fitted: FittedModels) -> dict[str, CateEstimator]:
+    """Fitted single models: the ensemble's members and what was named beside it."""
+    return {**getattr(fitted.reported, "members_", {}), **fitted.others}
+
+
+def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
+    """One row a model: its use, weight, time, and the mean and spread of its effects.
+
+    Parameters
+    ----------
+    fitted
+        What was fitted.
+    X
+        Covariates of the analysed persons, shape (n, p).
+
+    Returns
+    -------
+    DataFrame
+        ``name``, ``role`` ("reported", "member", "also fitted"), ``weight``,
+        ``kept``, ``seconds``, ``mean_effect``, ``sd_effect``, ``failure``.
+    """
+    ensemble = fitted.reported
+    weights: Mapping[str, float] = getattr(ensemble, "weights_", {})
+    own_seconds: Mapping[str, float] = getattr(ensemble, "seconds_", {})
+    members: Mapping[str, CateEstimator] = getattr(ensemble, "members_", {})
+    rows = [_row(fitted.name, "reported", ensemble, X, seconds=fitted.seconds[fitted.name])]
+    for name, member in members.items():
+        rows.append(
+            _row(name, "member", member, X, weight=weights[name], seconds=own_seconds[name])
+        )
+    for name, message in getattr(ensemble, "failures_", {}).items():
+        rows.append(_row(name, "member", None, X, failure=message, seconds=own_seconds[name]))
+    for name, other in fitted.others.items():
+        rows.append(_row(name, "also fitted", other, X, seconds=fitted.seconds[name]))
+    for name, message in fitted.failures.items():
+        seconds = fitted.seconds[name]
+        rows.append(_row(name, "also fitted", None, X, failure=message, seconds=seconds))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    name: str,
+    role: str,
+    model: CateEstimator | None,
+    X: FloatArray,
+    *,
+    seconds: float,
+    weight: float | None = None,
+    failure: str | None = None,
+) -> dict[str, Any]:
+    effect = None if model is None else model.predict_effect(X)
+    return {
+        "name": name,
+        "role": role,
+        "weight": weight,
+        "kept": role == "reported" or bool(weight),
+        "seconds": seconds,
+        "mean_effect": np.nan if effect is None else float(effect.mean()),
+        "sd_effect": np.nan if effect is None else float(effect.std()),
+        "failure": failure,
+    }
+
+
+def agreement_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame | None:
+    """Kendall's tau-b between the single models' effects; None with fewer than two."""
+    models = members_of(fitted)
+    if not models:
+        return None
+    if len(models) == 1:
+        models = {fitted.name: fitted.reported, **models}
+    effects = np.column_stack([model.predict_effect(X) for model in models.values()])
+    names = list(models)
+    return pd.DataFrame(kendall_matrix(effects), index=names, columns=names)
+
+
+def variance_table(fitted: FittedModels) -> pd.DataFrame:
+    """Variance components of every model that has them."""
+    rows = []
+    for name, model in {fitted.name: fitted.reported, **members_of(fitted)}.items():
+        components = getattr(model, "variance_components_", None)
+        if components is not None:
+            rows.append(
+                {
+                    "model": name,
+                    "between_cluster": components.between_cluster,
+                    "residual": components.residual,
+                    "icc": components.icc,
+                }
+            )
+    return pd.DataFrame(rows, columns=["model", "between_cluster", "residual", "icc"])

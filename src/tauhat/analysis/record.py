@@ -1,0 +1,175 @@
+"""``run.json``: every number of an analysis, without a value of a single person."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.inference.average_effects import Estimate
+
+if TYPE_CHECKING:
+    from tauhat.analysis.workflow import Analysis
+    from tauhat.trial import Trial
+
+QUANTILES = ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: numbers that are not finite become null.
+
+    Examples
+    --------
+    >>> plain({"a": np.float64(1.5), "b": [np.nan, np.int64(2)], "c": np.bool_(True)})
+    {'a': 1.5, 'b': [None, 2], 'c': True}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return str(value)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as JSON can hold them."""
+    return [plain(row) for row in table.to_dict(orient="records")]
+
+
+def estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
+    """An estimate as JSON can hold it."""
+    if estimate is None:
+        return None
+    names = ("estimate", "se", "lower", "upper", "p_value", "degrees_of_freedom")
+    return {name: plain(getattr(estimate, name)) for name in names}
+
+
+def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
+    """The design with its counts."""
+    arms = {}
+    for arm, name in enumerate(("control", "treated")):
+        rows = trial.treatment == arm
+        arms[name] = {
+            "label": str(trial.arm_labels[arm]),
+            "n": int(rows.sum()),
+            "clusters": None if trial.clusters is None else len(pd.unique(trial.clusters[rows])),
+            "n_missing_outcome": int(
+                (~trial.has_outcome & (trial.enrolled_treatment == arm)).sum()
+            ),
+        }
+    sizes = None
+    if trial.clusters is not None:
+        counts = pd.Series(trial.clusters).value_counts().to_numpy()
+        sizes = {
+            "min": int(counts.min()),
+            "median": float(np.median(counts)),
+            "max": int(counts.max()),
+            "cv": float(counts.std() / counts.mean()),
+        }
+    return {
+        "type": trial.design,
+        "n": trial.n,
+        "n_rows": trial.n_rows,
+        "n_missing_outcome": trial.n_missing_outcome,
+        "n_excluded": trial.n_excluded,
+        "clusters": trial.n_clusters,
+        "cluster_size": sizes,
+        "arms": arms,
+        "icc": icc,
+        "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks)),
+        "covariates": list(trial.covariate_names),
+        "cluster_covariates": list(trial.cluster_level_names),
+        "propensity_given": trial.propensity is not None,
+    }
+
+
+def agreement_record(agreement: pd.DataFrame | None) -> dict[str, Any] | None:
+    """The Kendall matrix and its mean off the diagonal."""
+    if agreement is None:
+        return None
+    matrix = agreement.to_numpy(dtype=np.float64)
+    off_diagonal = matrix[~np.eye(len(matrix), dtype=bool)]
+    return {
+        "models": [str(name) for name in agreement.columns],
+        "kendall": matrix.tolist(),
+        "mean": float(off_diagonal.mean()),
+    }
+
+
+def effects_record(effects: pd.DataFrame) -> dict[str, Any]:
+    """How the estimated effects are spread."""
+    values = effects["effect"].to_numpy(dtype=np.float64)
+    lower, upper = (effects[name].to_numpy(dtype=np.float64) for name in ("lower", "upper"))
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std()),
+        "mean_interval_width": float((upper - lower).mean()),
+        "share_interval_excludes_zero": float(((lower > 0) | (upper < 0)).mean()),
+        "quantiles": {q: float(np.quantile(values, float(q))) for q in QUANTILES},
+    }
+
+
+def run_record(analysis: Analysis) -> dict[str, Any]:
+    """Everything about an analysis but its rows."""
+    made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
+    record = {
+        "versions": dict(made.versions),
+        "seed": made.seed,
+        "command": made.command,
+        "finished": made.finished,
+        "seconds": dict(made.seconds),
+        "data": {"file": made.source, "sha256": made.data_sha256},
+        "data_sha256": made.data_sha256,
+        "synthetic": analysis.synthetic,
+        "roles": {**analysis.trial.roles},
+        "design": design_record(
+            analysis.trial, None if analysis.check.icc is None else analysis.check.icc.value
+        ),
+        "check": {
+            "passed": analysis.check.passed,
+            "failures": list(analysis.check.failures),
+            "warnings": list(analysis.check.warnings),
+            "notes": [
+                *analysis.check.notes,
+                # Who was left out is counted by the check.
+                *(note for note in analysis.trial.notes if not note.endswith("left out.")),
+            ],
+        },
+        "average_effect": {
+            "individual": estimate_record(average.individual),
+            "cluster": estimate_record(average.cluster),
+            "difference": estimate_record(average.difference),
+            "method": average.method,
+        },
+        "heterogeneity_test": {
+            "statistic": test.statistic,
+            "p_value": test.p_value,
+            "method": test.method,
+            "text": test.text,
+            "parts": dict(zip(test.table["block"], test.table["p_value"], strict=True)),
+            "exact": test.exact,
+            "notes": list(test.notes),
+        },
+        "modifiers": records(analysis.modifiers),
+        "reported_model": {"name": analysis.reported_model, "text": analysis.reported_text},
+        "models": records(analysis.models),
+        "agreement": agreement_record(analysis.agreement),
+        "variance_components": records(analysis.variance_components),
+        "interval": {
+            "method": analysis.interval.method,
+            "provisional": analysis.interval.provisional,
+            "level": analysis.interval.level,
+        },
+        "effects": effects_record(analysis.effects),
+    }
+    result: dict[str, Any] = plain(record)
+    return result

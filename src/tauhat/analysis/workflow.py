@@ -1,0 +1,412 @@
+"""From a trial to its report: check, average effects, test, models, intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.analysis.models import (
+    FittedModels,
+    agreement_table,
+    fit_models,
+    model_names,
+    models_table,
+    variance_table,
+)
+from tauhat.analysis.record import run_record
+from tauhat.data import validate_trial
+from tauhat.design_check import DesignCheck
+from tauhat.estimator import CateEstimator
+from tauhat.files import write_files
+from tauhat.inference.average_effects import AverageEffects, average_effects
+from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
+from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.parallel import report_progress
+from tauhat.provenance import Provenance, package_versions, utc_now
+from tauhat.report import ReportInput, render_fragment, render_html
+from tauhat.report.grouping import groups_by_covariate
+from tauhat.report.text import summary
+from tauhat.trial import Trial
+
+Progress = Callable[[str, int, int], None]
+
+N_BOOTSTRAP = 40
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a trial's data came from and how the analysis was asked for.
+
+    Attributes
+    ----------
+    file
+        Name of the input file, or None for a table in memory.
+    sha256
+        SHA-256 of the file, or None to take that of the columns used.
+    command
+        The command as typed, or None.
+    synthetic
+        What to say about data that were made up, or None for real ones.
+    """
+
+    file: str | None = None
+    sha256: str | None = None
+    command: str | None = None
+    synthetic: str | None = None
+
+
+@dataclass(frozen=True)
+class IntervalMethod:
+    """How the intervals of persons' effects were made.
+
+    Attributes
+    ----------
+    method
+        In words.
+    level
+        Nominal coverage of one person's interval, averaged over persons.
+    provisional
+        Whether they may fall short of it; see `tauhat.CateEstimator.effect_interval`.
+    """
+
+    method: str
+    level: float
+    provisional: bool
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that `analyze` found; tables are pandas DataFrames.
+
+    Attributes
+    ----------
+    trial
+        The trial.
+    check
+        The design check.
+    average_effects
+        Individual-average and cluster-average effect.
+    heterogeneity
+        The primary test of the hypothesis that the effect is the same for everyone.
+    modifiers
+        One row a covariate: ``covariate``, ``level`` ("person" or "cluster"),
+        ``share_explained`` (share of the variance of the estimated effects that
+        goes with it), ``p_adjusted`` (its own test against the data, adjusted for
+        the number of covariates), and the groups with the smallest and largest
+        mean estimated effect.
+    effects
+        One row an analysed person: ``row`` (its number in the input table, the
+        first data row being 1), ``effect``, ``lower``, ``upper``, and the id
+        column if the trial has one. Persons without an outcome have no row.
+    models
+        One row a model; see `tauhat.analysis.models.models_table`.
+    agreement
+        Kendall's tau-b between the models' effects, or None with one model.
+    variance_components
+        Of the models that have a random cluster intercept.
+    interval
+        How ``lower`` and ``upper`` were made.
+    model
+        The fitted estimator whose effects are reported.
+    reported_model, reported_text
+        Its name, and what it made of its members.
+    provenance
+        Versions, seed, fingerprint of the data, times.
+    synthetic
+        What to say about data that were made up, or None.
+    """
+
+    trial: Trial
+    check: DesignCheck
+    average_effects: AverageEffects
+    heterogeneity: HeterogeneityTest
+    modifiers: pd.DataFrame
+    effects: pd.DataFrame
+    models: pd.DataFrame
+    agreement: pd.DataFrame | None
+    variance_components: pd.DataFrame
+    interval: IntervalMethod
+    model: CateEstimator
+    reported_model: str
+    reported_text: str
+    provenance: Provenance
+    synthetic: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``run.json``: every number but those of single persons."""
+        return run_record(self)
+
+    @property
+    def text(self) -> str:
+        """The result in a paragraph."""
+        return summary(self.to_json())
+
+    def to_html(self) -> str:
+        """Return the report as one self-contained HTML page."""
+        balance = self.check.balance
+        effect, lower, upper = (
+            self.effects[name].to_numpy(dtype=np.float64) for name in ("effect", "lower", "upper")
+        )
+        return render_html(
+            ReportInput(
+                run=self.to_json(),
+                frame=self.trial.frame,
+                effect=effect,
+                lower=lower,
+                upper=upper,
+                check_table=self.check.table,
+                balance=pd.DataFrame(
+                    {
+                        "covariate": balance["column"],
+                        "difference": balance["standardized_difference"],
+                    }
+                ),
+            )
+        )
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report to a file, which appears whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Such as ``"report.html"``; an existing file is replaced.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        TrialError
+            If the file cannot be written.
+        """
+        path = Path(path)
+        return write_files(path.parent, {path.name: self.to_html()})[0]
+
+    def _repr_html_(self) -> str:
+        return render_fragment(self.to_json())
+
+
+class _Clock:
+    """Times the steps of a run and tells how far it is."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def step(self, key: str, name: str) -> Iterator[None]:
+        """Time a step and report its batches of tasks under its name."""
+
+        def show(done: int, total: int) -> None:
+            if self._progress is not None:
+                self._progress(name, done, total)
+
+        start = time.perf_counter()
+        show(0, 1)
+        with report_progress(show):
+            yield
+        self.seconds[key] = time.perf_counter() - start
+
+
+def analyze(
+    trial: Trial,
+    *,
+    models: str | Sequence[str] = "default",
+    level: float = 0.95,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+    n_permutations: int = 1999,
+    source: Source | None = None,
+) -> Analysis:
+    """Analyse how the effect of a trial's treatment differs between persons.
+
+    Checks the design, estimates the average effects, tests whether effects
+    differ, fits the models, and makes intervals. A design check that fails does
+    not stop the analysis: look at ``analysis.check.passed``; the report says so.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    models
+        "default" (the ensemble for the design with its members), "quick" (a few
+        cheap models), or names of estimators, see `tauhat.estimator_names`. The
+        first ensemble among them is reported; without one, the consensus of all
+        of them, or the only one. A member that fails is left out and shown as
+        failed.
+    level
+        Coverage of all intervals.
+    random_state
+        Seed; the same seed gives the same numbers whatever ``n_jobs``. None
+        draws one, which ``provenance.seed`` holds.
+    n_jobs
+        Number of fits at once, each on one thread.
+    progress
+        Called with (step, tasks done, tasks in all).
+    n_permutations
+        Random assignments of the test.
+    source
+        Where the data came from, for the record.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    TrialError
+        If a model's name is unknown.
+    ValueError
+        If ``level`` is not between 0 and 1, or every model fails.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> df = pd.DataFrame({"clinic": np.repeat(np.arange(12), 20), "age": rng.normal(60, 9, 240)})
+    >>> df["arm"] = df.clinic % 2
+    >>> df["sbp"] = 150 + df.age * 0.2 - df.arm * 5 + rng.normal(0, 10, 240)
+    >>> trial = Trial(df, outcome="sbp", treatment="arm", cluster="clinic")
+    >>> analysis = analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
+    >>> analysis.effects.columns.tolist(), len(analysis.effects)
+    (['row', 'effect', 'lower', 'upper'], 240)
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    names = model_names(models, trial.design)
+    seed = resolve_seed(random_state)
+    source = source or Source(synthetic=getattr(trial, "synthetic", None))
+    clock = _Clock(progress)
+    with clock.step("check", "checking the design"):
+        check = trial.check()
+        data = validate_trial(*trial)
+    with clock.step("average_effects", "estimating the average effects"):
+        average = average_effects(data, level=level)
+    with clock.step("heterogeneity_test", "testing whether effects differ"):
+        heterogeneity = test_heterogeneity(
+            trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
+        )
+    with clock.step("models", "fitting the models"):
+        fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
+        X = trial.X.to_numpy(dtype=np.float64)
+        effect = fitted.reported.predict_effect(X)
+        table, agreement = models_table(fitted, X), agreement_table(fitted, X)
+    with clock.step("intervals", "making intervals"):
+        lower, upper = fitted.reported.effect_interval(X, level=level, n_bootstrap=N_BOOTSTRAP)
+    effects = _effects_table(trial, effect, lower, upper)
+    return Analysis(
+        trial=trial,
+        check=check,
+        average_effects=average,
+        heterogeneity=heterogeneity,
+        modifiers=_modifier_table(trial, heterogeneity, effect, lower, upper),
+        effects=effects,
+        models=table,
+        agreement=agreement,
+        variance_components=variance_table(fitted),
+        interval=_interval_method(fitted.reported, trial, level),
+        model=fitted.reported,
+        reported_model=fitted.name,
+        reported_text=_reported_text(fitted),
+        provenance=Provenance(
+            versions=package_versions(),
+            seed=seed,
+            data_sha256=source.sha256 or trial.data_sha256,
+            source=source.file,
+            command=source.command,
+            finished=utc_now(),
+            seconds=clock.seconds,
+        ),
+        synthetic=source.synthetic,
+    )
+
+
+def _effects_table(
+    trial: Trial, effect: FloatArray, lower: FloatArray, upper: FloatArray
+) -> pd.DataFrame:
+    table = pd.DataFrame({"row": trial.rows + 1, "effect": effect, "lower": lower, "upper": upper})
+    if trial.id is not None:
+        name = trial.roles["id"]
+        # A column of the data may bear the name of one of ours.
+        name = f"id: {name}" if name in table.columns else name
+        ids: pd.Series[Any] = pd.Series(trial.id)
+        if pd.api.types.is_float_dtype(ids.dtype) and (ids.dropna() % 1 == 0).all():
+            ids = ids.astype("Int64")
+        table[name] = ids
+    return table
+
+
+def _interval_method(model: CateEstimator, trial: Trial, level: float) -> IntervalMethod:
+    if model.has_draws:
+        return IntervalMethod("quantiles of the posterior draws", level, True)
+    unit = "persons" if trial.clusters is None else "whole clusters"
+    within = "arm" if trial.blocks is None else "arm and block"
+    return IntervalMethod(
+        f"bootstrap of {unit} within {within}, {N_BOOTSTRAP} refits at reduced settings",
+        level,
+        True,
+    )
+
+
+def _reported_text(fitted: FittedModels) -> str:
+    """What the reported estimator made of its members, in sentences."""
+    members: Mapping[str, CateEstimator] = getattr(fitted.reported, "members_", {})
+    if not members:
+        return f"The effects reported are those of {fitted.name}."
+    kept = list(getattr(fitted.reported, "kept_", members))
+    left_out = [name for name in members if name not in kept]
+    text = (
+        f"The effects reported are those of {fitted.name}, which averages {len(kept)} of "
+        f"{len(members)} models: {', '.join(kept)}."
+        if len(kept) > 1
+        else f"Of {len(members)} models, {fitted.name} kept {kept[0]} alone."
+    )
+    return f"{text} Left out: {', '.join(left_out)}." if left_out else text
+
+
+def _modifier_table(
+    trial: Trial,
+    test: HeterogeneityTest,
+    effect: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> pd.DataFrame:
+    """Covariates with their share of the estimated effects' variation and their own test."""
+    tested = test.modifiers.groupby("source", sort=False)["p_adjusted"].min()
+    rows = []
+    for name in trial.frame.columns:
+        groups = groups_by_covariate(trial.frame[name], effect, lower, upper)
+        row: dict[str, Any] = {
+            "covariate": name,
+            "level": "cluster" if name in trial.cluster_level_names else "person",
+            "share_explained": np.nan,
+            "p_adjusted": float(tested.get(name, np.nan)),
+            "lowest_label": None,
+            "lowest_effect": np.nan,
+            "highest_label": None,
+            "highest_effect": np.nan,
+        }
+        if groups is not None:
+            low, high = int(np.argmin(groups.effect)), int(np.argmax(groups.effect))
+            row |= {
+                "share_explained": groups.share_explained,
+                "lowest_label": groups.labels[low],
+                "lowest_effect": float(groups.effect[low]),
+                "highest_label": groups.labels[high],
+                "highest_effect": float(groups.effect[high]),
+            }
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.sort_values(
+        "share_explained", ascending=False, kind="stable", na_position="last"
+    ).reset_index(drop=True)

@@ -1,0 +1,271 @@
+"""The ``tauhat`` command."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tauhat.cli.interrupts import Terminated, clean_interrupts
+from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
+from tauhat.errors import TrialError
+
+OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+app = typer.Typer(
+    name="tauhat",
+    help="Who benefits from this treatment? Effects for individuals in two-arm randomized trials.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+File = Annotated[Path | None, typer.Argument(help="The trial: CSV, TSV or Parquet.")]
+Outcome = Annotated[str | None, typer.Option(help="Column of the outcome.")]
+Treatment = Annotated[str | None, typer.Option(help="Column of the arm.")]
+Control = Annotated[str | None, typer.Option(help="Label of the control arm.")]
+Arms = Annotated[
+    list[str] | None, typer.Option(help="Two arms to compare, control first: CONTROL,TREATED.")
+]
+Cluster = Annotated[str | None, typer.Option(help="Column of the randomized cluster.")]
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns measured before randomization: NAME,NAME (default: all others)."),
+]
+ClusterCovariates = Annotated[
+    list[str] | None, typer.Option(help="Covariates that belong to the cluster: NAME,NAME.")
+]
+ClusterSize = Annotated[
+    bool | None,
+    typer.Option("--cluster-size", help="Add the size of the cluster as a covariate."),
+]
+Block = Annotated[str | None, typer.Option(help="Column of the randomization block.")]
+Propensity = Annotated[
+    float | None, typer.Option(help="Probability of treatment by design (default: arm shares).")
+]
+Identifier = Annotated[
+    str | None, typer.Option("--id", help="Column that identifies persons, for effects.csv.")
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(help="default, quick, or names: NAME,NAME (see `tauhat estimators`)."),
+]
+Jobs = Annotated[int | None, typer.Option(help="Fits at once (default: all cores).")]
+Seed = Annotated[int | None, typer.Option(help="Seed (default: 1).")]
+Level = Annotated[float | None, typer.Option(help="Coverage of intervals (default: 0.95).")]
+Out = Annotated[Path | None, typer.Option(help=f"Folder for the results (default: {DEFAULT_OUT}).")]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="TOML file with the same settings; the command line wins."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Go on when the design check fails.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"tauhat {version('tauhat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tauhat(
+    show: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an internal error.")
+    ] = False,
+) -> None:
+    """Hold the options that come before the name of a command."""
+
+
+@app.command()
+def run(
+    file: File = None,
+    outcome: Outcome = None,
+    treatment: Treatment = None,
+    control: Control = None,
+    arms: Arms = None,
+    cluster: Cluster = None,
+    covariates: Covariates = None,
+    cluster_covariates: ClusterCovariates = None,
+    cluster_size: ClusterSize = None,
+    block: Block = None,
+    propensity: Propensity = None,
+    identifier: Identifier = None,
+    models: Models = None,
+    jobs: Jobs = None,
+    seed: Seed = None,
+    level: Level = None,
+    out: Out = None,
+    config: Config = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Analyse a trial: report.html, effects.csv and run.json in the folder of --out."""
+    from tauhat.cli.commands import run_trial
+
+    typed = Settings(
+        file=file,
+        outcome=outcome,
+        treatment=treatment,
+        control=control,
+        arms=split_names(arms),
+        cluster=cluster,
+        covariates=split_names(covariates),
+        cluster_covariates=split_names(cluster_covariates),
+        cluster_size=cluster_size,
+        block=block,
+        propensity=propensity,
+        id=identifier,
+        models=split_names(models),
+        jobs=jobs,
+        seed=seed,
+        level=level,
+        out=out,
+    )
+    code = run_trial(_merged(typed, config), force=force, json_output=json, command=_command())
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(
+    file: File = None,
+    outcome: Outcome = None,
+    treatment: Treatment = None,
+    control: Control = None,
+    arms: Arms = None,
+    cluster: Cluster = None,
+    covariates: Covariates = None,
+    cluster_covariates: ClusterCovariates = None,
+    cluster_size: ClusterSize = None,
+    block: Block = None,
+    propensity: Propensity = None,
+    identifier: Identifier = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Check the design and the data, without looking at any effect."""
+    from tauhat.cli.commands import check_trial
+
+    typed = Settings(
+        file=file,
+        outcome=outcome,
+        treatment=treatment,
+        control=control,
+        arms=split_names(arms),
+        cluster=cluster,
+        covariates=split_names(covariates),
+        cluster_covariates=split_names(cluster_covariates),
+        cluster_size=cluster_size,
+        block=block,
+        propensity=propensity,
+        id=identifier,
+    )
+    raise typer.Exit(check_trial(_merged(typed, config), json_output=json))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("tauhat-demo"),
+    models: Models = None,
+    jobs: Jobs = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
+    from tauhat.cli.commands import run_demo
+
+    settings = Settings(out=out, models=split_names(models), jobs=jobs, seed=seed)
+    raise typer.Exit(run_demo(settings, json_output=json, command=_command()))
+
+
+@app.command()
+def estimators(
+    every: Annotated[
+        bool, typer.Option("--all", help="Add every meta-learner with every outcome model.")
+    ] = False,
+) -> None:
+    """List the estimators by design."""
+    from tauhat.cli.commands import list_estimators
+
+    list_estimators(every=every)
+
+
+def _merged(typed: Settings, config: Path | None) -> Settings:
+    return typed if config is None else typed.over(read_config(config))
+
+
+_arguments: list[str] = []
+
+
+def _command() -> str:
+    """The command as typed."""
+    return shlex.join(["tauhat", *_arguments])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        Words after ``tauhat``; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 done, 1 internal error, 2 bad input, 3 design check failed, 130 and 143
+        when interrupted or terminated.
+
+    Examples
+    --------
+    >>> main(["run", "nowhere.csv", "--outcome", "y", "--treatment", "a"])
+    2
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _arguments[:] = words
+    try:
+        with clean_interrupts(), warnings.catch_warnings():
+            # What matters among the warnings is in the report.
+            warnings.simplefilter("ignore")
+            code = app(words, standalone_mode=False, prog_name="tauhat")
+    except (typer.TyperException, TrialError, ValueError) as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        return _complain(error, BAD_INPUT)
+    except (KeyboardInterrupt, Terminated) as error:
+        return _interrupted(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+    except Exception as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        return _complain(
+            f"internal error, {type(error).__name__}: {error}; run `tauhat --debug ...` to see "
+            "where, and please report it",
+            INTERNAL,
+        )
+    if code == INTERRUPTED:
+        return _interrupted(INTERRUPTED)
+    return int(code or OK)
+
+
+def _complain(error: Exception | str, code: int) -> int:
+    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    print(f"tauhat: error: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _interrupted(code: int) -> int:
+    print("tauhat: interrupted; no results were written", file=sys.stderr)
+    return code

@@ -1,0 +1,109 @@
+"""Progress on standard error: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+# A log needs a line now and then, not one a fit.
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class ProgressDisplay(Protocol):
+    """What `tauhat.analyze` reports to; used as a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` parts of a step are done."""
+
+
+class LiveBar:
+    """A bar that is redrawn in place."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._step = ""
+        self._task = self._progress.add_task("", total=1, visible=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Move the bar."""
+        if step != self._step:
+            self._step = step
+            self._progress.reset(self._task)
+        self._progress.update(
+            self._task, description=step, completed=done, total=total, visible=True
+        )
+
+
+class PlainLines:
+    """One line at the start of each step, and now and then within long ones."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._step = ""
+        self._start = self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Print a line if it is time for one."""
+        now = time.monotonic()
+        if step == self._step and now - self._last < SECONDS_BETWEEN_LINES:
+            return
+        new_step, self._step, self._last = step != self._step, step, now
+        count = "" if new_step and done == 0 else f": {done} of {total}"
+        print(f"tauhat: {now - self._start:6.1f} s  {step}{count}", file=self._stream, flush=True)
+
+
+def progress_display(stream: TextIO | None = None) -> ProgressDisplay:
+    """A live bar if ``stream`` (standard error) is a terminal, plain lines otherwise.
+
+    Examples
+    --------
+    >>> import io
+    >>> type(progress_display(io.StringIO())).__name__
+    'PlainLines'
+    """
+    stream = sys.stderr if stream is None else stream
+    return LiveBar(stream) if stream.isatty() else PlainLines(stream)

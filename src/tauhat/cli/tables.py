@@ -1,0 +1,128 @@
+"""Results as tables on standard output."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tauhat.design_check import DesignCheck
+from tauhat.registry import describe_estimator, estimator_names
+from tauhat.report.numbers import MINUS, format_p, format_percent
+from tauhat.report.text import answers, scale_of, units_sentence, use_of
+
+WIDTH_OF_A_LOG = 100
+
+
+def _console() -> Console:
+    width = shutil.get_terminal_size((WIDTH_OF_A_LOG, 24)).columns
+    return Console(
+        file=sys.stdout,
+        width=width if sys.stdout.isatty() else WIDTH_OF_A_LOG,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def _table(title: str, *columns: str, numeric_from: int = 1) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index >= numeric_from else "left")
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    # Text objects: brackets in the data are no markup. A plain hyphen pastes into scripts.
+    table.add_row(*(Text(cell.replace(MINUS, "-")) for cell in cells))
+
+
+def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    """Print the average effects, the test, the models, the answers and where the files are."""
+    console = _console()
+    scale = scale_of(run)
+    level = format_percent(run["interval"]["level"])
+    if run["synthetic"]:
+        console.print(Text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
+    console.print(Text(units_sentence(run)))
+    console.print()
+    effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
+    for name in ("individual", "cluster"):
+        effect = run["average_effect"][name]
+        if effect is not None:
+            _row(
+                effects,
+                f"{name}-average",
+                scale(effect["estimate"]),
+                scale(effect["se"]),
+                scale.interval(effect["lower"], effect["upper"]),
+                _bare_p(effect["p_value"]),
+            )
+    console.print(effects)
+    console.print()
+    test = run["heterogeneity_test"]
+    console.print(Text(f"Does the effect differ between persons? {format_p(test['p_value'])}"))
+    console.print()
+    models = _table(
+        "Models", "model", "use", "weight", "mean effect", "SD", "seconds", numeric_from=2
+    )
+    for model in run["models"]:
+        _row(
+            models,
+            model["name"],
+            use_of(model),
+            "-" if model["weight"] is None else format_percent(model["weight"]),
+            scale(model["mean_effect"]),
+            scale(model["sd_effect"]),
+            f"{model['seconds']:.1f}",
+        )
+    console.print(models)
+    console.print()
+    for answer in answers(run):
+        said = f"{answer.question} {answer.headline}. {answer.text}"
+        console.print(Text(said.replace(MINUS, "-")))
+    console.print()
+    for path in paths:
+        console.print(Text(str(path)), soft_wrap=True)
+
+
+def _bare_p(p_value: float) -> str:
+    return format_p(p_value).removeprefix("p ").removeprefix("= ")
+
+
+def print_check(check: DesignCheck) -> None:
+    """Print the design check: a table, then sentences."""
+    console = _console()
+    table = _table("Design check", "item", "value", "status", numeric_from=3)
+    for item, value, status in check.table.itertuples(index=False, name=None):
+        _row(table, str(item), str(value), str(status))
+    console.print(table)
+    console.print()
+    for line in check.text.splitlines():
+        console.print(Text(line))
+
+
+def print_estimators(*, every: bool) -> None:
+    """Print the names of estimators by design, with one line on each."""
+    console = _console()
+    individual, cluster = (set(estimator_names(d)) for d in ("individual", "cluster"))
+    names = estimator_names(every=every)
+    groups = {
+        "For either design": [n for n in names if n in individual and n in cluster],
+        "For individually randomized trials": [n for n in names if n in individual - cluster],
+        "For cluster-randomized trials": [n for n in names if n in cluster - individual],
+        "Every other combination": [n for n in names if n not in individual | cluster],
+    }
+    for title, members in groups.items():
+        if members:
+            table = _table(title, "name", "what it is", numeric_from=2)
+            for name in members:
+                _row(table, name, describe_estimator(name))
+            console.print(table)
+            console.print()

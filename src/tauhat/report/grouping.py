@@ -1,0 +1,252 @@
+"""Groups of persons for display: no value of a single person, no group of fewer than five."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.report.numbers import decimals_for, format_fixed
+
+SMALLEST_GROUP = 5
+FEW_VALUES = 6
+MOST_CATEGORIES = 8
+MOST_BINS = 8
+# Bins of fewer persons than this are too noisy to be worth a point of their own.
+PERSONS_A_BIN = 15
+
+
+@dataclass(frozen=True)
+class EffectGroups:
+    """Estimated effects in groups of persons along one ordering or covariate.
+
+    Attributes
+    ----------
+    name
+        What the groups are made of.
+    position
+        Mean of a numeric covariate in each group, shape (groups,); None for categories.
+    labels
+        Label of each group.
+    effect, lower, upper
+        Mean estimate and mean interval limits of each group, shape (groups,).
+    count
+        Persons in each group, shape (groups,).
+    share_explained
+        Share of the variance of the estimated effects that lies between the
+        groups (the correlation ratio), 0 to 1.
+    """
+
+    name: str
+    position: FloatArray | None
+    labels: tuple[str, ...]
+    effect: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    count: IntArray
+    share_explained: float
+
+
+def _means(codes: IntArray, n_groups: int, *columns: FloatArray) -> list[FloatArray]:
+    count = np.bincount(codes, minlength=n_groups)
+    return [np.bincount(codes, weights=c, minlength=n_groups) / count for c in columns]
+
+
+def sorted_groups(
+    effect: FloatArray, lower: FloatArray, upper: FloatArray, *, n_groups: int = 20
+) -> EffectGroups:
+    """Equal groups of persons from the smallest to the largest estimated effect.
+
+    Parameters
+    ----------
+    effect, lower, upper
+        Estimate and interval of each person, each of shape (n,).
+    n_groups
+        Number of groups, fewer when groups would hold fewer than five persons.
+
+    Examples
+    --------
+    >>> tau = np.arange(40.0)
+    >>> sorted_groups(tau, tau - 1, tau + 1, n_groups=4).effect.tolist()
+    [4.5, 14.5, 24.5, 34.5]
+    """
+    n = len(effect)
+    k = max(1, min(n_groups, n // SMALLEST_GROUP))
+    codes = np.empty(n, dtype=np.int64)
+    codes[np.argsort(effect, kind="stable")] = np.arange(n) * k // n
+    return _groups("estimated effect", None, tuple(map(str, range(k))), codes, effect, lower, upper)
+
+
+def _groups(
+    name: str,
+    position: FloatArray | None,
+    labels: tuple[str, ...],
+    codes: IntArray,
+    effect: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> EffectGroups:
+    k = len(labels)
+    mean_effect, mean_lower, mean_upper = _means(codes, k, effect, lower, upper)
+    variance = float(effect.var())
+    between = float(((mean_effect[codes] - effect.mean()) ** 2).mean())
+    # Rounding error is no variation.
+    negligible = variance <= 1e-18 * max(1.0, float(np.abs(effect).max()) ** 2)
+    return EffectGroups(
+        name,
+        position,
+        labels,
+        mean_effect,
+        mean_lower,
+        mean_upper,
+        np.bincount(codes, minlength=k).astype(np.int64),
+        0.0 if negligible else min(1.0, between / variance),
+    )
+
+
+def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, FloatArray]:
+    """Counts of estimated effects; bars under five persons are NaN.
+
+    The range is that of the middle 98 %; the outermost bars hold the tails.
+
+    Parameters
+    ----------
+    effect
+        Estimated effects, shape (n,).
+    n_bins
+        Number of bars.
+
+    Returns
+    -------
+    edges
+        Shape (bars + 1,).
+    counts
+        Shape (bars,).
+
+    Examples
+    --------
+    >>> edges, counts = histogram(np.r_[np.zeros(50), np.ones(50), 0.5], n_bins=3)
+    >>> counts.tolist()
+    [50.0, nan, 50.0]
+    """
+    low, high = np.quantile(effect, [0.01, 0.99])
+    if high - low <= 1e-9 * max(1.0, abs(low), abs(high)):
+        half = 0.5 * max(abs(float(low)), 1.0)
+        return np.array([low - half, low + half]), np.array([float(len(effect))])
+    edges = np.linspace(low, high, max(2, min(n_bins, len(effect) // SMALLEST_GROUP)) + 1)
+    counts = np.histogram(np.clip(effect, low, high), edges)[0].astype(np.float64)
+    counts[counts < SMALLEST_GROUP] = np.nan
+    return edges, counts
+
+
+def groups_by_covariate(
+    column: pd.Series[Any], effect: FloatArray, lower: FloatArray, upper: FloatArray
+) -> EffectGroups | None:
+    """Mean estimated effects along a covariate: quantile bins or categories.
+
+    A numeric covariate with more than six values is cut at its quantiles; its
+    missing values are left out. Anything else is taken as categories, missing
+    being one; those under five persons, and those beyond the eight most
+    frequent, are gathered as "other".
+
+    Parameters
+    ----------
+    column
+        The covariate as it stands in the table, shape (n,).
+    effect, lower, upper
+        Estimate and interval of each person, each of shape (n,).
+
+    Returns
+    -------
+    EffectGroups or None
+        None when fewer than two groups of five persons can be made.
+
+    Examples
+    --------
+    >>> sex = pd.Series(["f"] * 6 + ["m"] * 6 + ["x"] * 2, name="sex")
+    >>> tau = np.r_[np.zeros(6), np.ones(8)]
+    >>> groups_by_covariate(sex, tau, tau, tau).labels
+    ('f', 'm')
+    """
+    numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(
+        column.dtype
+    )
+    if numeric and column.nunique() > FEW_VALUES:
+        return _numeric_groups(column, effect, lower, upper)
+    return _category_groups(column, effect, lower, upper, numeric=numeric)
+
+
+def _numeric_groups(
+    column: pd.Series[Any], effect: FloatArray, lower: FloatArray, upper: FloatArray
+) -> EffectGroups | None:
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known: BoolArray = np.isfinite(values)
+    values, effect, lower, upper = (a[known] for a in (values, effect, lower, upper))
+    k = min(MOST_BINS, len(values) // PERSONS_A_BIN)
+    if k < 2:
+        return None
+    cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
+    codes = np.searchsorted(cuts, values, side="left")
+    # Ties can leave a bin empty or small: it joins its left neighbour.
+    count = np.bincount(codes, minlength=len(cuts) + 1)
+    target = np.zeros(len(count), dtype=np.int64)
+    for j in range(1, len(count)):
+        target[j] = target[j - 1] + (count[j] >= SMALLEST_GROUP and count[:j].sum() > 0)
+    codes = np.unique(target[codes], return_inverse=True)[1].astype(np.int64)
+    k = int(codes.max()) + 1
+    sizes = np.bincount(codes)
+    if k < 2 or sizes.min() < SMALLEST_GROUP:
+        return None
+    position = _means(codes, k, values)[0]
+    decimals = decimals_for(float(np.ptp(position)) / 10) - 1
+    labels = tuple(f"around {format_fixed(p, max(decimals, 0))}" for p in position)
+    return _groups(str(column.name), position, labels, codes, effect, lower, upper)
+
+
+def _category_groups(
+    column: pd.Series[Any],
+    effect: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    *,
+    numeric: bool,
+) -> EffectGroups | None:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = [str(level) for level in column.cat.categories]
+    else:
+        present = list(pd.unique(column.dropna()))
+        levels = [_label(v) for v in (sorted(present) if numeric else sorted(present, key=str))]
+    text = column.astype(object).map(_label, na_action="ignore").fillna("(missing)").astype(str)
+    counts = text.value_counts()
+    levels = [level for level in dict.fromkeys([*levels, "(missing)"]) if level in counts.index]
+    large = [level for level in levels if counts[level] >= SMALLEST_GROUP]
+    if len(large) > MOST_CATEGORIES:
+        most = set(
+            counts[large].sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES]
+        )
+        large = [level for level in large if level in most]
+    other = ~text.isin(large).to_numpy()
+    labels = list(large)
+    if other.sum() >= SMALLEST_GROUP:
+        labels.append("(other)")
+    if len(labels) < 2:
+        return None
+    code_of = {level: k for k, level in enumerate(large)}
+    codes = text.map(code_of).fillna(len(large)).to_numpy(dtype=np.int64)
+    keep = codes < len(labels)
+    return _groups(
+        str(column.name),
+        None,
+        tuple(labels),
+        codes[keep].astype(np.int64),
+        effect[keep],
+        lower[keep],
+        upper[keep],
+    )
+
+
+def _label(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,105 @@
+"""Numbers as they are printed for readers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MINUS = "−"
+
+
+def decimals_for(scale: float) -> int:
+    """Decimals that show a number of this size to two significant digits.
+
+    Examples
+    --------
+    >>> decimals_for(0.034), decimals_for(1.5), decimals_for(240.0)
+    (3, 1, 0)
+    """
+    if not math.isfinite(scale) or scale <= 0:
+        return 2
+    return min(8, max(0, 1 - math.floor(math.log10(scale))))
+
+
+def format_fixed(value: float | None, decimals: int) -> str:
+    """A number with a true minus sign, or a dash when there is none.
+
+    Examples
+    --------
+    >>> format_fixed(-3.14, 1), format_fixed(-0.001, 1), format_fixed(None, 1)
+    ('−3.1', '0.0', '–')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return f"{MINUS if value < 0 else ''}∞"
+    if abs(value) >= 1e7:
+        return f"{value:.3g}".replace("-", MINUS)
+    text = f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def format_p(p_value: float | None) -> str:
+    """A p-value as it stands in a sentence.
+
+    Examples
+    --------
+    >>> format_p(0.0214), format_p(0.00004), format_p(0.8)
+    ('p = 0.021', 'p < 0.001', 'p = 0.80')
+    """
+    if p_value is None or math.isnan(p_value):
+        return "p not available"
+    if p_value < 0.001:
+        return "p < 0.001"
+    return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
+
+
+def format_percent(share: float) -> str:
+    """A share in percent; shares of a few percent keep one decimal.
+
+    Examples
+    --------
+    >>> format_percent(0.4567), format_percent(0.012), format_percent(0.0)
+    ('46%', '1.2%', '0%')
+    """
+    percent = 100 * share
+    return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
+
+
+def format_count(count: int, smallest: int = 5) -> str:
+    """A number of persons; small ones are not shown.
+
+    Examples
+    --------
+    >>> format_count(3), format_count(1200)
+    ('<5', '1,200')
+    """
+    return f"<{smallest}" if 0 < count < smallest else f"{count:,}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How numbers in units of the outcome are printed in one report.
+
+    Attributes
+    ----------
+    decimals
+        Decimals of every such number.
+
+    Examples
+    --------
+    >>> Scale(1).interval(-6.13, 0.5)
+    '−6.1 to 0.5'
+    """
+
+    decimals: int
+
+    def __call__(self, value: float | None) -> str:
+        """Return the number as text."""
+        return format_fixed(value, self.decimals)
+
+    def interval(self, lower: float, upper: float) -> str:
+        """Return the interval as text."""
+        return f"{self(lower)} to {self(upper)}"

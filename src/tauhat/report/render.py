@@ -1,0 +1,129 @@
+"""From plain results to one self-contained page."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from tauhat.report import sections
+from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.plots import shorten
+from tauhat.report.text import Run, answers, scale_of, units_sentence
+from tauhat.report.view import KeyNumber, ReportInput, ReportView
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("tauhat.report"),
+        autoescape=select_autoescape(("html.j2",), default=True),
+        undefined=StrictUndefined,
+        trim_blocks=False,
+    )
+
+
+def key_numbers(run: Run) -> list[KeyNumber]:
+    """The numbers of the first page."""
+    scale = scale_of(run)
+    effects, design = run["average_effect"], run["design"]
+    level = format_percent(run["interval"]["level"])
+    individual = effects["individual"]
+    numbers = [
+        KeyNumber(
+            "Average effect per person",
+            scale(individual["estimate"]),
+            f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
+        )
+    ]
+    if effects["cluster"]:
+        cluster = effects["cluster"]
+        numbers.append(
+            KeyNumber(
+                "Average effect per cluster",
+                scale(cluster["estimate"]),
+                f"{level} CI {scale.interval(cluster['lower'], cluster['upper'])}",
+            )
+        )
+    quantiles = run["effects"]["quantiles"]
+    numbers.append(
+        KeyNumber(
+            "Middle 80% of estimated effects",
+            scale.interval(quantiles["0.1"], quantiles["0.9"]),
+            "estimates, not effects",
+        )
+    )
+    test = run["heterogeneity_test"]
+    numbers.append(
+        KeyNumber("Test of differing effects", format_p(test["p_value"]), "primary test")
+    )
+    size = (
+        KeyNumber("Clusters", f"{design['clusters']:,}", f"{design['n']:,} persons analysed")
+        if design["type"] == "cluster"
+        else KeyNumber("Persons analysed", f"{design['n']:,}", "individually randomized")
+    )
+    return [*numbers, size]
+
+
+def build_view(data: ReportInput) -> ReportView:
+    """All that the page shows, as text and images."""
+    run = data.run
+    roles, arms = run["roles"], run["design"]["arms"]
+    title = (
+        f"Effect of {shorten(arms['treated']['label'], 60)} against "
+        f"{shorten(arms['control']['label'], 60)} on {shorten(roles['outcome'], 60)}"
+    )
+    parts = [
+        sections.design_section(data),
+        sections.average_section(data),
+        sections.heterogeneity_section(data),
+        sections.distribution_section(data),
+        sections.modifier_section(data),
+        sections.models_section(data),
+        sections.variance_section(data),
+        sections.reading_section(),
+        sections.limits_section(data),
+        sections.made_section(data),
+    ]
+    warnings = []
+    if not run["check"]["passed"]:
+        warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
+    return ReportView(
+        title=title,
+        subtitle=units_sentence(run),
+        synthetic=run["synthetic"],
+        answers=answers(run),
+        numbers=key_numbers(run),
+        sections=[part for part in parts if part is not None],
+        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. "
+        "No value of a single person is shown in this report.",
+        warnings=warnings,
+    )
+
+
+def render_html(data: ReportInput) -> str:
+    """The report as one HTML page that needs no other file and runs no code.
+
+    Parameters
+    ----------
+    data
+        Plain results.
+
+    Returns
+    -------
+    str
+    """
+    style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
+    template = _environment().get_template("report.html.j2")
+    return template.render(view=build_view(data), style=Markup(style)) + "\n"
+
+
+def render_fragment(run: Run) -> str:
+    """The answers and key numbers as a piece of HTML for notebooks."""
+    return (
+        _environment()
+        .get_template("fragment.html.j2")
+        .render(answers=answers(run), numbers=key_numbers(run), run=run, units=units_sentence(run))
+    )

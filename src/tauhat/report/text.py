@@ -1,0 +1,278 @@
+"""The findings of a run in plain sentences; all of it computed from ``run.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+
+Run = Mapping[str, Any]
+
+FEW_CLUSTERS = 40
+VERY_FEW_CLUSTERS = 20
+FEW_PERSONS = 400
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question of the first page, its answer in a few words, and what stands behind it."""
+
+    question: str
+    headline: str
+    text: str
+
+
+def scale_of(run: Run) -> Scale:
+    """Decimals that fit the uncertainty of the average effect."""
+    return Scale(decimals_for(float(run["average_effect"]["individual"]["se"])))
+
+
+def units_sentence(run: Run) -> str:
+    """Who was randomized to what, and how many were analysed."""
+    design = run["design"]
+    control, treated = design["arms"]["control"], design["arms"]["treated"]
+    if design["type"] == "cluster":
+        return (
+            f"{design['clusters']:,} clusters with {design['n']:,} analysed persons were "
+            f"randomized to {treated['label']} ({treated['clusters']} clusters, "
+            f"{treated['n']:,} persons) or {control['label']} ({control['clusters']} clusters, "
+            f"{control['n']:,} persons)."
+        )
+    return (
+        f"{design['n']:,} analysed persons were randomized to {treated['label']} "
+        f"({treated['n']:,}) or {control['label']} ({control['n']:,})."
+    )
+
+
+def evidence(p_value: float) -> tuple[str, str]:
+    """Headline and wording for the p-value of the test of heterogeneity.
+
+    Examples
+    --------
+    >>> evidence(0.3)
+    ('Not shown', 'no clear evidence')
+    """
+    if p_value < 0.01:
+        return "Yes, by strong evidence", "strong evidence"
+    if p_value < 0.05:
+        return "Probably", "moderate evidence"
+    if p_value < 0.10:
+        return "Perhaps", "weak evidence"
+    return "Not shown", "no clear evidence"
+
+
+def heterogeneity_answer(run: Run) -> Answer:
+    """Answer whether the effect differs between people."""
+    test = run["heterogeneity_test"]
+    headline, words = evidence(test["p_value"])
+    text = (
+        f"The primary test gives {words} that the effect differs between people "
+        f"({format_p(test['p_value'])})."
+    )
+    if test["p_value"] >= 0.05:
+        text += " That is no proof of equal effects: a trial of this size misses moderate ones."
+    return Answer("Does the effect differ between people?", headline, text)
+
+
+def named_modifiers(run: Run, level: float = 0.05) -> list[Mapping[str, Any]]:
+    """Covariates whose own test, adjusted for the number of covariates, is below ``level``."""
+    tested = [m for m in run["modifiers"] if m["p_adjusted"] is not None]
+    return sorted(
+        (m for m in tested if m["p_adjusted"] < level), key=lambda m: float(m["p_adjusted"])
+    )
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Words as in a sentence.
+
+    Examples
+    --------
+    >>> join_words(["age", "sex", "bmi"])
+    'age, sex and bmi'
+    """
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def for_whom_answer(run: Run) -> Answer:
+    """Answer for whom the effect is larger or smaller."""
+    scale = scale_of(run)
+    question = "For whom?"
+    shown = named_modifiers(run)
+    strongest = [m for m in run["modifiers"] if (m["share_explained"] or 0) >= 0.05][:2]
+    if shown:
+        first = shown[0]
+        parts = [contrast_phrase(first, scale)] if first["lowest_label"] else []
+        return Answer(
+            question,
+            f"It depends on {join_words([m['covariate'] for m in shown[:3]])}",
+            " ".join(
+                [
+                    "Tested one by one and adjusted for their number, the effect goes with "
+                    + join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
+                    + ".",
+                    *parts,
+                ]
+            ),
+        )
+    if not strongest:
+        return Answer(
+            question,
+            "No covariate stands out",
+            "The estimated effects hardly vary with any one covariate.",
+        )
+    names = join_words([m["covariate"] for m in strongest])
+    test_shows = run["heterogeneity_test"]["p_value"] < 0.05
+    headline = "No single covariate explains it" if test_shows else "This trial cannot say"
+    return Answer(
+        question,
+        headline,
+        f"The estimated effects vary most with {names}. {contrast_phrase(strongest[0], scale)} "
+        "No covariate passes its own test, so take this as a lead for other trials.",
+    )
+
+
+def contrast_phrase(modifier: Mapping[str, Any], scale: Scale) -> str:
+    """Where along a covariate the estimated effect is smallest and largest."""
+
+    def where(label: str) -> str:
+        joint = " " if label.startswith("around ") else " = "
+        return f"{modifier['covariate']}{joint}{label}"
+
+    return (
+        f"The mean estimated effect is {scale(modifier['lowest_effect'])} at "
+        f"{where(modifier['lowest_label'])} and {scale(modifier['highest_effect'])} at "
+        f"{where(modifier['highest_label'])}."
+    )
+
+
+def use_of(model: Mapping[str, Any]) -> str:
+    """What became of a model: reported, kept, left out, failed or fitted beside the others."""
+    if model["failure"]:
+        return "failed"
+    if model["role"] != "member":
+        return str(model["role"])
+    return "kept" if model["kept"] else "left out"
+
+
+def agreement_words(correlation: float) -> str:
+    """Mean Kendall correlation in words.
+
+    Examples
+    --------
+    >>> agreement_words(0.7)
+    'well'
+    """
+    if correlation >= 0.6:
+        return "well"
+    return "moderately" if correlation >= 0.3 else "poorly"
+
+
+def certainty_answer(run: Run) -> Answer:
+    """Answer how sure we are."""
+    scale = scale_of(run)
+    average = run["average_effect"]["individual"]
+    about_average = average["lower"] > 0 or average["upper"] < 0
+    level = format_percent(run["interval"]["level"])
+    said = [
+        f"Average effect: {scale(average['estimate'])} ({level} interval "
+        f"{scale.interval(average['lower'], average['upper'])}, {format_p(average['p_value'])}).",
+        "Interval of one person's expected effect: "
+        f"{scale(run['effects']['mean_interval_width'])} wide on average"
+        + (" (provisional)." if run["interval"]["provisional"] else "."),
+    ]
+    if run["agreement"]:
+        correlation = float(run["agreement"]["mean"])
+        said.append(
+            f"The models agree {agreement_words(correlation)} on the order of the persons (mean "
+            f"Kendall correlation {correlation:.2f})."
+        )
+    headline = (
+        "Of the average effect, more than of any one person's"
+        if about_average
+        else "Not even of the direction of the average effect"
+    )
+    return Answer("How sure are we?", headline, " ".join(said))
+
+
+def answers(run: Run) -> list[Answer]:
+    """The three answers of the first page."""
+    return [heterogeneity_answer(run), for_whom_answer(run), certainty_answer(run)]
+
+
+def summary(run: Run) -> str:
+    """The whole result in a paragraph."""
+    said = [f"{a.question} {a.headline}. {a.text}" for a in answers(run)]
+    return " ".join([units_sentence(run), *said])
+
+
+def limits(run: Run) -> list[str]:
+    """What this very trial cannot show."""
+    design, test = run["design"], run["heterogeneity_test"]
+    found: list[str] = []
+    if run["synthetic"]:
+        found.append("The data are synthetic: nothing here is a finding about people.")
+    if design["type"] == "cluster":
+        found.extend(_cluster_limits(run))
+    elif design["n"] < FEW_PERSONS:
+        found.append(
+            f"With {design['n']} persons, differences between effects are estimated with large "
+            "errors; effects of subgroups are leads, not results."
+        )
+    missing = design["n_missing_outcome"]
+    if missing:
+        enrolled = design["n"] + missing
+        found.append(
+            f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)}) have no "
+            "outcome and are left out. This is harmless only if, given arm and covariates, who is "
+            "missing has nothing to do with the outcome."
+        )
+    if run["interval"]["provisional"]:
+        found.append(
+            "The intervals of persons' effects are provisional: they measure how much the "
+            "estimates move from sample to sample, not how much the models smooth sharp "
+            "differences away, and can cover less often than their level says."
+        )
+    failed = [m["name"] for m in run["models"] if m["failure"]]
+    if failed:
+        found.append(f"Models that failed and are left out: {join_words(failed)}.")
+    if test["p_value"] >= 0.05:
+        found.append(
+            "The test did not show that effects differ. Whatever the figures suggest about who "
+            "gains more may be noise."
+        )
+    if not run["check"]["passed"]:
+        found.append("The design check failed and the analysis was run all the same.")
+    found.append(
+        "Unless this analysis was written down before the outcomes were seen, it is exploratory."
+    )
+    return found
+
+
+def _cluster_limits(run: Run) -> list[str]:
+    design = run["design"]
+    m = int(design["clusters"])
+    found: list[str] = []
+    if m < FEW_CLUSTERS:
+        strength = "very few" if m < VERY_FEW_CLUSTERS else "few"
+        found.append(
+            f"{m} clusters are {strength}: everything that compares clusters, the average effect "
+            f"included, rests on {m} independent units, however many persons they hold."
+        )
+    level = design["cluster_covariates"]
+    if level:
+        found.append(
+            f"Differences of the effect along cluster-level covariates ({join_words(level[:5])}"
+            f"{' and others' if len(level) > 5 else ''}) rest on the same {m} units; only large "
+            "ones can be seen."
+        )
+    difference = run["average_effect"]["difference"]
+    if difference and difference["p_value"] < 0.05:
+        found.append(
+            "The average over persons and the average over clusters differ, so the effect seems "
+            "to go with cluster size; say which of the two is meant."
+        )
+    return found

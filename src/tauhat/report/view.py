@@ -1,0 +1,94 @@
+"""What the page shows: plain sections of sentences, figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.report.text import Answer, Run
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """Everything a report is made of: plain numbers and tables.
+
+    Attributes
+    ----------
+    run
+        Content of ``run.json``.
+    frame
+        Covariates of the analysed persons as they stand in the table.
+    effect, lower, upper
+        Estimated effect and interval of each analysed person, each of shape (n,).
+        They are shown in groups of at least five persons only.
+    check_table
+        The design check, one row a finding.
+    balance
+        ``covariate`` and its standardised ``difference`` between the arms.
+    """
+
+    run: Run
+    frame: pd.DataFrame
+    effect: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    check_table: pd.DataFrame
+    balance: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """An image with its caption and its description for those who cannot see it."""
+
+    source: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table as text; columns from ``numeric_from`` on are numbers."""
+
+    caption: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numeric_from: int = 1
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page."""
+
+    anchor: str
+    title: str
+    paragraphs: Sequence[str] = ()
+    figures: Sequence[FigureView] = ()
+    tables: Sequence[TableView] = ()
+    items: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """A number of the first page."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """The whole page."""
+
+    title: str
+    subtitle: str
+    synthetic: str | None
+    answers: Sequence[Answer]
+    numbers: Sequence[KeyNumber]
+    sections: Sequence[Section]
+    footer: str
+    warnings: Sequence[str] = field(default_factory=tuple)
