@@ -108,6 +108,11 @@ def test_ordered_categories_become_ranks_with_the_median_rank_when_missing() -> 
     assert result["dose (missing)"].tolist() == [0.0, 1.0, 0.0, 0.0]
 
 
+def test_intervals_of_a_cut_are_ranks() -> None:
+    result = encode(pd.DataFrame({"age": pd.cut(pd.Series([1.0, 50.0, 99.0]), [0, 40, 60, 100])}))
+    assert result["age"].tolist() == [0.0, 1.0, 2.0]
+
+
 def test_declared_but_unused_rank_is_known_later() -> None:
     categories = ["low", "middle", "high"]
     train = pd.DataFrame({"dose": pd.Categorical(["low", "high"], categories, ordered=True)})

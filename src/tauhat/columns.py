@@ -17,6 +17,8 @@ Kind = Literal["numeric", "boolean", "category", "ordered"]
 _MOSTLY_NUMBERS = 0.5
 _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
+# Squares and sums of larger numbers overflow.
+_LARGEST = 1e100
 _DATE_PATTERN = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?$"
 
 
@@ -64,6 +66,12 @@ def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
         raise TrialError(
             f"column {name!r} holds {infinite} infinite values; correct them or make them missing"
         )
+    huge = int((np.abs(values) > _LARGEST).sum())
+    if huge:
+        raise TrialError(
+            f"column {name!r} holds {huge} values beyond {_LARGEST:g}, too large to compute with; "
+            "correct them or make them missing"
+        )
     result: FloatArray = values
     return result
 
@@ -79,7 +87,7 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
     """
     present = column.dropna()
     inferred = pd.api.types.infer_dtype(present, skipna=True) if len(present) else "empty"
-    dated = inferred in {"datetime64", "datetime", "date", "time", "period", "interval"}
+    dated = inferred in {"datetime64", "datetime", "date", "time", "period"}
     if inferred == "string":
         looks = present.astype(str).str.strip().str.match(_DATE_PATTERN)
         dated = bool(looks.mean() > 0.9)

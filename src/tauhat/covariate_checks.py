@@ -247,9 +247,11 @@ def separates_arms(column: pd.Series[Any], arm: IntArray, units: IntArray) -> fl
     arm, units, column = arm[present], units[present], column[present]
     if len(arm) == 0 or arm.min() == arm.max():
         return None
-    values, levels = pd.factorize(column.astype(object))
+    values, levels = pd.factorize(column)
     n_levels = len(levels)
-    if len(np.intersect1d(values[arm == 0], values[arm == 1])):
+    occurs = np.zeros((2, n_levels), dtype=bool)
+    occurs[arm, values] = True
+    if occurs.all(axis=0).any():
         return None
     if n_levels > _FEW_LEVELS:
         if not pd.api.types.is_numeric_dtype(column.dtype):

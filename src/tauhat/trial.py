@@ -429,7 +429,7 @@ def _single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
     """Column of each role that has one, no column in two."""
     roles: dict[str, str] = {}
     for role, name in given.items():
-        if name is None:
+        if name is None and role not in ("outcome", "treatment"):
             continue
         column = require_column(table, name, role)
         if column in roles.values():
