@@ -225,7 +225,8 @@ def test_few_clusters_separate_by_chance_and_many_do_not() -> None:
 def test_a_label_of_the_cluster_is_no_copy_of_the_treatment() -> None:
     df = clinics(m=12)
     named = df.assign(town="t" + df["clinic"].astype(str))
-    assert check(named, covariates=["age", "town"]).passed
+    result = check(named, covariates=["age", "town", "beds"])
+    assert not [f for f in result.findings if f.item == "like the treatment"]
 
 
 @pytest.mark.parametrize("first", [1, 3, 5])

@@ -253,16 +253,22 @@ def separates_arms(column: pd.Series[Any], arm: IntArray, units: IntArray) -> fl
     occurs[arm, values] = True
     if occurs.all(axis=0).any():
         return None
-    if n_levels > _FEW_LEVELS:
-        if not pd.api.types.is_numeric_dtype(column.dtype):
-            return None
-        numbers = column.to_numpy(dtype=np.float64)
-        low, high = (numbers[arm == a] for a in (0, 1))
-        if not (low.max() < high.min() or high.max() < low.min()):
-            return None
-        n_levels = 2
     arm_of_unit = pd.Series(arm).groupby(units).first()
-    return chance_of_separation(len(arm_of_unit), int(arm_of_unit.sum()), n_levels)
+    n_units, n_treated = len(arm_of_unit), int(arm_of_unit.sum())
+    if n_levels == 2 or _arms_apart(column, arm):
+        return chance_of_separation(n_units, n_treated, 2)
+    chance = chance_of_separation(n_units, n_treated, n_levels)
+    # Levels that each occur in few units are pure anyway, as the clinic's name is.
+    return chance if n_levels <= _FEW_LEVELS and chance < _UNLIKELY else None
+
+
+def _arms_apart(column: pd.Series[Any], arm: IntArray) -> bool:
+    """Whether all numbers of one arm lie above those of the other."""
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    numbers = column.to_numpy(dtype=np.float64)
+    first, second = (numbers[arm == a] for a in (0, 1))
+    return bool(first.max() < second.min() or second.max() < first.min())
 
 
 def sounds_later(name: str, outcome: str) -> bool:
