@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.data import validate_trial
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData, validate_trial
 from tauhat.errors import DesignError, TrialError
+from tauhat.estimator import CateEstimator
+from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.reading import read_table
 from tauhat.trial import Trial
 
@@ -300,6 +304,47 @@ def test_designs_that_the_data_contradict_are_design_errors() -> None:
     single.loc[(single["arm"] == "usual") & (single.index > 0), "y"] = np.nan
     with pytest.raises(DesignError, match="1 and the treated arm 20 persons"):
         plain(single, id="patient")
+
+
+class MeanDifference(CateEstimator):
+    """The same effect for everyone: enough of an estimator to be fitted."""
+
+    def __init__(self, scale: float = 1.0, random_state: object = None, n_jobs: int = 1) -> None:
+        self.scale = scale
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        return ()
+
+    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
+        means = [data.y[data.treatment == a].mean() for a in (0, 1)]
+        self.effect_ = self.scale * (means[1] - means[0])
+
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        return np.full(len(X), self.effect_)
+
+
+def test_fit_sets_parameters_and_fits_to_the_analysed_rows() -> None:
+    df = individual()
+    df.loc[3, "y"] = np.nan
+    trial = plain(df, id="patient")
+    fitted = trial.fit(MeanDifference(), scale=2.0, random_state=5)
+    means = df.groupby("arm")["y"].mean()
+    assert fitted.effect(trial.X) == pytest.approx(np.full(39, 2 * (means["new"] - means["usual"])))
+    assert fitted.random_state == 5
+    assert fitted.feature_names_in_.tolist() == trial.X.columns.tolist()
+
+
+def test_fit_looks_names_up() -> None:
+    from tauhat.registry import estimator
+
+    trial = plain(clustered(20, 10), cluster="clinic", covariates=["age"])
+    fitted = trial.fit("T-Linear", random_state=1)
+    again = estimator("T-Linear", random_state=1).fit(*trial)
+    np.testing.assert_array_equal(fitted.effect(trial.X), again.effect(trial.X))
+    with pytest.raises(TrialError, match="T-Linaer"):
+        trial.fit("T-Linaer")
 
 
 def test_star_is_the_trial_of_its_description() -> None:

@@ -361,6 +361,7 @@ class Trial:
         CateEstimator
             Fitted.
         """
+        # Here, so that a trial is read and checked without loading the engines.
         from tauhat.registry import estimator as registered_estimator
 
         chosen = registered_estimator(estimator) if isinstance(estimator, str) else estimator
