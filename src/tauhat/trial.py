@@ -361,11 +361,12 @@ class Trial:
         CateEstimator
             Fitted.
         """
-        # Here, so that a trial is read and checked without loading the engines.
-        from tauhat.registry import estimator as registered_estimator
+        if isinstance(estimator, str):
+            # Here, so that a trial is read and checked without loading the engines.
+            from tauhat.registry import estimator as registered_estimator
 
-        chosen = registered_estimator(estimator) if isinstance(estimator, str) else estimator
-        fitted: CateEstimator = chosen.set_params(**parameters).fit(*self)
+            estimator = registered_estimator(estimator)
+        fitted: CateEstimator = estimator.set_params(**parameters).fit(*self)
         return fitted
 
     def check(self) -> DesignCheck:
