@@ -128,7 +128,7 @@ class BART(StandardizedModel):
             random_effects_params={"model_spec": "intercept_only"},
             **grouping,
         )
-        self.tree_draws_ = TreeDraws(engine.forest_container_mean, self.n_trees)
+        self.tree_draws_ = TreeDraws(engine.forest_container_mean, self.n_trees, leaf_constant=True)
         self.sigma_draws_ = self.scale_ * np.sqrt(engine.global_var_samples)
         return engine
 
@@ -147,7 +147,7 @@ class BART(StandardizedModel):
         """
         if self.scale_ == 0 or self.tree_draws_ is None:
             return np.full((self.n_chains * self.n_draws, len(X)), self.location_)
-        return self.location_ + self.scale_ * self.tree_draws_.predict(self._standardize(X))
+        return self.location_ + self.scale_ * self.tree_draws_.predict(self.columns_.apply(X))
 
     def _predict_standardized(self, X: FloatArray) -> FloatArray:
         if self.tree_draws_ is None:

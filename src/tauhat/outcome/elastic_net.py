@@ -91,7 +91,7 @@ class ElasticNetModel(StandardizedModel):
         """Coefficients on the scale of ``X`` and ``y``, shape (p,)."""
         if self.scale_ == 0:
             return np.zeros(self.n_features_in_)
-        return self.scale_ * self.solution_.coef / self.column_scale_
+        return self.scale_ * self.solution_.coef / self.columns_.scale
 
     @property
     def intercept_(self) -> float:
@@ -99,4 +99,4 @@ class ElasticNetModel(StandardizedModel):
         if self.scale_ == 0:
             return self.location_
         at_zero = self.location_ + self.scale_ * self.solution_.intercept
-        return at_zero - float(self.column_location_ @ self.coef_)
+        return at_zero - float(self.columns_.location @ self.coef_)

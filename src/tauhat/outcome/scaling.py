@@ -9,10 +9,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel
-
-# Engines that break ties by the last digit, or whose chains amplify it, would
-# otherwise grow another model for the same data in other units.
-_DIGITS = 10
+from tauhat.numerics.standard_units import DIGITS, StandardUnits
 
 
 class StandardizedModel(OutcomeModel):
@@ -30,8 +27,8 @@ class StandardizedModel(OutcomeModel):
     ----------
     location_, scale_
         Mean and standard deviation of the outcome; ``scale_`` is 0 when it is constant.
-    column_location_, column_scale_
-        The same for the columns, shape (p,); the scale of a constant column is 1.
+    columns_
+        Means and standard deviations of the columns.
     """
 
     def fit(
@@ -61,27 +58,20 @@ class StandardizedModel(OutcomeModel):
         """
         weight = None if sample_weight is None else sample_weight / sample_weight.mean()
         self.n_features_in_ = X.shape[1]
-        self.column_location_ = X.mean(axis=0)
-        column_scale = X.std(axis=0)
-        constant = column_scale <= 1e-12 * np.abs(self.column_location_)
-        self.column_scale_ = np.where(constant, 1.0, column_scale)
+        self.columns_ = StandardUnits.of(X)
         self.location_ = float(np.average(y, weights=weight))
         spread = np.sqrt(np.average((y - self.location_) ** 2, weights=weight))
         self.scale_ = float(spread) if spread > 1e-12 * abs(self.location_) else 0.0
         if self.scale_ > 0:
-            z = np.round((y - self.location_) / self.scale_, _DIGITS)
-            self._fit_standardized(self._standardize(X), z, clusters, weight)
+            z = np.round((y - self.location_) / self.scale_, DIGITS)
+            self._fit_standardized(self.columns_.apply(X), z, clusters, weight)
         return self
 
     def predict(self, X: FloatArray) -> FloatArray:
         """Expected outcome at ``X`` of shape (k, p), shape (k,)."""
         if self.scale_ == 0:
             return np.full(len(X), self.location_)
-        return self.location_ + self.scale_ * self._predict_standardized(self._standardize(X))
-
-    def _standardize(self, X: FloatArray) -> FloatArray:
-        standard: FloatArray = np.round((X - self.column_location_) / self.column_scale_, _DIGITS)
-        return standard
+        return self.location_ + self.scale_ * self._predict_standardized(self.columns_.apply(X))
 
     @abstractmethod
     def _fit_standardized(

@@ -25,23 +25,27 @@ class TreeDraws:
         The engine's forests, one a draw.
     n_trees
         Trees in each forest.
+    leaf_constant
+        False for forests whose leaves hold the coefficient of a regressor.
     """
 
-    def __init__(self, container: ForestContainer, n_trees: int) -> None:
+    def __init__(self, container: ForestContainer, n_trees: int, *, leaf_constant: bool) -> None:
         self._container: ForestContainer | None = container
         self._packed = b""
         self._n_trees = n_trees
+        self._leaf_constant = leaf_constant
 
     def predict(self, X: FloatArray) -> FloatArray:
         """Sum of the leaf values at ``X`` of shape (k, p) for every draw, shape (draws, k)."""
         data = Dataset()
         data.add_covariates(np.ascontiguousarray(X))
+        data.add_basis(np.ones(len(X)))
         values: FloatArray = self._engine().predict(data).T
         return values
 
     def _engine(self) -> ForestContainer:
         if self._container is None:
-            self._container = ForestContainer(self._n_trees, 1, True, False)
+            self._container = ForestContainer(self._n_trees, 1, self._leaf_constant, False)
             self._container.load_from_json_string(zlib.decompress(self._packed).decode())
             self._packed = b""
         return self._container
@@ -50,4 +54,4 @@ class TreeDraws:
         packed = self._packed
         if self._container is not None:
             packed = zlib.compress(self._container.dump_json_string().encode(), 1)
-        return {"_container": None, "_packed": packed, "_n_trees": self._n_trees}
+        return {**self.__dict__, "_container": None, "_packed": packed}
