@@ -3,5 +3,20 @@
 from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
+from tauhat.inference.heterogeneity import (
+    DEFAULT_WEIGHTS,
+    HeterogeneityTest,
+    test_heterogeneity,
+)
+from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 
-__all__ = ["AverageEffects", "Estimate", "average_effects"]
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "AverageEffects",
+    "EffectModifiers",
+    "Estimate",
+    "HeterogeneityTest",
+    "average_effects",
+    "effect_modifiers",
+    "test_heterogeneity",
+]

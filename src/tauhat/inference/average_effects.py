@@ -171,9 +171,9 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     outcome on arm, covariates, log cluster size and block (exchangeable
     correlation .05, a light ridge penalty; log size is left out when the arms
     differ in it with p < .001, since it is then a result of the treatment),
-    and :math:`\pi_{ia}` the known probability of arm ``a``. The working regression need not be true: it moves
-    the precision, not the target. The standard error is the delete-one-cluster
-    jackknife with the regression refitted,
+    and :math:`\pi_{ia}` the known probability of arm ``a``. The working
+    regression need not be true: it moves the precision, not the target. The
+    standard error is the delete-one-cluster jackknife with the regression refitted,
 
     .. math:: \sum_i \frac{m_{b(i)} - 1}{m_{b(i)}} (\hat\theta_{(-i)} - \bar\theta)^2,
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, FloatArray
+from tauhat._typing import AnyArray, BoolArray, FloatArray
 from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.numerics.ordering import canonical_order
 
@@ -30,11 +30,15 @@ class OrderedTrial:
         numbers when persons were randomized, shape (m,).
     sources
         The user's column behind each encoded covariate, in the order of ``data.X``.
+    marks
+        Which encoded covariates mark missing values, shape (p,). They help to
+        predict the outcome; nobody means them as effect modifiers.
     """
 
     data: TrialData
     unit_labels: AnyArray
     sources: tuple[str, ...]
+    marks: BoolArray
 
 
 def as_trial_data(trial: TrialLike) -> TrialData:
@@ -75,7 +79,8 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
     (['b', 'a', 'd', 'c'], ('x1',))
     """
     if isinstance(trial, TrialData):
-        return OrderedTrial(trial, np.arange(trial.n_units), trial.feature_names)
+        nothing = np.zeros(len(trial.feature_names), dtype=bool)
+        return OrderedTrial(trial, np.arange(trial.n_units), trial.feature_names, nothing)
     parts = tuple(trial)
     data = validate_trial(*parts)
     labels: AnyArray
@@ -86,7 +91,13 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
         first = np.unique(data.clusters, return_index=True)[1]
         labels = np.asarray(parts[3])[order][first]
     known = source_columns(trial)
-    return OrderedTrial(data, labels, tuple(known.get(name, name) for name in data.feature_names))
+    marked = missing_marks(trial)
+    return OrderedTrial(
+        data,
+        labels,
+        tuple(known.get(name, name) for name in data.feature_names),
+        np.array([name in marked for name in data.feature_names], dtype=bool),
+    )
 
 
 def source_columns(trial: TrialLike) -> Mapping[str, str]:
@@ -94,6 +105,13 @@ def source_columns(trial: TrialLike) -> Mapping[str, str]:
     encoder = getattr(trial, "encoder_", None)
     sources = getattr(encoder, "sources_", None)
     return {str(k): str(v) for k, v in sources.items()} if isinstance(sources, Mapping) else {}
+
+
+def missing_marks(trial: TrialLike) -> frozenset[str]:
+    """Encoded columns that mark missing values, as far as the trial knows them."""
+    columns = getattr(getattr(trial, "encoder_", None), "columns_", ())
+    marks = (getattr(column, "indicator", None) for column in columns)
+    return frozenset(str(mark) for mark in marks if mark)
 
 
 def _row_order(parts: tuple[Any, ...]) -> AnyArray:

@@ -1,0 +1,326 @@
+# ruff: noqa: PT028  (the public name begins with test_; it is not a pytest test)
+"""Permutation test of the hypothesis that the treatment effect is the same for everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.folds import randomization_units
+from tauhat.inference.heterogeneity_comparison import (
+    Comparison,
+    Problem,
+    compare,
+    ordered_allocations,
+    strata_of,
+)
+from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
+from tauhat.numerics.seeds import resolve_seed
+
+# Fixed in advance of any data; see the docstring of `test_heterogeneity` for each block.
+DEFAULT_WEIGHTS: Mapping[str, float] = {
+    "linear": 0.4,
+    "curvature": 0.2,
+    "products": 0.2,
+    "cluster-level": 0.2,
+}
+
+# Close to the significance level the Monte Carlo error of the first draws could decide.
+CLOSE_TO_LEVEL = 0.02
+MANY_PERMUTATIONS = 9_999
+
+
+@dataclass(frozen=True)
+class HeterogeneityTest:
+    """Result of `test_heterogeneity`.
+
+    Attributes
+    ----------
+    statistic
+        Smallest weighted block p-value (over blocks, p-value divided by weight);
+        small values speak against a constant effect.
+    p_value
+        Of the hypothesis that the effect is the same for everyone.
+    method
+        What was permuted, how often, and whether the p-value is exact.
+    table
+        One row a block: ``block``, ``p_value``, ``weight``, ``n_terms``.
+    modifiers
+        One row a covariate: ``covariate``, ``source`` (the user's column),
+        ``varies`` (within or between clusters), ``direction``, ``statistic``
+        (signed t: positive when the effect is larger at larger values),
+        ``p_value`` and ``p_adjusted`` (Westfall and Young, over all covariates).
+    n_assignments
+        Assignments compared, the observed one included.
+    exact
+        Whether all possible assignments were compared.
+    significance_level
+        Level at which ``text`` speaks of evidence.
+    notes
+        What was not tested and why, in sentences.
+    """
+
+    statistic: float
+    p_value: float
+    method: str
+    table: pd.DataFrame
+    modifiers: pd.DataFrame
+    n_assignments: int
+    exact: bool
+    significance_level: float
+    notes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        if self.p_value <= self.significance_level:
+            verdict = f"There is evidence that the treatment effect differs between persons ({p})."
+        else:
+            verdict = (
+                f"There is no clear evidence that the treatment effect differs between persons "
+                f"({p}); that is not evidence that it is the same for everyone."
+            )
+        found = self.modifiers[self.modifiers.p_adjusted <= self.significance_level]
+        if len(found):
+            named = ", ".join(f"{row.covariate} ({row.direction})" for row in found.itertuples())
+            covariates = f" Covariates with an adjusted p-value below the level: {named}."
+        else:
+            covariates = " No single covariate stands out after adjustment for their number."
+        explanation = (
+            " The test asks whether the effect is the same for everyone, not whether there is "
+            "one. It is one test: the p-values of its blocks are parts of it, not further tests; "
+            "those of single covariates are adjusted for looking at all of them."
+        )
+        return " ".join([verdict + covariates + explanation, *self.notes, f"{self.method}."])
+
+    def _repr_html_(self) -> str:
+        tables = "".join(
+            frame.to_html(index=False, float_format=lambda v: f"{v:.3f}", border=0)
+            for frame in (self.table, self.modifiers)
+        )
+        return f"<div><p>{escape(self.text)}</p>{tables}</div>"
+
+
+def test_heterogeneity(
+    trial: TrialLike,
+    *,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    weights: Mapping[str, float] | None = None,
+    n_permutations: int = 1999,
+    allocations: Any = None,
+    significance_level: float = 0.05,
+) -> HeterogeneityTest:
+    r"""Test whether the treatment effect is the same for everyone.
+
+    The null hypothesis is a constant effect, not a zero one. Outcome and
+    covariates are centred within cluster, the outcome is freed of a smooth
+    function of the covariates without looking at the treatment, and scores
+    (basis times residual, summed over the persons of a cluster) are compared
+    between arms, with the real randomization as the reference: whole clusters
+    are permuted within blocks of the design. Up to four blocks of terms are
+    tested together:
+
+    * ``linear``: every person-level covariate;
+    * ``curvature``: squares and hinges of the many-valued ones;
+    * ``products``: pairs of covariates, and pairs with a cluster-level one;
+    * ``cluster-level``: covariates that are constant within clusters.
+
+    Each block's statistic becomes a permutation p-value :math:`p_b`, and the
+    test is that of :math:`\min_b p_b / w_b`, calibrated by the same
+    permutations, so that no choice of weights can spoil its size. With clusters
+    the first three blocks are exact in finite samples: an effect that is
+    constant within clusters drops out by centring. The fourth needs the average
+    effect as a plug-in and is left out below 12 clusters or 6 an arm. When
+    persons were randomized there is no cluster to centre in: the average
+    effect is projected out, which makes the test approximate.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.Trial`, a `tauhat.data.TrialData`, or an iterable of X, y,
+        treatment, clusters, sample_weight, blocks, propensity. Arms are permuted
+        within blocks (and within groups of equal propensity).
+    random_state
+        Seed of the permutations.
+    weights
+        Weight of each block, fixed before seeing the data; a block left out or
+        with weight 0 is not tested. Default .4, .2, .2, .2 in the order above.
+        They are rescaled to sum to 1 over the blocks there are.
+    n_permutations
+        Random assignments; all are compared when there are at most 10,000, and
+        9,999 are drawn when the p-value is within .02 of the level.
+    allocations
+        For a restricted randomization, the allocations it chose from, equally
+        likely: shape (k, m), one column a cluster (or a person). A DataFrame's
+        columns are the cluster labels (row numbers when persons were randomized);
+        an array's columns are in the sorted order of the labels.
+    significance_level
+        Level for the wording of the result and for the extra permutations.
+
+    Returns
+    -------
+    HeterogeneityTest
+
+    Raises
+    ------
+    TrialError
+        If there is nothing to test, or only one assignment was possible.
+    ValueError
+        If a weight names an unknown block or is negative.
+
+    Notes
+    -----
+    Marks of missing values help to predict the outcome but are not tested as effect modifiers.
+    The person-level blocks say nothing about effects that differ only between
+    clusters, and the cluster-level block has little power below 32 clusters.
+    Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
+    the same permutations.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> clusters = np.repeat(np.arange(20), 25)
+    >>> arm = clusters % 2
+    >>> X = rng.normal(size=(500, 2))
+    >>> y = arm * (1 + X[:, 0]) + rng.normal(size=20)[clusters] + rng.normal(size=500)
+    >>> result = test_heterogeneity((X, y, arm, clusters), random_state=1, n_permutations=199)
+    >>> result.p_value < 0.05, result.modifiers.covariate[0]
+    (True, 'x1')
+    """
+    if not 0 < significance_level < 1:
+        raise ValueError(f"significance_level must lie between 0 and 1, got {significance_level}")
+    wanted = _checked_weights(weights)
+    ordered = ordered_trial(trial)
+    seed = resolve_seed(random_state)
+    _, arm, _ = randomization_units(
+        ordered.data.treatment, ordered.data.clusters, ordered.data.blocks
+    )
+    stratum = strata_of(ordered.data)
+    allowed = None if allocations is None else ordered_allocations(allocations, ordered)
+    problem = Problem.of(ordered, arm, stratum, wanted)
+    draws = n_permutations
+    compared = compare(problem, arm, stratum, draws, seed, allowed)
+    near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
+    if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
+        compared = compare(problem, arm, stratum, MANY_PERMUTATIONS, seed, allowed)
+    return _result(problem, compared, ordered, significance_level)
+
+
+# The name is the public one; pytest would otherwise collect it as a test.
+test_heterogeneity.__test__ = False  # type: ignore[attr-defined]
+
+
+def _result(
+    problem: Problem, compared: Comparison, ordered: OrderedTrial, significance_level: float
+) -> HeterogeneityTest:
+    drawn = compared.assignments
+    table = pd.DataFrame(
+        {
+            "block": list(compared.block_p),
+            "p_value": list(compared.block_p.values()),
+            "weight": [problem.weights[name] for name in compared.block_p],
+            "n_terms": [problem.n_terms[name] for name in compared.block_p],
+        }
+    )
+    what = "whole clusters" if problem.has_clusters else "persons"
+    strata = int(drawn.stratum.max()) + 1
+    within = f" within {strata} strata" if strata > 1 else ""
+    number = (
+        f"all {drawn.n_assignments} possible assignments"
+        if drawn.enumerated
+        else f"{drawn.n_assignments - 1} random assignments"
+    )
+    notes = list(problem.notes)
+    if drawn.enumerated and 2 / drawn.n_assignments > significance_level / 2:
+        notes.append(
+            f"Only {drawn.n_assignments} assignments were possible, so that the smallest p-value "
+            f"this test can give is {min(2 / drawn.n_assignments, 1):.3f} with equal arms."
+        )
+    if not problem.has_clusters:
+        notes.append(
+            "The average effect is estimated and projected out, which makes the test approximate."
+        )
+    return HeterogeneityTest(
+        statistic=compared.statistic,
+        p_value=compared.p_value,
+        method=f"Weighted block min-p permutation test; {what} permuted{within}, {number}",
+        table=table,
+        modifiers=_modifier_table(problem, compared, ordered),
+        n_assignments=drawn.n_assignments,
+        exact=drawn.enumerated,
+        significance_level=significance_level,
+        notes=tuple(notes),
+    )
+
+
+def _modifier_table(problem: Problem, compared: Comparison, ordered: OrderedTrial) -> pd.DataFrame:
+    """Signed t of each covariate with raw and Westfall-Young adjusted p-values."""
+    names = ordered.data.feature_names
+    rows = []
+    scaled = []
+    for _, statistics in compared.columns:
+        # Scaling by the permutation spread makes t's of different degrees of freedom comparable.
+        spread = np.sqrt((statistics**2).mean(axis=0))
+        scaled.append(np.abs(statistics) / np.where(spread > 0, spread, 1.0))
+    largest = np.max(np.hstack(scaled), axis=1) if scaled else np.empty(0)
+    for (which, statistics), size in zip(compared.columns, scaled, strict=True):
+        for position, column in enumerate(which):
+            value = float(statistics[0, position])
+            own = size[:, position]
+            rows.append(
+                {
+                    "covariate": names[column],
+                    "source": ordered.sources[column],
+                    "varies": _varies(problem, int(column)),
+                    "direction": _direction(value),
+                    "statistic": value,
+                    "p_value": float(np.mean(own >= own[0] * (1 - 1e-9))),
+                    "p_adjusted": float(np.mean(largest >= own[0] * (1 - 1e-9))),
+                }
+            )
+    tested = {row["covariate"] for row in rows}
+    for column in np.flatnonzero(problem.cluster_level):
+        if names[column] not in tested:
+            rows.append(
+                {
+                    "covariate": names[column],
+                    "source": ordered.sources[column],
+                    "varies": _varies(problem, int(column)),
+                    "direction": "not tested",
+                    "statistic": np.nan,
+                    "p_value": np.nan,
+                    "p_adjusted": np.nan,
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.sort_values(["p_adjusted", "p_value"], kind="stable").reset_index(drop=True)
+
+
+def _varies(problem: Problem, column: int) -> str:
+    if not problem.has_clusters:
+        return "between persons"
+    return "between clusters" if problem.cluster_level[column] else "within clusters"
+
+
+def _direction(statistic: float) -> str:
+    if statistic == 0:
+        return "none"
+    return f"larger effect at {'larger' if statistic > 0 else 'smaller'} values"
+
+
+def _checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
+    chosen = dict(DEFAULT_WEIGHTS if weights is None else weights)
+    unknown = sorted(set(chosen) - set(DEFAULT_WEIGHTS))
+    if unknown:
+        raise ValueError(f"unknown block {unknown[0]!r} in weights; use {list(DEFAULT_WEIGHTS)}")
+    if any(not np.isfinite(value) or value < 0 for value in chosen.values()):
+        raise ValueError(f"weights must be finite and not negative, got {chosen}")
+    if not sum(chosen.values()) > 0:
+        raise ValueError("at least one block needs a positive weight")
+    return chosen

@@ -1,0 +1,269 @@
+"""Score bases of the heterogeneity test: linear, curvature and product terms of persons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.data import TrialData
+from tauhat.numerics.working_models import standardize
+
+# More person-level columns than this are replaced by their leading principal components.
+MOST_COVARIATES = 100
+
+# Products are many; beyond this number they are taken between leading principal components.
+MOST_PRODUCTS = 500
+
+# Ridge penalties over the diagonal of the Gram matrix; the smallest is the usual one.
+PENALTIES = tuple(0.01 * 4.0**k for k in range(8))
+
+
+@dataclass(frozen=True)
+class PersonScores:
+    """Person-level residuals and bases from which scores are summed.
+
+    Attributes
+    ----------
+    residual
+        Outcome less its prediction, centred within group, shape (n,).
+    covariates
+        Standardized person-level columns, centred within group, shape (n, p).
+    person_level, cluster_level
+        Which columns of ``X`` are tested within and between clusters, shape (columns of X,).
+    bases
+        Whitened basis of each block, shape (n, K).
+    cluster_outcome
+        Cluster means of the outcome less its predicted part, shape (m,), or
+        None when persons were randomized.
+    residual_variance
+        Variance of the residuals within clusters.
+    n_components
+        Number of principal components tested in place of the columns, or None.
+    """
+
+    residual: FloatArray
+    covariates: FloatArray
+    person_level: BoolArray
+    cluster_level: BoolArray
+    bases: dict[str, FloatArray]
+    cluster_outcome: FloatArray | None
+    residual_variance: float
+    n_components: int | None
+
+
+def center_within(values: FloatArray, group: IntArray, weight: FloatArray) -> FloatArray:
+    """Values less their weighted mean in each group, along the first axis.
+
+    Examples
+    --------
+    >>> center_within(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]), np.ones(3)).tolist()
+    [-1.0, 1.0, 0.0]
+    """
+    columns = values.reshape(len(values), -1)
+    centered: FloatArray = (
+        columns
+        - _group_sums(columns * weight[:, None], group)[group]
+        / (np.bincount(group, weights=weight)[group][:, None])
+    )
+    return centered.reshape(values.shape)
+
+
+def _group_sums(values: FloatArray, group: IntArray) -> FloatArray:
+    """Sums of rows within groups 0, 1, ..., shape (groups, columns)."""
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
+    sums: FloatArray = np.add.reduceat(values[order], starts, axis=0)
+    return sums
+
+
+def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> FloatArray:
+    """Sum over the persons of a unit of basis times residual, shape (units, K)."""
+    products = bases * scores.residual[:, None]
+    if data.sample_weight is not None:
+        products = products * (data.sample_weight / data.sample_weight.mean())[:, None]
+    return products if data.clusters is None else _group_sums(products, data.clusters)
+
+
+def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> PersonScores:
+    """Residuals and whitened bases of the person-level blocks.
+
+    With clusters, outcome and covariates are centred within cluster, so that
+    any effect that is the same for all members of a cluster drops out and the
+    treatment is never looked at. Without clusters they are centred within
+    stratum and the treatment's main effect is projected out.
+
+    Parameters
+    ----------
+    data
+        The trial.
+    stratum
+        Stratum of each unit, shape (units,).
+    modifiers
+        Which columns of ``X`` may be effect modifiers; the others only help to
+        predict the outcome, shape (p,).
+
+    Returns
+    -------
+    PersonScores
+    """
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    weight = weight / weight.mean()
+    group = stratum if data.clusters is None else data.clusters
+    varies = ~data.cluster_level
+    columns = standardize(data.X, weight)
+    person, cluster = columns[:, varies & modifiers], columns[:, ~varies & modifiers]
+    n_components = MOST_COVARIATES if person.shape[1] > MOST_COVARIATES else None
+    tested = leading_components(person, MOST_COVARIATES) if n_components else person
+    marks = columns[:, varies & ~modifiers]
+    if marks.shape[1] > MOST_COVARIATES:
+        marks = leading_components(marks, MOST_COVARIATES)
+    splines = np.column_stack([tested, marks, _hinges(tested, (0.25, 0.5, 0.75))])
+    within_splines = center_within(splines, group, weight)
+    outcome = center_within(data.y, group, weight)
+    if data.clusters is None:
+        arm = center_within(data.treatment.astype(np.float64), group, weight)
+        outcome = _remove(outcome[:, None], arm[:, None], weight)[:, 0]
+        within_splines = _remove(within_splines, arm[:, None], weight)
+    coefficients, used = _ridge(within_splines, outcome, weight, int(group.max()) + 1)
+    residual = outcome - within_splines @ coefficients
+    free = max(data.n - int(group.max()) - 1 - used, 1.0)
+    cluster_outcome = None
+    if data.clusters is not None:
+        remainder = weight * (data.y - splines @ coefficients)
+        total = np.bincount(data.clusters, weights=weight)
+        cluster_outcome = np.bincount(data.clusters, weights=remainder) / total
+    return PersonScores(
+        residual=residual,
+        covariates=center_within(person, group, weight),
+        person_level=varies & modifiers,
+        cluster_level=~varies & modifiers,
+        bases=_bases(tested, cluster, group, weight),
+        cluster_outcome=cluster_outcome,
+        residual_variance=float(weight @ residual**2) / free,
+        n_components=n_components,
+    )
+
+
+def _bases(
+    tested: FloatArray, cluster: FloatArray, group: IntArray, weight: FloatArray
+) -> dict[str, FloatArray]:
+    linear = center_within(tested, group, weight)
+    curves = _curves(tested)
+    products = _products(tested, cluster)
+    bases = {"linear": _whiten(linear, weight)}
+    for name, columns in (("curvature", curves), ("products", products)):
+        within = center_within(columns, group, weight)
+        before = np.sqrt((weight @ within**2) / weight.sum())
+        remaining = _remove(within, linear, weight)
+        after = np.sqrt((weight @ remaining**2) / weight.sum())
+        # Columns that the linear ones already span hold only rounding errors.
+        bases[name] = _whiten(remaining[:, after > 1e-3 * np.maximum(before, 1e-12)], weight)
+    return {name: basis for name, basis in bases.items() if basis.shape[1] > 0}
+
+
+def _many_valued(columns: FloatArray) -> AnyArray:
+    """Numbers of the columns with more than two distinct values."""
+    return np.flatnonzero([len(np.unique(column)) > 2 for column in columns.T])
+
+
+def _hinges(columns: FloatArray, quantiles: tuple[float, ...]) -> FloatArray:
+    """``max(x - c, 0)`` at quantiles of every many-valued column."""
+    chosen = columns[:, _many_valued(columns)]
+    if chosen.shape[1] == 0:
+        return np.empty((len(columns), 0))
+    cuts = np.quantile(chosen, quantiles, axis=0)
+    hinges: FloatArray = np.column_stack([np.maximum(chosen - cut, 0.0) for cut in cuts])
+    return hinges
+
+
+def _curves(columns: FloatArray) -> FloatArray:
+    """Squares and hinges at the thirds of every many-valued column."""
+    chosen = columns[:, _many_valued(columns)]
+    curves: FloatArray = np.column_stack([chosen**2, _hinges(columns, (0.33, 0.67))])
+    return curves
+
+
+def _products(person: FloatArray, cluster: FloatArray) -> FloatArray:
+    """Products of two person-level columns and of one with a cluster-level column."""
+    room = min(MOST_PRODUCTS, max(50, int(4e7 / len(person))))
+    p, q = person.shape[1], cluster.shape[1]
+    if p * (p - 1) // 2 + p * q > room:
+        if p * (p - 1) // 2 > room // 2:
+            p = int((1 + np.sqrt(1 + 4 * room)) / 2)
+            person = leading_components(person, p)
+        if p * (p - 1) // 2 + p * q > room:
+            cluster = leading_components(cluster, max((room - p * (p - 1) // 2) // max(p, 1), 0))
+    first, second = np.triu_indices(person.shape[1], k=1)
+    pieces = [person[:, first] * person[:, second]]
+    pieces.extend(person * column[:, None] for column in cluster.T)
+    products: FloatArray = np.column_stack(pieces)
+    return products
+
+
+def leading_components(columns: FloatArray, count: int) -> FloatArray:
+    """Leading principal components, scaled to standard deviation 1."""
+    count = min(count, columns.shape[1])
+    centered = columns - columns.mean(axis=0)
+    values, vectors = np.linalg.eigh(centered.T @ centered)
+    keep = np.argsort(values)[::-1][:count]
+    # The sign of an eigenvector is arbitrary; the largest entry is made positive.
+    chosen = vectors[:, keep]
+    chosen = chosen * np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(len(keep))])
+    return standardize(centered @ chosen, np.ones(len(columns)))
+
+
+def _remove(values: FloatArray, columns: FloatArray, weight: FloatArray) -> FloatArray:
+    """Residuals of weighted least squares of each column of ``values`` on ``columns``."""
+    root = np.sqrt(weight)[:, None]
+    scaled = columns * root
+    gram = scaled.T @ scaled
+    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+    residual: FloatArray = values - columns @ (inverse @ (scaled.T @ (values * root)))
+    return residual
+
+
+def _whiten(columns: FloatArray, weight: FloatArray) -> FloatArray:
+    """Columns of standard deviation 1 in the metric of their shrunken correlation."""
+    total = weight.sum()
+    spread = np.sqrt((weight @ columns**2) / total)
+    kept = spread > 1e-10
+    scaled: FloatArray = columns[:, kept] / spread[kept]
+    if scaled.shape[1] == 0:
+        return scaled
+    correlation = (scaled * weight[:, None]).T @ scaled / total
+    values, vectors = np.linalg.eigh(0.9 * correlation + 0.1 * np.eye(scaled.shape[1]))
+    whitened: FloatArray = scaled @ (vectors / np.sqrt(values)) @ vectors.T
+    return whitened
+
+
+def _ridge(
+    columns: FloatArray, outcome: FloatArray, weight: FloatArray, n_groups: int
+) -> tuple[FloatArray, float]:
+    """Ridge coefficients and their degrees of freedom, the penalty by cross-validation.
+
+    The penalty is a multiple of the diagonal of the Gram matrix; generalized
+    cross-validation moves it above .01 only when there are many columns for
+    the persons at hand.
+    """
+    gram = (columns * weight[:, None]).T @ columns
+    scale = np.sqrt(np.diag(gram))
+    scale = np.where(scale > 1e-10, scale, np.inf)
+    cross = columns.T @ (weight * outcome) / scale
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    values = np.maximum(values, 0.0)
+    rotated = vectors.T @ cross
+    total = float(weight @ outcome**2)
+    free = max(len(outcome) - n_groups, 2)
+    best = (np.inf, rotated, 0.0)
+    for penalty in PENALTIES:
+        solved = rotated / (values + penalty)
+        used = float((values / (values + penalty)).sum())
+        left = total - 2 * float(solved @ rotated) + float(values @ solved**2)
+        error = left / max(free - used, 1e-3) ** 2
+        if error < best[0] * (1 - 1e-9) and used < 0.9 * free:
+            best = (error, solved, used)
+    if not np.isfinite(best[0]):
+        return np.zeros(columns.shape[1]), 0.0
+    return (vectors @ best[1]) / scale, best[2]

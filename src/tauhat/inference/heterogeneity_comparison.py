@@ -1,0 +1,246 @@
+"""What the heterogeneity test holds fixed, and its comparison over assignments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.data import TrialData
+from tauhat.errors import TrialError
+from tauhat.inference.heterogeneity_blocks import PersonScores, person_scores, unit_scores
+from tauhat.inference.inputs import OrderedTrial
+from tauhat.inference.permutation_statistics import (
+    ClusterLevelBlock,
+    UnitScores,
+    block_statistic,
+    column_statistics,
+)
+from tauhat.inference.permutations import Assignments, assignments, upper_tail_p
+from tauhat.numerics.working_models import standardize
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything that stays fixed over assignments."""
+
+    statistics: dict[str, Callable[[FloatArray], FloatArray]]
+    n_terms: dict[str, int]
+    weights: dict[str, float]
+    columns: list[tuple[IntArray, Callable[[FloatArray], FloatArray]]]
+    cluster_level: BoolArray
+    has_clusters: bool
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, ordered: OrderedTrial, arm: IntArray, stratum: IntArray, wanted: Mapping[str, float]
+    ) -> Problem:
+        """Scores and statistics of every block that is wanted and possible."""
+        data = ordered.data
+        scores = person_scores(data, stratum, ~ordered.marks)
+        statistics: dict[str, Callable[[FloatArray], FloatArray]] = {}
+        n_terms: dict[str, int] = {}
+        columns: list[tuple[IntArray, Callable[[FloatArray], FloatArray]]] = []
+        notes = []
+        for name, basis in scores.bases.items():
+            if wanted.get(name, 0) > 0:
+                units = _units(basis, scores, data, stratum)
+                statistics[name] = _bind(block_statistic, units)
+                n_terms[name] = basis.shape[1]
+        person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
+        if len(person_columns):
+            units = _units(scores.covariates, scores, data, stratum)
+            columns.append((person_columns, _bind(column_statistics, units)))
+        if scores.n_components is not None:
+            notes.append(
+                f"The {len(person_columns)} person-level columns were tested through their "
+                f"{scores.n_components} leading principal components."
+            )
+        if data.clusters is not None:
+            block, note = _cluster_level_block(data, scores, arm, stratum)
+            if block is not None:
+                between = np.flatnonzero(scores.cluster_level).astype(np.int64)
+                values = _cluster_values(data, scores.cluster_level)
+                columns.append((between, lambda assigned: block.each(assigned, values)))
+                if wanted.get("cluster-level", 0) > 0:
+                    statistics["cluster-level"] = block.joint
+                    n_terms["cluster-level"] = block.n_terms
+            elif note:
+                notes.append(note)
+        if not statistics:
+            raise TrialError(
+                "there is nothing to test: no covariate varies within clusters"
+                " and no cluster-level block is possible. " + " ".join(notes)
+                if data.clusters is not None
+                else "there is nothing to test: no covariate varies between persons"
+            )
+        total = sum(wanted[name] for name in statistics)
+        used = {name: wanted[name] / total for name in statistics}
+        return cls(
+            statistics,
+            n_terms,
+            used,
+            columns,
+            scores.cluster_level,
+            data.clusters is not None,
+            tuple(notes),
+        )
+
+
+def _bind(
+    statistic: Callable[[UnitScores, FloatArray], FloatArray], units: UnitScores
+) -> Callable[[FloatArray], FloatArray]:
+    return lambda assigned: statistic(units, assigned)
+
+
+def _units(
+    basis: FloatArray, scores: PersonScores, data: TrialData, stratum: IntArray
+) -> UnitScores:
+    """Unit scores less their stratum mean, which no permutation within strata can move."""
+    summed = _center(unit_scores(basis, scores, data), stratum)
+    if data.clusters is not None:
+        return UnitScores(summed)
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    scale = (weight / weight.mean())[:, None]
+    return UnitScores(summed, (basis * scale, scores.residual))
+
+
+def _center(values: FloatArray, stratum: IntArray) -> FloatArray:
+    counts = np.bincount(stratum)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, stratum, values)
+    centered: FloatArray = values - (sums / counts[:, None])[stratum]
+    return centered
+
+
+def _cluster_values(data: TrialData, columns: BoolArray) -> FloatArray:
+    """Standardized cluster-level columns, one row a cluster."""
+    assert data.clusters is not None
+    first = np.unique(data.clusters, return_index=True)[1]
+    return standardize(data.X[first][:, columns], np.ones(len(first)))
+
+
+def _cluster_level_block(
+    data: TrialData, scores: PersonScores, arm: IntArray, stratum: IntArray
+) -> tuple[ClusterLevelBlock | None, str]:
+    """The cluster-level block, or why there is none."""
+    assert data.clusters is not None
+    assert scores.cluster_outcome is not None
+    m, smaller = len(arm), int(min(arm.sum(), (1 - arm).sum()))
+    between = scores.cluster_level
+    if not between.any():
+        return None, (
+            "No cluster-level covariate was given, so differences in effect between kinds of "
+            "clusters were not tested."
+        )
+    if m < 12 or smaller < 6:
+        return None, (
+            f"With {m} clusters ({smaller} in the smaller arm) cluster-level covariates were not "
+            "tested as effect modifiers; that needs at least 12, 6 in each arm."
+        )
+    room = (m - int(stratum.max()) - 1 - 7) // 2
+    if 2 * smaller != m:
+        # Each arm has slopes and a variance of its own.
+        room = min(room, smaller - 4)
+    if room < 1:
+        return None, (
+            f"With {m} clusters in {int(stratum.max()) + 1} blocks there are too few degrees of "
+            "freedom to test cluster-level covariates as effect modifiers."
+        )
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    sizes = np.bincount(data.clusters, weights=weight / weight.mean())
+    block = ClusterLevelBlock(
+        scores.cluster_outcome,
+        _cluster_values(data, between),
+        arm,
+        stratum,
+        scores.residual_variance / sizes,
+        most_terms=room,
+    )
+    return block, ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Statistics of all assignments."""
+
+    assignments: Assignments
+    p_value: float
+    statistic: float
+    block_p: dict[str, float]
+    columns: list[tuple[IntArray, FloatArray]]
+
+
+def compare(
+    problem: Problem,
+    arm: IntArray,
+    stratum: IntArray,
+    n_permutations: int,
+    seed: int,
+    allowed: AnyArray | None,
+) -> Comparison:
+    """Statistics of every assignment, and their permutation p-values."""
+    drawn = assignments(
+        arm, stratum, n_permutations=n_permutations, random_state=seed, allocations=allowed
+    )
+    values: dict[str, list[FloatArray]] = {name: [] for name in problem.statistics}
+    columns: list[list[FloatArray]] = [[] for _ in problem.columns]
+    for assigned in drawn.batches():
+        for name, statistic in problem.statistics.items():
+            values[name].append(statistic(assigned))
+        for store, (_, statistic) in zip(columns, problem.columns, strict=True):
+            store.append(statistic(assigned))
+    p_values = {name: upper_tail_p(np.concatenate(parts)) for name, parts in values.items()}
+    smallest = np.min([p_values[name] / problem.weights[name] for name in p_values], axis=0)
+    return Comparison(
+        drawn,
+        float(np.mean(smallest <= smallest[0] * (1 + 1e-12))),
+        float(smallest[0]),
+        {name: float(p[0]) for name, p in p_values.items()},
+        [
+            (which, np.concatenate(store))
+            for (which, _), store in zip(problem.columns, columns, strict=True)
+        ],
+    )
+
+
+def strata_of(data: TrialData) -> IntArray:
+    """Units whose arms could have been exchanged: same block, same probability of treatment."""
+    if data.clusters is None:
+        first = np.arange(data.n)
+    else:
+        first = np.unique(data.clusters, return_index=True)[1]
+    block = np.zeros(len(first), dtype=np.int64) if data.blocks is None else data.blocks[first]
+    # Rounded, since a share may be written 1/3 or .3333333333.
+    chance = np.round(data.propensity[first], 9)
+    pairs = pd.factorize(pd.Series(list(zip(block.tolist(), chance.tolist(), strict=True))))[0]
+    strata: IntArray = pairs.astype(np.int64)
+    return strata
+
+
+def ordered_allocations(allocations: Any, ordered: OrderedTrial) -> AnyArray:
+    """Allocations with columns in canonical order of the units."""
+    labels = ordered.unit_labels
+    if isinstance(allocations, pd.DataFrame):
+        missing = [label for label in labels.tolist() if label not in allocations.columns]
+        if missing or allocations.shape[1] != len(labels):
+            raise TrialError(
+                f"allocations need one column for each of the {len(labels)} randomized units; "
+                f"missing: {missing[:5]}"
+            )
+        named: AnyArray = allocations[labels.tolist()].to_numpy()
+        return named
+    array = np.asarray(allocations)
+    if array.ndim != 2 or array.shape[1] != len(labels):
+        raise TrialError(
+            f"allocations must have shape (number of allocations, {len(labels)}), got {array.shape}"
+        )
+    position = np.empty(len(labels), dtype=np.int64)
+    position[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+    reordered: AnyArray = array[:, position]
+    return reordered
