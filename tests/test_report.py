@@ -52,7 +52,12 @@ def example_run(**changes: Any) -> dict[str, Any]:
                 "treated": {"label": "TASSH", "n": 300, "clusters": 15},
             },
         },
-        "check": {"passed": True, "warnings": ["There are few clusters."], "failures": [], "notes": ["A note."]},
+        "check": {
+            "passed": True,
+            "warnings": ["There are few clusters."],
+            "failures": [],
+            "notes": ["A note."],
+        },
         "average_effect": {
             "individual": estimate(-3.21, 1.43, 0.031),
             "cluster": estimate(-2.95, 1.52, 0.062),
@@ -113,12 +118,13 @@ def example_run(**changes: Any) -> dict[str, Any]:
             "mean_interval_width": 9.0,
             "share_interval_excludes_zero": 0.3,
             "quantiles": {
-                q: v
-                for q, v in zip(
-                    ["0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95"],
-                    [-5.5, -5.0, -4.2, -3.2, -2.2, -1.4, -0.9],
-                    strict=True,
-                )
+                "0.05": -5.5,
+                "0.1": -5.0,
+                "0.25": -4.2,
+                "0.5": -3.2,
+                "0.75": -2.2,
+                "0.9": -1.4,
+                "0.95": -0.9,
             },
         },
     }
@@ -147,3 +153,233 @@ def example_input(run: dict[str, Any] | None = None, **names: str) -> ReportInpu
         check_table=pd.DataFrame({"item": ["persons", "clusters"], "value": ["600", "30"]}),
         balance=pd.DataFrame({"covariate": list(frame.columns), "difference": [0.1, -0.2, 0, 0.3]}),
     )
+
+
+class Outline(HTMLParser):
+    """Headings, images, scripts and addresses of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headings: list[int] = []
+        self.images: list[dict[str, str | None]] = []
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "img":
+            self.images.append(dict(attrs))
+        for name, value in attrs:
+            assert not name.startswith("on"), f"<{tag} {name}>"
+            if name in ("src", "href", "action", "srcset"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    return parser
+
+
+def figures(page: str) -> list[str]:
+    """The SVG documents in a page."""
+    return [
+        base64.b64decode(code).decode()
+        for code in re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
+    ]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render_html(example_input())
+
+
+def test_page_is_one_file_that_runs_nothing_and_fetches_nothing(page: str) -> None:
+    found = outline(page)
+    assert "script" not in found.tags
+    assert all(a.startswith(("data:", "#")) for a in found.addresses), found.addresses
+    assert not re.search(r"@import|url\((?!data:)", page)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    assert "default-src 'none'" in policy[1]
+    for svg in figures(page):
+        assert "<script" not in svg
+        assert not re.search(r'href="(?!#)', svg)
+
+
+def test_headings_descend_in_order_and_links_lead_somewhere(page: str) -> None:
+    found = outline(page)
+    assert found.headings[0] == 1
+    assert found.headings.count(1) == 1
+    for above, below in zip(found.headings, found.headings[1:], strict=False):
+        assert below <= above + 1
+    assert len(set(found.ids)) == len(found.ids)
+    assert {a[1:] for a in found.addresses if a.startswith("#")} <= set(found.ids)
+
+
+def test_every_figure_says_in_words_what_it_shows(page: str) -> None:
+    found = outline(page)
+    assert len(found.images) >= 6
+    for image in found.images:
+        assert image["alt"]
+        assert len(image["alt"]) > 40
+    averages = next(i["alt"] for i in found.images if "Average effects" in (i["alt"] or ""))
+    assert "−3.2" in averages
+    assert "−6.1 to −0.4" in averages
+
+
+HOSTILE = (
+    "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp;$\\frac{1}{0}$‮" + "Ω" * 10_000
+)
+
+
+def test_strings_of_the_data_stay_strings() -> None:
+    run = example_run()
+    run["roles"]["outcome"] = HOSTILE
+    run["design"]["arms"]["treated"]["label"] = HOSTILE
+    run["check"]["warnings"] = [HOSTILE]
+    run["modifiers"][0]["covariate"] = HOSTILE
+    run["models"][0]["failure"] = HOSTILE
+    run["command"] = HOSTILE
+    data = example_input(run, age=HOSTILE, region="a\nb\x00\x07")
+    data.frame["female"] = np.where(data.frame["female"] == 1, HOSTILE, "{{ 7 * 7 }}")
+    page = render_html(data)
+    found = outline(page)
+    assert "script" not in found.tags
+    assert all(i["src"] and i["src"].startswith("data:image/svg") for i in found.images)
+    assert "49" not in re.findall(r"\{\{ 7 \* 7 \}\}|\b49\b", "".join(found.text))
+    assert "{{ 7 * 7 }}" in "".join(found.text)
+    for svg in figures(page):
+        assert "<script" not in svg
+        assert "onerror" not in re.sub(r">[^<]*<", "><", svg)
+    # A dollar sign in a name starts no formula, and long names are cut where space is short.
+    assert any("alert('x')" in svg.replace("&#39;", "'") for svg in figures(page))
+    assert max(len(svg) for svg in figures(page)) < 200_000
+    assert "<script" not in render_fragment(run)
+
+
+def test_figures_are_valid_xml_whatever_the_names_hold() -> None:
+    from xml.etree import ElementTree
+
+    control_characters = "".join(map(chr, range(32))) + "\ufffe"
+    page = render_html(example_input(age=control_characters + "age"))
+    for svg in figures(page):
+        ElementTree.fromstring(svg)
+
+
+def test_synthetic_data_are_named_so_on_the_first_screen(page: str) -> None:
+    synthetic = render_html(example_input(example_run(synthetic="Made up.")))
+    assert synthetic.index("Synthetic data.") < synthetic.index("<main>")
+    assert "The data are synthetic" in synthetic
+    assert "Synthetic" not in page
+
+
+def test_a_failed_check_is_named_before_the_answers() -> None:
+    check = {"passed": False, "warnings": [], "failures": ["'x' copies the outcome."], "notes": []}
+    page = render_html(example_input(example_run(check=check)))
+    assert page.index("The design check failed") < page.index("<main>")
+
+
+@pytest.mark.parametrize(
+    ("p_value", "headline", "whom"),
+    [
+        (0.004, "Yes, by strong evidence", "It differs by age"),
+        (0.03, "Probably", "It differs by age"),
+        (0.2, "Not shown", "Only age (p = 0.020) would pass a test alone"),
+    ],
+)
+def test_first_screen_answers_by_the_primary_test(p_value: float, headline: str, whom: str) -> None:
+    run = example_run()
+    run["heterogeneity_test"]["p_value"] = p_value
+    page = render_html(example_input(run))
+    assert headline in page
+    assert whom in page
+
+
+def test_without_a_covariate_that_passes_its_test_the_report_names_nobody() -> None:
+    run = example_run()
+    run["heterogeneity_test"]["p_value"] = 0.4
+    for modifier in run["modifiers"]:
+        modifier["p_adjusted"] = 0.5
+    page = render_html(example_input(run))
+    assert "This trial cannot say" in page
+    assert "take this as a lead for other trials" in page
+    run["heterogeneity_test"]["p_value"] = 0.01
+    assert "No single covariate explains it" in render_html(example_input(run))
+
+
+def test_individually_randomized_trial_has_no_cluster_section() -> None:
+    run = example_run(variance_components=[])
+    run["design"] |= {"type": "individual", "clusters": None, "cluster_covariates": []}
+    run["average_effect"] |= {"cluster": None, "difference": None}
+    page = render_html(example_input(run))
+    assert "600 analysed persons were randomized" in page
+    assert "Differences between clusters" not in page
+    assert "Cluster-average" not in page
+
+
+def test_limits_speak_about_this_trial(page: str) -> None:
+    assert "30 clusters are few" in page
+    assert "60 of 660 persons (9.1%) have no outcome" in page
+    assert "provisional" in page
+    run = example_run()
+    run["design"] |= {"clusters": 200, "n_missing_outcome": 0, "cluster_covariates": []}
+    other = render_html(example_input(run))
+    assert "clusters are few" not in other
+    assert "have no outcome" not in other
+
+
+def test_no_person_can_be_read_off_the_page() -> None:
+    data = example_input()
+    frame = data.frame.assign(
+        region=["Atlantis"] * 3 + ["north"] * 297 + ["south"] * 300,
+        income=np.r_[np.full(599, 10.0), 987654.0],
+    )
+    page = render_html(
+        ReportInput(
+            run=data.run,
+            frame=frame,
+            effect=data.effect,
+            lower=data.lower,
+            upper=data.upper,
+            check_table=data.check_table,
+            balance=data.balance,
+        )
+    )
+    everything = page + "".join(figures(page))
+    assert "Atlantis" not in everything
+    assert "987654" not in everything.replace(",", "")
+    smallest = f"{data.effect.min():.6g}"
+    assert smallest not in everything
+
+
+def test_same_input_gives_the_same_bytes(page: str) -> None:
+    assert render_html(example_input()) == page
+
+
+def test_one_model_and_constant_effects_make_a_page() -> None:
+    run = example_run(agreement=None, modifiers=[])
+    run["models"] = run["models"][:1]
+    data = example_input(run)
+    page = render_html(
+        ReportInput(
+            run=run,
+            frame=data.frame,
+            effect=np.full(N, -3.0),
+            lower=np.full(N, -5.0),
+            upper=np.full(N, -1.0),
+            check_table=data.check_table,
+            balance=data.balance.iloc[:0],
+        )
+    )
+    assert "No covariate stands out" in page
+    assert "Kendall correlations between" not in page

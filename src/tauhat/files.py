@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and cells that no spreadsheet runs."""
+"""Files that appear whole or not at all; text that no spreadsheet runs and no terminal obeys."""
 
 from __future__ import annotations
 
@@ -134,6 +134,17 @@ def safe_cell(value: Any) -> Any:
         float(value)
         return value
     return f"'{value}"
+
+
+def printable(text: str) -> str:
+    r"""Text without the characters that steer a terminal or turn the direction of writing.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31mb\u202ec\n")
+    'a [31mb c\n'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def csv_text(table: pd.DataFrame) -> str:

@@ -201,7 +201,10 @@ def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     for name, message in fitted.failures.items():
         seconds = fitted.seconds[name]
         rows.append(_row(name, "also fitted", None, X, failure=message, seconds=seconds))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    # Text columns of pandas would turn None into a missing float.
+    table["failure"] = pd.Series([row["failure"] for row in rows], dtype=object)
+    return table
 
 
 def _row(

@@ -39,6 +39,10 @@ from tauhat.trial import Trial
 Progress = Callable[[str, int, int], None]
 
 N_BOOTSTRAP = 40
+SYNTHETIC = (
+    "This trial was made up by a computer in the likeness of a published one. "
+    "Nothing here is a finding about people."
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,11 @@ class Source:
         SHA-256 of the file, or None to take that of the columns used.
     command
         The command as typed, or None.
-    synthetic
-        What to say about data that were made up, or None for real ones.
     """
 
     file: str | None = None
     sha256: str | None = None
     command: str | None = None
-    synthetic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def analyze(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     names = model_names(models, trial.design)
     seed = resolve_seed(random_state)
-    source = source or Source(synthetic=getattr(trial, "synthetic", None))
+    source = source or Source()
     clock = _Clock(progress)
     with clock.step("check", "checking the design"):
         check = trial.check()
@@ -327,7 +328,7 @@ def analyze(
             finished=utc_now(),
             seconds=clock.seconds,
         ),
-        synthetic=source.synthetic,
+        synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
     )
 
 
@@ -349,6 +350,8 @@ def _effects_table(
 def _interval_method(model: CateEstimator, trial: Trial, level: float) -> IntervalMethod:
     if model.has_draws:
         return IntervalMethod("quantiles of the posterior draws", level, True)
+    if type(model).effect_interval is not CateEstimator.effect_interval:
+        return IntervalMethod("the model's own standard errors", level, True)
     unit = "persons" if trial.clusters is None else "whole clusters"
     within = "arm" if trial.blocks is None else "arm and block"
     return IntervalMethod(

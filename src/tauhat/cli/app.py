@@ -15,7 +15,9 @@ import typer
 
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
+from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
+from tauhat.files import printable
 
 OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -28,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(study_app)
 
 File = Annotated[Path | None, typer.Argument(help="The trial: CSV, TSV or Parquet.")]
 Outcome = Annotated[str | None, typer.Option(help="Column of the outcome.")]
@@ -262,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(error: Exception | str, code: int) -> int:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    print(f"tauhat: error: {' '.join(text.split())}", file=sys.stderr)
+    print(f"tauhat: error: {' '.join(printable(text).split())}", file=sys.stderr)
     return code
 
 

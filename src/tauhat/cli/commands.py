@@ -13,7 +13,7 @@ from tauhat.analysis.record import plain, records
 from tauhat.cli.progress import progress_display
 from tauhat.cli.settings import Settings
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
-from tauhat.datasets import make_tassh_like
+from tauhat.datasets import make_tassh_like, tassh_trial
 from tauhat.design_check import DesignCheck
 from tauhat.files import check_writable, csv_text, write_files
 from tauhat.provenance import file_sha256
@@ -21,10 +21,6 @@ from tauhat.reading import read_table
 from tauhat.trial import Trial
 
 CHECK_FAILED = 3
-SYNTHETIC = (
-    "This trial was made up by a computer in the likeness of a published one. "
-    "Nothing here is a finding about people."
-)
 
 
 def read_trial(settings: Settings) -> Trial:
@@ -92,13 +88,12 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     settings = settings.over(Settings(file=Path("demo"), outcome="", treatment="")).checked()
     assert settings.out is not None
     check_writable(settings.out)
-    trial = make_tassh_like(seed=1)
+    trial = tassh_trial(make_tassh_like(seed=1))
     assert settings.models is not None
     model_names(settings.models, trial.design)
     source = Source(
         file="make_tassh_like(seed=1), which comes with tauhat",
         command=command,
-        synthetic=SYNTHETIC,
     )
     return _analyze_and_write(trial, settings, source, json_output)
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tauhat.design_check import DesignCheck
+from tauhat.files import printable
 from tauhat.registry import describe_estimator, estimator_names
 from tauhat.report.numbers import MINUS, format_p, format_percent
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
@@ -38,9 +39,13 @@ def _table(title: str, *columns: str, numeric_from: int = 1) -> Table:
     return table
 
 
+def _text(text: str, style: str = "") -> Text:
+    # A Text object: brackets in the data are no markup. A plain hyphen pastes into scripts.
+    return Text(printable(text).replace(MINUS, "-"), style=style)
+
+
 def _row(table: Table, *cells: str) -> None:
-    # Text objects: brackets in the data are no markup. A plain hyphen pastes into scripts.
-    table.add_row(*(Text(cell.replace(MINUS, "-")) for cell in cells))
+    table.add_row(*(_text(cell) for cell in cells))
 
 
 def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
@@ -49,8 +54,8 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     scale = scale_of(run)
     level = format_percent(run["interval"]["level"])
     if run["synthetic"]:
-        console.print(Text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
-    console.print(Text(units_sentence(run)))
+        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
+    console.print(_text(units_sentence(run)))
     console.print()
     effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
     for name in ("individual", "cluster"):
@@ -67,7 +72,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print(effects)
     console.print()
     test = run["heterogeneity_test"]
-    console.print(Text(f"Does the effect differ between persons? {format_p(test['p_value'])}"))
+    console.print(_text(f"Does the effect differ between persons? {format_p(test['p_value'])}"))
     console.print()
     models = _table(
         "Models", "model", "use", "weight", "mean effect", "SD", "seconds", numeric_from=2
@@ -85,11 +90,10 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print(models)
     console.print()
     for answer in answers(run):
-        said = f"{answer.question} {answer.headline}. {answer.text}"
-        console.print(Text(said.replace(MINUS, "-")))
+        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
     console.print()
     for path in paths:
-        console.print(Text(str(path)), soft_wrap=True)
+        console.print(_text(str(path)), soft_wrap=True)
 
 
 def _bare_p(p_value: float) -> str:
@@ -105,7 +109,7 @@ def print_check(check: DesignCheck) -> None:
     console.print(table)
     console.print()
     for line in check.text.splitlines():
-        console.print(Text(line))
+        console.print(_text(line))
 
 
 def print_estimators(*, every: bool) -> None:

@@ -219,7 +219,10 @@ def _category_groups(
     else:
         present = list(pd.unique(column.dropna()))
         levels = [_label(v) for v in (sorted(present) if numeric else sorted(present, key=str))]
-    text = column.astype(object).map(_label, na_action="ignore").fillna("(missing)").astype(str)
+    missing = column.isna()
+    text = pd.Series(
+        ["(missing)" if m else _label(v) for v, m in zip(column, missing, strict=True)]
+    )
     counts = text.value_counts()
     levels = [level for level in dict.fromkeys([*levels, "(missing)"]) if level in counts.index]
     large = [level for level in levels if counts[level] >= SMALLEST_GROUP]

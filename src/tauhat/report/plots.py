@@ -154,7 +154,8 @@ def interval_figure(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel(shorten(axis_label, 60))
+    # Flush right: centred, a long label would run out of the figure.
+    axes.set_xlabel(shorten(axis_label, 60), loc="right")
     axes.margins(x=0.08)
     _zero_line(axes, vertical=True)
     return figure
@@ -288,7 +289,11 @@ def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[b
     figure, axes = _new(0.9 + 0.3 * k)
     colours = LinearSegmentedColormap.from_list("agreement", [ORANGE, "#f7f5f2", BLUE])
     shown = np.where(np.eye(k, dtype=bool), np.nan, kendall)
-    axes.imshow(shown, cmap=colours, vmin=-1, vmax=1, aspect="auto")
+    # Vector cells: an image would be blurred in print.
+    axes.pcolormesh(
+        np.arange(k + 1) - 0.5, np.arange(k + 1) - 0.5, shown, cmap=colours, vmin=-1, vmax=1
+    )
+    axes.invert_yaxis()
     for i in range(k):
         for j in range(k):
             if i != j:
@@ -331,5 +336,5 @@ def balance_figure(names: Sequence[str], difference: FloatArray) -> Figure:
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("Standardised difference, treated minus control")
+    axes.set_xlabel("Standardised difference, treated minus control", loc="right")
     return figure

@@ -8,10 +8,11 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from tauhat.files import printable
 from tauhat.report import sections
 from tauhat.report.numbers import format_p, format_percent
 from tauhat.report.plots import shorten
-from tauhat.report.text import Run, answers, scale_of, units_sentence
+from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView
 
 
@@ -70,10 +71,10 @@ def key_numbers(run: Run) -> list[KeyNumber]:
 def build_view(data: ReportInput) -> ReportView:
     """All that the page shows, as text and images."""
     run = data.run
-    roles, arms = run["roles"], run["design"]["arms"]
+    roles = run["roles"]
     title = (
-        f"Effect of {shorten(arms['treated']['label'], 60)} against "
-        f"{shorten(arms['control']['label'], 60)} on {shorten(roles['outcome'], 60)}"
+        f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
+        f"{shorten(arm_name(run, 'control'), 60)} on {shorten(roles['outcome'], 60)}"
     )
     parts = [
         sections.design_section(data),
@@ -117,13 +118,14 @@ def render_html(data: ReportInput) -> str:
     """
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
-    return template.render(view=build_view(data), style=Markup(style)) + "\n"
+    return printable(template.render(view=build_view(data), style=Markup(style))) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
-    return (
-        _environment()
-        .get_template("fragment.html.j2")
-        .render(answers=answers(run), numbers=key_numbers(run), run=run, units=units_sentence(run))
+    template = _environment().get_template("fragment.html.j2")
+    return printable(
+        template.render(
+            answers=answers(run), numbers=key_numbers(run), run=run, units=units_sentence(run)
+        )
     )

@@ -59,7 +59,7 @@ def cell(value: Any) -> str:
 def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = None) -> TableView:
     """A data frame as a table of the page."""
     rows = [[cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    headers = [str(name).replace("_", " ") for name in frame.columns]
+    headers = [str(name).replace("_", " ").capitalize() for name in frame.columns]
     return TableView(caption, headers, rows, len(headers) if numeric_from is None else numeric_from)
 
 

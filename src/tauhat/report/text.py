@@ -29,20 +29,31 @@ def scale_of(run: Run) -> Scale:
     return Scale(decimals_for(float(run["average_effect"]["individual"]["se"])))
 
 
+def arm_name(run: Run, arm: str) -> str:
+    """Name of an arm in a sentence; a label that is a number needs its column."""
+    label = str(run["design"]["arms"][arm]["label"])
+    try:
+        float(label)
+    except ValueError:
+        return label
+    return f"{run['roles']['treatment']} = {label}"
+
+
 def units_sentence(run: Run) -> str:
     """Who was randomized to what, and how many were analysed."""
     design = run["design"]
     control, treated = design["arms"]["control"], design["arms"]["treated"]
+    to_treated, to_control = arm_name(run, "treated"), arm_name(run, "control")
     if design["type"] == "cluster":
         return (
             f"{design['clusters']:,} clusters with {design['n']:,} analysed persons were "
-            f"randomized to {treated['label']} ({treated['clusters']} clusters, "
-            f"{treated['n']:,} persons) or {control['label']} ({control['clusters']} clusters, "
+            f"randomized to {to_treated} ({treated['clusters']} clusters, "
+            f"{treated['n']:,} persons) or {to_control} ({control['clusters']} clusters, "
             f"{control['n']:,} persons)."
         )
     return (
-        f"{design['n']:,} analysed persons were randomized to {treated['label']} "
-        f"({treated['n']:,}) or {control['label']} ({control['n']:,})."
+        f"{design['n']:,} analysed persons were randomized to {to_treated} "
+        f"({treated['n']:,}) or {to_control} ({control['n']:,})."
     )
 
 
@@ -101,23 +112,18 @@ def for_whom_answer(run: Run) -> Answer:
     """Answer for whom the effect is larger or smaller."""
     scale = scale_of(run)
     question = "For whom?"
+    test_shows = run["heterogeneity_test"]["p_value"] < 0.05
     shown = named_modifiers(run)
-    strongest = [m for m in run["modifiers"] if (m["share_explained"] or 0) >= 0.05][:2]
-    if shown:
-        first = shown[0]
-        parts = [contrast_phrase(first, scale)] if first["lowest_label"] else []
+    passed = join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
+    if shown and test_shows:
+        contrast = f" {contrast_phrase(shown[0], scale)}" if shown[0]["lowest_label"] else ""
         return Answer(
             question,
-            f"It depends on {join_words([m['covariate'] for m in shown[:3]])}",
-            " ".join(
-                [
-                    "Tested one by one and adjusted for their number, the effect goes with "
-                    + join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
-                    + ".",
-                    *parts,
-                ]
-            ),
+            f"It differs by {join_words([m['covariate'] for m in shown[:3]])}",
+            "Tested one by one and adjusted for their number, the effect goes with "
+            f"{passed}.{contrast}",
         )
+    strongest = [m for m in run["modifiers"] if (m["share_explained"] or 0) >= 0.05][:2]
     if not strongest:
         return Answer(
             question,
@@ -125,13 +131,12 @@ def for_whom_answer(run: Run) -> Answer:
             "The estimated effects hardly vary with any one covariate.",
         )
     names = join_words([m["covariate"] for m in strongest])
-    test_shows = run["heterogeneity_test"]["p_value"] < 0.05
-    headline = "No single covariate explains it" if test_shows else "This trial cannot say"
+    own = f"Only {passed} would pass a test alone" if shown else "No covariate passes its own test"
     return Answer(
         question,
-        headline,
+        "No single covariate explains it" if test_shows else "This trial cannot say",
         f"The estimated effects vary most with {names}. {contrast_phrase(strongest[0], scale)} "
-        "No covariate passes its own test, so take this as a lead for other trials.",
+        f"{own}, so take this as a lead for other trials.",
     )
 
 

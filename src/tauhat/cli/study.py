@@ -1,0 +1,216 @@
+"""The command `tauhat study`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from tauhat.cli.interrupts import Terminated
+from tauhat.cli.settings import available_cores
+
+if TYPE_CHECKING:
+    from tauhat.study.runner import Progress
+
+study_app = typer.Typer(
+    name="study",
+    help="Simulation studies: run, continue and summarise them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+# A log needs a line now and then, not one a unit.
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class BackendName(StrEnum):
+    """Where units run."""
+
+    LOKY = "loky"
+    DASK = "dask"
+    RAY = "ray"
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    TEXT = "text"
+    CSV = "csv"
+
+
+PlanName = Annotated[
+    str, typer.Argument(metavar="PLAN", help="TOML file or shipped plan (`tauhat study plans`).")
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the study.")]
+
+
+@study_app.command()
+def run(
+    plan: PlanName,
+    out: Annotated[Path, typer.Option(help="Folder of the study; continued if it has begun.")],
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes here (default: all cores).")
+    ] = None,
+    backend: Annotated[BackendName, typer.Option(help="Where units run.")] = BackendName.LOKY,
+    address: Annotated[
+        str | None, typer.Option(help="A running Dask scheduler or Ray cluster.")
+    ] = None,
+    replicates: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the plan's number of replicates.")
+    ] = None,
+) -> None:
+    """Run what is missing of a study. Stop it at any time; the same command goes on."""
+    # One thread a unit, also in workers that are yet to start.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    from tauhat.study.runner import run_study
+
+    display = _ProgressLine(sys.stderr)
+    try:
+        study = run_study(
+            plan,
+            out,
+            n_jobs=available_cores() if jobs is None else jobs,
+            backend=backend.value,
+            address=address,
+            replicates=replicates,
+            on_progress=display,
+        )
+    except (KeyboardInterrupt, Terminated):
+        display.end()
+        print(f"Stopped: every finished unit is in {out}; run it again to go on.", file=sys.stderr)
+        raise
+    display.end()
+    failures = f", {len(study.failures)} failures" if len(study.failures) else ""
+    print(f"{study.n_units} of {study.plan.n_units} units{failures}: {out}")
+
+
+@study_app.command()
+def status(folder: Folder) -> None:
+    """Say how far a study has come."""
+    from tauhat.study.results import read_study
+
+    study = read_study(folder)
+    plan = study.plan
+    print(f"{plan.name}: {study.n_units} of {plan.n_units} units done")
+    print(f"{len(plan.rows)} rows, {len(plan.estimators)} estimators, seed {plan.seed}")
+    print(f"made with tauhat {', '.join(study.versions)}")
+    if plan.note:
+        print(plan.note)
+    if study.damaged:
+        print(f"{study.damaged} damaged records are left out; a run makes their units anew")
+    if study.n_units:
+        print(f"{study.seconds.mean():.2f} s a unit, {study.seconds.sum() / 3600:.2f} h in all")
+    counted = study.failures.groupby(["estimator", "message"], sort=True).size()
+    for line in counted.reset_index(name="times").itertuples(index=False):
+        print(f"{line.times} times: {line.estimator}: {line.message}")
+
+
+@study_app.command()
+def table(
+    folder: Folder,
+    metric: Annotated[str, typer.Option(help="srmse, rod, subgroup_srmse, ...")] = "srmse",
+    form: Annotated[Format, typer.Option("--format", help="text or csv.")] = Format.TEXT,
+    published: Annotated[
+        bool, typer.Option("--published", help="Show published values in brackets.")
+    ] = False,
+    regrets: Annotated[
+        bool, typer.Option("--regrets", help="Ratios to the best single estimator instead.")
+    ] = False,
+) -> None:
+    """Print medians over the replicates, one row a scenario and size; a star marks the best."""
+    from tauhat.files import csv_text
+    from tauhat.study.reference import reference_table
+    from tauhat.study.results import read_study
+    from tauhat.study.tables import text_table
+
+    study = read_study(folder)
+    shown = study.regrets(metric) if regrets else study.table(metric)
+    if form is Format.CSV:
+        print(csv_text(shown), end="")
+        return
+    if regrets:
+        print(shown.round(3).to_string(index=False))
+    else:
+        reference = reference_table(study.plan, metric) if published else None
+        print(text_table(shown, metric, reference))
+    if study.n_units < study.plan.n_units:
+        print(f"\nNot finished: {study.n_units} of {study.plan.n_units} units.")
+    if study.plan.note:
+        print(f"\n{study.plan.note}")
+
+
+@study_app.command()
+def figure(
+    folder: Folder,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files (default: DIR/figures).")
+    ] = None,
+) -> None:
+    """Write the figures (PNG, SVG), the tables (CSV) and one HTML page."""
+    from tauhat.study.page import write_page
+    from tauhat.study.results import read_study
+
+    for path in write_page(read_study(folder), folder / "figures" if out is None else out):
+        print(path)
+
+
+@study_app.command()
+def plans() -> None:
+    """List the plans that come with tauhat."""
+    from tauhat.study.plan_file import load_plan, plan_names
+
+    names = plan_names()
+    width = max(len(name) for name in names)
+    for name in names:
+        plan = load_plan(name)
+        print(f"{name.ljust(width)}  {plan.description} ({plan.n_units} units)")
+
+
+class _ProgressLine:
+    """Progress with the time left: redrawn on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._last = float("-inf")
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        final = progress.done == progress.total
+        if not self._live and not final and now - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        text = f"{progress.done} of {progress.total} units"
+        if progress.failures:
+            text += f", {progress.failures} failures"
+        if progress.seconds_left == progress.seconds_left:
+            text += f", {duration(progress.seconds_left)} left"
+        if self._live:
+            print(f"\r\x1b[K{text}", end="", file=self._stream, flush=True)
+        else:
+            print(f"tauhat: {progress.elapsed:6.1f} s  {text}", file=self._stream, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            print(file=self._stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people.
+
+    Examples
+    --------
+    >>> duration(5), duration(200), duration(30_000)
+    ('5 s', '3 min', '8 h 20 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
