@@ -1,3 +1,73 @@
-"""Who benefits from this treatment? Effects for individuals in randomized trials."""
+"""Who benefits from this treatment? Effects for individuals in randomized trials.
+
+The names below are loaded when first used, so that ``import tauhat`` and the
+command's ``--help`` stay quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tauhat import datasets, ensembles, learners, outcome, simulate, testing
+    from tauhat.analysis import Analysis, analyze
+    from tauhat.base import OutcomeModel, VarianceComponents
+    from tauhat.errors import DesignError, TauhatWarning, TrialError
+    from tauhat.cate_estimator import CateEstimator
+    from tauhat.inference import average_effects, effect_modifiers, test_heterogeneity
+    from tauhat.registry import estimator, estimator_names
+    from tauhat.trial import Trial
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Analysis": "tauhat.analysis",
+    "CateEstimator": "tauhat.cate_estimator",
+    "DesignError": "tauhat.errors",
+    "OutcomeModel": "tauhat.base",
+    "TauhatWarning": "tauhat.errors",
+    "Trial": "tauhat.trial",
+    "TrialError": "tauhat.errors",
+    "VarianceComponents": "tauhat.base",
+    "analyze": "tauhat.analysis",
+    "average_effects": "tauhat.inference",
+    "effect_modifiers": "tauhat.inference",
+    "estimator": "tauhat.registry",
+    "estimator_names": "tauhat.registry",
+    "test_heterogeneity": "tauhat.inference",
+}
+_ROOMS = ("datasets", "ensembles", "learners", "outcome", "simulate", "testing")
+
+__all__ = [
+    "Analysis",
+    "CateEstimator",
+    "DesignError",
+    "OutcomeModel",
+    "TauhatWarning",
+    "Trial",
+    "TrialError",
+    "VarianceComponents",
+    "analyze",
+    "average_effects",
+    "datasets",
+    "effect_modifiers",
+    "ensembles",
+    "estimator",
+    "estimator_names",
+    "learners",
+    "outcome",
+    "simulate",
+    "test_heterogeneity",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"tauhat.{name}")
+    raise AttributeError(f"module 'tauhat' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -64,7 +64,8 @@ class TrialData:
             return np.zeros(self.X.shape[1], dtype=bool)
         first = np.full(self.n_units, self.n, dtype=np.int64)
         np.minimum.at(first, self.clusters, np.arange(self.n))
-        constant: BoolArray = (self.X == self.X[first][self.clusters]).all(axis=0)
+        first_rows = self.X[first][self.clusters]
+        constant: BoolArray = (first_rows == self.X).all(axis=0)
         return constant
 
     def take(self, rows: IntArray | BoolArray) -> TrialData:

@@ -315,8 +315,13 @@ def _assemble_composites(
             columns.append(held_out)
         weight = None if data.sample_weight is None else data.sample_weight[rows]
         composite: Any = clone(nuisance.model)
-        composite.assemble(models, np.column_stack(columns), data.y[rows], weight)
-        fits[nuisance.key] = NuisanceFit(model=composite, seconds=seconds)
+        assembled = _run(
+            composite.assemble, (models, np.column_stack(columns), data.y[rows], weight)
+        )
+        model = None if assembled.error is not None else composite
+        fits[nuisance.key] = NuisanceFit(
+            model=model, error=assembled.error, seconds=seconds + assembled.seconds
+        )
 
 
 def pick(nuisances: Sequence[Nuisance], fits: Mapping[str, NuisanceFit]) -> dict[str, NuisanceFit]:

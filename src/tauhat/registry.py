@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
-from tauhat.estimator import CateEstimator
+from tauhat.cate_estimator import CateEstimator
 from tauhat.learners.catalog import describe, single_estimator, single_names, unknown_name
 
 #: Names of the second paper's table, in its order.
@@ -26,7 +26,7 @@ PAPER_NAMES = (
     "CBA",
 )
 #: Names for cluster trials.
-CLUSTER_NAMES = ("LMM", "BART-RE", "BCF-RE")
+CLUSTER_NAMES = ("LMM", "GAMM", "BART-RE", "BCF-RE", "Effect-Boosting", "BRM")
 #: Names for either design beside the above.
 GENERAL_NAMES = ("BCF",)
 
@@ -92,7 +92,7 @@ def estimator_names(
     Examples
     --------
     >>> estimator_names("cluster")
-    ['LMM', 'BART-RE', 'BCF-RE', 'Stacked-X', 'CBA']
+    ['LMM', 'GAMM', 'BART-RE', 'BCF-RE', 'Effect-Boosting', 'BRM', 'Stacked-X', 'CBA']
     """
     if design == "individual":
         names = [*PAPER_NAMES, *GENERAL_NAMES]

@@ -225,9 +225,7 @@ def check_interval(subject: Subject) -> None:
     """Intervals contain the estimate for most persons and widen with the level."""
     X, y, _, _ = subject.arrays
     some = X[::12]
-    narrow, wide = (
-        subject.fitted.effect_interval(some, level=level, n_bootstrap=3) for level in (0.5, 0.95)
-    )
+    narrow, wide = (subject.fitted.effect_interval(some, level=level) for level in (0.5, 0.95))
     assert (wide[1] - wide[0] > narrow[1] - narrow[0]).all()
     effect = subject.effect[::12]
     assert np.mean((wide[0] <= effect) & (effect <= wide[1])) > 0.9

@@ -6,7 +6,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning
-from tauhat.estimator import CateEstimator
+from tauhat.cate_estimator import CateEstimator
 from tauhat.learners.catalog import single_estimator
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix
@@ -46,18 +46,43 @@ def default_members(data: TrialData) -> list[tuple[str, CateEstimator]]:
     return [(name, single_estimator(name)) for name in names]
 
 
-def _fit_member(
-    member: CateEstimator, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
-) -> tuple[CateEstimator | None, str, float]:
-    """The fitted member, or the message of its failure, and the seconds it took."""
+@dataclass(frozen=True)
+class MemberFit:
+    """What fitting one estimator gave.
+
+    Attributes
+    ----------
+    estimator
+        The fitted estimator, None if it failed.
+    message
+        What went wrong, else empty.
+    seconds
+        Time that it would have taken alone.
+    """
+
+    estimator: CateEstimator | None
+    message: str
+    seconds: float
+
+
+def fit_member(
+    member: CateEstimator,
+    data: TrialData,
+    nuisances: Mapping[str, NuisanceFit],
+    seed: int,
+    shared_seconds: float = 0.0,
+) -> MemberFit:
+    """Fit an estimator from shared regressions; a failure becomes a message."""
     start = time.perf_counter()
+    message = ""
+    fitted: CateEstimator | None = None
     try:
         fitted = member.fit_with(data, nuisances, seed)
         if not np.isfinite(fitted.predict_effect(data.X)).all():
-            return None, "it gave effects that are not finite", time.perf_counter() - start
+            fitted, message = None, "it gave effects that are not finite"
     except Exception as error:
-        return None, f"{type(error).__name__}: {error}", time.perf_counter() - start
-    return fitted, "", time.perf_counter() - start
+        fitted, message = None, f"{type(error).__name__}: {error}"
+    return MemberFit(fitted, message, time.perf_counter() - start + shared_seconds)
 
 
 class Ensemble(CateEstimator):
@@ -144,30 +169,38 @@ class Ensemble(CateEstimator):
         """Fit the members and weigh them."""
         members = self.resolve_members(data)
         tasks = []
-        shared_seconds = []
         for name, member in members:
             own = {
                 declared.name: nuisances[f"{name}/{declared.name}"]
                 for declared in member.declare_nuisances(data, seed)
             }
-            shared_seconds.append(sum(fit.seconds for fit in own.values()))
             member.set_params(random_state=seed, n_jobs=1)
-            tasks.append((member, data, own, seed))
-        results = run_tasks(_fit_member, tasks, n_jobs=self.n_jobs)
+            tasks.append((member, data, own, seed, sum(fit.seconds for fit in own.values())))
+        results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs)
+        self.combine({name: fit for (name, _), fit in zip(members, results, strict=True)}, data)
+
+    def fit_from_members(self, data: TrialData, fits: Mapping[str, MemberFit], seed: int) -> Self:
+        """Fit from members fitted elsewhere, by the names of `resolve_members`."""
+        self.n_features_in_ = data.X.shape[1]
+        self.seed_ = seed
+        self.trial_data_ = data
+        self.combine(fits, data)
+        return self
+
+    def combine(self, fits: Mapping[str, MemberFit], data: TrialData) -> None:
+        """Weigh the members that could be fitted."""
         self.members_: dict[str, CateEstimator] = {}
         self.failures_: dict[str, str] = {}
         self.seconds_: dict[str, float] = {}
-        for (name, _), (fitted, message, seconds), shared in zip(
-            members, results, shared_seconds, strict=True
-        ):
-            self.seconds_[name] = seconds + shared
-            if fitted is None:
-                self.failures_[name] = message
-                warnings.warn(f"member {name} failed: {message}", TauhatWarning, stacklevel=2)
+        for name, fit in fits.items():
+            self.seconds_[name] = fit.seconds
+            if fit.estimator is None:
+                self.failures_[name] = fit.message
+                warnings.warn(f"member {name} failed: {fit.message}", TauhatWarning, stacklevel=3)
                 continue
             # Workers return copies of the data; keep one.
-            fitted.trial_data_ = data
-            self.members_[name] = fitted
+            fit.estimator.trial_data_ = data
+            self.members_[name] = fit.estimator
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
         names = list(self.members_)

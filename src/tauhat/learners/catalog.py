@@ -8,10 +8,13 @@ from typing import Any
 
 from tauhat.base import OutcomeModel
 from tauhat.errors import TrialError
-from tauhat.estimator import CateEstimator
+from tauhat.cate_estimator import CateEstimator
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
+from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
 from tauhat.learners.dr import DRLearner
+from tauhat.learners.effect_boosting import EffectBoosting
+from tauhat.learners.gamm import AdditiveMixedEffect
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
@@ -22,6 +25,7 @@ from tauhat.outcome.bart import BART, MixedBART
 from tauhat.outcome.boosting import BoostedTrees
 from tauhat.outcome.elastic_net import ElasticNetModel
 from tauhat.outcome.forest import RandomForest
+from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.outcome.stacked import StackedModel
 
@@ -35,6 +39,7 @@ OUTCOME_MODELS: dict[str, tuple[Callable[[], OutcomeModel], str]] = {
     "Stacked": (StackedModel, "stack of elastic net, forest, boosting and AGLM"),
     "LMM": (LinearMixedModel, "linear mixed model with a random cluster intercept"),
     "BART-RE": (MixedBART, "BART with a random cluster intercept"),
+    "GAMM": (AdditiveMixedModel, "additive mixed model with a random cluster intercept"),
 }
 
 #: Meta-learners by letter.
@@ -49,6 +54,12 @@ META_LEARNERS: dict[str, tuple[Callable[[OutcomeModel], CateEstimator], str]] = 
 #: Estimators that are more than a letter and an outcome model.
 DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
     "LMM": (LinearMixedEffect, "linear mixed model, shrunken treatment-by-covariate interactions"),
+    "GAMM": (AdditiveMixedEffect, "additive mixed model whose effect is a sum of smooth curves"),
+    "BRM": (BayesianRidgeEffect, "Bayesian ridge mixed model on steps, products and random trees"),
+    "Effect-Boosting": (
+        EffectBoosting,
+        "boosting of the effect itself, the cluster intercept whitened away",
+    ),
     "BART-RE": (lambda: SLearner(MixedBART()), "S-learner on BART with a random cluster intercept"),
     "BCF": (
         lambda: BayesianCausalForest(random_intercept=False),

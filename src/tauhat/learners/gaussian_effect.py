@@ -11,7 +11,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.estimator import CateEstimator
+from tauhat.cate_estimator import CateEstimator
 from tauhat.nuisance import Nuisance
 from tauhat.numerics.mixed_model import MixedFit
 from tauhat.resampling import t_quantile
@@ -66,16 +66,15 @@ class GaussianEffect(CateEstimator):
         effect: FloatArray = self.effect_design(X) @ self.effect_coefficients_
         return effect
 
-    def effect_interval(
-        self, X: Any, *, level: float = 0.95, n_bootstrap: int = 40
-    ) -> tuple[FloatArray, FloatArray]:
-        r"""Pointwise interval of the effect from the mixed model itself.
+    def model_interval(self, X: Any, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+        r"""Pointwise interval of the effect from the mixed model alone.
 
         .. math:: \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}\sqrt{l' V l}
 
         with ``u`` randomized units, the effect's design row l and the posterior
         covariance V of its coefficients at the estimated variances. It is as
-        honest as the model: for a linear one, when the effect is linear.
+        honest as the model: for a linear one, when the effect is linear;
+        `effect_interval` allows for the model being wrong.
 
         Parameters
         ----------
@@ -83,8 +82,6 @@ class GaussianEffect(CateEstimator):
             Covariates with the columns of the fit, shape (k, p).
         level
             Nominal coverage for one person, averaged over persons.
-        n_bootstrap
-            Not used: nothing is refitted.
 
         Returns
         -------

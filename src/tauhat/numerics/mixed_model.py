@@ -189,6 +189,15 @@ class MixedModel:
             )
         return float(value), gradient
 
+    def deviance(self, log_ratios: FloatArray) -> float:
+        """Value of `objective`, without the cost of its gradient."""
+        root, _, rss, _, ratios = self._solve(log_ratios)
+        value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
+        value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
+        if self.has_clusters:
+            value += np.log1p(ratios[-1] * self.cluster_weight).sum()
+        return float(value)
+
     def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
         """Maximise the restricted likelihood (plus a log prior) over the variance ratios.
 

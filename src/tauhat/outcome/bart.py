@@ -15,7 +15,7 @@ from tauhat.outcome.tree_draws import TreeDraws
 
 # Growing from the root looks at every cutpoint of every column it is given: 15 s
 # for 1,000 columns, and as good on a random 100 of them for each tree.
-_MOST_COLUMNS_TO_GROW = 100
+MOST_COLUMNS_TO_GROW = 100
 
 
 class BART(StandardizedModel):
@@ -123,7 +123,7 @@ class BART(StandardizedModel):
             mean_forest_params={
                 "num_trees": self.n_trees,
                 "min_samples_leaf": max(1, min(5, (len(z) - 1) // 4)),
-                "num_features_subsample": min(X.shape[1], _MOST_COLUMNS_TO_GROW),
+                "num_features_subsample": min(X.shape[1], MOST_COLUMNS_TO_GROW),
             },
             random_effects_params={"model_spec": "intercept_only"},
             **grouping,

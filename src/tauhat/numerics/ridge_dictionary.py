@@ -1,0 +1,148 @@
+"""Feature blocks of the Bayesian ridge mixed model: steps, hinges, products, random trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.columns import column_scales
+from tauhat.numerics.seeds import derive_seed
+
+_FEWEST_VALUES = 3
+_MOST_FOR_PRODUCTS = 25
+
+
+@dataclass(frozen=True)
+class _RandomTree:
+    """Splits of a depth-3 tree: one column and cut for each of its 7 inner nodes."""
+
+    columns: IntArray
+    cuts: FloatArray
+
+    def leaves(self, X: FloatArray) -> IntArray:
+        """Leaf 0 to 7 of each row."""
+        node = np.zeros(len(X), dtype=np.int64)
+        rows = np.arange(len(X))
+        for _ in range(3):
+            right = X[rows, self.columns[node]] > self.cuts[node]
+            node = 2 * node + 1 + right
+        return node - 7
+
+
+@dataclass(frozen=True)
+class _Rotation:
+    """Centre, rotate to principal components and scale a block to unit total variance."""
+
+    centre: FloatArray
+    matrix: FloatArray
+
+    def apply(self, raw: FloatArray) -> FloatArray:
+        """Columns of the block at rows whose raw features are given."""
+        rotated: FloatArray = (raw - self.centre) @ self.matrix
+        return rotated
+
+
+def _rotation(raw: FloatArray, most: int) -> _Rotation:
+    n, q = raw.shape
+    centre = raw.mean(axis=0)
+    centred = raw - centre
+    # Eigenvectors of the smaller of the two Gram matrices.
+    if q <= n:
+        values, vectors = np.linalg.eigh(centred.T @ centred / n)
+    else:
+        values, left = np.linalg.eigh(centred @ centred.T / n)
+        vectors = centred.T @ left / np.sqrt(n * np.maximum(values, 1e-300))
+    kept = np.argsort(values)[::-1][:most]
+    kept = kept[values[kept] > 1e-10 * max(values.max(), 1e-300)]
+    total = values[kept].sum()
+    return _Rotation(centre, vectors[:, kept] / np.sqrt(total if total > 0 else 1.0))
+
+
+class RidgeDictionary:
+    """Blocks of features learned on training rows and replayed on new ones.
+
+    Every block is centred on the training rows and scaled so that coefficients
+    of variance 1 give a function of average variance 1.
+
+    Parameters
+    ----------
+    X
+        Covariates of the training rows, shape (n, p).
+    seed
+        Seed of the random trees.
+    n_trees
+        Number of random trees.
+
+    Attributes
+    ----------
+    names
+        "linear", "additive", "products" and "trees", as far as the covariates
+        allow them.
+    """
+
+    def __init__(self, X: FloatArray, seed: int, n_trees: int = 60) -> None:
+        self.mean, self.scale = column_scales(X)
+        self.varying = np.flatnonzero(np.ptp(X, axis=0) > 0)
+        Z = self._standardise(X)
+        values = [len(np.unique(X[:, j])) for j in self.varying]
+        self.continuous = [k for k, count in enumerate(values) if count >= _FEWEST_VALUES]
+        deciles = np.arange(1, 10) / 10
+        self.steps = [np.unique(np.quantile(Z[:, k], deciles)) for k in self.continuous]
+        hinges = np.array([0.2, 0.4, 0.6, 0.8])
+        self.hinges = [np.unique(np.quantile(Z[:, k], hinges)) for k in self.continuous]
+        self.trees = self._draw_trees(Z, seed, n_trees) if Z.shape[1] else []
+        raw = self._raw(Z)
+        limits = {"linear": len(Z), "additive": 40, "products": 40, "trees": 50}
+        self.rotations = {
+            name: _rotation(block, min(limits[name], len(Z) - 1))
+            for name, block in raw.items()
+            if block.shape[1]
+        }
+        self.rotations = {
+            name: rotation for name, rotation in self.rotations.items() if rotation.matrix.shape[1]
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """Blocks that exist."""
+        return list(self.rotations)
+
+    def blocks(self, X: FloatArray) -> dict[str, FloatArray]:
+        """Columns of every block at any rows, shape (k, q) each."""
+        raw = self._raw(self._standardise(X))
+        return {name: rotation.apply(raw[name]) for name, rotation in self.rotations.items()}
+
+    def _standardise(self, X: FloatArray) -> FloatArray:
+        standardised: FloatArray = ((X - self.mean) / self.scale)[:, self.varying]
+        return standardised
+
+    def _draw_trees(self, Z: FloatArray, seed: int, n_trees: int) -> list[_RandomTree]:
+        rng = np.random.default_rng(derive_seed(seed, "dictionary trees"))
+        trees = []
+        ordered = np.sort(Z, axis=0)
+        for _ in range(n_trees):
+            columns = rng.integers(Z.shape[1], size=7)
+            places = rng.uniform(0.15, 0.85, size=7)
+            cuts = ordered[(places * (len(Z) - 1)).astype(int), columns]
+            trees.append(_RandomTree(columns.astype(np.int64), cuts))
+        return trees
+
+    def _raw(self, Z: FloatArray) -> dict[str, FloatArray]:
+        n = len(Z)
+        additive = [np.zeros((n, 0))]
+        for k, steps, hinges in zip(self.continuous, self.steps, self.hinges, strict=True):
+            x = Z[:, [k]]
+            additive += [(x > steps).astype(np.float64), np.maximum(x - hinges, 0)]
+        # With many covariates their pairs would swamp the other blocks.
+        pairs = np.triu_indices(min(Z.shape[1], _MOST_FOR_PRODUCTS), 1)
+        indicators = [np.zeros((n, 0))]
+        for tree in self.trees:
+            indicators.append(np.eye(8)[tree.leaves(Z)])
+        return {
+            "linear": Z,
+            "additive": np.hstack(additive),
+            "products": Z[:, pairs[0]] * Z[:, pairs[1]],
+            "trees": np.hstack(indicators),
+        }

@@ -1,0 +1,223 @@
+"""Posterior of a Gaussian mixed model with ridge blocks for outcome and effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.columns import column_scales
+from tauhat.numerics.mixed_model import MixedModel, Penalty
+from tauhat.numerics.ridge_dictionary import RidgeDictionary
+from tauhat.numerics.seeds import derive_seed
+
+#: Scales of the half-t priors on standard deviations over the residual's.
+OUTCOME_SCALES = {"linear": 1.0, "additive": 1.0, "products": 0.7, "trees": 0.7}
+EFFECT_SCALES = {"linear": 0.5, "additive": 0.5, "products": 0.4, "trees": 0.5}
+CLUSTER_SCALE = 0.7
+_DEGREES = 3.0
+
+
+@dataclass(frozen=True)
+class RidgePosterior:
+    """Draws of the effect's coefficients.
+
+    Attributes
+    ----------
+    dictionary
+        Features of the effect.
+    effect_draws_
+        Draws of level and block coefficients, shape (draws, 1 + q).
+    log_ratio_draws
+        Draws of log variance ratios by chain, shape (chains, draws, blocks).
+    between_cluster, residual
+        Draws of the variances, in squared units of the outcome, shape (draws,).
+    acceptance
+        Share of accepted proposals of each chain, shape (chains,).
+    """
+
+    dictionary: RidgeDictionary
+    effect_draws_: FloatArray
+    log_ratio_draws: FloatArray
+    between_cluster: FloatArray
+    residual: FloatArray
+    acceptance: FloatArray
+
+    def effect_design(self, X: FloatArray) -> FloatArray:
+        """Level and blocks at any rows, shape (k, 1 + q)."""
+        blocks = self.dictionary.blocks(X)
+        return np.hstack([np.ones((len(X), 1)), *(blocks[name] for name in self.dictionary.names)])
+
+    def effect_draws(self, X: FloatArray) -> FloatArray:
+        """Draws of the effect, shape (draws, k)."""
+        draws: FloatArray = self.effect_draws_ @ self.effect_design(X).T
+        return draws
+
+
+def _prior_penalty(scales: FloatArray) -> Penalty:
+    """Minus twice the log prior of the log ratios, and its gradient."""
+
+    def penalty(log_ratios: FloatArray) -> tuple[float, FloatArray]:
+        scaled = np.exp(log_ratios) / (scales**2 * _DEGREES)
+        value = (_DEGREES + 1) * np.log1p(scaled).sum() - log_ratios.sum()
+        return float(value), (_DEGREES + 1) * scaled / (1 + scaled) - 1
+
+    return penalty
+
+
+def _mode_and_spread(model: MixedModel, scales: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Posterior mode of the log ratios and a root of the covariance around it."""
+    penalty = _prior_penalty(scales)
+    mode = model.fit(start=2 * np.log(0.3 * scales), penalty=penalty).log_ratios
+    d, step = len(mode), 0.05
+    hessian = np.empty((d, d))
+    for j in range(d):
+        slopes = []
+        for sign in (-1, 1):
+            moved = mode.copy()
+            moved[j] += sign * step
+            slopes.append(model.objective(moved)[1] + penalty(moved)[1])
+        hessian[j] = (slopes[1] - slopes[0]) / (2 * step)
+    values, vectors = np.linalg.eigh((hessian + hessian.T) / 4)
+    # A variance that the data leave open still has the prior's spread.
+    root: FloatArray = vectors / np.sqrt(np.clip(values, 0.15, None))
+    return mode, root
+
+
+def _chain(
+    model: MixedModel,
+    scales: FloatArray,
+    mode: FloatArray,
+    root: FloatArray,
+    seed: int,
+    burn_in: int,
+    draws: int,
+    thin: int,
+) -> tuple[list[FloatArray], float]:
+    """Random-walk Metropolis over the log ratios; the kept points and the acceptance rate."""
+    rng = np.random.default_rng(seed)
+    d = len(scales)
+    penalty = _prior_penalty(scales)
+
+    def density(x: FloatArray) -> float:
+        if np.abs(x).max() > 16:
+            return -np.inf
+        return -0.5 * (model.deviance(x) + penalty(x)[0])
+
+    point = np.clip(mode + root @ rng.normal(size=d), -15, 15)
+    current = density(point)
+    kept: list[FloatArray] = []
+    accepted = 0
+    for step in range(burn_in + draws * thin):
+        # Some long steps: the tail towards zero variance is longer than the Hessian says.
+        size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(d)
+        proposal = point + size * (root @ rng.normal(size=d))
+        candidate = density(proposal)
+        if np.log(rng.uniform()) < candidate - current:
+            point, current = proposal, candidate
+            accepted += step >= burn_in
+        if step >= burn_in and (step - burn_in) % thin == thin - 1:
+            kept.append(point.copy())
+    return kept, accepted / (draws * thin)
+
+
+def sample_ridge_posterior(
+    X: FloatArray,
+    y: FloatArray,
+    treatment: FloatArray | IntArray,
+    clusters: IntArray | None,
+    weight: FloatArray | None,
+    seed: int,
+    *,
+    n_chains: int = 4,
+    burn_in: int = 60,
+    draws: int = 100,
+    thin: int = 3,
+) -> RidgePosterior:
+    r"""Sample the Bayesian ridge mixed model.
+
+    .. math::
+        y = F\alpha + \sum_k Z_k u_k + (A - \tfrac12)\sum_k Z_k t_k + b_c + e
+
+    with flat priors on intercept, treatment and straight lines (a block of
+    their own with more than a tenth as many columns as rows), the blocks of
+    `RidgeDictionary` for outcome and effect,
+    normal coefficients whose standard deviations over the residual's have
+    half-t priors with 3 degrees of freedom, and Jeffreys' prior on the residual
+    variance, which is integrated out. Random-walk Metropolis moves over the log
+    variance ratios; coefficients are drawn exactly.
+
+    Parameters
+    ----------
+    X, y, treatment, clusters, weight
+        The trial, in canonical order.
+    seed
+        Seed.
+    n_chains, burn_in, draws, thin
+        Chains, discarded steps, kept draws of each chain, steps for each draw.
+
+    Returns
+    -------
+    RidgePosterior
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X, A = rng.normal(size=(300, 2)), rng.integers(0, 2, 300)
+    >>> y = A * (1 + X[:, 0]) + rng.normal(size=300)
+    >>> posterior = sample_ridge_posterior(X, y, A, None, None, 1, n_chains=1, draws=50)
+    >>> draws = posterior.effect_draws(np.array([[0.0, 0.0]]))
+    >>> bool(0.5 < draws.mean() < 1.5)
+    True
+    """
+    n, p = X.shape
+    scale_y = float(y.std()) or 1.0
+    outcome = (y - y.mean()) / scale_y
+    dictionary = RidgeDictionary(X, seed)
+    blocks = dictionary.blocks(X)
+    contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
+    fixed = np.hstack([np.ones((n, 1)), contrast])
+    outcome_names = [name for name in dictionary.names if name != "linear"]
+    if "linear" in dictionary.names:
+        if p > n / 10:
+            outcome_names = dictionary.names
+        else:
+            mean, scale = column_scales(blocks["linear"])
+            fixed = np.hstack([fixed, (blocks["linear"] - mean) / scale])
+    columns = [contrast * blocks[name] for name in dictionary.names]
+    columns += [blocks[name] for name in outcome_names]
+    scales = [EFFECT_SCALES[name] for name in dictionary.names]
+    scales += [OUTCOME_SCALES[name] for name in outcome_names]
+    if clusters is not None:
+        scales.append(CLUSTER_SCALE)
+    model = MixedModel(outcome, fixed, columns, clusters, weight)
+    effect = [1, *range(model.n_fixed, model.n_fixed + sum(blocks[k].shape[1] for k in blocks))]
+    chains, rates = [], []
+    mode, root = _mode_and_spread(model, np.array(scales))
+    for chain in range(n_chains):
+        own = derive_seed(seed, "chain", chain)
+        kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin)
+        chains.append(kept)
+        rates.append(rate)
+    rng = np.random.default_rng(derive_seed(seed, "coefficients"))
+    coefficients, between, residual = [], [], []
+    for point in (point for kept in chains for point in kept):
+        fit = model.at(point)
+        variance = fit.residual_variance * model.degrees_of_freedom
+        variance /= rng.chisquare(model.degrees_of_freedom)
+        noise = linalg.solve_triangular(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
+        draw = fit.coefficients + np.sqrt(variance) * noise
+        coefficients.append(draw[effect] * scale_y)
+        ratio = np.exp(point[-1]) if clusters is not None else 0.0
+        between.append(ratio * variance * scale_y**2)
+        residual.append(variance * scale_y**2)
+    return RidgePosterior(
+        dictionary=dictionary,
+        effect_draws_=np.array(coefficients),
+        log_ratio_draws=np.array(chains),
+        between_cluster=np.array(between),
+        residual=np.array(residual),
+        acceptance=np.array(rates),
+    )
