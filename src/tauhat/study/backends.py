@@ -1,0 +1,160 @@
+"""Where the units of a study run: this machine, a Dask cluster or a Ray cluster.
+
+Each backend hands out a bounded number of tasks at a time and yields results as
+they come, so that neither the driver nor the scheduler ever holds the study.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Literal, TypeVar
+
+import joblib
+
+from tauhat.study.plan import StudyError
+
+Backend = Literal["loky", "dask", "ray"]
+BACKENDS: Final = ("loky", "dask", "ray")
+Result = TypeVar("Result")
+Task = tuple[Any, ...]
+
+# Tasks waiting for each worker, so that none idles while its result travels.
+_AHEAD: Final = 2
+
+
+def results_as_they_come(
+    function: Callable[..., Result],
+    tasks: Iterable[Task],
+    *,
+    n_jobs: int = 1,
+    backend: str = "loky",
+    address: str | None = None,
+) -> Iterator[Result]:
+    """Results of ``function(*task)``, in the order in which they are ready.
+
+    Parameters
+    ----------
+    function
+        A function that workers can import.
+    tasks
+        Argument tuples; they are taken from the iterable as workers get free.
+    n_jobs
+        Worker processes on this machine; not used with a cluster's address.
+    backend
+        "loky" (processes of this machine), "dask" or "ray".
+    address
+        A running cluster: of Dask's scheduler (or ``DASK_SCHEDULER_ADDRESS``
+        in the environment), of Ray's head (or ``RAY_ADDRESS``). None starts
+        ``n_jobs`` workers here.
+
+    Yields
+    ------
+    object
+        One result a task.
+
+    Raises
+    ------
+    StudyError
+        If the backend is unknown or not installed.
+
+    Examples
+    --------
+    >>> sorted(results_as_they_come(pow, [(2, 3), (3, 2)]))
+    [8, 9]
+    """
+    if backend not in BACKENDS:
+        raise StudyError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if n_jobs < 1:
+        raise StudyError(f"the number of jobs must be at least 1, got {n_jobs}")
+    if backend == "dask":
+        return _dask(function, iter(tasks), n_jobs, address)
+    if backend == "ray":
+        return _ray(function, iter(tasks), n_jobs, address)
+    if address is not None:
+        raise StudyError("an address needs the backend dask or ray")
+    return _local(function, iter(tasks), n_jobs)
+
+
+def _local(function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int) -> Iterator[Result]:
+    if n_jobs == 1:
+        yield from itertools.starmap(function, tasks)
+        return
+    parallel = joblib.Parallel(
+        n_jobs=n_jobs,
+        backend="loky",
+        batch_size=1,
+        pre_dispatch=_AHEAD * n_jobs,
+        return_as="generator_unordered",
+    )
+    yield from parallel(joblib.delayed(function)(*task) for task in tasks)
+
+
+def _dask(
+    function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int, address: str | None
+) -> Iterator[Result]:
+    distributed = _imported("distributed", "dask")
+    with contextlib.ExitStack() as stack:
+        cluster: Any = address
+        if address is None and "DASK_SCHEDULER_ADDRESS" not in os.environ:
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=n_jobs,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        client = stack.enter_context(distributed.Client(cluster))
+        cores = sum(client.ncores().values()) or n_jobs
+        futures = distributed.as_completed()
+        for task in itertools.islice(tasks, _AHEAD * cores):
+            futures.add(client.submit(function, *task, pure=False))
+        for future in futures:
+            result = future.result()
+            future.release()
+            for task in itertools.islice(tasks, 1):
+                futures.add(client.submit(function, *task, pure=False))
+            yield result
+
+
+def _ray(
+    function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int, address: str | None
+) -> Iterator[Result]:
+    ray = _imported("ray", "ray")
+    mine = not ray.is_initialized()
+    if mine:
+        here: dict[str, Any] = {"num_cpus": n_jobs, "include_dashboard": False}
+        elsewhere = address is not None or "RAY_ADDRESS" in os.environ
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if elsewhere else here),
+        )
+    try:
+        remote = ray.remote(num_cpus=1)(function)
+        cores = max(int(ray.cluster_resources().get("CPU", n_jobs)), 1)
+        pending = [remote.remote(*task) for task in itertools.islice(tasks, _AHEAD * cores)]
+        while pending:
+            ready, pending = ray.wait(pending, num_returns=1)
+            result = ray.get(ready[0])
+            pending += [remote.remote(*task) for task in itertools.islice(tasks, 1)]
+            yield result
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _imported(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise StudyError(
+            f"the backend {extra} is not installed: pip install 'tauhat[{extra}]' ({error})"
+        ) from error
