@@ -112,6 +112,16 @@ def test_scale_of_the_weights_does_not_matter_but_their_ratio_does(model):
     assert np.abs(plain - first).max() > 0.02
 
 
+@pytest.mark.parametrize("ratio", [4.0, 100.0])
+def test_weights_pull_towards_the_heavy_rows(model, ratio):
+    X, _, clusters, signal = make_data(300)
+    hidden = np.random.default_rng(1).normal(size=300)
+    weight = np.where(hidden > 0, ratio, 1.0)
+    model.fit(X, signal + hidden, clusters=clusters, sample_weight=weight)
+    wanted = np.average(signal + hidden, weights=weight)
+    assert model.predict(X).mean() == pytest.approx(wanted, abs=0.15)
+
+
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 20])
 def test_few_rows(model, n):
     X, y, clusters, _ = make_data(n, p=3)
@@ -150,6 +160,18 @@ def test_a_thousand_columns(model):
         predicted = model.fit(X, 3 * y, clusters=clusters).predict(X)
     assert predicted.shape == (40,)
     assert np.isfinite(predicted).all()
+
+
+def test_reduced_is_unfitted_and_no_dearer(model):
+    X, y, clusters, _ = make_data(40)
+    model.fit(X, y, clusters=clusters)
+    reduced = model.reduced()
+    assert type(reduced) is type(model)
+    assert not hasattr(reduced, "location_")
+    for name, value in reduced.get_params(deep=False).items():
+        given = getattr(model, name)
+        assert value == given or value < given
+    assert BART().reduced().get_params() != BART().get_params()
 
 
 def test_inputs_are_not_changed(model):

@@ -12,8 +12,8 @@ from stochtree import BCFModel
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.convergence import effective_sample_size, r_hat
 from tauhat.numerics.seeds import derive_seed
@@ -31,7 +31,9 @@ class BayesianCausalForest(CateEstimator):
 
     (Hahn, Murray and Carvalho 2020). The propensity is known and not among the
     covariates. The intercept :math:`b` never enters an effect: for anyone, in a
-    seen cluster or a new one, the effect is :math:`\tau_0 + \tau(x)`.
+    seen cluster or a new one, the effect is :math:`\tau_0 + \tau(x)`. Unequal
+    weights are honoured by a systematic sample of the rows of each arm with
+    probabilities in proportion to them.
 
     Parameters
     ----------
@@ -115,10 +117,13 @@ class BayesianCausalForest(CateEstimator):
         self.scale_ = float(data.y.std())
         y = np.round((data.y - location) / self.scale_, DIGITS)
         groups = identified_groups(data.clusters) if self.random_intercept else None
-        engine = self._sample(data, y, groups, derive_seed(seed, "bcf"))
+        rows = weighted_rows(data, derive_seed(seed, "weights"))
+        engine = self._sample(data, y, groups, rows, derive_seed(seed, "bcf"))
         self.tree_draws_ = TreeDraws(
             engine.forest_container_tau, self.n_effect_trees, leaf_constant=False
         )
+        # The engine gives its variances and its constant on y's scale, trees and intercepts not.
+        self.tree_scale_ = self.scale_ * float(engine.y_std)
         self.constant_draws_ = self.scale_ * np.asarray(engine.tau_0_samples[0], dtype=np.float64)
         self.sigma_draws_ = self.scale_ * np.sqrt(engine.global_var_samples)
         traces = {
@@ -129,8 +134,9 @@ class BayesianCausalForest(CateEstimator):
         }
         if groups is not None:
             effects, variance = intercept_draws(engine)
-            self.cluster_effects_ = self.scale_ * effects.mean(axis=0)
-            traces["between-cluster variance"] = self.scale_**2 * variance
+            self.cluster_effects_ = np.zeros(data.n_units)
+            self.cluster_effects_[np.unique(groups[rows])] = self.tree_scale_ * effects.mean(axis=0)
+            traces["between-cluster variance"] = self.tree_scale_**2 * variance
             self.variance_components_ = VarianceComponents(
                 between_cluster=float(traces["between-cluster variance"].mean()),
                 residual=float((self.sigma_draws_**2).mean()),
@@ -138,10 +144,9 @@ class BayesianCausalForest(CateEstimator):
         self.convergence_ = self._measure(traces)
 
     def _sample(
-        self, data: TrialData, y: FloatArray, groups: IntArray | None, seed: int
+        self, data: TrialData, y: FloatArray, groups: IntArray | None, rows: IntArray, seed: int
     ) -> BCFModel:
-        grouping = {} if groups is None else {"rfx_group_ids_train": groups}
-        weight = data.sample_weight
+        grouping = {} if groups is None else {"rfx_group_ids_train": groups[rows]}
         leaf = {
             # Arms of very few persons must still be able to split.
             "min_samples_leaf": max(1, min(5, (data.n - 1) // 4)),
@@ -149,11 +154,10 @@ class BayesianCausalForest(CateEstimator):
         }
         engine = BCFModel()
         engine.sample(
-            X_train=self.columns_.apply(data.X),
-            Z_train=data.treatment.astype(np.float64),
-            y_train=y,
-            propensity_train=data.propensity,
-            observation_weights=None if weight is None else weight / weight.mean(),
+            X_train=self.columns_.apply(data.X[rows]),
+            Z_train=data.treatment[rows].astype(np.float64),
+            y_train=y[rows],
+            propensity_train=data.propensity[rows],
             num_gfr=self.n_grow,
             num_burnin=self.n_burn_in,
             num_mcmc=self.n_draws,
@@ -161,7 +165,8 @@ class BayesianCausalForest(CateEstimator):
                 "random_seed": seed,
                 "num_threads": 1,
                 "num_chains": self.n_chains,
-                "standardize": False,
+                # Without it the chains explode when the mean is not zero to the last digit.
+                "standardize": True,
                 "propensity_covariate": "none",
             },
             prognostic_forest_params={"num_trees": self.n_outcome_trees, **leaf},
@@ -186,7 +191,7 @@ class BayesianCausalForest(CateEstimator):
 
     def _draws_at(self, X: FloatArray) -> FloatArray:
         trees = self.tree_draws_.predict(self.columns_.apply(X))
-        draws: FloatArray = self.constant_draws_[:, None] + self.scale_ * trees
+        draws: FloatArray = self.constant_draws_[:, None] + self.tree_scale_ * trees
         return draws
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
@@ -218,3 +223,36 @@ class BayesianCausalForest(CateEstimator):
             n_draws=min(self.n_draws, 60),
         )
         return copy
+
+
+def weighted_rows(data: TrialData, seed: int) -> IntArray:
+    """Rows to learn from: all of them, or a systematic sample when weights are unequal.
+
+    The engine cannot be given weights: they enter its trees as variances, its
+    constant effect and its intercepts not at all, and its chains then drift
+    without end. Each arm keeps its number of rows; a row comes up as often as
+    its share of the arm's weight says, rounded up or down.
+
+    Parameters
+    ----------
+    data
+        The trial.
+    seed
+        Seed of the sample's start, the same in both arms.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Row numbers in rising order.
+    """
+    weight = data.sample_weight
+    if weight is None or np.ptp(weight) <= 1e-9 * weight.mean():
+        return np.arange(data.n)
+    start = np.random.default_rng(seed).random()
+    chosen = []
+    for arm in (0, 1):
+        members = np.flatnonzero(data.treatment == arm)
+        upper = np.cumsum(weight[members])
+        points = (start + np.arange(len(members))) / len(members) * upper[-1]
+        chosen.append(members[np.searchsorted(upper, points)])
+    return np.sort(np.concatenate(chosen))

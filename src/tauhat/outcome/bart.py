@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import clone
 from stochtree import BARTModel
 
 from tauhat._typing import FloatArray, IntArray
@@ -105,12 +106,22 @@ class BART(StandardizedModel):
         self.sigma_draws_ = np.full(self.n_chains * self.n_draws, self.scale_)
         if len(z) < 3:
             return None
-        grouping = {} if groups is None else {"rfx_group_ids_train": groups}
+        # The engine's own weights enter the trees as variances, against its manual, and the
+        # random intercepts not at all. Multiplied through by the root of the weight, the
+        # model has equal variances: y = root * f(x) + root * b + e.
+        root = None
+        if sample_weight is not None and np.ptp(sample_weight) > 1e-9:
+            root = np.sqrt(sample_weight)[:, None]
+            z = z * root[:, 0]
+        grouping: dict[str, Any] = {}
+        if groups is not None:
+            basis = np.ones((len(z), 1)) if root is None else root
+            grouping = {"rfx_group_ids_train": groups, "rfx_basis_train": basis}
         engine = BARTModel()
         engine.sample(
             X_train=X,
             y_train=z,
-            observation_weights=sample_weight,
+            leaf_basis_train=root,
             num_gfr=self.n_grow,
             num_burnin=self.n_burn_in,
             num_mcmc=self.n_draws,
@@ -125,12 +136,24 @@ class BART(StandardizedModel):
                 "min_samples_leaf": max(1, min(5, (len(z) - 1) // 4)),
                 "num_features_subsample": min(X.shape[1], MOST_COLUMNS_TO_GROW),
             },
-            random_effects_params={"model_spec": "intercept_only"},
+            random_effects_params={"model_spec": "custom"},
             **grouping,
         )
-        self.tree_draws_ = TreeDraws(engine.forest_container_mean, self.n_trees, leaf_constant=True)
+        self.tree_draws_ = TreeDraws(
+            engine.forest_container_mean, self.n_trees, leaf_constant=root is None
+        )
         self.sigma_draws_ = self.scale_ * np.sqrt(engine.global_var_samples)
         return engine
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy with at most two short chains."""
+        copy: Self = clone(self)
+        copy.set_params(
+            n_chains=min(self.n_chains, 2),
+            n_burn_in=min(self.n_burn_in, 20),
+            n_draws=min(self.n_draws, 30),
+        )
+        return copy
 
     def predict_draws(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the expected outcome at an average cluster.

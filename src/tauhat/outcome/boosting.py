@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import lightgbm
 import numpy as np
+from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.folds import cluster_folds
@@ -147,6 +148,12 @@ class BoostedTrees(StandardizedModel):
             if done - best >= self.patience:
                 break
         return best
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy that chooses its rounds with three folds."""
+        copy: Self = clone(self)
+        copy.set_params(n_folds=min(self.n_folds, 3))
+        return copy
 
     def _predict_standardized(self, X: FloatArray) -> FloatArray:
         if self.booster_ is None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
 
-# In fewer rows than this a row may lie in every tree's sample.
+# In fewer rows than this a row may lie in every tree's sample, as heavy rows do.
 _FEWEST_FOR_OUT_OF_BAG = 10
 
 
@@ -70,9 +71,15 @@ class RandomForest(StandardizedModel):
             min_samples_leaf=min(self.min_samples_leaf, max(1, len(z) // 4)),
             max_features=ceil(self.max_features * X.shape[1]),
             n_jobs=1,
-            oob_score=len(z) >= _FEWEST_FOR_OUT_OF_BAG,
+            oob_score=len(z) >= _FEWEST_FOR_OUT_OF_BAG and sample_weight is None,
             random_state=derive_seed(resolve_seed(self.random_state), "random forest"),
         ).fit(X, z, sample_weight=sample_weight)
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy with at most 60 trees."""
+        copy: Self = clone(self)
+        copy.set_params(n_estimators=min(self.n_estimators, 60))
+        return copy
 
     def _predict_standardized(self, X: FloatArray) -> FloatArray:
         predicted: FloatArray = self.forest_.predict(X)
@@ -82,7 +89,7 @@ class RandomForest(StandardizedModel):
     def oob_prediction_(self) -> FloatArray:
         """Prediction of each training row by the trees that did not draw it, shape (n,).
 
-        Missing (an ``AttributeError``) with fewer than ten rows and for a
-        constant outcome.
+        Missing (an ``AttributeError``) with fewer than ten rows, with weights
+        and for a constant outcome.
         """
         return self.location_ + self.scale_ * np.asarray(self.forest_.oob_prediction_)
