@@ -135,6 +135,18 @@ def test_unequal_arms_compare_slopes_with_separate_variances():
     assert block.joint(assigned)[0] == pytest.approx(expected**2, rel=1e-6)
 
 
+def test_a_column_constant_within_an_arm_says_nothing_about_slopes():
+    rng = np.random.default_rng(4)
+    arm = np.repeat([0, 1], [12, 8])
+    binary = np.r_[np.ones(3), np.zeros(17)]
+    columns = np.column_stack([binary - binary.mean(), rng.normal(size=20)])
+    block = ClusterLevelBlock(rng.normal(size=20), columns, arm, np.zeros(20, int), np.ones(20))
+    assigned = arm[None, :].astype(float)
+    assert abs(block.each(assigned, columns)[0, 0]) < 1e-3
+    assert abs(block.each(assigned, columns)[0, 1]) > 1e-3
+    assert np.isfinite(block.joint(assigned)).all()
+
+
 def test_cluster_weights_favour_clusters_with_precise_means():
     outcome = np.random.default_rng(0).normal(size=20)
     variance = np.r_[np.full(10, 0.01), np.full(10, 5.0)]

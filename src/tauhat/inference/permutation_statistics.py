@@ -211,6 +211,8 @@ class ClusterLevelBlock:
         weight, outcome = self._root**2, self._outcome / self._root
         squares = (weight[:, None, None] * columns[:, :, None] * columns[:, None, :]).reshape(m, -1)
         weighted = weight[:, None] * columns
+        # A column that does not vary within an arm gets a slope of 0 with a huge variance there.
+        ridge = 1e-8 * np.diag(np.maximum((weighted * columns).sum(axis=0), 1e-300))
         difference: FloatArray = np.zeros((len(assigned), q))
         variance: FloatArray = np.zeros((len(assigned), q, q))
         for members, sign in ((assigned, 1.0), (1 - assigned, -1.0)):
@@ -220,10 +222,10 @@ class ClusterLevelBlock:
             gram = (members @ squares).reshape(-1, q, q)
             gram -= total[:, None, None] * mean[:, :, None] * mean[:, None, :]
             cross = members @ (weighted * outcome[:, None]) - (total * center)[:, None] * mean
-            slope = _solve(gram, cross)
+            inverse = np.linalg.inv(gram + ridge)
+            slope = np.einsum("kij,kj->ki", inverse, cross)
             left = members @ (weight * outcome**2) - total * center**2 - (slope * cross).sum(axis=1)
             residual = np.maximum(left, 0.0) / np.maximum(members.sum(axis=1) - q - 1, 1)
-            inverse = np.linalg.pinv(gram, rcond=1e-9, hermitian=True)
             variance += inverse * residual[:, None, None]
             difference += sign * slope
         return difference, variance
