@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
-from tauhat.estimator import CateEstimator
 from tauhat.nuisance import fit_nuisances, pick
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
@@ -28,8 +28,8 @@ Design = Literal["individual", "cluster"]
 DEFAULT_MODEL = "CBA"
 #: Models of ``models="quick"``: one of each family, cheap enough for a first look.
 QUICK_MODELS: Mapping[Design, tuple[str, ...]] = {
-    "individual": ("T-Linear", "X-RF", "CF-DML-linear"),
-    "cluster": ("LMM", "X-RF", "CF-DML-linear"),
+    "individual": ("T-Linear", "X-Boosting", "CF-DML-linear"),
+    "cluster": ("LMM", "X-Boosting", "CF-DML-linear"),
 }
 
 
@@ -81,7 +81,7 @@ def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
     Examples
     --------
     >>> model_names("quick", "cluster")
-    ('LMM', 'X-RF', 'CF-DML-linear')
+    ('LMM', 'X-Boosting', 'CF-DML-linear')
     """
     names = (models,) if isinstance(models, str) else tuple(models)
     if names == ("default",):

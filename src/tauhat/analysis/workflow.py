@@ -14,6 +14,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.analysis.models import (
+    QUICK_MODELS,
     FittedModels,
     agreement_table,
     fit_models,
@@ -22,9 +23,9 @@ from tauhat.analysis.models import (
     variance_table,
 )
 from tauhat.analysis.record import run_record
+from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.design_check import DesignCheck
-from tauhat.estimator import CateEstimator
 from tauhat.files import write_files
 from tauhat.inference.average_effects import AverageEffects, average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
@@ -38,7 +39,7 @@ from tauhat.trial import Trial
 
 Progress = Callable[[str, int, int], None]
 
-N_BOOTSTRAP = 40
+N_BOOTSTRAP, N_BOOTSTRAP_QUICK = 40, 20
 SYNTHETIC = (
     "This trial was made up by a computer in the likeness of a published one. "
     "Nothing here is a finding about people."
@@ -303,7 +304,8 @@ def analyze(
         effect = fitted.reported.predict_effect(X)
         table, agreement = models_table(fitted, X), agreement_table(fitted, X)
     with clock.step("intervals", "making intervals"):
-        lower, upper = fitted.reported.effect_interval(X, level=level, n_bootstrap=N_BOOTSTRAP)
+        refits = N_BOOTSTRAP_QUICK if names == QUICK_MODELS[trial.design] else N_BOOTSTRAP
+        lower, upper = fitted.reported.effect_interval(X, level=level, n_bootstrap=refits)
     effects = _effects_table(trial, effect, lower, upper)
     return Analysis(
         trial=trial,
@@ -315,7 +317,7 @@ def analyze(
         models=table,
         agreement=agreement,
         variance_components=variance_table(fitted),
-        interval=_interval_method(fitted.reported, trial, level),
+        interval=_interval_method(fitted.reported, trial, level, refits),
         model=fitted.reported,
         reported_model=fitted.name,
         reported_text=_reported_text(fitted),
@@ -347,7 +349,9 @@ def _effects_table(
     return table
 
 
-def _interval_method(model: CateEstimator, trial: Trial, level: float) -> IntervalMethod:
+def _interval_method(
+    model: CateEstimator, trial: Trial, level: float, refits: int
+) -> IntervalMethod:
     if model.has_draws:
         return IntervalMethod("quantiles of the posterior draws", level, True)
     if type(model).effect_interval is not CateEstimator.effect_interval:
@@ -355,7 +359,7 @@ def _interval_method(model: CateEstimator, trial: Trial, level: float) -> Interv
     unit = "persons" if trial.clusters is None else "whole clusters"
     within = "arm" if trial.blocks is None else "arm and block"
     return IntervalMethod(
-        f"bootstrap of {unit} within {within}, {N_BOOTSTRAP} refits at reduced settings",
+        f"bootstrap of {unit} within {within}, {refits} refits at reduced settings",
         level,
         True,
     )
