@@ -36,8 +36,17 @@ INDIVIDUAL_LIBRARY = (
     "CF-DML-linear",
     "CF-DML-forest",
 )
-#: Members for a cluster trial: every family that keeps the effect of a cluster-level treatment.
-CLUSTER_LIBRARY = ("LMM", "BART-RE", "BCF-RE", "X-LMM", "X-RF", "X-Boosting", "CF-DML-linear")
+#: Members for a cluster trial: one of each family that keeps the effect of a cluster-level
+#: treatment.
+CLUSTER_LIBRARY = (
+    "LMM",
+    "GAMM",
+    "BART-RE",
+    "BCF-RE",
+    "BRM",
+    "Effect-Boosting",
+    "CF-DML-linear",
+)
 
 
 def default_members(data: TrialData) -> list[tuple[str, CateEstimator]]:

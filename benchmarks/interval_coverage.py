@@ -1,0 +1,74 @@
+"""Coverage and width of ``effect_interval`` over simulated trials, with Monte Carlo errors.
+
+Usage: python benchmarks/interval_coverage.py --draws 6 --models LMM GAMM
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+
+import tauhat as th
+from tauhat.numerics.seeds import derive_seed
+from tauhat.simulate import scenario
+
+CLUSTER = ["c1", "c2", "c3", "c4", "c5", "c6"]
+INDIVIDUAL = ["linear", "slightly-nonlinear", "highly-nonlinear", "pd-l1"]
+
+
+def one_trial(name: str, replicate: int, models: list[str], persons: int) -> list[dict]:
+    """Coverage, width and error of each model in one simulated trial."""
+    design = scenario(name)
+    seed = derive_seed(20261121, name, replicate)
+    n = None if name in CLUSTER else 250
+    trial = design.draw(n, seed)
+    test = design.population(persons, derive_seed(seed, "test"))
+    rows = []
+    reference = None
+    for model in models:
+        start = time.process_time()
+        fitted = th.estimator(model, random_state=1).fit(*trial)
+        if reference is not None:
+            # One posterior serves every model: it depends on the trial and the seed only.
+            fitted.reference_posterior_ = reference
+        low, high = fitted.effect_interval(test.X)
+        reference = getattr(fitted, "reference_posterior_", reference)
+        effect = fitted.effect(test.X)
+        tau = np.asarray(test.tau)
+        rows.append(
+            {
+                "scenario": name,
+                "model": model,
+                "coverage": np.mean((low <= tau) & (tau <= high)),
+                "width": np.mean(high - low),
+                "rmse": np.sqrt(np.mean((effect - tau) ** 2)),
+                "seconds": time.process_time() - start,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--persons", type=int, default=1000)
+    parser.add_argument("--models", nargs="+", default=["LMM", "GAMM", "BRM"])
+    parser.add_argument("--scenarios", nargs="+", default=CLUSTER + INDIVIDUAL)
+    options = parser.parse_args()
+    rows = []
+    for name in options.scenarios:
+        for replicate in range(options.draws):
+            rows += one_trial(name, replicate, options.models, options.persons)
+    table = pd.DataFrame(rows)
+    grouped = table.groupby(["scenario", "model"], sort=False)
+    summary = grouped.mean(numeric_only=True)
+    summary.insert(1, "coverage se", grouped.coverage.sem())
+    print(f"Nominal 95 %, {options.draws} trials a scenario, {options.persons} new persons each")
+    print(summary.round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Every registered estimator passes the common suite."""
+
+import pytest
+
+import tauhat as th
+from tauhat.learners.catalog import outcome_model, single_estimator
+from tauhat.testing import CHECKS, Subject, check_cate_estimator
+
+ENSEMBLES = ("CBA", "Stacked-X")
+SINGLES = [name for name in th.estimator_names() if name not in ENSEMBLES]
+
+
+@pytest.mark.parametrize("name", SINGLES)
+def test_single_estimator(name):
+    check_cate_estimator(th.estimator(name))
+
+
+def test_consensus_of_quick_members():
+    members = [(name, single_estimator(name)) for name in ("LMM", "T-Linear", "X-LMM", "GAMM")]
+    check_cate_estimator(th.estimator("CBA").set_params(members=members))
+
+
+def test_stacked_x_of_quick_members():
+    members = [(name, outcome_model(name)) for name in ("LMM", "Linear", "GAMM")]
+    check_cate_estimator(th.estimator("Stacked-X").set_params(members=members))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENSEMBLES)
+def test_ensemble_of_its_default_members(name):
+    check_cate_estimator(th.estimator(name))
+
+
+class Broken(type(th.estimator("LMM"))):
+    """Adds the mean outcome of the rows it is asked about: depends on the company."""
+
+    def predict_effect(self, X):
+        return super().predict_effect(X) + X.mean()
+
+
+def test_the_suite_finds_an_estimator_that_depends_on_the_company():
+    with pytest.raises(AssertionError, match="Broken fails check_effect_shape"):
+        check_cate_estimator(Broken())
+
+
+class Labelled(type(th.estimator("LMM"))):
+    """Learns from the order of the rows: cluster effects by position."""
+
+    def fit(self, X, y, treatment=None, clusters=None, **others):
+        self.first_ = float(y[0])
+        return super().fit(X, y, treatment, clusters, **others)
+
+    def predict_effect(self, X):
+        return super().predict_effect(X) + self.first_
+
+
+def test_the_suite_finds_an_estimator_that_depends_on_the_row_order():
+    names = [check.__name__ for check in CHECKS]
+    check = CHECKS[names.index("check_row_order_and_labels")]
+    with pytest.raises(AssertionError):
+        check(Subject(Labelled()))
