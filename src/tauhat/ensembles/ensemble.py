@@ -14,9 +14,9 @@ import pandas as pd
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
+from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning
-from tauhat.cate_estimator import CateEstimator
 from tauhat.learners.catalog import single_estimator
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.learners.catalog import outcome_model
 from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit

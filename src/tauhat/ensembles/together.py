@@ -11,10 +11,10 @@ from typing import Any
 from joblib import hash as joblib_hash
 from sklearn.base import clone
 
+from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member
 from tauhat.errors import TauhatWarning
-from tauhat.cate_estimator import CateEstimator
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.parallel import run_tasks
 
