@@ -1,0 +1,120 @@
+"""Accuracy of any estimators on the six reference cluster designs, drawn afresh."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.numerics.seeds import derive_seed
+from tauhat.parallel import run_tasks
+from tauhat.registry import estimator
+from tauhat.simulate import CLUSTER_DESIGNS, ClusterTrial, rmse, rod, srmse
+
+DESIGNS = {f"c{k}": ClusterTrial(**s) for k, s in enumerate(CLUSTER_DESIGNS.values(), start=1)}
+DEFAULT = ("MERF", "GPBoost", "MEGB", "MERT-Boosting", "REEM-Boosting", "Additive-Boosting")
+N_TEST = 1000
+
+
+def one_fit(name: str, design: str, draw: int, seed: int) -> dict[str, Any]:
+    """Score one estimator on one draw; test persons are from new clusters."""
+    scenario = DESIGNS[design]
+    own_seed = derive_seed(seed, design, draw)
+    trial = scenario.draw(random_state=own_seed)
+    test = scenario.population(N_TEST, random_state=own_seed)
+    start = time.process_time()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = estimator(name, random_state=draw).fit(*trial)
+    effect = fitted.effect(test.X)
+    seconds = time.process_time() - start
+    null = float(np.std(test.tau)) < 1e-9
+    parts = getattr(fitted, "variance_components_", None)
+    return {
+        "learner": name,
+        "design": design,
+        "draw": draw,
+        "rmse": rmse(effect, test.tau),
+        "srmse": np.nan if null else srmse(effect, test.tau),
+        "rod": np.nan if null else rod(effect, test.tau),
+        "ate": float(effect.mean() - test.tau.mean()),
+        "between": np.nan if parts is None else parts.between_cluster / scenario.icc,
+        "residual": np.nan if parts is None else parts.residual / (1 - scenario.icc),
+        "between_total": np.nan if parts is None else parts.between_cluster,
+        "icc": scenario.icc,
+        "warned": any("effect" in str(w.message) for w in caught),
+        "seconds": seconds,
+    }
+
+
+def mean_se(values: pd.Series) -> str:
+    """Mean with its Monte Carlo standard error."""
+    values = values.dropna()
+    if values.empty:
+        return "-"
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return f"{values.mean():.3f} ({error:.3f})"
+
+
+def summary(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables of sRMSE, ATE error and the rest, one row a learner."""
+    varied = scores[scores.design != "c1"]
+    by = scores.pivot_table(
+        index="learner", columns="design", values=["rmse", "srmse", "ate"],
+        aggfunc=mean_se, sort=False,
+    )  # fmt: skip
+    accuracy = pd.DataFrame(index=pd.unique(scores.learner))
+    for design in sorted(scores.design.unique()):
+        value = "rmse" if design == "c1" else "srmse"
+        label = "null RMSE" if design == "c1" else f"sRMSE {design}"
+        accuracy[label] = by[value][design]
+    # The designs are fixed: only the draws within them are random.
+    cells = varied.groupby(["learner", "design"]).srmse.agg(["mean", "var", "count"]).reset_index()
+    grouped = cells.groupby("learner")
+    mean = grouped["mean"].mean()
+    variance = (cells["var"] / cells["count"]).groupby(cells.learner).sum() / grouped.size() ** 2
+    accuracy["mean sRMSE"] = [
+        f"{mean[k]:.3f} ({np.sqrt(variance[k]):.3f})" if k in mean else "-" for k in accuracy.index
+    ]
+    accuracy["RoD"] = varied.groupby("learner").rod.apply(mean_se)
+    centre = by["ate"].reindex(accuracy.index).add_prefix("ATE error ")
+    totals = scores.groupby("learner")
+    other = pd.DataFrame(index=accuracy.index)
+    other["sum b / truth"] = (totals.between_total.mean() / totals.icc.mean()).round(3)
+    other["mean b / truth"] = totals.between.apply(mean_se)
+    other["mean e / truth"] = totals.residual.apply(mean_se)
+    other["warned"] = totals.warned.mean().round(2)
+    other["CPU s"] = totals.seconds.mean().round(2)
+    return {"accuracy": accuracy, "average effect": centre, "variances and cost": other}
+
+
+def main() -> None:
+    """Run and print the tables; all scores go to a CSV file if one is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--learners", default=",".join(DEFAULT), help="registry names, by comma")
+    parser.add_argument("--designs", default=",".join(DESIGNS))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--csv")
+    options = parser.parse_args()
+    tasks = [
+        (name, design, draw, options.seed)
+        for design in options.designs.split(",")
+        for draw in range(options.draws)
+        for name in options.learners.split(",")
+    ]
+    scores = pd.DataFrame(run_tasks(one_fit, tasks, n_jobs=options.jobs))
+    if options.csv:
+        scores.to_csv(options.csv, index=False)
+    with pd.option_context("display.width", 250, "display.max_columns", 30):
+        for title, table in summary(scores).items():
+            print(f"\n{title}: mean (Monte Carlo SE)\n{table.to_string()}")
+
+
+if __name__ == "__main__":
+    main()
