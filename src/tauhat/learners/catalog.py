@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from tauhat.base import OutcomeModel
-from tauhat.errors import TrialError
 from tauhat.cate_estimator import CateEstimator
+from tauhat.errors import TrialError
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
@@ -16,6 +16,7 @@ from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
 from tauhat.learners.gamm import AdditiveMixedEffect
 from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.mixed_s import MixedEffectsLearner
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
@@ -26,7 +27,13 @@ from tauhat.outcome.boosting import BoostedTrees
 from tauhat.outcome.elastic_net import ElasticNetModel
 from tauhat.outcome.forest import RandomForest
 from tauhat.outcome.gamm import AdditiveMixedModel
+from tauhat.outcome.gpboost import GPBoost
 from tauhat.outcome.linear_mixed import LinearMixedModel
+from tauhat.outcome.megb import MEGB
+from tauhat.outcome.merf import MERF
+from tauhat.outcome.mermboost import AdditiveBoosting
+from tauhat.outcome.mert_boosting import MERTBoosting
+from tauhat.outcome.reem_boosting import REEMBoosting
 from tauhat.outcome.stacked import StackedModel
 
 #: Outcome models by the word that follows the letter of a meta-learner.
@@ -40,6 +47,12 @@ OUTCOME_MODELS: dict[str, tuple[Callable[[], OutcomeModel], str]] = {
     "LMM": (LinearMixedModel, "linear mixed model with a random cluster intercept"),
     "BART-RE": (MixedBART, "BART with a random cluster intercept"),
     "GAMM": (AdditiveMixedModel, "additive mixed model with a random cluster intercept"),
+    "MERF": (MERF, "random forest with a random cluster intercept"),
+    "GPBoost": (GPBoost, "GPBoost's trees with a random cluster intercept"),
+    "MEGB": (MEGB, "boosted trees with a random cluster intercept, EM"),
+    "MERT-Boosting": (MERTBoosting, "boosted trees with an EM step at every tree"),
+    "REEM-Boosting": (REEMBoosting, "boosted trees with a random cluster intercept, REML"),
+    "Additive-Boosting": (AdditiveBoosting, "boosted curves with a projected random intercept"),
 }
 
 #: Meta-learners by letter.
@@ -76,6 +89,38 @@ DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
     "CF-DML-forest": (
         lambda: CausalForest(outcome_model=RandomForest()),
         "causal forest on residuals of a random forest",
+    ),
+    "MERF": (
+        lambda: MixedEffectsLearner(MERF(linear_part=True), MERF(min_samples_leaf=15)),
+        "X-learner on mixed-effects random forests",
+    ),
+    "GPBoost": (
+        lambda: MixedEffectsLearner(GPBoost(linear_part=True), GPBoost()),
+        "X-learner on GPBoost",
+    ),
+    "MEGB": (
+        lambda: MixedEffectsLearner(MEGB(linear_part=True), MEGB()),
+        "X-learner on mixed-effects boosting by EM",
+    ),
+    "MERT-Boosting": (
+        lambda: MixedEffectsLearner(MERTBoosting(linear_part=True), MERTBoosting()),
+        "X-learner on boosting with an EM step at every tree",
+    ),
+    "REEM-Boosting": (
+        lambda: MixedEffectsLearner(REEMBoosting(linear_part=True), REEMBoosting()),
+        "X-learner on mixed-effects boosting by REML",
+    ),
+    "Additive-Boosting": (
+        lambda: MixedEffectsLearner(AdditiveBoosting()),
+        "X-learner on boosted curves with a projected random intercept",
+    ),
+    "MERF-textbook": (
+        lambda: MixedEffectsLearner(MERF(), form="textbook"),
+        "plain S-learner on a mixed-effects forest, which loses part of the effect",
+    ),
+    "GPBoost-textbook": (
+        lambda: MixedEffectsLearner(GPBoost(), form="textbook"),
+        "plain S-learner on GPBoost, which loses part of the effect",
     ),
 }
 
