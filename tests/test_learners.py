@@ -119,7 +119,7 @@ def test_linear_mixed_intervals_cover_a_linear_effect():
     for seed in range(60):
         X, y, A, clusters, tau = clustered(m=20, size=15, seed=seed)
         model = LinearMixedEffect().fit(X, y, treatment=A, clusters=clusters)
-        low, high = model.effect_interval(X)
+        low, high = model.model_interval(X)
         covered.append(np.mean((low <= tau) & (tau <= high)))
     # 60 trials with a standard deviation of about .12: a standard error of .016.
     assert 0.90 < np.mean(covered) <= 1.0

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tauhat._typing import FloatArray
+from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, validate_trial
 from tauhat.errors import DesignError, TrialError
-from tauhat.estimator import CateEstimator
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.reading import read_table
 from tauhat.trial import Trial

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.cate_estimator import CateEstimator
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
 from tauhat.errors import TrialError
-from tauhat.estimator import CateEstimator
 from tauhat.provenance import table_sha256
 from tauhat.reading import MAX_COLUMNS, as_pandas
 from tauhat.roles import (
