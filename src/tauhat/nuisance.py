@@ -40,6 +40,9 @@ class Nuisance:
         a model that never saw the row's fold (whole clusters).
     seed
         Seed of the model and of the folds, the same for equal regressions.
+    features_of
+        Model for which the features of an S-learner are made: a part of a
+        composite takes those of the composite. None means ``model``.
     """
 
     name: str
@@ -48,6 +51,12 @@ class Nuisance:
     with_treatment: bool = False
     n_folds: int = 0
     seed: int = 0
+    features_of: OutcomeModel | None = None
+
+    @property
+    def feature_model(self) -> OutcomeModel:
+        """Model whose kind decides on the features of an S-learner."""
+        return self.model if self.features_of is None else self.features_of
 
     @property
     def key(self) -> str:
@@ -57,6 +66,7 @@ class Nuisance:
             self.model.get_params(deep=True),
             self.arm,
             self.with_treatment,
+            self.with_treatment and self.feature_model.needs_interactions,
             self.n_folds,
             self.seed,
         )
@@ -134,7 +144,7 @@ def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeMo
     part = data.take(rows)
     features = part.X
     if nuisance.with_treatment:
-        features = treatment_features(part.X, part.treatment, nuisance.model)
+        features = treatment_features(part.X, part.treatment, nuisance.feature_model)
     model: OutcomeModel = clone(nuisance.model)
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=derive_seed(nuisance.seed, "model"))
@@ -168,7 +178,10 @@ def fit_without_fold(nuisance: Nuisance, data: TrialData, fold: int) -> FloatArr
     X = data.X[folds == fold]
     if nuisance.with_treatment:
         return np.column_stack(
-            [model.predict(treatment_features(X, arm, model)) for arm in (0.0, 1.0)]
+            [
+                model.predict(treatment_features(X, arm, nuisance.feature_model))
+                for arm in (0.0, 1.0)
+            ]
         )
     return model.predict(X)[:, None]
 
@@ -208,6 +221,7 @@ def _with_components(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
                         nuisance.with_treatment,
                         folds,
                         nuisance.seed,
+                        nuisance.model,
                     )
                 )
     return flat

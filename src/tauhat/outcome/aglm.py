@@ -40,8 +40,9 @@ class AGLMModel(StandardizedModel):
     encoding
         "jump", "continuous" (ramps) or "l-variable" (changes of slope).
     n_bins
-        Most bins of a covariate, of equal frequency. On the individual scenarios 20 are
-        as accurate as 100 and three times as fast.
+        Most bins of a covariate, of equal frequency, of five rows or more. At
+        250 and 750 rows and 10 covariates 25 are as accurate as 50 or 100 and
+        3 and 30 times as fast.
     l1_ratio
         Share of the lasso in the elastic-net penalty.
     n_folds
@@ -62,9 +63,9 @@ class AGLMModel(StandardizedModel):
     Examples
     --------
     >>> x = np.random.default_rng(1).uniform(-1, 1, size=(300, 2))
-    >>> model = AGLMModel(random_state=1).fit(x, 1.0 * (x[:, 0] > 0.2))
+    >>> model = AGLMModel(random_state=1).fit(x, 3.0 + (x[:, 0] > 0.2))
     >>> model.predict(np.array([[0.0, 0.0], [0.4, 0.0]])).round(1).tolist()
-    [0.0, 1.0]
+    [3.0, 4.0]
     """
 
     needs_interactions: ClassVar[bool] = True
@@ -124,7 +125,8 @@ class AGLMModel(StandardizedModel):
             if breaks is None or len(breaks) < 3:
                 continue
             if self.encoding == "jump":
-                columns.append(jump_dummies(X[:, j], breaks[1:]))
+                # A step at the largest value would belong to that one row.
+                columns.append(jump_dummies(X[:, j], breaks[1:-1]))
             elif self.encoding == "continuous":
                 columns.append(continuous_dummies(X[:, j], breaks))
             else:

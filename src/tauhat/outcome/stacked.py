@@ -20,6 +20,9 @@ from tauhat.outcome.forest import RandomForest
 
 Weights = Literal["ols", "convex", "nnls"]
 
+# With fewer, a free regression on the members' predictions comes near to interpolating.
+_FEWEST_ROWS_A_MEMBER = 5
+
 
 class StackedModel(OutcomeModel):
     r"""Outcome model that weighs the predictions of others.
@@ -38,7 +41,8 @@ class StackedModel(OutcomeModel):
     weights
         "ols": least squares with intercept, the second paper's. "nnls": weights
         not negative, with intercept. "convex": weights not negative that sum to
-        one, no intercept.
+        one, no intercept; used in place of the other two when there are fewer
+        than five rows a member.
     n_folds
         Folds of the cross-fitting.
     random_state
@@ -139,7 +143,10 @@ class StackedModel(OutcomeModel):
         self
         """
         self.models_ = list(models)
-        self.intercept_, self.weights_ = level_one(out_of_fold, y, self.weights, sample_weight)
+        weights = self.weights
+        if weights in ("ols", "nnls") and len(y) < _FEWEST_ROWS_A_MEMBER * len(models):
+            weights = "convex"
+        self.intercept_, self.weights_ = level_one(out_of_fold, y, weights, sample_weight)
         return self
 
     def predict(self, X: FloatArray) -> FloatArray:
@@ -207,21 +214,24 @@ def level_one(
     Examples
     --------
     >>> P = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0], [3.0, 1.0]])
-    >>> intercept, weights = level_one(P, 1 + 2 * P[:, 0], "ols")
+    >>> intercept, weights = level_one(P, 1 + 2 * P[:, 0] - P[:, 1], "ols")
     >>> round(intercept, 6), weights.round(6).tolist()
-    (1.0, [2.0, 0.0])
+    (1.0, [2.0, -1.0])
     """
     if weights not in ("ols", "nnls", "convex"):
         raise ValueError(f"weights must be 'ols', 'nnls' or 'convex', got {weights!r}")
     root = np.ones(len(y)) if sample_weight is None else np.sqrt(sample_weight)
+    mean = float(np.average(y, weights=root**2))
     if weights == "convex":
+        # Weights that sum to one do not change when all move by the mean of the outcome.
+        moved = (predictions - mean) * root[:, None]
         # A heavy row of ones holds the sum at one; it is then made exact.
-        heavy = 1e4 * max(float(np.abs(predictions).max()), 1e-12) * np.sqrt(len(y))
-        design = np.vstack([predictions * root[:, None], np.full(predictions.shape[1], heavy)])
-        found, _ = nnls(design, np.r_[y * root, heavy], maxiter=100 * predictions.shape[1])
+        heavy = 1e4 * max(float(np.abs(moved).max()), 1e-12) * np.sqrt(len(y))
+        design = np.vstack([moved, np.full(predictions.shape[1], heavy)])
+        target = np.r_[(y - mean) * root, heavy]
+        found, _ = nnls(design, target, maxiter=100 * predictions.shape[1])
         return 0.0, found / found.sum()
     centre = np.average(predictions, axis=0, weights=root**2)
-    mean = float(np.average(y, weights=root**2))
     design = (predictions - centre) * root[:, None]
     target = (y - mean) * root
     if weights == "ols":
