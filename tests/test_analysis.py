@@ -12,9 +12,9 @@ from tauhat import nuisance
 from tauhat.analysis import Analysis, Source, analyze, workflow
 from tauhat.analysis import models as analysis_models
 from tauhat.analysis.models import fit_models, model_names
+from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.errors import TauhatWarning, TrialError
-from tauhat.estimator import CateEstimator
 from tauhat.numerics.kendall import kendall_tau
 from tauhat.registry import estimator
 from tauhat.trial import Trial

@@ -23,6 +23,7 @@ from tauhat.cli.settings import read_config
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.registry import estimator
+from tauhat.report import plots
 from tauhat.trial import Trial
 
 NAMES = ["report.html", "effects.csv", "run.json"]
@@ -79,8 +80,10 @@ def trial_csv(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def few_refits(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few refits, and no drawing: tests/test_report.py looks at the figures."""
     monkeypatch.setattr(workflow, "N_BOOTSTRAP", 5)
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
 
 
 def effects_of(out: Path) -> pd.DataFrame:
@@ -604,7 +607,8 @@ def interrupt(words: Sequence[str], number: signal.Signals, after: str) -> tuple
     for line in process.stderr:
         seen += line
         if after in line:
-            process.send_signal(number)
+            # As a terminal does: to the workers as well.
+            os.killpg(process.pid, number)
             break
     _, rest = process.communicate(timeout=60)
     return process.returncode, seen + rest, process.pid
@@ -612,18 +616,22 @@ def interrupt(words: Sequence[str], number: signal.Signals, after: str) -> tuple
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize(
-    ("number", "jobs", "code"),
-    [(signal.SIGINT, "1", 130), (signal.SIGINT, "2", 130), (signal.SIGTERM, "2", 143)],
+    ("number", "jobs", "after", "code"),
+    [
+        (signal.SIGINT, "1", "fitting the models", 130),
+        (signal.SIGINT, "2", "making intervals", 130),
+        (signal.SIGTERM, "2", "making intervals", 143),
+    ],
     ids=["ctrl-c", "ctrl-c with workers", "terminated with workers"],
 )
 def test_interruption_half_way_leaves_no_file_and_no_process(
-    number: signal.Signals, jobs: str, code: int, tmp_path: Path
+    number: signal.Signals, jobs: str, after: str, code: int, tmp_path: Path
 ) -> None:
     file = tmp_path / "t.csv"
-    small_trial(clusters=60, size=40).to_csv(file, index=False)
+    small_trial(clusters=40, size=30).to_csv(file, index=False)
     out = tmp_path / "deep" / "out"
     words = arguments(file, out, models="X-RF,X-Boosting,LMM", jobs=jobs)
-    returned, said, session = interrupt(words, number, "fitting the models")
+    returned, said, session = interrupt(words, number, after)
     assert returned == code, said
     assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"
     assert "Traceback" not in said

@@ -1,5 +1,6 @@
 """The workflow: from a trial to its report."""
 
-from tauhat.analysis.workflow import Analysis, IntervalMethod, Source, analyze
+from tauhat.analysis.result import Analysis, IntervalMethod
+from tauhat.analysis.workflow import Source, analyze
 
 __all__ = ["Analysis", "IntervalMethod", "Source", "analyze"]

@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat.inference.average_effects import Estimate
 
 if TYPE_CHECKING:
-    from tauhat.analysis.workflow import Analysis
+    from tauhat.analysis.result import Analysis
     from tauhat.trial import Trial
 
 QUANTILES = ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95")

@@ -271,5 +271,7 @@ def _complain(error: Exception | str, code: int) -> int:
 
 
 def _interrupted(code: int) -> int:
-    print("tauhat: interrupted; no results were written", file=sys.stderr)
+    study = _arguments[:1] == ["study"]
+    left = "every finished unit is stored" if study else "no results were written"
+    print(f"tauhat: interrupted; {left}", file=sys.stderr)
     return code

@@ -10,6 +10,7 @@ from typing import Any
 from tauhat.analysis import Analysis, Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import plain, records
+from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.progress import progress_display
 from tauhat.cli.settings import Settings
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
@@ -108,7 +109,12 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     assert settings.level is not None
     assert settings.jobs is not None
     assert settings.out is not None
-    with progress_display() as progress:
+    with progress_display() as display:
+
+        def progress(step: str, done: int, total: int) -> None:
+            raise_if_interrupted()
+            display(step, done, total)
+
         analysis = analyze(
             trial,
             models=settings.models,

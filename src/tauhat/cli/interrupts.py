@@ -13,24 +13,41 @@ class Terminated(BaseException):
     """The process was asked to end by SIGTERM."""
 
 
+_received: list[int] = []
+
+
 @contextmanager
 def clean_interrupts() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that ``finally`` blocks run; stop workers on the way."""
+    """Turn both signals into exceptions, so that ``finally`` blocks run; stop workers on the way.
+
+    In a thread that is not the main one, signals are left as they are.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+    def receive(number: int, frame: FrameType | None) -> None:
+        _received.append(number)
+        raise_if_interrupted()
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    _received.clear()
+    before = {s: signal.signal(s, receive) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+        # A compiled library may have swallowed the exception.
+        raise_if_interrupted()
     except (KeyboardInterrupt, Terminated):
         stop_workers()
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def raise_if_interrupted() -> None:
+    """Raise the exception of a signal that was received."""
+    if _received:
+        raise Terminated if _received[0] == signal.SIGTERM else KeyboardInterrupt
 
 
 def stop_workers() -> None:

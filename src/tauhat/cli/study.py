@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from tauhat.cli.interrupts import Terminated
 from tauhat.cli.settings import available_cores
 
 if TYPE_CHECKING:
@@ -81,11 +80,8 @@ def run(
             replicates=replicates,
             on_progress=display,
         )
-    except (KeyboardInterrupt, Terminated):
+    finally:
         display.end()
-        print(f"Stopped: every finished unit is in {out}; run it again to go on.", file=sys.stderr)
-        raise
-    display.end()
     failures = f", {len(study.failures)} failures" if len(study.failures) else ""
     print(f"{study.n_units} of {study.plan.n_units} units{failures}: {out}")
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from tauhat.design_check import DesignCheck
 from tauhat.files import printable
 from tauhat.registry import describe_estimator, estimator_names
-from tauhat.report.numbers import MINUS, format_p, format_percent
+from tauhat.report.numbers import MINUS, bare_p, format_p, format_percent
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
 
 WIDTH_OF_A_LOG = 100
@@ -67,7 +67,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
                 scale(effect["estimate"]),
                 scale(effect["se"]),
                 scale.interval(effect["lower"], effect["upper"]),
-                _bare_p(effect["p_value"]),
+                bare_p(effect["p_value"]),
             )
     console.print(effects)
     console.print()
@@ -94,10 +94,6 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print()
     for path in paths:
         console.print(_text(str(path)), soft_wrap=True)
-
-
-def _bare_p(p_value: float) -> str:
-    return format_p(p_value).removeprefix("p ").removeprefix("= ")
 
 
 def print_check(check: DesignCheck) -> None:

@@ -56,6 +56,19 @@ def format_p(p_value: float | None) -> str:
     return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
 
 
+def bare_p(p_value: float | None) -> str:
+    """A p-value as it stands in a column of p-values.
+
+    Examples
+    --------
+    >>> bare_p(0.0214), bare_p(0.00004), bare_p(None)
+    ('0.021', '< 0.001', '–')
+    """
+    if p_value is None or math.isnan(p_value):
+        return "–"
+    return format_p(p_value).removeprefix("p ").removeprefix("= ")
+
+
 def format_percent(share: float) -> str:
     """A share in percent; shares of a few percent keep one decimal.
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from tauhat.files import printable
-from tauhat.report import sections
+from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.numbers import format_p, format_percent
 from tauhat.report.plots import shorten
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
@@ -80,11 +80,11 @@ def build_view(data: ReportInput) -> ReportView:
         sections.design_section(data),
         sections.average_section(data),
         sections.heterogeneity_section(data),
-        sections.distribution_section(data),
-        sections.modifier_section(data),
-        sections.models_section(data),
-        sections.variance_section(data),
-        sections.reading_section(),
+        effect_sections.distribution_section(data),
+        effect_sections.modifier_section(data),
+        model_sections.models_section(data),
+        model_sections.variance_section(data),
+        sections.reading_section(run),
         sections.limits_section(data),
         sections.made_section(data),
     ]

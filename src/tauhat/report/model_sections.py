@@ -1,0 +1,121 @@
+"""Sections on the models: weights, agreement, variance components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tauhat.report import plots
+from tauhat.report.numbers import format_fixed, format_percent
+from tauhat.report.parts import average_interval, cell
+from tauhat.report.text import agreement_words, scale_of, use_of
+from tauhat.report.view import FigureView, ReportInput, Section, TableView
+
+
+def models_section(data: ReportInput) -> Section:
+    """The models, their weights, and how far they agree."""
+    run = data.run
+    scale = scale_of(run)
+    rows = [
+        [
+            model["name"],
+            use_of(model),
+            "–" if model["weight"] is None else format_percent(model["weight"]),
+            scale(model["mean_effect"]),
+            scale(model["sd_effect"]),
+            "–" if model["seconds"] is None else f"{model['seconds']:.1f}",
+        ]
+        for model in run["models"]
+    ]
+    figures = [_means_figure(data)]
+    agreement = run["agreement"]
+    paragraphs = [run["reported_model"]["text"]]
+    if agreement:
+        figures.append(_agreement_figure(run))
+        paragraphs.append(
+            f"The models agree {agreement_words(agreement['mean'])} on who has the larger effect: "
+            f"their mean Kendall correlation is {agreement['mean']:.2f} (1: the same order of "
+            "persons; 0: unrelated). A model that is left out is not wrong; it disagrees."
+        )
+    failures = [f"{m['name']} failed: {cell(m['failure'])}" for m in run["models"] if m["failure"]]
+    return Section(
+        "models",
+        "The models and how far they agree",
+        paragraphs=paragraphs,
+        items=failures,
+        figures=figures,
+        tables=[
+            TableView(
+                "Models",
+                ["Model", "Use", "Weight", "Mean effect", "SD of effects", "Seconds"],
+                rows,
+                numeric_from=2,
+            )
+        ],
+    )
+
+
+def _means_figure(data: ReportInput) -> FigureView:
+    run = data.run
+    scale = scale_of(run)
+    fitted = [m for m in run["models"] if not m["failure"]]
+    dots = [plots.Interval(m["name"], m["mean_effect"], np.nan, np.nan) for m in fitted]
+    figure = plots.interval_figure(
+        dots,
+        axis_label=f"Mean of the estimated effects on {run['roles']['outcome']}",
+        average=average_interval(data),
+    )
+    return FigureView(
+        plots.to_data_uri(figure),
+        "Mean estimated effect of each model: "
+        + "; ".join(f"{m['name']} {scale(m['mean_effect'])}" for m in fitted)
+        + ".",
+        "Mean estimated effect of each model, against the model-robust average effect and its "
+        "interval (orange). A model far outside misses the average.",
+    )
+
+
+def _agreement_figure(run: Mapping[str, Any]) -> FigureView:
+    agreement = run["agreement"]
+    names = agreement["models"]
+    kept = {m["name"]: bool(m["kept"]) for m in run["models"]}
+    matrix = np.array(agreement["kendall"], dtype=np.float64)
+    order = np.argsort(-matrix.mean(axis=1), kind="stable")
+    figure = plots.agreement_figure(
+        [names[i] for i in order],
+        matrix[np.ix_(order, order)],
+        [kept.get(names[i], False) for i in order],
+    )
+    off_diagonal = matrix[~np.eye(len(names), dtype=bool)]
+    return FigureView(
+        plots.to_data_uri(figure),
+        f"Kendall correlations between {len(names)} models, from "
+        f"{format_fixed(float(off_diagonal.min()), 2)} to "
+        f"{format_fixed(float(off_diagonal.max()), 2)}, mean {agreement['mean']:.2f}.",
+        "Kendall correlations between the models' effects, the most agreeable first. "
+        "Bold: kept by the ensemble; grey: left out.",
+    )
+
+
+def variance_section(data: ReportInput) -> Section | None:
+    """Between- and within-cluster variance, from the models that have them."""
+    components: Sequence[Mapping[str, Any]] = data.run["variance_components"]
+    if not components:
+        return None
+    rows = [
+        [c["model"], *(cell(float(c[k])) for k in ("between_cluster", "residual", "icc"))]
+        for c in components
+    ]
+    return Section(
+        "variance",
+        "Differences between clusters",
+        paragraphs=[
+            "Variance of the outcome that the covariates do not explain, between clusters and "
+            "within them, and the intracluster correlation (the share between clusters)."
+        ],
+        tables=[
+            TableView("Variance components", ["Model", "Between", "Within", "ICC"], rows),
+        ],
+    )

@@ -1,0 +1,49 @@
+"""Pieces that several sections of the report use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.report import plots
+from tauhat.report.view import ReportInput, TableView
+
+LONGEST_CELL = 120
+
+
+def axis_label(data: ReportInput) -> str:
+    """What the effect axes measure."""
+    return f"Effect on {data.run['roles']['outcome']}"
+
+
+def average_interval(data: ReportInput) -> plots.Interval:
+    """The individual-average effect, to be drawn behind other figures."""
+    effect = data.run["average_effect"]["individual"]
+    return plots.Interval("average", effect["estimate"], effect["lower"], effect["upper"])
+
+
+def cell(value: Any) -> str:
+    """A value of a table as short text.
+
+    Examples
+    --------
+    >>> cell(0.123456), cell(None), cell("a")
+    ('0.123', '–', 'a')
+    """
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.3g}".replace("-", "−")
+    text = str(value)
+    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+
+
+def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = None) -> TableView:
+    """A data frame as a table of the page."""
+    rows = [[cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    headers = [str(name).replace("_", " ").capitalize() for name in frame.columns]
+    return TableView(caption, headers, rows, len(headers) if numeric_from is None else numeric_from)
