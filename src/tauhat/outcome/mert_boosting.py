@@ -9,7 +9,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.em import RandomIntercept
-from tauhat.outcome.mixed_boosting import BoostedInterceptModel
+from tauhat.outcome.mixed_boosting import BoostedInterceptModel, lightgbm_rows
 
 
 class MERTBoosting(BoostedInterceptModel):
@@ -136,15 +136,15 @@ class _Path:
             None if alone else codes, self.weight, X[rows] if model.projection else None
         )
         self.last = self.random.start(self.z)
-        settings = model._parameters(len(rows), seed)
-        self.learn = lightgbm.Dataset(X[rows], self.z, weight=self.weight)
-        self.booster = lightgbm.Booster(settings, self.learn)
+        self.settings = model._parameters(len(rows), seed)
+        self.learn = lightgbm_rows(X[rows], self.z, self.weight, self.settings)
+        self.booster = lightgbm.Booster(self.settings, self.learn)
         self.target: FloatArray | None = None
 
     def watch(self, X: FloatArray, z: FloatArray, weight: FloatArray) -> None:
         """Measure the error on these rows after every tree."""
         self.target, self.out_weight = z - self.mean, weight
-        out = lightgbm.Dataset(X, self.target, weight=weight, reference=self.learn)
+        out = lightgbm_rows(X, self.target, weight, self.settings, self.learn)
         self.booster.add_valid(out, "out")
 
     def _gradient(self, fitted: FloatArray, _: lightgbm.Dataset) -> tuple[FloatArray, FloatArray]:

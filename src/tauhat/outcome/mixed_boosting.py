@@ -166,9 +166,20 @@ class AlternatingBoosting(BoostedInterceptModel):
         target = z - last.effects[random.clusters]
         self.booster_ = None
         if self.n_rounds_ > 0:
-            rows = lightgbm.Dataset(X, target, weight=random.weight)
+            rows = lightgbm_rows(X, target, random.weight, parameters)
             self.booster_ = lightgbm.train(parameters, rows, self.n_rounds_)
         return self._predict_fixed_part(X), held_out
+
+
+def lightgbm_rows(
+    X: FloatArray,
+    z: FloatArray,
+    weight: FloatArray,
+    parameters: dict[str, Any],
+    reference: lightgbm.Dataset | None = None,
+) -> lightgbm.Dataset:
+    """Rows for a booster; the settings must come here too, or small data lose every column."""
+    return lightgbm.Dataset(X, z, weight=weight, params=parameters, reference=reference)
 
 
 def cross_validated_boosting(
@@ -207,9 +218,9 @@ def cross_validated_boosting(
         if outside.all():
             return 0, held_out
         held_out[outside] = np.average(z[~outside], weights=weight[~outside])
-        learn = lightgbm.Dataset(X[~outside], z[~outside], weight=weight[~outside])
+        learn = lightgbm_rows(X[~outside], z[~outside], weight[~outside], parameters)
         booster = lightgbm.Booster(parameters, learn)
-        out = lightgbm.Dataset(X[outside], z[outside], weight=weight[outside], reference=learn)
+        out = lightgbm_rows(X[outside], z[outside], weight[outside], parameters, learn)
         booster.add_valid(out, "out")
         boosters.append((booster, outside, float(weight[outside].sum())))
     best_error, best = float(weight @ (z - held_out) ** 2), 0
