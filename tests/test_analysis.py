@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tauhat import nuisance
-from tauhat.analysis import Analysis, Source, analyze, workflow
+from tauhat.analysis import Analysis, Source, analyze
 from tauhat.analysis import models as analysis_models
 from tauhat.analysis.models import fit_models, model_names
 from tauhat.cate_estimator import CateEstimator
@@ -58,14 +58,12 @@ def trial_of(df: pd.DataFrame, **roles: Any) -> Trial:
 
 @pytest.fixture(scope="module")
 def analysis() -> Analysis:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, "N_BOOTSTRAP", 6)
-        return analyze(
-            trial_of(table()),
-            models=["LMM", "T-Linear", "X-Linear"],
-            random_state=1,
-            n_permutations=199,
-        )
+    return analyze(
+        trial_of(table()),
+        models=["LMM", "T-Linear", "X-Linear"],
+        random_state=1,
+        n_permutations=199,
+    )
 
 
 def test_effects_have_one_row_a_person_with_an_outcome(analysis: Analysis) -> None:
@@ -145,11 +143,9 @@ def test_same_seed_same_numbers_whatever_the_jobs_and_the_order_of_rows() -> Non
     df = table(clusters=12, size=12)
 
     def run(data: pd.DataFrame, **settings: Any) -> pd.DataFrame:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(workflow, "N_BOOTSTRAP", 4)
-            found = analyze(
-                trial_of(data), models=["T-Linear", "X-Linear"], n_permutations=99, **settings
-            )
+        found = analyze(
+            trial_of(data), models=["T-Linear", "X-Linear"], n_permutations=99, **settings
+        )
         return found.effects.set_index("person")[["effect", "lower", "upper"]]
 
     first = run(df, random_state=3)
@@ -225,7 +221,6 @@ def test_a_model_that_fails_is_left_out_and_named(monkeypatch: pytest.MonkeyPatc
         return Failing(**settings) if name == "X-RF" else original(name, **settings)
 
     monkeypatch.setattr(analysis_models, "estimator", with_failing)
-    monkeypatch.setattr(workflow, "N_BOOTSTRAP", 3)
     trial = trial_of(table(clusters=12, size=12))
     with pytest.warns(TauhatWarning, match="X-RF failed"):
         found = analyze(
@@ -274,8 +269,7 @@ def test_level_reaches_every_interval() -> None:
     assert individual.upper - individual.estimate < individual.se
 
 
-def test_progress_names_every_step_and_counts_the_refits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflow, "N_BOOTSTRAP", 3)
+def test_progress_names_every_step() -> None:
     seen: list[tuple[str, int, int]] = []
     analyze(
         trial_of(table(clusters=12, size=12)),
@@ -292,8 +286,8 @@ def test_progress_names_every_step_and_counts_the_refits(monkeypatch: pytest.Mon
         "fitting the models",
         "making intervals",
     ]
-    refits = [state[1:] for state in seen if state[0] == "making intervals"]
-    assert refits == [(0, 1), (1, 3), (2, 3), (3, 3)]
+    intervals = [state[1:] for state in seen if state[0] == "making intervals"]
+    assert intervals == [(0, 1), (1, 1)]
 
 
 def test_source_is_recorded() -> None:

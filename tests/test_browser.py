@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tauhat.analysis import analyze, workflow
+from tauhat.analysis import analyze
 from tauhat.datasets import make_tassh_like
 from tauhat.trial import Trial
 
@@ -149,11 +149,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cluster="clinic",
         covariates=[HOSTILE, "female", "education", "bmi", "sbp_0", "urban", "n_nurses"],
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, "N_BOOTSTRAP", 3)
-        analysis = analyze(
-            trial, models=["LMM", "T-Linear", "X-Linear"], random_state=1, n_permutations=99
-        )
+    analysis = analyze(
+        trial, models=["LMM", "T-Linear", "X-Linear"], random_state=1, n_permutations=99
+    )
     return analysis.report(tmp_path_factory.mktemp("page") / "report.html")
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.analysis import workflow
 from tauhat.cli import main
 from tauhat.cli.settings import read_config
 from tauhat.errors import TrialError
@@ -81,8 +80,7 @@ def trial_csv(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few refits, and no drawing: tests/test_report.py looks at the figures."""
-    monkeypatch.setattr(workflow, "N_BOOTSTRAP", 5)
+    """No drawing: tests/test_report.py looks at the figures."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
 
 
@@ -167,7 +165,6 @@ def test_run_json_has_the_promised_keys_and_values(
     assert {"statistic", "p_value", "method"} <= set(run["heterogeneity_test"])
     assert run["seed"] == 5
     assert run["interval"]["level"] == 0.9
-    assert run["interval"]["provisional"] is True
     assert run["command"].startswith("tauhat run ")
     assert run["command"].endswith("--json --seed 5 --level 0.9")
     assert run["data_sha256"] == hashlib.sha256(trial_csv.read_bytes()).hexdigest()

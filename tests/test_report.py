@@ -111,7 +111,7 @@ def example_run(**changes: Any) -> dict[str, Any]:
         "variance_components": [
             {"model": "LMM", "between_cluster": 8.0, "residual": 240.0, "icc": 0.032}
         ],
-        "interval": {"method": "bootstrap of whole clusters", "provisional": True, "level": 0.95},
+        "interval": {"method": "a reference posterior", "level": 0.95},
         "effects": {
             "mean": -3.2,
             "sd": 1.4,
@@ -330,7 +330,7 @@ def test_individually_randomized_trial_has_no_cluster_section() -> None:
 def test_limits_speak_about_this_trial(page: str) -> None:
     assert "30 clusters are few" in page
     assert "60 of 660 persons (9.1%) have no outcome" in page
-    assert "provisional" in page
+    assert "cover on average over persons" in page
     run = example_run()
     run["design"] |= {"clusters": 200, "n_missing_outcome": 0, "cluster_covariates": []}
     other = render_html(example_input(run))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tauhat import datasets, ensembles, learners, outcome, simulate, testing
     from tauhat.analysis import Analysis, analyze
     from tauhat.base import OutcomeModel, VarianceComponents
-    from tauhat.errors import DesignError, TauhatWarning, TrialError
     from tauhat.cate_estimator import CateEstimator
+    from tauhat.errors import DesignError, TauhatWarning, TrialError
     from tauhat.inference import average_effects, effect_modifiers, test_heterogeneity
     from tauhat.registry import estimator, estimator_names
     from tauhat.trial import Trial

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from tauhat.cate_estimator import CateEstimator
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
-from tauhat.cate_estimator import CateEstimator
 from tauhat.learners.catalog import describe, single_estimator, single_names, unknown_name
 
 #: Names of the second paper's table, in its order.

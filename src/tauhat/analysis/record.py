@@ -166,7 +166,6 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
         "variance_components": records(analysis.variance_components),
         "interval": {
             "method": analysis.interval.method,
-            "provisional": analysis.interval.provisional,
             "level": analysis.interval.level,
         },
         "effects": effects_record(analysis.effects),

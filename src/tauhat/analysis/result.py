@@ -31,13 +31,10 @@ class IntervalMethod:
         In words.
     level
         Nominal coverage of one person's interval, averaged over persons.
-    provisional
-        Whether they may fall short of it; see `tauhat.CateEstimator.effect_interval`.
     """
 
     method: str
     level: float
-    provisional: bool
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.analysis.models import (
-    QUICK_MODELS,
     FittedModels,
     agreement_table,
     fit_models,
@@ -34,7 +33,6 @@ from tauhat.trial import Trial
 
 Progress = Callable[[str, int, int], None]
 
-N_BOOTSTRAP, N_BOOTSTRAP_QUICK = 40, 20
 SYNTHETIC = (
     "This trial was made up by a computer in the likeness of a published one. "
     "Nothing here is a finding about people."
@@ -166,8 +164,7 @@ def analyze(
         effect = fitted.reported.predict_effect(X)
         table, agreement = models_table(fitted, X), agreement_table(fitted, X)
     with clock.step("intervals", "making intervals"):
-        refits = N_BOOTSTRAP_QUICK if names == QUICK_MODELS[trial.design] else N_BOOTSTRAP
-        lower, upper = fitted.reported.effect_interval(X, level=level, n_bootstrap=refits)
+        lower, upper = fitted.reported.effect_interval(X, level=level)
     effects = _effects_table(trial, effect, lower, upper)
     return Analysis(
         trial=trial,
@@ -179,7 +176,7 @@ def analyze(
         models=table,
         agreement=agreement,
         variance_components=variance_table(fitted),
-        interval=_interval_method(fitted.reported, trial, level, refits),
+        interval=_interval_method(fitted.reported, level),
         model=fitted.reported,
         reported_model=fitted.name,
         reported_text=_reported_text(fitted),
@@ -211,20 +208,15 @@ def _effects_table(
     return table
 
 
-def _interval_method(
-    model: CateEstimator, trial: Trial, level: float, refits: int
-) -> IntervalMethod:
-    if model.has_draws:
-        return IntervalMethod("quantiles of the posterior draws", level, True)
+def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
+    posterior = "a reference posterior (Bayesian ridge mixed model)"
     if type(model).effect_interval is not CateEstimator.effect_interval:
-        return IntervalMethod("the model's own standard errors", level, True)
-    unit = "persons" if trial.clusters is None else "whole clusters"
-    within = "arm" if trial.blocks is None else "arm and block"
-    return IntervalMethod(
-        f"bootstrap of {unit} within {within}, {refits} refits at reduced settings",
-        level,
-        True,
-    )
+        return IntervalMethod("posterior standard deviation and t quantile", level)
+    if model.has_draws:
+        return IntervalMethod(
+            f"expected error of the estimates under their own and {posterior}", level
+        )
+    return IntervalMethod(f"expected error of the estimates under {posterior}", level)
 
 
 def _reported_text(fitted: FittedModels) -> str:

@@ -10,8 +10,8 @@ from sklearn.base import clone
 
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.resampling import t_quantile

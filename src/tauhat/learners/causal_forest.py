@@ -10,8 +10,8 @@ from sklearn.base import clone
 
 from tauhat._typing import BoolArray, FloatArray
 from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.columns import ridge_rotation
 from tauhat.numerics.mixed_model import MixedModel

@@ -10,8 +10,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.meta import N_FOLDS
 from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds

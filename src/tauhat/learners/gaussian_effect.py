@@ -10,8 +10,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance
 from tauhat.numerics.mixed_model import MixedFit
 from tauhat.resampling import t_quantile

@@ -9,8 +9,8 @@ from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.numerics.seeds import derive_seed
 
 N_FOLDS = 5

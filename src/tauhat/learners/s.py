@@ -9,8 +9,8 @@ from sklearn.base import clone
 
 from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.data import TrialData
 from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
 
 

@@ -79,17 +79,11 @@ def interval_note(run: Mapping[str, Any]) -> str:
     """What the intervals are and what they cover."""
     interval = run["interval"]
     level = format_percent(interval["level"])
-    note = (
-        f"Intervals: {interval['method']}, {level}, pointwise (each is about one person's "
-        "expected effect, not about all persons at once)."
+    return (
+        f"Intervals: {interval['method']}, {level}, pointwise: each is about one person's "
+        "expected effect, not about all persons at once nor about that person's outcome. They "
+        "cover on average over persons; where the effect changes sharply they cover less."
     )
-    if interval["provisional"]:
-        note += (
-            " They are provisional: they measure how much the estimates vary from sample to "
-            "sample and not how much the models smooth, so they can be too narrow where the "
-            "effect changes sharply."
-        )
-    return note
 
 
 def covariate_groups(data: ReportInput) -> list[EffectGroups]:

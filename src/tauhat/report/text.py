@@ -186,8 +186,7 @@ def certainty_answer(run: Run) -> Answer:
         f"Average effect: {scale(average['estimate'])} ({level} interval "
         f"{scale.interval(average['lower'], average['upper'])}, {format_p(average['p_value'])}).",
         "Interval of one person's expected effect: "
-        f"{scale(run['effects']['mean_interval_width'])} wide on average"
-        + (" (provisional)." if run["interval"]["provisional"] else "."),
+        f"{scale(run['effects']['mean_interval_width'])} wide on average.",
     ]
     if run["agreement"]:
         correlation = float(run["agreement"]["mean"])
@@ -235,12 +234,11 @@ def limits(run: Run) -> list[str]:
             "outcome and are left out. This is harmless only if, given arm and covariates, who is "
             "missing has nothing to do with the outcome."
         )
-    if run["interval"]["provisional"]:
-        found.append(
-            "The intervals of persons' effects are provisional: they measure how much the "
-            "estimates move from sample to sample, not how much the models smooth sharp "
-            "differences away, and can cover less often than their level says."
-        )
+    found.append(
+        "The intervals of persons' effects cover on average over persons. Where the effect "
+        "changes sharply, or at rare values of a covariate, they cover less often than their "
+        "level says."
+    )
     failed = [m["name"] for m in run["models"] if m["failure"]]
     if failed:
         found.append(f"Models that failed and are left out: {join_words(failed)}.")
