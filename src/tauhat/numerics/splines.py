@@ -17,7 +17,7 @@ _FEWEST_VALUES = 5
 class SmoothTerm:
     r"""Curved part of a cubic spline of one covariate, ready to be a random block.
 
-    With B-splines :math:`B` and the penalty :math:`S = \int B'' B''^T`, the
+    With B-splines :math:`B` and the penalty :math:`S = \int (B'')(B'')^T`, the
     eigenvectors of :math:`S` with positive eigenvalues give columns
     :math:`Z = B U D^{-1/2}` whose coefficients are independent with one
     variance: the smoothing-spline prior. The straight line is left to the
