@@ -114,6 +114,12 @@ DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
         lambda: MixedEffectsLearner(AdditiveBoosting()),
         "X-learner on boosted curves with a projected random intercept",
     ),
+    "X-GAMM-RF": (
+        lambda: XLearner(
+            AdditiveMixedModel(), MERF(min_samples_leaf=10, n_growths=1, max_iterations=2)
+        ),
+        "X-learner: additive mixed models, then forests with a projected random intercept",
+    ),
     "MERF-textbook": (
         lambda: MixedEffectsLearner(MERF(), form="textbook"),
         "plain S-learner on a mixed-effects forest, which loses part of the effect",
