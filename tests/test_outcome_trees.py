@@ -25,12 +25,15 @@ def test_out_of_bag_predictions_are_honest():
 
 
 def test_boosting_stops_at_once_on_noise_and_goes_on_with_signal():
-    rng = np.random.default_rng(1)
-    X, noise = rng.normal(size=(150, 5)), rng.normal(size=150)
-    idle = BoostedTrees(random_state=1).fit(X, noise)
-    busy = BoostedTrees(random_state=1).fit(X, 3 * np.sin(2 * X[:, 0]) + 0.3 * noise)
-    assert idle.n_rounds_ < 20 < busy.n_rounds_
-    assert np.var(idle.predict(X)) < 0.25 * noise.var()
+    idle, busy = [], []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X, noise = rng.normal(size=(150, 5)), rng.normal(size=150)
+        idle.append(BoostedTrees(random_state=1).fit(X, noise).n_rounds_)
+        signal = 3 * np.sin(2 * X[:, 0])
+        busy.append(BoostedTrees(random_state=1).fit(X, signal + 0.3 * noise).n_rounds_)
+    assert np.median(idle) < 10
+    assert min(busy) > 30
 
 
 def test_boosting_with_no_rounds_predicts_the_mean():

@@ -103,6 +103,8 @@ class BART(StandardizedModel):
                 "every chain starts from its own greedy forest"
             )
         self.tree_draws_ = None
+        self.sign_ = orientation(z)
+        z = self.sign_ * z
         self.sigma_draws_ = np.full(self.n_chains * self.n_draws, self.scale_)
         if len(z) < 3:
             return None
@@ -170,12 +172,13 @@ class BART(StandardizedModel):
         """
         if self.scale_ == 0 or self.tree_draws_ is None:
             return np.full((self.n_chains * self.n_draws, len(X)), self.location_)
-        return self.location_ + self.scale_ * self.tree_draws_.predict(self.columns_.apply(X))
+        trees = self.tree_draws_.predict(self.columns_.apply(X))
+        return self.location_ + self.scale_ * self.sign_ * trees
 
     def _predict_standardized(self, X: FloatArray) -> FloatArray:
         if self.tree_draws_ is None:
             return np.zeros(len(X))
-        mean: FloatArray = self.tree_draws_.predict(X).mean(axis=0)
+        mean: FloatArray = self.sign_ * self.tree_draws_.predict(X).mean(axis=0)
         return mean
 
 
@@ -228,7 +231,7 @@ class MixedBART(BART):
         self.between_draws_ = np.zeros(len(self.sigma_draws_))
         if engine is not None and groups is not None:
             effects, variance = intercept_draws(engine)
-            self.cluster_effects_ = self.scale_ * effects.mean(axis=0)
+            self.cluster_effects_ = self.scale_ * self.sign_ * effects.mean(axis=0)
             self.between_draws_ = self.scale_**2 * variance
 
     @property
@@ -239,6 +242,24 @@ class MixedBART(BART):
         return VarianceComponents(
             float(self.between_draws_.mean()), float((self.sigma_draws_**2).mean())
         )
+
+
+def orientation(z: FloatArray) -> float:
+    """Sign that turns an outcome so that its long tail is to the right.
+
+    A chain on ``-z`` is another chain; one on ``orientation(z) * z`` is the same
+    for both, so that a model fitted to it only changes its sign.
+
+    Examples
+    --------
+    >>> z = np.array([-1.0, -1.0, 2.0])
+    >>> orientation(z), orientation(-z)
+    (1.0, -1.0)
+    """
+    skewness = float((z**3).sum())
+    if skewness == 0:
+        skewness = float(z[np.flatnonzero(z)[0]])
+    return 1.0 if skewness > 0 else -1.0
 
 
 def identified_groups(clusters: IntArray | None) -> IntArray | None:

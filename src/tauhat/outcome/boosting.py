@@ -93,7 +93,7 @@ class BoostedTrees(StandardizedModel):
         self.booster_ = None
         if self.n_rounds_ > 0:
             self.booster_ = lightgbm.train(
-                parameters, lightgbm.Dataset(X, z, weight=weight), self.n_rounds_
+                parameters, _dataset(X, z, weight, parameters), self.n_rounds_
             )
 
     def _parameters(self, n: int, seed: int) -> dict[str, Any]:
@@ -129,9 +129,9 @@ class BoostedTrees(StandardizedModel):
             inside = folds != fold
             if not inside.any():
                 return 0
-            learn = lightgbm.Dataset(X[inside], z[inside], weight=weight[inside])
+            learn = _dataset(X[inside], z[inside], weight[inside], parameters)
             booster = lightgbm.Booster(parameters, learn)
-            out = lightgbm.Dataset(X[~inside], z[~inside], weight=weight[~inside], reference=learn)
+            out = learn.create_valid(X[~inside], z[~inside], weight[~inside], params=parameters)
             booster.add_valid(out, "out")
             total = float(weight[~inside].sum())
             boosters.append((booster, total))
@@ -160,3 +160,10 @@ class BoostedTrees(StandardizedModel):
             return np.zeros(len(X))
         predicted: FloatArray = self.booster_.predict(X, num_threads=1)
         return predicted
+
+
+def _dataset(
+    X: FloatArray, z: FloatArray, weight: FloatArray, parameters: dict[str, Any]
+) -> lightgbm.Dataset:
+    # Without the parameters the data set speaks up on its own about constant columns.
+    return lightgbm.Dataset(X, z, weight=weight, params=parameters)
