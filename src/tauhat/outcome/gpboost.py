@@ -9,10 +9,9 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.folds import cluster_folds
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed
-from tauhat.outcome.random_intercept import RandomInterceptModel
+from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
 
 # The error of a fold is looked at after every so many rounds.
 _ROUNDS_A_LOOK = 5
@@ -107,13 +106,13 @@ class GPBoost(RandomInterceptModel):
         self, X: FloatArray, z: FloatArray, random: RandomIntercept, seed: int
     ) -> tuple[FloatArray, FloatArray]:
         clusters = random.clusters if random.present else None
-        folds = cluster_folds(len(z), clusters, self.n_folds, derive_seed(seed, "rounds"))
+        folds = whole_cluster_folds(len(z), clusters, self.n_folds, derive_seed(seed, "rounds"))
         looks = np.arange(_ROUNDS_A_LOOK, self.max_rounds + 1, _ROUNDS_A_LOOK)
         values = np.zeros((len(looks) + 1, len(z)))
         for fold in np.unique(folds):
             outside = folds == fold
             inside = np.flatnonzero(~outside)
-            if len(inside) == 0:
+            if len(inside) == 0 or len(looks) == 0:
                 looks = looks[:0]
                 break
             values[:, outside] = np.average(z[inside], weights=random.weight[inside])

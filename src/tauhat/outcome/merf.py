@@ -64,6 +64,7 @@ class MERF(RandomInterceptModel):
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> clusters = np.repeat(np.arange(30), 20)
     >>> X = rng.normal(size=(600, 3))

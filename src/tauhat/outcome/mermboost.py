@@ -8,12 +8,11 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.folds import cluster_folds
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.splines import smooth_terms
 from tauhat.outcome.gamm import constant_within
-from tauhat.outcome.random_intercept import RandomInterceptModel
+from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
 
 # The variances move slowly beside a learner that takes small steps.
 _ROUNDS_A_REML = 25
@@ -104,7 +103,7 @@ class AdditiveBoosting(RandomInterceptModel):
         level = constant_within(X, clusters)
         self.terms_ = smooth_terms(X, level, units, self.n_splines) if p <= n / 10 else []
         columns, blocks = self._columns(X)
-        folds = cluster_folds(n, clusters, self.n_folds, derive_seed(seed, "rounds"))
+        folds = whole_cluster_folds(n, clusters, self.n_folds, derive_seed(seed, "rounds"))
         paths, outside = [], []
         for fold in np.unique(folds):
             rows = np.flatnonzero(folds != fold)

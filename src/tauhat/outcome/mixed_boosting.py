@@ -10,10 +10,9 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.folds import cluster_folds
 from tauhat.numerics.em import InterceptFit, RandomIntercept
 from tauhat.numerics.seeds import derive_seed
-from tauhat.outcome.random_intercept import RandomInterceptModel
+from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
 
 
 class BoostedInterceptModel(RandomInterceptModel):
@@ -111,7 +110,7 @@ class BoostedInterceptModel(RandomInterceptModel):
 
     def _folds(self, random: RandomIntercept, seed: int) -> IntArray:
         clusters = random.clusters if random.present else None
-        return cluster_folds(random.n, clusters, self.n_folds, derive_seed(seed, "rounds"))
+        return whole_cluster_folds(random.n, clusters, self.n_folds, derive_seed(seed, "rounds"))
 
     def _predict_fixed_part(self, X: FloatArray) -> FloatArray:
         if self.booster_ is None:

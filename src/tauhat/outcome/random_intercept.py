@@ -19,6 +19,21 @@ from tauhat.outcome.scaling import StandardizedModel
 _LINE_FOLDS = 10
 
 
+def whole_cluster_folds(n: int, clusters: IntArray | None, n_folds: int, seed: int) -> IntArray:
+    """Folds of whole clusters; of persons when one cluster has more than half of them.
+
+    Leaving that cluster out would leave too little to learn from.
+
+    Examples
+    --------
+    >>> folds = whole_cluster_folds(5, np.array([0, 0, 0, 0, 1]), 2, 1)
+    >>> np.bincount(folds).tolist()
+    [3, 2]
+    """
+    dominated = clusters is not None and np.bincount(clusters).max() > n / 2
+    return cluster_folds(n, None if dominated else clusters, n_folds, seed)
+
+
 class RandomInterceptModel(StandardizedModel):
     r"""Outcome model of a learned fixed part and a random intercept of the cluster.
 
@@ -93,7 +108,7 @@ class RandomInterceptModel(StandardizedModel):
 
         self.line_ = fit(np.arange(n))
         held_out = np.empty(n)
-        folds = cluster_folds(n, groups, _LINE_FOLDS, derive_seed(seed, "line"))
+        folds = whole_cluster_folds(n, groups, _LINE_FOLDS, derive_seed(seed, "line"))
         for fold in np.unique(folds):
             outside = folds == fold
             held_out[outside] = fit(np.flatnonzero(~outside)).predict(X[outside])
