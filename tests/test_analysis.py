@@ -78,14 +78,18 @@ def test_effects_have_one_row_a_person_with_an_outcome(analysis: Analysis) -> No
 
 
 def test_the_covariate_that_moves_the_effect_is_found(analysis: Analysis) -> None:
-    modifiers = analysis.modifiers.set_index("covariate")
     assert analysis.heterogeneity.p_value < 0.05
-    assert modifiers.index[0] == "age"
-    assert modifiers.share_explained["age"] > 0.8
-    assert modifiers.p_adjusted["age"] < 0.05
-    assert modifiers.share_explained["sex"] < 0.1
-    assert modifiers.lowest_effect["age"] < 0.5 < 3.5 < modifiers.highest_effect["age"]
-    assert modifiers.level.to_dict() == {"age": "person", "sex": "person", "urban": "cluster"}
+    assert analysis.modifiers.table.covariate[0] == "age"
+    record = {m["covariate"]: m for m in analysis.to_json()["modifiers"]}
+    assert record["age"]["strength"] > 0.8
+    assert record["age"]["p_adjusted"] < 0.05
+    assert record["sex"]["strength"] < 0.1
+    assert record["age"]["lowest_effect"] < 0.5 < 3.5 < record["age"]["highest_effect"]
+    assert {name: m["level"] for name, m in record.items()} == {
+        "age": "person",
+        "sex": "person",
+        "urban": "cluster",
+    }
     assert "It differs by age" in analysis.text
 
 
@@ -285,6 +289,7 @@ def test_progress_names_every_step() -> None:
         "testing whether effects differ",
         "fitting the models",
         "making intervals",
+        "describing what the effects depend on",
     ]
     intervals = [state[1:] for state in seen if state[0] == "making intervals"]
     assert intervals == [(0, 1), (1, 1)]

@@ -110,6 +110,7 @@ def test_run_writes_three_files_and_tells_on_two_streams(
         "testing whether effects differ",
         "fitting the models",
         "making intervals",
+        "describing what the effects depend on",
         "writing the report",
     ]
 

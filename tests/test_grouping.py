@@ -7,14 +7,12 @@ import pytest
 from tauhat.report.grouping import groups_by_covariate, histogram, sorted_groups
 
 
-def test_share_explained_is_the_correlation_ratio() -> None:
+def test_groups_hold_means() -> None:
     rng = np.random.default_rng(1)
     sex = pd.Series(["f", "m"] * 200, name="sex")
     effect = np.where(sex == "f", 1.0, 3.0) + rng.normal(0, 1, 400)
     groups = groups_by_covariate(sex, effect, effect - 1, effect + 2)
     assert groups is not None
-    between = np.var([effect[::2].mean(), effect[1::2].mean()])
-    assert groups.share_explained == pytest.approx(between / effect.var())
     assert groups.effect == pytest.approx([effect[::2].mean(), effect[1::2].mean()])
     assert groups.upper - groups.effect == pytest.approx([2.0, 2.0])
 

@@ -25,6 +25,23 @@ def estimate(value: float, se: float, p_value: float) -> dict[str, float]:
     }
 
 
+def modifier(
+    name: str, strength: float, p_adjusted: float | None, level: str = "person"
+) -> dict[str, Any]:
+    return {
+        "covariate": name,
+        "level": level,
+        "strength": strength,
+        "share": strength,
+        "partial_share": strength / 2,
+        "lowest_label": "around 70",
+        "lowest_effect": -6.0,
+        "highest_label": "around 40",
+        "highest_effect": -1.0,
+        "p_adjusted": p_adjusted,
+    }
+
+
 def example_run(**changes: Any) -> dict[str, Any]:
     """Content of a run.json of a cluster trial, with some keys replaced."""
     names = ["LMM", "BART-RE", "X-RF"]
@@ -72,26 +89,10 @@ def example_run(**changes: Any) -> dict[str, Any]:
             "parts": {"linear": 0.01, "curvature": 0.4},
         },
         "modifiers": [
-            {
-                "covariate": "age",
-                "level": "person",
-                "share_explained": 0.6,
-                "lowest_label": "around 70",
-                "lowest_effect": -6.0,
-                "highest_label": "around 40",
-                "highest_effect": -1.0,
-                "p_adjusted": 0.02,
-            },
-            {
-                "covariate": "urban",
-                "level": "cluster",
-                "share_explained": 0.1,
-                "lowest_label": "yes",
-                "lowest_effect": -4.0,
-                "highest_label": "no",
-                "highest_effect": -3.0,
-                "p_adjusted": 0.6,
-            },
+            modifier("age", 0.6, 0.02),
+            modifier("urban", 0.1, 0.6, level="cluster"),
+            modifier("female", 0.02, None),
+            modifier("region", 0.005, 1.0),
         ],
         "models": [
             {
@@ -248,6 +249,7 @@ def test_strings_of_the_data_stay_strings() -> None:
     run["design"]["arms"]["treated"]["label"] = HOSTILE
     run["check"]["warnings"] = [HOSTILE]
     run["modifiers"][0]["covariate"] = HOSTILE
+    run["modifiers"][3]["covariate"] = "a\nb\x00\x07"
     run["models"][0]["failure"] = HOSTILE
     run["command"] = HOSTILE
     data = example_input(run, age=HOSTILE, region="a\nb\x00\x07")
@@ -270,8 +272,10 @@ def test_strings_of_the_data_stay_strings() -> None:
 def test_figures_are_valid_xml_whatever_the_names_hold() -> None:
     from xml.etree import ElementTree
 
-    control_characters = "".join(map(chr, range(32))) + "\ufffe"
-    page = render_html(example_input(age=control_characters + "age"))
+    name = "".join(map(chr, range(32))) + "\ufffe" + "age"
+    run = example_run()
+    run["modifiers"][0]["covariate"] = name
+    page = render_html(example_input(run, age=name))
     for svg in figures(page):
         ElementTree.fromstring(svg)
 
@@ -308,8 +312,8 @@ def test_first_screen_answers_by_the_primary_test(p_value: float, headline: str,
 def test_without_a_covariate_that_passes_its_test_the_report_names_nobody() -> None:
     run = example_run()
     run["heterogeneity_test"]["p_value"] = 0.4
-    for modifier in run["modifiers"]:
-        modifier["p_adjusted"] = 0.5
+    for found in run["modifiers"]:
+        found["p_adjusted"] = 0.5
     page = render_html(example_input(run))
     assert "This trial cannot say" in page
     assert "take this as a lead for other trials" in page
@@ -340,6 +344,7 @@ def test_limits_speak_about_this_trial(page: str) -> None:
 
 def test_no_person_can_be_read_off_the_page() -> None:
     data = example_input()
+    data.run["modifiers"].append(modifier("income", 0.3, None))
     frame = data.frame.assign(
         region=["Atlantis"] * 3 + ["north"] * 297 + ["south"] * 300,
         income=np.r_[np.full(599, 10.0), 987654.0],

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.inference.average_effects import Estimate
+from tauhat.report.grouping import groups_by_covariate
 
 if TYPE_CHECKING:
     from tauhat.analysis.result import Analysis
@@ -118,6 +119,23 @@ def effects_record(effects: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def modifier_records(analysis: Analysis) -> list[dict[str, Any]]:
+    """Covariates, strongest first, with the groups in which the mean effect is extreme."""
+    trial, effects = analysis.trial, analysis.effects
+    columns = [effects[name].to_numpy(dtype=np.float64) for name in ("effect", "lower", "upper")]
+    found = []
+    for row in records(analysis.modifiers.table):
+        name = row["covariate"]
+        groups = groups_by_covariate(trial.frame[name], *columns)
+        row["level"] = "cluster" if name in trial.cluster_level_names else "person"
+        for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
+            at = None if groups is None else int(which(groups.effect))
+            row[f"{end}_label"] = None if groups is None or at is None else groups.labels[at]
+            row[f"{end}_effect"] = None if groups is None else float(groups.effect[at])
+        found.append(row)
+    return found
+
+
 def run_record(analysis: Analysis) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
@@ -159,7 +177,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
             "exact": test.exact,
             "notes": list(test.notes),
         },
-        "modifiers": records(analysis.modifiers),
+        "modifiers": modifier_records(analysis),
         "reported_model": {"name": analysis.reported_model, "text": analysis.reported_text},
         "models": records(analysis.models),
         "agreement": agreement_record(analysis.agreement),

@@ -15,6 +15,7 @@ from tauhat.design_check import DesignCheck
 from tauhat.files import write_files
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.modifiers import EffectModifiers
 from tauhat.provenance import Provenance
 from tauhat.report import ReportInput, render_fragment, render_html
 from tauhat.report.text import summary
@@ -52,11 +53,7 @@ class Analysis:
     heterogeneity
         The primary test of the hypothesis that the effect is the same for everyone.
     modifiers
-        One row a covariate: ``covariate``, ``level`` ("person" or "cluster"),
-        ``share_explained`` (share of the variance of the estimated effects that
-        goes with it), ``p_adjusted`` (its own test against the data, adjusted for
-        the number of covariates), and the groups with the smallest and largest
-        mean estimated effect.
+        Covariates by how much the estimated effect varies with them.
     effects
         One row an analysed person: ``row`` (its number in the input table, the
         first data row being 1), ``effect``, ``lower``, ``upper``, and the id
@@ -83,7 +80,7 @@ class Analysis:
     check: DesignCheck
     average_effects: AverageEffects
     heterogeneity: HeterogeneityTest
-    modifiers: pd.DataFrame
+    modifiers: EffectModifiers
     effects: pd.DataFrame
     models: pd.DataFrame
     agreement: pd.DataFrame | None

@@ -24,11 +24,11 @@ from tauhat.analysis.result import Analysis, IntervalMethod
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.inference.average_effects import average_effects
-from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
+from tauhat.inference.heterogeneity import test_heterogeneity
+from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.parallel import report_progress
 from tauhat.provenance import Provenance, package_versions, utc_now
-from tauhat.report.grouping import groups_by_covariate
 from tauhat.trial import Trial
 
 Progress = Callable[[str, int, int], None]
@@ -165,14 +165,20 @@ def analyze(
         table, agreement = models_table(fitted, X), agreement_table(fitted, X)
     with clock.step("intervals", "making intervals"):
         lower, upper = fitted.reported.effect_interval(X, level=level)
-    effects = _effects_table(trial, effect, lower, upper)
+    with clock.step("modifiers", "describing what the effects depend on"):
+        modifiers = effect_modifiers(
+            effect,
+            trial,
+            heterogeneity=heterogeneity,
+            random_state=derive_seed(seed, "modifiers"),
+        )
     return Analysis(
         trial=trial,
         check=check,
         average_effects=average,
         heterogeneity=heterogeneity,
-        modifiers=_modifier_table(trial, heterogeneity, effect, lower, upper),
-        effects=effects,
+        modifiers=modifiers,
+        effects=_effects_table(trial, effect, lower, upper),
         models=table,
         agreement=agreement,
         variance_components=variance_table(fitted),
@@ -233,41 +239,3 @@ def _reported_text(fitted: FittedModels) -> str:
         else f"Of {len(members)} models, {fitted.name} kept {kept[0]} alone."
     )
     return f"{text} Left out: {', '.join(left_out)}." if left_out else text
-
-
-def _modifier_table(
-    trial: Trial,
-    test: HeterogeneityTest,
-    effect: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
-) -> pd.DataFrame:
-    """Covariates with their share of the estimated effects' variation and their own test."""
-    tested = test.modifiers.groupby("source", sort=False)["p_adjusted"].min()
-    rows = []
-    for name in trial.frame.columns:
-        groups = groups_by_covariate(trial.frame[name], effect, lower, upper)
-        row: dict[str, Any] = {
-            "covariate": name,
-            "level": "cluster" if name in trial.cluster_level_names else "person",
-            "share_explained": np.nan,
-            "p_adjusted": float(tested.get(name, np.nan)),
-            "lowest_label": None,
-            "lowest_effect": np.nan,
-            "highest_label": None,
-            "highest_effect": np.nan,
-        }
-        if groups is not None:
-            low, high = int(np.argmin(groups.effect)), int(np.argmax(groups.effect))
-            row |= {
-                "share_explained": groups.share_explained,
-                "lowest_label": groups.labels[low],
-                "lowest_effect": float(groups.effect[low]),
-                "highest_label": groups.labels[high],
-                "highest_effect": float(groups.effect[high]),
-            }
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    return table.sort_values(
-        "share_explained", ascending=False, kind="stable", na_position="last"
-    ).reset_index(drop=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tauhat.report.view import FigureView, ReportInput, Section, TableView
 
 FIGURES_OF_COVARIATES = 6
 # Covariates with less than this share of the variation get no figure of their own.
-SHARE_WORTH_A_FIGURE = 0.01
+STRENGTH_WORTH_A_FIGURE = 0.01
 
 
 def distribution_section(data: ReportInput) -> Section:
@@ -86,64 +86,42 @@ def interval_note(run: Mapping[str, Any]) -> str:
     )
 
 
-def covariate_groups(data: ReportInput) -> list[EffectGroups]:
-    """Groups along every covariate that can be shown, the strongest first."""
-    found = [
-        groups_by_covariate(data.frame[name], data.effect, data.lower, data.upper)
-        for name in data.frame.columns
-    ]
-    shown = [groups for groups in found if groups is not None]
-    return sorted(shown, key=lambda groups: -groups.share_explained)
-
-
 def modifier_section(data: ReportInput) -> Section:
     """Which covariates the estimated effects go with."""
     scale = scale_of(data.run)
-    groups = covariate_groups(data)
-    drawn = [g for g in groups if g.share_explained >= SHARE_WORTH_A_FIGURE][:FIGURES_OF_COVARIATES]
-    average = average_interval(data)
-    limits_of_axis: tuple[float, float] | None = None
-    if drawn:
-        ends = [end for g in drawn for end in (*g.lower, *g.upper, average.lower, average.upper)]
-        margin = 0.04 * (max(ends) - min(ends))
-        limits_of_axis = (min(ends) - margin, max(ends) + margin)
-    figures = [
-        FigureView(
-            plots.to_data_uri(
-                plots.effect_by_covariate_figure(
-                    g, average=average, axis_label=axis_label(data), limits=limits_of_axis
-                )
-            ),
-            describe_groups(g, scale),
-            f"{plots.shorten(g.name, 60)}: {format_percent(g.share_explained)} of the variation "
-            "of the estimated effects.",
+    modifiers = data.run["modifiers"]
+    found = {
+        m["covariate"]: groups_by_covariate(
+            data.frame[m["covariate"]], data.effect, data.lower, data.upper
         )
-        for g in drawn
+        for m in modifiers
+    }
+    strong = [m for m in modifiers if m["strength"] >= STRENGTH_WORTH_A_FIGURE]
+    drawn = [(m, g) for m in strong if (g := found[m["covariate"]])][:FIGURES_OF_COVARIATES]
+    figures = _modifier_figures(data, drawn, scale)
+    rows = [_modifier_row(m, found[m["covariate"]], scale) for m in modifiers]
+    headers = [
+        "Covariate",
+        "Smallest at",
+        "Largest at",
+        "Smallest",
+        "Largest",
+        "Alone",
+        "Lost",
+        "p",
     ]
-    by_name = {m["covariate"]: m for m in data.run["modifiers"]}
-    rows = [_modifier_row(g, by_name.get(g.name, {}), scale) for g in groups]
     return Section(
         "modifiers",
         "What the effect depends on",
         paragraphs=[
-            "Covariates by the share of the variation of the estimated effects that goes with "
-            "them. This describes the fitted models; shares overlap where covariates go together, "
-            "and none of them says what causes what. The last column is the covariate's own test "
-            "against the data, adjusted for the number of covariates.",
-        ]
-        if rows
-        else ["No covariate has two groups of at least five persons to compare."],
+            "Covariates by how much of the variation of the estimated effects goes with them. "
+            "This describes the fitted models; none of it says what causes what. In the table, "
+            "alone is the share of the variation between groups of this covariate, lost is the "
+            "share that is lost when this covariate is shuffled and the others stay, and p is the "
+            "covariate's own test against the data, adjusted for the number of covariates.",
+        ],
         figures=figures,
-        tables=[
-            TableView(
-                "Estimated effects along each covariate",
-                ["Covariate", "Smallest at", "Largest at", "Smallest", "Largest", "Share", "p"],
-                rows,
-                numeric_from=3,
-            )
-        ]
-        if rows
-        else [],
+        tables=[TableView("Estimated effects along each covariate", headers, rows, numeric_from=3)],
         notes=[
             "Figures: mean estimated effect (dots) and mean of the persons' intervals (blue band "
             "or bar) in groups of persons; orange, the average effect and its interval; dotted, "
@@ -154,18 +132,51 @@ def modifier_section(data: ReportInput) -> Section:
     )
 
 
-def _modifier_row(groups: EffectGroups, tested: Mapping[str, Any], scale: Scale) -> list[str]:
-    low, high = int(np.argmin(groups.effect)), int(np.argmax(groups.effect))
-    p_value = tested.get("p_adjusted")
-    level = " (cluster)" if tested.get("level") == "cluster" else ""
+def _modifier_figures(
+    data: ReportInput, drawn: Sequence[tuple[Mapping[str, Any], EffectGroups]], scale: Scale
+) -> list[FigureView]:
+    """Figures of the strongest covariates on one axis of effects."""
+    if not drawn:
+        return []
+    average = average_interval(data)
+    ends = [average.lower, average.upper]
+    ends += [float(end) for _, g in drawn for end in (*g.lower, *g.upper)]
+    margin = 0.04 * (max(ends) - min(ends))
+    limits = (min(ends) - margin, max(ends) + margin)
     return [
-        cell(groups.name) + level,
-        cell(groups.labels[low]),
-        cell(groups.labels[high]),
-        scale(float(groups.effect[low])),
-        scale(float(groups.effect[high])),
-        format_percent(groups.share_explained),
-        bare_p(p_value),
+        FigureView(
+            plots.to_data_uri(
+                plots.effect_by_covariate_figure(
+                    groups, average=average, axis_label=axis_label(data), limits=limits
+                )
+            ),
+            describe_groups(groups, scale),
+            f"{plots.shorten(groups.name, 60)}: {format_percent(modifier['strength'])} of the "
+            "variation of the estimated effects.",
+        )
+        for modifier, groups in drawn
+    ]
+
+
+def _modifier_row(
+    modifier: Mapping[str, Any], groups: EffectGroups | None, scale: Scale
+) -> list[str]:
+    ends = ["–"] * 4
+    if groups is not None:
+        low, high = int(np.argmin(groups.effect)), int(np.argmax(groups.effect))
+        ends = [
+            cell(groups.labels[low]),
+            cell(groups.labels[high]),
+            scale(float(groups.effect[low])),
+            scale(float(groups.effect[high])),
+        ]
+    level = " (cluster)" if modifier["level"] == "cluster" else ""
+    return [
+        cell(modifier["covariate"]) + level,
+        *ends,
+        format_percent(modifier["share"]),
+        format_percent(modifier["partial_share"]),
+        bare_p(modifier["p_adjusted"]),
     ]
 
 

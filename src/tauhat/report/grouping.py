@@ -35,9 +35,6 @@ class EffectGroups:
         Mean estimate and mean interval limits of each group, shape (groups,).
     count
         Persons in each group, shape (groups,).
-    share_explained
-        Share of the variance of the estimated effects that lies between the
-        groups (the correlation ratio), 0 to 1.
     """
 
     name: str
@@ -47,7 +44,6 @@ class EffectGroups:
     lower: FloatArray
     upper: FloatArray
     count: IntArray
-    share_explained: float
 
 
 def _means(codes: IntArray, n_groups: int, *columns: FloatArray) -> list[FloatArray]:
@@ -91,10 +87,6 @@ def _groups(
 ) -> EffectGroups:
     k = len(labels)
     mean_effect, mean_lower, mean_upper = _means(codes, k, effect, lower, upper)
-    variance = float(effect.var())
-    between = float(((mean_effect[codes] - effect.mean()) ** 2).mean())
-    # Rounding error is no variation.
-    negligible = variance <= 1e-18 * max(1.0, float(np.abs(effect).max()) ** 2)
     return EffectGroups(
         name,
         position,
@@ -103,7 +95,6 @@ def _groups(
         mean_lower,
         mean_upper,
         np.bincount(codes, minlength=k).astype(np.int64),
-        0.0 if negligible else min(1.0, between / variance),
     )
 
 

@@ -123,7 +123,7 @@ def for_whom_answer(run: Run) -> Answer:
             "Tested one by one and adjusted for their number, the effect goes with "
             f"{passed}.{contrast}",
         )
-    strongest = [m for m in run["modifiers"] if (m["share_explained"] or 0) >= 0.05][:2]
+    strongest = [m for m in run["modifiers"] if m["strength"] >= 0.05 and m["lowest_label"]][:2]
     if not strongest:
         return Answer(
             question,
