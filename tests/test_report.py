@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.report import ReportInput, render_fragment, render_html
+from tauhat.report import ReportInput, plots, render_fragment, render_html
+from tauhat.report.effect_sections import modifier_section
 
 N = 600
 
@@ -388,3 +390,28 @@ def test_one_model_and_constant_effects_make_a_page() -> None:
     )
     assert "No covariate stands out" in page
     assert "Kendall correlations between" not in page
+
+
+def test_one_wide_interval_does_not_flatten_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = example_input()
+    rare = np.cumsum((data.frame["region"] == "south").to_numpy()) <= 6
+    rare &= (data.frame["region"] == "south").to_numpy()
+    ranges: list[tuple[float, float]] = []
+    original = plots.effect_by_covariate_figure
+
+    def keep(groups: Any, **settings: Any) -> Any:
+        ranges.append(settings["limits"])
+        return original(groups, **settings)
+
+    monkeypatch.setattr(plots, "effect_by_covariate_figure", keep)
+    wide = replace(
+        data,
+        run=example_run(modifiers=[modifier(name, 0.5, None) for name in ("age", "region")]),
+        frame=data.frame.assign(region=np.where(rare, "far", data.frame["region"])),
+        lower=np.where(rare, -900.0, data.lower),
+        upper=np.where(rare, 900.0, data.upper),
+    )
+    modifier_section(wide)
+    assert len(ranges) == 2
+    assert ranges[0] == ranges[1]
+    assert -100 < ranges[0][0] < data.effect.mean() < ranges[0][1] < 100

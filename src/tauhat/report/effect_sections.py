@@ -125,7 +125,8 @@ def modifier_section(data: ReportInput) -> Section:
         notes=[
             "Figures: mean estimated effect (dots) and mean of the persons' intervals (blue band "
             "or bar) in groups of persons; orange, the average effect and its interval; dotted, "
-            "no effect. Groups of fewer than five persons are gathered or left out."
+            "no effect. Intervals that reach beyond a figure are cut. Groups of fewer than five "
+            "persons are gathered or left out."
         ]
         if figures
         else [],
@@ -139,10 +140,7 @@ def _modifier_figures(
     if not drawn:
         return []
     average = average_interval(data)
-    ends = [average.lower, average.upper]
-    ends += [float(end) for _, g in drawn for end in (*g.lower, *g.upper)]
-    margin = 0.04 * (max(ends) - min(ends))
-    limits = (min(ends) - margin, max(ends) + margin)
+    limits = _common_axis([groups for _, groups in drawn], average)
     return [
         FigureView(
             plots.to_data_uri(
@@ -156,6 +154,17 @@ def _modifier_figures(
         )
         for modifier, groups in drawn
     ]
+
+
+def _common_axis(drawn: Sequence[EffectGroups], average: plots.Interval) -> tuple[float, float]:
+    """Range that holds every mean and most intervals; one wide interval must not flatten all."""
+    means = np.concatenate([groups.effect for groups in drawn])
+    low = float(np.quantile(np.concatenate([groups.lower for groups in drawn]), 0.1))
+    high = float(np.quantile(np.concatenate([groups.upper for groups in drawn]), 0.9))
+    low = min(low, float(means.min()), average.lower)
+    high = max(high, float(means.max()), average.upper)
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin
 
 
 def _modifier_row(
