@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 MINUS = "−"
+MOST_DECIMALS = 6
 
 
 def decimals_for(scale: float) -> int:
@@ -18,7 +19,7 @@ def decimals_for(scale: float) -> int:
     """
     if not math.isfinite(scale) or scale <= 0:
         return 2
-    return min(8, max(0, 1 - math.floor(math.log10(scale))))
+    return max(0, 1 - math.floor(math.log10(scale)))
 
 
 def format_fixed(value: float | None, decimals: int) -> str:
@@ -28,12 +29,14 @@ def format_fixed(value: float | None, decimals: int) -> str:
     --------
     >>> format_fixed(-3.14, 1), format_fixed(-0.001, 1), format_fixed(None, 1)
     ('−3.1', '0.0', '–')
+    >>> format_fixed(0.00000000123, 11), format_fixed(2.5e9, 0)
+    ('1.23e−09', '2.5e+09')
     """
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return f"{MINUS if value < 0 else ''}∞"
-    if abs(value) >= 1e7:
+    if abs(value) >= 1e7 or (decimals > MOST_DECIMALS and value != 0):
         return f"{value:.3g}".replace("-", MINUS)
     text = f"{value:,.{decimals}f}"
     if float(text.replace(",", "")) == 0:
