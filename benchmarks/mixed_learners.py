@@ -92,6 +92,21 @@ def summary(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"accuracy": accuracy, "average effect": centre, "variances and cost": other}
 
 
+def growth(names: list[str], persons: list[int], seed: int) -> pd.DataFrame:
+    """CPU seconds of one fit by the number of persons, 25 a cluster, and the growth rate."""
+    table = pd.DataFrame(index=names, columns=persons, dtype=float)
+    for n in persons:
+        scenario = ClusterTrial(n_clusters=max(4, 2 * round(n / 50)))
+        trial = scenario.draw(n, random_state=seed)
+        for name in names:
+            start = time.process_time()
+            estimator(name, random_state=seed).fit(*trial)
+            table.loc[name, n] = time.process_time() - start
+    logs = np.log(table[[persons[0], persons[-1]]].to_numpy())
+    rate = (logs[:, 1] - logs[:, 0]) / np.log(persons[-1] / persons[0])
+    return table.round(2).assign(**{"growth exponent": rate.round(2)})
+
+
 def main() -> None:
     """Run and print the tables; all scores go to a CSV file if one is named."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -101,7 +116,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--csv")
+    parser.add_argument("--persons", type=int, nargs="+", help="time fits of these sizes instead")
     options = parser.parse_args()
+    if options.persons:
+        table = growth(options.learners.split(","), options.persons, options.seed)
+        print(f"CPU seconds by number of persons\n{table.to_string()}")
+        return
     tasks = [
         (name, design, draw, options.seed)
         for design in options.designs.split(",")
