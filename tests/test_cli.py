@@ -572,6 +572,8 @@ def test_estimators_version_and_help(capsys: pytest.CaptureFixture[str]) -> None
         assert f"\n{name} " in listed
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("tauhat 0.")
+    assert main([]) == 0
+    assert "demo" in capsys.readouterr().out
     assert main(["run", "--help"]) == 0
     helped = capsys.readouterr().out
     for option in ("--cluster-covariates", "--propensity", "--config", "--json", "--force"):

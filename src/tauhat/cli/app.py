@@ -24,7 +24,6 @@ OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130
 app = typer.Typer(
     name="tauhat",
     help="Who benefits from this treatment? Effects for individuals in two-arm randomized trials.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -38,15 +37,19 @@ Outcome = Annotated[str | None, typer.Option(help="Column of the outcome.")]
 Treatment = Annotated[str | None, typer.Option(help="Column of the arm.")]
 Control = Annotated[str | None, typer.Option(help="Label of the control arm.")]
 Arms = Annotated[
-    list[str] | None, typer.Option(help="Two arms to compare, control first: CONTROL,TREATED.")
+    list[str] | None,
+    typer.Option(metavar="CONTROL,TREATED", help="Two arms to compare, control first."),
 ]
 Cluster = Annotated[str | None, typer.Option(help="Column of the randomized cluster.")]
 Covariates = Annotated[
     list[str] | None,
-    typer.Option(help="Columns measured before randomization: NAME,NAME (default: all others)."),
+    typer.Option(
+        metavar="NAME,NAME", help="Columns measured before randomization (default: all others)."
+    ),
 ]
 ClusterCovariates = Annotated[
-    list[str] | None, typer.Option(help="Covariates that belong to the cluster: NAME,NAME.")
+    list[str] | None,
+    typer.Option(metavar="NAME,NAME", help="Covariates that belong to the cluster."),
 ]
 ClusterSize = Annotated[
     bool | None,
@@ -61,7 +64,7 @@ Identifier = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option(help="default, quick, or names: NAME,NAME (see `tauhat estimators`)."),
+    typer.Option(metavar="NAME,NAME", help="default, quick, or names (see `tauhat estimators`)."),
 ]
 Jobs = Annotated[int | None, typer.Option(help="Fits at once (default: all cores).")]
 Seed = Annotated[int | None, typer.Option(help="Seed (default: 1).")]
@@ -238,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["run", "nowhere.csv", "--outcome", "y", "--treatment", "a"])
     2
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _arguments[:] = words
     try:
         with clean_interrupts(), warnings.catch_warnings():
