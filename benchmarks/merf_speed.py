@@ -22,7 +22,6 @@ from sklearn.ensemble import RandomForestRegressor
 from tauhat.outcome.merf import MERF
 from tauhat.simulate import CLUSTER_DESIGNS, ClusterTrial
 
-
 SCENARIO = ClusterTrial(**CLUSTER_DESIGNS["crt-nonlinear-m50-icc10"])
 FORESTS: dict[str, dict[str, Any]] = {
     "merf's own": {},
