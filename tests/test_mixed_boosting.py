@@ -269,7 +269,7 @@ def test_common_suite():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("default", "ignore::tauhat.errors.TauhatWarning")
 @pytest.mark.parametrize("name", [*NAMES, "MERF-textbook", "GPBoost-textbook"])
 def test_common_suite_of_the_names(name):
     check_cate_estimator(single_estimator(name))
