@@ -12,6 +12,7 @@ from tauhat.numerics.seeds import derive_seed
 
 _FEWEST_VALUES = 3
 _MOST_FOR_PRODUCTS = 25
+_FARTHEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,11 @@ class RidgeDictionary:
         return {name: rotation.apply(raw[name]) for name, rotation in self.rotations.items()}
 
     def _standardise(self, X: FloatArray) -> FloatArray:
-        standardised: FloatArray = ((X - self.mean) / self.scale)[:, self.varying]
-        return standardised
+        # A level that one person in a hundred has lies ten standard deviations out: unclipped,
+        # it would carry most of a block's variance, and its products all of it.
+        standardised = np.clip((X - self.mean) / self.scale, -_FARTHEST, _FARTHEST)
+        varying: FloatArray = standardised[:, self.varying]
+        return varying
 
     def _draw_trees(self, Z: FloatArray, seed: int, n_trees: int) -> list[_RandomTree]:
         rng = np.random.default_rng(derive_seed(seed, "dictionary trees"))
