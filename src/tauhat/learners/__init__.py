@@ -7,6 +7,7 @@ from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
 from tauhat.learners.gamm import AdditiveMixedEffect
 from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.mixed_s import MixedEffectsLearner
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
@@ -20,6 +21,7 @@ __all__ = [
     "DRLearner",
     "EffectBoosting",
     "LinearMixedEffect",
+    "MixedEffectsLearner",
     "RLearner",
     "SLearner",
     "TLearner",

@@ -16,9 +16,10 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.convergence import effective_sample_size, r_hat
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
-from tauhat.outcome.bart import MOST_COLUMNS_TO_GROW, identified_groups, intercept_draws
+from tauhat.outcome.bart import MOST_COLUMNS_TO_GROW, intercept_draws
 from tauhat.outcome.tree_draws import TreeDraws
 
 
@@ -116,7 +117,7 @@ class BayesianCausalForest(CateEstimator):
         location = np.average(data.y, weights=data.sample_weight)
         self.scale_ = float(data.y.std())
         y = np.round((data.y - location) / self.scale_, DIGITS)
-        groups = identified_groups(data.clusters) if self.random_intercept else None
+        groups = identified_clusters(data.clusters) if self.random_intercept else None
         rows = weighted_rows(data, derive_seed(seed, "weights"))
         engine = self._sample(data, y, groups, rows, derive_seed(seed, "bcf"))
         self.tree_draws_ = TreeDraws(

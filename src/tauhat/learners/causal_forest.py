@@ -14,10 +14,10 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.columns import ridge_rotation
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
-from tauhat.outcome.bart import identified_groups
 
 N_FOLDS = 5
 
@@ -98,7 +98,7 @@ class CausalForest(CateEstimator):
         treatment = data.treatment - data.propensity
         residual = data.y - nuisances["mean"].cross_fitted
         self.cluster_effects_ = np.zeros(0)
-        clusters = identified_groups(data.clusters)
+        clusters = identified_clusters(data.clusters)
         if clusters is not None:
             effects, self.variance_components_ = residual_intercepts(residual, treatment, data)
             self.cluster_effects_ = effects

@@ -10,6 +10,7 @@ from stochtree import BARTModel
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import VarianceComponents
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
 from tauhat.outcome.tree_draws import TreeDraws
@@ -224,9 +225,11 @@ class MixedBART(BART):
         clusters: IntArray | None,
         sample_weight: FloatArray | None,
     ) -> None:
-        groups = identified_groups(clusters)
+        groups = identified_clusters(clusters)
         engine = self._sample(X, z, sample_weight, groups)
-        self.cluster_labels_ = np.unique(groups) if groups is not None else np.array([], np.int64)
+        self.cluster_labels_ = np.zeros(0, dtype=np.int64)
+        if clusters is not None and groups is not None:
+            self.cluster_labels_ = np.unique(clusters)
         self.cluster_effects_ = np.zeros(len(self.cluster_labels_))
         self.between_draws_ = np.zeros(len(self.sigma_draws_))
         if engine is not None and groups is not None:
@@ -260,14 +263,6 @@ def orientation(z: FloatArray) -> float:
     if skewness == 0:
         skewness = float(z[np.flatnonzero(z)[0]])
     return 1.0 if skewness > 0 else -1.0
-
-
-def identified_groups(clusters: IntArray | None) -> IntArray | None:
-    """Cluster codes, or None when a random intercept cannot be told from the residual."""
-    if clusters is None:
-        return None
-    n_clusters = len(np.unique(clusters))
-    return clusters if 1 < n_clusters < len(clusters) else None
 
 
 def intercept_draws(engine: Any) -> tuple[FloatArray, FloatArray]:
