@@ -31,10 +31,10 @@ demo: $(RUNTIME) ## analyse the example trial that comes with the package (OUT=o
 	@echo "The report: $(abspath $(OUT))/report.html"
 
 test: $(DEVELOPMENT) ## the tests, in under 10 minutes (JOBS=2)
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 slow: $(DEVELOPMENT) ## the long statistical checks
-	$(BIN)/python -m pytest -n $(JOBS) -m slow
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow
 
 check: $(DEVELOPMENT) ## linter, formatter and types
 	$(BIN)/ruff check .
