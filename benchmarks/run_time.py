@@ -84,7 +84,17 @@ def main() -> None:
     for n in options.persons:
         data, out = OUT / f"trial_{n}.csv", OUT / f"run_{n}"
         cluster_trial(n, options.seed).to_csv(data, index=False)
-        command = ["tauhat", "run", str(data), "--outcome", "outcome", "--treatment", "arm"]
+        command = [
+            sys.executable,
+            "-m",
+            "tauhat",
+            "run",
+            str(data),
+            "--outcome",
+            "outcome",
+            "--treatment",
+            "arm",
+        ]
         command += ["--cluster", "clinic", "--models", options.models]
         command += ["--jobs", str(options.jobs), "--seed", str(options.seed), "--out", str(out)]
         seconds, mebibytes = measure(command)
