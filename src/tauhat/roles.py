@@ -145,7 +145,7 @@ def _control_and_treated(
         listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
         raise TrialError(
             f"treatment column {name!r} has {len(counts)} arms: {listed}; "
-            "choose two with arms=(control, treated)"
+            "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
         )
     labels = list(counts)
     if control is not None:
@@ -156,7 +156,7 @@ def _control_and_treated(
         return zero_one[0], zero_one[1]
     raise TrialError(
         f"treatment column {name!r} has the arms {_listed(counts)}; "
-        f"say which is the control: control={labels[0]!r}"
+        f"say which is the control: control={labels[0]!r} (--control on the command line)"
     )
 
 
