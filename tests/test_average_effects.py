@@ -12,7 +12,7 @@ from tauhat.data import validate_trial
 from tauhat.inference.average_effects import Estimate, average_effects
 from tauhat.numerics.working_models import ExchangeableWorkingModel, standardize
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="real trial data are not on this machine")
 
 

@@ -11,7 +11,7 @@ from scipy.linalg import fractional_matrix_power
 
 from tauhat.numerics.cluster_robust import cluster_robust_regression
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def example(seed=3, sizes=(3, 5, 4, 7, 2, 6, 5)):

@@ -21,7 +21,7 @@ from tauhat.datasets import (
 from tauhat.errors import TrialError
 from tauhat.numerics.icc import intracluster_correlation
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def test_look_alike_has_the_published_facts() -> None:

@@ -15,7 +15,7 @@ from tauhat.design_check import DesignCheck
 from tauhat.numerics.balance import arm_differences, chance_of_separation, outcome_correlation
 from tauhat.trial import Trial
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def persons(n: int = 400, seed: int = 1) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from tauhat.inference.permutation_statistics import (
     column_statistics,
 )
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="real trial data are not on this machine")
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tauhat.numerics.icc import intracluster_correlation
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def simulate(

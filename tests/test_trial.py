@@ -18,7 +18,7 @@ from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.reading import read_table
 from tauhat.trial import Trial
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def individual(n: int = 40) -> pd.DataFrame:
