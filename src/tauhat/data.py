@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.folds import randomization_units
+from tauhat.numerics.columns import constant_within
 from tauhat.numerics.ordering import canonical_order
 
 
@@ -60,13 +61,7 @@ class TrialData:
     @property
     def cluster_level(self) -> BoolArray:
         """Which covariates are constant within every cluster, shape (p,)."""
-        if self.clusters is None:
-            return np.zeros(self.X.shape[1], dtype=bool)
-        first = np.full(self.n_units, self.n, dtype=np.int64)
-        np.minimum.at(first, self.clusters, np.arange(self.n))
-        first_rows = self.X[first][self.clusters]
-        constant: BoolArray = (first_rows == self.X).all(axis=0)
-        return constant
+        return constant_within(self.X, self.clusters)
 
     def take(self, rows: IntArray | BoolArray) -> TrialData:
         """Return the rows named, with clusters renumbered 0 to m - 1."""

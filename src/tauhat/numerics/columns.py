@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tauhat._typing import FloatArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 
 
 def column_scales(X: FloatArray, weight: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
@@ -62,3 +62,53 @@ def ridge_rotation(Z: FloatArray) -> FloatArray:
     _, _, right = np.linalg.svd(Z, full_matrices=False)
     rotation: FloatArray = right.T
     return rotation
+
+
+def first_rows(clusters: IntArray) -> IntArray:
+    """First row of each cluster, by cluster number.
+
+    Parameters
+    ----------
+    clusters
+        Cluster number of each row, shape (n,).
+
+    Returns
+    -------
+    ndarray of int
+        n for a number that no row has.
+
+    Examples
+    --------
+    >>> first_rows(np.array([1, 0, 1])).tolist()
+    [1, 0]
+    """
+    n = len(clusters)
+    first = np.full(int(clusters.max()) + 1, n, dtype=np.int64)
+    np.minimum.at(first, clusters, np.arange(n))
+    return first
+
+
+def constant_within(X: FloatArray, clusters: IntArray | None) -> BoolArray:
+    """Which columns are constant within every cluster.
+
+    Parameters
+    ----------
+    X
+        Columns, shape (n, p).
+    clusters
+        Cluster number of each row, shape (n,), or None: no column then counts.
+
+    Returns
+    -------
+    ndarray of bool, shape (p,)
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 5.0], [1.0, 6.0], [2.0, 7.0]])
+    >>> constant_within(X, np.array([0, 0, 1])).tolist()
+    [True, False]
+    """
+    if clusters is None:
+        return np.zeros(X.shape[1], dtype=bool)
+    constant: BoolArray = (X[first_rows(clusters)[clusters]] == X).all(axis=0)
+    return constant

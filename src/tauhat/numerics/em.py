@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.columns import constant_within, first_rows
 from tauhat.numerics.mixed_model import MixedModel
 
 # Below this share of the residual variance an intercept's variance is zero for every purpose.
@@ -67,10 +68,7 @@ def cluster_basis(
     """
     m = len(totals)
     most = max(1, int(_SHARE_PROJECTED * m)) if most is None else most
-    first = np.full(m, len(X), dtype=np.int64)
-    np.minimum.at(first, clusters, np.arange(len(X)))
-    level = X[first]
-    level = level[:, (level[clusters] == X).all(axis=0)]
+    level = X[first_rows(clusters)][:, constant_within(X, clusters)]
     root = np.sqrt(totals)
     constant = root / np.linalg.norm(root)
     centred = level - (totals @ level) / totals.sum()

@@ -6,22 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.numerics.columns import column_scales, ridge_rotation
+from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.splines import smooth_columns, smooth_terms
-
-
-def constant_within(X: FloatArray, clusters: IntArray | None) -> BoolArray:
-    """Which columns are constant within every cluster, shape (p,); none without clusters."""
-    if clusters is None:
-        return np.zeros(X.shape[1], dtype=bool)
-    _, first = np.unique(clusters, return_index=True)
-    reference = np.zeros(int(clusters.max()) + 1, dtype=np.int64)
-    reference[clusters[first]] = first
-    constant: BoolArray = (X[reference[clusters]] == X).all(axis=0)
-    return constant
 
 
 class AdditiveMixedModel(OutcomeModel):
