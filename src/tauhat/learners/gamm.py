@@ -12,7 +12,8 @@ from tauhat.data import TrialData
 from tauhat.learners.gaussian_effect import GaussianEffect
 from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, ridge_rotation
-from tauhat.numerics.mixed_model import MixedModel, Penalty, independent_columns
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.splines import smooth_columns, smooth_terms
 
 

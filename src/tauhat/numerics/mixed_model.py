@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import linalg, optimize
+from scipy import linalg
 
-from tauhat._typing import FloatArray, IntArray
-
-# Ratios below exp(LOWER) are a variance of zero for every purpose; above exp(UPPER) the
-# residual is.
-_LOWER, _UPPER = -18.0, 12.0
-
-Penalty = Callable[[FloatArray], tuple[float, FloatArray]]
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.reml_search import Penalty, at_zero, search
 
 
 @dataclass(frozen=True)
@@ -31,17 +26,21 @@ class MixedFit:
         the residual variance, shape (k, k).
     log_ratios
         Log of each variance over the residual variance: one a block, then the
-        random intercept's if there are clusters.
+        random intercept's, one a group of clusters, if there are clusters.
     residual_variance
         Variance of the residuals.
     between_cluster_variance
-        Variance of the random intercept (0 without clusters).
+        Variance of the random intercept, averaged over the clusters (0 without).
+    between_cluster_variances
+        The same in each group of clusters, shape (g,); empty without clusters.
     block_variances
         Variance of each block's coefficients.
     cluster_effects
         Predicted random intercepts, shape (m,); empty without clusters.
     restricted_log_likelihood
         REML log-likelihood, with the constants that lme4 reports.
+    degrees_of_freedom
+        Rows less fixed effects.
     """
 
     coefficients: FloatArray
@@ -49,9 +48,11 @@ class MixedFit:
     log_ratios: FloatArray
     residual_variance: float
     between_cluster_variance: float
+    between_cluster_variances: FloatArray
     block_variances: FloatArray
     cluster_effects: FloatArray
     restricted_log_likelihood: float
+    degrees_of_freedom: int
 
     def standard_errors(self, contrasts: FloatArray) -> FloatArray:
         """Standard errors of ``contrasts @ coefficients`` for contrasts of shape (q, k)."""
@@ -65,7 +66,7 @@ class MixedModel:
 
     .. math::
         y = F\beta + \sum_k Z_k u_k + b_{c} + e,\quad
-        u_k \sim N(0, \varphi_k\sigma^2 I),\; b \sim N(0, \varphi_b\sigma^2),\;
+        u_k \sim N(0, \varphi_k\sigma^2 I),\; b_c \sim N(0, \varphi_{g(c)}\sigma^2),\;
         e_i \sim N(0, \sigma^2 / w_i)
 
     The residual variance is profiled out. With :math:`C = [F, Z_1, \dots]`, the
@@ -84,6 +85,9 @@ class MixedModel:
         Cluster number 0 to m - 1 of each row, or None for no random intercept.
     weight
         Positive precision weights, or None.
+    cluster_groups
+        Group 0 to g - 1 of each cluster, such as its arm, shape (m,): the random
+        intercept has one variance a group. None for one variance.
 
     Raises
     ------
@@ -98,6 +102,7 @@ class MixedModel:
         blocks: Sequence[FloatArray] = (),
         clusters: IntArray | None = None,
         weight: FloatArray | None = None,
+        cluster_groups: IntArray | None = None,
     ) -> None:
         n = len(y)
         self.n_fixed = fixed.shape[1]
@@ -121,6 +126,7 @@ class MixedModel:
             self.cluster_weight: FloatArray = np.zeros(0)
             self.cluster_sums: FloatArray = np.zeros((0, columns.shape[1]))
             self.cluster_sums_y: FloatArray = np.zeros(0)
+            self.members: BoolArray = np.zeros((0, 0), dtype=bool)
         else:
             m = int(clusters.max()) + 1
             ones = np.ones(n) if weight is None else weight
@@ -128,11 +134,18 @@ class MixedModel:
             self.cluster_sums = np.zeros((m, columns.shape[1]))
             np.add.at(self.cluster_sums, clusters, weighted)
             self.cluster_sums_y = np.bincount(clusters, weighted_y, m).astype(np.float64)
+            groups = np.zeros(m, np.int64) if cluster_groups is None else cluster_groups
+            self.members = np.arange(int(groups.max()) + 1)[:, None] == groups
 
     @property
     def n_ratios(self) -> int:
         """Number of variance ratios."""
-        return len(self.block_sizes) + int(self.has_clusters)
+        return len(self.block_sizes) + len(self.members)
+
+    def _cluster_ratios(self, ratios: FloatArray) -> FloatArray:
+        """Variance ratio of each cluster's intercept, shape (m,)."""
+        own: FloatArray = ratios[len(self.block_sizes) :] @ self.members
+        return own
 
     def _solve(
         self, log_ratios: FloatArray
@@ -144,7 +157,8 @@ class MixedModel:
         right = self.cross_y
         total = self.sum_squares
         if self.has_clusters:
-            k = ratios[-1] / (1 + ratios[-1] * self.cluster_weight)
+            own = self._cluster_ratios(ratios)
+            k = own / (1 + own * self.cluster_weight)
             precision -= self.cluster_sums.T @ (k[:, None] * self.cluster_sums)
             right = right - self.cluster_sums.T @ (k * self.cluster_sums_y)
             total -= float(k @ self.cluster_sums_y**2)
@@ -177,15 +191,14 @@ class MixedModel:
                 -df * float(u @ u) / (ratios[j] * rss) + self.block_sizes[j] - trace / ratios[j]
             )
         if self.has_clusters:
-            shrink = 1 + ratios[-1] * self.cluster_weight
+            own = self._cluster_ratios(ratios)
+            shrink = 1 + own * self.cluster_weight
             value += np.log(shrink).sum()
             residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
-            slope = ratios[-1] / shrink**2
             leverage = ((self.cluster_sums @ inverse_root) ** 2).sum(axis=1)
-            gradient[-1] = (
-                -df * float(slope @ residual_sums**2) / rss
-                + float((ratios[-1] * self.cluster_weight / shrink).sum())
-                - float(slope @ leverage)
+            gradient[len(self.block_sizes) :] = self.members @ (
+                own * self.cluster_weight / shrink
+                - own / shrink**2 * (df * residual_sums**2 / rss + leverage)
             )
         return float(value), gradient
 
@@ -195,7 +208,7 @@ class MixedModel:
         value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
         value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
         if self.has_clusters:
-            value += np.log1p(ratios[-1] * self.cluster_weight).sum()
+            value += np.log1p(self._cluster_ratios(ratios) * self.cluster_weight).sum()
         return float(value)
 
     def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
@@ -224,16 +237,7 @@ class MixedModel:
             return value, gradient
 
         first = np.full(self.n_ratios, np.log(0.1)) if start is None else start
-        best = _minimise(target, first)
-        if (best <= _LOWER + 1e-3).any():
-            # The deviance is flat near zero variance: a long step can get lost there.
-            retries = [best]
-            for ratio in (1e-3, 1e-2, 1.0):
-                retries.append(
-                    _minimise(target, np.where(best <= _LOWER + 1e-3, np.log(ratio), best))
-                )
-            best = min(retries, key=lambda point: target(point)[0])
-        return self.at(_polish(target, best))
+        return self.at(search(target, first))
 
     def at(self, log_ratios: FloatArray) -> MixedFit:
         """Return the fit at given log ratios."""
@@ -241,20 +245,22 @@ class MixedModel:
         df = self.degrees_of_freedom
         value, _ = self.objective(log_ratios)
         variance = rss / df
-        at_zero = log_ratios <= _LOWER + 1e-3
-        ratios = np.where(at_zero, 0.0, ratios)
+        ratios = np.where(at_zero(log_ratios), 0.0, ratios)
         effects = k * (self.cluster_sums_y - self.cluster_sums @ coefficients)
         loglik = -0.5 * (value + df * (np.log(2 * np.pi / df) + 1)) + 0.5 * self.log_weights
         blocks = len(self.block_sizes)
+        between = self._cluster_ratios(ratios) * variance
         return MixedFit(
             coefficients=coefficients,
             covariance_root=root,
             log_ratios=np.asarray(log_ratios, dtype=np.float64),
             residual_variance=variance,
-            between_cluster_variance=float(ratios[-1] * variance) if self.has_clusters else 0.0,
+            between_cluster_variance=float(between.mean()) if self.has_clusters else 0.0,
+            between_cluster_variances=ratios[blocks:] * variance,
             block_variances=ratios[:blocks] * variance,
             cluster_effects=effects,
             restricted_log_likelihood=float(loglik),
+            degrees_of_freedom=df,
         )
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
@@ -266,7 +272,7 @@ class MixedModel:
         variance parameters and :math:`A` twice the inverse Hessian of the
         restricted deviance there (as in lmerTest). A ratio at zero counts as known.
         """
-        free = np.flatnonzero(fit.log_ratios > _LOWER + 1e-3)
+        free = np.flatnonzero(~at_zero(fit.log_ratios))
         variance = fit.residual_variance
         weights = linalg.cho_solve((fit.covariance_root, False), contrast)
         v = variance * float(contrast @ weights)
@@ -286,8 +292,8 @@ class MixedModel:
             hessian[a, :q] = (deviances[1][free] - deviances[0][free]) / (2 * step)
             rss = [self._solve(x)[2] for x in moved]
             hessian[a, q] = hessian[q, a] = -(rss[1] - rss[0]) / (2 * step) / variance
-            if self.has_clusters and j == len(ratios) - 1:
-                slope = ratios[-1] / (1 + ratios[-1] * self.cluster_weight) ** 2
+            if j >= len(self.block_sizes):
+                slope = self._intercept_slopes(ratios)[j - len(self.block_sizes)]
                 slopes[a] = variance * float(slope @ (self.cluster_sums @ weights) ** 2)
             else:
                 part = weights[self.block_slices[j]]
@@ -296,66 +302,24 @@ class MixedModel:
         spread = 2 * float(slopes @ np.linalg.solve(hessian, slopes))
         return 2 * v**2 / spread
 
+    def _intercept_slopes(self, ratios: FloatArray) -> FloatArray:
+        """Derivative of each cluster's shrinkage in the log ratios, shape (g, m)."""
+        own = self._cluster_ratios(ratios)
+        slopes: FloatArray = self.members * (own / (1 + own * self.cluster_weight) ** 2)
+        return slopes
+
     def _deviance_gradient(self, log_ratios: FloatArray, variance: float) -> FloatArray:
         """Gradient of the restricted deviance in the log ratios at a fixed residual variance."""
         _, profiled = self.objective(log_ratios)
         _, coefficients, rss, _, ratios = self._solve(log_ratios)
-        fit_slope = np.array(
-            [
-                -float(coefficients[b] @ coefficients[b]) / ratios[j]
-                for j, b in enumerate(self.block_slices)
-            ]
-            + (
-                [
-                    -float(
-                        (ratios[-1] / (1 + ratios[-1] * self.cluster_weight) ** 2)
-                        @ (self.cluster_sums_y - self.cluster_sums @ coefficients) ** 2
-                    )
-                ]
-                if self.has_clusters
-                else []
-            )
-        )
+        residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
+        blocks = [
+            -float(coefficients[b] @ coefficients[b]) / ratios[j]
+            for j, b in enumerate(self.block_slices)
+        ]
+        fit_slope = np.r_[blocks, -self._intercept_slopes(ratios) @ residual_sums**2]
         adjusted: FloatArray = profiled + fit_slope * (1 / variance - self.degrees_of_freedom / rss)
         return adjusted
-
-
-def _minimise(target: Penalty, start: FloatArray) -> FloatArray:
-    """Minimise by bounded quasi-Newton steps with the exact gradient."""
-    found = optimize.minimize(
-        target,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(_LOWER, _UPPER)] * len(start),
-        options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7},
-    )
-    return np.asarray(found.x, dtype=np.float64)
-
-
-def _polish(target: Penalty, point: FloatArray) -> FloatArray:
-    """Newton steps on the exact gradient, so that estimates agree to many digits."""
-    for _ in range(4):
-        value, gradient = target(point)
-        free = np.flatnonzero((point > _LOWER + 1e-3) & (point < _UPPER - 1e-3))
-        if len(free) == 0 or np.abs(gradient[free]).max() < 1e-9:
-            break
-        step = 1e-4
-        hessian = np.empty((len(free), len(free)))
-        for a, j in enumerate(free):
-            low, high = point.copy(), point.copy()
-            low[j] -= step
-            high[j] += step
-            hessian[a] = (target(high)[1][free] - target(low)[1][free]) / (2 * step)
-        hessian = (hessian + hessian.T) / 2
-        if np.linalg.eigvalsh(hessian).min() <= 1e-6:
-            break
-        proposal = point.copy()
-        proposal[free] -= np.linalg.solve(hessian, gradient[free])
-        if np.abs(proposal - point).max() > 1 or target(proposal)[0] > value + 1e-9:
-            break
-        point = np.clip(proposal, _LOWER, _UPPER)
-    return point
 
 
 def independent_columns(F: FloatArray, tolerance: float = 1e-9) -> IntArray:

@@ -9,7 +9,8 @@ from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel, Penalty
+from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
 

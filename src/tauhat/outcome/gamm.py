@@ -6,9 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel, VarianceComponents
+from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.base import OutcomeModel, VarianceComponents, named_intercepts
 from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.splines import smooth_columns, smooth_terms
 
@@ -21,7 +22,8 @@ class AdditiveMixedModel(OutcomeModel):
     Straight lines are fixed effects; the curved parts of all cubic splines are
     one random block with a shared variance, so that one number says how wiggly
     the outcome surface is and absent curves vanish. With more than a tenth as
-    many columns as rows the lines are shrunk too.
+    many columns as rows the lines are shrunk too. Without clusters, with one, or
+    with one row in each, there is no intercept.
 
     Parameters
     ----------
@@ -32,8 +34,8 @@ class AdditiveMixedModel(OutcomeModel):
     ----------
     variance_components_
         Between-cluster and residual variance.
-    cluster_effects_
-        Predicted intercepts by cluster number.
+    cluster_labels_, cluster_effects_
+        Cluster labels of the fit and their predicted intercepts, shape (m,).
 
     Examples
     --------
@@ -65,11 +67,12 @@ class AdditiveMixedModel(OutcomeModel):
         self.mean_y_ = float(np.average(y, weights=sample_weight))
         self.scale_y_ = float(y.std()) or 1.0
         outcome = (y - self.mean_y_) / self.scale_y_
-        units = n if clusters is None else int(clusters.max()) + 1
+        codes = identified_clusters(clusters)
+        units = n if codes is None else int(codes.max()) + 1
         # A curve costs more than a line: with few rows a column there are none.
         curved = p <= n / 10
         self.terms_ = (
-            smooth_terms(X, constant_within(X, clusters), units, self.n_splines) if curved else []
+            smooth_terms(X, constant_within(X, codes), units, self.n_splines) if curved else []
         )
         lines = (X - self.mean_) / self.scale_
         fixed = np.ones((n, 1))
@@ -82,7 +85,7 @@ class AdditiveMixedModel(OutcomeModel):
         if self.terms_:
             blocks.append(smooth_columns(self.terms_, X))
         kept = independent_columns(fixed)
-        model = MixedModel(outcome, fixed[:, kept], blocks, clusters, sample_weight)
+        model = MixedModel(outcome, fixed[:, kept], blocks, codes, sample_weight)
         fit = model.fit()
         self.line_ = np.zeros(1 + p)
         if p > n / 10:
@@ -95,12 +98,27 @@ class AdditiveMixedModel(OutcomeModel):
             between_cluster=fit.between_cluster_variance * self.scale_y_**2,
             residual=fit.residual_variance * self.scale_y_**2,
         )
-        self.cluster_effects_ = fit.cluster_effects * self.scale_y_
+        self.cluster_labels_ = np.zeros(0, np.int64) if clusters is None else np.unique(clusters)
+        self.cluster_effects_ = np.zeros(len(self.cluster_labels_))
+        if codes is not None:
+            self.cluster_effects_ = fit.cluster_effects * self.scale_y_
         return self
 
-    def predict(self, X: FloatArray) -> FloatArray:
-        """Expected outcome at an average cluster, shape (n,)."""
+    def predict(self, X: FloatArray, clusters: AnyArray | None = None) -> FloatArray:
+        """Expected outcome at ``X`` of shape (k, p), shape (k,).
+
+        Parameters
+        ----------
+        X
+            Covariates, shape (k, p).
+        clusters
+            Cluster labels of the fit, shape (k,), to add these clusters'
+            predicted intercepts; a label the fit has not seen adds none. None
+            for a new cluster.
+        """
         predicted = self.line_[0] + (X - self.mean_) / self.scale_ @ self.line_[1:]
         predicted = predicted + smooth_columns(self.terms_, X) @ self.curve_
         scaled: FloatArray = self.mean_y_ + self.scale_y_ * predicted
-        return scaled
+        if clusters is None:
+            return scaled
+        return scaled + named_intercepts(self.cluster_labels_, self.cluster_effects_, clusters)

@@ -6,9 +6,10 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel, VarianceComponents
+from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.base import OutcomeModel, VarianceComponents, named_intercepts
 from tauhat.numerics.columns import column_scales, ridge_rotation
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
 
 
@@ -20,6 +21,7 @@ class LinearMixedModel(OutcomeModel):
     The same model and criterion as lme4's ``lmer(y ~ x + (1 | cluster))`` when
     ``shrinkage`` is off. With it, the coefficients of the standardised columns
     are one random block whose variance REML estimates too (a mixed-model ridge).
+    Without clusters, with one, or with one row in each, there is no intercept.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ class LinearMixedModel(OutcomeModel):
         Fixed part on the columns as given; 0 for a redundant column.
     variance_components_
         Between-cluster and residual variance (between-cluster 0 without clusters).
-    cluster_effects_
-        Predicted intercepts by cluster number.
+    cluster_labels_, cluster_effects_
+        Cluster labels of the fit and their predicted intercepts, shape (m,).
 
     Examples
     --------
@@ -73,17 +75,16 @@ class LinearMixedModel(OutcomeModel):
         shrink = p > n / 10 if self.shrinkage == "auto" else bool(self.shrinkage)
         ones = np.ones((n, 1))
         coefficients = np.zeros(p)
+        codes = identified_clusters(clusters)
         if shrink:
             rotation = ridge_rotation(standardised)
-            fit = MixedModel(
-                outcome, ones, [standardised @ rotation], clusters, sample_weight
-            ).fit()
+            fit = MixedModel(outcome, ones, [standardised @ rotation], codes, sample_weight).fit()
             slope = rotation @ fit.coefficients[1:]
             coefficients[:] = slope
         else:
             kept = independent_columns(np.hstack([ones, standardised]))
             fixed = np.hstack([ones, standardised])[:, kept]
-            fit = MixedModel(outcome, fixed, (), clusters, sample_weight).fit()
+            fit = MixedModel(outcome, fixed, (), codes, sample_weight).fit()
             coefficients[kept[1:] - 1] = fit.coefficients[1:]
         self.coefficients_ = coefficients * scale_y / scale
         self.intercept_ = mean_y + float(fit.coefficients[0]) * scale_y
@@ -92,10 +93,25 @@ class LinearMixedModel(OutcomeModel):
             between_cluster=fit.between_cluster_variance * scale_y**2,
             residual=fit.residual_variance * scale_y**2,
         )
-        self.cluster_effects_ = fit.cluster_effects * scale_y
+        self.cluster_labels_ = np.zeros(0, np.int64) if clusters is None else np.unique(clusters)
+        self.cluster_effects_ = np.zeros(len(self.cluster_labels_))
+        if codes is not None:
+            self.cluster_effects_ = fit.cluster_effects * scale_y
         return self
 
-    def predict(self, X: FloatArray) -> FloatArray:
-        """Expected outcome at an average cluster, shape (n,)."""
+    def predict(self, X: FloatArray, clusters: AnyArray | None = None) -> FloatArray:
+        """Expected outcome at ``X`` of shape (k, p), shape (k,).
+
+        Parameters
+        ----------
+        X
+            Covariates, shape (k, p).
+        clusters
+            Cluster labels of the fit, shape (k,), to add these clusters'
+            predicted intercepts; a label the fit has not seen adds none. None
+            for a new cluster.
+        """
         predicted: FloatArray = self.intercept_ + X @ self.coefficients_
-        return predicted
+        if clusters is None:
+            return predicted
+        return predicted + named_intercepts(self.cluster_labels_, self.cluster_effects_, clusters)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
-from tauhat.base import VarianceComponents
+from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.base import VarianceComponents, named_intercepts
 from tauhat.folds import cluster_folds
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -80,7 +80,7 @@ class RandomInterceptModel(StandardizedModel):
         effects = random.predict(out - random.level(out, between, residual), between, residual)
         self._components = (between, residual)
         self.cluster_labels_ = (
-            np.zeros(0, np.int64) if clusters is None else np.unique(clusters).astype(np.int64)
+            np.zeros(0, np.int64) if clusters is None else np.unique(clusters)
         )
         self.cluster_effects_ = (
             self.scale_ * effects if groups is not None else np.zeros(len(self.cluster_labels_))
@@ -128,7 +128,7 @@ class RandomInterceptModel(StandardizedModel):
         predicted = self.level_ + self._predict_fixed_part(X)
         return predicted if self.line_ is None else predicted + self.line_.predict(X)
 
-    def predict(self, X: FloatArray, clusters: IntArray | None = None) -> FloatArray:
+    def predict(self, X: FloatArray, clusters: AnyArray | None = None) -> FloatArray:
         """Expected outcome at ``X`` of shape (k, p), shape (k,).
 
         Parameters
@@ -136,17 +136,14 @@ class RandomInterceptModel(StandardizedModel):
         X
             Covariates, shape (k, p).
         clusters
-            Cluster codes of the fit, shape (k,), to add these clusters'
-            predicted intercepts; a code the fit has not seen adds none. None
+            Cluster labels of the fit, shape (k,), to add these clusters'
+            predicted intercepts; a label the fit has not seen adds none. None
             for a new cluster.
         """
         predicted = super().predict(X)
-        if clusters is None or self.scale_ == 0 or len(self.cluster_labels_) == 0:
+        if clusters is None or self.scale_ == 0:
             return predicted
-        place = np.searchsorted(self.cluster_labels_, clusters)
-        place = np.minimum(place, len(self.cluster_labels_) - 1)
-        seen = self.cluster_labels_[place] == clusters
-        return predicted + np.where(seen, self.cluster_effects_[place], 0.0)
+        return predicted + named_intercepts(self.cluster_labels_, self.cluster_effects_, clusters)
 
     @property
     def variance_components_(self) -> VarianceComponents:

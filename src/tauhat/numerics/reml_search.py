@@ -1,0 +1,95 @@
+"""Search for the variance ratios that maximise a restricted likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import optimize
+
+from tauhat._typing import BoolArray, FloatArray
+
+# Ratios below exp(LOWER) are a variance of zero for every purpose; above exp(UPPER) the
+# residual is.
+_LOWER, _UPPER = -18.0, 12.0
+
+Penalty = Callable[[FloatArray], tuple[float, FloatArray]]
+
+
+def at_zero(log_ratios: FloatArray) -> BoolArray:
+    """Which log ratios stand for a variance of zero.
+
+    Examples
+    --------
+    >>> at_zero(np.array([-18.0, 0.0])).tolist()
+    [True, False]
+    """
+    zero: BoolArray = log_ratios <= _LOWER + 1e-3
+    return zero
+
+
+def search(target: Penalty, start: FloatArray) -> FloatArray:
+    """Log ratios at which a deviance is least, to many digits.
+
+    Parameters
+    ----------
+    target
+        Deviance and its exact gradient as a function of the log ratios.
+    start
+        Log ratios to start from.
+
+    Returns
+    -------
+    ndarray, of the shape of ``start``
+
+    Examples
+    --------
+    >>> search(lambda x: (float(((x - 1) ** 2).sum()), 2 * (x - 1)), np.zeros(2)).round(6).tolist()
+    [1.0, 1.0]
+    """
+    best = _minimise(target, start)
+    if at_zero(best).any():
+        # The deviance is flat near zero variance: a long step can get lost there.
+        retries = [best]
+        for ratio in (1e-3, 1e-2, 1.0):
+            retries.append(_minimise(target, np.where(at_zero(best), np.log(ratio), best)))
+        best = min(retries, key=lambda point: target(point)[0])
+    return _polish(target, best)
+
+
+def _minimise(target: Penalty, start: FloatArray) -> FloatArray:
+    """Minimise by bounded quasi-Newton steps with the exact gradient."""
+    found = optimize.minimize(
+        target,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(_LOWER, _UPPER)] * len(start),
+        options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7},
+    )
+    return np.asarray(found.x, dtype=np.float64)
+
+
+def _polish(target: Penalty, point: FloatArray) -> FloatArray:
+    """Newton steps on the exact gradient, so that estimates agree to many digits."""
+    for _ in range(4):
+        value, gradient = target(point)
+        free = np.flatnonzero(~at_zero(point) & (point < _UPPER - 1e-3))
+        if len(free) == 0 or np.abs(gradient[free]).max() < 1e-9:
+            break
+        step = 1e-4
+        hessian = np.empty((len(free), len(free)))
+        for a, j in enumerate(free):
+            low, high = point.copy(), point.copy()
+            low[j] -= step
+            high[j] += step
+            hessian[a] = (target(high)[1][free] - target(low)[1][free]) / (2 * step)
+        hessian = (hessian + hessian.T) / 2
+        if np.linalg.eigvalsh(hessian).min() <= 1e-6:
+            break
+        proposal = point.copy()
+        proposal[free] -= np.linalg.solve(hessian, gradient[free])
+        if np.abs(proposal - point).max() > 1 or target(proposal)[0] > value + 1e-9:
+            break
+        point = np.clip(proposal, _LOWER, _UPPER)
+    return point
