@@ -54,7 +54,7 @@ bench: $(DEVELOPMENT) ## every command of benchmarks/README.md
 
 pins: ## constraints.txt anew, from the newest releases that pyproject.toml admits
 	rm -rf build/pins && python3 -m venv build/pins
-	build/pins/bin/python -m pip --disable-pip-version-check install --quiet '.[data,docs,dev]'
+	build/pins/bin/python -m pip --disable-pip-version-check install --quiet '.[data,dask,ray,docs,dev]'
 	{ head -1 constraints.txt; build/pins/bin/python -m pip freeze --exclude tauhat; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
@@ -85,5 +85,5 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the tests and the documentation need (about a minute; later calls skip this)"
-	$(PIP) install --quiet -c constraints.txt -e '.[data,docs,dev]'
+	$(PIP) install --quiet -c constraints.txt -e '.[data,dask,ray,docs,dev]'
 	@touch $(RUNTIME) $@
