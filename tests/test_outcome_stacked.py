@@ -86,7 +86,7 @@ def test_nnls_weights_are_not_negative_and_keep_the_mean():
 
 
 def test_unknown_weights_are_refused():
-    with pytest.raises(ValueError, match="weights must be 'ols', 'nnls' or 'convex'"):
+    with pytest.raises(ValueError, match="weights must be one of ols, convex, nnls, ridge"):
         StackedModel(QUICK, weights="median", random_state=1).fit(*make_data(30))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel
@@ -12,7 +12,7 @@ from tauhat.data import TrialData
 from tauhat.learners.catalog import outcome_model
 from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.outcome.stacked import StackedModel
+from tauhat.outcome.stacked import StackedModel, Weights
 
 OutcomeMembers = Sequence[tuple[str, OutcomeModel]]
 
@@ -37,8 +37,14 @@ class StackedX(CateEstimator):
         boosting and AGLM (the paper's) or, with clusters, the linear mixed
         model, random forest, boosting and BART with a random intercept.
     weights
-        Level-1 regression: "ols" (the paper's), "convex" or "nnls", for both
-        stages.
+        Regression on the base predictions, for both stages: "ols" (the paper's),
+        "convex", "nnls" or "ridge", see `tauhat.outcome.StackedModel`.
+    outcome_weights, effect_weights
+        The same for stage 1 and for stage 2 alone; None takes ``weights``.
+        ``StackedX(outcome_weights="convex", effect_weights="nnls")`` is a
+        constrained version that needs fewer persons: convex arm regressions,
+        and weights of the imputed effects that are not negative, with a free
+        intercept.
     n_folds
         Folds of the cross-fitting.
     random_state, n_jobs
@@ -73,13 +79,17 @@ class StackedX(CateEstimator):
     def __init__(
         self,
         members: OutcomeMembers | None = None,
-        weights: Literal["ols", "convex", "nnls"] = "ols",
+        weights: Weights = "ols",
+        outcome_weights: Weights | None = None,
+        effect_weights: Weights | None = None,
         n_folds: int = 3,
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
         self.members = members
         self.weights = weights
+        self.outcome_weights = outcome_weights
+        self.effect_weights = effect_weights
         self.n_folds = n_folds
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -89,8 +99,11 @@ class StackedX(CateEstimator):
         if members is None:
             names = INDIVIDUAL_BASES if data.clusters is None else CLUSTER_BASES
             members = [(name, outcome_model(name)) for name in names]
-        stack = StackedModel(list(members), weights=self.weights, n_folds=self.n_folds)
-        return XLearner(stack)
+        stages = [
+            StackedModel(list(members), weights=chosen or self.weights, n_folds=self.n_folds)
+            for chosen in (self.outcome_weights, self.effect_weights)
+        ]
+        return XLearner(*stages)
 
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Stacks of the two arms; their base fits are shared with other learners."""

@@ -15,10 +15,8 @@ from tauhat.data import TrialData
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.meta import N_FOLDS
 from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds
-from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
-from tauhat.numerics.whitening import Whitening, whitening
+from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 
 
@@ -120,16 +118,14 @@ class EffectBoosting(CateEstimator):
 
     def _variance_ratio(self, data: TrialData, residual: FloatArray, contrast: FloatArray) -> float:
         """Between-cluster over residual variance, given a linear effect."""
-        mean, scale = column_scales(data.X, data.sample_weight)
-        X = (data.X - mean) / scale
-        head = np.column_stack([np.ones(data.n), contrast])
-        blocks = [contrast[:, None] * X] if data.X.shape[1] < data.n / 2 else []
-        fit = MixedModel(residual, head, blocks, data.clusters, data.sample_weight).fit()
-        self.variance_components_ = VarianceComponents(
-            between_cluster=fit.between_cluster_variance * self.scale_y_**2,
-            residual=fit.residual_variance * self.scale_y_**2,
+        between, within = contrast_variances(
+            residual, contrast, data.X, data.clusters, data.sample_weight
         )
-        return fit.between_cluster_variance / fit.residual_variance
+        self.variance_components_ = VarianceComponents(
+            between_cluster=between * self.scale_y_**2,
+            residual=within * self.scale_y_**2,
+        )
+        return between / within
 
     def _boost(
         self, data: TrialData, residual: FloatArray, ratio: float, rounds: int, seed: int

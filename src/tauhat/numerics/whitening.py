@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.columns import column_scales
+from tauhat.numerics.mixed_model import MixedModel
 
 
 @dataclass(frozen=True)
@@ -113,3 +115,54 @@ def whitening(
     columns = np.column_stack([bare.whiten(np.ones(n)), bare.whiten(contrast)])
     basis, _ = np.linalg.qr(columns)
     return Whitening(clusters, root, size, shrink, basis)
+
+
+def contrast_variances(
+    residual: FloatArray,
+    contrast: FloatArray,
+    X: FloatArray,
+    clusters: IntArray | None,
+    weight: FloatArray | None = None,
+) -> tuple[float, float]:
+    r"""Variances of residual outcomes around an effect linear in the covariates, by REML.
+
+    .. math:: r_{ij} = \alpha + a_i\,(\delta + x_{ij}'\gamma) + b_i + e_{ij}
+
+    with standardised covariates and :math:`\gamma` a random block; it is left
+    out when there are half as many covariates as rows.
+
+    Parameters
+    ----------
+    residual
+        Outcome minus its expectation given the covariates, shape (n,).
+    contrast
+        Treatment minus propensity, shape (n,).
+    X
+        Covariates, shape (n, p).
+    clusters
+        Cluster number 0 to m - 1 of each row, or None for independent rows.
+    weight
+        Positive weights, or None.
+
+    Returns
+    -------
+    between_cluster
+        Variance of the random intercept; 0 without clusters.
+    residual
+        Variance within clusters.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> a, X = np.tile([-0.5, 0.5], 200), rng.normal(size=(400, 1))
+    >>> r = a * (1 + X[:, 0]) + 2 * rng.normal(size=400)
+    >>> between, within = contrast_variances(r, a, X, None)
+    >>> between, bool(3.4 < within < 4.6)
+    (0.0, True)
+    """
+    mean, scale = column_scales(X, weight)
+    n, p = X.shape
+    head = np.column_stack([np.ones(n), contrast])
+    blocks = [contrast[:, None] * (X - mean) / scale] if p < n / 2 else []
+    fit = MixedModel(residual, head, blocks, clusters, weight).fit()
+    return fit.between_cluster_variance, fit.residual_variance

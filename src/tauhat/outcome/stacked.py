@@ -12,13 +12,15 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel
 from tauhat.folds import cluster_folds
+from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.aglm import AGLMModel
 from tauhat.outcome.boosting import BoostedTrees
 from tauhat.outcome.elastic_net import ElasticNetModel
 from tauhat.outcome.forest import RandomForest
 
-Weights = Literal["ols", "convex", "nnls"]
+Weights = Literal["ols", "convex", "nnls", "ridge"]
+_WEIGHTS = ("ols", "convex", "nnls", "ridge")
 
 # With fewer, a free regression on the members' predictions comes near to interpolating.
 _FEWEST_ROWS_A_MEMBER = 5
@@ -41,8 +43,9 @@ class StackedModel(OutcomeModel):
     weights
         "ols": least squares with intercept, the second paper's. "nnls": weights
         not negative, with intercept. "convex": weights not negative that sum to
-        one, no intercept; used in place of the other two when there are fewer
-        than five rows a member.
+        one, no intercept; used in place of these two when there are fewer than
+        five rows a member. "ridge": shrunk towards equal weights, with
+        intercept; how much is found by REML, so no rows are split.
     n_folds
         Folds of the cross-fitting.
     random_state
@@ -196,7 +199,7 @@ def level_one(
     y
         Outcome, shape (n,).
     weights
-        "ols", "nnls" or "convex", as in `StackedModel`.
+        "ols", "nnls", "convex" or "ridge", as in `StackedModel`.
     sample_weight
         Positive weights, or None.
 
@@ -218,8 +221,8 @@ def level_one(
     >>> round(intercept, 6), weights.round(6).tolist()
     (1.0, [2.0, -1.0])
     """
-    if weights not in ("ols", "nnls", "convex"):
-        raise ValueError(f"weights must be 'ols', 'nnls' or 'convex', got {weights!r}")
+    if weights not in _WEIGHTS:
+        raise ValueError(f"weights must be one of {', '.join(_WEIGHTS)}, got {weights!r}")
     root = np.ones(len(y)) if sample_weight is None else np.sqrt(sample_weight)
     mean = float(np.average(y, weights=root**2))
     if weights == "convex":
@@ -236,6 +239,22 @@ def level_one(
     target = (y - mean) * root
     if weights == "ols":
         found = np.linalg.lstsq(design, target, rcond=None)[0]
+    elif weights == "ridge":
+        found = _shrunken(predictions - centre, y - mean, sample_weight)
     else:
         found, _ = nnls(design, target, maxiter=100 * predictions.shape[1])
     return mean - float(centre @ found), found
+
+
+def _shrunken(
+    predictions: FloatArray, y: FloatArray, sample_weight: FloatArray | None
+) -> FloatArray:
+    """Weights shrunk towards equal ones, with the variance of the deviations by REML."""
+    k = predictions.shape[1]
+    scale = float(y.std()) or 1.0
+    equal = predictions.mean(axis=1)
+    deviations = (predictions - equal[:, None]) / scale
+    model = MixedModel((y - equal) / scale, np.ones((len(y), 1)), [deviations], None, sample_weight)
+    coefficients = model.fit().coefficients[model.block_slices[0]]
+    found: FloatArray = 1 / k + coefficients - coefficients.mean()
+    return found
