@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tauhat.cate_estimator import CateEstimator
     from tauhat.errors import DesignError, TauhatWarning, TrialError
     from tauhat.inference import average_effects, effect_modifiers, test_heterogeneity
+    from tauhat.power import power_by_simulation, power_hte
     from tauhat.registry import estimator, estimator_names
     from tauhat.trial import Trial
 
@@ -33,6 +34,8 @@ _HOMES = {
     "effect_modifiers": "tauhat.inference",
     "estimator": "tauhat.registry",
     "estimator_names": "tauhat.registry",
+    "power_by_simulation": "tauhat.power",
+    "power_hte": "tauhat.power",
     "test_heterogeneity": "tauhat.inference",
 }
 _ROOMS = ("datasets", "ensembles", "learners", "outcome", "simulate", "testing")
@@ -55,6 +58,8 @@ __all__ = [
     "estimator_names",
     "learners",
     "outcome",
+    "power_by_simulation",
+    "power_hte",
     "simulate",
     "test_heterogeneity",
     "testing",

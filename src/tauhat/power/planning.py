@@ -1,0 +1,200 @@
+"""Power, detectable interaction and sample size of a planned trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from tauhat.errors import TrialError
+from tauhat.power.design import Design
+from tauhat.power.plan import HtePower
+
+
+def power_hte(
+    n_clusters: int | None = None,
+    cluster_size: float | None = None,
+    icc: float | None = None,
+    icc_x: float | None = None,
+    sd_y: float = 1.0,
+    delta: float | None = None,
+    *,
+    power: float | None = None,
+    n_persons: int | None = None,
+    sd_x: float | None = None,
+    prevalence: float | None = None,
+    size_cv: float = 0.0,
+    share_treated: float = 0.5,
+    significance_level: float = 0.05,
+) -> HtePower:
+    r"""Power, detectable interaction or sample size for an effect that differs between persons.
+
+    In a parallel two-arm trial analysed by
+
+    .. math::
+        y_{ij} = \alpha + \beta x_{ij} + A_i(\gamma + \delta x_{ij}) + b_i + e_{ij}
+
+    the interaction :math:`\delta` has, with m clusters of n persons, the variance
+
+    .. math::
+        \frac{\sigma_y^2}{m n\,\pi(1-\pi)\,\sigma_x^2}\,
+        \frac{(1-\rho)\{1+(n-1)\rho\}}{1+(n-2)\rho-(n-1)\rho_x\rho}
+
+    in large samples (Yang and others 2020). Three things are added for trials
+    as they are: the expectation of the information over unequal cluster sizes
+    (a rounded gamma distribution with the given CV), Satterthwaite's degrees of
+    freedom, and the average over the spread that the modifier happens to have
+    in each arm. All three vanish with many clusters of equal size.
+
+    Give all but one of ``power``, ``delta`` and ``n_clusters``; the missing one
+    is solved for. Without ``cluster_size`` persons are randomized, and
+    ``n_persons`` takes the place of ``n_clusters``.
+
+    Parameters
+    ----------
+    n_clusters
+        Number of clusters of both arms.
+    cluster_size
+        Mean number of persons in a cluster.
+    icc
+        Intracluster correlation of the outcome given the modifier.
+    icc_x
+        Intracluster correlation of the modifier; 1 for a cluster-level one.
+    sd_y
+        Standard deviation of the outcome within arm given the modifier.
+    delta
+        The interaction: change of the treatment effect with one unit of the
+        modifier, in units of the outcome.
+    power
+        Wanted power.
+    n_persons
+        Number of persons of both arms when persons are randomized.
+    sd_x
+        Standard deviation of a continuous modifier; default 1, so that ``delta``
+        is by standard deviation.
+    prevalence
+        Share of persons with a binary modifier (0 or 1), instead of ``sd_x``.
+    size_cv
+        Coefficient of variation of the cluster sizes.
+    share_treated
+        Share of clusters (or persons) treated.
+    significance_level
+        Two-sided level of the test.
+
+    Returns
+    -------
+    HtePower
+
+    Raises
+    ------
+    TrialError
+        If not exactly one quantity is missing, or one is out of range; the
+        message begins with the argument.
+
+    Notes
+    -----
+    The formula takes the slope within clusters and between them to be the same,
+    as the model does, and at least 3 clusters (persons) in each arm. A binary
+    outcome is covered on the scale of risk differences with
+    ``sd_y = sqrt(p (1 - p))``.
+
+    References
+    ----------
+    Yang S, Li F, Starks MA, Hernandez AF, Mentz RJ, Choudhury KR (2020). Sample
+    size requirements for detecting treatment effect heterogeneity in cluster
+    randomized trials. Statistics in Medicine 39(28):4218-4237.
+
+    Examples
+    --------
+    >>> plan = power_hte(32, 25, icc=0.05, icc_x=0.1, sd_y=1, delta=0.3)
+    >>> round(plan.power, 2)
+    0.99
+    >>> power_hte(None, 25, icc=0.05, icc_x=1, delta=0.3, power=0.8).n_clusters
+    40
+    >>> round(power_hte(n_persons=400, power=0.9).delta, 2)
+    0.33
+    """
+    design = Design(
+        cluster_size, icc, icc_x, sd_y, sd_x, prevalence, size_cv, share_treated, significance_level
+    )
+    design.check()
+    unit = design.unit
+    if unit == "n_clusters" and n_persons is not None:
+        raise TrialError(
+            "n_persons belongs to trials that randomize persons; leave cluster_size out"
+        )
+    if unit == "n_persons" and n_clusters is not None:
+        raise TrialError("cluster_size, the mean number of persons in a cluster, is missing")
+    number = n_persons if n_clusters is None else n_clusters
+    missing = [key for key, v in ((unit, number), ("delta", delta), ("power", power)) if v is None]
+    if len(missing) != 1:
+        which = f"missing: {', '.join(missing)}" if missing else "all three were given"
+        raise TrialError(
+            f"of {unit}, delta and power leave exactly one out, to be solved for; {which}"
+        )
+    if power is not None and not significance_level < power < 1:
+        raise TrialError(
+            f"power must lie between the significance level ({significance_level:g}) and 1, "
+            f"got {power:g}"
+        )
+    if delta is not None and not (math.isfinite(delta) and delta != 0):
+        raise TrialError(f"delta must be a number other than 0, got {delta:g}")
+    if number is None:
+        assert delta is not None
+        assert power is not None
+        return design.plan(design.smallest(delta, power), delta, unit)
+    number = design.checked_number(number)
+    if delta is None:
+        assert power is not None
+        return design.plan(number, design.detectable(number, power), "delta")
+    return design.plan(number, delta, "power")
+
+
+def power_table(**arguments: Any) -> pd.DataFrame:
+    """Plans over a grid, one row a combination.
+
+    Parameters
+    ----------
+    **arguments
+        Those of `power_hte`, by name; each a value or a list of values.
+
+    Returns
+    -------
+    DataFrame
+        The arguments that have a list, then what identifies the plan:
+        ``n_clusters``, ``n_persons``, ``delta``, ``power``, ``se``,
+        ``degrees_of_freedom`` and ``large_sample_power``.
+
+    Raises
+    ------
+    TrialError
+        As `power_hte`.
+
+    Examples
+    --------
+    >>> table = power_table(n_clusters=[20, 40], cluster_size=25, icc=0.05, icc_x=[0, 1], delta=0.3)
+    >>> table[["n_clusters", "icc_x", "power"]].round(2).values.tolist()
+    [[20.0, 0.0, 0.92], [20.0, 1.0, 0.47], [40.0, 0.0, 1.0], [40.0, 1.0, 0.82]]
+    """
+    grids = {name: _as_list(value) for name, value in arguments.items()}
+    varied = [name for name, values in grids.items() if len(values) > 1]
+    rows = []
+    for combination in product(*grids.values()):
+        chosen: Mapping[str, Any] = dict(zip(grids, combination, strict=True))
+        plan = power_hte(**chosen)
+        row: dict[str, Any] = {name: chosen[name] for name in varied}
+        for name in ("n_clusters", "n_persons", "delta", "power"):
+            value = getattr(plan, name)
+            if value is not None:
+                row[name] = value
+        for name in ("se", "degrees_of_freedom", "large_sample_power"):
+            row[name] = getattr(plan, name)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
