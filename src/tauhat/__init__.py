@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from tauhat.base import OutcomeModel, VarianceComponents
     from tauhat.cate_estimator import CateEstimator
     from tauhat.errors import DesignError, TauhatWarning, TrialError
-    from tauhat.inference import average_effects, effect_modifiers, test_heterogeneity
+    from tauhat.inference import (
+        average_effects,
+        best_linear_predictor,
+        classification_analysis,
+        cross_fit,
+        effect_calibration,
+        effect_modifiers,
+        group_effect,
+        sorted_group_effects,
+        test_heterogeneity,
+    )
     from tauhat.power import power_by_simulation, power_hte
     from tauhat.registry import estimator, estimator_names
     from tauhat.trial import Trial
@@ -31,11 +41,17 @@ _HOMES = {
     "VarianceComponents": "tauhat.base",
     "analyze": "tauhat.analysis",
     "average_effects": "tauhat.inference",
+    "best_linear_predictor": "tauhat.inference",
+    "classification_analysis": "tauhat.inference",
+    "cross_fit": "tauhat.inference",
+    "effect_calibration": "tauhat.inference",
     "effect_modifiers": "tauhat.inference",
     "estimator": "tauhat.registry",
     "estimator_names": "tauhat.registry",
+    "group_effect": "tauhat.inference",
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
+    "sorted_group_effects": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
 _ROOMS = ("datasets", "ensembles", "learners", "outcome", "simulate", "testing")
@@ -51,16 +67,22 @@ __all__ = [
     "VarianceComponents",
     "analyze",
     "average_effects",
+    "best_linear_predictor",
+    "classification_analysis",
+    "cross_fit",
     "datasets",
+    "effect_calibration",
     "effect_modifiers",
     "ensembles",
     "estimator",
     "estimator_names",
+    "group_effect",
     "learners",
     "outcome",
     "power_by_simulation",
     "power_hte",
     "simulate",
+    "sorted_group_effects",
     "test_heterogeneity",
     "testing",
 ]

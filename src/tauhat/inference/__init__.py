@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
+from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
+from tauhat.inference.cross_fitting import CrossFit, cross_fit
+from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
+from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
     HeterogeneityTest,
     test_heterogeneity,
 )
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
+from tauhat.inference.sorted_effects import (
+    ClassificationAnalysis,
+    SortedGroupEffects,
+    classification_analysis,
+    sorted_group_effects,
+)
 
 __all__ = [
     "DEFAULT_WEIGHTS",
     "AverageEffects",
+    "BestLinearPredictor",
+    "ClassificationAnalysis",
+    "CrossFit",
+    "EffectCalibration",
     "EffectModifiers",
     "Estimate",
+    "GroupEffect",
     "HeterogeneityTest",
+    "SortedGroupEffects",
     "average_effects",
+    "best_linear_predictor",
+    "classification_analysis",
+    "cross_fit",
+    "effect_calibration",
     "effect_modifiers",
+    "group_effect",
+    "sorted_group_effects",
     "test_heterogeneity",
 ]

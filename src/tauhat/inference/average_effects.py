@@ -263,7 +263,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     results = {
         name: Estimate.from_t(
             estimates[name],
-            _jackknife_error(deletions[name], block),
+            jackknife_error(deletions[name], block),
             degrees_of_freedom=df,
             level=level,
         )
@@ -314,11 +314,16 @@ def _deleted_contrasts(adjusted: FloatArray, weight: FloatArray, arm: IntArray) 
     return difference
 
 
-def _jackknife_error(deleted: FloatArray, block: IntArray) -> float:
+def jackknife_error(deleted: FloatArray, block: IntArray) -> float:
     """Jackknife error; the factor of a block undoes the leverage of its own mean.
 
     A pair loses its whole contrast when either member is left out, so the
     unblocked factor (m - 1) / m would count it twice.
+
+    Examples
+    --------
+    >>> round(jackknife_error(np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=int)), 4)
+    1.1547
     """
     in_block = np.bincount(block)[block]
     factor = (in_block - 1) / in_block

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray, FloatArray
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.numerics.ordering import canonical_order
 
@@ -84,7 +84,7 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
     parts = tuple(trial)
     data = validate_trial(*parts)
     labels: AnyArray
-    order = _row_order(parts)
+    order = row_order(parts)
     if data.clusters is None:
         labels = order
     else:
@@ -114,8 +114,16 @@ def missing_marks(trial: TrialLike) -> frozenset[str]:
     return frozenset(str(mark) for mark in marks if mark)
 
 
-def _row_order(parts: tuple[Any, ...]) -> AnyArray:
-    """Position in the user's table of each row of the canonical order."""
+def row_order(parts: TrialData | tuple[Any, ...]) -> IntArray:
+    """Position in the user's table of each row of the canonical order.
+
+    Examples
+    --------
+    >>> row_order((np.array([[2.0], [1.0]]), [0.0, 0.0], [0, 1])).tolist()
+    [1, 0]
+    """
+    if isinstance(parts, TrialData):
+        return np.arange(parts.n)
     X: FloatArray = check_covariates(parts[0])
     y = np.asarray(parts[1], dtype=np.float64).reshape(len(X))
     arms = np.asarray(parts[2], dtype=np.int64).reshape(len(X))

@@ -1,0 +1,236 @@
+"""What the descriptive functions share: group effects, their jackknife, averages over splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.errors import TrialError
+from tauhat.inference.average_effects import Estimate, jackknife_error
+from tauhat.inference.cross_fitting import CrossFit
+
+#: Said by every result of this layer.
+DESCRIPTIVE = (
+    "This is descriptive: the primary test of whether the effect differs at all is "
+    "test_heterogeneity."
+)
+
+
+@dataclass(frozen=True)
+class Jackknife:
+    """Estimates and what they become without each randomized unit.
+
+    Attributes
+    ----------
+    estimate
+        Shape (k,); not a number where an arm has too few units.
+    deleted
+        Estimates without each unit, shape (u, k).
+    n_units
+        Units that take part in each estimate, shape (k,).
+
+    Examples
+    --------
+    >>> both = Jackknife(np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.array([4, 4]))
+    >>> both.combine(np.array([[-1.0], [1.0]])).estimate.tolist()
+    [2.0]
+    """
+
+    estimate: FloatArray
+    deleted: FloatArray
+    n_units: IntArray
+
+    def combine(self, weights: FloatArray) -> Jackknife:
+        """Linear combinations, one a column of ``weights`` of shape (k, l)."""
+        used = np.array([self.n_units[column != 0].max(initial=0) for column in weights.T])
+        return Jackknife(self.estimate @ weights, self.deleted @ weights, used)
+
+    def errors(self, blocks: IntArray) -> FloatArray:
+        """Jackknife standard errors given the block of each unit, shape (k,)."""
+        return np.array([jackknife_error(column, blocks) for column in self.deleted.T])
+
+
+def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
+    """Column sums over the rows of each unit, for units in order, shape (u, k).
+
+    Examples
+    --------
+    >>> sums_by_unit(np.array([[1.0], [2.0], [4.0]]), np.array([0, 0, 1])).tolist()
+    [[3.0], [4.0]]
+    """
+    starts = np.flatnonzero(np.r_[True, np.diff(units) != 0])
+    sums: FloatArray = np.add.reduceat(values, starts, axis=0)
+    return sums
+
+
+def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
+    """Weight over the probability of the arm for its persons, 0 for others, shape (n,)."""
+    data = fit.data
+    chance = data.propensity if arm == 1 else 1 - data.propensity
+    result: FloatArray = fit.weight * (data.treatment == arm) / chance
+    return result
+
+
+def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
+    r"""Average effects of groups of persons, with their delete-one-unit jackknife.
+
+    .. math::
+        \hat\theta_G = \frac{\sum_{i \in G} w_i \hat\tau_i}{\sum_{i \in G} w_i}
+        + \frac{\sum_{i \in G} w_i \frac{A_i}{\pi_i} r_i}{\sum_{i \in G} w_i \frac{A_i}{\pi_i}}
+        - \frac{\sum_{i \in G} w_i \frac{1 - A_i}{1 - \pi_i} r_i}
+               {\sum_{i \in G} w_i \frac{1 - A_i}{1 - \pi_i}}
+
+    with the held-out effects and the residuals r of the split: the Hajek form of
+    the mean score, so that a difference in level between arms that the group
+    shares cancels. Held-out predictions of a cluster do not depend on it, so
+    leaving it out only drops its terms.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    split
+        Which split.
+    member
+        1 for members of each group and 0 otherwise, shape (n, k).
+
+    Returns
+    -------
+    Jackknife
+        One estimate a group; not a number for one with fewer than two units in an arm.
+    """
+    units, weight = fit.units, fit.weight
+    weighted = member * weight[:, None]
+    effect = sums_by_unit(weighted * fit.effects[split][:, None], units)
+    size = sums_by_unit(weighted, units)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = effect.sum(axis=0) / size.sum(axis=0)
+        deleted = (effect.sum(axis=0) - effect) / (size.sum(axis=0) - size)
+        few = np.zeros(member.shape[1], dtype=bool)
+        for arm, sign in ((1, 1.0), (0, -1.0)):
+            inverse = member * arm_inverse(fit, arm)[:, None]
+            residual = sums_by_unit(inverse * fit.residuals[split][:, None], units)
+            total = sums_by_unit(inverse, units)
+            estimate = estimate + sign * residual.sum(axis=0) / total.sum(axis=0)
+            left = total.sum(axis=0) - total
+            deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
+            few |= (total > 0).sum(axis=0) < 2
+    estimate[few], deleted[:, few] = np.nan, np.nan
+    return Jackknife(estimate, deleted, (size > 0).sum(axis=0))
+
+
+def over_splits(
+    fit: CrossFit, results: Sequence[Jackknife], *, level: float, fixed: bool = False
+) -> list[Estimate]:
+    """One estimate from those of the splits: their mean, with an honest error.
+
+    Where the groups are chosen anew in each split the error is the median of
+    the splits' errors: the jackknife of the mean would miss that the groups
+    are chosen from the same outcomes. Where they are fixed in advance, the
+    splits only repeat the regressions, and the error is the jackknife of the
+    mean. The t distribution has (units that take part) - (blocks) - 1 degrees of
+    freedom. Splits in which a group has fewer than two units in an arm are left
+    out; if they are more than half there is no estimate.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    results
+        One of each split, with k estimates each.
+    level
+        Coverage of the intervals.
+    fixed
+        Whether the groups are the same in every split.
+
+    Returns
+    -------
+    list of Estimate
+        One of each of the k estimates; not a number where there is none.
+    """
+    if not 0 < level < 1:
+        raise TrialError(f"level must lie between 0 and 1, got {level}")
+    blocks = fit.blocks
+    estimates = np.array([result.estimate for result in results])
+    errors = np.array([result.errors(blocks) for result in results])
+    if fixed:
+        mean = Jackknife(
+            estimates.mean(axis=0),
+            np.mean([result.deleted for result in results], axis=0),
+            results[0].n_units,
+        )
+        errors = np.tile(mean.errors(blocks), (len(results), 1))
+    units = np.array([result.n_units for result in results])
+    pooled = []
+    for j in range(estimates.shape[1]):
+        usable = np.isfinite(estimates[:, j]) & np.isfinite(errors[:, j])
+        if usable.mean() <= 0.5:
+            pooled.append(no_estimate(level))
+            continue
+        df = float(np.median(units[usable, j])) - int(blocks.max()) - 2
+        pooled.append(
+            Estimate.from_t(
+                float(estimates[usable, j].mean()),
+                float(np.median(errors[usable, j])),
+                degrees_of_freedom=max(df, 1.0),
+                level=level,
+            )
+        )
+    return pooled
+
+
+def no_estimate(level: float) -> Estimate:
+    """An estimate that could not be made.
+
+    Examples
+    --------
+    >>> no_estimate(0.95).estimate
+    nan
+    """
+    return Estimate(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, level)
+
+
+def estimate_columns(estimate: Estimate) -> dict[str, float]:
+    """Columns of a table for one estimate: estimate, se, lower, upper.
+
+    Examples
+    --------
+    >>> sorted(estimate_columns(Estimate.from_t(1, 1, degrees_of_freedom=9, level=0.9)))
+    ['estimate', 'lower', 'se', 'upper']
+    """
+    return {name: getattr(estimate, name) for name in ("estimate", "se", "lower", "upper")}
+
+
+def interval_text(estimate: Estimate) -> str:
+    """An estimate and its interval, without a p-value: description, not a test.
+
+    Examples
+    --------
+    >>> interval_text(Estimate.from_t(1.0, 0.5, degrees_of_freedom=14, level=0.95))
+    '1 (95 % confidence interval -0.07239 to 2.072)'
+    """
+    if not np.isfinite(estimate.estimate):
+        return "not estimated (too few randomized units in an arm)"
+    return (
+        f"{estimate.estimate:.4g} ({100 * estimate.level:g} % confidence interval "
+        f"{estimate.lower:.4g} to {estimate.upper:.4g})"
+    )
+
+
+def html(text: str, *tables: pd.DataFrame) -> str:
+    """Text and tables as HTML.
+
+    Examples
+    --------
+    >>> html("a < b")
+    '<div><p>a &lt; b</p></div>'
+    """
+    frames = "".join(
+        table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0) for table in tables
+    )
+    return f"<div><p>{escape(text)}</p>{frames}</div>"

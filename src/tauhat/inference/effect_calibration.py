@@ -1,0 +1,158 @@
+"""Calibration of estimated effects: held-out predictions against the effects that came true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tauhat.cate_estimator import CateEstimator
+from tauhat.inference.average_effects import Estimate
+from tauhat.inference.best_linear_predictor import best_linear_predictor
+from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.descriptive import (
+    DESCRIPTIVE,
+    Jackknife,
+    estimate_columns,
+    group_effects,
+    html,
+    interval_text,
+    over_splits,
+)
+from tauhat.inference.inputs import TrialLike
+from tauhat.inference.sorted_effects import sorted_group_effects
+
+
+@dataclass(frozen=True)
+class EffectCalibration:
+    """Calibration of estimated effects; the result of `effect_calibration`.
+
+    Attributes
+    ----------
+    curve
+        One row a group of persons with like held-out effects: ``group``,
+        ``persons``, ``predicted`` (mean held-out effect), and the group's effect:
+        ``estimate``, ``se``, ``lower``, ``upper``.
+    slope
+        Of the effect on the held-out effect: 1 for perfect calibration, below 1
+        when predictions differ too much, above 1 when they differ too little.
+    bias
+        Average effect less mean held-out effect, units of the outcome.
+    method
+        How it was estimated.
+    """
+
+    curve: pd.DataFrame
+    slope: Estimate
+    bias: Estimate
+    method: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row each for the slope and the bias."""
+        named = {"slope": self.slope, "bias": self.bias}
+        return pd.DataFrame([{"measure": k, **estimate_columns(e)} for k, e in named.items()])
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+        if np.isfinite(self.slope.estimate):
+            found = (
+                f"The calibration slope is {interval_text(self.slope)}: 1 is perfect, less means "
+                "that the predictions differ more between persons than the effects do"
+            )
+        else:
+            found = "The held-out effects are the same for everyone, so there is no slope"
+        return (
+            f"{found}. On average the effect exceeds the prediction by {interval_text(self.bias)}. "
+            f"{DESCRIPTIVE} {self.method}."
+        )
+
+    def _repr_html_(self) -> str:
+        return html(self.text, self.table, self.curve)
+
+
+def effect_calibration(
+    trial: TrialLike | CrossFit,
+    estimator: str | CateEstimator | None = None,
+    *,
+    n_groups: int = 5,
+    level: float = 0.95,
+    n_splits: int = 11,
+    n_folds: int = 5,
+    random_state: RandomState = 0,
+    n_jobs: int = 1,
+) -> EffectCalibration:
+    r"""Compare held-out effects with the effects of the persons they were predicted for.
+
+    The curve is that of `sorted_group_effects` beside the mean prediction of
+    each group; the slope is that of `best_linear_predictor`; the bias is
+
+    .. math:: \hat\theta - \overline{\hat\tau},
+
+    the model-robust average effect less the mean prediction. The slope's
+    interval is too low when effects do not differ, where cross-fitting makes
+    the slope negative; it says how much to trust differences, not whether
+    there are any.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.Trial`, a `tauhat.data.TrialData`, an iterable of X, y,
+        treatment, clusters, sample_weight, blocks, propensity, or a `CrossFit`.
+    estimator
+        Name or unfitted estimator of the effects; None for the additive mixed model.
+    n_groups
+        Points of the curve.
+    level
+        Coverage of the intervals.
+    n_splits, n_folds, random_state, n_jobs
+        As in `cross_fit`.
+
+    Returns
+    -------
+    EffectCalibration
+
+    Raises
+    ------
+    TrialError
+        If ``n_groups`` is less than 2 or more than a fold has persons.
+
+    References
+    ----------
+    van Klaveren, Steyerberg, Serruys and Kent (2018), Journal of Clinical
+    Epidemiology 94:59-68, for calibration of predicted benefit.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X, arm = rng.normal(size=(600, 2)), np.arange(600) % 2
+    >>> y = arm * (1 + X[:, 0]) + rng.normal(size=600)
+    >>> result = effect_calibration((X, y, arm), "LMM", n_splits=3)
+    >>> bool(result.slope.lower < 1 < result.slope.upper), len(result.curve)
+    (True, 5)
+    """
+    fit = as_cross_fit(
+        trial,
+        estimator,
+        n_splits=n_splits,
+        n_folds=n_folds,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    groups = sorted_group_effects(fit, n_groups=n_groups, level=level)
+    everyone = np.ones((fit.data.n, 1))
+    results = []
+    for s in range(fit.n_splits):
+        average = group_effects(fit, s, everyone)
+        predicted = float(np.average(fit.effects[s], weights=fit.weight))
+        results.append(
+            Jackknife(average.estimate - predicted, average.deleted - predicted, average.n_units)
+        )
+    return EffectCalibration(
+        curve=groups.table.iloc[:-1],
+        slope=best_linear_predictor(fit, level=level).slope,
+        bias=over_splits(fit, results, level=level, fixed=True)[0],
+        method=f"Calibration, {fit.method}",
+    )

@@ -1,0 +1,249 @@
+"""The average effect of a subgroup named in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import BoolArray
+from tauhat.cate_estimator import CateEstimator
+from tauhat.errors import TrialError
+from tauhat.inference.average_effects import Estimate
+from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.descriptive import (
+    DESCRIPTIVE,
+    estimate_columns,
+    group_effects,
+    html,
+    interval_text,
+    over_splits,
+    sums_by_unit,
+)
+from tauhat.inference.inputs import TrialLike
+
+Rule = str | Callable[[pd.DataFrame], Any] | Any
+
+
+@dataclass(frozen=True)
+class GroupEffect:
+    """Average effect of a named subgroup; the result of `group_effect`.
+
+    Attributes
+    ----------
+    rule
+        The subgroup in words.
+    inside, outside, difference
+        Average effect of its members, of everyone else, and the first less the second.
+    n_inside, n_outside
+        Persons in and outside the subgroup.
+    units
+        Randomized units with members: (control, treated).
+    method
+        How it was estimated.
+    """
+
+    rule: str
+    inside: Estimate
+    outside: Estimate
+    difference: Estimate
+    n_inside: int
+    n_outside: int
+    units: tuple[int, int]
+    method: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row each for members, everyone else, and the difference."""
+        rows: list[tuple[str, int | None, Estimate]] = [
+            ("in the subgroup", self.n_inside, self.inside),
+            ("outside", self.n_outside, self.outside),
+            ("difference", None, self.difference),
+        ]
+        return pd.DataFrame(
+            [{"group": name, "persons": n, **estimate_columns(e)} for name, n, e in rows]
+        )
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+        return (
+            f"In the subgroup {self.rule} ({self.n_inside} persons), the average effect is "
+            f"{interval_text(self.inside)}; outside it, {interval_text(self.outside)}; difference "
+            f"{interval_text(self.difference)}. The interval holds for a subgroup that was named "
+            "without looking at outcomes; for one that the data suggested use find_subgroups. "
+            f"{DESCRIPTIVE} {self.method}."
+        )
+
+    def _repr_html_(self) -> str:
+        return html(self.text, self.table)
+
+
+def group_effect(
+    trial: TrialLike | CrossFit,
+    rule: Rule,
+    estimator: str | CateEstimator | None = None,
+    *,
+    level: float = 0.95,
+    n_splits: int = 5,
+    n_folds: int = 5,
+    random_state: RandomState = 0,
+    n_jobs: int = 1,
+) -> GroupEffect:
+    r"""Average effect of a subgroup that was named in advance, every person counted the same.
+
+    .. math::
+        \hat\theta_G = \overline{\hat\tau}_G
+        + \frac{\sum_{i \in G} A_i r_i / \pi_i}{\sum_{i \in G} A_i / \pi_i}
+        - \frac{\sum_{i \in G} (1 - A_i) r_i / (1 - \pi_i)}
+               {\sum_{i \in G} (1 - A_i) / (1 - \pi_i)},
+
+    with cross-fitted effects :math:`\hat\tau` and residuals r of cross-fitted
+    outcome regressions, averaged over splits. The regressions need not be true:
+    they move the precision, not the target. The standard error is the
+    delete-one-cluster jackknife (delete-one-person without clusters), the
+    interval t with (clusters with members) - (blocks) - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.Trial`, a `tauhat.data.TrialData`, an iterable of X, y,
+        treatment, clusters, sample_weight, blocks, propensity, or a `CrossFit`.
+    rule
+        The subgroup: one boolean a row of the trial (analysed persons, in the
+        trial's row order), a function of the covariates' DataFrame that gives
+        them, or a string that `DataFrame.eval` understands, such as
+        ``"age >= 65 and female == 1"``. Covariates carry the names of the
+        user's table, before encoding.
+    estimator
+        Name or unfitted estimator of the effects; None for the additive mixed model.
+    level
+        Coverage of the intervals.
+    n_splits, n_folds, random_state, n_jobs
+        As in `cross_fit`.
+
+    Returns
+    -------
+    GroupEffect
+
+    Raises
+    ------
+    TrialError
+        If the rule cannot be read, does not give one yes or no a row, or
+        leaves an arm with fewer than two units in or outside the subgroup.
+
+    References
+    ----------
+    Li, Tong, Fang, Cheng, Kahan and Wang (2025), Statistics in Medicine, for
+    the estimator with clusters; Kennedy (2023), Electronic Journal of
+    Statistics 17:3008-3049, for the scores.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X = pd.DataFrame({"age": rng.uniform(30, 80, 400), "bmi": rng.normal(25, 3, 400)})
+    >>> arm = np.arange(400) % 2
+    >>> y = arm * (X.age > 60) * 2 + rng.normal(size=400)
+    >>> result = group_effect((X, y, arm), "age > 60", "LMM", n_splits=2)
+    >>> result.inside.lower < 2 < result.inside.upper, result.outside.lower < 0
+    (True, True)
+    """
+    fit = as_cross_fit(
+        trial,
+        estimator,
+        n_splits=n_splits,
+        n_folds=n_folds,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    chosen, words = read_rule(fit, rule)
+    inside = chosen[fit.rows]
+    member = np.column_stack([inside, ~inside]).astype(np.float64)
+    units = _units_an_arm(fit, member)
+    for where, (control, treated) in zip(("in", "outside"), units, strict=True):
+        if min(control, treated) < 2:
+            what = "persons" if fit.data.clusters is None else "clusters"
+            raise TrialError(
+                f"{where} the subgroup {words} there are {control} control and {treated} treated "
+                f"{what} with anyone in it; an average effect needs two in each arm. "
+                "Choose a wider subgroup"
+            )
+    contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
+    results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
+    estimates = over_splits(fit, results, level=level, fixed=True)
+    what = "person" if fit.data.clusters is None else "cluster"
+    return GroupEffect(
+        rule=words,
+        inside=estimates[0],
+        outside=estimates[1],
+        difference=estimates[2],
+        n_inside=int(inside.sum()),
+        n_outside=int((~inside).sum()),
+        units=units[0],
+        method=f"Model-robust estimate, {fit.method}; delete-one-{what} jackknife",
+    )
+
+
+def _units_an_arm(fit: CrossFit, member: BoolArray) -> list[tuple[int, int]]:
+    """Control and treated units with members of each group."""
+    counts = []
+    for arm in (0, 1):
+        here = member * (fit.data.treatment == arm)[:, None]
+        counts.append((sums_by_unit(here, fit.units) > 0).sum(axis=0))
+    return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
+
+
+def read_rule(fit: CrossFit, rule: Rule) -> tuple[BoolArray, str]:
+    """Members of a subgroup in the user's row order, and the subgroup in words.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial, which knows the covariates' DataFrame.
+    rule
+        As in `group_effect`.
+
+    Returns
+    -------
+    members
+        Shape (n,).
+    words
+        The rule itself if it is a string, else what it is.
+
+    Raises
+    ------
+    TrialError
+        If the rule does not give one yes or no a row.
+    """
+    frame, words = fit.frame, "given by the user"
+    if isinstance(rule, str):
+        words = f"'{rule}'"
+        try:
+            values = frame.eval(rule)
+        except Exception as error:
+            raise TrialError(
+                f"the rule {rule!r} cannot be read: {error}; the covariates are "
+                f"{', '.join(map(str, frame.columns))} (put names with spaces in backticks)"
+            ) from error
+    elif callable(rule):
+        values = rule(frame.copy())
+        name = getattr(rule, "__name__", "")
+        words = f"'{name}'" if name.isidentifier() else words
+    else:
+        values = rule
+    array = np.asarray(values)
+    if array.shape != (len(frame),):
+        raise TrialError(
+            f"the rule gives an array of shape {array.shape}; it must give one yes or no for "
+            f"each of the {len(frame)} analysed persons"
+        )
+    if array.dtype != bool:
+        missing = int(pd.isna(array).sum())
+        if missing:
+            raise TrialError(f"the rule is missing for {missing} persons; say yes or no for them")
+        if not np.isin(array, (0, 1)).all():
+            raise TrialError(f"the rule gives values of type {array.dtype}, not yes or no")
+    return array.astype(bool), words

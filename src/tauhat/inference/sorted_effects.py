@@ -1,0 +1,363 @@
+"""Effects of groups of persons sorted by their held-out effect, and who is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.cate_estimator import CateEstimator
+from tauhat.errors import TrialError
+from tauhat.inference.average_effects import Estimate
+from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.descriptive import (
+    DESCRIPTIVE,
+    Jackknife,
+    estimate_columns,
+    group_effects,
+    html,
+    interval_text,
+    over_splits,
+    sums_by_unit,
+)
+from tauhat.inference.inputs import TrialLike
+
+
+@dataclass(frozen=True)
+class SortedGroupEffects:
+    """Average effects of groups sorted by held-out effect; the result of `sorted_group_effects`.
+
+    Attributes
+    ----------
+    groups
+        One estimate a group, smallest held-out effects first.
+    difference
+        Effect of the last group less that of the first.
+    predicted
+        Mean held-out effect of each group, units of the outcome, shape (groups,).
+    persons
+        Mean number of persons in each group over splits, shape (groups,).
+    method
+        How it was estimated.
+    """
+
+    groups: tuple[Estimate, ...]
+    difference: Estimate
+    predicted: FloatArray
+    persons: FloatArray
+    method: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a group, and one for the difference between the last and the first."""
+        rows = [
+            {"group": _group_name(k, len(self.groups)), "persons": self.persons[k]}
+            | {"predicted": self.predicted[k]}
+            | estimate_columns(estimate)
+            for k, estimate in enumerate(self.groups)
+        ]
+        gap = float(self.predicted[-1] - self.predicted[0])
+        rows.append(
+            {"group": "largest less smallest", "persons": np.nan, "predicted": gap}
+            | estimate_columns(self.difference)
+        )
+        return pd.DataFrame(rows)
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+        share = f"{100 / len(self.groups):.0f} %"
+        return (
+            f"Among the {share} of persons with the largest held-out effects the average effect "
+            f"is {interval_text(self.groups[-1])}; among the {share} with the smallest, "
+            f"{interval_text(self.groups[0])}; difference {interval_text(self.difference)}. The "
+            "groups are found without the persons they are judged on, and the figures are those "
+            f"of groups found in this way, averaged over splits. {DESCRIPTIVE} {self.method}."
+        )
+
+    def _repr_html_(self) -> str:
+        return html(self.text, self.table)
+
+
+@dataclass(frozen=True)
+class ClassificationAnalysis:
+    """Who is most and least affected; the result of `classification_analysis`.
+
+    Attributes
+    ----------
+    table
+        One row a covariate: ``covariate`` (encoded), ``source`` (the user's
+        column), its mean in the groups with the ``largest`` and the ``smallest``
+        held-out effects, their ``difference`` with ``se``, ``lower`` and
+        ``upper``, and ``standardized``, the difference over the covariate's
+        standard deviation. Largest standardized differences first.
+    share
+        Share of persons in either group.
+    level
+        Coverage of each interval, not adjusted for the number of covariates.
+    method
+        How it was estimated.
+    """
+
+    table: pd.DataFrame
+    share: float
+    level: float
+    method: str
+
+    @property
+    def text(self) -> str:
+        """The covariates that differ most, in sentences."""
+        clear = self.table[(self.table.lower > 0) | (self.table.upper < 0)]
+        named = "; ".join(
+            f"{row.covariate} (mean {row.largest:.3g} against {row.smallest:.3g})"
+            for row in clear.head(5).itertuples()
+        )
+        who = f"{100 * self.share:.0f} %"
+        found = (
+            f"The {who} of persons with the largest held-out effects differ from the {who} with "
+            f"the smallest in {named}."
+            if named
+            else f"The {who} of persons with the largest and the smallest held-out effects do not "
+            "clearly differ in any covariate."
+        )
+        return (
+            f"{found} Each interval stands alone: with {len(self.table)} covariates some exclude "
+            "zero by chance. A covariate that differs need not be what changes the effect. "
+            f"{DESCRIPTIVE} {self.method}."
+        )
+
+    def _repr_html_(self) -> str:
+        return html(self.text, self.table)
+
+
+def sorted_group_effects(
+    trial: TrialLike | CrossFit,
+    estimator: str | CateEstimator | None = None,
+    *,
+    n_groups: int = 4,
+    level: float = 0.95,
+    n_splits: int = 11,
+    n_folds: int = 5,
+    random_state: RandomState = 0,
+    n_jobs: int = 1,
+) -> SortedGroupEffects:
+    r"""Sorted group average treatment effects: effects by quantile of the held-out effect.
+
+    Every fold is cut at the quantiles of its own held-out effects. In each
+    split the effect of group k is the mean of the model-robust scores of its
+    members in the Hajek form of `group_effect`, with the delete-one-cluster
+    jackknife. Over splits,
+
+    .. math:: \hat\theta_k = \frac1S \sum_s \hat\theta_{ks}, \qquad
+              se_k = \mathrm{median}_s\, se_{ks},
+
+    with t quantiles of (clusters in the group) - (blocks) - 1 degrees of
+    freedom. The target is the average effect of the groups so found, averaged
+    over splits: it depends on the data, and is not that of a fixed subgroup.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.Trial`, a `tauhat.data.TrialData`, an iterable of X, y,
+        treatment, clusters, sample_weight, blocks, propensity, or a `CrossFit`.
+    estimator
+        Name or unfitted estimator of the effects; None for the additive mixed model.
+    n_groups
+        Number of groups of equal size, at least 2.
+    level
+        Coverage of the intervals.
+    n_splits, n_folds, random_state, n_jobs
+        As in `cross_fit`.
+
+    Returns
+    -------
+    SortedGroupEffects
+
+    Raises
+    ------
+    TrialError
+        If ``n_groups`` is less than 2 or more than a fold has persons.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), NBER 24678.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X, arm = rng.normal(size=(600, 2)), np.arange(600) % 2
+    >>> y = arm * (1 + X[:, 0]) + rng.normal(size=600)
+    >>> result = sorted_group_effects((X, y, arm), "LMM", n_splits=3)
+    >>> [bool(g.lower < target < g.upper) for g, target in
+    ...  zip(result.groups, (-0.27, 0.68, 1.32, 2.27))]
+    [True, True, True, True]
+    """
+    fit = as_cross_fit(
+        trial,
+        estimator,
+        n_splits=n_splits,
+        n_folds=n_folds,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    members = _members(fit, n_groups)
+    contrast = np.hstack([np.eye(n_groups), np.zeros((n_groups, 1))])
+    contrast[[0, -1], -1] = -1.0, 1.0
+    results = [group_effects(fit, s, members[s]).combine(contrast) for s in range(fit.n_splits)]
+    estimates = over_splits(fit, results, level=level)
+    weighted = members * fit.weight[None, :, None]
+    predicted = (weighted * fit.effects[:, :, None]).sum(axis=(0, 1)) / weighted.sum(axis=(0, 1))
+    what = "person" if fit.data.clusters is None else "cluster"
+    return SortedGroupEffects(
+        groups=tuple(estimates[:-1]),
+        difference=estimates[-1],
+        predicted=predicted,
+        persons=members.sum(axis=1).mean(axis=0),
+        method=(
+            f"Sorted group average treatment effects, {fit.method}; mean estimate and median "
+            f"delete-one-{what} jackknife error over splits"
+        ),
+    )
+
+
+def classification_analysis(
+    trial: TrialLike | CrossFit,
+    estimator: str | CateEstimator | None = None,
+    *,
+    n_groups: int = 4,
+    level: float = 0.95,
+    n_splits: int = 11,
+    n_folds: int = 5,
+    random_state: RandomState = 0,
+    n_jobs: int = 1,
+) -> ClassificationAnalysis:
+    r"""Covariate means of the most and the least affected persons.
+
+    In each split the groups are those of `sorted_group_effects`; the means of a
+    covariate in the last and the first group are compared,
+
+    .. math:: \hat\delta = \bar x_{G_K} - \bar x_{G_1},
+
+    with the delete-one-cluster jackknife, so that a covariate of the cluster is
+    not taken for as many observations as the cluster has persons. Mean
+    difference and median error over splits; t with (clusters) - (blocks) - 1
+    degrees of freedom.
+
+    Parameters
+    ----------
+    trial
+        A `tauhat.Trial`, a `tauhat.data.TrialData`, an iterable of X, y,
+        treatment, clusters, sample_weight, blocks, propensity, or a `CrossFit`.
+    estimator
+        Name or unfitted estimator of the effects; None for the additive mixed model.
+    n_groups
+        The groups compared hold one in ``n_groups`` persons each, at least 2.
+    level
+        Coverage of the intervals.
+    n_splits, n_folds, random_state, n_jobs
+        As in `cross_fit`.
+
+    Returns
+    -------
+    ClassificationAnalysis
+
+    Raises
+    ------
+    TrialError
+        If ``n_groups`` is less than 2 or more than a fold has persons.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), NBER 24678.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X, arm = rng.normal(size=(400, 3)), np.arange(400) % 2
+    >>> y = arm * (1 + X[:, 1]) + rng.normal(size=400)
+    >>> table = classification_analysis((X, y, arm), "LMM", n_splits=3).table
+    >>> table.covariate[0], bool(table.lower[0] > 1)
+    ('x2', True)
+    """
+    fit = as_cross_fit(
+        trial,
+        estimator,
+        n_splits=n_splits,
+        n_folds=n_folds,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    members = _members(fit, n_groups)
+    X, weight = fit.data.X, fit.weight
+    p = X.shape[1]
+    results = []
+    means = []
+    for member in members:
+        low, high = (_means(fit, X, weight * member[:, k]) for k in (0, -1))
+        means.append((low.estimate, high.estimate))
+        both = Jackknife(
+            np.r_[low.estimate, high.estimate],
+            np.hstack([low.deleted, high.deleted]),
+            np.r_[low.n_units, high.n_units],
+        )
+        results.append(both.combine(np.vstack([-np.eye(p), np.eye(p)])))
+    estimates = over_splits(fit, results, level=level)
+    smallest, largest = np.mean(means, axis=0)
+    spread = np.sqrt(np.average((X - np.average(X, axis=0, weights=weight)) ** 2, axis=0))
+    spread = np.where(spread > 0, spread, 1.0)
+    table = pd.DataFrame(
+        [
+            {
+                "covariate": name,
+                "source": fit.trial.sources[j],
+                "largest": largest[j],
+                "smallest": smallest[j],
+                "difference": estimate.estimate,
+                "se": estimate.se,
+                "lower": estimate.lower,
+                "upper": estimate.upper,
+                "standardized": estimate.estimate / spread[j],
+            }
+            for j, (name, estimate) in enumerate(
+                zip(fit.data.feature_names, estimates, strict=True)
+            )
+        ]
+    )
+    order = table.standardized.abs().sort_values(ascending=False, kind="stable").index
+    what = "person" if fit.data.clusters is None else "cluster"
+    return ClassificationAnalysis(
+        table.loc[order].reset_index(drop=True),
+        1 / n_groups,
+        level,
+        f"Classification analysis, {fit.method}; delete-one-{what} jackknife",
+    )
+
+
+def _members(fit: CrossFit, n_groups: int) -> FloatArray:
+    """1 for members of each group in each split, shape (splits, n, groups)."""
+    smallest = int(np.bincount(fit.folds[0]).min())
+    if not 2 <= n_groups <= smallest:
+        raise TrialError(
+            f"n_groups must be at least 2 and at most {smallest}, the persons of the smallest "
+            f"fold; got {n_groups}"
+        )
+    return np.eye(n_groups)[fit.quantile_groups(n_groups)]
+
+
+def _means(fit: CrossFit, X: FloatArray, weight: FloatArray) -> Jackknife:
+    """Weighted means of the columns with their versions without each unit."""
+    sums = sums_by_unit(X * weight[:, None], fit.units)
+    size = sums_by_unit(weight[:, None], fit.units)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deleted = (sums.sum(axis=0) - sums) / (size.sum() - size)
+    present = np.full(X.shape[1], int((size > 0).sum()))
+    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present)
+
+
+def _group_name(k: int, n_groups: int) -> str:
+    """Place of a group among the others, in words."""
+    if k == 0:
+        return "1 (smallest)"
+    return f"{k + 1} (largest)" if k == n_groups - 1 else str(k + 1)
