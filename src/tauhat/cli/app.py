@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from tauhat.cli.interrupts import Terminated, clean_interrupts
+from tauhat.cli.power import power
 from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
@@ -208,6 +209,9 @@ def estimators(
     from tauhat.cli.commands import list_estimators
 
     list_estimators(every=every)
+
+
+app.command()(power)
 
 
 def _merged(typed: Settings, config: Path | None) -> Settings:

@@ -1,0 +1,243 @@
+"""The command `tauhat power`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tauhat.cli.interrupts import raise_if_interrupted
+from tauhat.cli.settings import available_cores
+from tauhat.errors import TrialError
+
+if TYPE_CHECKING:
+    from tauhat.power import HtePower, SimulatedPower
+
+# Option of each argument of `tauhat.power_hte`; the first five take lists.
+OPTIONS: Mapping[str, str] = {
+    "n_clusters": "--clusters",
+    "n_persons": "--persons",
+    "cluster_size": "--size",
+    "icc": "--icc",
+    "icc_x": "--icc-x",
+    "delta": "--delta",
+    "power": "--power",
+    "sd_y": "--sd-y",
+    "sd_x": "--sd-x",
+    "prevalence": "--prevalence",
+    "size_cv": "--size-cv",
+    "share_treated": "--share-treated",
+    "significance_level": "--significance-level",
+}
+
+Numbers = str | None
+
+
+def _numbers(help_text: str) -> Any:
+    return typer.Option(metavar="NUMBER[,NUMBER]", help=help_text)
+
+
+def power(
+    clusters: Annotated[Numbers, _numbers("Clusters of both arms.")] = None,
+    size: Annotated[Numbers, _numbers("Persons in a cluster, on average.")] = None,
+    icc: Annotated[
+        Numbers, _numbers("Intracluster correlation of the outcome, given the modifier.")
+    ] = None,
+    icc_x: Annotated[
+        Numbers, _numbers("Intracluster correlation of the modifier; 1 if it is the cluster's.")
+    ] = None,
+    persons: Annotated[
+        Numbers, _numbers("Persons of both arms, when persons are randomized.")
+    ] = None,
+    delta: Annotated[
+        Numbers, _numbers("Change of the effect with one unit of the modifier.")
+    ] = None,
+    power: Annotated[
+        Numbers, _numbers("Wanted power; leave out one of it, --delta and --clusters (--persons).")
+    ] = None,
+    sd_y: Annotated[float, typer.Option(help="SD of the outcome, given the modifier.")] = 1.0,
+    sd_x: Annotated[
+        float | None, typer.Option(help="SD of a continuous modifier (default: 1).")
+    ] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(help="Share of persons with a binary modifier.")
+    ] = None,
+    size_cv: Annotated[float, typer.Option(help="CV of the cluster sizes.")] = 0.0,
+    share_treated: Annotated[float, typer.Option(help="Share of units treated.")] = 0.5,
+    significance_level: Annotated[float, typer.Option(help="Two-sided level.")] = 0.05,
+    simulate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Simulate N trials: the same test, and tauhat's test of all covariates.",
+        ),
+    ] = None,
+    covariates: Annotated[
+        int, typer.Option(help="Further covariates without effect in the simulated trials.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Simulated trials at once (default: all cores).")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
+) -> None:
+    """Power, sample size or detectable interaction for an effect that differs between persons."""
+    given = {
+        "n_clusters": _parse(clusters, "--clusters", whole=True),
+        "n_persons": _parse(persons, "--persons", whole=True),
+        "cluster_size": _parse(size, "--size"),
+        "icc": _parse(icc, "--icc"),
+        "icc_x": _parse(icc_x, "--icc-x"),
+        "delta": _parse(delta, "--delta"),
+        "power": _parse(power, "--power"),
+        "sd_y": [sd_y],
+        "sd_x": [sd_x],
+        "prevalence": [prevalence],
+        "size_cv": [size_cv],
+        "share_treated": [share_treated],
+        "significance_level": [significance_level],
+    }
+    for option, value, least in (
+        ("--simulate", simulate, 1), ("--covariates", covariates, 0), ("--seed", seed, 0),
+        ("--jobs", jobs, 1),
+    ):  # fmt: skip
+        if value is not None and value < least:
+            raise TrialError(f"{option} must be at least {least}, got {value}")
+    several = [OPTIONS[name] for name, values in given.items() if len(values) > 1]
+    if several and simulate is not None:
+        raise TrialError(f"--simulate is for one plan, but {several[0]} has several values")
+    try:
+        if several:
+            _print_grid(given, csv=csv)
+        else:
+            plan_arguments = {name: values[0] for name, values in given.items()}
+            _print_plan(
+                plan_arguments,
+                n_trials=simulate,
+                n_others=covariates,
+                seed=seed,
+                jobs=available_cores() if jobs is None else jobs,
+                csv=csv,
+            )
+    except TrialError as error:
+        raise TrialError(in_options(str(error))) from error
+
+
+def in_options(message: str) -> str:
+    """A message about arguments as one about the command's options.
+
+    Examples
+    --------
+    >>> in_options("icc_x must be in [0, 1], got 2")
+    '--icc-x must be in [0, 1], got 2'
+    """
+    names = "|".join(sorted(OPTIONS, key=len, reverse=True))
+    # A plain word such as power is an argument where a message begins or lists arguments.
+    pattern = rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with|$)"
+    return re.sub(pattern, lambda found: OPTIONS[found[0]], message)
+
+
+def _parse(text: str | None, option: str, *, whole: bool = False) -> list[Any]:
+    """Numbers of a comma list; [None] when the option was not given."""
+    if text is None:
+        return [None]
+    try:
+        return [int(part) if whole else float(part) for part in text.split(",")]
+    except ValueError as error:
+        wanted = "whole numbers" if whole else "numbers"
+        raise TrialError(
+            f"{option} takes {wanted} with commas between them, got {text!r}"
+        ) from error
+
+
+def _print_grid(given: Mapping[str, list[Any]], *, csv: bool) -> None:
+    from tauhat.files import csv_text
+    from tauhat.power import power_table
+
+    table = power_table(**given)
+    print(csv_text(table), end="") if csv else print(table.round(4).to_string(index=False))
+
+
+def _print_plan(
+    arguments: Mapping[str, Any],
+    *,
+    n_trials: int | None,
+    n_others: int,
+    seed: int,
+    jobs: int,
+    csv: bool,
+) -> None:
+    import pandas as pd
+
+    from tauhat.files import csv_text
+    from tauhat.power import power_hte
+
+    unit = "n_persons" if arguments["cluster_size"] is None else "n_clusters"
+    three = [arguments[name] for name in (unit, "delta", "power")]
+    # With all three the wanted power is compared with the plan's own.
+    wanted = None if None in three else arguments["power"]
+    plan = power_hte(**arguments if wanted is None else {**arguments, "power": None})
+    needed = [] if wanted is None else _needed(arguments, unit)
+    simulated = (
+        []
+        if n_trials is None
+        else _simulated(plan, n_trials, n_others=n_others, seed=seed, jobs=jobs)
+    )
+    if csv:
+        rows = [plan.table, pd.DataFrame(needed, columns=["quantity", "value"])]
+        for one in simulated:
+            values = [one.power, one.lower, one.upper]
+            names = [f"{one.test}: {part}" for part in ("power", "lower", "upper")]
+            rows.append(pd.DataFrame({"quantity": names, "value": values}))
+        print(csv_text(pd.concat(rows, ignore_index=True)), end="")
+        return
+    for quantity, value in [*plan.table.itertuples(index=False), *needed]:
+        print(f"{quantity:<38} {value:>10.4g}")
+    for text in [plan.text, *(one.text for one in simulated)]:
+        print(f"\n{text}")
+
+
+def _needed(arguments: Mapping[str, Any], unit: str) -> list[tuple[str, float]]:
+    """What the wanted power would take: more units, or a larger interaction."""
+    from tauhat.power import power_hte
+
+    wanted = f"for power {arguments['power']:g}"
+    larger, stronger = (power_hte(**{**arguments, name: None}) for name in (unit, "delta"))
+    what = unit.removeprefix("n_")
+    return [
+        (f"{what} {wanted}", float(getattr(larger, unit))),
+        (f"interaction {wanted}", stronger.delta),
+    ]
+
+
+def _simulated(
+    plan: HtePower, n_trials: int, *, n_others: int, seed: int, jobs: int
+) -> list[SimulatedPower]:
+    """Simulated power of the plan's own test and of the test of all covariates."""
+    from tauhat.cli.progress import progress_display
+    from tauhat.parallel import report_progress
+    from tauhat.power import interaction_test, power_by_simulation
+
+    results = []
+    with progress_display(sys.stderr) as display:
+        for step, test in (("interaction test", interaction_test), ("heterogeneity test", None)):
+
+            def listen(done: int, total: int, step: str = step) -> None:
+                raise_if_interrupted()
+                display(f"simulating the {step}", done, total)
+
+            with report_progress(listen):
+                results.append(
+                    power_by_simulation(
+                        plan.scenario(n_others),
+                        n_trials=n_trials,
+                        test=test,
+                        significance_level=plan.significance_level,
+                        random_state=seed,
+                        n_jobs=jobs,
+                    )
+                )
+    return results

@@ -1,0 +1,118 @@
+"""The command `tauhat power`."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pytest
+
+from tauhat.cli import main
+from tauhat.power import power_hte
+
+PLAN = ["power", "--clusters", "32", "--size", "25", "--icc", "0.05", "--icc-x", "0.1"]
+
+
+def values_of(text: str) -> dict[str, float]:
+    """Table on standard output as a dictionary."""
+    rows = (line.rsplit(maxsplit=1) for line in text.split("\n\n")[0].splitlines())
+    return {name.strip(): float(value) for name, value in rows}
+
+
+def test_power_of_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*PLAN, "--sd-y", "1", "--delta", "0.2"]) == 0
+    said = capsys.readouterr().out
+    plan = power_hte(32, 25, icc=0.05, icc_x=0.1, delta=0.2)
+    assert values_of(said)["power"] == pytest.approx(plan.power, abs=1e-4)
+    assert plan.text in said
+
+
+def test_one_of_three_is_solved_for(capsys: pytest.CaptureFixture[str]) -> None:
+    design = ["--size", "25", "--icc", "0.05", "--icc-x", "1"]
+    assert main(["power", *design, "--delta", "0.3", "--power", "0.8"]) == 0
+    assert values_of(capsys.readouterr().out)["clusters"] == 40
+    assert main(["power", *design, "--clusters", "40", "--power", "0.8"]) == 0
+    delta = power_hte(40, 25, icc=0.05, icc_x=1, power=0.8).delta
+    assert values_of(capsys.readouterr().out)["interaction"] == pytest.approx(delta, abs=1e-4)
+    assert main(["power", "--persons", "400", "--power", "0.9", "--prevalence", "0.5"]) == 0
+    delta = power_hte(n_persons=400, power=0.9, prevalence=0.5).delta
+    said = values_of(capsys.readouterr().out)
+    assert said["interaction"] == pytest.approx(delta, abs=1e-3)
+
+
+def test_all_three_say_what_the_wanted_power_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*PLAN, "--delta", "0.15", "--power", "0.8"]) == 0
+    said = values_of(capsys.readouterr().out)
+    assert said["power"] < 0.8
+    needed = power_hte(None, 25, icc=0.05, icc_x=0.1, delta=0.15, power=0.8).n_clusters
+    assert said["clusters for power 0.8"] == needed
+    assert needed is not None
+    assert needed > 32
+    assert said["interaction for power 0.8"] > 0.15
+
+
+def test_several_values_make_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        *PLAN[:1],
+        "--size",
+        "25",
+        "--icc",
+        "0.01,0.05",
+        "--icc-x",
+        "0,1",
+        "--clusters",
+        "20,40",
+    ]
+    assert main([*words, "--delta", "0.3", "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert len(table) == 8
+    assert table.columns[:3].tolist() == ["n_clusters", "icc", "icc_x"]
+    row = table[(table.n_clusters == 40) & (table.icc == 0.05) & (table.icc_x == 1)]
+    assert row.power.item() == pytest.approx(power_hte(40, 25, icc=0.05, icc_x=1, delta=0.3).power)
+    assert main([*words, "--delta", "0.3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 9
+
+
+def test_simulation_is_the_same_for_any_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["power", "--clusters", "12", "--size", "10", "--icc", "0.05", "--icc-x", "0.1"]
+    words += ["--delta", "0.6", "--simulate", "4", "--covariates", "1", "--csv"]
+    assert main([*words, "--jobs", "1"]) == 0
+    one = capsys.readouterr()
+    assert "simulating the interaction test" in one.err
+    assert main([*words, "--jobs", "2"]) == 0
+    assert capsys.readouterr().out == one.out
+    table = pd.read_csv(io.StringIO(one.out)).set_index("quantity").value
+    assert table["interaction test: power"] in (0, 0.25, 0.5, 0.75, 1)
+    name = "permutation test of effect heterogeneity"
+    assert table[f"{name}: lower"] <= table[f"{name}: power"] <= table[f"{name}: upper"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*PLAN, "--icc-x", "2", "--delta", "1"], "--icc-x must be in [0, 1], got 2"),
+        ([*PLAN, "--size", "0.5", "--delta", "1"], "--size must be at least 1, got 0.5"),
+        ([*PLAN, "--power", "1.5"], "--power must lie between the significance level"),
+        (PLAN, "of --clusters, --delta and --power leave exactly one out, to be solved for;"),
+        (PLAN, "; missing: --delta, --power"),
+        ([*PLAN, "--clusters", "4", "--delta", "1"], "--clusters must give at least 3 to each arm"),
+        ([*PLAN, "--delta", "0"], "--delta must be a number other than 0"),
+        ([*PLAN, "--delta", "small"], "--delta takes numbers with commas between them, got 's"),
+        ([*PLAN, "--clusters", "20.5"], "--clusters takes whole numbers"),
+        ([*PLAN, "--persons", "20"], "--persons belongs to trials that randomize persons"),
+        (["power", "--clusters", "20"], "--size, the mean number of persons"),
+        (["power", "--persons", "90", "--icc", "0.1"], "--icc needs --size"),
+        ([*PLAN, "--sd-x", "1", "--prevalence", "0.5"], "--sd-x and --prevalence exclude"),
+        ([*PLAN, "--sd-y", "-1"], "--sd-y must be above 0, got -1"),
+        ([*PLAN, "--delta", "0.2,0.3", "--simulate", "5"], "--simulate is for one plan, but"),
+        ([*PLAN, "--delta", "0.2", "--simulate", "0"], "--simulate must be at least 1, got 0"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_option(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
