@@ -12,7 +12,7 @@ from joblib import hash as joblib_hash
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel
+from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.data import TrialData
 from tauhat.folds import assign_folds
 from tauhat.numerics.seeds import derive_seed
@@ -89,12 +89,15 @@ class NuisanceFit:
         result is asked for, so that one bad regression stops only its learners.
     seconds
         Time spent on the fit, over all folds.
+    components
+        Variance components of a mixed model that was cross-fitted, one a fold.
     """
 
     model: OutcomeModel | None = None
     out_of_fold: FloatArray | None = None
     error: Exception | None = None
     seconds: float = 0.0
+    components: tuple[VarianceComponents, ...] = ()
 
     @property
     def fitted(self) -> OutcomeModel:
@@ -170,20 +173,24 @@ def fit_without_fold(nuisance: Nuisance, data: TrialData, fold: int) -> FloatArr
     Returns an array with one row a person of the fold: one column, or control
     and treated predictions when the treatment is a feature.
     """
+    return _fold(nuisance, data, fold)[0]
+
+
+def _fold(
+    nuisance: Nuisance, data: TrialData, fold: int
+) -> tuple[FloatArray, VarianceComponents | None]:
+    """Predictions for one fold, and the variance components of a mixed model."""
     folds = declared_folds(data, nuisance.n_folds, nuisance.seed)
     learn = folds != fold
     if nuisance.arm is not None:
         learn &= data.treatment == nuisance.arm
     model = _fit_model(nuisance, data, np.flatnonzero(learn))
+    components = model.variance_components_ if model.models_clusters else None
     X = data.X[folds == fold]
-    if nuisance.with_treatment:
-        return np.column_stack(
-            [
-                model.predict(treatment_features(X, arm, nuisance.feature_model))
-                for arm in (0.0, 1.0)
-            ]
-        )
-    return model.predict(X)[:, None]
+    if not nuisance.with_treatment:
+        return model.predict(X)[:, None], components
+    arms = [treatment_features(X, arm, nuisance.feature_model) for arm in (0.0, 1.0)]
+    return np.column_stack([model.predict(features) for features in arms]), components
 
 
 @dataclass(frozen=True)
@@ -267,7 +274,7 @@ def fit_nuisances(
         if pair not in folds:
             folds[pair] = declared_folds(data, *pair)
         for fold in range(int(folds[pair].max()) + 1):
-            tasks.append((fit_without_fold, (nuisance, data, fold)))
+            tasks.append((_fold, (nuisance, data, fold)))
             places.append((key, fold))
     outcomes = run_tasks(_run, tasks, n_jobs=n_jobs, on_done=on_done)
     fits: dict[str, NuisanceFit] = {}
@@ -297,9 +304,14 @@ def _gather(
         return NuisanceFit(model=outcomes[0][1].result, seconds=seconds)
     held_out = np.empty((n, 2 if nuisance.with_treatment else 1))
     for fold, outcome in outcomes:
-        held_out[folds[nuisance.n_folds, nuisance.seed] == fold] = outcome.result
+        held_out[folds[nuisance.n_folds, nuisance.seed] == fold] = outcome.result[0]
     values = held_out if nuisance.with_treatment else held_out[:, 0]
-    return NuisanceFit(out_of_fold=values, seconds=seconds)
+    components = [outcome.result[1] for _, outcome in outcomes]
+    return NuisanceFit(
+        out_of_fold=values,
+        seconds=seconds,
+        components=tuple(part for part in components if part is not None),
+    )
 
 
 def _assemble_composites(

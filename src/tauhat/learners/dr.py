@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tauhat._typing import FloatArray
+from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.learners.meta import N_FOLDS, TwoStageLearner
+from tauhat.learners.meta import N_FOLDS, TwoStageLearner, arm_sizes, pooled_components
 from tauhat.nuisance import Nuisance, NuisanceFit
 
 
@@ -59,6 +60,31 @@ class DRLearner(TwoStageLearner):
         weight = (data.treatment - pi) / (pi * (1 - pi))
         score = treated - control + weight * (data.y - own)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), score, seed)
+        self.fold_components_ = [nuisances[arm].components for arm in ("control", "treated")]
+        self.arm_sizes_ = arm_sizes(data)
+
+    @property
+    def variance_components_(self) -> VarianceComponents:
+        """Variance components of mixed outcome models, averaged over folds and arms.
+
+        Raises
+        ------
+        AttributeError
+            If the outcome model has no random intercept.
+        """
+        if not all(self.fold_components_):
+            raise AttributeError(
+                f"{type(self.outcome_model).__name__} has no random intercept, so there are no "
+                "variance components"
+            )
+        parts = [
+            VarianceComponents(
+                between_cluster=float(np.mean([p.between_cluster for p in folds])),
+                residual=float(np.mean([p.residual for p in folds])),
+            )
+            for folds in self.fold_components_
+        ]
+        return pooled_components(parts, self.arm_sizes_)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

@@ -56,7 +56,9 @@ class EffectBoosting(CateEstimator):
     n_rounds_
         Number of trees chosen.
     variance_components_
-        Between-cluster and residual variance of the residuals.
+        Between-cluster and residual variance of the held-out residuals, by REML:
+        the error of the mean outcome is in them, so that the first is too large
+        with few clusters.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -83,16 +84,48 @@ class TwoStageLearner(CateEstimator):
         return copy
 
 
-def pooled_components(models: list[OutcomeModel], sizes: list[int]) -> VarianceComponents:
-    """Variance components of models of separate arms, averaged by their numbers of rows.
+def arm_sizes(data: TrialData) -> tuple[IntArray, IntArray]:
+    """Persons and randomized units of control and treated, each of shape (2,).
 
-    Raises
-    ------
-    AttributeError
-        If the models have none.
+    Examples
+    --------
+    >>> from tauhat.data import validate_trial
+    >>> A = np.array([0, 0, 0, 0, 1, 1])
+    >>> data = validate_trial(np.eye(6), np.arange(6), A, clusters=[0, 0, 1, 2, 3, 4])
+    >>> [sizes.tolist() for sizes in arm_sizes(data)]
+    [[4, 2], [3, 2]]
     """
-    parts: list[VarianceComponents] = [model.variance_components_ for model in models]
+    persons = np.bincount(data.treatment, minlength=2)
+    if data.clusters is None:
+        return persons, persons
+    treated = np.bincount(data.clusters, data.treatment) > 0
+    return persons, np.bincount(treated.astype(np.int64), minlength=2)
+
+
+def pooled_components(
+    parts: Sequence[VarianceComponents], sizes: tuple[IntArray, IntArray]
+) -> VarianceComponents:
+    """Components of models of separate arms, averaged as the data speak on them.
+
+    The residual variance is averaged by numbers of persons, the between-cluster
+    variance by numbers of clusters.
+
+    Parameters
+    ----------
+    parts
+        Components of control and treated.
+    sizes
+        Persons and clusters of the arms, as `arm_sizes` gives them.
+
+    Examples
+    --------
+    >>> parts = [VarianceComponents(0.1, 1.0), VarianceComponents(0.4, 2.0)]
+    >>> pooled = pooled_components(parts, (np.array([300, 100]), np.array([20, 10])))
+    >>> round(pooled.between_cluster, 3), pooled.residual
+    (0.2, 1.25)
+    """
+    persons, clusters = sizes
     return VarianceComponents(
-        between_cluster=float(np.average([p.between_cluster for p in parts], weights=sizes)),
-        residual=float(np.average([p.residual for p in parts], weights=sizes)),
+        between_cluster=float(np.average([p.between_cluster for p in parts], weights=clusters)),
+        residual=float(np.average([p.residual for p in parts], weights=persons)),
     )

@@ -16,6 +16,7 @@ from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.meta import arm_sizes
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
 from tauhat.learners.x import XLearner
@@ -59,7 +60,7 @@ class PooledXLearner(XLearner):
         control, treated = (model.predict(data.X) for model in self.outcome_models_)
         imputed = np.where(data.treatment == 1, data.y - control, treated - data.y)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), imputed, seed)
-        self.arm_sizes_ = [int((data.treatment == arm).sum()) for arm in (0, 1)]
+        self.arm_sizes_ = arm_sizes(data)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""
@@ -302,12 +303,10 @@ class MixedEffectsLearner(CateEstimator):
 
     @property
     def variance_components_(self) -> VarianceComponents:
-        """Variance components of the outcome model, averaged over the arms in X-form.
+        """Variance components as the learner of the form gives them.
 
-        Raises
-        ------
-        AttributeError
-            In the forms "dr" and "r", which keep no outcome model.
+        Those of the outcome models, averaged over the arms in the forms "x",
+        "x-pooled" and "dr"; in form "r" those of the held-out residual.
         """
         learner: Any = self.learner_
         components: VarianceComponents = learner.variance_components_

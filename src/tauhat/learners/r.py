@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tauhat._typing import FloatArray
+from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
 from tauhat.learners.meta import N_FOLDS, TwoStageLearner
 from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.numerics.whitening import contrast_variances
 
 
 class RLearner(TwoStageLearner):
@@ -50,9 +52,38 @@ class RLearner(TwoStageLearner):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Regress the ratio of residuals with the squared treatment residual as weight."""
         contrast = data.treatment - data.propensity
-        ratio = (data.y - nuisances["mean"].cross_fitted) / contrast
+        residual = data.y - nuisances["mean"].cross_fitted
+        ratio = residual / contrast
         weight = contrast**2 / np.mean(contrast**2)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), ratio, seed, weight)
+        self._components: VarianceComponents | None = None
+        if self.outcome_model.models_clusters:
+            between, within = contrast_variances(
+                residual, contrast, data.X, data.clusters, data.sample_weight
+            )
+            self._components = VarianceComponents(between, within)
+
+    @property
+    def variance_components_(self) -> VarianceComponents:
+        """Variance components of the held-out residual, by REML given a linear effect.
+
+        Those of the outcome model itself would count the effect of a
+        cluster-level treatment as a difference between clusters. A held-out
+        residual has the error of the mean outcome in it: the between-cluster
+        variance is too large by about a half at 20 clusters and a fifth at 50 for
+        an intracluster correlation of .1.
+
+        Raises
+        ------
+        AttributeError
+            If the outcome model has no random intercept.
+        """
+        if self._components is None:
+            raise AttributeError(
+                f"{type(self.outcome_model).__name__} has no random intercept, so there are no "
+                "variance components"
+            )
+        return self._components
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

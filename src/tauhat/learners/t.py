@@ -11,7 +11,7 @@ from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
-from tauhat.learners.meta import pooled_components
+from tauhat.learners.meta import arm_sizes, pooled_components
 from tauhat.nuisance import Nuisance, NuisanceFit
 
 
@@ -63,12 +63,13 @@ class TLearner(CateEstimator):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Keep both regressions."""
         self.models_ = [nuisances["control"].fitted, nuisances["treated"].fitted]
-        self.arm_sizes_ = [int((data.treatment == arm).sum()) for arm in (0, 1)]
+        self.arm_sizes_ = arm_sizes(data)
 
     @property
     def variance_components_(self) -> VarianceComponents:
         """Variance components of mixed outcome models, averaged over the arms."""
-        return pooled_components(self.models_, self.arm_sizes_)
+        models: list[Any] = self.models_
+        return pooled_components([m.variance_components_ for m in models], self.arm_sizes_)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.learners.meta import TwoStageLearner, pooled_components
+from tauhat.learners.meta import TwoStageLearner, arm_sizes, pooled_components
 from tauhat.nuisance import Nuisance, NuisanceFit
 
 
@@ -63,13 +64,14 @@ class XLearner(TwoStageLearner):
             self.fit_effect_model(data, treated, imputed_treated, seed),
         ]
         self.outcome_models_ = [nuisances["control"].fitted, nuisances["treated"].fitted]
-        self.arm_sizes_ = [len(control), len(treated)]
+        self.arm_sizes_ = arm_sizes(data)
         self.propensity_ = float(data.propensity.mean())
 
     @property
     def variance_components_(self) -> VarianceComponents:
         """Variance components of mixed outcome models, averaged over the arms."""
-        return pooled_components(self.outcome_models_, self.arm_sizes_)
+        models: list[Any] = self.outcome_models_
+        return pooled_components([m.variance_components_ for m in models], self.arm_sizes_)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.columns import column_scales
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
 
 
@@ -147,7 +148,7 @@ def contrast_variances(
     Returns
     -------
     between_cluster
-        Variance of the random intercept; 0 without clusters.
+        Variance of the random intercept; 0 without clusters or with one row in each.
     residual
         Variance within clusters.
 
@@ -164,5 +165,5 @@ def contrast_variances(
     n, p = X.shape
     head = np.column_stack([np.ones(n), contrast])
     blocks = [contrast[:, None] * (X - mean) / scale] if p < n / 2 else []
-    fit = MixedModel(residual, head, blocks, clusters, weight).fit()
+    fit = MixedModel(residual, head, blocks, identified_clusters(clusters), weight).fit()
     return fit.between_cluster_variance, fit.residual_variance
