@@ -3,11 +3,13 @@
 import pytest
 
 import tauhat as th
+from tauhat.ensembles.rules import RULES
 from tauhat.learners.catalog import outcome_model, single_estimator
 from tauhat.testing import CHECKS, Subject, check_cate_estimator
 
 ENSEMBLES = ("CBA", "Stacked-X")
-SINGLES = [name for name in th.estimator_names() if name not in ENSEMBLES]
+OTHER_RULES = [name for name in RULES if name not in ENSEMBLES]
+SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_RULES)]
 
 
 @pytest.mark.parametrize("name", SINGLES)
@@ -18,6 +20,13 @@ def test_single_estimator(name):
 def test_consensus_of_quick_members():
     members = [(name, single_estimator(name)) for name in ("LMM", "T-Linear", "X-LMM", "GAMM")]
     check_cate_estimator(th.estimator("CBA").set_params(members=members))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHER_RULES)
+def test_other_rules_of_quick_members(name):
+    members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
+    check_cate_estimator(th.estimator(name).set_params(members=members))
 
 
 def test_stacked_x_of_quick_members():

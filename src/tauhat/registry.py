@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from tauhat.cate_estimator import CateEstimator
-from tauhat.ensembles.consensus import ConsensusAverage
+from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
 from tauhat.learners.catalog import describe, single_estimator, single_names, unknown_name
@@ -42,11 +42,11 @@ CLUSTER_NAMES = (
     "BRM",
 )
 #: Names for either design beside the above.
-GENERAL_NAMES = ("BCF",)
+GENERAL_NAMES = ("BCF", *(name for name in RULES if name not in PAPER_NAMES))
 
 _ENSEMBLES: dict[str, tuple[Callable[[], CateEstimator], str]] = {
     "Stacked-X": (StackedX, "X-learner whose every regression is a stack"),
-    "CBA": (ConsensusAverage, "average of the estimators that agree with each other"),
+    **RULES,
 }
 
 

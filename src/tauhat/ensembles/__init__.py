@@ -1,6 +1,24 @@
 """One effect estimate out of many."""
 
+from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
+from tauhat.ensembles.exponential import ExponentialWeights
+from tauhat.ensembles.external import ExternalEstimator
+from tauhat.ensembles.pointwise import MedianEffect, TrimmedMeanEffect
+from tauhat.ensembles.q_aggregation import QAggregation
+from tauhat.ensembles.r_stacking import RStacking
 from tauhat.ensembles.stacked_x import StackedX
+from tauhat.ensembles.t_stacking import TStacking
 
-__all__ = ["ConsensusAverage", "StackedX"]
+__all__ = [
+    "CausalStacking",
+    "ConsensusAverage",
+    "ExponentialWeights",
+    "ExternalEstimator",
+    "MedianEffect",
+    "QAggregation",
+    "RStacking",
+    "StackedX",
+    "TStacking",
+    "TrimmedMeanEffect",
+]

@@ -12,17 +12,21 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.ensembles.external import ExternalEstimator
+from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
 from tauhat.learners.catalog import single_estimator
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.parallel import run_tasks
 
-Members = Sequence[tuple[str, CateEstimator]]
+#: Pairs of name and estimator, ours or another library's.
+Members = Sequence[tuple[str, Any]]
 
 #: The second paper's nine single estimators.
 INDIVIDUAL_LIBRARY = (
@@ -104,7 +108,9 @@ class Ensemble(CateEstimator):
     ----------
     members
         Pairs of name and estimator; None takes the library for the design at
-        hand: mixed-effects learners when clusters are given.
+        hand: mixed-effects learners when clusters are given. Estimators of
+        other libraries are wrapped, see
+        `tauhat.ensembles.external.ExternalEstimator`.
     random_state
         Seed of the ensemble and of every member.
     n_jobs
@@ -164,11 +170,23 @@ class Ensemble(CateEstimator):
             raise ValueError(f"members must have different names; repeated: {repeated}")
         if len(members) < 2:
             raise ValueError(f"an ensemble needs at least two members, got {names}")
-        return [(name, clone(member)) for name, member in sorted(members, key=lambda m: m[0])]
+        wrapped = [
+            (name, member if isinstance(member, CateEstimator) else ExternalEstimator(member))
+            for name, member in sorted(members, key=lambda m: m[0])
+        ]
+        return [(name, clone(member)) for name, member in wrapped]
+
+    def refit_folds(self) -> int:
+        """Number of folds without which the members are fitted too; 0 for none."""
+        return 0
+
+    def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """Outcome regressions that weighing the members needs."""
+        return ()
 
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """Everything that the members declare, under ``member/name``."""
-        declared: list[Nuisance] = []
+        """Everything that the members declare, under ``member/name``, and its own."""
+        declared: list[Nuisance] = list(self.own_nuisances(data, seed))
         for name, member in self.resolve_members(data):
             for nuisance in member.declare_nuisances(data, seed):
                 declared.append(replace(nuisance, name=f"{name}/{nuisance.name}"))
@@ -176,6 +194,12 @@ class Ensemble(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Fit the members and weigh them."""
+        self.combine(self.fit_members(data, nuisances, seed), data)
+
+    def fit_members(
+        self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
+    ) -> dict[str, MemberFit]:
+        """Fit every member to all rows, by name."""
         members = self.resolve_members(data)
         tasks = []
         for name, member in members:
@@ -186,10 +210,29 @@ class Ensemble(CateEstimator):
             member.set_params(random_state=seed, n_jobs=1)
             tasks.append((member, data, own, seed, sum(fit.seconds for fit in own.values())))
         results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs)
-        self.combine({name: fit for (name, _), fit in zip(members, results, strict=True)}, data)
+        return {name: fit for (name, _), fit in zip(members, results, strict=True)}
 
-    def fit_from_members(self, data: TrialData, fits: Mapping[str, MemberFit], seed: int) -> Self:
-        """Fit from members fitted elsewhere, by the names of `resolve_members`."""
+    def fit_from_members(
+        self,
+        data: TrialData,
+        fits: Mapping[str, MemberFit],
+        seed: int,
+        held_out: HeldOut | None = None,
+        nuisances: Mapping[str, NuisanceFit] | None = None,
+    ) -> Self:
+        """Fit from members fitted elsewhere, by the names of `resolve_members`.
+
+        Parameters
+        ----------
+        data
+            The trial.
+        fits
+            Members fitted to all rows.
+        seed
+            Seed of the ensemble.
+        held_out, nuisances
+            What `refit_folds` and `own_nuisances` ask for.
+        """
         self.n_features_in_ = data.X.shape[1]
         self.seed_ = seed
         self.trial_data_ = data
@@ -212,6 +255,10 @@ class Ensemble(CateEstimator):
             self.members_[name] = fit.estimator
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
+        self.weigh(data)
+
+    def weigh(self, data: TrialData) -> None:
+        """Weigh the fitted members."""
         names = list(self.members_)
         effects = self.member_effects(data.X)
         self.agreement_ = pd.DataFrame(kendall_matrix(effects), index=names, columns=names)
@@ -229,6 +276,58 @@ class Ensemble(CateEstimator):
         for name in self.kept_:
             total += self.weights_[name] * self.members_[name].predict_effect(X)
         return total
+
+    def reaggregate(self, rule: Ensemble | str, *, cross_fit: bool = False) -> Ensemble:
+        """Return an ensemble of the same fitted members under another rule.
+
+        Members, folds, outcome regressions and seed are those of this ensemble
+        and nothing is refitted, so the result is that of fitting the rule to
+        the same trial with the same seed.
+
+        Parameters
+        ----------
+        rule
+            An ensemble whose members do not count, such as
+            ``QAggregation(nu=0.8)``, or its name, such as "R-Stacking".
+        cross_fit
+            Whether members may be refitted without each fold when the rule
+            needs effects of rows that a member did not see and this ensemble
+            has none.
+
+        Returns
+        -------
+        Ensemble
+            Fitted.
+
+        Raises
+        ------
+        TrialError
+            If the rule is unknown, or needs out-of-fold effects that are not
+            there.
+        """
+        # The rules are subclasses of this class.
+        from tauhat.ensembles.rules import rule as rule_of
+
+        check_is_fitted(self, "members_")
+        chosen = rule_of(rule)
+        chosen.set_params(members=self.members, random_state=self.random_state, n_jobs=self.n_jobs)
+        chosen.take_over(self, cross_fit=cross_fit)
+        return chosen
+
+    def take_over(self, source: Ensemble, *, cross_fit: bool = False) -> None:
+        """Become a fitted ensemble of another's members."""
+        self.copy_members(source)
+        self.weigh(self.trial_data_)
+
+    def copy_members(self, source: Ensemble) -> None:
+        """Take the trial, the seed and the fitted members of another ensemble."""
+        for name in ("n_features_in_", "feature_names_in_", "reference_posterior_", "seed_"):
+            if hasattr(source, name):
+                setattr(self, name, getattr(source, name))
+        self.trial_data_ = source.trial_data_
+        self.members_ = dict(source.members_)
+        self.failures_ = dict(source.failures_)
+        self.seconds_ = dict(source.seconds_)
 
     def reduced(self) -> Self:
         """Return a copy with every member at bootstrap settings."""

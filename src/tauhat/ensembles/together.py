@@ -6,16 +6,19 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 from joblib import hash as joblib_hash
 from sklearn.base import clone
 
+from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member
+from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
-from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds, fit_nuisances, pick
+from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import run_tasks
 
 
@@ -28,6 +31,15 @@ class _Single:
     message: str
 
 
+@dataclass(frozen=True)
+class _Ensemble:
+    """An ensemble, its members' identities by name, and its own regressions."""
+
+    estimator: Ensemble
+    members: Mapping[str, str]
+    declared: Sequence[Nuisance]
+
+
 def _prepared(estimator: CateEstimator, seed: int) -> CateEstimator:
     copy: CateEstimator = clone(estimator)
     copy.set_params(random_state=seed, n_jobs=1)
@@ -38,7 +50,11 @@ def _identity(estimator: CateEstimator) -> str:
     """Equal for two estimators that do the same."""
     kind = type(estimator)
     described = (kind.__module__, kind.__qualname__, estimator.get_params(deep=True))
-    return str(joblib_hash(described))
+    try:
+        return str(joblib_hash(described))
+    except Exception:
+        # Objects of other libraries cannot always be pickled, which the hash needs.
+        return f"object {id(estimator)}"
 
 
 def _declare(estimator: CateEstimator, data: TrialData, seed: int) -> _Single:
@@ -54,9 +70,9 @@ def fit_together(
     """Fit many estimators to one trial, sharing all that they have in common.
 
     Equal regressions are fitted once, and so are equal estimators: an ensemble
-    takes the members that stand in ``estimators`` too, or in another ensemble.
-    Every estimator gets the same seed, so the results are those of separate
-    fits with that seed.
+    takes the members that stand in ``estimators`` too, or in another ensemble,
+    and their refits without each fold. Every estimator gets the same seed, so
+    the results are those of separate fits with that seed.
 
     Parameters
     ----------
@@ -79,7 +95,6 @@ def fit_together(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tauhat.data import validate_trial
     >>> from tauhat.learners.t import TLearner
     >>> from tauhat.learners.x import XLearner
@@ -92,41 +107,53 @@ def fit_together(
     >>> fits["T"].estimator.effect([[0.0, 0.0]]).shape
     (1,)
     """
-    members: dict[str, list[tuple[str, str]]] = {}
-    ensembles: dict[str, Ensemble] = {}
     singles: dict[str, _Single] = {}
+    ensembles: dict[str, _Ensemble] = {}
+    identities: dict[str, str] = {}
     messages: dict[str, str] = {}
+
+    def register(part: CateEstimator) -> str:
+        part.set_params(random_state=seed, n_jobs=1)
+        identity = _identity(part)
+        if identity not in singles:
+            singles[identity] = _declare(part, data, seed)
+        return identity
+
     for name, estimator in estimators.items():
         copy = _prepared(estimator, seed)
-        parts: list[tuple[str, Any]] = [(name, copy)]
-        if isinstance(copy, Ensemble):
-            ensembles[name] = copy
-            try:
-                parts = copy.resolve_members(data)
-            except Exception as error:
-                messages[name] = f"{type(error).__name__}: {error}"
-                continue
-        members[name] = []
-        for part_name, part in parts:
-            part.set_params(random_state=seed, n_jobs=1)
-            identity = _identity(part)
-            if identity not in singles:
-                singles[identity] = _declare(part, data, seed)
-            members[name].append((part_name, identity))
+        if not isinstance(copy, Ensemble):
+            identities[name] = register(copy)
+            continue
+        try:
+            members = {part: register(one) for part, one in copy.resolve_members(data)}
+            ensembles[name] = _Ensemble(copy, members, copy.own_nuisances(data, seed))
+        except Exception as error:
+            messages[name] = f"{type(error).__name__}: {error}"
     declared = [nuisance for single in singles.values() for nuisance in single.declared]
+    declared += [nuisance for one in ensembles.values() for nuisance in one.declared]
     fits = fit_nuisances(declared, data, n_jobs=n_jobs)
     fitted = _fit_singles(singles, data, fits, seed, n_jobs)
+    held_out = _refit(list(ensembles.values()), singles, data, seed, n_jobs)
     results: dict[str, MemberFit] = {}
     for name in estimators:
         if name in messages:
             results[name] = MemberFit(None, messages[name], 0.0)
-        elif name in ensembles:
-            parts_fitted = {part: fitted[identity] for part, identity in members[name]}
-            own = [singles[identity] for _, identity in members[name]]
-            repeated = _repeated_seconds(own, fits)
-            results[name] = _combine(ensembles[name], parts_fitted, data, seed, repeated)
+        elif name in identities:
+            results[name] = fitted[identities[name]]
         else:
-            results[name] = fitted[members[name][0][1]]
+            one = ensembles[name]
+            parts = {part: fitted[identity] for part, identity in one.members.items()}
+            declared = [
+                *one.declared,
+                *(n for identity in one.members.values() for n in singles[identity].declared),
+            ]
+            # The members' own times count a shared regression for each.
+            distinct = sum(fits[key].seconds for key in {n.key for n in declared})
+            counted = sum(fits[n.key].seconds for n in declared[len(one.declared) :])
+            alone = sum(part.seconds for part in parts.values()) + distinct - counted
+            own = held_out.get(one.estimator.refit_folds())
+            own = None if own is None else own.under(one.members)
+            results[name] = _combine(one, parts, data, seed, alone, own, fits)
     return results
 
 
@@ -154,29 +181,128 @@ def _fit_singles(
     return results
 
 
-def _repeated_seconds(members: Sequence[_Single], fits: Mapping[str, NuisanceFit]) -> float:
-    """Time of regressions that the members' own times count more than once."""
-    keys = [nuisance.key for single in members for nuisance in single.declared]
-    return sum(fits[key].seconds for key in keys) - sum(fits[key].seconds for key in set(keys))
+def _refit(
+    ensembles: Sequence[_Ensemble],
+    singles: Mapping[str, _Single],
+    data: TrialData,
+    seed: int,
+    n_jobs: int,
+) -> dict[int, HeldOut]:
+    """Refits without each fold that ensembles ask for, by the number of folds."""
+    wanted: dict[int, dict[str, CateEstimator]] = {}
+    for one in ensembles:
+        n_folds = one.estimator.refit_folds()
+        if n_folds:
+            parts = {identity: singles[identity].estimator for identity in one.members.values()}
+            wanted.setdefault(n_folds, {}).update(parts)
+    return {
+        n_folds: held_out_effects(parts, data, n_folds, seed, n_jobs=n_jobs)
+        for n_folds, parts in wanted.items()
+    }
 
 
 def _combine(
-    ensemble: Ensemble,
+    one: _Ensemble,
     members: Mapping[str, MemberFit],
     data: TrialData,
     seed: int,
-    repeated: float,
+    alone: float,
+    held_out: HeldOut | None,
+    fits: Mapping[str, NuisanceFit],
 ) -> MemberFit:
     start = time.perf_counter()
-    alone = sum(member.seconds for member in members.values()) - repeated
     fitted: CateEstimator | None = None
     message = ""
     try:
         with warnings.catch_warnings():
             # The failure of a member is in the message.
             warnings.simplefilter("ignore", TauhatWarning)
-            fitted = ensemble.fit_from_members(data, members, seed)
-        message = "; ".join(f"member {name}: {why}" for name, why in ensemble.failures_.items())
+            own = pick(one.declared, fits)
+            fitted = one.estimator.fit_from_members(data, members, seed, held_out, own)
+        failures = one.estimator.failures_.items()
+        message = "; ".join(f"member {name}: {why}" for name, why in failures)
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
-    return MemberFit(fitted, message, alone + time.perf_counter() - start)
+    refits = 0.0 if held_out is None else held_out.elapsed
+    return MemberFit(fitted, message, alone + refits + time.perf_counter() - start)
+
+
+def held_out_effects(
+    estimators: Mapping[str, CateEstimator],
+    data: TrialData,
+    n_folds: int,
+    seed: int,
+    *,
+    n_jobs: int = 1,
+) -> HeldOut:
+    """Effects of every row by estimators that did not see its fold.
+
+    Folds are those of `tauhat.nuisance.declared_folds`: whole clusters,
+    balanced by arm and block, the same as for cross-fitted outcome regressions
+    with this seed and number of folds. In every fold the estimators are fitted
+    together, with the propensity of the design.
+
+    Parameters
+    ----------
+    estimators
+        Estimators by name; they are copied, not changed.
+    data
+        The trial.
+    n_folds
+        Number of folds.
+    seed
+        Seed; each fold's is derived from it.
+    n_jobs
+        Number of folds at once.
+
+    Returns
+    -------
+    HeldOut
+    """
+    folds = declared_folds(data, n_folds, seed)
+    tasks = [
+        (estimators, data, folds, fold, derive_seed(seed, "held out", fold))
+        for fold in range(int(folds.max()) + 1)
+    ]
+    parts = run_tasks(_without_fold, tasks, n_jobs=n_jobs)
+    effects: dict[str, FloatArray] = {}
+    messages: dict[str, str] = {}
+    for name in estimators:
+        failed = [part.messages[name] for part in parts if name in part.messages]
+        if failed:
+            messages[name] = failed[0]
+            continue
+        effects[name] = np.empty(data.n)
+        for fold, part in enumerate(parts):
+            effects[name][folds == fold] = part.effects[name]
+    seconds = {name: sum(part.seconds[name] for part in parts) for name in estimators}
+    return HeldOut(folds, effects, messages, seconds, sum(part.elapsed for part in parts))
+
+
+def _without_fold(
+    estimators: Mapping[str, CateEstimator],
+    data: TrialData,
+    folds: IntArray,
+    fold: int,
+    seed: int,
+) -> HeldOut:
+    """Effects of one fold's rows by fits to the others."""
+    start = time.perf_counter()
+    outside = folds == fold
+    with warnings.catch_warnings():
+        # What members have to say they say when they are fitted to all rows.
+        warnings.simplefilter("ignore", TauhatWarning)
+        fits = fit_together(estimators, data.take(~outside), seed)
+    effects: dict[str, FloatArray] = {}
+    messages: dict[str, str] = {}
+    for name, fit in fits.items():
+        try:
+            if fit.estimator is None:
+                raise RuntimeError(fit.message)
+            effects[name] = fit.estimator.predict_effect(data.X[outside])
+            if not np.isfinite(effects[name]).all():
+                raise RuntimeError("it gave effects that are not finite")
+        except Exception as error:
+            messages[name] = f"without fold {fold + 1}: {error}"
+    seconds = {name: fit.seconds for name, fit in fits.items()}
+    return HeldOut(folds, effects, messages, seconds, time.perf_counter() - start)

@@ -1,0 +1,95 @@
+"""Exponential weights: members discounted by their out-of-fold loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.base import OutcomeModel
+from tauhat.data import TrialData
+from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
+from tauhat.ensembles.ensemble import Members
+from tauhat.ensembles.losses import effect_loss
+from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.priors import prior_weights
+from tauhat.learners.meta import N_FOLDS
+
+_PERSONS, _CLUSTERS = 4.0, 8.0
+
+
+class ExponentialWeights(CrossFittedEnsemble):
+    r"""Average of the members, each discounted by its out-of-fold loss.
+
+    .. math::
+        w_k \propto p_k \exp\Big\{-\frac{L(\hat\tau_k) - \min_j L(\hat\tau_j)}{T s^2}\Big\}
+
+    with the doubly robust loss L of `tauhat.ensembles.causal_stacking.CausalStacking`,
+    summed over persons, its residual variance :math:`s^2`, prior weights p and a
+    temperature T: two members whose fit to the outcome cannot be told apart keep
+    nearly equal weights. In a cluster trial L is whitened and on heterogeneity
+    only.
+
+    Parameters
+    ----------
+    members
+        As in `tauhat.ensembles.ensemble.Ensemble`.
+    temperature
+        T; None means 4 when persons and 8 when clusters were randomized.
+    prior
+        Positive weight by name of a member; None means equal ones.
+    n_folds, outcome_model, random_state, n_jobs
+        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+
+    Attributes
+    ----------
+    losses_
+        Out-of-fold loss of each member over the residual variance.
+    members_, weights_, cross_fit_, kept_, agreement_, failures_, seconds_
+        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+
+    References
+    ----------
+    Dalalyan and Tsybakov (2008), Machine Learning 72:39-61, for aggregation by
+    exponential weights.
+
+    Examples
+    --------
+    >>> from tauhat.learners.catalog import single_estimator
+    >>> rng = np.random.default_rng(1)
+    >>> X, A = rng.normal(size=(200, 2)), np.tile([0, 1], 100)
+    >>> y = A * X[:, 1] + 0.1 * rng.normal(size=200)
+    >>> members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM")]
+    >>> model = ExponentialWeights(members, random_state=1).fit(X, y, treatment=A)
+    >>> round(sum(model.weights_.values()), 6)
+    1.0
+    """
+
+    def __init__(
+        self,
+        members: Members | None = None,
+        temperature: float | None = None,
+        prior: Mapping[str, float] | None = None,
+        n_folds: int = N_FOLDS,
+        outcome_model: OutcomeModel | None = None,
+        random_state: Any = None,
+        n_jobs: int = 1,
+    ) -> None:
+        super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
+        self.temperature = temperature
+        self.prior = prior
+
+    def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
+        """No constant, and the discounted weights."""
+        temperature = self.temperature
+        if temperature is None:
+            temperature = _PERSONS if data.clusters is None else _CLUSTERS
+        if temperature <= 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
+        losses = effect_loss("doubly-robust", data, cross_fit).of_each()
+        self.losses_ = dict(zip(cross_fit.names, losses.tolist(), strict=True))
+        prior = prior_weights(self.prior, cross_fit.names)
+        weights = prior * np.exp(-(losses - losses.min()) / temperature)
+        return 0.0, weights / weights.sum()
