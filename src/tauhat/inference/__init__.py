@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
+from tauhat.inference.compare import ModelComparison, compare
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.group_effect import GroupEffect, group_effect
@@ -13,12 +14,15 @@ from tauhat.inference.heterogeneity import (
     test_heterogeneity,
 )
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
+from tauhat.inference.policy_value import PolicyValue, policy_value
+from tauhat.inference.rate import RankWeightedEffect, rate
 from tauhat.inference.sorted_effects import (
     ClassificationAnalysis,
     SortedGroupEffects,
     classification_analysis,
     sorted_group_effects,
 )
+from tauhat.inference.subgroups import Subgroup, Subgroups, find_subgroups
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -31,14 +35,23 @@ __all__ = [
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
+    "ModelComparison",
+    "PolicyValue",
+    "RankWeightedEffect",
     "SortedGroupEffects",
+    "Subgroup",
+    "Subgroups",
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
+    "compare",
     "cross_fit",
     "effect_calibration",
     "effect_modifiers",
+    "find_subgroups",
     "group_effect",
+    "policy_value",
+    "rate",
     "sorted_group_effects",
     "test_heterogeneity",
 ]
