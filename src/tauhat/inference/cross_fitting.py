@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,9 @@ class CrossFit:
         What estimated the effects.
     folds
         Fold of each row in each split, shape (splits, n).
-    effects
-        Effect of each person by an estimator fitted without the person's fold,
-        in units of the outcome, shape (splits, n).
+    surfaces
+        Effect of everyone by the estimators fitted without each fold, in units
+        of the outcome, shape (splits, folds, n).
     outcome
         Expected outcome given the covariates, whatever the arm, by an outcome
         model fitted without the person's fold, shape (splits, n).
@@ -76,7 +77,7 @@ class CrossFit:
     frame: pd.DataFrame
     estimator: str
     folds: IntArray
-    effects: FloatArray
+    surfaces: FloatArray
     outcome: FloatArray
     seed: int
 
@@ -95,18 +96,24 @@ class CrossFit:
         """Number of folds of a split."""
         return int(self.folds.max()) + 1
 
-    @property
+    @cached_property
+    def effects(self) -> FloatArray:
+        """Effect of each person by the estimator that never saw the fold, shape (splits, n)."""
+        result: FloatArray = np.take_along_axis(self.surfaces, self.folds[:, None, :], axis=1)
+        return result[:, 0]
+
+    @cached_property
     def weight(self) -> FloatArray:
         """Weight of each person, mean 1, shape (n,)."""
         weight = self.data.sample_weight
         return np.ones(self.data.n) if weight is None else weight / weight.mean()
 
-    @property
+    @cached_property
     def units(self) -> IntArray:
         """Randomized unit 0 to u - 1 of each row: cluster, or the person, shape (n,)."""
         return randomization_units(self.data.treatment, self.data.clusters, self.data.blocks)[0]
 
-    @property
+    @cached_property
     def blocks(self) -> IntArray:
         """Block of each randomized unit, zeros without blocks, shape (u,)."""
         return randomization_units(self.data.treatment, self.data.clusters, self.data.blocks)[2]
@@ -122,7 +129,7 @@ class CrossFit:
         """Expected outcome under treatment, ``m + (1 - pi) tau``, shape (splits, n)."""
         return self.control + self.effects
 
-    @property
+    @cached_property
     def residuals(self) -> FloatArray:
         """Outcome less its held-out expectation in the person's own arm, shape (splits, n)."""
         own: FloatArray = np.where(self.data.treatment == 1, self.treated, self.control)
@@ -303,18 +310,18 @@ def cross_fit(
     folds = np.array([declared_folds(data, n_folds, nuisance.seed) for nuisance in nuisances])
     places = [(s, fold) for s in range(n_splits) for fold in range(int(folds[s].max()) + 1)]
     tasks = [(effect_model, nuisances[s], data, folds[s], fold) for s, fold in places]
-    effects, outcome = np.empty(folds.shape), np.empty(folds.shape)
+    outcome = np.empty(folds.shape)
+    surfaces = np.empty((n_splits, int(folds.max()) + 1, data.n))
     results = run_tasks(_predict_fold, tasks, n_jobs=n_jobs)
-    for (s, fold), (effect, expected) in zip(places, results, strict=True):
-        rows = folds[s] == fold
-        effects[s, rows], outcome[s, rows] = effect, expected
+    for (s, fold), (surface, expected) in zip(places, results, strict=True):
+        surfaces[s, fold], outcome[s, folds[s] == fold] = surface, expected
     return CrossFit(
         trial=ordered,
         rows=row_order(trial if isinstance(trial, TrialData) else tuple(trial)),
         frame=covariate_frame(trial, data),
         estimator=name,
         folds=folds,
-        effects=effects,
+        surfaces=surfaces,
         outcome=outcome,
         seed=seed,
     )
@@ -340,12 +347,12 @@ def covariate_frame(trial: TrialLike, data: TrialData) -> pd.DataFrame:
 def _predict_fold(
     effect_model: Any, nuisance: Nuisance, data: TrialData, folds: IntArray, fold: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Effect and expected outcome of a fold by models that never saw it."""
+    """Everyone's effect and the fold's expected outcome by models that never saw the fold."""
     model = clone(effect_model)
     model.set_params(random_state=derive_seed(nuisance.seed, "effect", fold), n_jobs=1)
     model.fit_data(data.take(folds != fold))
-    effects: FloatArray = model.predict_effect(data.X[folds == fold])
-    return effects, fit_without_fold(nuisance, data, fold)[:, 0]
+    surface: FloatArray = model.predict_effect(data.X)
+    return surface, fit_without_fold(nuisance, data, fold)[:, 0]
 
 
 def as_cross_fit(

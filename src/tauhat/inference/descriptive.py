@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
@@ -33,10 +33,13 @@ class Jackknife:
         Estimates without each unit, shape (u, k).
     n_units
         Units that take part in each estimate, shape (k,).
+    blocks
+        Block of each unit, shape (u,).
 
     Examples
     --------
-    >>> both = Jackknife(np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.array([4, 4]))
+    >>> both = Jackknife(
+    ...     np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.array([4, 4]), np.zeros(4, int))
     >>> both.combine(np.array([[-1.0], [1.0]])).estimate.tolist()
     [2.0]
     """
@@ -44,15 +47,17 @@ class Jackknife:
     estimate: FloatArray
     deleted: FloatArray
     n_units: IntArray
+    blocks: IntArray
 
     def combine(self, weights: FloatArray) -> Jackknife:
         """Linear combinations, one a column of ``weights`` of shape (k, l)."""
         used = np.array([self.n_units[column != 0].max(initial=0) for column in weights.T])
-        return Jackknife(self.estimate @ weights, self.deleted @ weights, used)
+        return Jackknife(self.estimate @ weights, self.deleted @ weights, used, self.blocks)
 
-    def errors(self, blocks: IntArray) -> FloatArray:
-        """Jackknife standard errors given the block of each unit, shape (k,)."""
-        return np.array([jackknife_error(column, blocks) for column in self.deleted.T])
+    @property
+    def errors(self) -> FloatArray:
+        """Jackknife standard errors, shape (k,)."""
+        return np.array([jackknife_error(column, self.blocks) for column in self.deleted.T])
 
 
 def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
@@ -66,6 +71,15 @@ def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
     starts = np.flatnonzero(np.r_[True, np.diff(units) != 0])
     sums: FloatArray = np.add.reduceat(values, starts, axis=0)
     return sums
+
+
+def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:
+    """Control and treated units with members of each group, whose columns are 1 for members."""
+    counts = []
+    for arm in (0, 1):
+        here = member * (fit.data.treatment == arm)[:, None]
+        counts.append((sums_by_unit(here, fit.units) > 0).sum(axis=0))
+    return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
 
 
 def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
@@ -121,7 +135,87 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
-    return Jackknife(estimate, deleted, (size > 0).sum(axis=0))
+    return Jackknife(estimate, deleted, (size > 0).sum(axis=0), fit.blocks)
+
+
+def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
+    r"""Means over everyone of shares times scores, with their delete-one-unit jackknife.
+
+    .. math:: \frac{\sum_i w_i g_i \psi_i}{\sum_i w_i}
+
+    with the residuals of the scores centred within arm (Hajek).
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    split
+        Which split.
+    share
+        Weight g of each person in each mean, shape (n, k).
+
+    Returns
+    -------
+    Jackknife
+    """
+    units, columns = fit.units, score_columns(fit, split)
+    # Sums over the rows of each unit, for every share and every column of the scores.
+    products = (share[:, :, None] * columns[:, None, :]).reshape(len(share), -1)
+    parts = sums_by_unit(products, units).reshape(-1, share.shape[1], columns.shape[1])
+    totals = sums_by_unit(columns, units)
+    return Jackknife(
+        mean_scores(parts.sum(axis=0), totals.sum(axis=0)),
+        mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals),
+        np.full(share.shape[1], len(totals)),
+        fit.blocks,
+    )
+
+
+def score_columns(fit: CrossFit, split: int) -> FloatArray:
+    """Weight, weighted effect, and each arm's inverse weight without and with residual, (n, 6)."""
+    weight, residual = fit.weight, fit.residuals[split]
+    treated, control = arm_inverse(fit, 1), arm_inverse(fit, 0)
+    return np.column_stack(
+        [
+            weight,
+            weight * fit.effects[split],
+            treated,
+            treated * residual,
+            control,
+            control * residual,
+        ]
+    )
+
+
+def mean_scores(parts: FloatArray, totals: FloatArray) -> FloatArray:
+    """Mean scores from sums of `score_columns`: with shares, (..., k, 6), and without, (..., 6).
+
+    Examples
+    --------
+    >>> mean_scores(np.array([[2.0, 6, 2, 2, 2, 4]]), np.array([4.0, 9, 4, 4, 4, 4])).tolist()
+    [1.0]
+    """
+    totals = totals[..., None, :]
+    mean = parts[..., 1]
+    for column, sign in ((2, 1.0), (4, -1.0)):
+        centre = totals[..., column + 1] / totals[..., column]
+        mean = mean + sign * (parts[..., column + 1] - centre * parts[..., column])
+    result: FloatArray = mean / totals[..., 0]
+    return result
+
+
+def one_sided(estimate: Estimate) -> Estimate:
+    """The estimate with its p-value against values above zero.
+
+    Examples
+    --------
+    >>> round(one_sided(Estimate.from_t(1, 0.5, degrees_of_freedom=14, level=0.95)).p_value, 4)
+    0.0326
+    """
+    if not np.isfinite(estimate.estimate):
+        return replace(estimate, p_value=1.0)
+    half = estimate.p_value / 2
+    return replace(estimate, p_value=half if estimate.estimate > 0 else 1 - half)
 
 
 def over_splits(
@@ -155,16 +249,16 @@ def over_splits(
     """
     if not 0 < level < 1:
         raise TrialError(f"level must lie between 0 and 1, got {level}")
-    blocks = fit.blocks
     estimates = np.array([result.estimate for result in results])
-    errors = np.array([result.errors(blocks) for result in results])
+    errors = np.array([result.errors for result in results])
     if fixed:
         mean = Jackknife(
             estimates.mean(axis=0),
             np.mean([result.deleted for result in results], axis=0),
             results[0].n_units,
+            results[0].blocks,
         )
-        errors = np.tile(mean.errors(blocks), (len(results), 1))
+        errors = np.tile(mean.errors, (len(results), 1))
     units = np.array([result.n_units for result in results])
     pooled = []
     for j in range(estimates.shape[1]):
@@ -172,7 +266,7 @@ def over_splits(
         if usable.mean() <= 0.5:
             pooled.append(no_estimate(level))
             continue
-        df = float(np.median(units[usable, j])) - int(blocks.max()) - 2
+        df = float(np.median(units[usable, j])) - int(fit.blocks.max()) - 2
         pooled.append(
             Estimate.from_t(
                 float(estimates[usable, j].mean()),

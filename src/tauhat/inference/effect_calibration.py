@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
-    Jackknife,
     estimate_columns,
     group_effects,
     html,
@@ -148,7 +147,11 @@ def effect_calibration(
         average = group_effects(fit, s, everyone)
         predicted = float(np.average(fit.effects[s], weights=fit.weight))
         results.append(
-            Jackknife(average.estimate - predicted, average.deleted - predicted, average.n_units)
+            replace(
+                average,
+                estimate=average.estimate - predicted,
+                deleted=average.deleted - predicted,
+            )
         )
     return EffectCalibration(
         curve=groups.table.iloc[:-1],

@@ -21,7 +21,7 @@ from tauhat.inference.descriptive import (
     html,
     interval_text,
     over_splits,
-    sums_by_unit,
+    units_an_arm,
 )
 from tauhat.inference.inputs import TrialLike
 
@@ -162,7 +162,7 @@ def group_effect(
     chosen, words = read_rule(fit, rule)
     inside = chosen[fit.rows]
     member = np.column_stack([inside, ~inside]).astype(np.float64)
-    units = _units_an_arm(fit, member)
+    units = units_an_arm(fit, member)
     for where, (control, treated) in zip(("in", "outside"), units, strict=True):
         if min(control, treated) < 2:
             what = "persons" if fit.data.clusters is None else "clusters"
@@ -185,15 +185,6 @@ def group_effect(
         units=units[0],
         method=f"Model-robust estimate, {fit.method}; delete-one-{what} jackknife",
     )
-
-
-def _units_an_arm(fit: CrossFit, member: BoolArray) -> list[tuple[int, int]]:
-    """Control and treated units with members of each group."""
-    counts = []
-    for arm in (0, 1):
-        here = member * (fit.data.treatment == arm)[:, None]
-        counts.append((sums_by_unit(here, fit.units) > 0).sum(axis=0))
-    return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
 
 
 def read_rule(fit: CrossFit, rule: Rule) -> tuple[BoolArray, str]:

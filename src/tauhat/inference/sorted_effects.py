@@ -301,6 +301,7 @@ def classification_analysis(
             np.r_[low.estimate, high.estimate],
             np.hstack([low.deleted, high.deleted]),
             np.r_[low.n_units, high.n_units],
+            fit.blocks,
         )
         results.append(both.combine(np.vstack([-np.eye(p), np.eye(p)])))
     estimates = over_splits(fit, results, level=level)
@@ -353,7 +354,7 @@ def _means(fit: CrossFit, X: FloatArray, weight: FloatArray) -> Jackknife:
     with np.errstate(divide="ignore", invalid="ignore"):
         deleted = (sums.sum(axis=0) - sums) / (size.sum() - size)
     present = np.full(X.shape[1], int((size > 0).sum()))
-    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present)
+    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present, fit.blocks)
 
 
 def _group_name(k: int, n_groups: int) -> str:
