@@ -204,10 +204,13 @@ class CrossFittedEnsemble(Ensemble):
 
 
 def _cross_fit(held_out: HeldOut, nuisances: Mapping[str, NuisanceFit]) -> CrossFit:
+    effects = np.zeros((len(held_out.folds), len(held_out.effects)))
+    for column, effect in enumerate(held_out.effects.values()):
+        effects[:, column] = effect
     return CrossFit(
         folds=held_out.folds,
         names=tuple(held_out.effects),
-        effects=np.column_stack(list(held_out.effects.values())),
+        effects=effects,
         mean=nuisances[_MEAN].cross_fitted,
         control=nuisances[_CONTROL].cross_fitted,
         treated=nuisances[_TREATED].cross_fitted,

@@ -55,7 +55,7 @@ class QAggregation(CrossFittedEnsemble):
     References
     ----------
     Lan and Syrgkanis (2024), Causal Q-aggregation for CATE model selection,
-    AISTATS 238.
+    AISTATS, PMLR 238.
 
     Examples
     --------
