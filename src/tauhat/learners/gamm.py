@@ -9,9 +9,9 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.learners.gaussian_effect import GaussianEffect
+from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.nuisance import NuisanceFit
-from tauhat.numerics.columns import column_scales, ridge_rotation
+from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.splines import smooth_columns, smooth_terms
@@ -61,6 +61,10 @@ class AdditiveMixedEffect(GaussianEffect):
     prior_rate
         Rate of the exponential prior on the standard deviations of the effect's
         blocks over the residual's, for covariates in standard units. 0 is REML.
+    between_cluster
+        "common" (default): one variance of the random intercept. "by-arm": one
+        in control and one in treated clusters, as when the treatment is
+        delivered better in some clusters than in others.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; the fit is not random.
 
@@ -91,11 +95,13 @@ class AdditiveMixedEffect(GaussianEffect):
         self,
         n_splines: int = 10,
         prior_rate: float = 5.0,
+        between_cluster: BetweenCluster = "common",
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
         self.n_splines = n_splines
         self.prior_rate = prior_rate
+        self.between_cluster = between_cluster
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -109,8 +115,10 @@ class AdditiveMixedEffect(GaussianEffect):
         scale_y = float(data.y.std())
         y = (data.y - np.average(data.y, weights=weight)) / scale_y
         many = p > n / 10
+        clusters, arms = self.intercept_groups(data)
+        cluster_level = constant_within(data.X, clusters)
         self.terms_ = (
-            [] if many else smooth_terms(data.X, data.cluster_level, data.n_units, self.n_splines)
+            [] if many else smooth_terms(data.X, cluster_level, data.n_units, self.n_splines)
         )
         curves = smooth_columns(self.terms_, data.X)
         self.rotation_ = ridge_rotation(lines)
@@ -124,7 +132,7 @@ class AdditiveMixedEffect(GaussianEffect):
         else:
             fixed = np.hstack([fixed, lines])
             fixed = fixed[:, independent_columns(fixed)]
-        model = MixedModel(y, fixed, blocks, data.clusters, weight)
+        model = MixedModel(y, fixed, blocks, clusters, weight, arms)
         shrunk = [0, 1] if self.terms_ else [0]
         prior = exponential_prior(shrunk, self.prior_rate) if self.prior_rate > 0 else None
         fit = model.fit(penalty=prior)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tauhat._typing import FloatArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.base import VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance
+from tauhat.numerics.columns import first_rows
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedFit
 from tauhat.resampling import t_quantile
+
+BetweenCluster = Literal["common", "by-arm"]
 
 
 class GaussianEffect(CateEstimator):
@@ -30,7 +34,12 @@ class GaussianEffect(CateEstimator):
         Between-cluster and residual variance.
     cluster_effects_
         Predicted random intercepts by cluster number.
+    restricted_log_likelihood_
+        REML log-likelihood of the outcome. Of two fits that differ only in
+        ``between_cluster``, twice the difference is a likelihood-ratio statistic.
     """
+
+    between_cluster: BetweenCluster
 
     @abstractmethod
     def effect_design(self, X: FloatArray) -> FloatArray:
@@ -39,6 +48,23 @@ class GaussianEffect(CateEstimator):
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """None: outcome and effect are one model."""
         return []
+
+    def intercept_groups(self, data: TrialData) -> tuple[IntArray | None, IntArray | None]:
+        """Clusters if they identify an intercept, and their arms if each has its own variance.
+
+        Raises
+        ------
+        ValueError
+            If ``between_cluster`` is neither "common" nor "by-arm".
+        """
+        if self.between_cluster not in get_args(BetweenCluster):
+            raise ValueError(
+                f"between_cluster must be 'common' or 'by-arm', got {self.between_cluster!r}"
+            )
+        clusters = identified_clusters(data.clusters)
+        if clusters is None or self.between_cluster == "common":
+            return clusters, None
+        return clusters, data.treatment[first_rows(clusters)]
 
     def keep(self, fit: MixedFit, to_effect: FloatArray, scale_y: float) -> None:
         """Store the effect part of a fit on the outcome's scale.
@@ -55,11 +81,15 @@ class GaussianEffect(CateEstimator):
         self.effect_coefficients_ = to_effect.T @ fit.coefficients * scale_y
         solved = np.linalg.solve(fit.covariance_root.T, to_effect)
         self.effect_covariance_ = fit.residual_variance * (solved.T @ solved) * scale_y**2
+        by_arm = fit.between_cluster_variances * scale_y**2
         self.variance_components_ = VarianceComponents(
             between_cluster=fit.between_cluster_variance * scale_y**2,
             residual=fit.residual_variance * scale_y**2,
+            between_by_arm=(float(by_arm[0]), float(by_arm[1])) if len(by_arm) == 2 else None,
         )
         self.cluster_effects_ = fit.cluster_effects * scale_y
+        shift = fit.degrees_of_freedom * float(np.log(scale_y))
+        self.restricted_log_likelihood_ = fit.restricted_log_likelihood - shift
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

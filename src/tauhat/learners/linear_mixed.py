@@ -10,7 +10,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.learners.gaussian_effect import GaussianEffect
+from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, ridge_rotation
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
@@ -32,6 +32,10 @@ class LinearMixedEffect(GaussianEffect):
     interactions
         "shared": one random block (default). "fixed": unpenalised, exactly the
         model ``y ~ z * x + (1 | cluster)`` of lme4.
+    between_cluster
+        "common" (default): one variance of the random intercept. "by-arm": one
+        in control and one in treated clusters, as when the treatment is
+        delivered better in some clusters than in others.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; the fit is not random.
 
@@ -59,10 +63,12 @@ class LinearMixedEffect(GaussianEffect):
     def __init__(
         self,
         interactions: Literal["shared", "fixed"] = "shared",
+        between_cluster: BetweenCluster = "common",
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
         self.interactions = interactions
+        self.between_cluster = between_cluster
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -81,10 +87,11 @@ class LinearMixedEffect(GaussianEffect):
         head = np.hstack([np.ones((n, 1)), contrast])
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
+        clusters, arms = self.intercept_groups(data)
         if self.interactions == "fixed":
             fixed = np.hstack([head, contrast * X, X])
             kept = independent_columns(fixed)
-            fit = MixedModel(y, fixed[:, kept], (), data.clusters, weight).fit()
+            fit = MixedModel(y, fixed[:, kept], (), clusters, weight, arms).fit()
             columns = np.zeros((len(fit.coefficients), fixed.shape[1]))
             columns[np.arange(len(kept)), kept] = 1
             to_effect = columns[:, 1 : 2 + p]
@@ -98,7 +105,7 @@ class LinearMixedEffect(GaussianEffect):
             else:
                 fixed = np.hstack([head, X])
                 fixed = fixed[:, independent_columns(fixed)]
-            model = MixedModel(y, fixed, blocks, data.clusters, weight)
+            model = MixedModel(y, fixed, blocks, clusters, weight, arms)
             fit = model.fit()
             to_effect = np.zeros((len(fit.coefficients), 1 + p))
             to_effect[1, 0] = 1
