@@ -169,7 +169,7 @@ def test_posterior_slope_believes_data_and_doubts_noise():
     assert (np.diff(slopes) >= 0).all()
 
 
-@pytest.mark.parametrize("method", ["linear", "isotonic"])
+@pytest.mark.parametrize("method", ["linear", pytest.param("isotonic", marks=pytest.mark.slow)])
 def test_common_suite(method):
     check_cate_estimator(Recalibrated(LinearMixedEffect(), method, n_folds=3))
 

@@ -7,6 +7,7 @@ from tauhat.ensembles.external import ExternalEstimator
 from tauhat.ensembles.pointwise import MedianEffect, TrimmedMeanEffect
 from tauhat.ensembles.q_aggregation import QAggregation
 from tauhat.ensembles.r_stacking import RStacking
+from tauhat.ensembles.recalibrated import Recalibrated
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.ensembles.t_stacking import TStacking
 
@@ -18,6 +19,7 @@ __all__ = [
     "MedianEffect",
     "QAggregation",
     "RStacking",
+    "Recalibrated",
     "StackedX",
     "TStacking",
     "TrimmedMeanEffect",

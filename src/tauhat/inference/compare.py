@@ -223,7 +223,7 @@ def compare(
     if len(kept) < 2:
         raise TrialError(f"no estimator could be fitted: {failures}")
     unit, _, _ = randomization_units(data.treatment, data.clusters, data.blocks)
-    sizes = np.bincount(unit, weights=_weights(data))
+    sizes: FloatArray = np.bincount(unit, weights=_weights(data)).astype(np.float64)
     unit_losses: dict[Loss, pd.DataFrame] = {
         loss: pd.DataFrame({name: np.bincount(unit, totals[loss][name]) for name in kept})
         for loss in LOSSES
