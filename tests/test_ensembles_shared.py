@@ -127,6 +127,7 @@ def test_regressions_are_shared_within_a_fold(arrays, monkeypatch):
     assert len(sizes) == 3 * (2 + 2) + 2 * 3
 
 
+@pytest.mark.filterwarnings("ignore:member:tauhat.errors.TauhatWarning")
 def test_a_member_that_fails_in_a_fold_is_left_out(arrays, memory):
     class Fragile(Memory):
         def fit_effect(self, data, nuisances, seed):
