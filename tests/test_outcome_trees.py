@@ -100,7 +100,9 @@ def test_draws_average_to_the_prediction_and_cover_the_truth():
     np.testing.assert_allclose(draws.mean(axis=0), model.predict(X))
     lower, upper = np.quantile(draws, [0.05, 0.95], axis=0)
     assert 0.7 < np.mean((lower < 50 + 10 * X[:, 0]) & (50 + 10 * X[:, 0] < upper)) < 0.99
-    assert model.sigma_draws_.mean() == pytest.approx(5, abs=0.4)
+    deviation = model.posterior_traces()["residual standard deviation"]
+    assert deviation.shape == (4, 50)
+    assert deviation.mean() == pytest.approx(5, abs=0.4)
 
 
 def test_every_chain_needs_a_greedy_start():

@@ -6,21 +6,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
-from stochtree import BCFModel
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.learners.convergence import (
+    AVERAGE_EFFECT,
+    convergence_table,
+    warn_unless_converged,
+)
 from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.numerics.convergence import effective_sample_size, r_hat
 from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.intercept_draws import InterceptSampler
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
-from tauhat.outcome.bart import MOST_COLUMNS_TO_GROW, intercept_draws
-from tauhat.outcome.tree_draws import TreeDraws
+from tauhat.outcome.tree_sampler import (
+    BETWEEN,
+    RESIDUAL,
+    Chains,
+    TreePosterior,
+    TreeTerm,
+    sample_trees,
+)
 
 
 class BayesianCausalForest(CateEstimator):
@@ -30,11 +39,16 @@ class BayesianCausalForest(CateEstimator):
         y_{ij} = \mu(x_{ij}) + A_i\{\tau_0 + \tau(x_{ij})\} + b_i + e_{ij}, \quad
         b_i \sim N(0, \sigma_b^2)
 
-    (Hahn, Murray and Carvalho 2020). The propensity is known and not among the
-    covariates. The intercept :math:`b` never enters an effect: for anyone, in a
-    seen cluster or a new one, the effect is :math:`\tau_0 + \tau(x)`. Unequal
-    weights are honoured by a systematic sample of the rows of each arm with
-    probabilities in proportion to them.
+    (Hahn, Murray and Carvalho 2020), with a half-Cauchy prior on
+    :math:`\sigma_b` whose median is the standard deviation of the outcome.
+    The intercepts, their variance, :math:`\tau_0` and a level are drawn in one
+    block (`tauhat.numerics.intercept_draws.InterceptSampler`), so that
+    the effect of a treatment that whole clusters receive mixes well. The propensity
+    is known and not among the covariates. The intercept :math:`b` never enters an
+    effect: for anyone, in a seen cluster or a new one, the effect is
+    :math:`\tau_0 + \tau(x)`. Weights are precisions.
+
+    The default lengths are for intervals; `quick` is for points.
 
     Parameters
     ----------
@@ -47,8 +61,7 @@ class BayesianCausalForest(CateEstimator):
     n_burn_in
         Iterations of each chain that are thrown away.
     n_draws
-        Draws kept of each chain. The defaults are enough for the posterior
-        mean; intervals from so short chains are too narrow.
+        Draws kept of each chain.
     random_intercept
         Whether to model :math:`b` when there are clusters of several persons.
     random_state, n_jobs
@@ -62,8 +75,14 @@ class BayesianCausalForest(CateEstimator):
         Posterior means of the intercepts, in canonical order of the clusters;
         with a random intercept only.
     convergence_
-        Table with R-hat and effective sample size of the average effect in the
-        trial, the residual standard deviation and the between-cluster variance.
+        Mean, standard deviation, R-hat and effective sample size of the average
+        effect in the trial, of the residual and of the between-cluster standard
+        deviation. A `TauhatWarning` says so when R-hat of the average effect is above
+        1.1.
+
+    References
+    ----------
+    Hahn, Murray and Carvalho (2020), Bayesian Analysis 15:965-1056.
 
     Examples
     --------
@@ -74,7 +93,7 @@ class BayesianCausalForest(CateEstimator):
     >>> model.effect([[0.0, -1.0], [0.0, 1.0]]).round().tolist()
     [1.0, 2.0]
     >>> model.effect_draws(X[:3]).shape
-    (200, 3)
+    (400, 3)
     """
 
     has_draws: ClassVar[bool] = True
@@ -84,9 +103,9 @@ class BayesianCausalForest(CateEstimator):
         self,
         n_outcome_trees: int = 100,
         n_effect_trees: int = 50,
-        n_chains: int = 2,
+        n_chains: int = 4,
         n_grow: int = 10,
-        n_burn_in: int = 50,
+        n_burn_in: int = 100,
         n_draws: int = 100,
         random_intercept: bool = False,
         random_state: Any = None,
@@ -108,91 +127,58 @@ class BayesianCausalForest(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Run the chains."""
-        if self.n_grow < self.n_chains:
-            raise ValueError(
-                f"n_grow ({self.n_grow}) must be at least n_chains ({self.n_chains}): "
-                "every chain starts from its own greedy forest"
-            )
+        chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
         self.columns_ = StandardUnits.of(data.X)
         location = np.average(data.y, weights=data.sample_weight)
         self.scale_ = float(data.y.std())
-        y = np.round((data.y - location) / self.scale_, DIGITS)
+        z = np.round((data.y - location) / self.scale_, DIGITS)
         groups = identified_clusters(data.clusters) if self.random_intercept else None
-        rows = weighted_rows(data, derive_seed(seed, "weights"))
-        engine = self._sample(data, y, groups, rows, derive_seed(seed, "bcf"))
-        self.tree_draws_ = TreeDraws(
-            engine.forest_container_tau, self.n_effect_trees, leaf_constant=False
+        posterior = self._sample(data, z, groups, chains, derive_seed(seed, "bcf"))
+        self.tree_draws_ = posterior.trees[0]
+        self.constant_draws_ = self.scale_ * posterior.coefficients[:, 1]
+        average = np.average(self._draws_at(data.X), axis=1, weights=data.sample_weight)
+        traces = posterior.traces(self.scale_, self.n_chains)
+        self.convergence_ = convergence_table(
+            {AVERAGE_EFFECT: average.reshape(self.n_chains, -1), **traces}
         )
-        # The engine gives its variances and its constant on y's scale, trees and intercepts not.
-        self.tree_scale_ = self.scale_ * float(engine.y_std)
-        self.constant_draws_ = self.scale_ * np.asarray(engine.tau_0_samples[0], dtype=np.float64)
-        self.sigma_draws_ = self.scale_ * np.sqrt(engine.global_var_samples)
-        traces = {
-            "average effect": np.average(
-                self._draws_at(data.X), axis=1, weights=data.sample_weight
-            ),
-            "residual standard deviation": self.sigma_draws_,
-        }
+        warn_unless_converged(self.convergence_, self.n_draws)
         if groups is not None:
-            effects, variance = intercept_draws(engine)
-            self.cluster_effects_ = np.zeros(data.n_units)
-            self.cluster_effects_[np.unique(groups[rows])] = self.tree_scale_ * effects.mean(axis=0)
-            traces["between-cluster variance"] = self.tree_scale_**2 * variance
+            self.cluster_effects_ = self.scale_ * posterior.effects.mean(axis=0)
             self.variance_components_ = VarianceComponents(
-                between_cluster=float(traces["between-cluster variance"].mean()),
-                residual=float((self.sigma_draws_**2).mean()),
+                between_cluster=float((traces[BETWEEN] ** 2).mean()),
+                residual=float((traces[RESIDUAL] ** 2).mean()),
             )
-        self.convergence_ = self._measure(traces)
 
     def _sample(
-        self, data: TrialData, y: FloatArray, groups: IntArray | None, rows: IntArray, seed: int
-    ) -> BCFModel:
-        grouping = {} if groups is None else {"rfx_group_ids_train": groups[rows]}
-        leaf = {
-            # Arms of very few persons must still be able to split.
-            "min_samples_leaf": max(1, min(5, (data.n - 1) // 4)),
-            "num_features_subsample": min(data.X.shape[1], MOST_COLUMNS_TO_GROW),
-        }
-        engine = BCFModel()
-        engine.sample(
-            X_train=self.columns_.apply(data.X[rows]),
-            Z_train=data.treatment[rows].astype(np.float64),
-            y_train=y[rows],
-            propensity_train=data.propensity[rows],
-            num_gfr=self.n_grow,
-            num_burnin=self.n_burn_in,
-            num_mcmc=self.n_draws,
-            general_params={
-                "random_seed": seed,
-                "num_threads": 1,
-                "num_chains": self.n_chains,
-                # Without it the chains explode when the mean is not zero to the last digit.
-                "standardize": True,
-                "propensity_covariate": "none",
-            },
-            prognostic_forest_params={"num_trees": self.n_outcome_trees, **leaf},
-            treatment_effect_forest_params={"num_trees": self.n_effect_trees, **leaf},
-            random_effects_params={"model_spec": "intercept_only"},
-            **grouping,
+        self,
+        data: TrialData,
+        z: FloatArray,
+        groups: IntArray | None,
+        chains: Chains,
+        seed: int,
+    ) -> TreePosterior:
+        # Multiplied through by the root of the weight the model has equal variances.
+        root = np.ones(data.n)
+        if data.sample_weight is not None:
+            root = np.sqrt(data.sample_weight / data.sample_weight.mean())
+        treated = root * data.treatment
+        outcome = TreeTerm(self.n_outcome_trees, None if np.ptp(root) < 1e-9 else root, kept=False)
+        effect = TreeTerm(
+            self.n_effect_trees,
+            treated,
+            split_base=0.25,
+            split_power=3.0,
+            max_depth=5,
+            leaf_variance=0.5,
+            learn_leaf_variance=False,
         )
-        return engine
-
-    def _measure(self, traces: Mapping[str, FloatArray]) -> pd.DataFrame:
-        chains = {name: draws.reshape(self.n_chains, -1) for name, draws in traces.items()}
-        measured = self.n_draws >= 4
-        return pd.DataFrame(
-            {
-                "quantity": list(chains),
-                "r_hat": [r_hat(c) if measured else np.nan for c in chains.values()],
-                "effective_draws": [
-                    effective_sample_size(c) if measured else np.nan for c in chains.values()
-                ],
-            }
-        )
+        linear = InterceptSampler(np.column_stack([root, treated]), np.ones(2), groups, root)
+        X = self.columns_.apply(data.X)
+        return sample_trees(X, root * z, [outcome, effect], linear, chains, seed)
 
     def _draws_at(self, X: FloatArray) -> FloatArray:
         trees = self.tree_draws_.predict(self.columns_.apply(X))
-        draws: FloatArray = self.constant_draws_[:, None] + self.tree_scale_ * trees
+        draws: FloatArray = self.constant_draws_[:, None] + self.scale_ * trees
         return draws
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
@@ -215,6 +201,12 @@ class BayesianCausalForest(CateEstimator):
         """
         return self._draws_at(self._check_new(X))
 
+    def quick(self) -> Self:
+        """Return an unfitted copy with chains of 50 + 50: enough for points, not for intervals."""
+        copy: Self = clone(self)
+        copy.set_params(n_burn_in=min(self.n_burn_in, 50), n_draws=min(self.n_draws, 50))
+        return copy
+
     def reduced(self) -> Self:
         """Return an unfitted copy with one short chain."""
         copy: Self = clone(self)
@@ -224,36 +216,3 @@ class BayesianCausalForest(CateEstimator):
             n_draws=min(self.n_draws, 60),
         )
         return copy
-
-
-def weighted_rows(data: TrialData, seed: int) -> IntArray:
-    """Rows to learn from: all of them, or a systematic sample when weights are unequal.
-
-    The engine cannot be given weights: they enter its trees as variances, its
-    constant effect and its intercepts not at all, and its chains then drift
-    without end. Each arm keeps its number of rows; a row comes up as often as
-    its share of the arm's weight says, rounded up or down.
-
-    Parameters
-    ----------
-    data
-        The trial.
-    seed
-        Seed of the sample's start, the same in both arms.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Row numbers in rising order.
-    """
-    weight = data.sample_weight
-    if weight is None or np.ptp(weight) <= 1e-9 * weight.mean():
-        return np.arange(data.n)
-    start = np.random.default_rng(seed).random()
-    chosen = []
-    for arm in (0, 1):
-        members = np.flatnonzero(data.treatment == arm)
-        upper = np.cumsum(weight[members])
-        points = (start + np.arange(len(members))) / len(members) * upper[-1]
-        chosen.append(members[np.searchsorted(upper, points)])
-    return np.sort(np.concatenate(chosen))

@@ -45,7 +45,7 @@ OUTCOME_MODELS: dict[str, tuple[Callable[[], OutcomeModel], str]] = {
     "BART": (BART, "Bayesian additive regression trees"),
     "Stacked": (StackedModel, "stack of elastic net, forest, boosting and AGLM"),
     "LMM": (LinearMixedModel, "linear mixed model with a random cluster intercept"),
-    "BART-RE": (MixedBART, "BART with a random cluster intercept"),
+    "BART-RE": (lambda: MixedBART().quick(), "BART with a random cluster intercept"),
     "GAMM": (AdditiveMixedModel, "additive mixed model with a random cluster intercept"),
     "MERF": (MERF, "random forest with a random cluster intercept"),
     "GPBoost": (GPBoost, "GPBoost's trees with a random cluster intercept"),

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.learners.convergence import (
+    AVERAGE_EFFECT,
+    convergence_table,
+    warn_unless_converged,
+)
 from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
+
+# The trace of the average effect takes that many of the trial's persons, evenly spaced.
+_MOST_TRACED = 200
 
 
 class SLearner(CateEstimator):
@@ -28,6 +37,14 @@ class SLearner(CateEstimator):
         The regression.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
+
+    Attributes
+    ----------
+    convergence_
+        With a model that has posterior draws: mean, standard deviation, R-hat and
+        effective sample size of the average effect (over at most 200 persons of
+        the trial), of the residual and of the between-cluster standard deviation. A
+        `TauhatWarning` says so when R-hat of the average effect is above 1.1.
 
     References
     ----------
@@ -66,6 +83,24 @@ class SLearner(CateEstimator):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Keep the fitted regression."""
         self.model_ = nuisances["outcome"].fitted
+        if self.has_draws:
+            self._measure_convergence(data)
+
+    def _measure_convergence(self, data: TrialData) -> None:
+        model: Any = self.model_
+        rows = np.unique(np.linspace(0, data.n - 1, min(data.n, _MOST_TRACED)).astype(np.int64))
+        weight = None if data.sample_weight is None else data.sample_weight[rows]
+        average = np.average(self._draws_at(data.X[rows]), axis=1, weights=weight)
+        traces = model.posterior_traces()
+        shape = next(iter(traces.values())).shape
+        self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(shape), **traces})
+        warn_unless_converged(self.convergence_, shape[1])
+
+    def _draws_at(self, X: FloatArray) -> FloatArray:
+        model: Any = self.model_
+        treated: FloatArray = model.predict_draws(treatment_features(X, 1.0, model))
+        draws: FloatArray = treated - model.predict_draws(treatment_features(X, 0.0, model))
+        return draws
 
     @property
     def variance_components_(self) -> VarianceComponents:
@@ -82,11 +117,7 @@ class SLearner(CateEstimator):
         """Posterior draws of the effect, shape (draws, k), if the model has them."""
         if not self.has_draws:
             return super().effect_draws(X)
-        checked = self._check_new(X)
-        model: Any = self.model_
-        treated: FloatArray = model.predict_draws(treatment_features(checked, 1.0, model))
-        draws: FloatArray = treated - model.predict_draws(treatment_features(checked, 0.0, model))
-        return draws
+        return self._draws_at(self._check_new(X))
 
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""

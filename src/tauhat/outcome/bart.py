@@ -6,18 +6,21 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
-from stochtree import BARTModel
 
-from tauhat._typing import FloatArray, IntArray
-from tauhat.base import VarianceComponents
+from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.base import VarianceComponents, named_intercepts
 from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.intercept_draws import InterceptSampler
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
-from tauhat.outcome.tree_draws import TreeDraws
-
-# Growing from the root looks at every cutpoint of every column it is given: 15 s
-# for 1,000 columns, and as good on a random 100 of them for each tree.
-MOST_COLUMNS_TO_GROW = 100
+from tauhat.outcome.tree_sampler import (
+    BETWEEN,
+    RESIDUAL,
+    Chains,
+    TreePosterior,
+    TreeTerm,
+    sample_trees,
+)
 
 
 class BART(StandardizedModel):
@@ -27,8 +30,8 @@ class BART(StandardizedModel):
 
     Each chain starts from a forest grown greedily from the root (He and Hahn
     2023), so short chains suffice for the posterior mean; several short chains
-    predict better than one long one of the same total length. For
-    calibrated draws ask for ten times the ``n_draws`` and ``n_burn_in``.
+    predict better than one long one of the same total length. The defaults are
+    for points; intervals need those of `MixedBART` or more.
 
     Parameters
     ----------
@@ -50,9 +53,6 @@ class BART(StandardizedModel):
     tree_draws_
         Draws of the sum of trees, in standard units; None when the outcome is
         constant or has fewer than three rows.
-    sigma_draws_
-        Draws of the residual standard deviation, in units of the outcome,
-        shape (``n_chains * n_draws``,), chain after chain.
 
     Examples
     --------
@@ -96,57 +96,45 @@ class BART(StandardizedModel):
         z: FloatArray,
         sample_weight: FloatArray | None,
         groups: IntArray | None,
-    ) -> BARTModel | None:
-        """Run the chains; without an engine when there are too few rows to split."""
-        if self.n_grow < self.n_chains:
-            raise ValueError(
-                f"n_grow ({self.n_grow}) must be at least n_chains ({self.n_chains}): "
-                "every chain starts from its own greedy forest"
-            )
+    ) -> TreePosterior | None:
+        """Run the chains; no draws when there are too few rows to split."""
+        chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
         self.tree_draws_ = None
+        self.level_draws_ = np.zeros(self.n_chains * self.n_draws)
         self.sign_ = orientation(z)
         z = self.sign_ * z
-        self.sigma_draws_ = np.full(self.n_chains * self.n_draws, self.scale_)
+        self._traces = {RESIDUAL: np.full((self.n_chains, self.n_draws), self.scale_)}
         if len(z) < 3:
             return None
-        # The engine's own weights enter the trees as variances, against its manual, and the
-        # random intercepts not at all. Multiplied through by the root of the weight, the
-        # model has equal variances: y = root * f(x) + root * b + e.
+        # Multiplied through by the root of the weight the model has equal variances:
+        # root * y = root * f(x) + root * b + e.
         root = None
         if sample_weight is not None and np.ptp(sample_weight) > 1e-9:
-            root = np.sqrt(sample_weight)[:, None]
-            z = z * root[:, 0]
-        grouping: dict[str, Any] = {}
+            root = np.sqrt(sample_weight)
+        regressor = np.ones(len(z)) if root is None else root
+        # The intercepts' mean and the trees' would crawl along together: a level of its own,
+        # drawn with the intercepts integrated out, frees them.
+        levels = (regressor if groups is not None else np.zeros(0)).reshape(len(z), -1)
+        linear = InterceptSampler(levels, np.ones(levels.shape[1]), groups, regressor)
+        posterior = sample_trees(
+            X,
+            z * regressor,
+            [TreeTerm(self.n_trees, root)],
+            linear,
+            chains,
+            derive_seed(resolve_seed(self.random_state), "bart"),
+        )
+        self.tree_draws_ = posterior.trees[0]
         if groups is not None:
-            basis = np.ones((len(z), 1)) if root is None else root
-            grouping = {"rfx_group_ids_train": groups, "rfx_basis_train": basis}
-        engine = BARTModel()
-        engine.sample(
-            X_train=X,
-            y_train=z,
-            leaf_basis_train=root,
-            num_gfr=self.n_grow,
-            num_burnin=self.n_burn_in,
-            num_mcmc=self.n_draws,
-            general_params={
-                "random_seed": derive_seed(resolve_seed(self.random_state), "bart"),
-                "num_threads": 1,
-                "num_chains": self.n_chains,
-                "standardize": False,
-            },
-            mean_forest_params={
-                "num_trees": self.n_trees,
-                "min_samples_leaf": max(1, min(5, (len(z) - 1) // 4)),
-                "num_features_subsample": min(X.shape[1], MOST_COLUMNS_TO_GROW),
-            },
-            random_effects_params={"model_spec": "custom"},
-            **grouping,
-        )
-        self.tree_draws_ = TreeDraws(
-            engine.forest_container_mean, self.n_trees, leaf_constant=root is None
-        )
-        self.sigma_draws_ = self.scale_ * np.sqrt(engine.global_var_samples)
-        return engine
+            self.level_draws_ = posterior.coefficients[:, 0]
+        self._traces = posterior.traces(self.scale_, self.n_chains)
+        return posterior
+
+    def quick(self) -> Self:
+        """Return an unfitted copy with chains of 50 + 50: enough for points, not for intervals."""
+        copy: Self = clone(self)
+        copy.set_params(n_burn_in=min(self.n_burn_in, 50), n_draws=min(self.n_draws, 50))
+        return copy
 
     def reduced(self) -> Self:
         """Return an unfitted copy with at most two short chains."""
@@ -173,14 +161,25 @@ class BART(StandardizedModel):
         """
         if self.scale_ == 0 or self.tree_draws_ is None:
             return np.full((self.n_chains * self.n_draws, len(X)), self.location_)
-        trees = self.tree_draws_.predict(self.columns_.apply(X))
-        return self.location_ + self.scale_ * self.sign_ * trees
+        return self.location_ + self.scale_ * self.sign_ * self._draws_at(self.columns_.apply(X))
+
+    def posterior_traces(self) -> dict[str, FloatArray]:
+        """Draws of the standard deviations by name, each of shape (chains, draws)."""
+        if self.scale_ == 0:
+            return {RESIDUAL: np.zeros((self.n_chains, self.n_draws))}
+        return self._traces
 
     def _predict_standardized(self, X: FloatArray) -> FloatArray:
         if self.tree_draws_ is None:
             return np.zeros(len(X))
-        mean: FloatArray = self.sign_ * self.tree_draws_.predict(X).mean(axis=0)
+        mean: FloatArray = self.sign_ * self._draws_at(X).mean(axis=0)
         return mean
+
+    def _draws_at(self, X: FloatArray) -> FloatArray:
+        """Draws at covariates in standard units, before the sign is turned back."""
+        assert self.tree_draws_ is not None
+        draws: FloatArray = self.level_draws_[:, None] + self.tree_draws_.predict(X)
+        return draws
 
 
 class MixedBART(BART):
@@ -189,8 +188,12 @@ class MixedBART(BART):
     .. math:: y_{ij} = \sum_{h=1}^{H} g_h(x_{ij}) + b_i + e_{ij},\quad
               b_i \sim N(0, \sigma_b^2),\; e_{ij} \sim N(0, \sigma^2)
 
-    Without clusters, with a single one or with one row in each, the intercept
-    is not identified and the model is `BART`.
+    with a half-Cauchy prior on :math:`\sigma_b` whose median is the standard deviation of
+    the outcome (`tauhat.numerics.intercept_draws.InterceptSampler`). Without
+    clusters, with a single one or with one row in each, the intercept is not
+    identified and the model is `BART`.
+
+    The default lengths are for intervals; `quick` is for points.
 
     Parameters
     ----------
@@ -218,6 +221,25 @@ class MixedBART(BART):
 
     models_clusters: ClassVar[bool] = True
 
+    def __init__(
+        self,
+        *,
+        n_trees: int = 50,
+        n_chains: int = 4,
+        n_grow: int = 10,
+        n_burn_in: int = 100,
+        n_draws: int = 200,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            n_trees=n_trees,
+            n_chains=n_chains,
+            n_grow=n_grow,
+            n_burn_in=n_burn_in,
+            n_draws=n_draws,
+            random_state=random_state,
+        )
+
     def _fit_standardized(
         self,
         X: FloatArray,
@@ -226,25 +248,38 @@ class MixedBART(BART):
         sample_weight: FloatArray | None,
     ) -> None:
         groups = identified_clusters(clusters)
-        engine = self._sample(X, z, sample_weight, groups)
+        posterior = self._sample(X, z, sample_weight, groups)
         self.cluster_labels_ = np.zeros(0, dtype=np.int64)
         if clusters is not None and groups is not None:
             self.cluster_labels_ = np.unique(clusters)
         self.cluster_effects_ = np.zeros(len(self.cluster_labels_))
-        self.between_draws_ = np.zeros(len(self.sigma_draws_))
-        if engine is not None and groups is not None:
-            effects, variance = intercept_draws(engine)
-            self.cluster_effects_ = self.scale_ * self.sign_ * effects.mean(axis=0)
-            self.between_draws_ = self.scale_**2 * variance
+        if posterior is not None and groups is not None:
+            effects = posterior.effects.mean(axis=0)
+            self.cluster_effects_ = self.scale_ * self.sign_ * effects
+
+    def predict(self, X: FloatArray, clusters: AnyArray | None = None) -> FloatArray:
+        """Expected outcome at ``X`` of shape (k, p), shape (k,).
+
+        Parameters
+        ----------
+        X
+            Covariates, shape (k, p).
+        clusters
+            Cluster labels of the fit, shape (k,), to add these clusters'
+            intercepts; a label the fit has not seen adds none. None for a new
+            cluster.
+        """
+        predicted = super().predict(X)
+        if clusters is None or self.scale_ == 0:
+            return predicted
+        return predicted + named_intercepts(self.cluster_labels_, self.cluster_effects_, clusters)
 
     @property
     def variance_components_(self) -> VarianceComponents:
         """Posterior means of the variances between clusters and of the residual."""
-        if self.scale_ == 0:
-            return VarianceComponents(0.0, 0.0)
-        return VarianceComponents(
-            float(self.between_draws_.mean()), float((self.sigma_draws_**2).mean())
-        )
+        traces = self.posterior_traces()
+        between = traces.get(BETWEEN, np.zeros(1))
+        return VarianceComponents(float((between**2).mean()), float((traces[RESIDUAL] ** 2).mean()))
 
 
 def orientation(z: FloatArray) -> float:
@@ -263,29 +298,3 @@ def orientation(z: FloatArray) -> float:
     if skewness == 0:
         skewness = float(z[np.flatnonzero(z)[0]])
     return 1.0 if skewness > 0 else -1.0
-
-
-def intercept_draws(engine: Any) -> tuple[FloatArray, FloatArray]:
-    r"""Draws of the random intercepts and of their variance from a stochtree model.
-
-    The engine writes the intercept as :math:`\alpha \xi_i` with
-    :math:`\xi_i \sim N(0, \sigma_\xi^2)` (Gelman, van Dyk, Huang and
-    Boscardin 2008); its variance is :math:`\alpha^2 \sigma_\xi^2`.
-
-    Parameters
-    ----------
-    engine
-        A sampled `stochtree.BARTModel` or `stochtree.BCFModel`.
-
-    Returns
-    -------
-    effects
-        Shape (draws, clusters), clusters in sorted order of their codes.
-    variance
-        Shape (draws,).
-    """
-    samples = engine.rfx_container.extract_parameter_samples()
-    effects = np.asarray(samples["beta_samples"], dtype=np.float64).T
-    order = np.argsort(np.asarray(engine.rfx_container.rfx_group_ids))
-    variance = np.asarray(samples["alpha_samples"]) ** 2 * np.asarray(samples["sigma_samples"])
-    return effects[:, order], variance.astype(np.float64).ravel()
