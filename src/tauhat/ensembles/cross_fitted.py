@@ -100,16 +100,20 @@ class CrossFittedEnsemble(Ensemble):
         """Fold of each row, in the order of ``trial_data_``, shape (n,)."""
         return self.cross_fit_.folds
 
+    def check_settings(self) -> None:
+        """Refuse settings that make no sense, before anything is fitted."""
+        if self.n_folds < 2:
+            raise TrialError(f"n_folds must be at least 2, got {self.n_folds}")
+
     def refit_folds(self) -> int:
         """Return the number of folds."""
-        if self.n_folds < 2:
-            raise ValueError(f"n_folds must be at least 2, got {self.n_folds}")
         return self.n_folds
 
     def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Mean outcome, over both arms and in each, on the folds of the members' refits."""
+        self.check_settings()
         model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
-        folds = self.refit_folds()
+        folds = self.n_folds
         return [
             Nuisance(_MEAN, model, n_folds=folds, seed=seed),
             Nuisance(_CONTROL, model, arm=0, n_folds=folds, seed=seed),
@@ -177,6 +181,7 @@ class CrossFittedEnsemble(Ensemble):
         """Become a fitted ensemble of another's members and out-of-fold effects."""
         if isinstance(source, CrossFittedEnsemble):
             self.set_params(n_folds=source.n_folds, outcome_model=source.outcome_model)
+            self.check_settings()
             self.copy_members(source)
             self.cross_fit_ = source.cross_fit_
             self.weigh(self.trial_data_)

@@ -15,6 +15,7 @@ from tauhat.ensembles.ensemble import Members
 from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.out_of_fold import CrossFit
 from tauhat.ensembles.priors import prior_weights
+from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 
 _PERSONS, _CLUSTERS = 4.0, 8.0
@@ -81,13 +82,17 @@ class ExponentialWeights(CrossFittedEnsemble):
         self.temperature = temperature
         self.prior = prior
 
+    def check_settings(self) -> None:
+        """Refuse a temperature that is not positive."""
+        super().check_settings()
+        if self.temperature is not None and self.temperature <= 0:
+            raise TrialError(f"temperature must be positive, got {self.temperature}")
+
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """No constant, and the discounted weights."""
         temperature = self.temperature
         if temperature is None:
             temperature = _PERSONS if data.clusters is None else _CLUSTERS
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
         losses = effect_loss("doubly-robust", data, cross_fit).of_each()
         self.losses_ = dict(zip(cross_fit.names, losses.tolist(), strict=True))
         prior = prior_weights(self.prior, cross_fit.names)

@@ -11,6 +11,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, Members
+from tauhat.errors import TrialError
 
 
 class PointwiseEnsemble(Ensemble):
@@ -102,7 +103,7 @@ class TrimmedMeanEffect(PointwiseEnsemble):
 
     Raises
     ------
-    ValueError
+    TrialError
         If no member would be left.
 
     Examples
@@ -130,7 +131,7 @@ class TrimmedMeanEffect(PointwiseEnsemble):
     def rank_weights(self, k: int) -> FloatArray:
         """Equal weight on all ranks but the extreme ones."""
         if not 0 <= 2 * self.trim < k:
-            raise ValueError(
+            raise TrialError(
                 f"trim={self.trim} at each end leaves none of {k} members; lower it or add some"
             )
         weights = np.zeros(k)

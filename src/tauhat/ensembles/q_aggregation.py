@@ -15,6 +15,7 @@ from tauhat.ensembles.ensemble import Members
 from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.out_of_fold import CrossFit
 from tauhat.ensembles.priors import prior_weights
+from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.simplex import simplex_minimum
 
@@ -85,12 +86,16 @@ class QAggregation(CrossFittedEnsemble):
         self.beta = beta
         self.prior = prior
 
+    def check_settings(self) -> None:
+        """Refuse a share or a weight of the prior out of bounds."""
+        super().check_settings()
+        if not 0 <= self.nu <= 1:
+            raise TrialError(f"nu must lie between 0 and 1, got {self.nu}")
+        if self.beta < 0:
+            raise TrialError(f"beta must not be negative, got {self.beta}")
+
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """No constant, and the minimum over the simplex."""
-        if not 0 <= self.nu <= 1:
-            raise ValueError(f"nu must lie between 0 and 1, got {self.nu}")
-        if self.beta < 0:
-            raise ValueError(f"beta must not be negative, got {self.beta}")
         loss = effect_loss("doubly-robust", data, cross_fit)
         target, columns = loss.system()
         each = loss.of_each()

@@ -11,6 +11,7 @@ from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
 from tauhat.ensembles.ensemble import Members
 from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 
 
@@ -69,11 +70,15 @@ class RStacking(CrossFittedEnsemble):
         super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
         self.weights = weights
 
+    def check_settings(self) -> None:
+        """Refuse unknown weights."""
+        super().check_settings()
+        if self.weights not in ("nnls", "convex"):
+            raise TrialError(f"weights must be 'nnls' or 'convex', got {self.weights!r}")
+
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """Constant and weights with the least R-loss."""
         loss = effect_loss("residual", data, cross_fit)
         if self.weights == "nnls":
             return loss.nonnegative_weights()
-        if self.weights == "convex":
-            return 0.0, loss.convex_weights()
-        raise ValueError(f"weights must be 'nnls' or 'convex', got {self.weights!r}")
+        return 0.0, loss.convex_weights()

@@ -11,6 +11,7 @@ from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
 from tauhat.ensembles.ensemble import Members
 from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 
 
@@ -71,11 +72,15 @@ class TStacking(CrossFittedEnsemble):
         super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
         self.weights = weights
 
+    def check_settings(self) -> None:
+        """Refuse unknown weights."""
+        super().check_settings()
+        if self.weights not in ("nnls", "ols"):
+            raise TrialError(f"weights must be 'nnls' or 'ols', got {self.weights!r}")
+
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """Constant and weights with the least squared distance."""
         loss = effect_loss("transformed", data, cross_fit)
         if self.weights == "nnls":
             return loss.nonnegative_weights()
-        if self.weights == "ols":
-            return loss.least_squares_weights()
-        raise ValueError(f"weights must be 'nnls' or 'ols', got {self.weights!r}")
+        return loss.least_squares_weights()
