@@ -85,7 +85,8 @@ def test_no_intercept_where_it_is_not_identified():
     X, y, _, _ = clustered(0, m=4)
     plain = BART(n_trees=10, n_draws=10, random_state=1).fit(X, y)
     for clusters in (None, np.zeros(100, dtype=np.int64), np.arange(100)):
-        mixed = MixedBART(n_trees=10, n_draws=10, random_state=1).fit(X, y, clusters=clusters)
+        mixed = MixedBART(n_trees=10, n_burn_in=50, n_draws=10, random_state=1)
+        mixed.fit(X, y, clusters=clusters)
         assert mixed.variance_components_.between_cluster == 0
         assert np.array_equal(mixed.predict(X), plain.predict(X))
 

@@ -134,7 +134,8 @@ class InterceptSampler:
         share, lower, half = self._solve(between, cross, sums, residual_variance)
         coefficients: FloatArray = np.zeros(len(cross))
         if len(cross):
-            coefficients = np.linalg.solve(lower.T, half + rng.standard_normal(len(cross)))
+            noise = rng.standard_normal(len(cross))
+            coefficients = np.asarray(np.linalg.solve(lower.T, half + noise), np.float64)
         fitted = self.columns @ coefficients
         effects: FloatArray = np.zeros(0)
         if self.clusters is not None:
@@ -150,8 +151,10 @@ class InterceptSampler:
         share = between / (variance + self.totals * between)
         weighted = share[:, None] * self._column_sums
         precision = (self._products - self._column_sums.T @ weighted) / variance + self._precision
-        lower: FloatArray = np.linalg.cholesky(precision)
-        half: FloatArray = np.linalg.solve(lower, (cross - weighted.T @ sums) / variance)
+        lower = np.asarray(np.linalg.cholesky(precision), np.float64)
+        half = np.asarray(
+            np.linalg.solve(lower, (cross - weighted.T @ sums) / variance), np.float64
+        )
         return share, lower, half
 
     def _log_density(
