@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -196,12 +197,12 @@ def mean_scores(parts: FloatArray, totals: FloatArray) -> FloatArray:
     [1.0]
     """
     totals = totals[..., None, :]
-    mean = parts[..., 1]
+    mean: FloatArray = parts[..., 1] / totals[..., 0]
     for column, sign in ((2, 1.0), (4, -1.0)):
         centre = totals[..., column + 1] / totals[..., column]
-        mean = mean + sign * (parts[..., column + 1] - centre * parts[..., column])
-    result: FloatArray = mean / totals[..., 0]
-    return result
+        own = parts[..., column + 1] - centre * parts[..., column]
+        mean = mean + sign * (own / totals[..., column] + centre * parts[..., 0] / totals[..., 0])
+    return mean
 
 
 def one_sided(estimate: Estimate) -> Estimate:
@@ -219,15 +220,26 @@ def one_sided(estimate: Estimate) -> Estimate:
 
 
 def over_splits(
-    fit: CrossFit, results: Sequence[Jackknife], *, level: float, fixed: bool = False
+    fit: CrossFit,
+    results: Sequence[Jackknife],
+    *,
+    level: float,
+    groups: Literal["ranked", "fixed", "thresholded"] = "ranked",
 ) -> list[Estimate]:
     """One estimate from those of the splits: their mean, with an honest error.
 
-    Where the groups are chosen anew in each split the error is the median of
-    the splits' errors: the jackknife of the mean would miss that the groups
-    are chosen from the same outcomes. Where they are fixed in advance, the
-    splits only repeat the regressions, and the error is the jackknife of the
-    mean. The t distribution has (units that take part) - (blocks) - 1 degrees of
+    What the error is depends on how the ``groups`` came about:
+
+    * "ranked" within folds, anew in each split: the median of the splits'
+      errors, since the jackknife of the mean would miss that the groups are
+      chosen from the same outcomes;
+    * "fixed" in advance, so that the splits only repeat the regressions: the
+      jackknife of the mean;
+    * "thresholded", where a fold's level decides who belongs: the root of the
+      mean squared error plus the variance between splits, since the groups'
+      sizes change too and a group may be almost empty in many splits.
+
+    The t distribution has (units that take part) - (blocks) - 1 degrees of
     freedom. Splits in which a group has fewer than two units in an arm are left
     out; if they are more than half there is no estimate.
 
@@ -239,8 +251,8 @@ def over_splits(
         One of each split, with k estimates each.
     level
         Coverage of the intervals.
-    fixed
-        Whether the groups are the same in every split.
+    groups
+        How the groups came about.
 
     Returns
     -------
@@ -251,7 +263,7 @@ def over_splits(
         raise TrialError(f"level must lie between 0 and 1, got {level}")
     estimates = np.array([result.estimate for result in results])
     errors = np.array([result.errors for result in results])
-    if fixed:
+    if groups == "fixed":
         mean = Jackknife(
             estimates.mean(axis=0),
             np.mean([result.deleted for result in results], axis=0),
@@ -266,11 +278,15 @@ def over_splits(
         if usable.mean() <= 0.5:
             pooled.append(no_estimate(level))
             continue
+        error = float(np.median(errors[usable, j]))
+        if groups == "thresholded":
+            between = estimates[usable, j].var(ddof=1) if usable.sum() > 1 else 0.0
+            error = float(np.sqrt((errors[usable, j] ** 2).mean() + between))
         df = float(np.median(units[usable, j])) - int(fit.blocks.max()) - 2
         pooled.append(
             Estimate.from_t(
                 float(estimates[usable, j].mean()),
-                float(np.median(errors[usable, j])),
+                error,
                 degrees_of_freedom=max(df, 1.0),
                 level=level,
             )

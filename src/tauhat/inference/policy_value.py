@@ -102,11 +102,12 @@ def policy_value(
         \hat V_{all} = -\frac1n \sum_i (1 - d_i) \psi_i
 
     are its mean gains a person over treating no one and everyone. Nobody is
-    treated by a model that saw the person or the cluster. Delete-one-cluster
-    jackknife; mean estimate and median error over splits; t with (clusters) -
-    (blocks) - 1 degrees of freedom. In a cluster trial these are gains of
-    treating single persons, if treatment works as it did when whole clusters
-    received it.
+    treated by a model that saw the person or the cluster. The
+    estimate is the mean over splits; its squared error is the mean squared
+    delete-one-cluster jackknife error plus the variance between splits, whose
+    decisions differ; t with (clusters) - (blocks) - 1 degrees of freedom. In a
+    cluster trial these are gains of treating single persons, if treatment works
+    as it did when whole clusters received it.
 
     Parameters
     ----------
@@ -161,7 +162,9 @@ def policy_value(
         score_means(fit, s, sign * np.column_stack([chosen, chosen - 1, np.ones(fit.data.n)]))
         for s, chosen in enumerate(treats)
     ]
-    over_none, over_all, all_over_none = over_splits(fit, results, level=level)
+    over_none, over_all, all_over_none = over_splits(
+        fit, results, level=level, groups="thresholded"
+    )
     what = "person" if fit.data.clusters is None else "cluster"
     return PolicyValue(
         over_none,
