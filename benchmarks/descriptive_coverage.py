@@ -86,7 +86,11 @@ def one_trial(design: str, replicate: int, splits: int, estimator: str) -> dict:
     fitted = th.estimator(estimator, random_state=1).fit_data(fit.data)
     row |= naive_top(fit, fitted.predict_effect(fit.data.X), true)
     for name, rule in (("x1", fit.data.X[:, 0] > 0), ("w1", fit.data.X[:, 7] > 0)):
-        named = th.group_effect(fit, rule[np.argsort(fit.rows)])
+        try:
+            named = th.group_effect(fit, rule[np.argsort(fit.rows)])
+        except th.TrialError:
+            # A cluster-level rule may leave an arm with fewer than two clusters.
+            continue
         row[f"{name} > 0"] = covered(named.inside, true[rule].mean())
         gap = true[rule].mean() - true[~rule].mean()
         row[f"{name} difference"] = covered(named.difference, gap)
