@@ -97,6 +97,57 @@ def test_gradient_is_that_of_the_objective():
         assert gradient[j] == pytest.approx(numeric, rel=1e-5, abs=1e-6)
 
 
+def grouped(seed=2):
+    """Clusters in three groups of unequal variance, with weights."""
+    X, y, clusters = simulate(m=12, size=5, seed=seed)
+    weight = np.random.default_rng(3).uniform(0.5, 2, len(y))
+    groups = np.arange(12) % 3
+    return MixedModel(y, X, [X[:, 1:] ** 2], clusters, weight, groups), groups
+
+
+def test_groups_of_clusters_equal_the_dense_formula():
+    model, groups = grouped()
+    X, y, clusters = simulate(m=12, size=5, seed=2)
+    weight = np.random.default_rng(3).uniform(0.5, 2, len(y))
+    ratios = np.array([0.3, 0.0, 0.7, 2.0])
+    Z = np.equal.outer(clusters, np.arange(12)).astype(float)
+    Q = X[:, 1:] ** 2
+    V = np.diag(1 / weight) + 0.3 * Q @ Q.T + (Z * ratios[1:][groups]) @ Z.T
+    inverse = np.linalg.inv(V)
+    information = X.T @ inverse @ X
+    beta = np.linalg.solve(information, X.T @ inverse @ y)
+    residual = y - X @ beta
+    rss = residual @ inverse @ residual
+    df = len(y) - 3
+    fit = model.at(np.log(np.maximum(ratios, 1e-30)))
+    np.testing.assert_allclose(fit.coefficients[:3], beta, rtol=1e-8)
+    loglik = -0.5 * (
+        df * (np.log(2 * np.pi * rss / df) + 1)
+        + np.linalg.slogdet(V)[1]
+        + np.linalg.slogdet(information)[1]
+    )
+    np.testing.assert_allclose(fit.restricted_log_likelihood, loglik, rtol=1e-9)
+    np.testing.assert_allclose(fit.between_cluster_variances, ratios[1:] * rss / df, rtol=1e-9)
+    effects = ratios[1:][groups] * (Z.T @ inverse @ residual)
+    np.testing.assert_allclose(fit.cluster_effects, effects, rtol=1e-8, atol=1e-12)
+
+
+def test_gradient_and_search_with_groups_of_clusters():
+    model, _ = grouped()
+    point = np.log([0.2, 0.05, 0.6, 1.5])
+    gradient = model.objective(point)[1]
+    for j in range(4):
+        step = np.zeros(4)
+        step[j] = 1e-5
+        numeric = (model.deviance(point + step) - model.deviance(point - step)) / 2e-5
+        assert gradient[j] == pytest.approx(numeric, rel=1e-5, abs=1e-6)
+    fit = model.fit()
+    free = fit.log_ratios > -17
+    assert np.abs(model.objective(fit.log_ratios)[1][free]).max() < 1e-6
+    assert fit.between_cluster_variance == pytest.approx(fit.between_cluster_variances.mean())
+    assert 1 < model.satterthwaite(fit, np.eye(5)[0]) < 60
+
+
 def test_weights_count_like_repeated_rows():
     X, y, clusters = simulate(m=6, size=6)
     twice = np.r_[np.arange(36), np.arange(18)]

@@ -67,6 +67,10 @@ META_LEARNERS: dict[str, tuple[Callable[[OutcomeModel], CateEstimator], str]] = 
 #: Estimators that are more than a letter and an outcome model.
 DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
     "LMM": (LinearMixedEffect, "linear mixed model, shrunken treatment-by-covariate interactions"),
+    "LMM-lasso": (
+        lambda: LinearMixedEffect(interactions="lasso"),
+        "linear mixed model, main effects and interactions chosen by a lasso",
+    ),
     "GAMM": (AdditiveMixedEffect, "additive mixed model whose effect is a sum of smooth curves"),
     "BRM": (BayesianRidgeEffect, "Bayesian ridge mixed model on steps, products and random trees"),
     "Effect-Boosting": (
@@ -193,6 +197,25 @@ def single_estimator(name: str, **settings: Any) -> CateEstimator:
     else:
         raise TrialError(unknown_name("estimator", name, single_names()))
     estimator.set_params(**settings)
+    return estimator
+
+
+def ensemble_member(name: str) -> CateEstimator:
+    """Single estimator of a name, at settings that are enough for points.
+
+    Long chains serve the posterior of one estimator; the average of many takes
+    its intervals from elsewhere.
+
+    Examples
+    --------
+    >>> ensemble_member("BCF-RE").n_draws < single_estimator("BCF-RE").n_draws
+    True
+    """
+    if name == "BART-RE":
+        return SLearner(MixedBART().quick())
+    estimator = single_estimator(name)
+    if isinstance(estimator, BayesianCausalForest):
+        return estimator.quick()
     return estimator
 
 
