@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from tauhat.cate_estimator import CateEstimator
+from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
@@ -42,9 +43,10 @@ CLUSTER_NAMES = (
     "BRM",
 )
 #: Names for either design beside the above.
-GENERAL_NAMES = ("BCF", *(name for name in RULES if name not in PAPER_NAMES))
+GENERAL_NAMES = ("Robust", "BCF", *(name for name in RULES if name not in PAPER_NAMES))
 
 _ENSEMBLES: dict[str, tuple[Callable[[], CateEstimator], str]] = {
+    "Robust": (RobustEnsemble, "members weighed half by design and half by persons not seen"),
     "Stacked-X": (StackedX, "X-learner whose every regression is a stack"),
     **RULES,
 }

@@ -144,7 +144,7 @@ class CrossFittedEnsemble(Ensemble):
         return self
 
     def _hold_out(self, data: TrialData, seed: int) -> HeldOut:
-        members = dict(self.resolve_members(data))
+        members = dict(self.refit_members(data))
         return held_out_effects(members, data, self.refit_folds(), seed, n_jobs=self.n_jobs)
 
     def _combine(

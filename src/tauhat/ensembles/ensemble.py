@@ -20,7 +20,7 @@ from tauhat.data import TrialData
 from tauhat.ensembles.external import ExternalEstimator
 from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
-from tauhat.learners.catalog import single_estimator
+from tauhat.learners.catalog import ensemble_member
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.parallel import run_tasks
@@ -56,7 +56,7 @@ CLUSTER_LIBRARY = (
 def default_members(data: TrialData) -> list[tuple[str, CateEstimator]]:
     """Members for the design at hand: mixed-effects learners when there are clusters."""
     names = INDIVIDUAL_LIBRARY if data.clusters is None else CLUSTER_LIBRARY
-    return [(name, single_estimator(name)) for name in names]
+    return [(name, ensemble_member(name)) for name in names]
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,10 @@ class Ensemble(CateEstimator):
     def refit_folds(self) -> int:
         """Number of folds without which the members are fitted too; 0 for none."""
         return 0
+
+    def refit_members(self, data: TrialData) -> list[tuple[str, CateEstimator]]:
+        """Members to fit without each fold, as unfitted copies, by the members' names."""
+        return self.resolve_members(data)
 
     def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Outcome regressions that weighing the members needs."""

@@ -176,3 +176,43 @@ def effect_loss(kind: LossKind, data: TrialData, cross_fit: CrossFit) -> EffectL
         heterogeneity_only=clusters is not None,
         variance=variance,
     )
+
+
+def imputed_loss(imputed: FloatArray, data: TrialData, cross_fit: CrossFit) -> EffectLoss:
+    r"""Squared distance to effects imputed by the other arm, persons randomized.
+
+    .. math::
+        \sum_i \{D_i - \tau(X_i)\}^2, \qquad
+        D_i = A_i\{Y_i - \hat\mu_0(X_i)\} + (1 - A_i)\{\hat\mu_1(X_i) - Y_i\}
+
+    The noise of :math:`D` is that of one outcome, while a doubly robust score
+    at a propensity of 1/2 carries four times its variance; the price is the
+    error of :math:`\hat\mu`.
+
+    Parameters
+    ----------
+    imputed
+        D, shape (n,).
+    data
+        The trial.
+    cross_fit
+        Out-of-fold effects.
+
+    Returns
+    -------
+    EffectLoss
+    """
+    root = np.ones(data.n)
+    if data.sample_weight is not None:
+        root = np.sqrt(data.sample_weight / data.sample_weight.mean())
+    target = root * imputed
+    basis = np.column_stack([root, root[:, None] * (data.X - data.X.mean(axis=0))])
+    left = target - basis @ np.linalg.lstsq(basis, target, rcond=None)[0]
+    return EffectLoss(
+        target=target,
+        columns=root[:, None] * cross_fit.effects,
+        constant=root,
+        nuisance=np.zeros((data.n, 0)),
+        heterogeneity_only=False,
+        variance=float(left @ left) / max(data.n - basis.shape[1], 1),
+    )

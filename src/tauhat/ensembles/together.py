@@ -33,10 +33,11 @@ class _Single:
 
 @dataclass(frozen=True)
 class _Ensemble:
-    """An ensemble, its members' identities by name, and its own regressions."""
+    """An ensemble, identities of its members and of their refits, and its own regressions."""
 
     estimator: Ensemble
     members: Mapping[str, str]
+    refits: Mapping[str, str]
     declared: Sequence[Nuisance]
 
 
@@ -111,12 +112,19 @@ def fit_together(
     ensembles: dict[str, _Ensemble] = {}
     identities: dict[str, str] = {}
     messages: dict[str, str] = {}
+    wanted: dict[int, dict[str, CateEstimator]] = {}
 
     def register(part: CateEstimator) -> str:
         part.set_params(random_state=seed, n_jobs=1)
         identity = _identity(part)
         if identity not in singles:
             singles[identity] = _declare(part, data, seed)
+        return identity
+
+    def register_refit(part: CateEstimator, n_folds: int) -> str:
+        part.set_params(random_state=seed, n_jobs=1)
+        identity = _identity(part)
+        wanted.setdefault(n_folds, {}).setdefault(identity, part)
         return identity
 
     for name, estimator in estimators.items():
@@ -126,14 +134,20 @@ def fit_together(
             continue
         try:
             members = {part: register(one) for part, one in copy.resolve_members(data)}
-            ensembles[name] = _Ensemble(copy, members, copy.own_nuisances(data, seed))
+            n_folds = copy.refit_folds()
+            refitted = copy.refit_members(data) if n_folds else []
+            refits = {part: register_refit(one, n_folds) for part, one in refitted}
+            ensembles[name] = _Ensemble(copy, members, refits, copy.own_nuisances(data, seed))
         except Exception as error:
             messages[name] = f"{type(error).__name__}: {error}"
     declared = [nuisance for single in singles.values() for nuisance in single.declared]
     declared += [nuisance for one in ensembles.values() for nuisance in one.declared]
     fits = fit_nuisances(declared, data, n_jobs=n_jobs)
     fitted = _fit_singles(singles, data, fits, seed, n_jobs)
-    held_out = _refit(list(ensembles.values()), singles, data, seed, n_jobs)
+    held_out = {
+        n_folds: held_out_effects(parts, data, n_folds, seed, n_jobs=n_jobs)
+        for n_folds, parts in wanted.items()
+    }
     results: dict[str, MemberFit] = {}
     for name in estimators:
         if name in messages:
@@ -152,7 +166,7 @@ def fit_together(
             counted = sum(fits[n.key].seconds for n in declared[len(one.declared) :])
             alone = sum(part.seconds for part in parts.values()) + distinct - counted
             own = held_out.get(one.estimator.refit_folds())
-            own = None if own is None else own.under(one.members)
+            own = None if own is None else own.under(one.refits)
             results[name] = _combine(one, parts, data, seed, alone, own, fits)
     return results
 
@@ -179,26 +193,6 @@ def _fit_singles(
             # Workers return copies of the data; keep one.
             result.estimator.trial_data_ = data
     return results
-
-
-def _refit(
-    ensembles: Sequence[_Ensemble],
-    singles: Mapping[str, _Single],
-    data: TrialData,
-    seed: int,
-    n_jobs: int,
-) -> dict[int, HeldOut]:
-    """Refits without each fold that ensembles ask for, by the number of folds."""
-    wanted: dict[int, dict[str, CateEstimator]] = {}
-    for one in ensembles:
-        n_folds = one.estimator.refit_folds()
-        if n_folds:
-            parts = {identity: singles[identity].estimator for identity in one.members.values()}
-            wanted.setdefault(n_folds, {}).update(parts)
-    return {
-        n_folds: held_out_effects(parts, data, n_folds, seed, n_jobs=n_jobs)
-        for n_folds, parts in wanted.items()
-    }
 
 
 def _combine(

@@ -227,8 +227,8 @@ class MixedBART(BART):
         n_trees: int = 50,
         n_chains: int = 4,
         n_grow: int = 10,
-        n_burn_in: int = 100,
-        n_draws: int = 200,
+        n_burn_in: int = 200,
+        n_draws: int = 250,
         random_state: Any = None,
     ) -> None:
         super().__init__(

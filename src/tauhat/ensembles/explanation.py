@@ -1,0 +1,126 @@
+"""Which members an ensemble listened to, in a table and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+
+# Shares of the largest members that sentences name.
+_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What an ensemble made of its members.
+
+    Attributes
+    ----------
+    table
+        One row a member, heaviest first: given, earned and total weight, the
+        standard deviation of the earned weight over reweightings of the units,
+        mean and standard deviation of the member's effects over the trial, and
+        its mean Kendall correlation with the others.
+    text
+        The same in sentences.
+    """
+
+    table: pd.DataFrame
+    text: str
+
+    def _repr_html_(self) -> str:
+        formatted = self.table.to_html(float_format=lambda value: f"{value:.3g}")
+        return f"<p>{self.text}</p>{formatted}"
+
+
+def explain_weights(
+    *,
+    effects: Mapping[str, FloatArray],
+    weights: Mapping[str, float],
+    earned: Mapping[str, float],
+    earned_sd: Mapping[str, float],
+    given_share: float,
+    shrinkage: float,
+    effect: FloatArray,
+    agreement: pd.DataFrame,
+) -> Explanation:
+    """Explanation of an ensemble with given and earned weights.
+
+    Parameters
+    ----------
+    effects
+        Effects on the persons of the trial by member, each of shape (n,).
+    weights
+        Total weight by member.
+    earned, earned_sd
+        Earned weights, before the shares, and their standard deviations.
+    given_share
+        Share of the weight that was given.
+    shrinkage
+        Factor on the heterogeneity.
+    effect
+        Effect of the ensemble, shape (n,).
+    agreement
+        Kendall correlations between the members.
+
+    Returns
+    -------
+    Explanation
+
+    Examples
+    --------
+    >>> told = explain_weights(
+    ...     effects={"A": np.array([0.0, 1.0]), "B": np.array([0.0, 2.0])},
+    ...     weights={"A": 0.25, "B": 0.75},
+    ...     earned={"A": 0.0, "B": 1.0},
+    ...     earned_sd={"A": 0.1, "B": 0.1},
+    ...     given_share=0.5,
+    ...     shrinkage=1.0,
+    ...     effect=np.array([0.0, 1.75]),
+    ...     agreement=pd.DataFrame(np.ones((2, 2)), ["A", "B"], ["A", "B"]),
+    ... )
+    >>> told.table["weight"].to_dict()
+    {'B': 0.75, 'A': 0.25}
+    """
+    names = list(effects)
+    own = (1 - given_share) * pd.Series(earned).reindex(names)
+    total = pd.Series(weights).reindex(names)
+    others = max(len(names) - 1, 1)
+    table = pd.DataFrame(
+        {
+            "weight": total,
+            "given": (total - own.fillna(0.0)).round(12),
+            "earned": own,
+            "earned sd": (1 - given_share) * pd.Series(earned_sd).reindex(names),
+            "mean effect": [float(np.mean(effects[name])) for name in names],
+            "sd": [float(np.std(effects[name])) for name in names],
+            "agreement": (agreement.loc[names, names].sum(axis=1) - 1) / others,
+        },
+        index=pd.Index(names, name="member"),
+    ).sort_values("weight", ascending=False, kind="stable")
+    first = [f"{name} {share:.0%}" for name, share in table["weight"].head(_NAMED).items()]
+    dropped = [name for name, share in earned.items() if share < 0.01]
+    text = [
+        f"{given_share:.0%} of the weight was given in equal shares and {1 - given_share:.0%} was "
+        f"earned by predicting persons that a member had not seen. Most weight: {', '.join(first)}."
+    ]
+    if dropped:
+        text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
+    if shrinkage > 0.95:
+        text.append(
+            "Held-out persons confirm that the effect varies as estimated: nothing was shrunk."
+        )
+    else:
+        text.append(
+            f"Held-out persons give the estimated variation a probability of {shrinkage:.2f} of "
+            "being real, and it was multiplied by that."
+        )
+    text.append(
+        f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "
+        f"the members' mean Kendall correlation is {table['agreement'].mean():.2f}."
+    )
+    return Explanation(table, " ".join(text))
