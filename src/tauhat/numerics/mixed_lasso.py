@@ -120,7 +120,7 @@ def fit_mixed_lasso(
     basis, _ = np.linalg.qr(free)
     largest = float(np.abs(sparse.T @ (y - basis @ (basis.T @ y))).max(initial=0.0)) / len(y)
     if largest == 0:
-        start: FloatArray = np.linalg.lstsq(free, y, rcond=None)[0]
+        start = np.asarray(np.linalg.lstsq(free, y, rcond=None)[0], dtype=np.float64)
         return MixedLassoFit(start, np.zeros(sparse.shape[1]), 0.0)
     penalties = largest * np.logspace(0, np.log10(_SMALLEST_PENALTY), _N_PENALTIES)
     errors = np.zeros(_N_PENALTIES)
