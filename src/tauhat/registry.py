@@ -29,6 +29,7 @@ PAPER_NAMES = (
 #: Names for cluster trials.
 CLUSTER_NAMES = (
     "LMM",
+    "LMM-lasso",
     "GAMM",
     "BART-RE",
     "BCF-RE",
@@ -108,7 +109,7 @@ def estimator_names(
     Examples
     --------
     >>> estimator_names("cluster")[:4]
-    ['LMM', 'GAMM', 'BART-RE', 'BCF-RE']
+    ['LMM', 'LMM-lasso', 'GAMM', 'BART-RE']
     """
     if design == "individual":
         names = [*PAPER_NAMES, *GENERAL_NAMES]

@@ -25,7 +25,9 @@ from tauhat.registry import estimator
 Design = Literal["individual", "cluster"]
 
 #: The ensemble of ``models="default"``.
-DEFAULT_MODEL = "CBA"
+DEFAULT_MODEL = "Robust"
+#: What averages several single models that are named.
+CONSENSUS = "CBA"
 #: Models of ``models="quick"``: one of each family, cheap enough for a first look.
 QUICK_MODELS: Mapping[Design, tuple[str, ...]] = {
     "individual": ("T-Linear", "X-Boosting", "CF-DML-linear"),
@@ -135,7 +137,7 @@ def fit_models(
         reported_name = ensembles[0] if ensembles else names[0]
         reported = models.pop(reported_name)
     else:
-        reported_name = DEFAULT_MODEL
+        reported_name = CONSENSUS
         reported = ConsensusAverage(list(models.items()), random_state=seed, n_jobs=n_jobs)
         models = {}
     declared = {

@@ -184,6 +184,8 @@ class CrossFittedEnsemble(Ensemble):
             self.check_settings()
             self.copy_members(source)
             self.cross_fit_ = source.cross_fit_
+            # Robust has learners that were given their weight and never refitted.
+            self.members_ = {name: self.members_[name] for name in source.cross_fit_.names}
             self.weigh(self.trial_data_)
             return
         if not cross_fit:

@@ -239,7 +239,8 @@ class RobustEnsemble(CrossFittedEnsemble):
         weights = pd.Series(0.0, index=list(names))
         weights[given] += self.given_share / len(given)
         weights[earning] += (1 - self.given_share) * earned
-        return weights.to_numpy()
+        total: FloatArray = weights.to_numpy(dtype=np.float64)
+        return total
 
     def _weighed(self, X: FloatArray) -> FloatArray:
         return super().predict_effect(X)
@@ -293,7 +294,7 @@ def _reality(loss: EffectLoss, weights: FloatArray) -> float:
     variance = float(left @ left) / (len(left) * size)
 
     def log_density(distance: float, spread_of_it: float) -> float:
-        return -(distance**2) / (2 * spread_of_it) - np.log(spread_of_it) / 2
+        return float(-(distance**2) / (2 * spread_of_it) - np.log(spread_of_it) / 2)
 
     real = np.log(1 - _SPIKE) + log_density(slope - 1, variance + _SLOPE_SD**2)
     none = np.log(_SPIKE) + log_density(slope, variance)

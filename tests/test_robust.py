@@ -1,0 +1,211 @@
+"""The flagship: given and earned weights, shrinkage, what it says, and what must not matter."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from tauhat.data import validate_trial
+from tauhat.ensembles import RobustEnsemble
+from tauhat.ensembles.losses import imputed_loss
+from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.robust import CLUSTER_MEMBERS, GIVEN, INDIVIDUAL_MEMBERS, imputing_stack
+from tauhat.ensembles.together import fit_together
+from tauhat.errors import TrialError
+from tauhat.learners.catalog import single_estimator
+from tauhat.outcome import ElasticNetModel, StackedModel
+from tauhat.registry import estimator
+
+CHEAP = ("LMM", "GAMM", "T-LMM")
+
+
+def members(*names: str) -> list[tuple[str, Any]]:
+    return [(name, single_estimator(name)) for name in names or CHEAP]
+
+
+def cluster_trial(effect: float = 0.6, seed: int = 1, m: int = 24) -> tuple[Any, ...]:
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(m), 18)
+    X = rng.normal(size=(len(clusters), 3))
+    A = clusters % 2
+    y = X[:, 1] + A * (0.4 + effect * X[:, 0]) + 0.3 * rng.normal(size=m)[clusters]
+    return X, y + rng.normal(size=len(y)), A, clusters
+
+
+@pytest.fixture(scope="module")
+def small_stack() -> Any:
+    """A cheap stack in place of six models, for what does not hang on it."""
+    patch = pytest.MonkeyPatch()
+    stack = StackedModel(
+        [("Linear", ElasticNetModel()), ("RF", imputing_stack().components()[1][1])]
+    )
+    patch.setattr("tauhat.ensembles.robust.imputing_stack", lambda: clone(stack))
+    yield stack
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def clustered() -> RobustEnsemble:
+    X, y, A, clusters = cluster_trial()
+    return RobustEnsemble(members(), random_state=3).fit(X, y, treatment=A, clusters=clusters)
+
+
+def test_library_of_the_design() -> None:
+    X, y, A, clusters = cluster_trial(m=8)
+    robust = RobustEnsemble()
+    individual = validate_trial(X, y, np.tile([0, 1], len(y) // 2))
+    assert [n for n, _ in robust.resolve_members(individual)] == sorted(INDIVIDUAL_MEMBERS)
+    given = robust.resolve_given(individual)
+    assert [name for name, _ in given] == [f"X-Stack-{name}" for name in sorted(GIVEN)]
+    cluster = validate_trial(X, y, A, clusters)
+    assert [n for n, _ in robust.resolve_members(cluster)] == sorted(CLUSTER_MEMBERS)
+    assert robust.resolve_given(cluster) == []
+    assert "LMM" in INDIVIDUAL_MEMBERS
+    assert "LMM" in CLUSTER_MEMBERS
+
+
+def test_weights_are_half_given_and_half_earned(clustered: RobustEnsemble) -> None:
+    assert sum(clustered.earned_.values()) == pytest.approx(1)
+    assert all(weight >= 0 for weight in clustered.earned_.values())
+    for name, weight in clustered.weights_.items():
+        assert weight == pytest.approx(0.5 / 3 + 0.5 * clustered.earned_[name])
+    everything = RobustEnsemble(members(), given_share=1, random_state=3)
+    X, y, A, clusters = cluster_trial()
+    everything.fit(X, y, treatment=A, clusters=clusters)
+    assert list(everything.weights_.values()) == pytest.approx([1 / 3] * 3)
+
+
+def test_effect_is_the_weighted_mean_shrunk_to_its_level(clustered: RobustEnsemble) -> None:
+    X = clustered.trial_data_.X
+    mean = sum(w * clustered.members_[n].predict_effect(X) for n, w in clustered.weights_.items())
+    assert clustered.level_ == pytest.approx(mean.mean())
+    expected = mean.mean() + clustered.shrinkage_ * (mean - mean.mean())
+    assert clustered.predict_effect(X) == pytest.approx(expected)
+    assert clustered.shrinkage_ > 0.95
+
+
+def test_a_right_member_earns_more_than_wrong_ones() -> None:
+    rng = np.random.default_rng(5)
+    X, A = rng.normal(size=(600, 3)), np.tile([0, 1], 300)
+    y = A * np.abs(2 * X[:, 0]) + 0.5 * rng.normal(size=600)
+    robust = RobustEnsemble(members("LMM", "GAMM", "T-Linear"), random_state=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "tauhat.ensembles.robust.imputing_stack",
+            lambda: StackedModel([("GAMM", single_model("GAMM"))], weights="convex"),
+        )
+        robust.fit(X, y, treatment=A)
+    assert robust.earned_["GAMM"] > 0.95
+    assert robust.earned_sd_["GAMM"] < 0.1
+
+
+def single_model(name: str) -> Any:
+    from tauhat.learners.catalog import outcome_model
+
+    return outcome_model(name)
+
+
+def test_without_heterogeneity_the_effect_is_nearly_constant() -> None:
+    shrunk, kept = [], []
+    for seed in range(6):
+        X, y, A, clusters = cluster_trial(effect=0.0, seed=seed, m=20)
+        wild = members("T-LMM", "T-GAMM")
+        robust = RobustEnsemble(wild, random_state=seed)
+        robust.fit(X, y, treatment=A, clusters=clusters)
+        shrunk.append(robust.effect(X).std())
+        kept.append(np.mean([m.predict_effect(X).std() for m in robust.members_.values()]))
+    assert np.mean(shrunk) < 0.6 * np.mean(kept)
+
+
+def test_order_of_rows_members_and_labels_do_not_matter(clustered: RobustEnsemble) -> None:
+    X, y, A, clusters = cluster_trial()
+    order = np.random.default_rng(0).permutation(len(y))
+    labels = np.array([f"site {(7 * c) % 24}" for c in clusters])
+    other = RobustEnsemble(members()[::-1], random_state=3)
+    other.fit(X[order], y[order], treatment=A[order], clusters=labels[order])
+    assert other.effect(X) == pytest.approx(clustered.effect(X), abs=1e-9)
+
+
+def test_units_of_the_outcome_and_exchanged_arms(clustered: RobustEnsemble) -> None:
+    X, y, A, clusters = cluster_trial()
+    scaled = RobustEnsemble(members(), random_state=3)
+    scaled.fit(X, 5 - 200 * y, treatment=A, clusters=clusters)
+    assert scaled.effect(X) == pytest.approx(-200 * clustered.effect(X), rel=1e-3, abs=1e-2)
+    exchanged = RobustEnsemble(members(), random_state=3)
+    exchanged.fit(X, y, treatment=1 - A, clusters=clusters)
+    assert np.corrcoef(exchanged.effect(X), -clustered.effect(X))[0, 1] > 0.99
+
+
+def test_imputed_effects_have_less_noise_than_scores() -> None:
+    rng = np.random.default_rng(2)
+    X, A = rng.normal(size=(4000, 1)), np.tile([0, 1], 2000)
+    data = validate_trial(X, rng.normal(size=4000) + A, A)
+    zero, one = np.zeros(data.n), np.ones(data.n)
+    imputed = np.where(data.treatment == 1, data.y - zero, one - data.y)
+    fits = CrossFit(zero.astype(int), ("a",), one[:, None], zero, zero, one)
+    loss = imputed_loss(imputed, data, fits)
+    assert loss.variance == pytest.approx(1, abs=0.06)
+    score = one + (data.treatment - 0.5) / 0.25 * (data.y - data.treatment)
+    assert score.var() == pytest.approx(4, abs=0.3)
+
+
+def test_fit_with_others_is_the_fit_alone(clustered: RobustEnsemble) -> None:
+    data = clustered.trial_data_
+    together = fit_together(
+        {"robust": RobustEnsemble(members()), "GAMM": estimator("GAMM")}, data, 3
+    )
+    fitted = together["robust"].estimator
+    assert fitted is not None
+    assert (fitted.predict_effect(data.X) == clustered.predict_effect(data.X)).all()
+
+
+def test_individual_trial_has_given_learners(small_stack: Any) -> None:
+    rng = np.random.default_rng(4)
+    X, A = rng.normal(size=(120, 2)), np.tile([0, 1], 60)
+    y = A * X[:, 0] + 0.3 * rng.normal(size=120)
+    robust = RobustEnsemble(random_state=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tauhat.ensembles.robust.INDIVIDUAL_MEMBERS", ("LMM", "GAMM"))
+        patch.setattr("tauhat.ensembles.robust.GIVEN", ("RF",))
+        robust.fit(X, y, treatment=A)
+        assert robust.weights_["X-Stack-RF"] == 0.5
+        assert set(robust.cross_fit_.names) == {"LMM", "GAMM"}
+        # Another rule takes those members that have effects out of fold.
+        other = robust.reaggregate("Causal-Stacking")
+    assert set(other.weights_) == {"LMM", "GAMM"}
+    assert set(robust.reaggregate("Median").members_) == {"LMM", "GAMM", "X-Stack-RF"}
+
+
+def test_explanation(clustered: RobustEnsemble) -> None:
+    told = clustered.explain()
+    assert list(told.table.index[:1]) == [max(clustered.weights_, key=clustered.weights_.get)]
+    assert told.table["weight"].sum() == pytest.approx(1)
+    assert (told.table["given"] + told.table["earned"]).to_numpy() == pytest.approx(
+        told.table["weight"].to_numpy()
+    )
+    assert "50% of the weight was given" in told.text
+    assert "nothing was shrunk" in told.text
+    assert told._repr_html_().startswith("<p>50% of the weight")
+
+
+def test_scikit_learn_and_pickle(clustered: RobustEnsemble) -> None:
+    again = pickle.loads(pickle.dumps(clustered))
+    X = clustered.trial_data_.X
+    assert (again.effect(X) == clustered.effect(X)).all()
+    assert clone(clustered).get_params()["given_share"] == 0.5
+    assert isinstance(estimator("Robust", random_state=1), RobustEnsemble)
+
+
+def test_wrong_settings() -> None:
+    X, y, A, clusters = cluster_trial(m=8)
+    with pytest.raises(TrialError, match=r"given_share must lie between 0 and 1, got 1\.5"):
+        RobustEnsemble(members(), given_share=1.5).fit(X, y, treatment=A, clusters=clusters)
+
+
+def test_it_takes_over_no_other_ensemble(clustered: RobustEnsemble) -> None:
+    with pytest.raises(TrialError, match="fit it instead"):
+        RobustEnsemble().take_over(clustered)
