@@ -239,8 +239,7 @@ class RobustEnsemble(CrossFittedEnsemble):
         weights = pd.Series(0.0, index=list(names))
         weights[given] += self.given_share / len(given)
         weights[earning] += (1 - self.given_share) * earned
-        total: FloatArray = weights.to_numpy(dtype=np.float64)
-        return total
+        return np.asarray(weights, dtype=np.float64)
 
     def _weighed(self, X: FloatArray) -> FloatArray:
         return super().predict_effect(X)
