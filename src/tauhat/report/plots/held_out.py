@@ -1,0 +1,213 @@
+"""Figures of what held-out effects say: subgroups, sorted groups, calibration, targeting."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from tauhat._typing import FloatArray
+from tauhat.report.plots.style import (
+    BAND,
+    BLUE,
+    INK,
+    Interval,
+    Plot,
+    average_band,
+    new_axes,
+    shorten,
+    styled,
+    zero_line,
+)
+
+_LABEL_WIDTH = 26
+_LABEL_LINES = 3
+_MARKS = ["estimate", "lower", "upper"]
+
+
+@styled
+def subgroup_forest_plot(
+    subgroups: pd.DataFrame, *, average: Interval | None = None, axis_label: str
+) -> Plot:
+    """Forest plot: the effect of each subgroup with its interval, its rule beside it.
+
+    Parameters
+    ----------
+    subgroups
+        ``subgroup``, ``rule``, ``estimate``, ``lower`` and ``upper``, as in
+        `tauhat.inference.Subgroups.table`.
+    average
+        The average effect, drawn behind and as the last row.
+    axis_label
+        What is estimated, with its unit.
+
+    Returns
+    -------
+    Plot
+        Rows without an estimate are left empty.
+
+    Examples
+    --------
+    >>> rows = [("largest effect", "age > 60", 2.0, 1.0, 3.0)]
+    >>> table = pd.DataFrame(rows, columns=["subgroup", "rule", "estimate", "lower", "upper"])
+    >>> drawn = subgroup_forest_plot(table, average=Interval("", 1, 0, 2), axis_label="Effect")
+    >>> drawn.data.subgroup.tolist()
+    ['largest effect', 'everyone']
+    """
+    data = subgroups[["subgroup", "rule", *_MARKS]].copy()
+    if average is not None:
+        everyone = ["everyone", "", average.estimate, average.lower, average.upper]
+        data.loc[len(data)] = everyone
+    labels = [
+        _wrapped(f"{row.subgroup}: {row.rule}" if row.rule else str(row.subgroup))
+        for row in data.itertuples()
+    ]
+    figure, axes = new_axes(0.75 + 0.5 * len(data))
+    if average is not None:
+        average_band(axes, average, vertical=True)
+    zero_line(axes, vertical=True)
+    positions = np.arange(len(data))[::-1].astype(np.float64)
+    estimate, lower, upper = _columns(data)
+    axes.hlines(positions, lower, upper, color=BLUE, linewidth=1.6)
+    axes.plot(estimate, positions, "s", color=BLUE, markersize=5.5)
+    axes.set_yticks(positions, labels)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(-0.6, len(data) - 0.4)
+    axes.set_xlabel(shorten(axis_label, 60), loc="right")
+    axes.margins(x=0.08)
+    return Plot(figure, data)
+
+
+@styled
+def sorted_groups_plot(
+    groups: pd.DataFrame, *, average: Interval | None = None, axis_label: str
+) -> Plot:
+    """Effects of groups sorted by held-out effect, beside what was predicted.
+
+    Parameters
+    ----------
+    groups
+        ``group``, ``predicted``, ``estimate``, ``lower``, ``upper`` and
+        ``persons``, as in `tauhat.inference.SortedGroupEffects.table`; the row of
+        the difference, which has no persons, is not drawn.
+    average
+        The average effect, drawn behind.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> columns = ["group", "persons", "predicted", "estimate", "lower", "upper"]
+    >>> table = pd.DataFrame([("1", 9.0, 0.5, 0.4, 0.0, 0.8)], columns=columns)
+    >>> float(sorted_groups_plot(table, axis_label="Effect").data.estimate[0])
+    0.4
+    """
+    data = groups.loc[groups["persons"].notna(), ["group", "persons", "predicted", *_MARKS]]
+    figure, axes = new_axes(2.75)
+    if average is not None:
+        average_band(axes, average, vertical=False)
+    zero_line(axes, vertical=False)
+    x = np.arange(len(data), dtype=np.float64)
+    _vertical_intervals(axes, x, data)
+    axes.plot(
+        x + 0.16,
+        data["predicted"].to_numpy(dtype=np.float64),
+        "D",
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        markersize=5,
+        zorder=3,
+    )
+    axes.set_xticks(x, [shorten(str(name), 14) for name in data["group"]])
+    axes.set_xlim(-0.5, len(data) - 0.5)
+    axes.set_xlabel("Groups of persons by held-out effect")
+    axes.set_ylabel(shorten(axis_label, 40))
+    return Plot(figure, data)
+
+
+@styled
+def calibration_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
+    """Effects of groups of persons against what was predicted for them.
+
+    Parameters
+    ----------
+    curve
+        ``predicted``, ``estimate``, ``lower`` and ``upper``, as in
+        `tauhat.inference.EffectCalibration.curve`.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"predicted": [0, 1], "estimate": [0.1, 0.8]})
+    >>> table = table.assign(lower=table.estimate - 1, upper=table.estimate + 1)
+    >>> calibration_plot(table, axis_label="Effect").data.predicted.tolist()
+    [0, 1]
+    """
+    data = curve[["predicted", *_MARKS]].copy()
+    figure, axes = new_axes(2.75)
+    zero_line(axes, vertical=False)
+    predicted = data["predicted"].to_numpy(dtype=np.float64)
+    _vertical_intervals(axes, predicted, data)
+    margin = 0.08 * float(np.ptp(predicted)) or 0.5
+    ends = np.array([predicted.min() - margin, predicted.max() + margin])
+    axes.plot(ends, ends, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1.5)
+    axes.set_xlim(*ends)
+    axes.set_xlabel("Predicted effect, persons held out")
+    axes.set_ylabel(shorten(axis_label, 40))
+    return Plot(figure, data)
+
+
+@styled
+def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
+    """Targeting curve: what treating first those ranked highest gains over a random choice.
+
+    Parameters
+    ----------
+    curve
+        ``share``, ``estimate``, ``lower`` and ``upper``, as in
+        `tauhat.inference.RankWeightedEffect.curve`.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"share": [0.5, 1.0], "estimate": [1.0, 0.0]})
+    >>> table = table.assign(lower=table.estimate - 1, upper=table.estimate + 1)
+    >>> targeting_plot(table, axis_label="Gain").data.share.tolist()
+    [0.5, 1.0]
+    """
+    data = curve[["share", *_MARKS]].copy()
+    figure, axes = new_axes(2.75)
+    zero_line(axes, vertical=False)
+    share = 100 * data["share"].to_numpy(dtype=np.float64)
+    estimate, lower, upper = _columns(data)
+    axes.fill_between(share, lower, upper, color=BAND, alpha=0.75, linewidth=0)
+    axes.plot(share, estimate, "-", color=BLUE, linewidth=1.8)
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
+    axes.set_xlabel("Share treated, largest predicted benefit first")
+    axes.set_ylabel(shorten(axis_label, 40))
+    return Plot(figure, data)
+
+
+def _columns(data: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    estimate, lower, upper = (data[name].to_numpy(dtype=np.float64) for name in _MARKS)
+    return estimate, lower, upper
+
+
+def _vertical_intervals(axes: Axes, x: FloatArray, data: pd.DataFrame) -> None:
+    estimate, lower, upper = _columns(data)
+    axes.vlines(x, lower, upper, color=BLUE, linewidth=1.6, zorder=2)
+    axes.plot(x, estimate, "o", color=BLUE, markersize=5.5, zorder=3)
+
+
+def _wrapped(label: str) -> str:
+    """A label on a few lines."""
+    lines = textwrap.wrap(shorten(label, 200), _LABEL_WIDTH)
+    if len(lines) > _LABEL_LINES:
+        lines = [*lines[: _LABEL_LINES - 1], shorten(" ".join(lines[_LABEL_LINES - 1 :]), 26)]
+    return "\n".join(lines)

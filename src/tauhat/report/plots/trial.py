@@ -1,0 +1,91 @@
+"""Figures of the design and of the models: balance of the arms, agreement of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from tauhat._typing import FloatArray
+from tauhat.report.plots.style import (
+    BAND,
+    BLUE,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    new_axes,
+    shorten,
+    styled,
+    zero_line,
+)
+
+
+@styled
+def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[bool]) -> Figure:
+    """Kendall correlations between the models' rankings of the same persons.
+
+    Parameters
+    ----------
+    names
+        The models, in the order to show.
+    kendall
+        Matrix of Kendall's tau-b, shape (models, models).
+    kept
+        Whether the ensemble kept each model; the others are greyed.
+    """
+    k = len(names)
+    figure, axes = new_axes(0.9 + 0.3 * k)
+    colours = LinearSegmentedColormap.from_list("agreement", [ORANGE, "#f7f5f2", BLUE])
+    shown = np.where(np.eye(k, dtype=bool), np.nan, kendall)
+    # Vector cells: an image would be blurred in print.
+    axes.pcolormesh(
+        np.arange(k + 1) - 0.5, np.arange(k + 1) - 0.5, shown, cmap=colours, vmin=-1, vmax=1
+    )
+    axes.invert_yaxis()
+    for i in range(k):
+        for j in range(k):
+            if i != j:
+                dark = abs(kendall[i, j]) > 0.62
+                axes.text(
+                    j,
+                    i,
+                    f"{kendall[i, j]:.2f}".replace("0.", ".", 1).replace("-", "−"),
+                    ha="center",
+                    va="center",
+                    fontsize=7 if k > 8 else 8,
+                    color="white" if dark else INK,
+                )
+    labels = [shorten(name, 18) for name in names]
+    axes.set_xticks(np.arange(k), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(k), labels)
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        for label, was_kept in zip(ticks, kept, strict=True):
+            label.set_color(INK if was_kept else MUTED)
+            label.set_fontweight("bold" if was_kept else "normal")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
+@styled
+def balance_figure(names: Sequence[str], difference: FloatArray) -> Figure:
+    """Standardised differences between the arms before treatment, largest on top."""
+    figure, axes = new_axes(0.75 + 0.23 * len(names))
+    order = np.argsort(np.abs(difference))
+    y = np.arange(len(names))
+    axes.axvspan(-0.1, 0.1, color=GRID, alpha=0.7, linewidth=0)
+    zero_line(axes, vertical=True)
+    axes.hlines(y, 0, difference[order], color=BAND, linewidth=2)
+    axes.plot(difference[order], y, "o", color=BLUE, markersize=5)
+    axes.set_yticks(y, [shorten(names[i], 24) for i in order])
+    reach = max(0.3, float(np.nanmax(np.abs(difference))) * 1.15) if len(names) else 0.3
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(-0.7, len(names) - 0.3)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("Standardised difference, treated minus control", loc="right")
+    return figure
