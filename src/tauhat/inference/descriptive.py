@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -224,20 +223,20 @@ def over_splits(
     results: Sequence[Jackknife],
     *,
     level: float,
-    groups: Literal["ranked", "fixed", "thresholded"] = "ranked",
+    fixed: bool = False,
 ) -> list[Estimate]:
-    """One estimate from those of the splits: their mean, with an honest error.
+    r"""One estimate from those of the splits: their mean, with an honest error.
 
-    What the error is depends on how the ``groups`` came about:
+    Where the groups are chosen anew in each split, the squared error is the
+    mean of the splits' squared errors plus the variance between splits,
 
-    * "ranked" within folds, anew in each split: the median of the splits'
-      errors, since the jackknife of the mean would miss that the groups are
-      chosen from the same outcomes;
-    * "fixed" in advance, so that the splits only repeat the regressions: the
-      jackknife of the mean;
-    * "thresholded", where a fold's level decides who belongs: the root of the
-      mean squared error plus the variance between splits, since the groups'
-      sizes change too and a group may be almost empty in many splits.
+    .. math:: se^2 = \frac1S \sum_s se_s^2
+              + \frac{1}{S - 1} \sum_s (\hat\theta_s - \bar\theta)^2,
+
+    that of one split and not of their mean: the jackknife takes the groups as
+    given, and this makes up for their being chosen from the same outcomes.
+    Where the groups are fixed in advance, the splits only repeat the
+    regressions, and the error is the jackknife of the mean.
 
     The t distribution has (units that take part) - (blocks) - 1 degrees of
     freedom. Splits in which a group has fewer than two units in an arm are left
@@ -251,8 +250,8 @@ def over_splits(
         One of each split, with k estimates each.
     level
         Coverage of the intervals.
-    groups
-        How the groups came about.
+    fixed
+        Whether the groups are the same in every split.
 
     Returns
     -------
@@ -263,7 +262,7 @@ def over_splits(
         raise TrialError(f"level must lie between 0 and 1, got {level}")
     estimates = np.array([result.estimate for result in results])
     errors = np.array([result.errors for result in results])
-    if groups == "fixed":
+    if fixed:
         mean = Jackknife(
             estimates.mean(axis=0),
             np.mean([result.deleted for result in results], axis=0),
@@ -278,15 +277,14 @@ def over_splits(
         if usable.mean() <= 0.5:
             pooled.append(no_estimate(level))
             continue
-        error = float(np.median(errors[usable, j]))
-        if groups == "thresholded":
-            between = estimates[usable, j].var(ddof=1) if usable.sum() > 1 else 0.0
-            error = float(np.sqrt((errors[usable, j] ** 2).mean() + between))
+        squared = float((errors[usable, j] ** 2).mean())
+        if not fixed and usable.sum() > 1:
+            squared += float(estimates[usable, j].var(ddof=1))
         df = float(np.median(units[usable, j])) - int(fit.blocks.max()) - 2
         pooled.append(
             Estimate.from_t(
                 float(estimates[usable, j].mean()),
-                error,
+                float(np.sqrt(squared)),
                 degrees_of_freedom=max(df, 1.0),
                 level=level,
             )

@@ -156,6 +156,6 @@ def effect_calibration(
     return EffectCalibration(
         curve=groups.table.iloc[:-1],
         slope=best_linear_predictor(fit, level=level).slope,
-        bias=over_splits(fit, results, level=level, groups="fixed")[0],
+        bias=over_splits(fit, results, level=level, fixed=True)[0],
         method=f"Calibration, {fit.method}",
     )

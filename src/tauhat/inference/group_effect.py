@@ -173,7 +173,7 @@ def group_effect(
             )
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
     results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
-    estimates = over_splits(fit, results, level=level, groups="fixed")
+    estimates = over_splits(fit, results, level=level, fixed=True)
     what = "person" if fit.data.clusters is None else "cluster"
     return GroupEffect(
         rule=words,

@@ -162,9 +162,7 @@ def policy_value(
         score_means(fit, s, sign * np.column_stack([chosen, chosen - 1, np.ones(fit.data.n)]))
         for s, chosen in enumerate(treats)
     ]
-    over_none, over_all, all_over_none = over_splits(
-        fit, results, level=level, groups="thresholded"
-    )
+    over_none, over_all, all_over_none = over_splits(fit, results, level=level)
     what = "person" if fit.data.clusters is None else "cluster"
     return PolicyValue(
         over_none,

@@ -151,7 +151,8 @@ def sorted_group_effects(
     jackknife. Over splits,
 
     .. math:: \hat\theta_k = \frac1S \sum_s \hat\theta_{ks}, \qquad
-              se_k = \mathrm{median}_s\, se_{ks},
+              se_k^2 = \frac1S \sum_s se_{ks}^2
+              + \frac{1}{S - 1} \sum_s (\hat\theta_{ks} - \hat\theta_k)^2,
 
     with t quantiles of (clusters in the group) - (blocks) - 1 degrees of
     freedom. The target is the average effect of the groups so found, averaged
@@ -216,8 +217,8 @@ def sorted_group_effects(
         predicted=predicted,
         persons=members.sum(axis=1).mean(axis=0),
         method=(
-            f"Sorted group average treatment effects, {fit.method}; mean estimate and median "
-            f"delete-one-{what} jackknife error over splits"
+            f"Sorted group average treatment effects, {fit.method}; mean over splits, "
+            f"delete-one-{what} jackknife error plus variance between splits"
         ),
     )
 
@@ -241,8 +242,8 @@ def classification_analysis(
     .. math:: \hat\delta = \bar x_{G_K} - \bar x_{G_1},
 
     with the delete-one-cluster jackknife, so that a covariate of the cluster is
-    not taken for as many observations as the cluster has persons. Mean
-    difference and median error over splits; t with (clusters) - (blocks) - 1
+    not taken for as many observations as the cluster has persons. Mean over
+    splits, error as in `sorted_group_effects`; t with (clusters) - (blocks) - 1
     degrees of freedom.
 
     Parameters

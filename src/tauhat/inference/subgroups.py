@@ -163,8 +163,8 @@ def find_subgroups(
               \hat\theta_{G_s}, \qquad G_s = \bigcup_k \{i \in \text{fold } k :
               i \in \text{leaf found without fold } k\},
 
-    each :math:`\hat\theta_{G_s}` as in `group_effect`, with the median
-    jackknife error over splits and t quantiles. The target is the average
+    each :math:`\hat\theta_{G_s}` as in `group_effect`, with the error of
+    `sorted_group_effects` and t quantiles. The target is the average
     effect of subgroups found in this way, not of the one rule reported;
     ``agreement`` says how alike they are.
 
