@@ -8,6 +8,7 @@ import pytest
 
 from tauhat.data import validate_trial
 from tauhat.learners.causal_forest import CausalForest, residual_intercepts
+from tauhat.learners.meta import components_given_effect
 from tauhat.outcome import ElasticNetModel, RandomForest
 
 
@@ -78,7 +79,8 @@ def test_intercepts_are_found_and_hold_nothing_of_the_arm():
     data = validate_trial(X, y + intercepts[clusters], A, clusters)
     centred = data.treatment - data.propensity
     residual = data.y - 2 * data.X[:, 0]
-    found, components = residual_intercepts(residual, centred, data)
+    found = residual_intercepts(residual, centred, data)
+    components = components_given_effect(data, 1.0 + (data.X[:, 1] > 0))
     first = np.unique(data.clusters, return_index=True)[1]
     design = np.column_stack([np.ones(40), centred[first], data.X[first, -1]])
     np.testing.assert_allclose(design.T @ found, 0, atol=1e-8)

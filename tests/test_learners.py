@@ -6,13 +6,14 @@ import pytest
 from tauhat.data import validate_trial
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
-from tauhat.learners.gamm import AdditiveMixedEffect, exponential_prior
+from tauhat.learners.gamm import AdditiveMixedEffect
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.reml_search import exponential_prior
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome.linear_mixed import LinearMixedModel
 
@@ -210,3 +211,24 @@ def test_blocks_set_the_propensity():
         rows = data.blocks == block
         share = data.treatment[rows].mean()
         np.testing.assert_allclose(data.propensity[rows], share)
+
+
+def test_prior_switches_the_shared_block_off_without_evidence():
+    rng = np.random.default_rng(6)
+    spread = {0.0: [], 10.0: []}
+    slope = {0.0: [], 10.0: []}
+    for _ in range(12):
+        clusters = np.repeat(np.arange(20), 20)
+        A, X = clusters % 2, rng.normal(size=(400, 5))
+        noise = 0.3 * rng.normal(size=20)[clusters] + rng.normal(size=400)
+        for rate in spread:
+            model = LinearMixedEffect(prior_rate=rate)
+            spread[rate].append(
+                model.fit(X, A + noise, treatment=A, clusters=clusters).effect(X).std()
+            )
+            y = A * X[:, 0] + noise
+            fitted = model.fit(X, y, treatment=A, clusters=clusters)
+            slope[rate].append(fitted.coefficients_.estimate[1])
+    assert np.mean(spread[10.0]) < 0.7 * np.mean(spread[0.0])
+    assert np.mean(slope[10.0]) == pytest.approx(np.mean(slope[0.0]), rel=0.05)
+    assert np.mean(slope[0.0]) == pytest.approx(1, abs=0.15)

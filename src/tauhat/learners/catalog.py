@@ -66,7 +66,10 @@ META_LEARNERS: dict[str, tuple[Callable[[OutcomeModel], CateEstimator], str]] = 
 
 #: Estimators that are more than a letter and an outcome model.
 DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
-    "LMM": (LinearMixedEffect, "linear mixed model, shrunken treatment-by-covariate interactions"),
+    "LMM": (
+        lambda: LinearMixedEffect(prior_rate=10.0),
+        "linear mixed model, shrunken treatment-by-covariate interactions",
+    ),
     "LMM-lasso": (
         lambda: LinearMixedEffect(interactions="lasso"),
         "linear mixed model, main effects and interactions chosen by a lasso",
@@ -211,6 +214,9 @@ def ensemble_member(name: str) -> CateEstimator:
     >>> ensemble_member("BCF-RE").n_draws < single_estimator("BCF-RE").n_draws
     True
     """
+    if name == "LMM":
+        # An ensemble judges for itself whether there is heterogeneity.
+        return LinearMixedEffect()
     if name == "BART-RE":
         return SLearner(MixedBART().quick())
     estimator = single_estimator(name)

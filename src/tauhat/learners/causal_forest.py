@@ -12,6 +12,7 @@ from tauhat._typing import BoolArray, FloatArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.learners.meta import components_given_effect
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.columns import ridge_rotation
 from tauhat.numerics.em import identified_clusters
@@ -100,13 +101,14 @@ class CausalForest(CateEstimator):
         self.cluster_effects_ = np.zeros(0)
         clusters = identified_clusters(data.clusters)
         if clusters is not None:
-            effects, self.variance_components_ = residual_intercepts(residual, treatment, data)
-            self.cluster_effects_ = effects
-            residual = residual - effects[clusters]
+            self.cluster_effects_ = residual_intercepts(residual, treatment, data)
+            residual = residual - self.cluster_effects_[clusters]
         self.scale_ = float(residual.std())
         if self.scale_ <= 1e-12 * np.abs(data.y).max():
             # The covariates alone explain the outcome to the last digit.
             self.scale_, self.forest_ = 0.0, None
+            if clusters is not None:
+                self.variance_components_ = VarianceComponents(0.0, 0.0)
             return
         self.forest_ = Forest(
             n_estimators=4 * -(-self.n_estimators // 4),
@@ -121,6 +123,8 @@ class CausalForest(CateEstimator):
             np.round(residual / self.scale_, DIGITS)[:, None],
             sample_weight=data.sample_weight,
         )
+        if clusters is not None:
+            self.variance_components_ = components_given_effect(data, self.predict_effect(data.X))
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""
@@ -139,9 +143,7 @@ class CausalForest(CateEstimator):
         return copy
 
 
-def residual_intercepts(
-    residual: FloatArray, treatment: FloatArray, data: TrialData
-) -> tuple[FloatArray, VarianceComponents]:
+def residual_intercepts(residual: FloatArray, treatment: FloatArray, data: TrialData) -> FloatArray:
     r"""Random intercepts of residual outcomes that hold no treatment effect.
 
     .. math:: r = \gamma_0 + \gamma_1 a + a\,x'\delta + b_c + e, \quad
@@ -163,13 +165,11 @@ def residual_intercepts(
     -------
     intercepts
         One a cluster, shape (m,).
-    components
-        Variances of the model above.
     """
     assert data.clusters is not None
     scale = float(residual.std())
     if scale <= 1e-12 * np.abs(data.y).max():
-        return np.zeros(data.n_units), VarianceComponents(0.0, 0.0)
+        return np.zeros(data.n_units)
     X = StandardUnits.of(data.X).apply(data.X)
     fixed = np.column_stack([np.ones(data.n), treatment])
     products = treatment[:, None] * (X @ ridge_rotation(X))
@@ -179,11 +179,8 @@ def residual_intercepts(
     design = _cluster_design(X, treatment, data.clusters, data.cluster_level, size)
     root = np.sqrt(size)
     explained = np.linalg.lstsq(design * root[:, None], fit.cluster_effects * root, rcond=None)[0]
-    components = VarianceComponents(
-        between_cluster=fit.between_cluster_variance * scale**2,
-        residual=fit.residual_variance * scale**2,
-    )
-    return scale * (fit.cluster_effects - design @ explained), components
+    intercepts: FloatArray = scale * (fit.cluster_effects - design @ explained)
+    return intercepts
 
 
 def _cluster_design(

@@ -9,11 +9,10 @@ import lightgbm as lgb
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.base import VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.learners.linear_mixed import LinearMixedEffect
-from tauhat.learners.meta import N_FOLDS
+from tauhat.learners.meta import N_FOLDS, components_given_effect
 from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
@@ -117,15 +116,12 @@ class EffectBoosting(CateEstimator):
         white = whitening(contrast, data.clusters, ratio, data.sample_weight)
         varying = self._varying(data.X, self.n_rounds_)
         self.level_ = white.level(residual, contrast, varying)
+        self.variance_components_ = components_given_effect(data, self.predict_effect(data.X))
 
     def _variance_ratio(self, data: TrialData, residual: FloatArray, contrast: FloatArray) -> float:
         """Between-cluster over residual variance, given a linear effect."""
         between, within = contrast_variances(
             residual, contrast, data.X, data.clusters, data.sample_weight
-        )
-        self.variance_components_ = VarianceComponents(
-            between_cluster=between * self.scale_y_**2,
-            residual=within * self.scale_y_**2,
         )
         return between / within
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,31 +13,8 @@ from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
-from tauhat.numerics.reml_search import Penalty
+from tauhat.numerics.reml_search import exponential_prior
 from tauhat.numerics.splines import smooth_columns, smooth_terms
-
-
-def exponential_prior(positions: Sequence[int], rate: float) -> Penalty:
-    r"""Minus twice the log of an exponential prior on standard-deviation ratios, and gradient.
-
-    .. math:: p(s) \propto e^{-rate\, s}, \quad s = \sqrt{\varphi}
-
-    The prior's mode is at zero: without evidence for it, a block is switched off.
-
-    Examples
-    --------
-    >>> value, slope = exponential_prior([0], rate=2.0)(np.array([0.0, 1.0]))
-    >>> value, slope.tolist()
-    (4.0, [2.0, 0.0])
-    """
-
-    def penalty(log_ratios: FloatArray) -> tuple[float, FloatArray]:
-        gradient = np.zeros(len(log_ratios))
-        ratios = np.exp(log_ratios[list(positions)] / 2)
-        gradient[list(positions)] = rate * ratios
-        return float(2 * rate * ratios.sum()), gradient
-
-    return penalty
 
 
 class AdditiveMixedEffect(GaussianEffect):

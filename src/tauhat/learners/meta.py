@@ -13,6 +13,7 @@ from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.numerics.seeds import derive_seed
+from tauhat.outcome.gamm import AdditiveMixedModel
 
 N_FOLDS = 5
 
@@ -129,3 +130,43 @@ def pooled_components(
         between_cluster=float(np.average([p.between_cluster for p in parts], weights=clusters)),
         residual=float(np.average([p.residual for p in parts], weights=persons)),
     )
+
+
+def components_given_effect(data: TrialData, effect: FloatArray) -> VarianceComponents:
+    r"""Variance components of what an estimated effect leaves of the outcome.
+
+    .. math:: Y - (A - \pi)\,\hat\tau(X) = f(X) + A\,\delta + b + e
+
+    by REML, with an additive mixed model in X. A residual of a cross-fitted
+    regression would count that regression's own error as a difference between
+    clusters.
+
+    Parameters
+    ----------
+    data
+        The trial, with clusters.
+    effect
+        Estimated effects, shape (n,).
+
+    Returns
+    -------
+    VarianceComponents
+
+    Examples
+    --------
+    >>> from tauhat.data import validate_trial
+    >>> rng = np.random.default_rng(1)
+    >>> clusters = np.repeat(np.arange(60), 20)
+    >>> y = 2.0 * (clusters % 2) + rng.normal(size=60)[clusters] + rng.normal(size=1200)
+    >>> data = validate_trial(rng.normal(size=(1200, 1)), y, clusters % 2, clusters)
+    >>> bool(0.4 < components_given_effect(data, np.full(1200, 2.0)).icc < 0.6)
+    True
+    """
+    contrast = data.treatment - data.propensity
+    model = AdditiveMixedModel().fit(
+        np.column_stack([data.X, data.treatment]),
+        data.y - contrast * effect,
+        clusters=data.clusters,
+        sample_weight=data.sample_weight,
+    )
+    return model.variance_components_

@@ -9,9 +9,8 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.learners.meta import N_FOLDS, TwoStageLearner
+from tauhat.learners.meta import N_FOLDS, TwoStageLearner, components_given_effect
 from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.numerics.whitening import contrast_variances
 
 
 class RLearner(TwoStageLearner):
@@ -58,20 +57,14 @@ class RLearner(TwoStageLearner):
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), ratio, seed, weight)
         self._components: VarianceComponents | None = None
         if self.outcome_model.models_clusters:
-            between, within = contrast_variances(
-                residual, contrast, data.X, data.clusters, data.sample_weight
-            )
-            self._components = VarianceComponents(between, within)
+            self._components = components_given_effect(data, self.predict_effect(data.X))
 
     @property
     def variance_components_(self) -> VarianceComponents:
-        """Variance components of the held-out residual, by REML given a linear effect.
+        """Variance components given the effect.
 
         Those of the outcome model itself would count the effect of a
-        cluster-level treatment as a difference between clusters. A held-out
-        residual has the error of the mean outcome in it: the between-cluster
-        variance is too large by about a half at 20 clusters and a fifth at 50 for
-        an intracluster correlation of .1.
+        cluster-level treatment as a difference between clusters.
 
         Raises
         ------
