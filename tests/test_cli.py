@@ -111,6 +111,7 @@ def test_run_writes_three_files_and_tells_on_two_streams(
         "fitting the models",
         "making intervals",
         "describing what the effects depend on",
+        "describing groups by held-out effects",
         "writing the report",
     ]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tauhat.analysis.held_out import held_out_record
+from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
 
@@ -136,6 +138,17 @@ def modifier_records(analysis: Analysis) -> list[dict[str, Any]]:
     return found
 
 
+def explanation_record(explanation: Explanation | None) -> dict[str, Any] | None:
+    """Sentences on an ensemble's weights, and one row a member."""
+    if explanation is None:
+        return None
+    table = explanation.table.reset_index()
+    return {
+        "text": explanation.text,
+        "members": records(table.rename(columns=lambda name: str(name).replace(" ", "_"))),
+    }
+
+
 def run_record(analysis: Analysis) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
@@ -143,6 +156,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
         "versions": dict(made.versions),
         "seed": made.seed,
         "command": made.command,
+        "rerun": analysis.rerun,
         "finished": made.finished,
         "seconds": dict(made.seconds),
         "data": {"file": made.source, "sha256": made.data_sha256},
@@ -178,7 +192,12 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
             "notes": list(test.notes),
         },
         "modifiers": modifier_records(analysis),
-        "reported_model": {"name": analysis.reported_model, "text": analysis.reported_text},
+        "held_out": held_out_record(analysis.held_out),
+        "reported_model": {
+            "name": analysis.reported_model,
+            "text": analysis.reported_text,
+            "explanation": explanation_record(analysis.explanation),
+        },
         "models": records(analysis.models),
         "agreement": agreement_record(analysis.agreement),
         "variance_components": records(analysis.variance_components),

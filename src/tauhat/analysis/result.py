@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.record import run_record
 from tauhat.cate_estimator import CateEstimator
 from tauhat.design_check import DesignCheck
+from tauhat.ensembles.explanation import Explanation
 from tauhat.files import write_files
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
@@ -70,6 +72,14 @@ class Analysis:
         The fitted estimator whose effects are reported.
     reported_model, reported_text
         Its name, and what it made of its members.
+    explanation
+        Weights that were given and earned, from ensembles that explain
+        themselves; None for others.
+    held_out
+        What held-out effects say of groups, subgroups and calibration, or the
+        reason why it was not estimated.
+    rerun
+        What to type to make the same numbers again.
     provenance
         Versions, seed, fingerprint of the data, times.
     synthetic
@@ -89,6 +99,9 @@ class Analysis:
     model: CateEstimator
     reported_model: str
     reported_text: str
+    explanation: Explanation | None
+    held_out: HeldOutEffects | str
+    rerun: str
     provenance: Provenance
     synthetic: str | None = None
 

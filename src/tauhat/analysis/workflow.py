@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
     FittedModels,
     agreement_table,
@@ -89,13 +90,16 @@ def analyze(
     n_jobs: int = 1,
     progress: Progress | None = None,
     n_permutations: int = 1999,
+    higher_is_better: bool | None = None,
     source: Source | None = None,
 ) -> Analysis:
     """Analyse how the effect of a trial's treatment differs between persons.
 
     Checks the design, estimates the average effects, tests whether effects
-    differ, fits the models, and makes intervals. A design check that fails does
-    not stop the analysis: look at ``analysis.check.passed``; the report says so.
+    differ, fits the models, and makes intervals. Unless ``models`` is "quick" or
+    there are too few units, it then describes groups, subgroups and calibration
+    by the held-out effects of an additive mixed model. A design check that fails
+    does not stop the analysis: look at ``analysis.check.passed``; the report says so.
 
     Parameters
     ----------
@@ -118,6 +122,9 @@ def analyze(
         Called with (step, tasks done, tasks in all).
     n_permutations
         Random assignments of the test.
+    higher_is_better
+        Whether a positive effect is a benefit, which decides who is treated first
+        where held-out effects rank persons; None shows both readings.
     source
         Where the data came from, for the record.
 
@@ -145,7 +152,8 @@ def analyze(
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    names = model_names(models, trial.design)
+    asked = (models,) if isinstance(models, str) else tuple(models)
+    names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
     clock = _Clock(progress)
@@ -163,6 +171,8 @@ def analyze(
         X = trial.X.to_numpy(dtype=np.float64)
         effect = fitted.reported.predict_effect(X)
         table, agreement = models_table(fitted, X), agreement_table(fitted, X)
+        explain = getattr(fitted.reported, "explain", None)
+        explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):
         lower, upper = fitted.reported.effect_interval(X, level=level)
     with clock.step("modifiers", "describing what the effects depend on"):
@@ -172,6 +182,18 @@ def analyze(
             heterogeneity=heterogeneity,
             random_state=derive_seed(seed, "modifiers"),
         )
+    held_out: HeldOutEffects | str = QUICK
+    if asked != ("quick",):
+        with clock.step("held_out", "describing groups by held-out effects"):
+            held_out = held_out_effects(
+                trial,
+                data,
+                heterogeneity,
+                level=level,
+                seed=derive_seed(seed, "held out"),
+                n_jobs=n_jobs,
+                higher_is_better=higher_is_better,
+            )
     return Analysis(
         trial=trial,
         check=check,
@@ -186,6 +208,9 @@ def analyze(
         model=fitted.reported,
         reported_model=fitted.name,
         reported_text=_reported_text(fitted),
+        explanation=explanation,
+        held_out=held_out,
+        rerun=source.command or _python_call(asked, level, seed, n_permutations, higher_is_better),
         provenance=Provenance(
             versions=package_versions(),
             seed=seed,
@@ -223,6 +248,22 @@ def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
             f"expected error of the estimates under their own and {posterior}", level
         )
     return IntervalMethod(f"expected error of the estimates under {posterior}", level)
+
+
+def _python_call(
+    models: Sequence[str],
+    level: float,
+    seed: int,
+    n_permutations: int,
+    higher_is_better: bool | None,
+) -> str:
+    """The call that makes the same numbers again."""
+    named = repr(models[0] if len(models) == 1 else list(models))
+    better = "" if higher_is_better is None else f", higher_is_better={higher_is_better}"
+    return (
+        f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
+        f"n_permutations={n_permutations}{better})"
+    )
 
 
 def _reported_text(fitted: FittedModels) -> str:

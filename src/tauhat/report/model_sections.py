@@ -13,6 +13,12 @@ from tauhat.report.parts import average_interval, cell
 from tauhat.report.text import agreement_words, scale_of, use_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 
+WEIGHTS_NOTE = (
+    "Given: the share that a member has whatever the data say. Earned: the share for predicting "
+    "persons it had not seen, with its standard deviation when the randomized units are weighted "
+    "at random. Agreement: mean Kendall correlation with the other members."
+)
+
 
 def models_section(data: ReportInput) -> Section:
     """The models, their weights, and how far they agree."""
@@ -30,14 +36,17 @@ def models_section(data: ReportInput) -> Section:
         for model in run["models"]
     ]
     figures = [_means_figure(data)]
-    agreement = run["agreement"]
+    agreement, explanation = run["agreement"], run["reported_model"]["explanation"]
     paragraphs = [run["reported_model"]["text"]]
+    if explanation:
+        paragraphs.append(explanation["text"])
     if agreement:
         figures.append(_agreement_figure(run))
+        left_out = "" if explanation else " A model that is left out is not wrong; it disagrees."
         paragraphs.append(
             f"The models agree {agreement_words(agreement['mean'])} on who has the larger effect: "
             f"their mean Kendall correlation is {agreement['mean']:.2f} (1: the same order of "
-            "persons; 0: unrelated). A model that is left out is not wrong; it disagrees."
+            f"persons; 0: unrelated).{left_out}"
         )
     failures = [f"{m['name']} failed: {cell(m['failure'])}" for m in run["models"] if m["failure"]]
     return Section(
@@ -52,7 +61,29 @@ def models_section(data: ReportInput) -> Section:
                 ["Model", "Use", "Weight", "Mean effect", "SD of effects", "Seconds"],
                 rows,
                 numeric_from=2,
-            )
+            ),
+            *([_weights_table(explanation["members"])] if explanation else []),
+        ],
+        notes=[WEIGHTS_NOTE] if explanation else [],
+    )
+
+
+def _weights_table(members: Sequence[Mapping[str, Any]]) -> TableView:
+    """Weight of each member of the ensemble: what was given and what was earned."""
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else format_percent(value)
+
+    return TableView(
+        "Where the weights come from",
+        ["Member", "Weight", "Given", "Earned", "SD of earned", "Agreement"],
+        [
+            [
+                cell(row["member"]),
+                *(share(row[name]) for name in ("weight", "given", "earned", "earned_sd")),
+                format_fixed(row["agreement"], 2),
+            ]
+            for row in members
         ],
     )
 
@@ -102,7 +133,7 @@ def _agreement_figure(run: Mapping[str, Any]) -> FigureView:
 def variance_section(data: ReportInput) -> Section | None:
     """Between- and within-cluster variance, from the models that have them."""
     components: Sequence[Mapping[str, Any]] = data.run["variance_components"]
-    if not components:
+    if not components or data.run["design"]["type"] != "cluster":
         return None
     rows = [
         [c["model"], *(cell(float(c[k])) for k in ("between_cluster", "residual", "icc"))]

@@ -24,8 +24,8 @@ def average_interval(data: ReportInput) -> plots.Interval:
     return plots.Interval("average", effect["estimate"], effect["lower"], effect["upper"])
 
 
-def cell(value: Any) -> str:
-    """A value of a table as short text.
+def cell(value: Any, longest: int = LONGEST_CELL) -> str:
+    """A value of a table as short text, of at most ``longest`` characters.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{value:.3g}".replace("-", "−")
     text = str(value)
-    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = None) -> TableView:

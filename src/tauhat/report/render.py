@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from tauhat.files import printable
 from tauhat.report import effect_sections, model_sections, sections
+from tauhat.report.checklist import checklist_section
+from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.numbers import format_p, format_percent
 from tauhat.report.plots import shorten
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
@@ -80,14 +82,16 @@ def build_view(data: ReportInput) -> ReportView:
         sections.design_section(data),
         sections.average_section(data),
         sections.heterogeneity_section(data),
-        effect_sections.distribution_section(data),
         effect_sections.modifier_section(data),
+        effect_sections.distribution_section(data),
+        *held_out_sections(data),
         model_sections.models_section(data),
         model_sections.variance_section(data),
         sections.reading_section(run),
         sections.limits_section(data),
         sections.made_section(data),
     ]
+    shown = [part for part in parts if part is not None]
     warnings = []
     if not run["check"]["passed"]:
         warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
@@ -97,7 +101,7 @@ def build_view(data: ReportInput) -> ReportView:
         synthetic=run["synthetic"],
         answers=answers(run),
         numbers=key_numbers(run),
-        sections=[part for part in parts if part is not None],
+        sections=[*shown, checklist_section(run, shown)],
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. "
         "No value of a single person is shown in this report.",
         warnings=warnings,

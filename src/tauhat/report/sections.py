@@ -160,7 +160,7 @@ def made_section(data: ReportInput) -> Section:
     """How this was made."""
     run = data.run
     facts = [
-        ["Command", run["command"] or "run from Python"],
+        ["To run it again", run["rerun"]],
         ["Data", run["data"]["file"] or "a table in memory"],
         ["SHA-256 of the data", run["data_sha256"]],
         ["Seed", str(run["seed"])],
@@ -171,6 +171,9 @@ def made_section(data: ReportInput) -> Section:
     return Section(
         "made",
         "How this was made",
-        paragraphs=["The same version, data and seed give the same numbers."],
+        paragraphs=[
+            "The same versions, data and seed give the same numbers, whatever the number of jobs "
+            "and the order of the rows; the SHA-256 tells whether a file is the one analysed."
+        ],
         tables=[TableView("Provenance", ["Fact", "Value"], facts, numeric_from=2)],
     )

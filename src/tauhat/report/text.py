@@ -13,6 +13,8 @@ Run = Mapping[str, Any]
 FEW_CLUSTERS = 40
 VERY_FEW_CLUSTERS = 20
 FEW_PERSONS = 400
+# Standard errors by which a two-sided test at 5 % rejects in half of all trials.
+NOTICED = 2.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,23 @@ def arm_name(run: Run, arm: str) -> str:
     except ValueError:
         return label
     return f"{run['roles']['treatment']} = {label}"
+
+
+def held_out_units(run: Run) -> str:
+    """What is left out as a whole when a prediction is judged."""
+    return "clusters" if run["design"]["type"] == "cluster" else "persons"
+
+
+def covers_zero(estimate: Mapping[str, Any]) -> bool:
+    """Whether an interval holds zero; one that could not be made does.
+
+    Examples
+    --------
+    >>> covers_zero({"lower": 0.1, "upper": 2.0}), covers_zero({"lower": None, "upper": None})
+    (False, True)
+    """
+    lower, upper = estimate["lower"], estimate["upper"]
+    return lower is None or upper is None or lower <= 0 <= upper
 
 
 def units_sentence(run: Run) -> str:
@@ -194,12 +213,28 @@ def certainty_answer(run: Run) -> Answer:
             f"The models agree {agreement_words(correlation)} on the order of the persons (mean "
             f"Kendall correlation {correlation:.2f})."
         )
+    if run["held_out"]["given"]:
+        said.append(_held_out_sentence(run))
     headline = (
         "Of the average effect, more than of any one person's"
         if about_average
         else "Not even of the direction of the average effect"
     )
     return Answer("How sure are we?", headline, " ".join(said))
+
+
+def _held_out_sentence(run: Run) -> str:
+    """Whether predicted differences came true in persons not used for the prediction."""
+    scale = scale_of(run)
+    difference = run["held_out"]["difference"]
+    if difference["estimate"] is None:
+        return "Differences between groups cannot be judged."
+    verdict = "are not shown to differ" if covers_zero(difference) else "do differ"
+    return (
+        f"Judged on held-out {held_out_units(run)}, the quarters with the largest and the smallest "
+        f"predicted effect {verdict} ({scale(difference['estimate'])}, "
+        f"{scale.interval(difference['lower'], difference['upper'])})."
+    )
 
 
 def answers(run: Run) -> list[Answer]:
@@ -234,6 +269,8 @@ def limits(run: Run) -> list[str]:
             "outcome and are left out. This is harmless only if, given arm and covariates, who is "
             "missing has nothing to do with the outcome."
         )
+    if run["held_out"]["given"]:
+        found.extend(_detectable(run))
     found.append(
         "The intervals of persons' effects cover on average over persons. Where the effect "
         "changes sharply, or at rare values of a covariate, they cover less often than their "
@@ -252,6 +289,27 @@ def limits(run: Run) -> list[str]:
     found.append(
         "Unless this analysis was written down before the outcomes were seen, it is exploratory."
     )
+    return found
+
+
+def _detectable(run: Run) -> list[str]:
+    """How large a difference between groups would have to be to show, and in how few units."""
+    scale = scale_of(run)
+    difference, subgroups = run["held_out"]["difference"], run["held_out"]["subgroups"]["subgroups"]
+    found = []
+    if difference["se"] is not None:
+        found.append(
+            "The effects of the quarters of persons with the largest and the smallest predicted "
+            f"effect differ with a standard error of {scale(difference['se'])}: a true difference "
+            f"under about {scale(NOTICED * difference['se'])} would more often than not leave no "
+            "clear sign here."
+        )
+    if subgroups and run["design"]["type"] == "cluster":
+        fewest = min(min(g["control_units"], g["treated_units"]) for g in subgroups)
+        found.append(
+            f"The subgroups' effects rest on as few as {fewest} clusters in an arm; what those "
+            "clusters have in common cannot be told from what the rule says."
+        )
     return found
 
 

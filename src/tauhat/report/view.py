@@ -60,7 +60,10 @@ class TableView:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page."""
+    """One part of the page.
+
+    A collapsed one opens at a click; ``beside`` puts the first table next to an only figure.
+    """
 
     anchor: str
     title: str
@@ -69,6 +72,8 @@ class Section:
     tables: Sequence[TableView] = ()
     items: Sequence[str] = ()
     notes: Sequence[str] = ()
+    collapsed: bool = False
+    beside: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,10 @@ from tauhat.report.plots.style import (
 )
 
 _LABEL_WIDTH = 26
-_LABEL_LINES = 3
+# Of a label, in rows of a forest plot.
+_LINE_HEIGHT = 0.29
+# Below this share treated the band of the targeting curve is too wide to set the axis.
+_SHARE_OF_AXIS = 0.15
 _MARKS = ["estimate", "lower", "upper"]
 
 
@@ -60,10 +63,7 @@ def subgroup_forest_plot(
     if average is not None:
         everyone = ["everyone", "", average.estimate, average.lower, average.upper]
         data.loc[len(data)] = everyone
-    labels = [
-        _wrapped(f"{row.subgroup}: {row.rule}" if row.rule else str(row.subgroup))
-        for row in data.itertuples()
-    ]
+    labels = [_lines(str(row.subgroup), str(row.rule)) for row in data.itertuples()]
     figure, axes = new_axes(0.75 + 0.5 * len(data))
     if average is not None:
         average_band(axes, average, vertical=True)
@@ -72,7 +72,7 @@ def subgroup_forest_plot(
     estimate, lower, upper = _columns(data)
     axes.hlines(positions, lower, upper, color=BLUE, linewidth=1.6)
     axes.plot(estimate, positions, "s", color=BLUE, markersize=5.5)
-    axes.set_yticks(positions, labels)
+    _label_rows(axes, positions, labels)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(data) - 0.4)
@@ -123,7 +123,7 @@ def sorted_groups_plot(
     )
     axes.set_xticks(x, [shorten(str(name), 14) for name in data["group"]])
     axes.set_xlim(-0.5, len(data) - 0.5)
-    axes.set_xlabel("Groups of persons by held-out effect")
+    axes.set_xlabel("Groups of persons by predicted effect")
     axes.set_ylabel(shorten(axis_label, 40))
     return Plot(figure, data)
 
@@ -187,6 +187,12 @@ def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     estimate, lower, upper = _columns(data)
     axes.fill_between(share, lower, upper, color=BAND, alpha=0.75, linewidth=0)
     axes.plot(share, estimate, "-", color=BLUE, linewidth=1.8)
+    wide = share >= 100 * _SHARE_OF_AXIS
+    limits = np.concatenate([estimate, lower[wide], upper[wide]])
+    limits = limits[np.isfinite(limits)]
+    if len(limits):
+        margin = 0.06 * float(np.ptp(limits)) or 0.5
+        axes.set_ylim(limits.min() - margin, limits.max() + margin)
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Share treated, largest predicted benefit first")
@@ -205,9 +211,22 @@ def _vertical_intervals(axes: Axes, x: FloatArray, data: pd.DataFrame) -> None:
     axes.plot(x, estimate, "o", color=BLUE, markersize=5.5, zorder=3)
 
 
-def _wrapped(label: str) -> str:
-    """A label on a few lines."""
-    lines = textwrap.wrap(shorten(label, 200), _LABEL_WIDTH)
-    if len(lines) > _LABEL_LINES:
-        lines = [*lines[: _LABEL_LINES - 1], shorten(" ".join(lines[_LABEL_LINES - 1 :]), 26)]
-    return "\n".join(lines)
+def _lines(name: str, rule: str) -> list[str]:
+    """A subgroup's name, and its rule with a line for each condition."""
+    first, _, rest = shorten(rule, 200).partition(" and ")
+    lines = [first, f"and {rest}"] if rest else [first]
+    return [shorten(line, _LABEL_WIDTH) for line in (name, *lines) if line]
+
+
+def _label_rows(axes: Axes, positions: FloatArray, labels: Sequence[list[str]]) -> None:
+    """Labels of several lines, each line a tick of its own.
+
+    A label with line breaks would be set line by line from its left edge in
+    widths that the reader's font does not have.
+    """
+    ticks = [
+        (position + _LINE_HEIGHT * ((len(lines) - 1) / 2 - k), line)
+        for position, lines in zip(positions, labels, strict=True)
+        for k, line in enumerate(lines)
+    ]
+    axes.set_yticks([at for at, _ in ticks], [line for _, line in ticks])

@@ -1,0 +1,369 @@
+"""Sections from held-out effects: sorted groups, subgroups, calibration, targeting, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.report import plots
+from tauhat.report.numbers import Scale, decimals_for, format_count, format_fixed, format_percent
+from tauhat.report.parts import average_interval, axis_label, cell
+from tauhat.report.text import Run, covers_zero, held_out_units, join_words, scale_of
+from tauhat.report.view import FigureView, ReportInput, Section, TableView
+
+ROWS_OF_CLASSIFICATION = 12
+COVARIATES_NAMED = 4
+LONGEST_RULE = 240
+UNSUPPORTED = "not estimated"
+
+
+def held_out_sections(data: ReportInput) -> list[Section]:
+    """Groups, subgroups, calibration; or one section with the reason why they are missing."""
+    found = data.run["held_out"]
+    if not found["given"]:
+        title = "Groups, subgroups and calibration"
+        return [Section("groups", title, paragraphs=[found["reason"]])]
+    return [groups_section(data), subgroup_section(data), calibration_section(data)]
+
+
+def groups_section(data: ReportInput) -> Section:
+    """Effects of quarters of the persons sorted by held-out effect, and who is in them."""
+    run = data.run
+    found = run["held_out"]
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    groups = pd.DataFrame(found["groups"])
+    drawn = plots.sorted_groups_plot(
+        groups, average=average_interval(data), axis_label=axis_label(data)
+    )
+    rows = [
+        [
+            str(row["group"]),
+            format_count(round(row["persons"])),
+            scale(row["predicted"]),
+            *_effect_cells(row, scale),
+        ]
+        for row in found["groups"]
+    ]
+    rows.append(["largest less smallest", "–", "–", *_effect_cells(found["difference"], scale)])
+    return Section(
+        "groups",
+        "Groups by predicted effect",
+        paragraphs=[_origin(run), _groups_finding(run, scale)],
+        figures=[
+            FigureView(
+                plots.to_data_uri(drawn.figure),
+                "Effects of quarters of the persons sorted by predicted effect: "
+                + "; ".join(
+                    f"{row['group']}: {_estimate_words(row, scale)}, predicted "
+                    f"{scale(row['predicted'])}"
+                    for row in found["groups"]
+                )
+                + ".",
+                f"Quarters of the persons by predicted effect: effect (dot) with {level} interval, "
+                "and mean prediction (diamond). Orange: the average effect and its interval.",
+            )
+        ],
+        tables=[
+            TableView(
+                "Effects of groups sorted by predicted effect",
+                ["Quarter", "Persons", "Predicted", "Effect", f"{level} CI"],
+                rows,
+            ),
+            _classification_table(found["classification"], level),
+        ],
+        notes=[
+            "Persons in a group are the mean number over the splits. In the last table each "
+            f"{level} interval stands alone: among {len(found['classification'])} covariates some "
+            "differ by chance, and a covariate that differs need not be what changes the effect. "
+            "Covariates for which fewer than five persons stand behind a share are not shown."
+        ],
+    )
+
+
+def _origin(run: Run) -> str:
+    """Where the numbers of the section come from."""
+    found = run["held_out"]
+    return (
+        f"Descriptive: nothing here is a test. A quick model ({found['estimator']}, not the "
+        "estimates reported above) was fitted again and again without some of the "
+        f"{held_out_units(run)} and predicted the effects of those left out "
+        f"({found['n_folds']} parts, {found['n_splits']} times). The effects shown are then "
+        "estimated from their outcomes. Largest and smallest are meant with "
+        "their sign."
+    )
+
+
+def _groups_finding(run: Run, scale: Scale) -> str:
+    found = run["held_out"]
+    smallest, largest = found["groups"][0], found["groups"][-1]
+    verdict = (
+        "This trial does not tell the two groups apart."
+        if covers_zero(found["difference"])
+        else "The two groups differ."
+    )
+    return (
+        f"In the quarter of persons with the largest predicted effects the effect is "
+        f"{_estimate_words(largest, scale)}; in the quarter with the smallest, "
+        f"{_estimate_words(smallest, scale)}; difference "
+        f"{_estimate_words(found['difference'], scale)}. {verdict}"
+    )
+
+
+def _classification_table(rows: Sequence[Mapping[str, Any]], level: str) -> TableView:
+    more = f" ({ROWS_OF_CLASSIFICATION} largest)" if len(rows) > ROWS_OF_CLASSIFICATION else ""
+    return TableView(
+        f"Who is in the quarters with the largest and the smallest predicted effects{more}",
+        ["Covariate", "Largest", "Smallest", "Difference", f"{level} CI", "In SD"],
+        [_classification_row(row) for row in rows[:ROWS_OF_CLASSIFICATION]],
+    )
+
+
+def _classification_row(row: Mapping[str, Any]) -> list[str]:
+    """A covariate's means; shares of a yes-or-no covariate in percent."""
+    if row["fewer_than_five"]:
+        return [cell(row["covariate"]), *["–"] * 5]
+    factor = 100 if row["binary"] else 1
+    scale = Scale(decimals_for(factor * row["se"]))
+    largest, smallest, difference, lower, upper = (
+        factor * row[name] for name in ("largest", "smallest", "difference", "lower", "upper")
+    )
+    return [
+        f"{cell(row['covariate'])}{', %' if row['binary'] else ''}",
+        scale(largest),
+        scale(smallest),
+        scale(difference),
+        scale.interval(lower, upper),
+        format_fixed(row["standardized"], 2),
+    ]
+
+
+def subgroup_section(data: ReportInput) -> Section:
+    """Subgroups that the data suggest, with what decides how credible they are."""
+    run = data.run
+    anchor, title = "subgroups", "Subgroups that the data suggest"
+    found = run["held_out"]
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    subgroups = found["subgroups"]
+    rows: list[Mapping[str, Any]] = subgroups["subgroups"]
+    credibility = TableView(
+        "How credible they are (the questions of ICEMAN that the data can answer, and more)",
+        ["Question", "Answer", "Basis"],
+        [
+            [cell(r["item"]), cell(r["answer"]), cell(r["basis"], longest=LONGEST_RULE)]
+            for r in subgroups["credibility"]
+        ],
+        numeric_from=3,
+    )
+    if not rows:
+        return Section(
+            anchor,
+            title,
+            paragraphs=[
+                "The predicted effects do not differ enough between persons to cut out a subgroup."
+            ],
+        )
+    drawn = plots.subgroup_forest_plot(
+        pd.DataFrame(rows), average=average_interval(data), axis_label=axis_label(data)
+    )
+    units = "clusters" if run["design"]["type"] == "cluster" else "persons"
+    average = run["average_effect"]["individual"]
+    return Section(
+        anchor,
+        title,
+        paragraphs=[
+            "Descriptive: nothing here is a test. Rules of at most two conditions, read off the "
+            f"predicted effects of the quick model ({found['estimator']}). A rule looks best on "
+            "the data that suggested it, so the effects shown are those of groups found in the "
+            f"same way without the {held_out_units(run)} on which they are measured.",
+            _subgroup_finding(run, scale),
+        ],
+        figures=[
+            FigureView(
+                plots.to_data_uri(drawn.figure),
+                "Effects of subgroups: "
+                + "; ".join(
+                    f"{r['subgroup']}, {cell(r['rule'])}: {_estimate_words(r, scale)}" for r in rows
+                )
+                + f"; everyone: {_estimate_words(average, scale)}.",
+                f"Effects of the subgroups with {level} intervals. Orange: the average effect and "
+                "its interval. Dotted: no effect.",
+            )
+        ],
+        tables=[
+            TableView(
+                "Subgroups",
+                [
+                    "Subgroup", "Rule", "Persons", f"Control {units}", f"Treated {units}",
+                    "Effect", f"{level} CI", "Overlap",
+                ],
+                [_subgroup_row(r, scale) for r in rows],
+                numeric_from=2,
+            ),
+            credibility,
+        ],
+        notes=[
+            "Overlap: how alike the groups found in the repeated fits are to this rule (100%: the "
+            f"same persons). Covariates in the rules of those fits: {_named(subgroups)}."
+        ],
+        beside=False,
+    )  # fmt: skip
+
+
+def _subgroup_finding(run: Run, scale: Scale) -> str:
+    difference = run["held_out"]["subgroups"]["difference"]
+    if difference["estimate"] is None:
+        return "Their difference cannot be estimated: an arm has too few units in a subgroup."
+    verdict = (
+        "zero lies inside, so take the rules as leads for other trials"
+        if covers_zero(difference)
+        else "the rules deserve a look in other data before anyone acts on them"
+    )
+    return f"Their effects differ by {_estimate_words(difference, scale)}: {verdict}."
+
+
+def _subgroup_row(row: Mapping[str, Any], scale: Scale) -> list[str]:
+    return [
+        cell(row["subgroup"]),
+        cell(row["rule"], longest=LONGEST_RULE),
+        format_count(row["persons"]),
+        format_count(row["control_units"], smallest=0),
+        format_count(row["treated_units"], smallest=0),
+        *_effect_cells(row, scale),
+        format_percent(row["agreement"]),
+    ]
+
+
+def _named(subgroups: Mapping[str, Any]) -> str:
+    """The covariates that the rules of the fits use most."""
+    rows = subgroups["covariates"][:COVARIATES_NAMED]
+    return join_words([f"{cell(r['covariate'])} {format_percent(r['share'])}" for r in rows])
+
+
+def calibration_section(data: ReportInput) -> Section:
+    """Whether predicted effects came true, and what treating by them would gain."""
+    run = data.run
+    found = run["held_out"]
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    calibration = found["calibration"]
+    drawn = plots.calibration_plot(pd.DataFrame(calibration["curve"]), axis_label=axis_label(data))
+    figures = [
+        FigureView(
+            plots.to_data_uri(drawn.figure),
+            "Effects of fifths of the persons against their predicted effects: "
+            + "; ".join(
+                f"predicted {scale(r['predicted'])}, effect {_estimate_words(r, scale)}"
+                for r in calibration["curve"]
+            )
+            + ".",
+            f"Calibration: effect in fifths of the persons with {level} interval, against the "
+            "mean prediction. Dashed: predictions that come true. Dotted: no effect.",
+        ),
+        *(_targeting_figure(ranked, data, scale, level) for ranked in found["ranking"]),
+    ]
+    return Section(
+        "calibration",
+        "Did the predictions come true?",
+        paragraphs=[
+            "Descriptive: nothing here is a test, and it judges the quick model, not the "
+            "ensemble. " + slope_words(run),
+            "The targeting curve asks what is gained by treating those first whom the model ranks "
+            "first, over treating as many at random. Whether a higher or a lower outcome is "
+            "better is the reader's to say" + (
+                "; both readings are shown." if len(found["ranking"]) > 1 else "."
+            ),
+        ],
+        figures=figures,
+        tables=[_measures_table(run, level, scale), _policy_table(run, level, scale)],
+        notes=[
+            "AUTOC and Qini: mean height of the targeting curve, plain and weighted by the share "
+            "treated; 0 for a ranking that says nothing. Gains are in units of the outcome, "
+            "positive when the outcome is better, and leave out what treatment costs."
+            + (
+                " They are gains of treating single persons, if treatment works as it did when "
+                "whole clusters received it."
+                if run["design"]["type"] == "cluster"
+                else ""
+            )
+        ],
+    )  # fmt: skip
+
+
+def slope_words(run: Run) -> str:
+    """The calibration slope in a sentence."""
+    slope = run["held_out"]["calibration"]["slope"]
+    if slope["estimate"] is None:
+        return "The model predicts the same effect for everybody, so there is no slope."
+    return (
+        f"The calibration slope is {_estimate_words(slope, Scale(2))}: 1 when effects differ as "
+        "much as predicted, 0 when predictions say nothing, less than 0 mostly when effects do "
+        "not differ at all."
+    )
+
+
+def _targeting_figure(
+    ranked: Mapping[str, Any], data: ReportInput, scale: Scale, level: str
+) -> FigureView:
+    better = ranked["better"]
+    drawn = plots.targeting_plot(
+        pd.DataFrame(ranked["curve"]), axis_label=f"Gain, if {better} is better"
+    )
+    quarter = next(r for r in ranked["curve"] if np.isclose(r["share"], 0.25))
+    return FigureView(
+        plots.to_data_uri(drawn.figure),
+        f"Targeting curve if a {better} {data.run['roles']['outcome']} is better: treating the "
+        f"quarter ranked first gains {_estimate_words(quarter, scale)} for each person treated "
+        "over treating a quarter at random.",
+        f"Targeting curve if a {better} outcome is better: gain for each person treated over a "
+        f"random choice, with {level} band, which is cut where few persons are treated.",
+    )
+
+
+def _measures_table(run: Run, level: str, scale: Scale) -> TableView:
+    found = run["held_out"]
+    calibration = found["calibration"]
+    rows = [
+        ["Calibration slope", *_effect_cells(calibration["slope"], Scale(2))],
+        ["Average effect less mean prediction", *_effect_cells(calibration["bias"], scale)],
+    ]
+    for ranked in found["ranking"]:
+        better = f", {ranked['better']} is better"
+        rows.append([f"AUTOC{better}", *_effect_cells(ranked["autoc"], scale)])
+        rows.append([f"Qini{better}", *_effect_cells(ranked["qini"], scale)])
+    return TableView("Calibration and ranking", ["Measure", "Estimate", f"{level} CI"], rows)
+
+
+def _policy_table(run: Run, level: str, scale: Scale) -> TableView:
+    rows = []
+    for policy in run["held_out"]["policy"]:
+        for comparison in policy["comparisons"]:
+            rows.append(
+                [
+                    f"{policy['better'].capitalize()} is better: {comparison['treating']}",
+                    format_percent(policy["share_treated"])
+                    if "by the model" in comparison["treating"]
+                    else "–",
+                    *_effect_cells(comparison, scale),
+                ]
+            )
+    return TableView(
+        "Mean gain a person of treating by the model",
+        ["Treating", "Treated", "Gain", f"{level} CI"],
+        rows,
+    )
+
+
+def _effect_cells(row: Mapping[str, Any], scale: Scale) -> list[str]:
+    """Estimate and interval as two cells."""
+    if row["estimate"] is None:
+        return [UNSUPPORTED, "–"]
+    return [scale(row["estimate"]), scale.interval(row["lower"], row["upper"])]
+
+
+def _estimate_words(row: Mapping[str, Any], scale: Scale) -> str:
+    """Estimate and interval in a sentence."""
+    if row["estimate"] is None:
+        return UNSUPPORTED
+    return f"{scale(row['estimate'])} ({scale.interval(row['lower'], row['upper'])})"
