@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,7 @@ from tauhat.report import ReportInput, plots, render_fragment, render_html
 from tauhat.report.effect_sections import modifier_section
 
 N = 600
-
-
-def estimate(value: float, se: float, p_value: float) -> dict[str, float]:
-    return {
-        "estimate": value,
-        "se": se,
-        "lower": value - 2 * se,
-        "upper": value + 2 * se,
-        "p_value": p_value,
-        "degrees_of_freedom": 28.0,
-    }
+RUN = Path(__file__).with_name("report_run.json")
 
 
 def modifier(
@@ -46,91 +38,7 @@ def modifier(
 
 def example_run(**changes: Any) -> dict[str, Any]:
     """Content of a run.json of a cluster trial, with some keys replaced."""
-    names = ["LMM", "BART-RE", "X-RF"]
-    kendall = [[1.0, 0.7, 0.4], [0.7, 1.0, 0.3], [0.4, 0.3, 1.0]]
-    run: dict[str, Any] = {
-        "versions": {"tauhat": "0.1.0", "numpy": "2.0"},
-        "seed": 1,
-        "command": "tauhat run trial.csv --outcome sbp_12m",
-        "finished": "2026-01-01T00:00:00Z",
-        "seconds": {"models": 12.0},
-        "data": {"file": "trial.csv"},
-        "data_sha256": "ab" * 32,
-        "synthetic": None,
-        "roles": {"outcome": "sbp_12m", "treatment": "arm"},
-        "design": {
-            "type": "cluster",
-            "n": N,
-            "clusters": 30,
-            "n_missing_outcome": 60,
-            "icc": 0.03,
-            "blocks": None,
-            "cluster_covariates": ["urban"],
-            "arms": {
-                "control": {"label": "HIC", "n": 300, "clusters": 15},
-                "treated": {"label": "TASSH", "n": 300, "clusters": 15},
-            },
-        },
-        "check": {
-            "passed": True,
-            "warnings": ["There are few clusters."],
-            "failures": [],
-            "notes": ["A note."],
-        },
-        "average_effect": {
-            "individual": estimate(-3.21, 1.43, 0.031),
-            "cluster": estimate(-2.95, 1.52, 0.062),
-            "difference": estimate(-0.26, 0.4, 0.52),
-            "method": "Model-robust estimate over 30 clusters",
-        },
-        "heterogeneity_test": {
-            "statistic": 4.2,
-            "p_value": 0.012,
-            "method": "Permutation of whole clusters",
-            "text": "The effect differs.",
-            "parts": {"linear": 0.01, "curvature": 0.4},
-        },
-        "modifiers": [
-            modifier("age", 0.6, 0.02),
-            modifier("urban", 0.1, 0.6, level="cluster"),
-            modifier("female", 0.02, None),
-            modifier("region", 0.005, 1.0),
-        ],
-        "models": [
-            {
-                "name": name,
-                "role": "member",
-                "weight": weight,
-                "kept": weight > 0,
-                "seconds": 1.5,
-                "mean_effect": mean,
-                "sd_effect": 1.2,
-                "failure": None,
-            }
-            for name, weight, mean in zip(names, [0.5, 0.5, 0.0], [-3.0, -3.4, -2.0], strict=True)
-        ],
-        "reported_model": {"name": "CBA", "text": "CBA averages the models that agree."},
-        "agreement": {"models": names, "kendall": kendall, "mean": 0.467},
-        "variance_components": [
-            {"model": "LMM", "between_cluster": 8.0, "residual": 240.0, "icc": 0.032}
-        ],
-        "interval": {"method": "a reference posterior", "level": 0.95},
-        "effects": {
-            "mean": -3.2,
-            "sd": 1.4,
-            "mean_interval_width": 9.0,
-            "share_interval_excludes_zero": 0.3,
-            "quantiles": {
-                "0.05": -5.5,
-                "0.1": -5.0,
-                "0.25": -4.2,
-                "0.5": -3.2,
-                "0.75": -2.2,
-                "0.9": -1.4,
-                "0.95": -0.9,
-            },
-        },
-    }
+    run: dict[str, Any] = json.loads(RUN.read_text("utf-8"))
     return {**run, **changes}
 
 
@@ -156,6 +64,13 @@ def example_input(run: dict[str, Any] | None = None, **names: str) -> ReportInpu
         check_table=pd.DataFrame({"item": ["persons", "clusters"], "value": ["600", "30"]}),
         balance=pd.DataFrame({"covariate": list(frame.columns), "difference": [0.1, -0.2, 0, 0.3]}),
     )
+
+
+def words_of(run: dict[str, Any]) -> str:
+    """The page without its images, which take most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+        return render_html(example_input(run))
 
 
 class Outline(HTMLParser):
@@ -253,7 +168,15 @@ def test_strings_of_the_data_stay_strings() -> None:
     run["modifiers"][0]["covariate"] = HOSTILE
     run["modifiers"][3]["covariate"] = "a\nb\x00\x07"
     run["models"][0]["failure"] = HOSTILE
-    run["command"] = HOSTILE
+    run["rerun"] = HOSTILE
+    for row in run["held_out"]["classification"]:
+        row["covariate"] = HOSTILE
+    subgroups = run["held_out"]["subgroups"]
+    subgroups["subgroups"][0]["rule"] = f"{HOSTILE} > 3"
+    subgroups["covariates"][0]["covariate"] = HOSTILE
+    subgroups["credibility"][0]["basis"] = HOSTILE
+    run["reported_model"]["explanation"]["text"] = HOSTILE
+    run["reported_model"]["explanation"]["members"][0]["member"] = HOSTILE
     data = example_input(run, age=HOSTILE, region="a\nb\x00\x07")
     data.frame["female"] = np.where(data.frame["female"] == 1, HOSTILE, "{{ 7 * 7 }}")
     page = render_html(data)
@@ -283,7 +206,7 @@ def test_figures_are_valid_xml_whatever_the_names_hold() -> None:
 
 
 def test_synthetic_data_are_named_so_on_the_first_screen(page: str) -> None:
-    synthetic = render_html(example_input(example_run(synthetic="Made up.")))
+    synthetic = words_of(example_run(synthetic="Made up."))
     assert synthetic.index("Synthetic data.") < synthetic.index("<main>")
     assert "The data are synthetic" in synthetic
     assert "Synthetic" not in page
@@ -291,7 +214,7 @@ def test_synthetic_data_are_named_so_on_the_first_screen(page: str) -> None:
 
 def test_a_failed_check_is_named_before_the_answers() -> None:
     check = {"passed": False, "warnings": [], "failures": ["'x' copies the outcome."], "notes": []}
-    page = render_html(example_input(example_run(check=check)))
+    page = words_of(example_run(check=check))
     assert page.index("The design check failed") < page.index("<main>")
 
 
@@ -306,7 +229,7 @@ def test_a_failed_check_is_named_before_the_answers() -> None:
 def test_first_screen_answers_by_the_primary_test(p_value: float, headline: str, whom: str) -> None:
     run = example_run()
     run["heterogeneity_test"]["p_value"] = p_value
-    page = render_html(example_input(run))
+    page = words_of(run)
     assert headline in page
     assert whom in page
 
@@ -316,18 +239,18 @@ def test_without_a_covariate_that_passes_its_test_the_report_names_nobody() -> N
     run["heterogeneity_test"]["p_value"] = 0.4
     for found in run["modifiers"]:
         found["p_adjusted"] = 0.5
-    page = render_html(example_input(run))
+    page = words_of(run)
     assert "This trial cannot say" in page
     assert "take this as a lead for other trials" in page
     run["heterogeneity_test"]["p_value"] = 0.01
-    assert "No single covariate explains it" in render_html(example_input(run))
+    assert "No single covariate explains it" in words_of(run)
 
 
 def test_individually_randomized_trial_has_no_cluster_section() -> None:
     run = example_run(variance_components=[])
     run["design"] |= {"type": "individual", "clusters": None, "cluster_covariates": []}
     run["average_effect"] |= {"cluster": None, "difference": None}
-    page = render_html(example_input(run))
+    page = words_of(run)
     assert "600 analysed persons were randomized" in page
     assert "Differences between clusters" not in page
     assert "Cluster-average" not in page
@@ -339,7 +262,7 @@ def test_limits_speak_about_this_trial(page: str) -> None:
     assert "cover on average over persons" in page
     run = example_run()
     run["design"] |= {"clusters": 200, "n_missing_outcome": 0, "cluster_covariates": []}
-    other = render_html(example_input(run))
+    other = words_of(run)
     assert "clusters are few" not in other
     assert "have no outcome" not in other
 
