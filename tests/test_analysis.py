@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 
 from tauhat import nuisance
-from tauhat.analysis import Analysis, Source, analyze
+from tauhat.analysis import Analysis, Source, analyze, workflow
 from tauhat.analysis import models as analysis_models
+from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects, held_out_record
 from tauhat.analysis.models import fit_models, model_names
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
+from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.inference import test_heterogeneity as heterogeneity_test
 from tauhat.numerics.kendall import kendall_tau
 from tauhat.registry import estimator
 from tauhat.trial import Trial
@@ -64,6 +67,12 @@ def analysis() -> Analysis:
         random_state=1,
         n_permutations=199,
     )
+
+
+@pytest.fixture(autouse=True)
+def no_held_out_effects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the shared analysis has its held-out effects, which cost most of a small run."""
+    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
 
 
 def test_effects_have_one_row_a_person_with_an_outcome(analysis: Analysis) -> None:
@@ -290,6 +299,7 @@ def test_progress_names_every_step() -> None:
         "fitting the models",
         "making intervals",
         "describing what the effects depend on",
+        "describing groups by held-out effects",
     ]
     intervals = [state[1:] for state in seen if state[0] == "making intervals"]
     assert intervals == [(0, 1), (1, 1)]
@@ -313,3 +323,108 @@ def test_id_column_that_bears_the_name_of_a_result() -> None:
     df = table(clusters=12, size=8).rename(columns={"person": "effect"})
     found = analyze(trial_of(df, id="effect"), models=["LMM"], random_state=1, n_permutations=99)
     assert found.effects.columns.tolist() == ["row", "effect", "lower", "upper", "id: effect"]
+
+
+def test_held_out_effects_recover_the_truth(analysis: Analysis) -> None:
+    found = analysis.to_json()["held_out"]
+    assert found["given"]
+    assert (found["n_splits"], found["n_folds"]) == (5, 5)
+    # Quarters of a normal age: the effect is 2 + .2 * 10 * (+-1.27) in the outer ones.
+    for group, truth in zip(found["groups"], (-0.54, 1.35, 2.65, 4.54), strict=True):
+        assert abs(group["estimate"] - truth) < 3 * group["se"] < 3
+    assert found["difference"]["lower"] > 2
+    assert found["calibration"]["slope"]["lower"] < 1 < found["calibration"]["slope"]["upper"]
+    assert found["classification"][0]["covariate"] == "age"
+    first, last = found["subgroups"]["subgroups"]
+    assert first["rule"].startswith("age > ")
+    assert last["rule"].startswith("age <= ")
+    assert first["control_units"] == first["treated_units"] == 12
+    assert found["ranking"][0]["autoc"]["lower"] > 0
+    gains = {p["better"]: p["comparisons"] for p in found["policy"]}
+    assert list(gains) == ["higher", "lower"]
+    everyone = {k: rows[2]["estimate"] for k, rows in gains.items()}
+    assert everyone["higher"] == pytest.approx(-everyone["lower"])
+    average = analysis.average_effects.individual
+    assert abs(everyone["higher"] - average.estimate) < average.se
+    page = analysis.to_html()
+    assert "Subgroups that the data suggest" in page
+    assert "predicted effect do differ" in analysis.text
+
+
+def small_held_out(df: pd.DataFrame, **settings: Any) -> HeldOutEffects | str:
+    trial = trial_of(df)
+    test = heterogeneity_test(trial, n_permutations=99, random_state=1)
+    options = {"level": 0.95, "seed": 3, **settings}
+    return held_out_effects(trial, validate_trial(*trial), test, **options)
+
+
+def test_held_out_effects_do_not_hang_on_jobs_or_the_order_of_rows() -> None:
+    df = table(clusters=12, size=12)
+    first = held_out_record(small_held_out(df))
+    assert first["given"]
+    shuffled = df.sample(frac=1, random_state=1)
+    assert held_out_record(small_held_out(shuffled, n_jobs=2)) == first
+    assert held_out_record(small_held_out(df, seed=4)) != first
+
+
+def test_the_better_direction_can_be_said() -> None:
+    found = small_held_out(table(clusters=12, size=12), higher_is_better=False)
+    assert isinstance(found, HeldOutEffects)
+    assert list(found.ranking) == list(found.policy) == ["lower"]
+    assert not found.ranking["lower"].higher_is_better
+
+
+def test_with_few_clusters_nothing_is_held_out() -> None:
+    found = small_held_out(table(clusters=10, size=40))
+    assert isinstance(found, str)
+    assert "The smaller arm has 5 clusters" in found
+    assert held_out_record(found) == {"given": False, "reason": found}
+
+
+def test_a_rare_level_is_not_counted_out() -> None:
+    df = table(clusters=12, size=12)
+    df["rare"] = np.where(df.index.isin([3, 50, 99]), "yes", "no")
+    rows = {r["source"]: r for r in held_out_record(small_held_out(df))["classification"]}
+    assert rows["rare"]["fewer_than_five"]
+    assert rows["rare"]["largest"] is None
+    assert list(rows)[-1] == "rare"
+    assert not rows["sex"]["fewer_than_five"]
+    assert 0 < rows["sex"]["largest"] < 1
+
+
+def test_a_description_that_fails_leaves_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **settings: Any) -> None:
+        raise FloatingPointError("no split <works>")
+
+    monkeypatch.setattr("tauhat.analysis.held_out.cross_fit", fail)
+    with pytest.warns(TauhatWarning, match="no split <works>"):
+        found = small_held_out(table(clusters=12, size=12))
+    assert found == "This could not be estimated: FloatingPointError: no split <works>"
+
+
+def test_quick_models_leave_the_held_out_effects_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "model_names", lambda *args: ("LMM",))
+    trial = trial_of(table(clusters=12, size=8))
+    found = analyze(trial, models="quick", random_state=1, n_permutations=99)
+    assert found.held_out == QUICK
+    assert "Quick models were asked for" in found.to_html()
+    call = "tauhat.analyze(trial, models='quick', level=0.95, random_state=1, n_permutations=99)"
+    assert found.rerun == call
+
+
+def test_an_ensemble_that_explains_itself_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def robust(name: str, **settings: Any) -> CateEstimator:
+        members = [(own, estimator(own)) for own in ("LMM", "T-Linear")]
+        return RobustEnsemble(members, **settings)
+
+    monkeypatch.setattr(analysis_models, "estimator", robust)
+    trial = trial_of(table(clusters=12, size=12))
+    found = analyze(trial, models=["Robust"], random_state=1, n_permutations=99)
+    told = found.to_json()["reported_model"]["explanation"]
+    assert "was given in equal shares" in told["text"]
+    rows = {row["member"]: row for row in told["members"]}
+    assert sum(row["weight"] for row in rows.values()) == pytest.approx(1)
+    for row in rows.values():
+        assert row["weight"] == pytest.approx(row["given"] + row["earned"])
+        assert row["given"] == pytest.approx(0.25)
+    assert "Where the weights come from" in found.to_html()

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tauhat.analysis import workflow
 from tauhat.cli import main
 from tauhat.cli.settings import read_config
 from tauhat.errors import TrialError
@@ -80,8 +81,9 @@ def trial_csv(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No drawing: tests/test_report.py looks at the figures."""
+    """No drawing and no held-out effects: others test them, and they take most of a small run."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
 
 
 def effects_of(out: Path) -> pd.DataFrame:
