@@ -185,7 +185,7 @@ def test_every_figure_is_seen_and_nothing_is_cut_off(
 ) -> None:
     browser.open(report, width)
     images = browser.evaluate(IMAGES)
-    assert len(images) >= 7
+    assert len(images) >= 12
     for image in images:
         assert image["natural"] > 0, image["alt"]
         assert image["width"] >= min(300, width - 40), image
@@ -232,6 +232,32 @@ def test_first_screen_of_a_desktop_holds_the_three_answers(browser: Browser, rep
     )
     assert len(bottoms) == 3
     assert max(bottoms) < 900
+
+
+CHECKLIST = "document.querySelector('#checklist table').getBoundingClientRect().height"
+
+
+def test_checklist_opens_at_a_click_and_is_printed(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    assert browser.evaluate("document.querySelector('#checklist details').open") is False
+    assert browser.evaluate("document.querySelector('#checklist').offsetHeight") < 120
+    browser.evaluate("document.querySelector('#checklist summary').click()")
+    assert browser.evaluate("document.querySelector('#checklist').offsetHeight") > 300
+    assert browser.evaluate(CHECKLIST) > 300
+    browser.open(report, 1280)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert browser.evaluate("document.querySelector('#checklist').offsetHeight") > 300
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_names_in_rules_of_subgroups_stay_text(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    rules = browser.evaluate("[...document.querySelectorAll('#subgroups table')][0].innerText")
+    assert "largest effect" in rules
+    assert browser.evaluate("document.querySelectorAll('#subgroups b, #groups b').length") == 0
+    assert HOSTILE in browser.evaluate("document.querySelector('#groups').innerText")
 
 
 def test_prints_on_a4_with_every_figure(browser: Browser, report: Path) -> None:

@@ -61,8 +61,9 @@ def subgroup_forest_plot(
     """
     data = subgroups[["subgroup", "rule", *_MARKS]].copy()
     if average is not None:
-        everyone = ["everyone", "", average.estimate, average.lower, average.upper]
-        data.loc[len(data)] = everyone
+        everyone = {"subgroup": "everyone", "rule": ""}
+        numbers = {name: getattr(average, name) for name in _MARKS}
+        data = pd.concat([data, pd.DataFrame([{**everyone, **numbers}])], ignore_index=True)
     labels = [_lines(str(row.subgroup), str(row.rule)) for row in data.itertuples()]
     figure, axes = new_axes(0.75 + 0.5 * len(data))
     if average is not None:
