@@ -379,6 +379,15 @@ def test_with_few_clusters_nothing_is_held_out() -> None:
     assert isinstance(found, str)
     assert "The smaller arm has 5 clusters" in found
     assert held_out_record(found) == {"given": False, "reason": found}
+    assert "has 48 analysed persons" in str(small_held_out(table(clusters=24, size=2).fillna(9)))
+
+
+def test_many_covariates_take_the_quicker_model() -> None:
+    df = table(clusters=12, size=12)
+    noise = pd.DataFrame(np.random.default_rng(1).normal(size=(len(df), 16)), index=df.index)
+    found = small_held_out(df.join(noise.add_prefix("x")))
+    assert isinstance(found, HeldOutEffects)
+    assert found.fit.estimator == "LMM"
 
 
 def test_a_rare_level_is_not_counted_out() -> None:

@@ -30,8 +30,12 @@ from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.trial import Trial
 
 N_SPLITS = 5
+# Beyond this many encoded covariates the additive mixed model takes seconds a fit.
+MOST_COLUMNS = 15
 FEWEST_CLUSTERS_AN_ARM = 6
 FEWEST_PERSONS_AN_ARM = 50
+# Groups of a fifth of the persons hold more than five, whatever the splits.
+FEWEST_PERSONS = 60
 QUICK = (
     "Quick models were asked for, so groups, subgroups and calibration were not estimated. "
     "Run the default models to have them."
@@ -104,6 +108,11 @@ with fewer than 6 clusters in an arm that cannot be done.
                 f"judged on the others; with fewer than {FEWEST_CLUSTERS_AN_ARM} clusters in an "
                 "arm that cannot be done."
             )
+        if data.n < FEWEST_PERSONS:
+            return (
+                f"The trial has {data.n} analysed persons, too few for groups of them to be "
+                f"described; {FEWEST_PERSONS} are needed."
+            )
     elif persons.min() < FEWEST_PERSONS_AN_ARM:
         return (
             f"The smaller arm has {persons.min()} persons. Groups that some persons suggest are "
@@ -123,7 +132,10 @@ def held_out_effects(
     n_jobs: int = 1,
     higher_is_better: bool | None = None,
 ) -> HeldOutEffects | str:
-    """Describe the trial by one cross-fit of the additive mixed model.
+    """Describe the trial by one cross-fit of a quick model.
+
+    The model is the additive mixed model, or the linear one when the covariates
+    make more than 15 columns.
 
     Parameters
     ----------
@@ -166,7 +178,8 @@ def held_out_effects(
     if higher_is_better is not None:
         directions = {k: v for k, v in directions.items() if v is higher_is_better}
     try:
-        fit = cross_fit(trial, n_splits=N_SPLITS, random_state=seed, n_jobs=n_jobs)
+        model = "GAMM" if data.X.shape[1] <= MOST_COLUMNS else "LMM"
+        fit = cross_fit(trial, model, n_splits=N_SPLITS, random_state=seed, n_jobs=n_jobs)
         return HeldOutEffects(
             fit=fit,
             groups=sorted_group_effects(fit, level=level),

@@ -98,7 +98,7 @@ def analyze(
     Checks the design, estimates the average effects, tests whether effects
     differ, fits the models, and makes intervals. Unless ``models`` is "quick" or
     there are too few units, it then describes groups, subgroups and calibration
-    by the held-out effects of an additive mixed model. A design check that fails
+    by the held-out effects of a quick mixed model. A design check that fails
     does not stop the analysis: look at ``analysis.check.passed``; the report says so.
 
     Parameters
