@@ -342,6 +342,8 @@ def test_held_out_effects_recover_the_truth(analysis: Analysis) -> None:
     assert found["ranking"][0]["autoc"]["lower"] > 0
     gains = {p["better"]: p["comparisons"] for p in found["policy"]}
     assert list(gains) == ["higher", "lower"]
+    assert isinstance(analysis.held_out, HeldOutEffects)
+    assert analysis.held_out.table.estimate[3] == found["groups"][3]["estimate"]
     everyone = {k: rows[2]["estimate"] for k, rows in gains.items()}
     assert everyone["higher"] == pytest.approx(-everyone["lower"])
     average = analysis.average_effects.individual

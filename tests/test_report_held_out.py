@@ -107,9 +107,14 @@ def test_a_share_of_fewer_than_five_persons_is_not_shown() -> None:
     )
     hidden["fewer_than_five"] = True
     run["held_out"]["subgroups"]["subgroups"][0]["persons"] = 4
+    run["held_out"]["subgroups"]["subgroups"][0]["control_units"] = 3
     page = page_of(run)
     assert rows_of(section(page, "groups"), "Who is in")[1] == ["female", *["–"] * 5]
-    assert rows_of(section(page, "subgroups"), "Subgroups")[0][2] == "<5"
+    assert rows_of(section(page, "subgroups"), "Subgroups")[0][2:4] == ["<5", "3"]
+    run["design"] |= {"type": "individual", "clusters": None, "cluster_covariates": []}
+    run["average_effect"] |= {"cluster": None, "difference": None}
+    alone = section(page_of(run), "subgroups")
+    assert rows_of(alone, "Subgroups")[0][2:4] == ["<5", "<5"]
 
 
 def test_subgroups_show_rule_size_clusters_effect_and_credibility(page: str) -> None:

@@ -73,6 +73,11 @@ class HeldOutEffects:
     subgroups: Subgroups
 
     @property
+    def table(self) -> pd.DataFrame:
+        """Effects of the quarters, one row each, and their difference."""
+        return self.groups.table
+
+    @property
     def text(self) -> str:
         """The results in sentences."""
         parts = (self.groups, self.classification, self.calibration, self.subgroups)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.report import plots
+from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.numbers import Scale, decimals_for, format_count, format_fixed, format_percent
 from tauhat.report.parts import average_interval, axis_label, cell
 from tauhat.report.text import Run, covers_zero, held_out_units, join_words, scale_of
@@ -168,7 +169,7 @@ def subgroup_section(data: ReportInput) -> Section:
     drawn = plots.subgroup_forest_plot(
         pd.DataFrame(rows), average=average_interval(data), axis_label=axis_label(data)
     )
-    units = "clusters" if run["design"]["type"] == "cluster" else "persons"
+    units = held_out_units(run)
     average = run["average_effect"]["individual"]
     return Section(
         anchor,
@@ -199,7 +200,7 @@ def subgroup_section(data: ReportInput) -> Section:
                     "Subgroup", "Rule", "Persons", f"Control {units}", f"Treated {units}",
                     "Effect", f"{level} CI", "Overlap",
                 ],
-                [_subgroup_row(r, scale) for r in rows],
+                [_subgroup_row(r, scale, units) for r in rows],
                 numeric_from=2,
             ),
             credibility,
@@ -224,13 +225,15 @@ def _subgroup_finding(run: Run, scale: Scale) -> str:
     return f"Their effects differ by {_estimate_words(difference, scale)}: {verdict}."
 
 
-def _subgroup_row(row: Mapping[str, Any], scale: Scale) -> list[str]:
+def _subgroup_row(row: Mapping[str, Any], scale: Scale, units: str) -> list[str]:
+    # Few clusters are no few persons.
+    smallest = 0 if units == "clusters" else SMALLEST_GROUP
     return [
         cell(row["subgroup"]),
         cell(row["rule"], longest=LONGEST_RULE),
         format_count(row["persons"]),
-        format_count(row["control_units"], smallest=0),
-        format_count(row["treated_units"], smallest=0),
+        format_count(row["control_units"], smallest),
+        format_count(row["treated_units"], smallest),
         *_effect_cells(row, scale),
         format_percent(row["agreement"]),
     ]
