@@ -8,8 +8,8 @@ import pytest
 
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import cross_fit, mid_ranks
-from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.outcome.linear_mixed import LinearMixedModel
+from tauhat.registry import estimator
 from tauhat.trial import Trial
 
 
@@ -42,7 +42,7 @@ def test_predictions_of_a_fold_are_those_of_a_fit_without_it():
     fit = fast(make_trial(), n_folds=3)
     data = fit.data
     out = fit.folds[1] == 2
-    model = LinearMixedEffect().fit_data(data.take(~out))
+    model = estimator("LMM").fit_data(data.take(~out))
     np.testing.assert_allclose(fit.effects[1, out], model.predict_effect(data.X[out]), rtol=1e-10)
     np.testing.assert_allclose(fit.surfaces[1, 2], model.predict_effect(data.X), rtol=1e-10)
     part = data.take(~out)

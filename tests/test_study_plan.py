@@ -26,8 +26,14 @@ def test_the_shipped_plans_are_those_of_both_papers() -> None:
         "cluster-trials-quick",
         "robust-ensembles",
         "robust-ensembles-quick",
+        "robust-flagship",
     ]
+    flagship = load_plan("robust-flagship")
     plan = load_plan("robust-ensembles")
+    # The same situations on other draws, and one estimator more.
+    assert [row.key for row in flagship.rows] == [row.key for row in plan.rows]
+    assert flagship.seed != plan.seed
+    assert [*plan.names, "Robust"] == list(flagship.names)
     assert (len(plan.rows), len(plan.names), plan.replicates, plan.test_size) == (16, 11, 50, 5000)
     assert plan.singles == plan.names[:9]
     assert "not published" in plan.note
