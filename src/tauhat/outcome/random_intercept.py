@@ -79,9 +79,7 @@ class RandomInterceptModel(StandardizedModel):
         self.level_ = random.level(in_sample, between, residual)
         effects = random.predict(out - random.level(out, between, residual), between, residual)
         self._components = (between, residual)
-        self.cluster_labels_ = (
-            np.zeros(0, np.int64) if clusters is None else np.unique(clusters)
-        )
+        self.cluster_labels_ = np.zeros(0, np.int64) if clusters is None else np.unique(clusters)
         self.cluster_effects_ = (
             self.scale_ * effects if groups is not None else np.zeros(len(self.cluster_labels_))
         )
