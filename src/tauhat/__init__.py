@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from tauhat.power import power_by_simulation, power_hte
     from tauhat.registry import estimator, estimator_names
+    from tauhat.saving import load, save
     from tauhat.trial import Trial
 
 __version__ = "0.1.0"
@@ -55,10 +56,12 @@ _HOMES = {
     "estimator_names": "tauhat.registry",
     "find_subgroups": "tauhat.inference",
     "group_effect": "tauhat.inference",
+    "load": "tauhat.saving",
     "policy_value": "tauhat.inference",
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
     "rate": "tauhat.inference",
+    "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
@@ -88,11 +91,13 @@ __all__ = [
     "find_subgroups",
     "group_effect",
     "learners",
+    "load",
     "outcome",
     "policy_value",
     "power_by_simulation",
     "power_hte",
     "rate",
+    "save",
     "simulate",
     "sorted_group_effects",
     "test_heterogeneity",

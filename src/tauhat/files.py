@@ -50,7 +50,7 @@ def check_writable(folder: Path) -> None:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
     """Write files into a folder so that each appears whole, the last one last.
 
     All contents are first written and flushed beside their targets; only then
@@ -62,7 +62,7 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
     folder
         Made when missing.
     contents
-        Text by file name.
+        Text or bytes by file name.
 
     Returns
     -------
@@ -110,9 +110,9 @@ def _make_folders(folder: Path, made: list[Path]) -> None:
         made.append(path)
 
 
-def _write_flushed(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+def _write_flushed(path: Path, content: str | bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
 

@@ -43,6 +43,23 @@ class TreeDraws:
         values: FloatArray = self._engine().predict(data).T
         return values
 
+    def to_json(self) -> str:
+        """Return the forests in the engine's own JSON, from which `from_json` makes equal ones."""
+        text: str = self._engine().dump_json_string()
+        return text
+
+    @classmethod
+    def from_json(cls, text: str, n_trees: int, *, leaf_constant: bool) -> TreeDraws:
+        """Draws of a text that `to_json` wrote."""
+        container = ForestContainer(n_trees, 1, leaf_constant, False)
+        container.load_from_json_string(text)
+        return cls(container, n_trees, leaf_constant=leaf_constant)
+
+    @property
+    def settings(self) -> tuple[int, bool]:
+        """Number of trees of a draw, and whether leaves are plain constants."""
+        return self._n_trees, self._leaf_constant
+
     def _engine(self) -> ForestContainer:
         if self._container is None:
             self._container = ForestContainer(self._n_trees, 1, self._leaf_constant, False)
