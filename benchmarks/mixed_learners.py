@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,34 @@ def one_fit(name: str, design: str, draw: int, seed: int) -> dict[str, Any]:
         "warned": any("effect" in str(w.message) for w in caught),
         "seconds": seconds,
     }
+
+
+def one_saved(name: str, folder: str, seed: int) -> list[dict[str, Any]]:
+    """Score one estimator on saved trials: pairs of ``*_train.csv`` and ``*_test.csv``."""
+    rows = []
+    for path in sorted(Path(folder).glob("c*_train.csv")):
+        train = pd.read_csv(path)
+        test = pd.read_csv(str(path).replace("_train", "_test"))
+        columns = [c for c in train.columns if c not in ("cluster", "z", "y")]
+        start = time.process_time()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted = estimator(name, random_state=seed).fit(
+                train[columns], train.y, treatment=train.z, clusters=train.cluster
+            )
+        effect = fitted.effect(test[columns])
+        null = float(test.tau.std()) < 1e-9
+        error = rmse(effect, test.tau) if null else srmse(effect, test.tau)
+        rows.append(
+            {
+                "learner": name,
+                "trial": path.name[:2],
+                "error": error,
+                "ate": float(effect.mean() - test.tau.mean()),
+                "seconds": time.process_time() - start,
+            }
+        )
+    return rows
 
 
 def mean_se(values: pd.Series) -> str:
@@ -117,7 +146,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--csv")
     parser.add_argument("--persons", type=int, nargs="+", help="time fits of these sizes instead")
+    parser.add_argument("--saved", help="folder of saved trials to score instead, one draw each")
     options = parser.parse_args()
+    if options.saved:
+        tasks = [(name, options.saved, options.seed) for name in options.learners.split(",")]
+        found = run_tasks(one_saved, tasks, n_jobs=options.jobs)
+        table = pd.DataFrame([row for rows in found for row in rows])
+        wide = table.pivot(index="learner", columns="trial", values="error")
+        wide["mean c2-c6"] = wide.drop(columns="c1").mean(axis=1)
+        print(f"sRMSE (c1: RMSE) on saved trials\n{wide.round(3).to_string()}")
+        return
     if options.persons:
         table = growth(options.learners.split(","), options.persons, options.seed)
         print(f"CPU seconds by number of persons\n{table.to_string()}")
