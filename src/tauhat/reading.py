@@ -160,8 +160,12 @@ def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
             _refuse_size(path, metadata.num_columns, n_bytes, max_bytes)
             check_column_names(file.schema_arrow.names)
             table: pd.DataFrame = file.read().to_pandas()
-    except ArrowException as error:
-        raise TrialError(f"{path} is not a Parquet table: {error}") from error
+    except (TrialError, OSError):
+        raise
+    except Exception as error:
+        # What a damaged file says of its types fails anywhere between Arrow and pandas.
+        reason = str(error) if isinstance(error, ArrowException) else repr(error)
+        raise TrialError(f"{path} is not a Parquet table: {reason}") from error
     return table.set_axis([str(column) for column in table.columns], axis=1)
 
 

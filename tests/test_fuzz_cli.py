@@ -1,0 +1,114 @@
+"""Spoilt input files through the command: exit code 0, 2 or 3, and never a traceback."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tauhat.cli import main
+
+RNG = np.random.default_rng(3)
+CLINIC = np.repeat(np.arange(8), 5)
+TABLE = pd.DataFrame(
+    {
+        "id": [f"p{k}" for k in range(40)],
+        "clinic": [f"c{k}" for k in CLINIC],
+        "arm": np.where(CLINIC % 2, "new", "old"),
+        "age": RNG.normal(60, 10, 40).round(1),
+        "site": RNG.choice(["north", "south", "east"], 40),
+        "visit": pd.date_range("2024-01-01", periods=40).astype(str),
+        "sbp": RNG.normal(140, 10, 40).round(1),
+    }
+)
+CONFIG = """file = "trial.csv"
+outcome = "sbp"
+treatment = "arm"
+control = "old"
+cluster = "clinic"
+covariates = ["age", "site"]
+propensity = 0.5
+cluster_size = false
+"""
+WORDS = (
+    "|,|,,|[]|{}|-|arm|sbp|nan|NA|inf|-1e400|1e308|=1+1|0x1F|é|true|2024-13-45|1,5|  |#|;|\\|"
+    "\n|\r|\t|\"|'|\0|\ufeff|\x1b[31m|99999999999999999999999999"
+)
+TOKENS = [*(word.encode() for word in WORDS.split("|")), b"\xff\xfe", b"9" * 400]
+ROLES = ["--outcome", "sbp", "--treatment", "arm", "--control", "old", "--cluster", "clinic"]
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """A few random cuts, insertions, repetitions and replacements."""
+    spoilt = bytearray(data)
+    for _ in range(int(rng.integers(1, 5))):
+        at = int(rng.integers(len(spoilt) + 1))
+        token = TOKENS[int(rng.integers(len(TOKENS)))]
+        end = at + int(rng.integers(0, 30))
+        kind = int(rng.integers(6))
+        if kind == 0:
+            spoilt[at:at] = token
+        elif kind == 1:
+            spoilt[at:end] = token
+        elif kind == 2:
+            spoilt[at:at] = spoilt[at:end] * int(rng.integers(1, 4))
+        elif kind == 3:
+            del spoilt[at : at + int(rng.integers(1, len(spoilt) + 2))]
+        elif kind == 4 and at < len(spoilt):
+            spoilt[at] ^= 1 << int(rng.integers(8))
+        else:
+            lines = bytes(spoilt).split(b"\n")
+            order = rng.permutation(len(lines)) if rng.random() < 0.3 else np.arange(len(lines))
+            cells = lines[int(order[0])].split(b",")
+            cells[int(rng.integers(len(cells)))] = token
+            lines[int(order[0])] = b",".join(cells)
+            spoilt = bytearray(b"\n".join(lines[int(k)] for k in order))
+    return bytes(spoilt)
+
+
+def originals() -> dict[str, bytes]:
+    parquet = io.BytesIO()
+    TABLE.assign(visit=pd.to_datetime(TABLE["visit"])).to_parquet(parquet)
+    csv = TABLE.to_csv(index=False).encode()
+    return {"trial.csv": csv, "trial.parquet": parquet.getvalue(), "trial.toml": CONFIG.encode()}
+
+
+def fuzz(folder: Path, n_files: int, seed: int, capsys: pytest.CaptureFixture[str]) -> set[int]:
+    """Run `tauhat check` on mutated files; the exit codes that came."""
+    rng = np.random.default_rng(seed)
+    files = originals()
+    codes = set()
+    for number in range(n_files):
+        kind = ("trial.csv", "trial.parquet", "trial.toml")[int(rng.choice(3, p=[0.6, 0.15, 0.25]))]
+        for name in ("trial.csv", kind):
+            (folder / name).write_bytes(files[name])
+        data = mutated(files[kind], rng)
+        (folder / kind).write_bytes(data)
+        if kind == "trial.toml":
+            words = ["check", str(folder / "trial.csv"), "--config", str(folder / kind)]
+        else:
+            words = ["check", str(folder / kind), *ROLES]
+            if rng.random() < 0.5:
+                words += ["--covariates", "age,site"]
+        code = main(words)
+        said = capsys.readouterr()
+        assert code in (0, 2, 3), (number, kind, data, said.err)
+        assert "Traceback" not in said.err
+        if code == 2:
+            assert said.err.startswith("tauhat: error: ")
+            assert len(said.err.splitlines()) == 1
+            assert said.err.strip().isprintable()
+        codes.add(code)
+    return codes
+
+
+def test_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuzz(tmp_path, 150, 1, capsys) >= {0, 2}
+
+
+@pytest.mark.slow
+def test_thousands_of_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuzz(tmp_path, 4000, 2, capsys) == {0, 2, 3}
