@@ -103,6 +103,25 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
         )
 
 
+def refuse_collections(column: pd.Series[Any], name: str) -> None:
+    """Raise a `TrialError` for a column whose cells are lists, arrays or other collections.
+
+    Examples
+    --------
+    >>> refuse_collections(pd.Series([[1, 2], None]), "visits")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: column 'visits' holds values of type list; ...
+    """
+    if not pd.api.types.is_object_dtype(column.dtype):
+        return
+    for value in column:
+        if not pd.api.types.is_hashable(value):
+            raise TrialError(
+                f"column {name!r} holds values of type {type(value).__name__}; make one number "
+                "or word of each, or leave the column out"
+            )
+
+
 def missing_values(column: pd.Series[Any]) -> BoolArray:
     """Which values are missing, among them text that is blank.
 

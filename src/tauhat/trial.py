@@ -12,6 +12,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
+from tauhat.columns import refuse_collections
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
 from tauhat.errors import TrialError
@@ -150,6 +151,8 @@ class Trial:
         )
         used = dict.fromkeys([*self.roles.values(), *covariate_names])
         self._table = table[list(used)].copy()
+        for name in used:
+            refuse_collections(self._table[name], name)
 
         arm, self.arm_labels = choose_arms(
             self._table[self.roles["treatment"]], control=control, arms=arms
