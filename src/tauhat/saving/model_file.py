@@ -1,0 +1,130 @@
+"""Write a fitted model to a file, and read it back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
+from tauhat.errors import TrialError
+from tauhat.files import write_files
+from tauhat.provenance import package_versions
+from tauhat.saving.archive import Contents, pack, spoilt, unpack
+from tauhat.saving.decode import Decoder
+from tauhat.saving.encode import Encoder
+from tauhat.saving.rows import RowsLeftOut
+
+
+def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool = True) -> None:
+    """Write a fitted estimator to a file that `load` reads back.
+
+    The file is a zip archive of a JSON manifest, numeric arrays and the texts
+    of the tree engines; no pickle. It appears whole or not at all. The same
+    model gives the same bytes.
+
+    **By default the file holds the rows of the trial** (covariates, outcome,
+    arm, clusters), which `CateEstimator.effect_interval` and
+    `CateEstimator.reference_posterior` need: keep it where the data may be kept.
+    Without them it still holds what the model took from single persons, such as
+    thresholds, knots and the smallest and largest covariates.
+
+    Parameters
+    ----------
+    model
+        A fitted estimator: a learner or an ensemble. Estimators of other
+        libraries, wrapped in `tauhat.ensembles.ExternalEstimator`, cannot be saved.
+    path
+        The file, replaced when it is there.
+    with_data
+        False leaves the rows of the trial out. The loaded model gives effects,
+        and posterior draws if it has them; what needs rows raises a `TrialError`.
+
+    Raises
+    ------
+    TrialError
+        If the model is not fitted, has a part without a safe form on disk (the
+        message names the member), or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tauhat.learners import LinearMixedEffect
+    >>> X, A = np.random.default_rng(1).normal(size=(40, 2)), np.tile([0, 1], 20)
+    >>> model = LinearMixedEffect().fit(X, X[:, 0] * A, treatment=A)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(model, Path(folder) / "model.tauhat")
+    ...     again = load(Path(folder) / "model.tauhat")
+    >>> bool((again.effect(X) == model.effect(X)).all())
+    True
+    """
+    if not isinstance(model, CateEstimator):
+        raise TrialError(
+            f"save takes a fitted estimator of effects, got {type(model).__name__}; "
+            "of an analysis, save one of its models"
+        )
+    if not hasattr(model, "trial_data_"):
+        raise TrialError(f"this {type(model).__name__} is not fitted: fit it before saving it")
+    encoder = Encoder(with_data=with_data)
+    node = encoder.node(model, type(model).__name__)
+    manifest = {"written_by": package_versions(), "with_data": with_data, "model": node}
+    target = Path(path)
+    contents = Contents(manifest, encoder.arrays, encoder.texts)
+    write_files(target.parent, {target.name: pack(contents)})
+
+
+def load(path: str | os.PathLike[str]) -> CateEstimator:
+    """Read a model that `save` wrote.
+
+    Effects are those of the saved model to the last bit on the same versions of
+    the libraries. No code is taken from the file: it can only name estimators
+    and their parts that are in tauhat, and its numbers are read as numbers. The
+    trees are checked before the compiled engines read them; all the same, files
+    of unknown origin are better not opened.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    CateEstimator
+        Fitted.
+
+    Raises
+    ------
+    TrialError
+        If the file is missing, no file of `save`, of another version or damaged.
+
+    Examples
+    --------
+    >>> load("no_such.tauhat")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: cannot read no_such.tauhat: No such file or directory
+    """
+    source = Path(path)
+    contents = unpack(source)
+    try:
+        model: Any = Decoder(contents).value(contents.manifest["model"])
+        _check_works(model)
+    except Exception as error:
+        # A spoilt file can fail anywhere: all of it means the same to the user.
+        raise spoilt(source, f"{type(error).__name__}: {error}") from error
+    return model  # type: ignore[no-any-return]
+
+
+def _check_works(model: Any) -> None:
+    """Raise unless a model is an estimator that gives an effect."""
+    if not isinstance(model, CateEstimator):
+        raise ValueError("it holds no estimator of effects")
+    if not isinstance(model.trial_data_, (TrialData, RowsLeftOut)):
+        raise ValueError("it holds no trial")
+    if not 0 < int(model.n_features_in_) == len(model.trial_data_.feature_names):
+        raise ValueError("its columns do not agree with its trial")
+    effect = model.predict_effect(np.zeros((1, int(model.n_features_in_))))
+    if np.shape(effect) != (1,):
+        raise ValueError("it gives no effect")
