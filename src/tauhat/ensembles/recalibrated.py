@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.stats import norm
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
@@ -18,6 +17,7 @@ from tauhat.data import TrialData
 from tauhat.ensembles.together import held_out_effects
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.slope_prior import SLOPE_SD, probability_real
 from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 
@@ -26,9 +26,6 @@ Method = Literal["linear", "isotonic"]
 # The slash keeps it apart from the regressions of the estimator, which are called estimator/name.
 _MEAN = "/mean"
 
-# Prior of the slope: the estimator's heterogeneity is nothing, or about right.
-NULL_MASS = 0.2
-SLOPE_SD = 0.5
 
 # Pieces of the monotone curve.
 N_PIECES = 10
@@ -300,14 +297,7 @@ def posterior_slope(slope: float, se: float) -> float:
     """
     precision = se**-2 + SLOPE_SD**-2
     given_effect = (slope * se**-2 + SLOPE_SD**-2) / precision
-    spread = float(np.hypot(se, SLOPE_SD))
-    log_odds = (
-        np.log((1 - NULL_MASS) / NULL_MASS)
-        + norm.logpdf(slope, 1, spread)
-        - norm.logpdf(slope, 0, se)
-    )
-    mass = 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))
-    return float(mass * max(given_effect, 0.0))
+    return probability_real(slope, se) * max(given_effect, 0.0)
 
 
 def monotone_columns(values: FloatArray, knots: FloatArray) -> FloatArray:

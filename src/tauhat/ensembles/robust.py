@@ -26,6 +26,7 @@ from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
+from tauhat.numerics.slope_prior import probability_real
 from tauhat.outcome.stacked import StackedModel
 from tauhat.parallel import run_tasks
 
@@ -41,8 +42,6 @@ GIVEN = ("BART", "RF", "Boosting")
 # Names that no member can have, since theirs come before a slash.
 _IMPUTED = "/imputed"
 _N_RESAMPLES = 50
-# Prior mass on no heterogeneity, and standard deviation of the slope around 1 without that.
-_SPIKE, _SLOPE_SD = 0.2, 0.5
 
 
 def imputing_stack() -> StackedModel:
@@ -290,11 +289,4 @@ def _reality(loss: EffectLoss, weights: FloatArray) -> float:
         return 0.0
     slope = float(spread @ target) / size
     left = target - slope * spread
-    variance = float(left @ left) / (len(left) * size)
-
-    def log_density(distance: float, spread_of_it: float) -> float:
-        return float(-(distance**2) / (2 * spread_of_it) - np.log(spread_of_it) / 2)
-
-    real = np.log(1 - _SPIKE) + log_density(slope - 1, variance + _SLOPE_SD**2)
-    none = np.log(_SPIKE) + log_density(slope, variance)
-    return float(1 / (1 + np.exp(np.clip(none - real, -700, 700))))
+    return probability_real(slope, float(np.sqrt(left @ left / (len(left) * size))))
