@@ -11,9 +11,15 @@ from sklearn.base import clone
 
 from tauhat.data import validate_trial
 from tauhat.ensembles import RobustEnsemble
-from tauhat.ensembles.losses import imputed_loss
+from tauhat.ensembles.losses import effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import CrossFit
-from tauhat.ensembles.robust import CLUSTER_MEMBERS, GIVEN, INDIVIDUAL_MEMBERS, imputing_stack
+from tauhat.ensembles.robust import (
+    CLUSTER_GIVEN,
+    CLUSTER_MEMBERS,
+    GIVEN,
+    INDIVIDUAL_MEMBERS,
+    imputing_stack,
+)
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
 from tauhat.learners.catalog import single_estimator
@@ -68,11 +74,11 @@ def test_library_of_the_design() -> None:
     assert "LMM" in CLUSTER_MEMBERS
 
 
-def test_weights_are_half_given_and_half_earned(clustered: RobustEnsemble) -> None:
+def test_weights_are_given_and_earned(clustered: RobustEnsemble) -> None:
     assert sum(clustered.earned_.values()) == pytest.approx(1)
     assert all(weight >= 0 for weight in clustered.earned_.values())
     for name, weight in clustered.weights_.items():
-        assert weight == pytest.approx(0.5 / 3 + 0.5 * clustered.earned_[name])
+        assert weight == pytest.approx(0.4 / 3 + 0.6 * clustered.earned_[name])
     everything = RobustEnsemble(members(), given_share=1, random_state=3)
     X, y, A, clusters = cluster_trial()
     everything.fit(X, y, treatment=A, clusters=clusters)
@@ -86,6 +92,24 @@ def test_effect_is_the_weighted_mean_shrunk_to_its_level(clustered: RobustEnsemb
     expected = mean.mean() + clustered.shrinkage_ * (mean - mean.mean())
     assert clustered.predict_effect(X) == pytest.approx(expected)
     assert clustered.shrinkage_ > 0.95
+
+
+def test_flexible_members_are_given_weight_in_cluster_trials() -> None:
+    X, y, A, clusters = cluster_trial(m=12)
+    robust = RobustEnsemble(random_state=1, given_share=1.0)
+    cheap = ("LMM", "GAMM", "Additive-Boosting")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tauhat.ensembles.robust.CLUSTER_MEMBERS", cheap)
+        robust.fit(X, y, treatment=A, clusters=clusters)
+    assert robust.weights_ == {"Additive-Boosting": 1.0, "GAMM": 0.0, "LMM": 0.0}
+    assert set(CLUSTER_GIVEN) < set(CLUSTER_MEMBERS)
+
+
+def test_tempered_weights_of_a_cluster_trial(clustered: RobustEnsemble) -> None:
+    data = clustered.trial_data_
+    losses = effect_loss("residual", data, clustered.cross_fit_).of_each()
+    expected = np.exp(-losses / 16) / np.exp(-losses / 16).sum()
+    assert list(clustered.earned_.values()) == pytest.approx(expected)
 
 
 def test_a_right_member_earns_more_than_wrong_ones() -> None:
@@ -118,7 +142,7 @@ def test_without_heterogeneity_the_effect_is_nearly_constant() -> None:
         robust.fit(X, y, treatment=A, clusters=clusters)
         shrunk.append(robust.effect(X).std())
         kept.append(np.mean([m.predict_effect(X).std() for m in robust.members_.values()]))
-    assert np.mean(shrunk) < 0.6 * np.mean(kept)
+    assert np.mean(shrunk) < 0.75 * np.mean(kept)
 
 
 def test_order_of_rows_members_and_labels_do_not_matter(clustered: RobustEnsemble) -> None:
@@ -172,7 +196,7 @@ def test_individual_trial_has_given_learners(small_stack: Any) -> None:
         patch.setattr("tauhat.ensembles.robust.INDIVIDUAL_MEMBERS", ("LMM", "GAMM"))
         patch.setattr("tauhat.ensembles.robust.GIVEN", ("RF",))
         robust.fit(X, y, treatment=A)
-        assert robust.weights_["X-Stack-RF"] == 0.5
+        assert robust.weights_["X-Stack-RF"] == 0.4
         assert set(robust.cross_fit_.names) == {"LMM", "GAMM"}
         # Another rule takes those members that have effects out of fold.
         other = robust.reaggregate("Causal-Stacking")
@@ -187,16 +211,16 @@ def test_explanation(clustered: RobustEnsemble) -> None:
     assert (told.table["given"] + told.table["earned"]).to_numpy() == pytest.approx(
         told.table["weight"].to_numpy()
     )
-    assert "50% of the weight was given" in told.text
+    assert "40% of the weight was given" in told.text
     assert "nothing was shrunk" in told.text
-    assert told._repr_html_().startswith("<p>50% of the weight")
+    assert told._repr_html_().startswith("<p>40% of the weight")
 
 
 def test_scikit_learn_and_pickle(clustered: RobustEnsemble) -> None:
     again = pickle.loads(pickle.dumps(clustered))
     X = clustered.trial_data_.X
     assert (again.effect(X) == clustered.effect(X)).all()
-    assert clone(clustered).get_params()["given_share"] == 0.5
+    assert clone(clustered).get_params()["given_share"] == 0.4
     assert isinstance(estimator("Robust", random_state=1), RobustEnsemble)
 
 

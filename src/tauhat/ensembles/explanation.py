@@ -105,19 +105,20 @@ def explain_weights(
     first = [f"{name} {share:.0%}" for name, share in table["weight"].head(_NAMED).items()]
     dropped = [name for name, share in earned.items() if share < 0.01]
     text = [
-        f"{given_share:.0%} of the weight was given in equal shares and {1 - given_share:.0%} was "
+        f"{given_share:.0%} of the weight was given beforehand and {1 - given_share:.0%} was "
         f"earned by predicting persons that a member had not seen. Most weight: {', '.join(first)}."
     ]
     if dropped:
         text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
     if shrinkage > 0.95:
         text.append(
-            "Held-out persons confirm that the effect varies as estimated: nothing was shrunk."
+            "The outcomes speak clearly for an effect that differs between persons: nothing was "
+            "shrunk."
         )
     else:
         text.append(
-            f"Held-out persons give the estimated variation a probability of {shrinkage:.2f} of "
-            "being real, and it was multiplied by that."
+            f"That the effect differs between persons at all has a posterior probability of "
+            f"{shrinkage:.2f}, and the estimated variation was multiplied by that."
         )
     text.append(
         f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "

@@ -1,4 +1,4 @@
-"""The flagship: half of the weight is given, half is earned on rows not seen."""
+"""The flagship: part of the weight is given, the rest is earned on rows not seen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
@@ -24,24 +25,33 @@ from tauhat.learners.catalog import ensemble_member, outcome_model
 from tauhat.learners.meta import N_FOLDS
 from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.numerics.effect_evidence import log_bayes_factor
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
-from tauhat.numerics.slope_prior import probability_real
+from tauhat.numerics.slope_prior import NULL_MASS
 from tauhat.outcome.stacked import StackedModel
 from tauhat.parallel import run_tasks
 
 #: Members that earn their weights when persons are randomized.
-INDIVIDUAL_MEMBERS = ("LMM", "GAMM", "X-BART", "X-RF", "BCF", "BRM")
+INDIVIDUAL_MEMBERS = ("LMM", "GAMM", "T-Linear", "X-BART", "X-RF", "BCF", "BRM")
 #: Members when clusters are randomized.
-CLUSTER_MEMBERS = ("LMM", "GAMM", "BART-RE", "BCF-RE", "BRM", "Effect-Boosting", "X-GAMM-RF")
+CLUSTER_MEMBERS = (
+    "LMM", "GAMM", "BART-RE", "BCF-RE", "BRM", "Effect-Boosting", "X-GAMM-RF", "Additive-Boosting",
+)  # fmt: skip
 #: Outcome models of the stack that imputes effects when persons are randomized.
 STACK = ("Linear", "RF", "Boosting", "AGLM", "BART", "GAMM")
 #: Second stages of the X-learners on that stack, whose weights are given.
-GIVEN = ("BART", "RF", "Boosting")
+GIVEN = ("BART", "RF", "Boosting", "Stack")
+#: Members that are given weight when clusters are randomized.
+CLUSTER_GIVEN = ("BCF-RE", "BRM", "Additive-Boosting")
 
 # Names that no member can have, since theirs come before a slash.
 _IMPUTED = "/imputed"
 _N_RESAMPLES = 50
+# Members of a cluster trial whose losses differ by less than this many residual variances
+# cannot be told apart.
+_TEMPERATURE = 16.0
 
 
 def imputing_stack() -> StackedModel:
@@ -49,18 +59,26 @@ def imputing_stack() -> StackedModel:
     return StackedModel([(name, outcome_model(name)) for name in STACK], weights="convex")
 
 
+def second_stage(name: str) -> OutcomeModel:
+    """Regression of the imputed effects: an outcome model, or "Stack" for all six together."""
+    if name != "Stack":
+        return outcome_model(name)
+    return StackedModel([(part, outcome_model(part)) for part in STACK], weights="nnls")
+
+
 class RobustEnsemble(CrossFittedEnsemble):
     r"""Ensemble that is near the best member where one is right, and safe elsewhere.
 
     .. math::
         \hat\tau(x) = \bar\tau + s\,\{\tilde\tau(x) - \bar\tau\}, \qquad
-        \tilde\tau(x) = \sum_k \Big(\frac{g_k}{2} + \frac{e_k}{2}\Big) \hat\tau_k(x)
+        \tilde\tau(x) = \sum_k \{\gamma g_k + (1 - \gamma) e_k\} \hat\tau_k(x)
 
-    Half of the weight is *given*: equal shares, whatever the data say, so that
-    no fluke of the data can put everything on one wrong member. When persons
-    are randomized the shares go to three X-learners (BART, forest, boosting)
-    whose first stage is a convex stack of six outcome models; when clusters are
-    randomized, to all members. The other half is *earned*: weights
+    A share :math:`\gamma` of the weight is *given*, whatever the data say, so
+    that no fluke of the data can put everything on one wrong member: in equal
+    parts to four X-learners whose first stage is a convex stack of six outcome
+    models when persons are randomized (second stages: BART, forest, boosting,
+    stack), and to BCF-RE, BRM and Additive-Boosting when clusters are. The rest
+    is *earned*. When persons are randomized, by the weights
     :math:`e \ge 0`, :math:`1'e = 1`, with the least out-of-fold loss,
 
     .. math::
@@ -68,15 +86,21 @@ class RobustEnsemble(CrossFittedEnsemble):
         D_i = \begin{cases} Y_i - \hat\mu_0(X_i) & A_i = 1\\
         \hat\mu_1(X_i) - Y_i & A_i = 0\end{cases}
 
-    for persons, where the imputed effect :math:`D` has a quarter of the noise
-    of a doubly robust score, and the whitened residual loss on heterogeneity
-    only for clusters (`tauhat.ensembles.losses.effect_loss`). They are averaged
-    over exponential reweightings of the units (a Bayesian bootstrap).
+    averaged over exponential reweightings of the persons (a Bayesian
+    bootstrap): the imputed effect :math:`D` has a quarter of the noise of a
+    doubly robust score. When clusters are randomized, by tempered weights
 
-    The factor :math:`s` is the posterior probability that the out-of-fold
-    heterogeneity is real: with its slope b and standard error from the same
-    loss, a prior mass of 0.2 on slope 0 against N(1, 0.5²). The level
-    :math:`\bar\tau`, the mean over the trial, is not touched.
+    .. math:: e_k \propto \exp\{-L(\hat\tau_k) / (16 \hat\sigma^2)\}
+
+    with L the whitened loss on heterogeneity only
+    (`tauhat.ensembles.losses.effect_loss`): twenty clusters cannot tell the
+    best combination from a lucky one.
+
+    The factor :math:`s` is the posterior probability that the effect differs
+    between persons at all, from the Bayes factor of
+    `tauhat.numerics.effect_evidence.log_bayes_factor` and a prior mass of 0.2
+    on a constant effect. The level :math:`\bar\tau`, the mean over the trial,
+    is not touched.
 
     Parameters
     ----------
@@ -85,7 +109,7 @@ class RobustEnsemble(CrossFittedEnsemble):
         library for the design. With members of your own, equal shares are given
         to them too.
     given_share
-        Share of the weight that is given.
+        Share :math:`\gamma` of the weight that is given.
     n_folds
         Folds of whole clusters (persons in individual trials).
     outcome_model
@@ -102,6 +126,8 @@ class RobustEnsemble(CrossFittedEnsemble):
         Their standard deviations over the reweightings.
     shrinkage_
         s, between 0 and 1.
+    log_bayes_factor_
+        Of heterogeneity against a constant effect.
     level_
         Mean effect over the persons of the trial.
     members_, weights_, cross_fit_, kept_, agreement_, failures_, seconds_
@@ -130,7 +156,7 @@ class RobustEnsemble(CrossFittedEnsemble):
     def __init__(
         self,
         members: Members | None = None,
-        given_share: float = 0.5,
+        given_share: float = 0.4,
         n_folds: int = N_FOLDS,
         outcome_model: OutcomeModel | None = None,
         random_state: Any = None,
@@ -157,7 +183,7 @@ class RobustEnsemble(CrossFittedEnsemble):
         if self.members is not None or data.clusters is not None or self.given_share == 0:
             return []
         return [
-            (f"X-Stack-{name}", XLearner(imputing_stack(), outcome_model(name)))
+            (f"X-Stack-{name}", XLearner(imputing_stack(), second_stage(name)))
             for name in sorted(GIVEN)
         ]
 
@@ -211,19 +237,40 @@ class RobustEnsemble(CrossFittedEnsemble):
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """No constant, and the earned weights; the rest of what was learned is kept."""
         loss = self._loss(data, cross_fit)
-        target, columns = loss.system()
         units = np.arange(data.n) if data.clusters is None else data.clusters
         rng = np.random.default_rng(derive_seed(self.seed_, "weights"))
-        draws = np.empty((_N_RESAMPLES, columns.shape[1]))
-        for draw in draws:
-            weight = rng.exponential(size=int(units.max()) + 1)[units]
-            weighed = columns * weight[:, None]
-            draw[:] = simplex_minimum(weighed.T @ columns, weighed.T @ target)
-        earned: FloatArray = draws.mean(axis=0)
+        draws = np.array(
+            [
+                self._earn(loss, rng.exponential(size=int(units.max()) + 1)[units])
+                for _ in range(_N_RESAMPLES)
+            ]
+        )
+        earned = draws.mean(axis=0)
+        if data.clusters is not None:
+            earned = self._earn(loss, np.ones(data.n))
         self.earned_ = dict(zip(cross_fit.names, earned.tolist(), strict=True))
         self.earned_sd_ = dict(zip(cross_fit.names, draws.std(axis=0).tolist(), strict=True))
-        self.shrinkage_ = _reality(loss, earned)
+        self.log_bayes_factor_ = log_bayes_factor(
+            data.X,
+            data.y,
+            data.treatment - data.propensity,
+            identified_clusters(data.clusters),
+            data.sample_weight,
+            derive_seed(self.seed_, "evidence"),
+        )
+        self.shrinkage_ = float(expit(self.log_bayes_factor_ + np.log(1 / NULL_MASS - 1)))
         return 0.0, earned
+
+    def _earn(self, loss: EffectLoss, weight: FloatArray) -> FloatArray:
+        """Earned weights when the rows of the loss are weighed."""
+        target, columns = loss.system()
+        if not loss.heterogeneity_only:
+            weighed = columns * weight[:, None]
+            return simplex_minimum(weighed.T @ columns, weighed.T @ target)
+        losses: FloatArray = weight @ (target[:, None] - columns) ** 2 / loss.variance
+        earned: FloatArray = np.exp((losses.min() - losses) / _TEMPERATURE)
+        earned /= earned.sum()
+        return earned
 
     def _loss(self, data: TrialData, cross_fit: CrossFit) -> EffectLoss:
         if self.imputed_ is None:
@@ -234,7 +281,10 @@ class RobustEnsemble(CrossFittedEnsemble):
         """Given and earned weight of every member."""
         self.intercept_, earned = self.learn(data, self.cross_fit_)
         earning = list(self.cross_fit_.names)
-        given = [name for name in names if name not in earning] or earning
+        given = [name for name in names if name not in earning]
+        if not given and self.members is None:
+            given = [name for name in names if name in CLUSTER_GIVEN]
+        given = given or earning
         weights = pd.Series(0.0, index=list(names))
         weights[given] += self.given_share / len(given)
         weights[earning] += (1 - self.given_share) * earned
@@ -278,15 +328,3 @@ def _impute(data: TrialData, nuisances: Mapping[str, NuisanceFit]) -> FloatArray
     control = nuisances[f"{_IMPUTED}/control"].fitted.predict(data.X)
     treated = nuisances[f"{_IMPUTED}/treated"].fitted.predict(data.X)
     return np.where(data.treatment == 1, data.y - control, treated - data.y)
-
-
-def _reality(loss: EffectLoss, weights: FloatArray) -> float:
-    """Posterior probability that the weighed out-of-fold heterogeneity is real."""
-    target, columns = loss.system(free_level=True)
-    spread = columns @ weights
-    size = float(spread @ spread)
-    if size <= 0:
-        return 0.0
-    slope = float(spread @ target) / size
-    left = target - slope * spread
-    return probability_real(slope, float(np.sqrt(left @ left / (len(left) * size))))

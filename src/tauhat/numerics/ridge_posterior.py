@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from tauhat.numerics.seeds import derive_seed
 OUTCOME_SCALES = {"linear": 1.0, "additive": 1.0, "products": 0.7, "trees": 0.7}
 EFFECT_SCALES = {"linear": 0.5, "additive": 0.5, "products": 0.4, "trees": 0.5}
 CLUSTER_SCALE = 0.7
-_DEGREES = 3.0
+#: Degrees of freedom of these priors.
+PRIOR_DEGREES = 3.0
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,57 @@ class RidgePosterior:
         return draws
 
 
-def _prior_penalty(scales: FloatArray) -> Penalty:
-    """Minus twice the log prior of the log ratios, and its gradient."""
+def prior_penalty(scales: FloatArray) -> Penalty:
+    """Minus twice the log prior of the log ratios, and its gradient.
+
+    Parameters
+    ----------
+    scales
+        Scales of the half-t priors on the standard deviations, shape (k,).
+    """
 
     def penalty(log_ratios: FloatArray) -> tuple[float, FloatArray]:
-        scaled = np.exp(log_ratios) / (scales**2 * _DEGREES)
-        value = (_DEGREES + 1) * np.log1p(scaled).sum() - log_ratios.sum()
-        return float(value), (_DEGREES + 1) * scaled / (1 + scaled) - 1
+        scaled = np.exp(log_ratios) / (scales**2 * PRIOR_DEGREES)
+        value = (PRIOR_DEGREES + 1) * np.log1p(scaled).sum() - log_ratios.sum()
+        return float(value), (PRIOR_DEGREES + 1) * scaled / (1 + scaled) - 1
 
     return penalty
 
 
+def outcome_part(
+    blocks: Mapping[str, FloatArray], n: int, p: int
+) -> tuple[FloatArray, list[FloatArray], list[float]]:
+    """Columns of the outcome's regression on the covariates.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of the dictionary at the rows of the trial.
+    n, p
+        Numbers of rows and of covariates.
+
+    Returns
+    -------
+    lines
+        Straight lines with flat priors, standardised, shape (n, f); none where
+        there are more than a tenth as many covariates as rows.
+    blocks
+        Blocks with a shared variance, each of shape (n, q).
+    scales
+        Scales of the priors on their standard deviations.
+    """
+    names = list(blocks)
+    lines = np.zeros((n, 0))
+    if "linear" in blocks and p <= n / 10:
+        names.remove("linear")
+        mean, scale = column_scales(blocks["linear"])
+        lines = (blocks["linear"] - mean) / scale
+    return lines, [blocks[name] for name in names], [OUTCOME_SCALES[name] for name in names]
+
+
 def _mode_and_spread(model: MixedModel, scales: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Posterior mode of the log ratios and a root of the covariance around it."""
-    penalty = _prior_penalty(scales)
+    penalty = prior_penalty(scales)
     mode = model.fit(start=2 * np.log(0.3 * scales), penalty=penalty).log_ratios
     d, step = len(mode), 0.05
     hessian = np.empty((d, d))
@@ -100,7 +139,7 @@ def _chain(
     """Random-walk Metropolis over the log ratios; the kept points and the acceptance rate."""
     rng = np.random.default_rng(seed)
     d = len(scales)
-    penalty = _prior_penalty(scales)
+    penalty = prior_penalty(scales)
 
     def density(x: FloatArray) -> float:
         if np.abs(x).max() > 16:
@@ -179,18 +218,11 @@ def sample_ridge_posterior(
     dictionary = RidgeDictionary(X, seed)
     blocks = dictionary.blocks(X)
     contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
-    fixed = np.hstack([np.ones((n, 1)), contrast])
-    outcome_names = [name for name in dictionary.names if name != "linear"]
-    if "linear" in dictionary.names:
-        if p > n / 10:
-            outcome_names = dictionary.names
-        else:
-            mean, scale = column_scales(blocks["linear"])
-            fixed = np.hstack([fixed, (blocks["linear"] - mean) / scale])
+    lines, main, main_scales = outcome_part(blocks, n, p)
+    fixed = np.hstack([np.ones((n, 1)), contrast, lines])
     columns = [contrast * blocks[name] for name in dictionary.names]
-    columns += [blocks[name] for name in outcome_names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
-    scales += [OUTCOME_SCALES[name] for name in outcome_names]
+    columns, scales = columns + main, scales + main_scales
     if clusters is not None:
         scales.append(CLUSTER_SCALE)
     model = MixedModel(outcome, fixed, columns, clusters, weight)

@@ -1,0 +1,114 @@
+"""How much the outcomes speak for an effect that differs between persons."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import t as student
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.ridge_dictionary import RidgeDictionary
+from tauhat.numerics.ridge_posterior import (
+    CLUSTER_SCALE,
+    EFFECT_SCALES,
+    PRIOR_DEGREES,
+    outcome_part,
+    prior_penalty,
+)
+
+# Nodes of equal prior mass over the size of the effect's variation.
+_N_NODES = 10
+
+
+def log_bayes_factor(
+    X: FloatArray,
+    y: FloatArray,
+    contrast: FloatArray,
+    clusters: IntArray | None,
+    weight: FloatArray | None,
+    seed: int,
+) -> float:
+    r"""Log Bayes factor of effect heterogeneity against a constant effect.
+
+    The reference model of `tauhat.numerics.ridge_posterior.sample_ridge_posterior`,
+    with and without its blocks for the effect:
+
+    .. math::
+        B = \frac15 \sum_{h} \int \frac{p(y \mid s_h)}{p(y \mid 0)}\, p(s_h)\, ds_h
+
+    over five hypotheses h of what varies: straight lines, steps and hinges of
+    single covariates, products, random trees, or all four at once. The standard
+    deviation :math:`s_h` of the varying effect, over the residual's, has the
+    half-t prior of the reference model. The likelihood is restricted: level,
+    average effect and straight lines of the outcome are integrated out. The
+    variances of the outcome's part and of the random intercept are those fitted
+    without heterogeneity, which favours the constant effect a little.
+
+    A regression of held-out effects on outcomes loses most of its power with
+    few clusters and is fooled when both rest on the same outcome model; a
+    marginal likelihood uses every row once.
+
+    Parameters
+    ----------
+    X
+        Covariates, shape (n, p).
+    y
+        Outcome, shape (n,).
+    contrast
+        Treatment minus its probability, shape (n,).
+    clusters
+        Cluster number 0 to m - 1 of each row, or None.
+    weight
+        Positive precision weights, or None.
+    seed
+        Seed of the random trees.
+
+    Returns
+    -------
+    float
+        Positive when the data speak for heterogeneity; 0 when no covariate
+        varies or the outcome is constant.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X, a = rng.normal(size=(300, 2)), np.tile([-0.5, 0.5], 150)
+    >>> noise = rng.normal(size=300)
+    >>> log_bayes_factor(X, a * (1 + X[:, 0]) + noise, a, None, None, 1) > 5
+    True
+    >>> log_bayes_factor(X, a + noise, a, None, None, 1) < 0
+    True
+    """
+    spread = float(y.std())
+    dictionary = RidgeDictionary(X, seed)
+    blocks = dictionary.blocks(X)
+    if spread == 0 or not blocks:
+        return 0.0
+    outcome = (y - y.mean()) / spread
+    effect = {name: contrast[:, None] * block for name, block in blocks.items()}
+    fixed, columns, scales = outcome_part(blocks, len(y), X.shape[1])
+    fixed = np.hstack([np.ones((len(y), 1)), contrast[:, None], fixed])
+    priors = np.array([*scales, *([] if clusters is None else [CLUSTER_SCALE])])
+    constant = MixedModel(outcome, fixed, columns, clusters, weight)
+    fitted = np.zeros(0)
+    if len(priors):
+        start = 2 * np.log(0.3 * priors)
+        fitted = constant.fit(start=start, penalty=prior_penalty(priors)).log_ratios
+    without = constant.deviance(fitted)
+    middles = (np.arange(_N_NODES) + 0.5) / _N_NODES
+    nodes = student.ppf((1 + middles) / 2, PRIOR_DEGREES)
+    hypotheses = [[name] for name in effect]
+    if len(effect) > 1:
+        hypotheses.append(list(effect))
+    evidence = []
+    for varying in hypotheses:
+        model = MixedModel(
+            outcome, fixed, [*(effect[name] for name in varying), *columns], clusters, weight
+        )
+        # Several blocks at once vary together as much as one alone.
+        sizes = np.array([EFFECT_SCALES[name] for name in varying]) / np.sqrt(len(varying))
+        evidence += [
+            (without - model.deviance(np.r_[2 * np.log(node * sizes), fitted])) / 2
+            for node in nodes
+        ]
+    return float(np.logaddexp.reduce(evidence) - np.log(len(evidence)))
