@@ -241,10 +241,13 @@ def test_the_command_reports_and_refuses(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "scenario,n,replicates,LMM,X-LMM,difference,fails"
     assert [line.split(",")[:2] for line in lines[1:3]] == [["linear", "60"], ["linear", "90"]]
+    assert main(["study", "table", out, "--metric", "rmse", "--against", "LMM"]) == 0
+    assert capsys.readouterr().out.split()[:3] == ["estimator", "rows", "draws"]
     assert main(["study", "plans"]) == 0
     assert "robust-ensembles  " in capsys.readouterr().out
     for words, message in (
         (["table", out, "--metric", "rsme"], "there is no metric 'rsme'"),
+        (["table", out, "--regrets", "--against", "LMM"], "not both"),
         (["status", str(tmp_path)], "there is no study in"),
         (["run", "robust", "--out", str(tmp_path)], "neither a file nor a shipped plan"),
         (["run", str(path), "--out", str(tmp_path), "--jobs", "0"], "at least 1"),

@@ -118,19 +118,28 @@ def table(
     regrets: Annotated[
         bool, typer.Option("--regrets", help="Ratios to the best single estimator instead.")
     ] = False,
+    against: Annotated[
+        str, typer.Option(help="Differences to this estimator on the same draws instead.")
+    ] = "",
 ) -> None:
     """Print medians over the replicates, one row a scenario and size; a star marks the best."""
     from tauhat.files import csv_text
+    from tauhat.study.plan import StudyError
     from tauhat.study.reference import reference_table
     from tauhat.study.results import read_study
     from tauhat.study.tables import text_table
 
     study = read_study(folder)
-    shown = study.regrets(metric) if regrets else study.table(metric)
+    if regrets and against:
+        raise StudyError("give either --regrets or --against, not both")
+    if against:
+        shown = study.paired(metric, against=against)
+    else:
+        shown = study.regrets(metric) if regrets else study.table(metric)
     if form is Format.CSV:
         print(csv_text(shown), end="")
         return
-    if regrets:
+    if regrets or against:
         print(shown.round(3).to_string(index=False))
     else:
         reference = reference_table(study.plan, metric) if published else None

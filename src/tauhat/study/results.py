@@ -13,6 +13,7 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.study import tables
 from tauhat.study.measures import AVERAGES
+from tauhat.study.paired import paired_table
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.store import read_store, unpack
 
@@ -98,6 +99,11 @@ class Study:
         return tables.regret_table(
             self.plan, self.row, self.metric(metric), metric=metric, n_bootstrap=n_bootstrap
         )
+
+    def paired(self, metric: str = "srmse", *, against: str) -> pd.DataFrame:
+        """Differences to one estimator by draw, see `tauhat.study.paired.paired_table`."""
+        values = self.metric(metric)
+        return paired_table(self.plan, self.row, values, metric=metric, against=against)
 
     def average_effects(self) -> pd.DataFrame:
         """Bias and coverage of both average effects; empty unless the plan asked for them."""
