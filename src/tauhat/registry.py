@@ -47,7 +47,7 @@ CLUSTER_NAMES = (
 GENERAL_NAMES = ("Robust", "BCF", *(name for name in RULES if name not in PAPER_NAMES))
 
 _ENSEMBLES: dict[str, tuple[Callable[[], CateEstimator], str]] = {
-    "Robust": (RobustEnsemble, "members weighed by design and by persons not seen, shrunk by the evidence"),
+    "Robust": (RobustEnsemble, "weighed by design and by persons not seen, shrunk by evidence"),
     "Stacked-X": (StackedX, "X-learner whose every regression is a stack"),
     **RULES,
 }
