@@ -126,6 +126,7 @@ class RobustEnsemble(CrossFittedEnsemble):
     """
 
     flips_exactly: ClassVar[bool] = False
+    _variances: tuple[float, float] | None = None
 
     def __init__(
         self,
@@ -189,6 +190,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             shared = sum(fit.seconds for fit in own.values())
             tasks.append((learner, data, own, self.seed_, shared))
         results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs)
+        self._variances = None
         self.imputed_ = None if data.clusters is not None else _impute(data, nuisances)
         self._given_fits = {name: fit for (name, _), fit in zip(given, results, strict=True)}
         super()._combine(fits, data, held_out, nuisances)
@@ -227,7 +229,10 @@ class RobustEnsemble(CrossFittedEnsemble):
 
     def _loss(self, data: TrialData, cross_fit: CrossFit) -> EffectLoss:
         if self.imputed_ is None:
-            return effect_loss("residual", data, cross_fit)
+            # Weighed again without a member, the outcomes and so their noise are the same.
+            loss = effect_loss("residual", data, cross_fit, self._variances)
+            self._variances = (loss.between, loss.variance)
+            return loss
         return imputed_loss(self.imputed_, data, cross_fit)
 
     def aggregate(self, effects: FloatArray, names: Sequence[str], data: TrialData) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
+from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
@@ -29,6 +30,7 @@ __all__ = [
     "AverageEffects",
     "BestLinearPredictor",
     "ClassificationAnalysis",
+    "ClusterIntercepts",
     "CrossFit",
     "EffectCalibration",
     "EffectModifiers",
@@ -44,6 +46,7 @@ __all__ = [
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
+    "cluster_intercepts",
     "compare",
     "cross_fit",
     "effect_calibration",

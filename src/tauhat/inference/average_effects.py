@@ -107,12 +107,16 @@ class AverageEffects:
         depends on cluster size (informative cluster size). None without clusters.
     method
         How it was estimated.
+    without_one
+        Smallest and largest individual-average effect when any one cluster is
+        left out; None when persons were randomized.
     """
 
     individual: Estimate
     cluster: Estimate | None
     difference: Estimate | None
     method: str
+    without_one: tuple[float, float] | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -279,7 +283,14 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
             "; cluster size differs between the arms by more than chance, so it is taken for a "
             "result of the treatment and not adjusted for"
         )
-    return AverageEffects(results["individual"], results["cluster"], results["difference"], method)
+    without_one = deletions["individual"]
+    return AverageEffects(
+        results["individual"],
+        results["cluster"],
+        results["difference"],
+        method,
+        (float(without_one.min()), float(without_one.max())),
+    )
 
 
 def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:

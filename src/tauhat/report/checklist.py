@@ -25,6 +25,7 @@ WATCH = (
     Item("WATCH, exploration", "Effect modifiers ranked", ("modifiers",)),
     Item("WATCH, exploration", "How the effect varies with them", ("modifiers", "distribution")),
     Item("WATCH, exploration", "Subgroups, as description", ("groups", "subgroups")),
+    Item("WATCH, assessment", "What the findings hang on", ("sensitivity",)),
     Item("WATCH, assessment", "Limits for those who judge the findings", ("limits", "reading")),
 )
 #: Kent and others (2020), Annals of Internal Medicine 172:35-45.
@@ -43,6 +44,7 @@ CONSORT = (
     Item("{consort} 15", "Baseline by arm{levels}", ("design",)),
     Item("{consort} 16", "Numbers analysed", ("design",)),
     Item("{consort} 17a", "Effect with its precision{icc}", ("average", "design")),
+    Item("{consort} 13b", "Losses after randomization by arm", ("design", "sensitivity")),
     Item("{consort} 18", "Ancillary analyses, marked as exploratory", ("modifiers", "subgroups")),
     Item("{consort} 20", "Limitations, multiplicity", ("limits",)),
 )

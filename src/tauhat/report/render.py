@@ -13,7 +13,9 @@ from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
+from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView
 
@@ -87,6 +89,8 @@ def build_view(data: ReportInput) -> ReportView:
         *held_out_sections(data),
         model_sections.models_section(data),
         model_sections.variance_section(data),
+        sensitivity_section(data),
+        persons_section(data),
         sections.reading_section(run),
         sections.limits_section(data),
         sections.made_section(data),
@@ -95,6 +99,10 @@ def build_view(data: ReportInput) -> ReportView:
     warnings = []
     if not run["check"]["passed"]:
         warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
+    closing = "No value of a single person is shown in this report."
+    if data.persons is not None:
+        warnings.append(WARNING)
+        closing = WARNING
     return ReportView(
         title=title,
         subtitle=units_sentence(run),
@@ -102,8 +110,7 @@ def build_view(data: ReportInput) -> ReportView:
         answers=answers(run),
         numbers=key_numbers(run),
         sections=[*shown, checklist_section(run, shown)],
-        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. "
-        "No value of a single person is shown in this report.",
+        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
     )
 

@@ -79,7 +79,8 @@ def subgroup_forest_plot(
     axes.set_ylim(-0.6, len(data) - 0.4)
     axes.set_xlabel(shorten(axis_label, 60), loc="right")
     axes.margins(x=0.08)
-    return Plot(figure, data)
+    named = "; ".join(f"{row.subgroup} {row.estimate:.3g}" for row in data.itertuples())
+    return Plot(figure, data, f"Effects of subgroups with intervals: {named}.")
 
 
 @styled
@@ -126,7 +127,11 @@ def sorted_groups_plot(
     axes.set_xlim(-0.5, len(data) - 0.5)
     axes.set_xlabel("Groups of persons by predicted effect")
     axes.set_ylabel(shorten(axis_label, 40))
-    return Plot(figure, data)
+    named = "; ".join(
+        f"{row.group}: predicted {row.predicted:.3g}, effect {row.estimate:.3g}"
+        for row in data.itertuples()
+    )
+    return Plot(figure, data, f"Effects of groups sorted by predicted effect. {named}.")
 
 
 @styled
@@ -159,7 +164,10 @@ def calibration_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.set_xlim(*ends)
     axes.set_xlabel("Predicted effect, persons held out")
     axes.set_ylabel(shorten(axis_label, 40))
-    return Plot(figure, data)
+    named = "; ".join(
+        f"predicted {row.predicted:.3g}, effect {row.estimate:.3g}" for row in data.itertuples()
+    )
+    return Plot(figure, data, f"Effects of groups against what was predicted: {named}.")
 
 
 @styled
@@ -198,7 +206,11 @@ def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Share treated, largest predicted benefit first")
     axes.set_ylabel(shorten(axis_label, 40))
-    return Plot(figure, data)
+    text = (
+        f"Targeting curve over {len(data)} shares treated, from {estimate[0]:.3g} at "
+        f"{share[0]:.0f}% to {estimate[-1]:.3g} at {share[-1]:.0f}%."
+    )
+    return Plot(figure, data, text)
 
 
 def _columns(data: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
