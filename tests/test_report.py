@@ -320,13 +320,13 @@ def test_one_wide_interval_does_not_flatten_the_figures(monkeypatch: pytest.Monk
     rare = np.cumsum((data.frame["region"] == "south").to_numpy()) <= 6
     rare &= (data.frame["region"] == "south").to_numpy()
     ranges: list[tuple[float, float]] = []
-    original = plots.effect_by_covariate_figure
+    original = plots.effect_by_covariate_plot
 
     def keep(groups: Any, **settings: Any) -> Any:
         ranges.append(settings["limits"])
         return original(groups, **settings)
 
-    monkeypatch.setattr(plots, "effect_by_covariate_figure", keep)
+    monkeypatch.setattr(plots, "effect_by_covariate_plot", keep)
     wide = replace(
         data,
         run=example_run(modifiers=[modifier(name, 0.5, None) for name in ("age", "region")]),

@@ -80,6 +80,7 @@ def test_sections_stand_in_the_order_of_their_weight(page: str) -> None:
         "calibration",
         "models",
         "variance",
+        "sensitivity",
         "reading",
         "limits",
         "made",

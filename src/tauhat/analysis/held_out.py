@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.data import TrialData
+from tauhat.display import Shown
 from tauhat.errors import TauhatWarning
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
@@ -43,7 +44,7 @@ QUICK = (
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOutEffects:
+class HeldOutEffects(Shown):
     """What the effects of persons say that no model saw; all of it describes, nothing tests.
 
     Attributes

@@ -15,6 +15,7 @@ from tauhat.analysis.record import run_record
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.design_check import DesignCheck
+from tauhat.display import Shown
 from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
 from tauhat.files import csv_text, write_files
@@ -31,7 +32,7 @@ from tauhat.trial import Trial
 
 
 @dataclass(frozen=True)
-class IntervalMethod:
+class IntervalMethod(Shown):
     """How the intervals of persons' effects were made.
 
     Attributes
@@ -44,6 +45,16 @@ class IntervalMethod:
 
     method: str
     level: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The method and the level in one row."""
+        return pd.DataFrame({"method": [self.method], "level": [self.level]})
+
+    @property
+    def text(self) -> str:
+        """How the intervals were made, in a sentence."""
+        return f"Intervals of persons' effects at {100 * self.level:g} %: {self.method}."
 
 
 @dataclass(frozen=True)

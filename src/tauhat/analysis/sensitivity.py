@@ -14,11 +14,11 @@ from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.models import fit_models
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.display import html
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.inference.average_effects import AverageEffects, average_effects
-from tauhat.inference.descriptive import html
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import row_order
 from tauhat.inference.sorted_effects import sorted_group_effects

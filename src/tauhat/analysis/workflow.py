@@ -33,6 +33,7 @@ from tauhat.inference.heterogeneity import test_heterogeneity
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.parallel import report_progress
+from tauhat.progress import progress_display
 from tauhat.provenance import Provenance, package_versions, utc_now
 from tauhat.trial import Trial
 
@@ -92,7 +93,7 @@ def analyze(
     level: float = 0.95,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
     n_jobs: int = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     n_permutations: int = 1999,
     higher_is_better: bool | None = None,
     n_seeds: int = 0,
@@ -124,7 +125,8 @@ def analyze(
     n_jobs
         Number of fits at once, each on one thread.
     progress
-        Called with (step, tasks done, tasks in all).
+        True to show how far it is: a bar on a terminal or in a notebook, lines in
+        a log. Or a function that is called with (step, tasks done, tasks in all).
     n_permutations
         Random assignments of the test.
     higher_is_better
@@ -162,11 +164,25 @@ def analyze(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if n_seeds < 0:
         raise ValueError(f"n_seeds must not be negative, got {n_seeds}")
+    if progress is True:
+        with progress_display() as display:
+            return analyze(
+                trial,
+                models=models,
+                level=level,
+                random_state=random_state,
+                n_jobs=n_jobs,
+                progress=display,
+                n_permutations=n_permutations,
+                higher_is_better=higher_is_better,
+                n_seeds=n_seeds,
+                source=source,
+            )
     asked = (models,) if isinstance(models, str) else tuple(models)
     names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
-    clock = _Clock(progress)
+    clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
         check = trial.check()
         data = validate_trial(*trial)

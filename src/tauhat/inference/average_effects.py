@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.display import Shown, html
 from tauhat.folds import randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
@@ -27,7 +27,7 @@ SIZE_DIFFERS_P = 0.001
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """A number with its uncertainty.
 
     Attributes
@@ -80,6 +80,11 @@ class Estimate:
             float(degrees_of_freedom),
             level,
         )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers in one row."""
+        return pd.DataFrame([asdict(self)])
 
     @property
     def text(self) -> str:
@@ -155,8 +160,7 @@ class AverageEffects:
         )
 
     def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
+        return html(self.text, self.table)
 
 
 def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tauhat.inference.descriptive import html
+from tauhat.display import html
 from tauhat.inference.inputs import TrialLike, ordered_trial
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.resampling import t_quantile

@@ -167,6 +167,14 @@ def targeting(ranked: Mapping[str, Any]) -> plots.Plot:
     )
 
 
+def qini(ranked: Mapping[str, Any]) -> plots.Plot:
+    """Qini curve of one reading of the outcome."""
+    return plots.qini_plot(
+        pd.DataFrame(ranked["curve"]),
+        axis_label=f"Gain a person, if {ranked['better']} is better",
+    )
+
+
 def mean_effects(data: ReportInput) -> plots.Plot:
     """Mean estimated effect of each model."""
     dots = [
@@ -262,6 +270,7 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
         yield "calibration", calibration(data)
         for ranked in held_out["ranking"]:
             yield f"targeting-{ranked['better']}-is-better", targeting(ranked)
+            yield f"qini-{ranked['better']}-is-better", qini(ranked)
     yield "mean-effects", mean_effects(data)
     yield "agreement", agreement(data)
     yield "member-weights", member_weights(data)

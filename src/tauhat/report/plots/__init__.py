@@ -17,6 +17,7 @@ from tauhat.report.plots.effects import (
 )
 from tauhat.report.plots.held_out import (
     calibration_plot,
+    qini_plot,
     sorted_groups_plot,
     subgroup_forest_plot,
     targeting_plot,
@@ -57,6 +58,7 @@ __all__ = [
     "member_spread_plot",
     "member_weights_plot",
     "persons_plot",
+    "qini_plot",
     "shorten",
     "sorted_effects_plot",
     "sorted_groups_plot",

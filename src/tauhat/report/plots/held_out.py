@@ -213,6 +213,44 @@ def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     return Plot(figure, data, text)
 
 
+@styled
+def qini_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
+    """Qini curve: what treating those ranked first gains for each person of the trial.
+
+    The height at a share is that of the targeting curve times the share.
+
+    Parameters
+    ----------
+    curve
+        ``share``, ``estimate``, ``lower`` and ``upper`` of the targeting curve, as
+        in `tauhat.inference.RankWeightedEffect.curve`.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"share": [0.5, 1.0], "estimate": [1.0, 0.0]})
+    >>> table = table.assign(lower=table.estimate - 1, upper=table.estimate + 1)
+    >>> qini_plot(table, axis_label="Gain").data.estimate.tolist()
+    [0.5, 0.0]
+    """
+    data = curve[["share", *_MARKS]].copy()
+    data[_MARKS] = data[_MARKS].mul(data["share"], axis=0)
+    figure, axes = new_axes(2.75)
+    zero_line(axes, vertical=False)
+    share = 100 * data["share"].to_numpy(dtype=np.float64)
+    estimate, lower, upper = _columns(data)
+    axes.fill_between(share, lower, upper, color=BAND, alpha=0.75, linewidth=0)
+    axes.plot(share, estimate, "-", color=BLUE, linewidth=1.8)
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
+    axes.set_xlabel("Share treated, largest predicted benefit first")
+    axes.set_ylabel(shorten(axis_label, 40))
+    highest = int(np.nanargmax(estimate))
+    text = f"Qini curve; it is highest, {estimate[highest]:.3g}, at {share[highest]:.0f}% treated."
+    return Plot(figure, data, text)
+
+
 def _columns(data: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
     estimate, lower, upper = (data[name].to_numpy(dtype=np.float64) for name in _MARKS)
     return estimate, lower, upper
