@@ -26,6 +26,7 @@ from tauhat.inference.modifiers import EffectModifiers
 from tauhat.provenance import Provenance
 from tauhat.report import ReportInput, render_fragment, render_html
 from tauhat.report.gallery import covariate_groups, effect_map, effects_by_covariate, gallery
+from tauhat.report.long_names import shortened_run
 from tauhat.report.plots import Plot
 from tauhat.report.text import summary
 from tauhat.trial import Trial
@@ -138,7 +139,7 @@ class Analysis:
     @property
     def text(self) -> str:
         """The result in a paragraph."""
-        return summary(self.to_json())
+        return summary(shortened_run(self.to_json()))
 
     @property
     def table(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from tauhat.files import printable
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.held_out_sections import held_out_sections
+from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.numbers import format_p, format_percent
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
@@ -129,11 +130,13 @@ def render_html(data: ReportInput) -> str:
     """
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
-    return printable(template.render(view=build_view(data), style=Markup(style))) + "\n"
+    view = build_view(shortened(data))
+    return printable(template.render(view=view, style=Markup(style))) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
+    run = shortened_run(run)
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(

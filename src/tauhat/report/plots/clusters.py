@@ -50,7 +50,7 @@ def cluster_caterpillar_plot(clusters: pd.DataFrame, *, axis_label: str) -> Plot
     axes.legend(loc="upper left", frameon=False, fontsize=8, markerscale=3 if many else 1)
     axes.set_xlim(0, len(data) + 1)
     axes.set_xlabel("Clusters, lowest first")
-    axes.set_ylabel(shorten(axis_label, 40))
+    axes.set_ylabel(shorten(axis_label, 34))
     few = int((~large).sum())
     text = f"Intercepts of {len(data)} clusters with intervals"
     if len(data):

@@ -87,7 +87,7 @@ def sorted_effects_plot(groups: EffectGroups, *, average: Interval | None, axis_
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Persons, sorted by their estimated effect")
-    axes.set_ylabel(shorten(axis_label, 44))
+    axes.set_ylabel(shorten(axis_label, 34))
     text = (
         f"Mean estimated effect in {k} equal groups of persons sorted by it, from "
         f"{groups.effect[0]:.3g} to {groups.effect[-1]:.3g}, with mean intervals."
@@ -189,7 +189,7 @@ def effect_by_covariate_plot(
     if limits is not None:
         axes.set_ylim(*limits)
     axes.set_xlabel(shorten(groups.name, 52))
-    axes.set_ylabel(shorten(axis_label, 40))
+    axes.set_ylabel(shorten(axis_label, 34))
     points = "; ".join(
         f"{label} {effect:.3g}" for label, effect in zip(groups.labels, groups.effect, strict=True)
     )
@@ -232,7 +232,7 @@ def persons_plot(
     axes.plot(x, effect, "-", color=BLUE, linewidth=1.6)
     axes.set_xlim(0, len(data) + 1)
     axes.set_xlabel("Persons, smallest estimated effect first")
-    axes.set_ylabel(shorten(axis_label, 40))
+    axes.set_ylabel(shorten(axis_label, 34))
     text = (
         f"Estimated effects of {len(data)} persons with intervals, from {effect[0]:.3g} to "
         f"{effect[-1]:.3g}."

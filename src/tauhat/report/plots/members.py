@@ -21,7 +21,7 @@ from tauhat.report.plots.style import (
     zero_line,
 )
 
-_STYLES = ("-", (0, (4, 1.5)))
+_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
 @styled
@@ -141,7 +141,7 @@ def member_spread_plot(
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Persons, sorted by the ensemble's effect")
-    axes.set_ylabel(shorten(axis_label, 44))
+    axes.set_ylabel(shorten(axis_label, 34))
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=7.5)
     table = pd.concat(
         [

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tauhat.errors import TrialError
@@ -22,7 +23,7 @@ from tauhat.files import write_files
 
 BLUE, ORANGE, INK, MUTED, GRID = "#0b6aa2", "#c4560b", "#1c2630", "#66727f", "#dfe3e8"
 # Lines that are told apart with every kind of colour blindness, each at 3:1 or more on white.
-LINES = ("#0b6aa2", "#c4560b", "#00806a", "#a8327a", "#8a6d00")
+LINES = (BLUE, ORANGE, "#471e14", "#970ef4")
 BAND, PALE = "#b5d3e6", "#fbeadd"
 WIDTH = 4.2
 # Single and double column of most journals, in millimetres.
@@ -204,6 +205,34 @@ def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
     printable = "".join(c if c.isprintable() else " " for c in label)
     one_line = " ".join(printable.split())
     return one_line if len(one_line) <= longest else one_line[: longest - 1] + "…"
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines define it.
+
+    Examples
+    --------
+    >>> round(contrast("white", "black"))
+    21
+    """
+    lights = []
+    for colour in (one, other):
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
+        ]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever is read more easily on a colour; never below 4.5 to 1.
+
+    Examples
+    --------
+    >>> readable_on("#f7f5f2"), readable_on("#0b6aa2")
+    ('black', 'white')
+    """
+    return max(("black", "white"), key=lambda letters: contrast(letters, colour))
 
 
 def minus_signs(text: str) -> str:

@@ -18,6 +18,7 @@ from tauhat.report.plots.style import (
     ORANGE,
     Plot,
     new_axes,
+    readable_on,
     shorten,
     styled,
     zero_line,
@@ -54,7 +55,6 @@ def agreement_plot(names: Sequence[str], kendall: FloatArray, kept: Sequence[boo
     for i in range(k):
         for j in range(k):
             if i != j:
-                dark = abs(kendall[i, j]) > 0.62
                 axes.text(
                     j,
                     i,
@@ -62,7 +62,7 @@ def agreement_plot(names: Sequence[str], kendall: FloatArray, kept: Sequence[boo
                     ha="center",
                     va="center",
                     fontsize=7 if k > 8 else 8,
-                    color="white" if dark else INK,
+                    color=readable_on(colours((kendall[i, j] + 1) / 2)),
                 )
     labels = [shorten(name, 18) for name in names]
     axes.set_xticks(np.arange(k), labels, rotation=45, ha="right", rotation_mode="anchor")

@@ -11,19 +11,17 @@ from matplotlib.patches import Rectangle
 
 from tauhat.report.plots.style import (
     BLUE,
-    INK,
     MUTED,
     ORANGE,
     Plot,
     minus_signs,
     new_axes,
+    readable_on,
     shorten,
     styled,
 )
 
 _PALE = "#f7f5f2"
-# Beyond this part of the colour scale white letters are read more easily.
-_DARK = 0.72
 
 
 @styled
@@ -73,9 +71,9 @@ def effect_map_plot(
     decimals = max(0, 1 - int(np.floor(np.log10(reach)))) if reach < 100 else 0
     for i, j in np.ndindex(values.shape):
         if np.isfinite(values[i, j]):
-            far = abs(values[i, j] - centre) / reach > _DARK
+            letters = readable_on(colours((values[i, j] - centre + reach) / (2 * reach)))
             text = minus_signs(f"{values[i, j]:.{min(decimals, 4)}f}")
-            axes.text(j, i, text, ha="center", va="center", color="white" if far else INK)
+            axes.text(j, i, text, ha="center", va="center", color=letters)
         else:
             corner = (j - 0.5, i - 0.5)
             axes.add_patch(
