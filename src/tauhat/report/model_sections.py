@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tauhat.report import gallery, plots
-from tauhat.report.numbers import Scale, format_fixed, format_percent, typeset
+from tauhat.report.numbers import Scale, decimals_for, format_fixed, format_percent, typeset
 from tauhat.report.parts import cell, figure_of
 from tauhat.report.text import agreement_words, scale_of, use_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
@@ -154,7 +154,11 @@ def variance_section(data: ReportInput) -> Section | None:
         return None
     drawn = gallery.clusters(data)
     rows = [
-        [c["model"], *(cell(float(c[k])) for k in ("between_cluster", "residual", "icc"))]
+        [
+            c["model"],
+            *(_three_digits(c[name]) for name in ("between_cluster", "residual")),
+            format_fixed(c["icc"], 3),
+        ]
         for c in components
     ]
     return Section(
@@ -179,3 +183,8 @@ def _clusters_figure(drawn: plots.Plot) -> FigureView:
         "with intervals, pulled towards the mean the more the fewer persons a cluster has. "
         "Clusters are not named, and those of fewer than five persons are not drawn.",
     )
+
+
+def _three_digits(value: float) -> str:
+    """A variance to three significant digits."""
+    return format_fixed(value, decimals_for(value / 10))

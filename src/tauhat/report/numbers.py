@@ -103,7 +103,10 @@ def typeset(text: str) -> str:
     --------
     >>> typeset("from -1.5 to 2 (95 % interval), X-RF and 2-3 alike")
     'from −1.5 to 2 (95% interval), X-RF and 2-3 alike'
+    >>> typeset("(p = 3.6e-23)")
+    '(p < 0.001)'
     """
+    text = re.sub(r"\bp = \d(\.\d+)?e-\d+", "p < 0.001", text)
     return re.sub(r"(?<=\d) %", "%", re.sub(r"(?<![\w.])-(?=\d)", MINUS, text))
 
 

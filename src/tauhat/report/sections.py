@@ -31,7 +31,12 @@ def design_section(data: ReportInput) -> Section:
                 f"Standardised differences of {len(shown)} covariates between the arms; the "
                 f"largest is that of {worst}.",
                 f"Differences between the arms before treatment, in standard deviations{largest}. "
-                "Grey: less than 0.1. With few clusters, larger ones arise by chance.",
+                "Grey: less than 0.1. "
+                + (
+                    "With few clusters, larger ones arise by chance."
+                    if data.run["design"]["type"] == "cluster"
+                    else "Some differ by chance."
+                ),
             )
         )
     state = "passed" if check["passed"] else "FAILED"
