@@ -70,7 +70,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from (found.average_effects, found.average_effects.individual, found.heterogeneity)
     yield from (found.modifiers, found.sensitivity, found.clusters, held_out, fit)
     yield from (held_out.groups, held_out.classification, held_out.calibration)
-    yield from (held_out.subgroups, *held_out.subgroups.subgroups)
+    yield from (held_out.by_covariate, held_out.subgroups, *held_out.subgroups.subgroups)
     yield from held_out.ranking.values()
     yield from held_out.policy.values()
     yield from found.plots().values()

@@ -25,6 +25,9 @@ def html(text: str, *tables: pd.DataFrame) -> str:
 class Shown:
     """A result with ``text`` and ``table`` that a notebook shows as both.
 
+    Both are properties of the subclass; a dataclass that has one of them as a
+    field calls `html` itself.
+
     Examples
     --------
     >>> class One(Shown):

@@ -8,6 +8,7 @@ from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_inter
 from tauhat.inference.compare import ModelComparison, compare
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
+from tauhat.inference.effects_by_group import EffectsByGroup, effects_by_group
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
@@ -34,6 +35,7 @@ __all__ = [
     "CrossFit",
     "EffectCalibration",
     "EffectModifiers",
+    "EffectsByGroup",
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
@@ -51,6 +53,7 @@ __all__ = [
     "cross_fit",
     "effect_calibration",
     "effect_modifiers",
+    "effects_by_group",
     "find_subgroups",
     "group_effect",
     "policy_value",

@@ -21,6 +21,8 @@ from tauhat.report.view import ReportInput
 
 ROWS_OF_BALANCE = 14
 FIGURES_OF_COVARIATES = 6
+# Covariates of the forest plot.
+ROWS_OF_FOREST = 8
 # Covariates with less than this share of the variation get no figure of their own.
 STRENGTH_WORTH_A_FIGURE = 0.01
 
@@ -154,6 +156,24 @@ def subgroup_forest(data: ReportInput) -> plots.Plot | None:
     )
 
 
+def covariate_forest(data: ReportInput) -> plots.Plot | None:
+    """Effects in groups along the covariates that the estimates go with most; None without any."""
+    table = pd.DataFrame(data.run["held_out"]["by_covariate"])
+    if not len(table):
+        return None
+    strongest = [str(m["covariate"]) for m in data.run["modifiers"]]
+    order = {name: place for place, name in enumerate(strongest)}
+    names = sorted(dict.fromkeys(table["covariate"]), key=lambda name: order.get(name, len(order)))[
+        :ROWS_OF_FOREST
+    ]
+    parts = [table[table["covariate"] == name] for name in names]
+    return plots.covariate_forest_plot(
+        pd.concat(parts, ignore_index=True),
+        average=average_interval(data),
+        axis_label=axis_label(data),
+    )
+
+
 def calibration(data: ReportInput) -> plots.Plot:
     """Effects against what was predicted."""
     curve = pd.DataFrame(data.run["held_out"]["calibration"]["curve"])
@@ -266,6 +286,7 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     held_out = data.run["held_out"]
     if held_out["given"]:
         yield "quarters", quarters(data)
+        yield "covariate-forest", covariate_forest(data)
         yield "subgroup-forest", subgroup_forest(data)
         yield "calibration", calibration(data)
         for ranked in held_out["ranking"]:

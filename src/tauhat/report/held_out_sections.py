@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tauhat.report import gallery
+from tauhat.report.covariate_section import covariate_section
 from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.numbers import (
     Scale,
@@ -33,7 +34,13 @@ def held_out_sections(data: ReportInput) -> list[Section]:
     if not found["given"]:
         title = "Groups, subgroups and calibration"
         return [Section("groups", title, paragraphs=[found["reason"]])]
-    return [groups_section(data), subgroup_section(data), calibration_section(data)]
+    along = covariate_section(data)
+    return [
+        *([along] if along is not None else []),
+        groups_section(data),
+        subgroup_section(data),
+        calibration_section(data),
+    ]
 
 
 def groups_section(data: ReportInput) -> Section:

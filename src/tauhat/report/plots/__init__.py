@@ -17,6 +17,7 @@ from tauhat.report.plots.effects import (
 )
 from tauhat.report.plots.held_out import (
     calibration_plot,
+    covariate_forest_plot,
     qini_plot,
     sorted_groups_plot,
     subgroup_forest_plot,
@@ -51,6 +52,7 @@ __all__ = [
     "balance_plot",
     "calibration_plot",
     "cluster_caterpillar_plot",
+    "covariate_forest_plot",
     "effect_by_covariate_plot",
     "effect_distribution_plot",
     "effect_map_plot",

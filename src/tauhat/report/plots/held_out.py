@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tauhat._typing import FloatArray
+from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.plots.style import (
     BAND,
     BLUE,
@@ -81,6 +82,63 @@ def subgroup_forest_plot(
     axes.margins(x=0.08)
     named = "; ".join(f"{row.subgroup} {row.estimate:.3g}" for row in data.itertuples())
     return Plot(figure, data, f"Effects of subgroups with intervals: {named}.")
+
+
+@styled
+def covariate_forest_plot(
+    groups: pd.DataFrame, *, average: Interval | None = None, axis_label: str
+) -> Plot:
+    """Forest plot of the effects in groups along each covariate, with the groups' sizes.
+
+    Parameters
+    ----------
+    groups
+        ``covariate``, ``group``, ``persons``, ``estimate``, ``lower`` and
+        ``upper``, as in `tauhat.inference.EffectsByGroup.table`. Groups of fewer
+        than five persons or without an estimate are left out.
+    average
+        The average effect, drawn behind.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> rows = [("sex", "f", 40, 2.0, 1.0, 3.0), ("sex", "m", 4, 1.0, 0.0, 2.0)]
+    >>> names = ["covariate", "group", "persons", "estimate", "lower", "upper"]
+    >>> drawn = covariate_forest_plot(pd.DataFrame(rows, columns=names), axis_label="Effect")
+    >>> drawn.data.group.tolist()
+    ['f']
+    """
+    usable = groups["estimate"].notna() & (groups["persons"] >= SMALLEST_GROUP)
+    data = groups.loc[usable, ["covariate", "group", "persons", *_MARKS]].reset_index(drop=True)
+    lines: list[tuple[str, int | None]] = []
+    for name, own in data.groupby("covariate", sort=False):
+        lines.append((shorten(str(name), _LABEL_WIDTH), None))
+        for index, row in zip(own.index, own.itertuples(), strict=True):
+            lines.append((f"{shorten(str(row.group), 20)}  ({row.persons:,.0f})", int(index)))
+    figure, axes = new_axes(0.75 + 0.19 * len(lines))
+    if average is not None:
+        average_band(axes, average, vertical=True)
+    zero_line(axes, vertical=True)
+    at = np.arange(len(lines), 0, -1, dtype=np.float64)
+    held = [(y, index) for y, (_, index) in zip(at, lines, strict=True) if index is not None]
+    y = np.array([position for position, _ in held])
+    shown = data.iloc[[index for _, index in held]]
+    estimate, lower, upper = _columns(shown)
+    axes.hlines(y, lower, upper, color=BLUE, linewidth=1.4)
+    axes.plot(estimate, y, "s", color=BLUE, markersize=4)
+    axes.set_yticks(at, [label for label, _ in lines])
+    for tick, (_, index) in zip(axes.get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("bold" if index is None else "normal")
+        tick.set_fontsize(8)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(0.3, len(lines) + 0.7)
+    axes.set_xlabel(shorten(axis_label, 60), loc="right")
+    axes.margins(x=0.08)
+    covariates = data["covariate"].nunique()
+    text = f"Effects in {len(data)} groups along {covariates} covariates, with intervals."
+    return Plot(figure, data, text)
 
 
 @styled
