@@ -15,10 +15,10 @@ from tauhat.data import TrialData
 from tauhat.display import Shown
 from tauhat.errors import TauhatWarning
 from tauhat.inference.average_effects import Estimate
+from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import estimate_columns
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
-from tauhat.inference.effects_by_group import EffectsByGroup, effects_by_group
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate

@@ -20,8 +20,8 @@ from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
 from tauhat.files import csv_text, write_files
 from tauhat.inference.average_effects import AverageEffects
-from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.intercepts import ClusterIntercepts
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.provenance import Provenance
 from tauhat.report import ReportInput, render_fragment, render_html

@@ -28,8 +28,8 @@ from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.inference.average_effects import average_effects
-from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.heterogeneity import test_heterogeneity
+from tauhat.inference.intercepts import cluster_intercepts
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.parallel import report_progress

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
-from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare
+from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
-from tauhat.inference.effects_by_group import EffectsByGroup, effects_by_group
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate

@@ -93,9 +93,9 @@ def effects_by_group(
     >>> y = arm * (X[:, 0] > 0) * 2 + rng.normal(size=400)
     >>> fit = cross_fit((X, y, arm), "LMM", n_splits=2, n_folds=2)
     >>> found = effects_by_group(fit, {"x1": ((X[:, 0] > 0).astype(int), ["low", "high"])})
-    >>> [bool(low < truth < high) for low, high, truth in
-    ...  zip(found.table.lower, found.table.upper, [0, 2])]
-    [True, True]
+    >>> low, high = found.table.itertuples()
+    >>> bool(low.upper < high.lower), low.persons + high.persons
+    (True, 400)
     """
     tables = []
     for name, (codes, labels) in groups.items():
