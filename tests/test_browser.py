@@ -331,6 +331,17 @@ def test_prints_on_a4_with_every_figure(browser: Browser, report: Path) -> None:
         assert all(image["width"] > 150 and image["height"] > 60 for image in images)
         assert all(image["right"] <= width + 1 for image in images)
         assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+        # Paper does not scroll.
+        wide = browser.evaluate(
+            f"[...document.querySelectorAll('table')].filter(t => "
+            f"t.getBoundingClientRect().right > {width + 1}).map(t => t.caption.textContent)"
+        )
+        assert wide == []
+        folded = browser.evaluate(
+            "[...document.querySelectorAll('.folded table')].map(t => t.offsetHeight)"
+        )
+        assert folded
+        assert min(folded) > 60
     finally:
         browser.call("Emulation.setEmulatedMedia", media="")
     printed = browser.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)

@@ -246,6 +246,16 @@ def test_without_a_covariate_that_passes_its_test_the_report_names_nobody() -> N
     assert "No single covariate explains it" in words_of(run)
 
 
+def test_a_covariate_along_which_effects_hardly_vary_is_no_lead() -> None:
+    run = example_run()
+    run["heterogeneity_test"]["p_value"] = 0.4
+    for found in run["modifiers"]:
+        found |= {"p_adjusted": 0.5, "lowest_effect": -3.3, "highest_effect": -3.1}
+    page = words_of(run)
+    assert "No covariate stands out" in page
+    assert "take this as a lead" not in page
+
+
 def test_individually_randomized_trial_has_no_cluster_section() -> None:
     run = example_run(variance_components=[])
     run["design"] |= {"type": "individual", "clusters": None, "cluster_covariates": []}

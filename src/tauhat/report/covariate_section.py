@@ -34,7 +34,7 @@ def covariate_section(data: ReportInput) -> Section | None:
         f"({scale.interval(row['lower'], row['upper'])})"
         for row in drawn.rows[:12]
     )
-    more = f" The other {left_out} are in run.json." if left_out else ""
+    more = f" Covariates not shown here, but in run.json: {left_out}." if left_out else ""
     return Section(
         "covariates",
         "Effects in groups of persons along each covariate",
@@ -61,6 +61,7 @@ def covariate_section(data: ReportInput) -> Section | None:
                  "Effect", f"{level} CI"],
                 rows,
                 numeric_from=2,
+                folded=True,
             )
         ],
         beside=False,

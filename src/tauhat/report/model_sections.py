@@ -91,6 +91,7 @@ def _weights_table(members: Sequence[Mapping[str, Any]]) -> TableView:
             ]
             for row in members
         ],
+        folded=True,
     )
 
 

@@ -63,12 +63,16 @@ class FigureView:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table as text; columns from ``numeric_from`` on are numbers."""
+    """A table as text; columns from ``numeric_from`` on are numbers.
+
+    A folded one opens at a click, because a figure shows what is in it.
+    """
 
     caption: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     numeric_from: int = 1
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def balance_plot(names: Sequence[str], difference: FloatArray) -> Plot:
     axes.hlines(y, 0, difference[order], color=BAND, linewidth=2)
     axes.plot(difference[order], y, "o", color=BLUE, markersize=5)
     axes.set_yticks(y, [shorten(names[i], 24) for i in order])
-    reach = max(0.3, float(np.nanmax(np.abs(difference))) * 1.15) if len(names) else 0.3
+    reach = max(0.33, float(np.nanmax(np.abs(difference))) * 1.15) if len(names) else 0.33
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.tick_params(axis="y", length=0)
