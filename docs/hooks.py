@@ -37,8 +37,11 @@ def modules_of(room: str) -> list[str]:
         return []
     if (PACKAGE / f"{room}.py").exists():
         return [f"tauhat.{room}"]
-    names = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
-    return [f"tauhat.{room}.{name}" for name in names if not name.startswith("_")]
+    paths = sorted((PACKAGE / room).rglob("*.py"))
+    names = [path.relative_to(PACKAGE).with_suffix("").parts for path in paths]
+    return [
+        f"tauhat.{'.'.join(name)}" for name in names if not any(p.startswith("_") for p in name)
+    ]
 
 
 def public_names() -> str:

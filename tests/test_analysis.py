@@ -300,6 +300,7 @@ def test_progress_names_every_step() -> None:
         "making intervals",
         "describing what the effects depend on",
         "describing groups by held-out effects",
+        "asking what the results hang on",
     ]
     intervals = [state[1:] for state in seen if state[0] == "making intervals"]
     assert intervals == [(0, 1), (1, 1)]

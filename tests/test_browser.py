@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -17,6 +19,7 @@ import pytest
 
 from tauhat.analysis import analyze
 from tauhat.datasets import make_tassh_like
+from tauhat.report.plots.style import INK, contrast
 from tauhat.trial import Trial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -152,7 +155,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     analysis = analyze(
         trial, models=["LMM", "T-Linear", "X-Linear"], random_state=1, n_permutations=99
     )
-    return analysis.report(tmp_path_factory.mktemp("page") / "report.html")
+    page = tmp_path_factory.mktemp("page") / "report.html"
+    return analysis.report(page, patient_level=True)
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +228,53 @@ def test_text_has_contrast(browser: Browser, report: Path) -> None:
     assert browser.evaluate(CONTRAST) >= 4.5
 
 
+OUTLINE = """({
+  headings: [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(h => +h.tagName[1]),
+  empty: [...document.querySelectorAll('h1, h2, h3, th, a')]
+    .filter(e => !e.textContent.trim()).length,
+  alts: [...document.images].map(i => i.alt),
+  captions: [...document.querySelectorAll('table')].map(t => t.caption && t.caption.textContent),
+  reachable: [...document.querySelectorAll('.table')].every(e => e.tabIndex === 0),
+  links: [...document.querySelectorAll('a')].map(a => !!document.querySelector(a.hash)),
+  lang: document.documentElement.lang, title: document.title,
+  mains: document.querySelectorAll('main').length,
+})"""
+
+
+def test_headings_alternatives_and_tables_can_be_heard(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    found = browser.evaluate(OUTLINE)
+    levels = found["headings"]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels))
+    assert found["empty"] == 0
+    assert len(found["alts"]) >= 16
+    assert all(40 < len(alt) < 1_500 for alt in found["alts"])
+    assert len(set(found["alts"])) == len(found["alts"])
+    assert all(found["captions"])
+    assert found["reachable"]
+    assert found["links"]
+    assert all(found["links"])
+    assert (found["lang"], found["mains"]) == ("en", 1)
+    assert found["title"].startswith("Effect of TASSH")
+
+
+def test_letters_in_figures_have_contrast(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    sources = browser.evaluate("[...document.images].map(i => i.src)")
+    colours: set[str] = set()
+    for source in sources:
+        svg = base64.b64decode(source.split(",", 1)[1]).decode()
+        for style in re.findall(r"<text[^>]*style=\"([^\"]*)\"", svg):
+            fill = re.search(r"fill: (#[0-9a-f]{3,6})", style)
+            colours.add(fill[1] if fill else "#000000")
+    assert INK in colours
+    # Black and white stand on the cells of maps, whichever of the two is read there.
+    on_white = colours - {"#ffffff"}
+    assert min(contrast(colour, "white") for colour in on_white) >= 4.5
+
+
 def test_first_screen_of_a_desktop_holds_the_three_answers(browser: Browser, report: Path) -> None:
     browser.open(report, 1280)
     bottoms = browser.evaluate(
@@ -252,6 +303,16 @@ def test_checklist_opens_at_a_click_and_is_printed(browser: Browser, report: Pat
         browser.call("Emulation.setEmulatedMedia", media="")
 
 
+def test_persons_are_told_only_at_a_click(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    assert "values of single persons" in browser.evaluate(
+        "document.querySelector('.banner:last-of-type').innerText"
+    )
+    assert browser.evaluate("document.querySelector('#persons').offsetHeight") < 120
+    browser.evaluate("document.querySelector('#persons summary').click()")
+    assert browser.evaluate("document.querySelectorAll('#persons tbody tr').length") == 200
+
+
 def test_names_in_rules_of_subgroups_stay_text(browser: Browser, report: Path) -> None:
     browser.open(report, 1280)
     rules = browser.evaluate("[...document.querySelectorAll('#subgroups table')][0].innerText")
@@ -261,18 +322,33 @@ def test_names_in_rules_of_subgroups_stay_text(browser: Browser, report: Path) -
 
 
 def test_prints_on_a4_with_every_figure(browser: Browser, report: Path) -> None:
-    browser.open(report, 1280)
+    # The width of an A4 page between its margins, at 96 points an inch.
+    width = round((210 - 2 * 15) / 25.4 * 96)
+    browser.open(report, width)
     browser.call("Emulation.setEmulatedMedia", media="print")
     try:
-        assert all(image["width"] > 150 for image in browser.evaluate(IMAGES))
+        images = browser.evaluate(IMAGES)
+        assert all(image["width"] > 150 and image["height"] > 60 for image in images)
+        assert all(image["right"] <= width + 1 for image in images)
         assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+        # Paper does not scroll.
+        wide = browser.evaluate(
+            f"[...document.querySelectorAll('table')].filter(t => "
+            f"t.getBoundingClientRect().right > {width + 1}).map(t => t.caption.textContent)"
+        )
+        assert wide == []
+        folded = browser.evaluate(
+            "[...document.querySelectorAll('.folded table')].map(t => t.offsetHeight)"
+        )
+        assert folded
+        assert min(folded) > 60
     finally:
         browser.call("Emulation.setEmulatedMedia", media="")
     printed = browser.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
     pdf = base64.b64decode(printed["data"])
     assert pdf.startswith(b"%PDF")
     assert b"/MediaBox [0 0 594.95996 841.91998]" in pdf or b"/MediaBox [0 0 595" in pdf
-    assert 4 <= pdf.count(b"/Type /Page\n") <= 14
+    assert 8 <= pdf.count(b"/Type /Page\n") <= 30
 
 
 def test_the_checks_above_would_see_an_error_and_a_request(

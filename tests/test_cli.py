@@ -24,6 +24,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.registry import estimator
 from tauhat.report import plots
+from tauhat.report.plots import Plot
 from tauhat.trial import Trial
 
 NAMES = ["report.html", "effects.csv", "run.json"]
@@ -114,6 +115,7 @@ def test_run_writes_three_files_and_tells_on_two_streams(
         "making intervals",
         "describing what the effects depend on",
         "describing groups by held-out effects",
+        "asking what the results hang on",
         "writing the report",
     ]
 
@@ -643,3 +645,44 @@ def test_interruption_half_way_leaves_no_file_and_no_process(
     while processes_of_session(session) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert processes_of_session(session) == []
+
+
+def test_flags_of_the_report_and_its_figures(
+    trial_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plot, "svg", lambda self: "<svg/>")
+    monkeypatch.setattr(Plot, "png", lambda self: b"PNG")
+    plain, asked = tmp_path / "plain", tmp_path / "asked"
+    assert main(arguments(trial_csv, plain)) == 0
+    more = ["--patient-level", "--figures", "--seeds", "1"]
+    assert main(arguments(trial_csv, asked, *more, "--id", "patient")) == 0
+    assert 'id="persons"' not in (plain / "report.html").read_text("utf-8")
+    page = (asked / "report.html").read_text("utf-8")
+    assert 'id="persons"' in page
+    assert str(effects_of(asked).patient[0]) in page
+    figures = asked / "figures"
+    endings = {path.suffix for path in figures.iterdir()}
+    assert endings == {".svg", ".png", ".csv"}
+    intervals = pd.read_csv(figures / "average-effects.csv")
+    individual = run_of(asked)["average_effect"]["individual"]
+    assert intervals.estimate[0] == pytest.approx(individual["estimate"])
+    changes = [row["change"] for row in run_of(asked)["sensitivity"]["members"]]
+    assert changes == ["all models fitted again, 1"]
+    assert "--seeds 1" in run_of(asked)["rerun"]
+    # The effects are the same whatever is shown of them.
+    assert effects_of(asked).effect.tolist() == effects_of(plain).effect.tolist()
+
+
+def test_flags_of_the_report_in_a_file_and_out_of_range(
+    trial_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "t.toml"
+    config.write_text("patient-level = true\nseeds = 0\nfigures = false\n", "utf-8")
+    out = tmp_path / "o"
+    assert main(arguments(trial_csv, out, "--config", str(config))) == 0
+    assert 'id="persons"' in (out / "report.html").read_text("utf-8")
+    assert not (out / "figures").exists()
+    assert main(arguments(trial_csv, out, "--seeds", "-1")) == 2
+    config.write_text('patient_level = "yes"\n', "utf-8")
+    assert main(arguments(trial_csv, out, "--config", str(config))) == 2
+    assert "patient_level must be true or false" in capsys.readouterr().err

@@ -246,6 +246,16 @@ def test_without_a_covariate_that_passes_its_test_the_report_names_nobody() -> N
     assert "No single covariate explains it" in words_of(run)
 
 
+def test_a_covariate_along_which_effects_hardly_vary_is_no_lead() -> None:
+    run = example_run()
+    run["heterogeneity_test"]["p_value"] = 0.4
+    for found in run["modifiers"]:
+        found |= {"p_adjusted": 0.5, "lowest_effect": -3.3, "highest_effect": -3.1}
+    page = words_of(run)
+    assert "No covariate stands out" in page
+    assert "take this as a lead" not in page
+
+
 def test_individually_randomized_trial_has_no_cluster_section() -> None:
     run = example_run(variance_components=[])
     run["design"] |= {"type": "individual", "clusters": None, "cluster_covariates": []}
@@ -320,13 +330,13 @@ def test_one_wide_interval_does_not_flatten_the_figures(monkeypatch: pytest.Monk
     rare = np.cumsum((data.frame["region"] == "south").to_numpy()) <= 6
     rare &= (data.frame["region"] == "south").to_numpy()
     ranges: list[tuple[float, float]] = []
-    original = plots.effect_by_covariate_figure
+    original = plots.effect_by_covariate_plot
 
     def keep(groups: Any, **settings: Any) -> Any:
         ranges.append(settings["limits"])
         return original(groups, **settings)
 
-    monkeypatch.setattr(plots, "effect_by_covariate_figure", keep)
+    monkeypatch.setattr(plots, "effect_by_covariate_plot", keep)
     wide = replace(
         data,
         run=example_run(modifiers=[modifier(name, 0.5, None) for name in ("age", "region")]),

@@ -75,11 +75,13 @@ def test_sections_stand_in_the_order_of_their_weight(page: str) -> None:
         "test",
         "modifiers",
         "distribution",
+        "covariates",
         "groups",
         "subgroups",
         "calibration",
         "models",
         "variance",
+        "sensitivity",
         "reading",
         "limits",
         "made",
@@ -277,3 +279,21 @@ def test_labels_of_a_forest_are_plain_text_of_bounded_length() -> None:
     texts = re.findall(r"<text[^>]*>(.*?)</text>", svg, flags=re.DOTALL)
     assert any("alert(1)" in html.unescape(text) for text in texts)
     assert max(len(html.unescape(text)) for text in texts) <= 60
+
+
+def test_effects_in_groups_of_covariates_are_shown_but_for_small_cells(page: str) -> None:
+    part = section(page, "covariates")
+    rows = rows_of(part, "Effects in groups along")
+    assert rows[0] == ["age", "around 45", "200", "15", "15", "−1.0", "−4.2 to 2.2"]
+    assert rows[-1] == ["female", "(missing)", "<5", "2", "2", "not estimated", "–"]
+    assert "9.9" not in part
+    run = example_run()
+    run["held_out"]["by_covariate"] = []
+    assert 'id="covariates"' not in page_of(run)
+    forest = plots.covariate_forest_plot(
+        pd.DataFrame(example_run()["held_out"]["by_covariate"]), axis_label="Effect"
+    )
+    assert forest.data.persons.min() >= 5
+    labels = [tick.get_text() for tick in forest.figure.axes[0].get_yticklabels()]
+    assert labels == ["age", "around 45  (200)", "around 65  (400)", "female", "0  (300)",
+                      "1  (296)"]  # fmt: skip

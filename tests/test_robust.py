@@ -213,7 +213,7 @@ def test_explanation(clustered: RobustEnsemble) -> None:
     )
     assert "40% of the weight was given" in told.text
     assert "nothing was shrunk" in told.text
-    assert told._repr_html_().startswith("<p>40% of the weight")
+    assert told._repr_html_().startswith("<div><p>40% of the weight")
 
 
 def test_scikit_learn_and_pickle(clustered: RobustEnsemble) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         average_effects,
         best_linear_predictor,
         classification_analysis,
+        cluster_intercepts,
         compare,
         cross_fit,
         effect_calibration,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from tauhat.power import power_by_simulation, power_hte
     from tauhat.registry import estimator, estimator_names
+    from tauhat.report import plots
     from tauhat.saving import load, save
     from tauhat.trial import Trial
 
@@ -48,6 +50,7 @@ _HOMES = {
     "average_effects": "tauhat.inference",
     "best_linear_predictor": "tauhat.inference",
     "classification_analysis": "tauhat.inference",
+    "cluster_intercepts": "tauhat.inference",
     "compare": "tauhat.inference",
     "cross_fit": "tauhat.inference",
     "effect_calibration": "tauhat.inference",
@@ -65,7 +68,10 @@ _HOMES = {
     "sorted_group_effects": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
-_ROOMS = ("datasets", "ensembles", "learners", "outcome", "simulate", "testing")
+_ROOMS = {
+    **{n: n for n in ("datasets", "ensembles", "learners", "outcome", "simulate", "testing")},
+    "plots": "report.plots",
+}
 
 __all__ = [
     "Analysis",
@@ -80,6 +86,7 @@ __all__ = [
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
+    "cluster_intercepts",
     "compare",
     "cross_fit",
     "datasets",
@@ -93,6 +100,7 @@ __all__ = [
     "learners",
     "load",
     "outcome",
+    "plots",
     "policy_value",
     "power_by_simulation",
     "power_hte",
@@ -109,7 +117,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name in _ROOMS:
-        return import_module(f"tauhat.{name}")
+        return import_module(f"tauhat.{_ROOMS[name]}")
     raise AttributeError(f"module 'tauhat' has no attribute {name!r}")
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.display import Shown
 
 
 @dataclass(frozen=True)
-class VarianceComponents:
+class VarianceComponents(Shown):
     r"""Variances of a mixed model and the intracluster correlation.
 
     .. math:: \rho = \sigma_b^2 / (\sigma_b^2 + \sigma_e^2)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -136,6 +137,46 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.__dict__.pop("reference_posterior_", None)
         self.fit_effect(data, nuisances, seed)
         return self
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What it is and, once fitted, the spread of its effects over the trial: item, value."""
+        rows: list[tuple[str, Any]] = [("estimator", type(self).__name__)]
+        if not hasattr(self, "trial_data_"):
+            return pd.DataFrame([*rows, ("fitted", "no")], columns=["item", "value"])
+        data: Any = self.trial_data_
+        if not isinstance(data, TrialData):
+            left_out = ("fitted", "yes; the trial's rows were not saved")
+            return pd.DataFrame([*rows, left_out], columns=["item", "value"])
+        effect = self.predict_effect(data.X)
+        low, middle, high = np.quantile(effect, [0.1, 0.5, 0.9])
+        rows += [
+            ("persons", data.n),
+            ("clusters", "none" if data.clusters is None else data.n_units),
+            ("covariates", len(data.feature_names)),
+            ("mean effect", float(effect.mean())),
+            ("SD of effects", float(effect.std())),
+            ("tenth, median, nine tenths", f"{low:.4g}, {middle:.4g}, {high:.4g}"),
+        ]
+        weights = getattr(self, "weights_", None) or {}
+        rows += [(f"weight of {name}", float(share)) for name, share in weights.items()]
+        return pd.DataFrame(rows, columns=["item", "value"])
+
+    @property
+    def text(self) -> str:
+        """What it is and, once fitted, what it found, in a sentence."""
+        name = type(self).__name__
+        if not hasattr(self, "trial_data_"):
+            return f"{name}, not fitted."
+        data: Any = self.trial_data_
+        if not isinstance(data, TrialData):
+            return f"{name}, fitted; the rows of its trial were not saved with it."
+        effect = self.predict_effect(data.X)
+        units = "" if data.clusters is None else f" in {data.n_units} clusters"
+        return (
+            f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
+            f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
+        )
 
     def effect(self, X: Any) -> FloatArray:
         """Effect of treatment for each person.

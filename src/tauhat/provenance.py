@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from tauhat.display import Shown
+
 PACKAGES = (
     "tauhat",
     "numpy",
@@ -29,7 +31,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Provenance(Shown):
     """How a result was made, enough to make it again.
 
     Attributes
@@ -57,6 +59,15 @@ class Provenance:
     command: str | None
     finished: str
     seconds: Mapping[str, float]
+
+    @property
+    def text(self) -> str:
+        """What made the result, in a sentence."""
+        return (
+            f"Made by tauhat {self.versions.get('tauhat', '')} from "
+            f"{self.source or 'a table in memory'} with seed {self.seed}, finished "
+            f"{self.finished}."
+        )
 
     @property
     def table(self) -> pd.DataFrame:

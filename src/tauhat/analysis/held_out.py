@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tauhat._typing import IntArray
 from tauhat.data import TrialData
+from tauhat.display import Shown
 from tauhat.errors import TauhatWarning
 from tauhat.inference.average_effects import Estimate
+from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import estimate_columns
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
@@ -26,12 +29,14 @@ from tauhat.inference.sorted_effects import (
     sorted_group_effects,
 )
 from tauhat.inference.subgroups import Subgroups, find_subgroups
-from tauhat.report.grouping import SMALLEST_GROUP
+from tauhat.report.grouping import SMALLEST_GROUP, covariate_codes
 from tauhat.trial import Trial
 
 N_SPLITS = 5
 # Beyond this many encoded covariates the additive mixed model takes seconds a fit.
 MOST_COLUMNS = 15
+# Of covariates whose groups get an effect of their own.
+MOST_COVARIATES = 40
 FEWEST_CLUSTERS_AN_ARM = 6
 FEWEST_PERSONS_AN_ARM = 50
 # Groups of a fifth of the persons hold more than five, whatever the splits.
@@ -43,7 +48,7 @@ QUICK = (
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOutEffects:
+class HeldOutEffects(Shown):
     """What the effects of persons say that no model saw; all of it describes, nothing tests.
 
     Attributes
@@ -62,6 +67,8 @@ class HeldOutEffects:
         Gains of treating by the model, likewise.
     subgroups
         Subgroups that the data suggest, with their credibility.
+    by_covariate
+        Average effects in groups along the covariates.
     """
 
     fit: CrossFit
@@ -71,6 +78,7 @@ class HeldOutEffects:
     ranking: Mapping[str, RankWeightedEffect]
     policy: Mapping[str, PolicyValue]
     subgroups: Subgroups
+    by_covariate: EffectsByGroup
 
     @property
     def table(self) -> pd.DataFrame:
@@ -195,12 +203,23 @@ def held_out_effects(
                 k: policy_value(fit, higher_is_better=v, level=level) for k, v in directions.items()
             },
             subgroups=find_subgroups(fit, heterogeneity=heterogeneity, level=level),
+            by_covariate=effects_by_group(fit, _groups_along(trial), level=level),
         )
     # A description that fails must not take the analysis with it.
     except Exception as error:
         reason = f"This could not be estimated: {type(error).__name__}: {error}"
         warnings.warn(f"held-out effects: {reason}", TauhatWarning, stacklevel=2)
         return reason
+
+
+def _groups_along(trial: Trial) -> dict[str, tuple[IntArray, Sequence[str]]]:
+    """Thirds or categories of each covariate; none of them is chosen by the outcome."""
+    groups: dict[str, tuple[IntArray, Sequence[str]]] = {}
+    for name in trial.covariate_names[:MOST_COVARIATES]:
+        found = covariate_codes(trial.frame[name], most_bins=3, most_categories=4)
+        if found is not None:
+            groups[name] = (found.codes, found.labels)
+    return groups
 
 
 def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
@@ -240,6 +259,7 @@ def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
             }
             for better, policy in found.policy.items()
         ],
+        "by_covariate": _rows(found.by_covariate.table),
         "subgroups": {
             "found": subgroups.found,
             "subgroups": _rows(subgroups.table),

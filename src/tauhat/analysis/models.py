@@ -171,8 +171,8 @@ def members_of(fitted: FittedModels) -> dict[str, CateEstimator]:
     return {**getattr(fitted.reported, "members_", {}), **fitted.others}
 
 
-def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
-    """One row a model: its use, weight, time, and the mean and spread of its effects.
+def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
+    """Effects of the reported estimator and of every single model, one column each.
 
     Parameters
     ----------
@@ -180,6 +180,20 @@ def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
         What was fitted.
     X
         Covariates of the analysed persons, shape (n, p).
+    """
+    models = {fitted.name: fitted.reported, **members_of(fitted)}
+    return pd.DataFrame({name: model.predict_effect(X) for name, model in models.items()})
+
+
+def models_table(fitted: FittedModels, effects: pd.DataFrame) -> pd.DataFrame:
+    """One row a model: its use, weight, time, and the mean and spread of its effects.
+
+    Parameters
+    ----------
+    fitted
+        What was fitted.
+    effects
+        From `model_effects`.
 
     Returns
     -------
@@ -191,18 +205,16 @@ def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     weights: Mapping[str, float] = getattr(ensemble, "weights_", {})
     own_seconds: Mapping[str, float] = getattr(ensemble, "seconds_", {})
     members: Mapping[str, CateEstimator] = getattr(ensemble, "members_", {})
-    rows = [_row(fitted.name, "reported", ensemble, X, seconds=fitted.seconds[fitted.name])]
-    for name, member in members.items():
-        rows.append(
-            _row(name, "member", member, X, weight=weights[name], seconds=own_seconds[name])
-        )
+    rows = [_row(fitted.name, "reported", effects, seconds=fitted.seconds[fitted.name])]
+    for name in members:
+        rows.append(_row(name, "member", effects, weight=weights[name], seconds=own_seconds[name]))
     for name, message in getattr(ensemble, "failures_", {}).items():
-        rows.append(_row(name, "member", None, X, failure=message, seconds=own_seconds[name]))
-    for name, other in fitted.others.items():
-        rows.append(_row(name, "also fitted", other, X, seconds=fitted.seconds[name]))
+        rows.append(_row(name, "member", None, failure=message, seconds=own_seconds[name]))
+    for name in fitted.others:
+        rows.append(_row(name, "also fitted", effects, seconds=fitted.seconds[name]))
     for name, message in fitted.failures.items():
         seconds = fitted.seconds[name]
-        rows.append(_row(name, "also fitted", None, X, failure=message, seconds=seconds))
+        rows.append(_row(name, "also fitted", None, failure=message, seconds=seconds))
     table = pd.DataFrame(rows)
     # Text columns of pandas would turn None into a missing float.
     table["failure"] = pd.Series([row["failure"] for row in rows], dtype=object)
@@ -212,14 +224,13 @@ def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
 def _row(
     name: str,
     role: str,
-    model: CateEstimator | None,
-    X: FloatArray,
+    effects: pd.DataFrame | None,
     *,
     seconds: float,
     weight: float | None = None,
     failure: str | None = None,
 ) -> dict[str, Any]:
-    effect = None if model is None else model.predict_effect(X)
+    effect = None if effects is None else effects[name].to_numpy(dtype=np.float64)
     return {
         "name": name,
         "role": role,
@@ -232,16 +243,15 @@ def _row(
     }
 
 
-def agreement_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame | None:
+def agreement_table(fitted: FittedModels, effects: pd.DataFrame) -> pd.DataFrame | None:
     """Kendall's tau-b between the single models' effects; None with fewer than two."""
-    models = members_of(fitted)
-    if not models:
+    names = list(members_of(fitted))
+    if not names:
         return None
-    if len(models) == 1:
-        models = {fitted.name: fitted.reported, **models}
-    effects = np.column_stack([model.predict_effect(X) for model in models.values()])
-    names = list(models)
-    return pd.DataFrame(kendall_matrix(effects), index=names, columns=names)
+    if len(names) == 1:
+        names = [fitted.name, *names]
+    matrix = kendall_matrix(effects[names].to_numpy(dtype=np.float64))
+    return pd.DataFrame(matrix, index=names, columns=names)
 
 
 def variance_table(fitted: FittedModels) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from tauhat.report.grouping import groups_by_covariate
 
 if TYPE_CHECKING:
     from tauhat.analysis.result import Analysis
+    from tauhat.analysis.sensitivity import Sensitivity
     from tauhat.trial import Trial
 
 QUANTILES = ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95")
@@ -149,6 +150,19 @@ def explanation_record(explanation: Explanation | None) -> dict[str, Any] | None
     }
 
 
+def sensitivity_record(found: Sensitivity) -> dict[str, Any]:
+    """What changes when something is left out or drawn anew."""
+    return {
+        "members": records(found.members),
+        "splits": records(found.splits),
+        "averages": records(found.averages),
+        "p_value_range": found.p_value_range,
+        "without_one_cluster": found.without_one,
+        "tipping_point": found.tipping_point,
+        "notes": list(found.notes),
+    }
+
+
 def run_record(analysis: Analysis) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
@@ -200,6 +214,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
         },
         "models": records(analysis.models),
         "agreement": agreement_record(analysis.agreement),
+        "sensitivity": sensitivity_record(analysis.sensitivity),
         "variance_components": records(analysis.variance_components),
         "interval": {
             "method": analysis.interval.method,

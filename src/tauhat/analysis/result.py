@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,28 @@ import pandas as pd
 
 from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.record import run_record
+from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.design_check import DesignCheck
+from tauhat.display import Shown
 from tauhat.ensembles.explanation import Explanation
-from tauhat.files import write_files
+from tauhat.errors import TrialError
+from tauhat.files import csv_text, write_files
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.intercepts import ClusterIntercepts
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.provenance import Provenance
 from tauhat.report import ReportInput, render_fragment, render_html
+from tauhat.report.gallery import covariate_groups, effect_map, effects_by_covariate, gallery
+from tauhat.report.long_names import shortened_run
+from tauhat.report.plots import Plot
 from tauhat.report.text import summary
 from tauhat.trial import Trial
 
 
 @dataclass(frozen=True)
-class IntervalMethod:
+class IntervalMethod(Shown):
     """How the intervals of persons' effects were made.
 
     Attributes
@@ -38,6 +46,16 @@ class IntervalMethod:
 
     method: str
     level: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The method and the level in one row."""
+        return pd.DataFrame({"method": [self.method], "level": [self.level]})
+
+    @property
+    def text(self) -> str:
+        """How the intervals were made, in a sentence."""
+        return f"Intervals of persons' effects at {100 * self.level:g} %: {self.method}."
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,12 @@ class Analysis:
     held_out
         What held-out effects say of groups, subgroups and calibration, or the
         reason why it was not estimated.
+    sensitivity
+        How far the results hang on a member, the seed, a cluster and missing data.
+    clusters
+        Predicted intercepts of the clusters; None when persons were randomized.
+    member_effects
+        Effects of the single models, one column each, in the rows of ``effects``.
     rerun
         What to type to make the same numbers again.
     provenance
@@ -101,6 +125,9 @@ class Analysis:
     reported_text: str
     explanation: Explanation | None
     held_out: HeldOutEffects | str
+    sensitivity: Sensitivity
+    clusters: ClusterIntercepts | None
+    member_effects: pd.DataFrame
     rerun: str
     provenance: Provenance
     synthetic: str | None = None
@@ -112,38 +139,77 @@ class Analysis:
     @property
     def text(self) -> str:
         """The result in a paragraph."""
-        return summary(self.to_json())
+        return summary(shortened_run(self.to_json()))
 
-    def to_html(self) -> str:
-        """Return the report as one self-contained HTML page."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """The key results, one row each: ``result``, ``estimate``, ``lower``, ``upper``, ``p``."""
+        average = self.average_effects
+        estimands = {
+            "individual-average effect": average.individual,
+            "cluster-average effect": average.cluster,
+        }
+        rows = [
+            (name, one.estimate, one.lower, one.upper, one.p_value)
+            for name, one in estimands.items()
+            if one is not None
+        ]
+        nothing = float("nan")
+        test = self.heterogeneity.p_value
+        rows.append(("test of a constant effect", nothing, nothing, nothing, test))
+        effect = self.effects["effect"]
+        middle, low, high = (float(effect.quantile(q)) for q in (0.5, 0.1, 0.9))
+        rows.append(("median and middle 80 % of estimated effects", middle, low, high, nothing))
+        if not isinstance(self.held_out, str):
+            gap = self.held_out.groups.difference
+            rows.append(
+                ("outer quarters by predicted effect", gap.estimate, gap.lower, gap.upper, nothing)
+            )
+        return pd.DataFrame(rows, columns=["result", "estimate", "lower", "upper", "p"])
+
+    def _report_input(self, *, patient_level: bool = False) -> ReportInput:
         balance = self.check.balance
         effect, lower, upper = (
             self.effects[name].to_numpy(dtype=np.float64) for name in ("effect", "lower", "upper")
         )
-        return render_html(
-            ReportInput(
-                run=self.to_json(),
-                frame=self.trial.frame,
-                effect=effect,
-                lower=lower,
-                upper=upper,
-                check_table=self.check.table,
-                balance=pd.DataFrame(
-                    {
-                        "covariate": balance["column"],
-                        "difference": balance["standardized_difference"],
-                    }
-                ),
-            )
+        return ReportInput(
+            run=self.to_json(),
+            frame=self.trial.frame,
+            effect=effect,
+            lower=lower,
+            upper=upper,
+            check_table=self.check.table,
+            balance=pd.DataFrame(
+                {
+                    "covariate": balance["column"],
+                    "difference": balance["standardized_difference"],
+                }
+            ),
+            members=self.member_effects,
+            clusters=None if self.clusters is None else self.clusters.table,
+            persons=self.effects if patient_level else None,
         )
 
-    def report(self, path: str | Path) -> Path:
+    def to_html(self, *, patient_level: bool = False) -> str:
+        """Return the report as one self-contained HTML page.
+
+        Parameters
+        ----------
+        patient_level
+            Whether to add the estimated effect of each person, one by one.
+            Without it nothing about fewer than five persons is shown.
+        """
+        return render_html(self._report_input(patient_level=patient_level))
+
+    def report(self, path: str | Path, *, patient_level: bool = False) -> Path:
         """Write the report to a file, which appears whole or not at all.
 
         Parameters
         ----------
         path
             Such as ``"report.html"``; an existing file is replaced.
+        patient_level
+            As in `to_html`.
 
         Returns
         -------
@@ -155,7 +221,106 @@ class Analysis:
             If the file cannot be written.
         """
         path = Path(path)
-        return write_files(path.parent, {path.name: self.to_html()})[0]
+        return write_files(path.parent, {path.name: self.to_html(patient_level=patient_level)})[0]
+
+    def plots(self) -> dict[str, Plot]:
+        """Return every figure of the report by name, each with its numbers.
+
+        Examples
+        --------
+        >>> from tauhat.analysis import analyze
+        >>> rng = np.random.default_rng(1)
+        >>> df = pd.DataFrame({"age": rng.normal(60, 9, 200), "arm": np.arange(200) % 2})
+        >>> df["y"] = df.arm * (df.age - 60) / 9 + rng.normal(size=200)
+        >>> trial = Trial(df, outcome="y", treatment="arm")
+        >>> found = analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
+        >>> found.plots()["effect-by-covariate-1"].data.columns.tolist()
+        ['group', 'position', 'effect', 'lower', 'upper', 'persons']
+        """
+        return gallery(self._report_input())
+
+    def plot_covariate(self, name: str) -> Plot:
+        """Return the figure of the estimated effect along a covariate.
+
+        Parameters
+        ----------
+        name
+            A covariate of the trial.
+
+        Raises
+        ------
+        TrialError
+            If the trial has no such covariate, or it makes fewer than two groups
+            of five persons.
+        """
+        self._require_covariate(name)
+        data = self._report_input()
+        groups = covariate_groups(data, name)
+        if groups is None:
+            raise TrialError(f"the covariate {name!r} makes fewer than two groups of five persons")
+        return effects_by_covariate(data, [({}, groups)])[0]
+
+    def plot_map(self, first: str, second: str) -> Plot:
+        """Return the map of the estimated effect over two covariates.
+
+        Parameters
+        ----------
+        first, second
+            Covariates of the trial: rows and columns of the map.
+
+        Raises
+        ------
+        TrialError
+            As in `plot_covariate`.
+        """
+        for name in (first, second):
+            self._require_covariate(name)
+        drawn = effect_map(self._report_input(), first, second)
+        if drawn is None:
+            raise TrialError(f"{first!r} or {second!r} makes fewer than two groups of five persons")
+        return drawn
+
+    def _require_covariate(self, name: str) -> None:
+        known = list(self.trial.covariate_names)
+        if name not in known:
+            raise TrialError(f"the trial has no covariate {name!r}; it has {', '.join(known)}")
+
+    def save_plots(
+        self, folder: str | Path, *, formats: Sequence[str] = ("svg", "png", "csv")
+    ) -> list[Path]:
+        """Write every figure to a folder, and the numbers of each as CSV.
+
+        Parameters
+        ----------
+        folder
+            Made when missing.
+        formats
+            Some of "svg", "png", "pdf" and "csv".
+
+        Returns
+        -------
+        list of Path
+
+        Raises
+        ------
+        TrialError
+            If a format is unknown or the folder cannot be written to.
+        """
+        ways: dict[str, Callable[[Plot], str | bytes]] = {
+            "svg": Plot.svg,
+            "png": Plot.png,
+            "pdf": Plot.pdf,
+            "csv": lambda drawn: csv_text(drawn.data),
+        }
+        unknown = [kind for kind in formats if kind not in ways]
+        if unknown:
+            raise TrialError(f"figures are written as {', '.join(ways)}, not as {unknown[0]}")
+        contents = {
+            f"{name}.{kind}": ways[kind](drawn)
+            for name, drawn in self.plots().items()
+            for kind in formats
+        }
+        return write_files(Path(folder), contents)
 
     def _repr_html_(self) -> str:
         return render_fragment(self.to_json())

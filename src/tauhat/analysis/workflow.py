@@ -17,18 +17,23 @@ from tauhat.analysis.models import (
     FittedModels,
     agreement_table,
     fit_models,
+    members_of,
+    model_effects,
     model_names,
     models_table,
     variance_table,
 )
 from tauhat.analysis.result import Analysis, IntervalMethod
+from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.heterogeneity import test_heterogeneity
+from tauhat.inference.intercepts import cluster_intercepts
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.parallel import report_progress
+from tauhat.progress import progress_display
 from tauhat.provenance import Provenance, package_versions, utc_now
 from tauhat.trial import Trial
 
@@ -88,9 +93,10 @@ def analyze(
     level: float = 0.95,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
     n_jobs: int = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     n_permutations: int = 1999,
     higher_is_better: bool | None = None,
+    n_seeds: int = 0,
     source: Source | None = None,
 ) -> Analysis:
     """Analyse how the effect of a trial's treatment differs between persons.
@@ -119,12 +125,16 @@ def analyze(
     n_jobs
         Number of fits at once, each on one thread.
     progress
-        Called with (step, tasks done, tasks in all).
+        True to show how far it is: a bar on a terminal or in a notebook, lines in
+        a log. Or a function that is called with (step, tasks done, tasks in all).
     n_permutations
         Random assignments of the test.
     higher_is_better
         Whether a positive effect is a benefit, which decides who is treated first
         where held-out effects rank persons; None shows both readings.
+    n_seeds
+        Number of other seeds with which all models are fitted again, to see how
+        far the effects hang on the seed; each takes as long as the first fit.
     source
         Where the data came from, for the record.
 
@@ -152,11 +162,27 @@ def analyze(
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
+    if n_seeds < 0:
+        raise ValueError(f"n_seeds must not be negative, got {n_seeds}")
+    if progress is True:
+        with progress_display() as display:
+            return analyze(
+                trial,
+                models=models,
+                level=level,
+                random_state=random_state,
+                n_jobs=n_jobs,
+                progress=display,
+                n_permutations=n_permutations,
+                higher_is_better=higher_is_better,
+                n_seeds=n_seeds,
+                source=source,
+            )
     asked = (models,) if isinstance(models, str) else tuple(models)
     names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
-    clock = _Clock(progress)
+    clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
         check = trial.check()
         data = validate_trial(*trial)
@@ -169,8 +195,9 @@ def analyze(
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
-        effect = fitted.reported.predict_effect(X)
-        table, agreement = models_table(fitted, X), agreement_table(fitted, X)
+        effects = model_effects(fitted, X)
+        effect = effects[fitted.name].to_numpy(dtype=np.float64)
+        table, agreement = models_table(fitted, effects), agreement_table(fitted, effects)
         explain = getattr(fitted.reported, "explain", None)
         explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):
@@ -194,6 +221,24 @@ def analyze(
                 n_jobs=n_jobs,
                 higher_is_better=higher_is_better,
             )
+    with clock.step("sensitivity", "asking what the results hang on"):
+        member_effects = effects[list(members_of(fitted))]
+        hangs_on = sensitivity(
+            trial,
+            data,
+            names=names,
+            reported=fitted.reported,
+            effect=effect,
+            member_effects=member_effects,
+            average=average,
+            heterogeneity=heterogeneity,
+            held_out=held_out,
+            level=level,
+            seed=seed,
+            n_seeds=n_seeds,
+            n_jobs=n_jobs,
+        )
+        clusters = None if data.clusters is None else cluster_intercepts(trial, level=level)
     return Analysis(
         trial=trial,
         check=check,
@@ -210,7 +255,11 @@ def analyze(
         reported_text=_reported_text(fitted),
         explanation=explanation,
         held_out=held_out,
-        rerun=source.command or _python_call(asked, level, seed, n_permutations, higher_is_better),
+        sensitivity=hangs_on,
+        clusters=clusters,
+        member_effects=member_effects,
+        rerun=source.command
+        or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds),
         provenance=Provenance(
             versions=package_versions(),
             seed=seed,
@@ -256,13 +305,15 @@ def _python_call(
     seed: int,
     n_permutations: int,
     higher_is_better: bool | None,
+    n_seeds: int,
 ) -> str:
     """The call that makes the same numbers again."""
     named = repr(models[0] if len(models) == 1 else list(models))
     better = "" if higher_is_better is None else f", higher_is_better={higher_is_better}"
+    seeds = f", n_seeds={n_seeds}" if n_seeds else ""
     return (
         f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
-        f"n_permutations={n_permutations}{better})"
+        f"n_permutations={n_permutations}{better}{seeds})"
     )
 
 

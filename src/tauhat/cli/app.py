@@ -70,6 +70,18 @@ Models = Annotated[
 Jobs = Annotated[int | None, typer.Option(help="Fits at once (default: all cores).")]
 Seed = Annotated[int | None, typer.Option(help="Seed (default: 1).")]
 Level = Annotated[float | None, typer.Option(help="Coverage of intervals (default: 0.95).")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(help="Fit all models again with that many other seeds (default: 0)."),
+]
+PatientLevel = Annotated[
+    bool | None,
+    typer.Option("--patient-level", help="Show the estimated effect of each person in the report."),
+]
+Figures = Annotated[
+    bool | None,
+    typer.Option("--figures", help="Write every figure too, as SVG and PNG with its numbers."),
+]
 Out = Annotated[Path | None, typer.Option(help=f"Folder for the results (default: {DEFAULT_OUT}).")]
 Config = Annotated[
     Path | None,
@@ -116,6 +128,9 @@ def run(
     jobs: Jobs = None,
     seed: Seed = None,
     level: Level = None,
+    seeds: Seeds = None,
+    patient_level: PatientLevel = None,
+    figures: Figures = None,
     out: Out = None,
     config: Config = None,
     force: Force = False,
@@ -141,6 +156,9 @@ def run(
         jobs=jobs,
         seed=seed,
         level=level,
+        seeds=seeds,
+        patient_level=patient_level,
+        figures=figures,
         out=out,
     )
     code = run_trial(_merged(typed, config), force=force, json_output=json, command=_command())
@@ -190,12 +208,23 @@ def demo(
     models: Models = None,
     jobs: Jobs = None,
     seed: Seed = None,
+    seeds: Seeds = None,
+    patient_level: PatientLevel = None,
+    figures: Figures = None,
     json: Json = False,
 ) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
     from tauhat.cli.commands import run_demo
 
-    settings = Settings(out=out, models=split_names(models), jobs=jobs, seed=seed)
+    settings = Settings(
+        out=out,
+        models=split_names(models),
+        jobs=jobs,
+        seed=seed,
+        seeds=seeds,
+        patient_level=patient_level,
+        figures=figures,
+    )
     raise typer.Exit(run_demo(settings, json_output=json, command=_command()))
 
 

@@ -11,12 +11,12 @@ from tauhat.analysis import Analysis, Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
-from tauhat.cli.progress import progress_display
 from tauhat.cli.settings import Settings
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
 from tauhat.design_check import DesignCheck
 from tauhat.files import check_writable, csv_text, write_files
+from tauhat.progress import progress_display
 from tauhat.provenance import file_sha256
 from tauhat.reading import read_table
 from tauhat.trial import Trial
@@ -122,11 +122,17 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
             random_state=settings.seed,
             n_jobs=settings.jobs,
             progress=progress,
+            n_seeds=settings.seeds or 0,
             source=source,
         )
         progress("writing the report", 0, 1)
         record = analysis.to_json()
-        paths = write_results(analysis, settings.out)
+        figures: list[Path] = []
+        if settings.figures:
+            figures = analysis.save_plots(settings.out / "figures")
+        paths = write_results(analysis, settings.out, patient_level=bool(settings.patient_level))
+        if figures:
+            paths.append(settings.out / "figures")
     if json_output:
         _print_json(record)
     else:
@@ -134,12 +140,12 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     return 0
 
 
-def write_results(analysis: Analysis, folder: Path) -> list[Path]:
+def write_results(analysis: Analysis, folder: Path, *, patient_level: bool = False) -> list[Path]:
     """Write report.html, effects.csv and run.json, the last one last."""
     return write_files(
         folder,
         {
-            "report.html": analysis.to_html(),
+            "report.html": analysis.to_html(patient_level=patient_level),
             "effects.csv": csv_text(analysis.effects),
             "run.json": _json_text(analysis.to_json()),
         },

@@ -217,9 +217,9 @@ def _simulated(
     plan: HtePower, n_trials: int, *, n_others: int, seed: int, jobs: int
 ) -> list[SimulatedPower]:
     """Simulated power of the plan's own test and of the test of all covariates."""
-    from tauhat.cli.progress import progress_display
     from tauhat.parallel import report_progress
     from tauhat.power import interaction_test, power_by_simulation
+    from tauhat.progress import progress_display
 
     results = []
     with progress_display(sys.stderr) as display:

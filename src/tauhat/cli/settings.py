@@ -37,6 +37,10 @@ class Settings:
         ``("default",)``, ``("quick",)`` or names of estimators.
     jobs, seed, level, out
         Fits at once, seed, coverage of the intervals, output folder.
+    seeds
+        Number of other seeds with which all models are fitted again.
+    patient_level, figures
+        Whether the report shows single persons; whether figures are written too.
     """
 
     file: Path | None = None
@@ -56,6 +60,9 @@ class Settings:
     seed: int | None = None
     level: float | None = None
     out: Path | None = None
+    seeds: int | None = None
+    patient_level: bool | None = None
+    figures: bool | None = None
 
     def over(self, other: Settings) -> Settings:
         """These settings, with what they leave out taken from ``other``."""
@@ -90,6 +97,8 @@ class Settings:
             raise TrialError(
                 f"--level must lie between 0 and 1, got {full.level:g} (0.95 for 95 % intervals)"
             )
+        if full.seeds is not None and full.seeds < 0:
+            raise TrialError(f"--seeds must not be negative, got {full.seeds}")
         if full.seed < 0:
             raise TrialError(f"--seed must not be negative, got {full.seed}")
         if full.arms is not None and len(full.arms) != 2:
@@ -116,6 +125,7 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
 _TEXT = {"outcome", "treatment", "control", "cluster", "block", "id"}
 _LISTS = {"arms", "covariates", "cluster_covariates", "models"}
 _PATHS = {"file", "out"}
+_SWITCHES = {"cluster_size", "patient_level", "figures"}
 
 
 def read_config(path: Path) -> Settings:
@@ -179,11 +189,11 @@ def _convert(name: str, value: Any, path: Path) -> Any:
         if isinstance(value, list) and all(isinstance(v, (str, int)) for v in value):
             return tuple(str(v) for v in value)
         raise refuse('a list such as ["age", "female"]')
-    if name == "cluster_size":
+    if name in _SWITCHES:
         if not isinstance(value, bool):
             raise refuse("true or false")
         return value
-    if name in {"jobs", "seed"}:
+    if name in {"jobs", "seed", "seeds"}:
         if not isinstance(value, int) or isinstance(value, bool):
             raise refuse("a whole number")
         return value

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.display import html
 
 # Shares of the largest members that sentences name.
 _NAMED = 3
@@ -33,8 +34,7 @@ class Explanation:
     text: str
 
     def _repr_html_(self) -> str:
-        formatted = self.table.to_html(float_format=lambda value: f"{value:.3g}")
-        return f"<p>{self.text}</p>{formatted}"
+        return html(self.text, self.table.reset_index())
 
 
 def explain_weights(

@@ -44,6 +44,8 @@ class EffectLoss:
         variation between persons is judged.
     variance
         Residual variance of the target, in squared units of the outcome.
+    between
+        Variance between clusters, likewise.
     """
 
     target: FloatArray
@@ -52,6 +54,7 @@ class EffectLoss:
     nuisance: FloatArray
     heterogeneity_only: bool
     variance: float
+    between: float = 0.0
 
     def system(self, *, free_level: bool = False) -> tuple[FloatArray, FloatArray]:
         """Target and columns with all that has a free coefficient taken out.
@@ -108,7 +111,12 @@ class EffectLoss:
         return self.level(weights), weights
 
 
-def effect_loss(kind: LossKind, data: TrialData, cross_fit: CrossFit) -> EffectLoss:
+def effect_loss(
+    kind: LossKind,
+    data: TrialData,
+    cross_fit: CrossFit,
+    variances: tuple[float, float] | None = None,
+) -> EffectLoss:
     r"""Loss of the members' out-of-fold effects.
 
     With persons randomized, :math:`\sum_i \{\Gamma_i - \tau(X_i)\}^2` with
@@ -141,6 +149,9 @@ def effect_loss(kind: LossKind, data: TrialData, cross_fit: CrossFit) -> EffectL
         The trial.
     cross_fit
         Out-of-fold effects and outcomes.
+    variances
+        Variance between and within clusters around the outcomes, when known from
+        an earlier loss of the same kind and outcomes; None to estimate them.
 
     Returns
     -------
@@ -163,7 +174,9 @@ def effect_loss(kind: LossKind, data: TrialData, cross_fit: CrossFit) -> EffectL
         precision = contrast**-2 / np.mean(contrast**-2)
         weight = precision if weight is None else weight * precision
     residual = data.y - expected
-    between, variance = contrast_variances(residual, contrast, data.X, clusters, weight)
+    if variances is None:
+        variances = contrast_variances(residual, contrast, data.X, clusters, weight)
+    between, variance = variances
     ratio = between / variance if clusters is not None else 0.0
     white = whitening(contrast, clusters, ratio, weight)
     columns = [white.whiten(contrast * effect) for effect in cross_fit.effects.T]
@@ -175,6 +188,7 @@ def effect_loss(kind: LossKind, data: TrialData, cross_fit: CrossFit) -> EffectL
         nuisance=np.column_stack(nuisance) if nuisance else np.zeros((data.n, 0)),
         heterogeneity_only=clusters is not None,
         variance=variance,
+        between=between,
     )
 
 

@@ -152,6 +152,7 @@ class RobustEnsemble(CrossFittedEnsemble):
     """
 
     flips_exactly: ClassVar[bool] = False
+    _variances: tuple[float, float] | None = None
 
     def __init__(
         self,
@@ -215,6 +216,15 @@ class RobustEnsemble(CrossFittedEnsemble):
             shared = sum(fit.seconds for fit in own.values())
             tasks.append((learner, data, own, self.seed_, shared))
         results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs)
+        self._variances = None
+        self.log_bayes_factor_ = log_bayes_factor(
+            data.X,
+            data.y,
+            data.treatment - data.propensity,
+            identified_clusters(data.clusters),
+            data.sample_weight,
+            derive_seed(self.seed_, "evidence"),
+        )
         self.imputed_ = None if data.clusters is not None else _impute(data, nuisances)
         self._given_fits = {name: fit for (name, _), fit in zip(given, results, strict=True)}
         super()._combine(fits, data, held_out, nuisances)
@@ -237,44 +247,29 @@ class RobustEnsemble(CrossFittedEnsemble):
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """No constant, and the earned weights; the rest of what was learned is kept."""
         loss = self._loss(data, cross_fit)
+        system = loss.system()
         units = np.arange(data.n) if data.clusters is None else data.clusters
         rng = np.random.default_rng(derive_seed(self.seed_, "weights"))
         draws = np.array(
             [
-                self._earn(loss, rng.exponential(size=int(units.max()) + 1)[units])
+                _earn(loss, *system, rng.exponential(size=int(units.max()) + 1)[units])
                 for _ in range(_N_RESAMPLES)
             ]
         )
         earned = draws.mean(axis=0)
         if data.clusters is not None:
-            earned = self._earn(loss, np.ones(data.n))
+            earned = _earn(loss, *system, np.ones(data.n))
         self.earned_ = dict(zip(cross_fit.names, earned.tolist(), strict=True))
         self.earned_sd_ = dict(zip(cross_fit.names, draws.std(axis=0).tolist(), strict=True))
-        self.log_bayes_factor_ = log_bayes_factor(
-            data.X,
-            data.y,
-            data.treatment - data.propensity,
-            identified_clusters(data.clusters),
-            data.sample_weight,
-            derive_seed(self.seed_, "evidence"),
-        )
         self.shrinkage_ = float(expit(self.log_bayes_factor_ + np.log(1 / NULL_MASS - 1)))
         return 0.0, earned
 
-    def _earn(self, loss: EffectLoss, weight: FloatArray) -> FloatArray:
-        """Earned weights when the rows of the loss are weighed."""
-        target, columns = loss.system()
-        if not loss.heterogeneity_only:
-            weighed = columns * weight[:, None]
-            return simplex_minimum(weighed.T @ columns, weighed.T @ target)
-        losses: FloatArray = weight @ (target[:, None] - columns) ** 2 / loss.variance
-        earned: FloatArray = np.exp((losses.min() - losses) / _TEMPERATURE)
-        earned /= earned.sum()
-        return earned
-
     def _loss(self, data: TrialData, cross_fit: CrossFit) -> EffectLoss:
         if self.imputed_ is None:
-            return effect_loss("residual", data, cross_fit)
+            # Weighed again without a member, the outcomes and so their noise are the same.
+            loss = effect_loss("residual", data, cross_fit, self._variances)
+            self._variances = (loss.between, loss.variance)
+            return loss
         return imputed_loss(self.imputed_, data, cross_fit)
 
     def aggregate(self, effects: FloatArray, names: Sequence[str], data: TrialData) -> FloatArray:
@@ -328,3 +323,16 @@ def _impute(data: TrialData, nuisances: Mapping[str, NuisanceFit]) -> FloatArray
     control = nuisances[f"{_IMPUTED}/control"].fitted.predict(data.X)
     treated = nuisances[f"{_IMPUTED}/treated"].fitted.predict(data.X)
     return np.where(data.treatment == 1, data.y - control, treated - data.y)
+
+
+def _earn(
+    loss: EffectLoss, target: FloatArray, columns: FloatArray, weight: FloatArray
+) -> FloatArray:
+    """Earned weights when the rows of the loss are weighed."""
+    if not loss.heterogeneity_only:
+        weighed = columns * weight[:, None]
+        return simplex_minimum(weighed.T @ columns, weighed.T @ target)
+    losses: FloatArray = weight @ (target[:, None] - columns) ** 2 / loss.variance
+    earned: FloatArray = np.exp((losses.min() - losses) / _TEMPERATURE)
+    earned /= earned.sum()
+    return earned

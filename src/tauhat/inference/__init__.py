@@ -5,6 +5,7 @@ from __future__ import annotations
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
 from tauhat.inference.compare import ModelComparison, compare
+from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.group_effect import GroupEffect, group_effect
@@ -13,6 +14,7 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate
@@ -29,9 +31,11 @@ __all__ = [
     "AverageEffects",
     "BestLinearPredictor",
     "ClassificationAnalysis",
+    "ClusterIntercepts",
     "CrossFit",
     "EffectCalibration",
     "EffectModifiers",
+    "EffectsByGroup",
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
@@ -44,10 +48,12 @@ __all__ = [
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
+    "cluster_intercepts",
     "compare",
     "cross_fit",
     "effect_calibration",
     "effect_modifiers",
+    "effects_by_group",
     "find_subgroups",
     "group_effect",
     "policy_value",

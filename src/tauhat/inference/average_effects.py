@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.display import Shown, html
 from tauhat.folds import randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
@@ -27,7 +27,7 @@ SIZE_DIFFERS_P = 0.001
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """A number with its uncertainty.
 
     Attributes
@@ -82,6 +82,11 @@ class Estimate:
         )
 
     @property
+    def table(self) -> pd.DataFrame:
+        """The numbers in one row."""
+        return pd.DataFrame([asdict(self)])
+
+    @property
     def text(self) -> str:
         """The estimate with its interval and p-value."""
         p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
@@ -107,12 +112,16 @@ class AverageEffects:
         depends on cluster size (informative cluster size). None without clusters.
     method
         How it was estimated.
+    without_one
+        Smallest and largest individual-average effect when any one cluster is
+        left out; None when persons were randomized.
     """
 
     individual: Estimate
     cluster: Estimate | None
     difference: Estimate | None
     method: str
+    without_one: tuple[float, float] | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -151,8 +160,7 @@ class AverageEffects:
         )
 
     def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
+        return html(self.text, self.table)
 
 
 def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
@@ -279,7 +287,14 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
             "; cluster size differs between the arms by more than chance, so it is taken for a "
             "result of the treatment and not adjusted for"
         )
-    return AverageEffects(results["individual"], results["cluster"], results["difference"], method)
+    without_one = deletions["individual"]
+    return AverageEffects(
+        results["individual"],
+        results["cluster"],
+        results["difference"],
+        method,
+        (float(without_one.min()), float(without_one.max())),
+    )
 
 
 def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:

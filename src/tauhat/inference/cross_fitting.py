@@ -14,6 +14,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, check_covariates
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.folds import randomization_units
 from tauhat.inference.inputs import (
@@ -35,7 +36,7 @@ RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
 @dataclass(frozen=True, eq=False)
-class CrossFit:
+class CrossFit(Shown):
     r"""Held-out effects and outcome regressions; the result of `cross_fit`.
 
     Every function of the descriptive layer takes it in place of a trial, so
@@ -85,6 +86,27 @@ class CrossFit:
     def data(self) -> TrialData:
         """The validated arrays."""
         return self.trial.data
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a split: mean and standard deviation of its held-out effects."""
+        effects = self.effects
+        return pd.DataFrame(
+            {
+                "split": np.arange(1, self.n_splits + 1),
+                "mean effect": effects.mean(axis=1),
+                "sd": effects.std(axis=1),
+            }
+        )
+
+    @property
+    def text(self) -> str:
+        """What was fitted, in sentences."""
+        return (
+            f"Effects of {self.data.n} held-out persons. {self.method}. Their mean is "
+            f"{self.effects.mean():.4g} and their standard deviation within a split "
+            f"{self.effects.std(axis=1).mean():.4g}."
+        )
 
     @property
     def n_splits(self) -> int:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 
 import numpy as np
-import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.errors import TrialError
@@ -328,17 +326,3 @@ def interval_text(estimate: Estimate) -> str:
         f"{estimate.estimate:.4g} ({100 * estimate.level:g} % confidence interval "
         f"{estimate.lower:.4g} to {estimate.upper:.4g})"
     )
-
-
-def html(text: str, *tables: pd.DataFrame) -> str:
-    """Text and tables as HTML.
-
-    Examples
-    --------
-    >>> html("a < b")
-    '<div><p>a &lt; b</p></div>'
-    """
-    frames = "".join(
-        table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0) for table in tables
-    )
-    return f"<div><p>{escape(text)}</p>{frames}</div>"

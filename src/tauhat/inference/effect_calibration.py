@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.cate_estimator import CateEstimator
+from tauhat.display import html
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -15,7 +16,6 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     group_effects,
-    html,
     interval_text,
     over_splits,
 )

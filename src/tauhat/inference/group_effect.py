@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat._typing import BoolArray
 from tauhat.cate_estimator import CateEstimator
+from tauhat.display import html
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -18,7 +19,6 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     group_effects,
-    html,
     interval_text,
     over_splits,
     units_an_arm,

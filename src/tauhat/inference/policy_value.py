@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from tauhat.cate_estimator import CateEstimator
+from tauhat.display import html
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
-    html,
     interval_text,
     over_splits,
     score_means,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
+from tauhat.display import html
 from tauhat.folds import assign_folds
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit, mid_ranks
@@ -16,7 +17,6 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     Jackknife,
     estimate_columns,
-    html,
     mean_scores,
     one_sided,
     over_splits,

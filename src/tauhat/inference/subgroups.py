@@ -10,6 +10,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
+from tauhat.display import Shown, html
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.boxes import Box, extreme_boxes
@@ -19,7 +20,6 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     group_effects,
-    html,
     interval_text,
     no_estimate,
     over_splits,
@@ -32,7 +32,7 @@ Boxes = tuple[Box, Box] | None
 
 
 @dataclass(frozen=True)
-class Subgroup:
+class Subgroup(Shown):
     """A subgroup that the data suggest.
 
     Attributes
@@ -58,6 +58,25 @@ class Subgroup:
     units: tuple[int, int]
     effect: Estimate
     agreement: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The subgroup in one row."""
+        row = {
+            "subgroup": self.name,
+            "rule": self.rule,
+            "persons": self.persons,
+            "control units": self.units[0],
+            "treated units": self.units[1],
+            **estimate_columns(self.effect),
+            "agreement": self.agreement,
+        }
+        return pd.DataFrame([row])
+
+    @property
+    def text(self) -> str:
+        """The subgroup in a sentence."""
+        return f"{self.name}: {self.rule} ({self.persons} persons), {interval_text(self.effect)}"
 
 
 @dataclass(frozen=True)
@@ -92,24 +111,12 @@ class Subgroups:
     @property
     def table(self) -> pd.DataFrame:
         """One row a subgroup."""
-        return pd.DataFrame(
-            [
-                {
-                    "subgroup": group.name,
-                    "rule": group.rule,
-                    "persons": group.persons,
-                    "control units": group.units[0],
-                    "treated units": group.units[1],
-                    **estimate_columns(group.effect),
-                    "agreement": group.agreement,
-                }
-                for group in self.subgroups
-            ],
-            columns=[
-                "subgroup", "rule", "persons", "control units", "treated units",
-                "estimate", "se", "lower", "upper", "agreement",
-            ],
-        )  # fmt: skip
+        columns = [
+            "subgroup", "rule", "persons", "control units", "treated units",
+            "estimate", "se", "lower", "upper", "agreement",
+        ]  # fmt: skip
+        rows = [group.table.iloc[0].to_dict() for group in self.subgroups]
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def text(self) -> str:
@@ -119,10 +126,7 @@ class Subgroups:
                 "The estimated effects do not differ enough between persons to cut out a "
                 f"subgroup. {DESCRIPTIVE} {self.method}."
             )
-        parts = [
-            f"{group.name}: {group.rule} ({group.persons} persons), {interval_text(group.effect)}"
-            for group in self.subgroups
-        ]
+        parts = [group.text for group in self.subgroups]
         return (
             f"Subgroups that the data suggest: {'; '.join(parts)}. Difference "
             f"{interval_text(self.difference)}. The rules come from all persons; each effect is "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, stats
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.display import Shown
 
 
 @dataclass(frozen=True)
-class IntraclusterCorrelation:
+class IntraclusterCorrelation(Shown):
     """Share of an outcome's variance that lies between clusters.
 
     Attributes
@@ -36,6 +38,19 @@ class IntraclusterCorrelation:
     within: float
     n_clusters: int
     typical_size: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers in one row."""
+        return pd.DataFrame([asdict(self)])
+
+    @property
+    def text(self) -> str:
+        """The correlation in a sentence."""
+        return (
+            f"{100 * self.value:.1f} % of the outcome's variance within arm lies between the "
+            f"{self.n_clusters} clusters (interval {self.low:.3f} to {self.high:.3f})."
+        )
 
 
 def intracluster_correlation(

@@ -23,8 +23,13 @@ WATCH = (
     Item("WATCH, data", "Look at the data before the effects", ("design",)),
     Item("WATCH, exploration", "A global test of heterogeneity", ("test",)),
     Item("WATCH, exploration", "Effect modifiers ranked", ("modifiers",)),
-    Item("WATCH, exploration", "How the effect varies with them", ("modifiers", "distribution")),
+    Item(
+        "WATCH, exploration",
+        "How the effect varies with them",
+        ("modifiers", "covariates", "distribution"),
+    ),
     Item("WATCH, exploration", "Subgroups, as description", ("groups", "subgroups")),
+    Item("WATCH, assessment", "What the findings hang on", ("sensitivity",)),
     Item("WATCH, assessment", "Limits for those who judge the findings", ("limits", "reading")),
 )
 #: Kent and others (2020), Annals of Internal Medicine 172:35-45.
@@ -38,11 +43,16 @@ PATH = (
 #: Campbell, Piaggio, Elbourne and Altman (2012), BMJ 345:e5661; item numbers of CONSORT 2010.
 CONSORT = (
     Item("{consort} 12a", "Methods for the primary outcome{clustering}", ("average", "made")),
-    Item("{consort} 12b", "Methods of additional analyses", ("test", "groups", "models")),
+    Item(
+        "{consort} 12b",
+        "Methods of additional analyses",
+        ("test", "covariates", "groups", "models"),
+    ),
     Item("{consort} 13a", "Numbers of {units} by arm", ("design",)),
     Item("{consort} 15", "Baseline by arm{levels}", ("design",)),
     Item("{consort} 16", "Numbers analysed", ("design",)),
     Item("{consort} 17a", "Effect with its precision{icc}", ("average", "design")),
+    Item("{consort} 13b", "Losses after randomization by arm", ("design", "sensitivity")),
     Item("{consort} 18", "Ancillary analyses, marked as exploratory", ("modifiers", "subgroups")),
     Item("{consort} 20", "Limitations, multiplicity", ("limits",)),
 )

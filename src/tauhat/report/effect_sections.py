@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tauhat.report import plots
-from tauhat.report.grouping import EffectGroups, groups_by_covariate, histogram, sorted_groups
+from tauhat.report import gallery, plots
+from tauhat.report.grouping import EffectGroups
 from tauhat.report.numbers import Scale, bare_p, format_count, format_percent
-from tauhat.report.parts import average_interval, axis_label, cell
+from tauhat.report.parts import cell, figure_of
 from tauhat.report.text import scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
-
-FIGURES_OF_COVARIATES = 6
-# Covariates with less than this share of the variation get no figure of their own.
-STRENGTH_WORTH_A_FIGURE = 0.01
 
 
 def distribution_section(data: ReportInput) -> Section:
@@ -24,29 +20,21 @@ def distribution_section(data: ReportInput) -> Section:
     run = data.run
     scale = scale_of(run)
     effects = run["effects"]
-    average = average_interval(data)
-    groups = sorted_groups(data.effect, data.lower, data.upper)
-    edges, counts = histogram(data.effect)
-    spread = (
-        f"from {scale(groups.effect[0])} in the lowest to {scale(groups.effect[-1])} in the "
-        f"highest of {len(groups.effect)} groups"
-    )
+    persons, spread = gallery.sorted_effects(data), gallery.effect_distribution(data)
+    ends = persons.data["effect"]
     level = format_percent(run["interval"]["level"])
     figures = [
-        FigureView(
-            plots.to_data_uri(
-                plots.sorted_effects_figure(groups, average=average, axis_label=axis_label(data))
-            ),
-            f"Mean estimated effect in equal groups of persons sorted by it, {spread}, with mean "
-            f"{level} intervals.",
-            f"Persons sorted by estimated effect, in {len(groups.effect)} equal groups: mean "
-            f"effect (dot) and mean {level} interval (bar). Orange: the average effect and its "
-            "interval. Dotted: no effect.",
+        figure_of(
+            persons,
+            f"Mean estimated effect in equal groups of persons sorted by it, from "
+            f"{scale(ends.iloc[0])} in the lowest to {scale(ends.iloc[-1])} in the highest of "
+            f"{len(ends)} groups, with mean {level} intervals.",
+            f"Persons sorted by estimated effect, in {len(ends)} equal groups: mean effect (dot) "
+            f"and mean {level} interval (bar). Orange: the average effect and its interval. "
+            "Dotted: no effect.",
         ),
-        FigureView(
-            plots.to_data_uri(
-                plots.histogram_figure(edges, counts, average=average, axis_label=axis_label(data))
-            ),
+        figure_of(
+            spread,
             f"Histogram of the estimated effects; the middle 80% lie between "
             f"{scale(effects['quantiles']['0.1'])} and {scale(effects['quantiles']['0.9'])}.",
             "How many persons have which estimated effect. The outermost bars hold the tails; "
@@ -90,16 +78,24 @@ def modifier_section(data: ReportInput) -> Section:
     """Which covariates the estimated effects go with."""
     scale = scale_of(data.run)
     modifiers = data.run["modifiers"]
-    found = {
-        m["covariate"]: groups_by_covariate(
-            data.frame[m["covariate"]], data.effect, data.lower, data.upper
+    drawn = gallery.strong_modifiers(data)
+    figures = [
+        figure_of(
+            drawn_one,
+            describe_groups(groups, scale),
+            f"{plots.shorten(groups.name, 60)}: {format_percent(modifier['strength'])} of the "
+            "variation of the estimated effects.",
         )
-        for m in modifiers
-    }
-    strong = [m for m in modifiers if m["strength"] >= STRENGTH_WORTH_A_FIGURE]
-    drawn = [(m, g) for m in strong if (g := found[m["covariate"]])][:FIGURES_OF_COVARIATES]
-    figures = _modifier_figures(data, drawn, scale)
-    rows = [_modifier_row(m, found[m["covariate"]], scale) for m in modifiers]
+        for (modifier, groups), drawn_one in zip(
+            drawn, gallery.effects_by_covariate(data, drawn), strict=True
+        )
+    ]
+    mapped = gallery.map_of_the_strongest(data)
+    if mapped is not None:
+        figures.append(_map_figure(*mapped, scale))
+    rows = [
+        _modifier_row(m, gallery.covariate_groups(data, m["covariate"]), scale) for m in modifiers
+    ]
     headers = [
         "Covariate",
         "Smallest at",
@@ -133,38 +129,20 @@ def modifier_section(data: ReportInput) -> Section:
     )
 
 
-def _modifier_figures(
-    data: ReportInput, drawn: Sequence[tuple[Mapping[str, Any], EffectGroups]], scale: Scale
-) -> list[FigureView]:
-    """Figures of the strongest covariates on one axis of effects."""
-    if not drawn:
-        return []
-    average = average_interval(data)
-    limits = _common_axis([groups for _, groups in drawn], average)
-    return [
-        FigureView(
-            plots.to_data_uri(
-                plots.effect_by_covariate_figure(
-                    groups, average=average, axis_label=axis_label(data), limits=limits
-                )
-            ),
-            describe_groups(groups, scale),
-            f"{plots.shorten(groups.name, 60)}: {format_percent(modifier['strength'])} of the "
-            "variation of the estimated effects.",
-        )
-        for modifier, groups in drawn
-    ]
-
-
-def _common_axis(drawn: Sequence[EffectGroups], average: plots.Interval) -> tuple[float, float]:
-    """Range that holds every mean and most intervals; one wide interval must not flatten all."""
-    means = np.concatenate([groups.effect for groups in drawn])
-    low = float(np.quantile(np.concatenate([groups.lower for groups in drawn]), 0.1))
-    high = float(np.quantile(np.concatenate([groups.upper for groups in drawn]), 0.9))
-    low = min(low, float(means.min()), average.lower)
-    high = max(high, float(means.max()), average.upper)
-    margin = 0.06 * (high - low)
-    return low - margin, high + margin
+def _map_figure(names: tuple[str, str], drawn: plots.Plot, scale: Scale) -> FigureView:
+    """Map of the two strongest covariates with its cells in words."""
+    first, second = (plots.shorten(name, 60) for name in names)
+    cells = "; ".join(
+        f"{row['first']} and {row['second']}: "
+        + ("fewer than five persons" if np.isnan(row["effect"]) else scale(row["effect"]))
+        for row in drawn.rows
+    )
+    return figure_of(
+        drawn,
+        f"Mean estimated effect by {first} and {second}. {cells}.",
+        f"Mean estimated effect by {first} and {second}, the two strongest covariates. Colour: "
+        "distance from the mean of all persons. Hatched: fewer than five persons.",
+    )
 
 
 def _modifier_row(

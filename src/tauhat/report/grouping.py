@@ -15,6 +15,9 @@ SMALLEST_GROUP = 5
 FEW_VALUES = 6
 MOST_CATEGORIES = 8
 MOST_BINS = 8
+MOST_EQUAL_GROUPS = 20
+# Rows and columns of a two-way map.
+MOST_CELLS = 5
 # Bins of fewer persons than this are too noisy to be worth a point of their own.
 PERSONS_A_BIN = 15
 
@@ -52,7 +55,7 @@ def _means(codes: IntArray, n_groups: int, *columns: FloatArray) -> list[FloatAr
 
 
 def sorted_groups(
-    effect: FloatArray, lower: FloatArray, upper: FloatArray, *, n_groups: int = 20
+    effect: FloatArray, lower: FloatArray, upper: FloatArray, *, n_groups: int = MOST_EQUAL_GROUPS
 ) -> EffectGroups:
     """Equal groups of persons from the smallest to the largest estimated effect.
 
@@ -69,11 +72,24 @@ def sorted_groups(
     >>> sorted_groups(tau, tau - 1, tau + 1, n_groups=4).effect.tolist()
     [4.5, 14.5, 24.5, 34.5]
     """
+    codes = equal_groups(effect, n_groups)
+    labels = tuple(map(str, range(int(codes.max()) + 1)))
+    return _groups("estimated effect", None, labels, codes, effect, lower, upper)
+
+
+def equal_groups(effect: FloatArray, n_groups: int = MOST_EQUAL_GROUPS) -> IntArray:
+    """Group 0 to k - 1 of each person in order of effect, of at least five persons each.
+
+    Examples
+    --------
+    >>> equal_groups(np.array([3.0, 1, 2, 9, 8, 7, 4, 5, 6, 0]), 2).tolist()
+    [0, 0, 0, 1, 1, 1, 0, 1, 1, 0]
+    """
     n = len(effect)
     k = max(1, min(n_groups, n // SMALLEST_GROUP))
     codes = np.empty(n, dtype=np.int64)
     codes[np.argsort(effect, kind="stable")] = np.arange(n) * k // n
-    return _groups("estimated effect", None, tuple(map(str, range(k))), codes, effect, lower, upper)
+    return codes
 
 
 def _groups(
@@ -162,21 +178,64 @@ def groups_by_covariate(
     >>> groups_by_covariate(sex, tau, tau, tau).labels
     ('f', 'm')
     """
+    found = covariate_codes(column)
+    if found is None:
+        return None
+    keep = found.codes >= 0
+    return _groups(
+        str(column.name),
+        found.position,
+        found.labels,
+        found.codes[keep],
+        effect[keep],
+        lower[keep],
+        upper[keep],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class CovariateCodes:
+    """Group of each person along a covariate, every group of at least five persons.
+
+    Attributes
+    ----------
+    codes
+        Group 0 to k - 1 of each person, -1 for one who is in none, shape (n,).
+    labels
+        Label of each group.
+    position
+        Mean of a numeric covariate in each group, shape (k,); None for categories.
+    """
+
+    codes: IntArray
+    labels: tuple[str, ...]
+    position: FloatArray | None
+
+
+def covariate_codes(
+    column: pd.Series[Any], *, most_bins: int = MOST_BINS, most_categories: int = MOST_CATEGORIES
+) -> CovariateCodes | None:
+    """Groups along a covariate as `groups_by_covariate` makes them; None with fewer than two.
+
+    Examples
+    --------
+    >>> found = covariate_codes(pd.Series(np.arange(60.0)), most_bins=2)
+    >>> found.labels, np.bincount(found.codes).tolist()
+    (('around 14', 'around 44'), [30, 30])
+    """
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(
         column.dtype
     )
     if numeric and column.nunique() > FEW_VALUES:
-        return _numeric_groups(column, effect, lower, upper)
-    return _category_groups(column, effect, lower, upper, numeric=numeric)
+        return _numeric_codes(column, most_bins)
+    return _category_codes(column, most_categories, numeric=numeric)
 
 
-def _numeric_groups(
-    column: pd.Series[Any], effect: FloatArray, lower: FloatArray, upper: FloatArray
-) -> EffectGroups | None:
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known: BoolArray = np.isfinite(values)
-    values, effect, lower, upper = (a[known] for a in (values, effect, lower, upper))
-    k = min(MOST_BINS, len(values) // PERSONS_A_BIN)
+def _numeric_codes(column: pd.Series[Any], most_bins: int) -> CovariateCodes | None:
+    everyone = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known: BoolArray = np.isfinite(everyone)
+    values = everyone[known]
+    k = min(most_bins, len(values) // PERSONS_A_BIN)
     if k < 2:
         return None
     cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
@@ -194,17 +253,14 @@ def _numeric_groups(
     position = _means(codes, k, values)[0]
     decimals = decimals_for(float(np.ptp(position)) / 10) - 1
     labels = tuple(f"around {format_fixed(p, max(decimals, 0))}" for p in position)
-    return _groups(str(column.name), position, labels, codes, effect, lower, upper)
+    placed = np.full(len(everyone), -1, dtype=np.int64)
+    placed[known] = codes
+    return CovariateCodes(placed, labels, position)
 
 
-def _category_groups(
-    column: pd.Series[Any],
-    effect: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
-    *,
-    numeric: bool,
-) -> EffectGroups | None:
+def _category_codes(
+    column: pd.Series[Any], most_categories: int, *, numeric: bool
+) -> CovariateCodes | None:
     if isinstance(column.dtype, pd.CategoricalDtype):
         levels = [str(level) for level in column.cat.categories]
     else:
@@ -217,9 +273,9 @@ def _category_groups(
     counts = text.value_counts()
     levels = [level for level in dict.fromkeys([*levels, "(missing)"]) if level in counts.index]
     large = [level for level in levels if counts[level] >= SMALLEST_GROUP]
-    if len(large) > MOST_CATEGORIES:
+    if len(large) > most_categories:
         most = set(
-            counts[large].sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES]
+            counts[large].sort_values(ascending=False, kind="stable").index[:most_categories]
         )
         large = [level for level in large if level in most]
     other = ~text.isin(large).to_numpy()
@@ -230,15 +286,52 @@ def _category_groups(
         return None
     code_of = {level: k for k, level in enumerate(large)}
     codes = text.map(code_of).fillna(len(large)).to_numpy(dtype=np.int64)
-    keep = codes < len(labels)
-    return _groups(
-        str(column.name),
-        None,
-        tuple(labels),
-        codes[keep].astype(np.int64),
-        effect[keep],
-        lower[keep],
-        upper[keep],
+    return CovariateCodes(np.where(codes < len(labels), codes, -1), tuple(labels), None)
+
+
+def two_way_groups(
+    first: pd.Series[Any], second: pd.Series[Any], effect: FloatArray
+) -> pd.DataFrame | None:
+    """Mean estimated effects in cells of two covariates; cells under five persons are empty.
+
+    Parameters
+    ----------
+    first, second
+        Covariates as they stand in the table, shape (n,).
+    effect
+        Estimated effects, shape (n,).
+
+    Returns
+    -------
+    DataFrame or None
+        One row a cell: ``first`` and ``second`` (labels), ``effect`` and
+        ``persons``, both missing where fewer than five persons are. None when a
+        covariate makes fewer than two groups.
+
+    Examples
+    --------
+    >>> sex, urban = pd.Series(list("fm") * 12, name="sex"), pd.Series([0, 0, 1, 1] * 6)
+    >>> two_way_groups(sex, urban, np.arange(24.0)).effect.tolist()
+    [10.0, 12.0, 11.0, 13.0]
+    """
+    one = covariate_codes(first, most_bins=MOST_CELLS, most_categories=MOST_CELLS)
+    two = covariate_codes(second, most_bins=MOST_CELLS, most_categories=MOST_CELLS)
+    if one is None or two is None:
+        return None
+    keep = (one.codes >= 0) & (two.codes >= 0)
+    k = len(two.labels)
+    cell = one.codes[keep] * k + two.codes[keep]
+    n_cells = len(one.labels) * k
+    count = np.bincount(cell, minlength=n_cells).astype(np.float64)
+    total = np.bincount(cell, weights=effect[keep], minlength=n_cells)
+    shown = count >= SMALLEST_GROUP
+    return pd.DataFrame(
+        {
+            "first": np.repeat(np.array(one.labels, dtype=object), k),
+            "second": np.tile(np.array(two.labels, dtype=object), len(one.labels)),
+            "effect": np.where(shown, total / np.maximum(count, 1), np.nan),
+            "persons": np.where(shown, count, np.nan),
+        }
     )
 
 

@@ -6,12 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from tauhat.report import plots
+from tauhat.report import gallery
+from tauhat.report.covariate_section import covariate_section
 from tauhat.report.grouping import SMALLEST_GROUP
-from tauhat.report.numbers import Scale, decimals_for, format_count, format_fixed, format_percent
-from tauhat.report.parts import average_interval, axis_label, cell
+from tauhat.report.numbers import (
+    Scale,
+    decimals_for,
+    format_count,
+    format_fixed,
+    format_percent,
+    typeset,
+)
+from tauhat.report.parts import cell, figure_of
 from tauhat.report.text import Run, covers_zero, held_out_units, join_words, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 
@@ -27,7 +34,13 @@ def held_out_sections(data: ReportInput) -> list[Section]:
     if not found["given"]:
         title = "Groups, subgroups and calibration"
         return [Section("groups", title, paragraphs=[found["reason"]])]
-    return [groups_section(data), subgroup_section(data), calibration_section(data)]
+    along = covariate_section(data)
+    return [
+        *([along] if along is not None else []),
+        groups_section(data),
+        subgroup_section(data),
+        calibration_section(data),
+    ]
 
 
 def groups_section(data: ReportInput) -> Section:
@@ -35,10 +48,6 @@ def groups_section(data: ReportInput) -> Section:
     run = data.run
     found = run["held_out"]
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
-    groups = pd.DataFrame(found["groups"])
-    drawn = plots.sorted_groups_plot(
-        groups, average=average_interval(data), axis_label=axis_label(data)
-    )
     rows = [
         [
             str(row["group"]),
@@ -54,8 +63,8 @@ def groups_section(data: ReportInput) -> Section:
         "Groups by predicted effect",
         paragraphs=[_origin(run), _groups_finding(run, scale)],
         figures=[
-            FigureView(
-                plots.to_data_uri(drawn.figure),
+            figure_of(
+                gallery.quarters(data),
                 "Effects of quarters of the persons sorted by predicted effect: "
                 + "; ".join(
                     f"{row['group']}: {_estimate_words(row, scale)}, predicted "
@@ -153,12 +162,17 @@ def subgroup_section(data: ReportInput) -> Section:
         "How credible they are (the questions of ICEMAN that the data can answer, and more)",
         ["Question", "Answer", "Basis"],
         [
-            [cell(r["item"]), cell(r["answer"]), cell(r["basis"], longest=LONGEST_RULE)]
+            [
+                cell(r["item"]),
+                cell(r["answer"]),
+                typeset(cell(r["basis"], longest=LONGEST_RULE)),
+            ]
             for r in subgroups["credibility"]
         ],
         numeric_from=3,
     )
-    if not rows:
+    drawn = gallery.subgroup_forest(data)
+    if drawn is None:
         return Section(
             anchor,
             title,
@@ -166,9 +180,6 @@ def subgroup_section(data: ReportInput) -> Section:
                 "The predicted effects do not differ enough between persons to cut out a subgroup."
             ],
         )
-    drawn = plots.subgroup_forest_plot(
-        pd.DataFrame(rows), average=average_interval(data), axis_label=axis_label(data)
-    )
     units = held_out_units(run)
     average = run["average_effect"]["individual"]
     return Section(
@@ -182,8 +193,8 @@ def subgroup_section(data: ReportInput) -> Section:
             _subgroup_finding(run, scale),
         ],
         figures=[
-            FigureView(
-                plots.to_data_uri(drawn.figure),
+            figure_of(
+                drawn,
                 "Effects of subgroups: "
                 + "; ".join(
                     f"{r['subgroup']}, {cell(r['rule'])}: {_estimate_words(r, scale)}" for r in rows
@@ -251,10 +262,9 @@ def calibration_section(data: ReportInput) -> Section:
     found = run["held_out"]
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
     calibration = found["calibration"]
-    drawn = plots.calibration_plot(pd.DataFrame(calibration["curve"]), axis_label=axis_label(data))
     figures = [
-        FigureView(
-            plots.to_data_uri(drawn.figure),
+        figure_of(
+            gallery.calibration(data),
             "Effects of fifths of the persons against their predicted effects: "
             + "; ".join(
                 f"predicted {scale(r['predicted'])}, effect {_estimate_words(r, scale)}"
@@ -310,12 +320,9 @@ def _targeting_figure(
     ranked: Mapping[str, Any], data: ReportInput, scale: Scale, level: str
 ) -> FigureView:
     better = ranked["better"]
-    drawn = plots.targeting_plot(
-        pd.DataFrame(ranked["curve"]), axis_label=f"Gain, if {better} is better"
-    )
     quarter = next(r for r in ranked["curve"] if np.isclose(r["share"], 0.25))
-    return FigureView(
-        plots.to_data_uri(drawn.figure),
+    return figure_of(
+        gallery.targeting(ranked),
         f"Targeting curve if a {better} {data.run['roles']['outcome']} is better: treating the "
         f"quarter ranked first gains {_estimate_words(quarter, scale)} for each person treated "
         "over treating a quarter at random.",

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.report import plots
-from tauhat.report.numbers import format_fixed, format_percent
-from tauhat.report.parts import average_interval, cell
+from tauhat.report import gallery, plots
+from tauhat.report.numbers import Scale, decimals_for, format_fixed, format_percent, typeset
+from tauhat.report.parts import cell, figure_of
 from tauhat.report.text import agreement_words, scale_of, use_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 
@@ -36,18 +36,24 @@ def models_section(data: ReportInput) -> Section:
         for model in run["models"]
     ]
     figures = [_means_figure(data)]
+    weights, spread = gallery.member_weights(data), gallery.member_spread(data)
+    if weights is not None:
+        figures.append(_weights_figure(weights))
     agreement, explanation = run["agreement"], run["reported_model"]["explanation"]
     paragraphs = [run["reported_model"]["text"]]
     if explanation:
-        paragraphs.append(explanation["text"])
-    if agreement:
-        figures.append(_agreement_figure(run))
+        paragraphs.append(typeset(explanation["text"]))
+    matrix = gallery.agreement(data)
+    if agreement and matrix is not None:
+        figures.append(_agreement_figure(matrix, float(agreement["mean"])))
         left_out = "" if explanation else " A model that is left out is not wrong; it disagrees."
         paragraphs.append(
             f"The models agree {agreement_words(agreement['mean'])} on who has the larger effect: "
             f"their mean Kendall correlation is {agreement['mean']:.2f} (1: the same order of "
             f"persons; 0: unrelated).{left_out}"
         )
+    if spread is not None:
+        figures.append(_spread_figure(spread, scale))
     failures = [f"{m['name']} failed: {cell(m['failure'])}" for m in run["models"] if m["failure"]]
     return Section(
         "models",
@@ -85,48 +91,60 @@ def _weights_table(members: Sequence[Mapping[str, Any]]) -> TableView:
             ]
             for row in members
         ],
+        folded=True,
     )
 
 
 def _means_figure(data: ReportInput) -> FigureView:
-    run = data.run
-    scale = scale_of(run)
-    fitted = [m for m in run["models"] if not m["failure"]]
-    dots = [plots.Interval(m["name"], m["mean_effect"], np.nan, np.nan) for m in fitted]
-    figure = plots.interval_figure(
-        dots,
-        axis_label=f"Mean of the estimated effects on {run['roles']['outcome']}",
-        average=average_interval(data),
-    )
-    return FigureView(
-        plots.to_data_uri(figure),
+    scale = scale_of(data.run)
+    drawn = gallery.mean_effects(data)
+    return figure_of(
+        drawn,
         "Mean estimated effect of each model: "
-        + "; ".join(f"{m['name']} {scale(m['mean_effect'])}" for m in fitted)
+        + "; ".join(f"{row['label']} {scale(row['estimate'])}" for row in drawn.rows)
         + ".",
         "Mean estimated effect of each model, against the model-robust average effect and its "
         "interval (orange). A model far outside misses the average.",
     )
 
 
-def _agreement_figure(run: Mapping[str, Any]) -> FigureView:
-    agreement = run["agreement"]
-    names = agreement["models"]
-    kept = {m["name"]: bool(m["kept"]) for m in run["models"]}
-    matrix = np.array(agreement["kendall"], dtype=np.float64)
-    order = np.argsort(-matrix.mean(axis=1), kind="stable")
-    figure = plots.agreement_figure(
-        [names[i] for i in order],
-        matrix[np.ix_(order, order)],
-        [kept.get(names[i], False) for i in order],
-    )
-    off_diagonal = matrix[~np.eye(len(names), dtype=bool)]
-    return FigureView(
-        plots.to_data_uri(figure),
-        f"Kendall correlations between {len(names)} models, from "
+def _agreement_figure(drawn: plots.Plot, mean: float) -> FigureView:
+    matrix = drawn.data.to_numpy(dtype=np.float64)
+    off_diagonal = matrix[~np.eye(len(matrix), dtype=bool)]
+    return figure_of(
+        drawn,
+        f"Kendall correlations between {len(matrix)} models, from "
         f"{format_fixed(float(off_diagonal.min()), 2)} to "
-        f"{format_fixed(float(off_diagonal.max()), 2)}, mean {agreement['mean']:.2f}.",
+        f"{format_fixed(float(off_diagonal.max()), 2)}, mean {mean:.2f}.",
         "Kendall correlations between the models' effects, the most agreeable first. "
         "Bold: kept by the ensemble; grey: left out.",
+    )
+
+
+def _weights_figure(drawn: plots.Plot) -> FigureView:
+    told_apart = bool(drawn.data["given"].notna().any())
+    return figure_of(
+        drawn,
+        drawn.text,
+        "Weights of the members"
+        + (
+            ": pale, given whatever the data say; dark, earned; line, the standard deviation of "
+            "what was earned. Members whose lines overlap are not ranked by this trial."
+            if told_apart
+            else " in the ensemble."
+        ),
+    )
+
+
+def _spread_figure(drawn: plots.Plot, scale: Scale) -> FigureView:
+    spread = float(drawn.data["spread"].mean())
+    return figure_of(
+        drawn,
+        f"{drawn.text} The ensemble goes from {scale(drawn.data['ensemble'].iloc[0])} to "
+        f"{scale(drawn.data['ensemble'].iloc[-1])}.",
+        f"Where the members disagree: their mean effects (thin) and the ensemble's (thick) in "
+        f"{len(drawn.data)} equal groups of persons. Band: one standard deviation of the members "
+        f"about the ensemble, {scale(spread)} on average.",
     )
 
 
@@ -135,8 +153,13 @@ def variance_section(data: ReportInput) -> Section | None:
     components: Sequence[Mapping[str, Any]] = data.run["variance_components"]
     if not components or data.run["design"]["type"] != "cluster":
         return None
+    drawn = gallery.clusters(data)
     rows = [
-        [c["model"], *(cell(float(c[k])) for k in ("between_cluster", "residual", "icc"))]
+        [
+            c["model"],
+            *(_three_digits(c[name]) for name in ("between_cluster", "residual")),
+            format_fixed(c["icc"], 3),
+        ]
         for c in components
     ]
     return Section(
@@ -146,7 +169,23 @@ def variance_section(data: ReportInput) -> Section | None:
             "Variance of the outcome that the covariates do not explain, between clusters and "
             "within them, and the intracluster correlation (the share between clusters)."
         ],
+        figures=[_clusters_figure(drawn)] if drawn is not None else [],
         tables=[
             TableView("Variance components", ["Model", "Between", "Within", "ICC"], rows),
         ],
     )
+
+
+def _clusters_figure(drawn: plots.Plot) -> FigureView:
+    return figure_of(
+        drawn,
+        drawn.text,
+        f"{len(drawn.data)} clusters: predicted distance from the mean, given arm and covariates, "
+        "with intervals, pulled towards the mean the more the fewer persons a cluster has. "
+        "Clusters are not named, and those of fewer than five persons are not drawn.",
+    )
+
+
+def _three_digits(value: float) -> str:
+    """A variance to three significant digits."""
+    return format_fixed(value, decimals_for(value / 10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 MINUS = "−"
@@ -93,6 +94,20 @@ def format_count(count: int, smallest: int = 5) -> str:
     ('<5', '1,200')
     """
     return f"<{smallest}" if 0 < count < smallest else f"{count:,}"
+
+
+def typeset(text: str) -> str:
+    """A sentence made elsewhere with the minus and percent signs of the report.
+
+    Examples
+    --------
+    >>> typeset("from -1.5 to 2 (95 % interval), X-RF and 2-3 alike")
+    'from −1.5 to 2 (95% interval), X-RF and 2-3 alike'
+    >>> typeset("(p = 3.6e-23)")
+    '(p < 0.001)'
+    """
+    text = re.sub(r"\bp = \d(\.\d+)?e-\d+", "p < 0.001", text)
+    return re.sub(r"(?<=\d) %", "%", re.sub(r"(?<![\w.])-(?=\d)", MINUS, text))
 
 
 @dataclass(frozen=True)

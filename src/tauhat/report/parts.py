@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.report import plots
-from tauhat.report.view import ReportInput, TableView
+from tauhat.report.view import FigureView, ReportInput, TableView
 
 LONGEST_CELL = 120
 
@@ -16,6 +16,11 @@ LONGEST_CELL = 120
 def axis_label(data: ReportInput) -> str:
     """What the effect axes measure."""
     return f"Effect on {data.run['roles']['outcome']}"
+
+
+def figure_of(drawn: plots.Plot, alt: str, caption: str) -> FigureView:
+    """A plot as an image of the page."""
+    return FigureView(plots.to_data_uri(drawn.figure), alt, caption)
 
 
 def average_interval(data: ReportInput) -> plots.Interval:
@@ -47,3 +52,14 @@ def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = No
     rows = [[cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     headers = [str(name).replace("_", " ").capitalize() for name in frame.columns]
     return TableView(caption, headers, rows, len(headers) if numeric_from is None else numeric_from)
+
+
+def first_upper(text: str) -> str:
+    """The text with a capital at its start and the rest as it is.
+
+    Examples
+    --------
+    >>> first_upper("lost persons 0.5 SD higher")
+    'Lost persons 0.5 SD higher'
+    """
+    return text[:1].upper() + text[1:]

@@ -12,8 +12,11 @@ from tauhat.files import printable
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.held_out_sections import held_out_sections
+from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
+from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView
 
@@ -87,6 +90,8 @@ def build_view(data: ReportInput) -> ReportView:
         *held_out_sections(data),
         model_sections.models_section(data),
         model_sections.variance_section(data),
+        sensitivity_section(data),
+        persons_section(data),
         sections.reading_section(run),
         sections.limits_section(data),
         sections.made_section(data),
@@ -95,6 +100,10 @@ def build_view(data: ReportInput) -> ReportView:
     warnings = []
     if not run["check"]["passed"]:
         warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
+    closing = "No value of a single person is shown in this report."
+    if data.persons is not None:
+        warnings.append(WARNING)
+        closing = WARNING
     return ReportView(
         title=title,
         subtitle=units_sentence(run),
@@ -102,8 +111,7 @@ def build_view(data: ReportInput) -> ReportView:
         answers=answers(run),
         numbers=key_numbers(run),
         sections=[*shown, checklist_section(run, shown)],
-        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. "
-        "No value of a single person is shown in this report.",
+        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
     )
 
@@ -122,11 +130,13 @@ def render_html(data: ReportInput) -> str:
     """
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
-    return printable(template.render(view=build_view(data), style=Markup(style))) + "\n"
+    view = build_view(shortened(data))
+    return printable(template.render(view=view, style=Markup(style))) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
+    run = shortened_run(run)
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from tauhat.report import plots
-from tauhat.report.numbers import bare_p, format_fixed, format_percent
-from tauhat.report.parts import axis_label, table_of
+from tauhat.report import gallery
+from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
+from tauhat.report.parts import figure_of, table_of
 from tauhat.report.text import Run, limits, scale_of
-from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.report.view import ReportInput, Section, TableView
 
-ROWS_OF_BALANCE = 14
 KINDS_OF_HETEROGENEITY = {
     "linear": "steadily along covariates of the person",
     "curvature": "along them, with bends",
@@ -23,22 +20,23 @@ def design_section(data: ReportInput) -> Section:
     """Whether the trial is what it was said to be."""
     check = data.run["check"]
     figures = []
-    balance = data.balance
-    if len(balance):
-        largest = balance.reindex(
-            balance["difference"].abs().sort_values(ascending=False, kind="stable").index
-        ).head(ROWS_OF_BALANCE)
-        names = [str(name) for name in largest["covariate"]]
-        worst = f"{names[0]} ({format_fixed(float(largest['difference'].iloc[0]), 2)})"
-        figure = plots.balance_figure(names, largest["difference"].to_numpy(dtype=np.float64))
+    drawn = gallery.balance(data)
+    if drawn is not None:
+        shown = drawn.data
+        worst = f"{shown['covariate'].iloc[0]} ({format_fixed(shown['difference'].iloc[0], 2)})"
+        largest = f" ({len(shown)} largest)" if len(data.balance) > len(shown) else ""
         figures.append(
-            FigureView(
-                plots.to_data_uri(figure),
-                f"Standardised differences of {len(names)} covariates between the arms; the "
+            figure_of(
+                drawn,
+                f"Standardised differences of {len(shown)} covariates between the arms; the "
                 f"largest is that of {worst}.",
-                "Differences between the arms before treatment, in standard deviations"
-                + (f" ({ROWS_OF_BALANCE} largest)" if len(balance) > ROWS_OF_BALANCE else "")
-                + ". Grey: less than 0.1. With few clusters, larger ones arise by chance.",
+                f"Differences between the arms before treatment, in standard deviations{largest}. "
+                "Grey: less than 0.1. "
+                + (
+                    "With few clusters, larger ones arise by chance."
+                    if data.run["design"]["type"] == "cluster"
+                    else "Some differ by chance."
+                ),
             )
         )
     state = "passed" if check["passed"] else "FAILED"
@@ -46,7 +44,10 @@ def design_section(data: ReportInput) -> Section:
         "design",
         "The design check",
         paragraphs=[f"The design check {state}.", *check["failures"]],
-        items=[*(f"Warning: {warning}" for warning in check["warnings"]), *check["notes"]],
+        items=[
+            *(f"Warning: {typeset(warning)}" for warning in check["warnings"]),
+            *map(typeset, check["notes"]),
+        ],
         figures=figures,
         tables=[table_of(data.check_table, "The trial as it was read")],
     )
@@ -73,17 +74,14 @@ def average_section(data: ReportInput) -> Section:
         ]
         for name, e in present.items()
     ]
-    drawn = [
-        plots.Interval(f"{name.capitalize()}-average", e["estimate"], e["lower"], e["upper"])
-        for name, e in present.items()
-        if name != "difference"
-    ]
     level = format_percent(run["interval"]["level"])
-    figure = FigureView(
-        plots.to_data_uri(plots.interval_figure(drawn, axis_label=axis_label(data))),
+    drawn = gallery.average_effects(data)
+    figure = figure_of(
+        drawn,
         "Average effects with intervals: "
         + "; ".join(
-            f"{d.label} {scale(d.estimate)}, {scale.interval(d.lower, d.upper)}" for d in drawn
+            f"{row['label']} {scale(row['estimate'])}, {scale.interval(row['lower'], row['upper'])}"
+            for row in drawn.rows
         )
         + ".",
         f"Average effects with {level} intervals. Dotted line: no effect.",

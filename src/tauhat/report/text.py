@@ -15,6 +15,8 @@ VERY_FEW_CLUSTERS = 20
 FEW_PERSONS = 400
 # Standard errors by which a two-sided test at 5 % rejects in half of all trials.
 NOTICED = 2.0
+# In the same errors: estimated effects that differ by less hardly vary.
+HARDLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def for_whom_answer(run: Run) -> Answer:
             "Tested one by one and adjusted for their number, the effect goes with "
             f"{passed}.{contrast}",
         )
-    strongest = [m for m in run["modifiers"] if m["strength"] >= 0.05 and m["lowest_label"]][:2]
+    strongest = [m for m in run["modifiers"] if _stands_out(m, run)][:2]
     if not strongest:
         return Answer(
             question,
@@ -157,6 +159,14 @@ def for_whom_answer(run: Run) -> Answer:
         f"The estimated effects vary most with {names}. {contrast_phrase(strongest[0], scale)} "
         f"{own}, so take this as a lead for other trials.",
     )
+
+
+def _stands_out(modifier: Mapping[str, Any], run: Run) -> bool:
+    """Whether the estimated effects vary with a covariate by more than next to nothing."""
+    if modifier["strength"] < 0.05 or not modifier["lowest_label"]:
+        return False
+    spread = float(modifier["highest_effect"]) - float(modifier["lowest_effect"])
+    return spread >= HARDLY * float(run["average_effect"]["individual"]["se"])
 
 
 def contrast_phrase(modifier: Mapping[str, Any], scale: Scale) -> str:

@@ -28,6 +28,16 @@ class ReportInput:
         The design check, one row a finding.
     balance
         ``covariate`` and its standardised ``difference`` between the arms.
+    members
+        Effects of the ensemble's members on the same persons, one column each;
+        None when there are none. Shown like the above.
+    clusters
+        Predicted intercepts of the clusters, as in
+        `tauhat.inference.ClusterIntercepts.table`; None when persons were
+        randomized. Those of fewer than five persons are not shown.
+    persons
+        ``row``, the id if there is one, ``effect``, ``lower`` and ``upper`` of
+        each person, to be shown one by one; None unless that was asked for.
     """
 
     run: Run
@@ -37,6 +47,9 @@ class ReportInput:
     upper: FloatArray
     check_table: pd.DataFrame
     balance: pd.DataFrame
+    members: pd.DataFrame | None = None
+    clusters: pd.DataFrame | None = None
+    persons: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +63,16 @@ class FigureView:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table as text; columns from ``numeric_from`` on are numbers."""
+    """A table as text; columns from ``numeric_from`` on are numbers.
+
+    A folded one opens at a click, because a figure shows what is in it.
+    """
 
     caption: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     numeric_from: int = 1
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ from tauhat.simulate.metrics import (
 )
 from tauhat.simulate.pd_l1 import PDL1
 from tauhat.simulate.performance import Performance, performance
+from tauhat.simulate.population import PopulationValues
 from tauhat.simulate.scenario import (
-    PopulationValues,
     Scenario,
     SimulatedPersons,
     SimulatedTrial,

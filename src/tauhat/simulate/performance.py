@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from tauhat.display import Shown
 from tauhat.simulate.metrics import coverage, mean_width, paired, rmse
 
 
 @dataclass(frozen=True)
-class Performance:
+class Performance(Shown):
     """Performance of an estimator of one number over the replicates of a study.
 
     Attributes
@@ -42,6 +44,25 @@ class Performance:
     coverage: float
     coverage_se: float
     mean_width: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers in one row."""
+        return pd.DataFrame([asdict(self)])
+
+    @property
+    def text(self) -> str:
+        """The performance in a sentence."""
+        covered = (
+            ""
+            if np.isnan(self.coverage)
+            else f", coverage {100 * self.coverage:.1f} % "
+            f"(standard error {100 * self.coverage_se:.1f})"
+        )
+        return (
+            f"Over {self.replicates} replicates: bias {self.bias:.3g} (standard error "
+            f"{self.bias_se:.2g}), root mean squared error {self.rmse:.3g}{covered}."
+        )
 
 
 def performance(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.simulate.population import PopulationValues
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
 
@@ -85,33 +86,6 @@ class SimulatedTrial(SimulatedPersons):
     def __iter__(self) -> Iterator[Any]:
         """Yield the arguments of ``CateEstimator.fit`` in their order."""
         yield from (self.X, self.y, self.treatment, self.clusters, None, None, self.propensity)
-
-
-@dataclass(frozen=True)
-class PopulationValues:
-    """What a scenario amounts to in a very large population.
-
-    Attributes
-    ----------
-    individual_average
-        Average effect when every person counts 1.
-    cluster_average
-        Average effect when every cluster counts 1; the same as
-        ``individual_average`` where persons are randomized.
-    sd_effect
-        SD of the effects over persons.
-    sd_prognosis
-        SD of the untreated means over persons.
-    r_squared
-        Share of the outcome's variance, both arms pooled, that arm, covariates
-        and cluster size explain.
-    """
-
-    individual_average: float
-    cluster_average: float
-    sd_effect: float
-    sd_prognosis: float
-    r_squared: float
 
 
 @dataclass(frozen=True, kw_only=True)

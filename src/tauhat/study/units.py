@@ -20,7 +20,8 @@ from tauhat.ensembles.together import fit_together
 from tauhat.inference.average_effects import average_effects
 from tauhat.numerics.seeds import derive_seed
 from tauhat.simulate.metrics import effect_metrics
-from tauhat.simulate.scenario import PopulationValues, SimulatedPersons, SimulatedTrial, scenario
+from tauhat.simulate.population import PopulationValues
+from tauhat.simulate.scenario import SimulatedPersons, SimulatedTrial, scenario
 from tauhat.simulate.subgroup_metrics import subgroup_metrics
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import Plan, Row

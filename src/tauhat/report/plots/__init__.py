@@ -1,17 +1,29 @@
-"""Figures of the report, each a function from plain numbers to a matplotlib figure."""
+"""Figures for reports and journals, each a function that gives a figure and its numbers.
 
+Every function returns a `Plot`: ``figure`` (matplotlib), ``data`` (the numbers that
+are drawn, one row a mark), ``text`` (what is to be seen), and ``save`` for SVG, PNG and
+PDF. Colours can be told apart with every kind of colour blindness, letters have the size
+of print, and groups of fewer than five persons are not drawn. `tauhat.Analysis.plots`
+makes all of them for one analysis.
+"""
+
+from tauhat.report.plots.clusters import cluster_caterpillar_plot
 from tauhat.report.plots.effects import (
-    effect_by_covariate_figure,
-    histogram_figure,
-    interval_figure,
-    sorted_effects_figure,
+    effect_by_covariate_plot,
+    effect_distribution_plot,
+    interval_plot,
+    persons_plot,
+    sorted_effects_plot,
 )
 from tauhat.report.plots.held_out import (
     calibration_plot,
+    covariate_forest_plot,
+    qini_plot,
     sorted_groups_plot,
     subgroup_forest_plot,
     targeting_plot,
 )
+from tauhat.report.plots.members import member_spread_plot, member_weights_plot
 from tauhat.report.plots.style import (
     BLUE,
     GRID,
@@ -25,7 +37,8 @@ from tauhat.report.plots.style import (
     to_data_uri,
     to_svg,
 )
-from tauhat.report.plots.trial import agreement_figure, balance_figure
+from tauhat.report.plots.trial import agreement_plot, balance_plot
+from tauhat.report.plots.two_way import effect_map_plot
 
 __all__ = [
     "BLUE",
@@ -35,14 +48,21 @@ __all__ = [
     "ORANGE",
     "Interval",
     "Plot",
-    "agreement_figure",
-    "balance_figure",
+    "agreement_plot",
+    "balance_plot",
     "calibration_plot",
-    "effect_by_covariate_figure",
-    "histogram_figure",
-    "interval_figure",
+    "cluster_caterpillar_plot",
+    "covariate_forest_plot",
+    "effect_by_covariate_plot",
+    "effect_distribution_plot",
+    "effect_map_plot",
+    "interval_plot",
+    "member_spread_plot",
+    "member_weights_plot",
+    "persons_plot",
+    "qini_plot",
     "shorten",
-    "sorted_effects_figure",
+    "sorted_effects_plot",
     "sorted_groups_plot",
     "styled",
     "subgroup_forest_plot",

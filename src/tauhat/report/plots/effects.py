@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.report.grouping import EffectGroups
@@ -13,6 +13,7 @@ from tauhat.report.plots.style import (
     BAND,
     BLUE,
     Interval,
+    Plot,
     average_band,
     new_axes,
     shorten,
@@ -20,11 +21,13 @@ from tauhat.report.plots.style import (
     zero_line,
 )
 
+_MANY = 2000
+
 
 @styled
-def interval_figure(
+def interval_plot(
     rows: Sequence[Interval], *, axis_label: str, average: Interval | None = None
-) -> Figure:
+) -> Plot:
     """Estimates with intervals, one row each, first row on top.
 
     Parameters
@@ -52,13 +55,16 @@ def interval_figure(
     axes.set_xlabel(shorten(axis_label, 60), loc="right")
     axes.margins(x=0.08)
     zero_line(axes, vertical=True)
-    return figure
+    data = pd.DataFrame(
+        [(row.label, row.estimate, row.lower, row.upper) for row in rows],
+        columns=["label", "estimate", "lower", "upper"],
+    )
+    named = "; ".join(f"{row.label} {row.estimate:.3g}" for row in rows)
+    return Plot(figure, data, f"Estimates with their intervals: {named}.")
 
 
 @styled
-def sorted_effects_figure(
-    groups: EffectGroups, *, average: Interval | None, axis_label: str
-) -> Figure:
+def sorted_effects_plot(groups: EffectGroups, *, average: Interval | None, axis_label: str) -> Plot:
     """Mean effects of equal groups of persons, from the smallest to the largest effect.
 
     Parameters
@@ -81,14 +87,33 @@ def sorted_effects_figure(
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Persons, sorted by their estimated effect")
-    axes.set_ylabel(shorten(axis_label, 44))
-    return figure
+    axes.set_ylabel(shorten(axis_label, 34))
+    text = (
+        f"Mean estimated effect in {k} equal groups of persons sorted by it, from "
+        f"{groups.effect[0]:.3g} to {groups.effect[-1]:.3g}, with mean intervals."
+    )
+    return Plot(figure, group_table(groups), text)
+
+
+def group_table(groups: EffectGroups) -> pd.DataFrame:
+    """Groups of persons as a table: ``group``, ``position``, ``effect``, ``lower``, ``upper``."""
+    k = len(groups.effect)
+    return pd.DataFrame(
+        {
+            "group": list(groups.labels),
+            "position": np.full(k, np.nan) if groups.position is None else groups.position,
+            "effect": groups.effect,
+            "lower": groups.lower,
+            "upper": groups.upper,
+            "persons": groups.count,
+        }
+    )
 
 
 @styled
-def histogram_figure(
+def effect_distribution_plot(
     edges: FloatArray, counts: FloatArray, *, average: Interval | None, axis_label: str
-) -> Figure:
+) -> Plot:
     """How many persons have which estimated effect.
 
     Parameters
@@ -119,17 +144,19 @@ def histogram_figure(
     )
     axes.set_xlabel(shorten(axis_label, 60))
     axes.set_ylabel("Persons")
-    return figure
+    data = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "persons": counts})
+    text = f"Histogram of estimated effects from {edges[0]:.3g} to {edges[-1]:.3g}."
+    return Plot(figure, data, text)
 
 
 @styled
-def effect_by_covariate_figure(
+def effect_by_covariate_plot(
     groups: EffectGroups,
     *,
     average: Interval | None,
     axis_label: str,
     limits: tuple[float, float] | None = None,
-) -> Figure:
+) -> Plot:
     """Estimated effect along a covariate: a line with a band, or a dot a category.
 
     Parameters
@@ -162,5 +189,52 @@ def effect_by_covariate_figure(
     if limits is not None:
         axes.set_ylim(*limits)
     axes.set_xlabel(shorten(groups.name, 52))
-    axes.set_ylabel(shorten(axis_label, 40))
-    return figure
+    axes.set_ylabel(shorten(axis_label, 34))
+    points = "; ".join(
+        f"{label} {effect:.3g}" for label, effect in zip(groups.labels, groups.effect, strict=True)
+    )
+    text = f"Mean estimated effect along {shorten(groups.name, 60)}: {points}."
+    return Plot(figure, group_table(groups), text)
+
+
+@styled
+def persons_plot(
+    persons: pd.DataFrame, *, average: Interval | None = None, axis_label: str
+) -> Plot:
+    """Estimated effect of each person with its interval, smallest first: patient-level.
+
+    Parameters
+    ----------
+    persons
+        ``effect``, ``lower`` and ``upper``, as in `tauhat.Analysis.effects`.
+    average
+        The average effect, drawn behind.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"effect": [2.0, 1.0], "lower": [0.0, 0.5], "upper": [4.0, 1.5]})
+    >>> persons_plot(table, axis_label="Effect").data["effect"].tolist()
+    [1.0, 2.0]
+    """
+    data = persons.sort_values("effect", kind="stable", ignore_index=True)
+    effect, lower, upper = (
+        data[name].to_numpy(dtype=np.float64) for name in ("effect", "lower", "upper")
+    )
+    figure, axes = new_axes(2.75)
+    if average is not None:
+        average_band(axes, average, vertical=False)
+    zero_line(axes, vertical=False)
+    x = np.arange(1, len(data) + 1)
+    # Many lines as an image: as vectors they would make the page slow.
+    axes.vlines(x, lower, upper, color=BAND, linewidth=0.6, rasterized=len(data) > _MANY)
+    axes.plot(x, effect, "-", color=BLUE, linewidth=1.6)
+    axes.set_xlim(0, len(data) + 1)
+    axes.set_xlabel("Persons, smallest estimated effect first")
+    axes.set_ylabel(shorten(axis_label, 34))
+    text = (
+        f"Estimated effects of {len(data)} persons with intervals, from {effect[0]:.3g} to "
+        f"{effect[-1]:.3g}."
+    )
+    return Plot(figure, data, text)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tauhat._typing import FloatArray
+from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.plots.style import (
     BAND,
     BLUE,
@@ -79,7 +80,65 @@ def subgroup_forest_plot(
     axes.set_ylim(-0.6, len(data) - 0.4)
     axes.set_xlabel(shorten(axis_label, 60), loc="right")
     axes.margins(x=0.08)
-    return Plot(figure, data)
+    named = "; ".join(f"{row.subgroup} {row.estimate:.3g}" for row in data.itertuples())
+    return Plot(figure, data, f"Effects of subgroups with intervals: {named}.")
+
+
+@styled
+def covariate_forest_plot(
+    groups: pd.DataFrame, *, average: Interval | None = None, axis_label: str
+) -> Plot:
+    """Forest plot of the effects in groups along each covariate, with the groups' sizes.
+
+    Parameters
+    ----------
+    groups
+        ``covariate``, ``group``, ``persons``, ``estimate``, ``lower`` and
+        ``upper``, as in `tauhat.inference.EffectsByGroup.table`. Groups of fewer
+        than five persons or without an estimate are left out.
+    average
+        The average effect, drawn behind.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> rows = [("sex", "f", 40, 2.0, 1.0, 3.0), ("sex", "m", 4, 1.0, 0.0, 2.0)]
+    >>> names = ["covariate", "group", "persons", "estimate", "lower", "upper"]
+    >>> drawn = covariate_forest_plot(pd.DataFrame(rows, columns=names), axis_label="Effect")
+    >>> drawn.data.group.tolist()
+    ['f']
+    """
+    usable = groups["estimate"].notna() & (groups["persons"] >= SMALLEST_GROUP)
+    data = groups.loc[usable, ["covariate", "group", "persons", *_MARKS]].reset_index(drop=True)
+    lines: list[tuple[str, int | None]] = []
+    for name, own in data.groupby("covariate", sort=False):
+        lines.append((shorten(str(name), _LABEL_WIDTH), None))
+        for index, row in zip(own.index, own.itertuples(), strict=True):
+            lines.append((f"{shorten(str(row.group), 20)}  ({row.persons:,.0f})", int(index)))
+    figure, axes = new_axes(0.75 + 0.19 * len(lines))
+    if average is not None:
+        average_band(axes, average, vertical=True)
+    zero_line(axes, vertical=True)
+    at = np.arange(len(lines), 0, -1, dtype=np.float64)
+    held = [(y, index) for y, (_, index) in zip(at, lines, strict=True) if index is not None]
+    y = np.array([position for position, _ in held])
+    shown = data.iloc[[index for _, index in held]]
+    estimate, lower, upper = _columns(shown)
+    axes.hlines(y, lower, upper, color=BLUE, linewidth=1.4)
+    axes.plot(estimate, y, "s", color=BLUE, markersize=4)
+    axes.set_yticks(at, [label for label, _ in lines])
+    for tick, (_, index) in zip(axes.get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("bold" if index is None else "normal")
+        tick.set_fontsize(8)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(0.3, len(lines) + 0.7)
+    axes.set_xlabel(shorten(axis_label, 60), loc="right")
+    axes.margins(x=0.08)
+    covariates = data["covariate"].nunique()
+    text = f"Effects in {len(data)} groups along {covariates} covariates, with intervals."
+    return Plot(figure, data, text)
 
 
 @styled
@@ -125,8 +184,12 @@ def sorted_groups_plot(
     axes.set_xticks(x, [shorten(str(name), 14) for name in data["group"]])
     axes.set_xlim(-0.5, len(data) - 0.5)
     axes.set_xlabel("Groups of persons by predicted effect")
-    axes.set_ylabel(shorten(axis_label, 40))
-    return Plot(figure, data)
+    axes.set_ylabel(shorten(axis_label, 34))
+    named = "; ".join(
+        f"{row.group}: predicted {row.predicted:.3g}, effect {row.estimate:.3g}"
+        for row in data.itertuples()
+    )
+    return Plot(figure, data, f"Effects of groups sorted by predicted effect. {named}.")
 
 
 @styled
@@ -158,8 +221,11 @@ def calibration_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.plot(ends, ends, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1.5)
     axes.set_xlim(*ends)
     axes.set_xlabel("Predicted effect, persons held out")
-    axes.set_ylabel(shorten(axis_label, 40))
-    return Plot(figure, data)
+    axes.set_ylabel(shorten(axis_label, 34))
+    named = "; ".join(
+        f"predicted {row.predicted:.3g}, effect {row.estimate:.3g}" for row in data.itertuples()
+    )
+    return Plot(figure, data, f"Effects of groups against what was predicted: {named}.")
 
 
 @styled
@@ -197,8 +263,50 @@ def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Share treated, largest predicted benefit first")
-    axes.set_ylabel(shorten(axis_label, 40))
-    return Plot(figure, data)
+    axes.set_ylabel(shorten(axis_label, 34))
+    text = (
+        f"Targeting curve over {len(data)} shares treated, from {estimate[0]:.3g} at "
+        f"{share[0]:.0f}% to {estimate[-1]:.3g} at {share[-1]:.0f}%."
+    )
+    return Plot(figure, data, text)
+
+
+@styled
+def qini_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
+    """Qini curve: what treating those ranked first gains for each person of the trial.
+
+    The height at a share is that of the targeting curve times the share.
+
+    Parameters
+    ----------
+    curve
+        ``share``, ``estimate``, ``lower`` and ``upper`` of the targeting curve, as
+        in `tauhat.inference.RankWeightedEffect.curve`.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"share": [0.5, 1.0], "estimate": [1.0, 0.0]})
+    >>> table = table.assign(lower=table.estimate - 1, upper=table.estimate + 1)
+    >>> qini_plot(table, axis_label="Gain").data.estimate.tolist()
+    [0.5, 0.0]
+    """
+    data = curve[["share", *_MARKS]].copy()
+    data[_MARKS] = data[_MARKS].mul(data["share"], axis=0)
+    figure, axes = new_axes(2.75)
+    zero_line(axes, vertical=False)
+    share = 100 * data["share"].to_numpy(dtype=np.float64)
+    estimate, lower, upper = _columns(data)
+    axes.fill_between(share, lower, upper, color=BAND, alpha=0.75, linewidth=0)
+    axes.plot(share, estimate, "-", color=BLUE, linewidth=1.8)
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
+    axes.set_xlabel("Share treated, largest predicted benefit first")
+    axes.set_ylabel(shorten(axis_label, 34))
+    highest = int(np.nanargmax(estimate))
+    text = f"Qini curve; it is highest, {estimate[highest]:.3g}, at {share[highest]:.0f}% treated."
+    return Plot(figure, data, text)
 
 
 def _columns(data: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:

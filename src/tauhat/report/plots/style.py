@@ -8,16 +8,27 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from tauhat.errors import TrialError
+from tauhat.files import write_files
+
 BLUE, ORANGE, INK, MUTED, GRID = "#0b6aa2", "#c4560b", "#1c2630", "#66727f", "#dfe3e8"
+# Lines that are told apart with every kind of colour blindness, each at 3:1 or more on white.
+LINES = (BLUE, ORANGE, "#471e14", "#970ef4")
 BAND, PALE = "#b5d3e6", "#fbeadd"
 WIDTH = 4.2
+# Single and double column of most journals, in millimetres.
+MM_AN_INCH = 25.4
+PRINT_DPI = 300
 FONTS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 LONGEST_LABEL = 28
 
@@ -48,22 +59,6 @@ STYLE: Any = {
 
 Arguments = ParamSpec("Arguments")
 Drawn = TypeVar("Drawn")
-
-
-@dataclass(frozen=True, eq=False)
-class Plot:
-    """A figure with the numbers that it shows.
-
-    Attributes
-    ----------
-    figure
-        The matplotlib figure.
-    data
-        One row a mark.
-    """
-
-    figure: Figure
-    data: pd.DataFrame
 
 
 def styled(function: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
@@ -100,6 +95,105 @@ def to_data_uri(figure: Figure) -> str:
     return f"data:image/svg+xml;base64,{encoded}"
 
 
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A figure with the numbers that it shows and a sentence for those who cannot see it.
+
+    Attributes
+    ----------
+    figure
+        The matplotlib figure.
+    data
+        One row a mark.
+    text
+        What is drawn, in words.
+
+    Examples
+    --------
+    >>> drawn = Plot(Figure(), pd.DataFrame({"effect": [1.0]}), "Nothing is drawn.")
+    >>> drawn.svg()[:4], drawn.png(dpi=50)[1:4]
+    ('<svg', b'PNG')
+    """
+
+    figure: Figure
+    data: pd.DataFrame
+    text: str = ""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers, under the name that all results have."""
+        return self.data
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The numbers row by row."""
+        names = [str(name) for name in self.data.columns]
+        return [
+            dict(zip(names, row, strict=True))
+            for row in self.data.itertuples(index=False, name=None)
+        ]
+
+    def svg(self) -> str:
+        """Return the figure as an SVG document whose text stays text."""
+        return to_svg(self.figure)
+
+    def png(self, *, dpi: int = PRINT_DPI) -> bytes:
+        """Return the figure as a PNG image of ``dpi`` points an inch."""
+        return self._rendered("png", dpi)
+
+    def pdf(self) -> bytes:
+        """Return the figure as a PDF document."""
+        return self._rendered("pdf", PRINT_DPI)
+
+    def _rendered(self, kind: str, dpi: int) -> bytes:
+        buffer = io.BytesIO()
+        # Without dates and versions the same figure gives the same bytes.
+        nothing = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None}}
+        with mpl.rc_context(STYLE):
+            self.figure.savefig(buffer, format=kind, dpi=dpi, metadata=nothing[kind])
+        return buffer.getvalue()
+
+    def save(self, path: str | Path, *, width: float | None = None, dpi: int = PRINT_DPI) -> Path:
+        """Write the figure to a file that appears whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.svg``, ``.png`` or ``.pdf``.
+        width
+            Width in millimetres, such as 85 for one column of a journal and 175
+            for two; letters keep their size. None for the figure's own, 107.
+        dpi
+            Points an inch of a PNG.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        TrialError
+            If the ending is another one or the file cannot be written.
+        """
+        path = Path(path)
+        kind = path.suffix.lower()
+        if kind not in (".svg", ".png", ".pdf"):
+            raise TrialError(f"a figure is saved as .svg, .png or .pdf, not as {path.name}")
+        own = self.figure.get_size_inches().copy()
+        try:
+            if width is not None:
+                self.figure.set_size_inches(width / MM_AN_INCH, float(own[1]))
+            content: str | bytes = (
+                self.svg() if kind == ".svg" else self._rendered(kind.removeprefix("."), dpi)
+            )
+        finally:
+            self.figure.set_size_inches(*own)
+        return write_files(path.parent, {path.name: content})[0]
+
+    def _repr_html_(self) -> str:
+        return f'<img src="{to_data_uri(self.figure)}" alt="{escape(self.text, quote=True)}">'
+
+
 def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
     """A label that fits beside an axis: one line, printable, at most ``longest`` characters.
 
@@ -111,6 +205,45 @@ def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
     printable = "".join(c if c.isprintable() else " " for c in label)
     one_line = " ".join(printable.split())
     return one_line if len(one_line) <= longest else one_line[: longest - 1] + "…"
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines define it.
+
+    Examples
+    --------
+    >>> round(contrast("white", "black"))
+    21
+    """
+    lights = []
+    for colour in (one, other):
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
+        ]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever is read more easily on a colour; never below 4.5 to 1.
+
+    Examples
+    --------
+    >>> readable_on("#f7f5f2"), readable_on("#0b6aa2")
+    ('black', 'white')
+    """
+    return max(("black", "white"), key=lambda letters: contrast(letters, colour))
+
+
+def minus_signs(text: str) -> str:
+    """A number's text with a true minus sign.
+
+    Examples
+    --------
+    >>> minus_signs("-1.5")
+    '−1.5'
+    """
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def new_axes(height: float) -> tuple[Figure, Axes]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 from tauhat._typing import FloatArray
 from tauhat.report.plots.style import (
@@ -16,7 +16,9 @@ from tauhat.report.plots.style import (
     INK,
     MUTED,
     ORANGE,
+    Plot,
     new_axes,
+    readable_on,
     shorten,
     styled,
     zero_line,
@@ -24,7 +26,7 @@ from tauhat.report.plots.style import (
 
 
 @styled
-def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[bool]) -> Figure:
+def agreement_plot(names: Sequence[str], kendall: FloatArray, kept: Sequence[bool]) -> Plot:
     """Kendall correlations between the models' rankings of the same persons.
 
     Parameters
@@ -35,6 +37,11 @@ def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[b
         Matrix of Kendall's tau-b, shape (models, models).
     kept
         Whether the ensemble kept each model; the others are greyed.
+
+    Examples
+    --------
+    >>> agreement_plot(["a", "b"], np.array([[1, 0.5], [0.5, 1]]), [True, True]).text
+    'Kendall correlations between 2 models, from 0.50 to 0.50.'
     """
     k = len(names)
     figure, axes = new_axes(0.9 + 0.3 * k)
@@ -48,7 +55,6 @@ def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[b
     for i in range(k):
         for j in range(k):
             if i != j:
-                dark = abs(kendall[i, j]) > 0.62
                 axes.text(
                     j,
                     i,
@@ -56,7 +62,7 @@ def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[b
                     ha="center",
                     va="center",
                     fontsize=7 if k > 8 else 8,
-                    color="white" if dark else INK,
+                    color=readable_on(colours((kendall[i, j] + 1) / 2)),
                 )
     labels = [shorten(name, 18) for name in names]
     axes.set_xticks(np.arange(k), labels, rotation=45, ha="right", rotation_mode="anchor")
@@ -68,12 +74,28 @@ def agreement_figure(names: Sequence[str], kendall: FloatArray, kept: Sequence[b
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return figure
+    data = pd.DataFrame(kendall, index=list(names), columns=list(names))
+    away = kendall[~np.eye(k, dtype=bool)]
+    span = f", from {away.min():.2f} to {away.max():.2f}" if len(away) else ""
+    return Plot(figure, data, f"Kendall correlations between {k} models{span}.")
 
 
 @styled
-def balance_figure(names: Sequence[str], difference: FloatArray) -> Figure:
-    """Standardised differences between the arms before treatment, largest on top."""
+def balance_plot(names: Sequence[str], difference: FloatArray) -> Plot:
+    """Standardised differences between the arms before treatment, largest on top.
+
+    Parameters
+    ----------
+    names
+        The covariates.
+    difference
+        Differences in standard deviations, shape (covariates,).
+
+    Examples
+    --------
+    >>> balance_plot(["age", "sex"], np.array([0.1, -0.3])).text
+    'Standardised differences of 2 covariates between the arms; the largest is -0.30.'
+    """
     figure, axes = new_axes(0.75 + 0.23 * len(names))
     order = np.argsort(np.abs(difference))
     y = np.arange(len(names))
@@ -82,10 +104,13 @@ def balance_figure(names: Sequence[str], difference: FloatArray) -> Figure:
     axes.hlines(y, 0, difference[order], color=BAND, linewidth=2)
     axes.plot(difference[order], y, "o", color=BLUE, markersize=5)
     axes.set_yticks(y, [shorten(names[i], 24) for i in order])
-    reach = max(0.3, float(np.nanmax(np.abs(difference))) * 1.15) if len(names) else 0.3
+    reach = max(0.33, float(np.nanmax(np.abs(difference))) * 1.15) if len(names) else 0.33
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("Standardised difference, treated minus control", loc="right")
-    return figure
+    data = pd.DataFrame({"covariate": list(names), "difference": difference})
+    largest = f"; the largest is {difference[order[-1]]:.2f}" if len(names) else ""
+    text = f"Standardised differences of {len(names)} covariates between the arms{largest}."
+    return Plot(figure, data, text)

@@ -1,11 +1,12 @@
-"""Progress on standard error: a live bar on a terminal, plain lines elsewhere."""
+"""How far a run is: a bar on a terminal, a line that is renewed in a notebook, lines in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
+from html import escape
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -96,8 +97,65 @@ class PlainLines:
         print(f"tauhat: {now - self._start:6.1f} s  {step}{count}", file=self._stream, flush=True)
 
 
+class NotebookCell:
+    """A bar below the cell of a notebook, renewed in place."""
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._handle: Any = None
+        self._start = time.monotonic()
+        self._last = ("", 0, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._handle is None:
+            return
+        how = "done" if error is None else f"stopped while {escape(self._last[0])}"
+        self._show(f"tauhat: {how}, {time.monotonic() - self._start:.0f} s")
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Renew the bar."""
+        self._last = (step, done, total)
+        # Without a value the browser shows that something runs.
+        value = f' value="{done}"' if done else ""
+        self._show(
+            f'<progress{value} max="{max(total, 1)}" aria-label="progress"></progress> '
+            f"{escape(step)}: {done} of {total}, {time.monotonic() - self._start:.0f} s"
+        )
+
+    def _show(self, inner: str) -> None:
+        content = self._display.HTML(f"<div>{inner}</div>")
+        if self._handle is None:
+            self._handle = self._display.display(content, display_id=True)
+        else:
+            self._handle.update(content)
+
+
+def _notebook() -> Any:
+    """``IPython.display`` when this process is the kernel of a notebook, else None."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if not hasattr(shell, "kernel"):
+        return None
+    from importlib import import_module
+
+    return import_module("IPython.display")
+
+
 def progress_display(stream: TextIO | None = None) -> ProgressDisplay:
-    """A live bar if ``stream`` (standard error) is a terminal, plain lines otherwise.
+    """A live bar on a terminal, a renewed line in a notebook, plain lines elsewhere.
+
+    Parameters
+    ----------
+    stream
+        Where to write; None for standard error, or the notebook's cell.
 
     Examples
     --------
@@ -105,5 +163,9 @@ def progress_display(stream: TextIO | None = None) -> ProgressDisplay:
     >>> type(progress_display(io.StringIO())).__name__
     'PlainLines'
     """
-    stream = sys.stderr if stream is None else stream
+    if stream is None:
+        display = _notebook()
+        if display is not None:
+            return NotebookCell(display)
+        stream = sys.stderr
     return LiveBar(stream) if stream.isatty() else PlainLines(stream)

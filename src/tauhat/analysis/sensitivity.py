@@ -1,0 +1,358 @@
+"""How much the results hang on one member, on the seed, on a cluster and on missing data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.models import fit_models
+from tauhat.cate_estimator import CateEstimator
+from tauhat.data import TrialData
+from tauhat.display import html
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.leave_out import weighed_again
+from tauhat.ensembles.robust import RobustEnsemble
+from tauhat.inference.average_effects import AverageEffects, average_effects
+from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.inputs import row_order
+from tauhat.inference.sorted_effects import sorted_group_effects
+from tauhat.numerics.kendall import kendall_matrix
+from tauhat.numerics.seeds import derive_seed
+from tauhat.trial import Trial
+
+#: Seeds with which an ensemble that draws its weights is weighed again.
+SEEDS_OF_WEIGHTS = 5
+#: By how many standard deviations of the outcome lost persons are taken to differ.
+DEPARTURES = (-0.5, -0.25, 0.25, 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """What changes when something is left out or drawn anew; the result of `sensitivity`.
+
+    Attributes
+    ----------
+    members
+        The reported effects without each member, weights made anew and nothing
+        refitted, and with other seeds: ``what`` ("member" or "seed"),
+        ``change``, ``mean_effect``, ``sd_effect``, ``kendall`` with the reported
+        effects over the persons, and ``mean_change``, the mean absolute change of
+        a person's effect.
+    splits
+        Difference between the outer quarters by predicted effect in each split
+        of the held-out effects: ``split``, ``estimate``, ``lower``, ``upper``.
+    averages
+        The individual-average effect under other treatments of missing data:
+        ``change``, ``estimate``, ``lower``, ``upper``.
+    p_value_range
+        Range in which the p-value of the primary test would fall, in 95 of 100
+        seeds; None for an exact test.
+    without_one
+        Smallest and largest individual-average effect without any one cluster.
+    tipping_point
+        Difference, in units of the outcome, between persons lost from the
+        treated arm and like persons who were seen, at which the interval of the
+        average effect reaches zero; None when nobody is lost or the interval
+        holds zero anyway.
+    notes
+        What was not done and why, in sentences.
+    """
+
+    members: pd.DataFrame
+    splits: pd.DataFrame
+    averages: pd.DataFrame
+    p_value_range: tuple[float, float] | None
+    without_one: tuple[float, float] | None
+    tipping_point: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Everything that was changed, one row each."""
+        members = self.members.assign(estimate=self.members["mean_effect"])
+        averages = self.averages.assign(what="average effect")
+        columns = ["what", "change", "estimate", "lower", "upper", "sd_effect", "kendall"]
+        both = [part.reindex(columns=columns) for part in (averages, members) if len(part)]
+        return pd.concat(both, ignore_index=True) if both else pd.DataFrame(columns=columns)
+
+    @property
+    def text(self) -> str:
+        """The results in sentences."""
+        said = []
+        left_out = self.members[self.members["what"] == "member"]
+        if len(left_out):
+            lowest = left_out.sort_values("kendall", kind="stable").iloc[0]
+            said.append(
+                f"Without any one member the mean effect lies between "
+                f"{left_out['mean_effect'].min():.4g} and {left_out['mean_effect'].max():.4g}; the "
+                f"order of the persons changes most without {lowest['change']} (Kendall "
+                f"correlation with the reported order {lowest['kendall']:.2f})."
+            )
+        if self.p_value_range is not None:
+            low, high = self.p_value_range
+            said.append(f"Other seeds would put the p-value between {low:.3f} and {high:.3f}.")
+        if self.without_one is not None:
+            low, high = self.without_one
+            said.append(
+                f"Without any one cluster the average effect lies between {low:.4g} and {high:.4g}."
+            )
+        if self.tipping_point is not None:
+            said.append(
+                "The interval of the average effect would reach zero if those lost from the "
+                f"treated arm differed by {self.tipping_point:.4g} from like persons who were seen."
+            )
+        return " ".join([*said, *self.notes])
+
+    def _repr_html_(self) -> str:
+        return html(self.text, self.table)
+
+
+def sensitivity(
+    trial: Trial,
+    data: TrialData,
+    *,
+    names: Sequence[str],
+    reported: CateEstimator,
+    effect: FloatArray,
+    member_effects: pd.DataFrame,
+    average: AverageEffects,
+    heterogeneity: HeterogeneityTest,
+    held_out: HeldOutEffects | str,
+    level: float,
+    seed: int,
+    n_seeds: int = 0,
+    n_jobs: int = 1,
+) -> Sensitivity:
+    """How much the results hang on a member, the seed, a cluster and missing data.
+
+    Only ``n_seeds`` asks for models to be fitted again. Members are left out by
+    weighing the fitted others anew.
+
+    Parameters
+    ----------
+    trial, data
+        The trial and its arrays.
+    names
+        Names of the models, to fit them again.
+    reported, effect
+        The fitted estimator that is reported, and its effects on the rows of the
+        trial, shape (n,).
+    member_effects
+        Effects of the members on the same rows, one column each.
+    average, heterogeneity, held_out
+        What else was found.
+    level
+        Coverage of the intervals.
+    seed
+        Seed of the run.
+    n_seeds
+        Number of other seeds with which all models are fitted again.
+    n_jobs
+        Number of fits at once.
+
+    Returns
+    -------
+    Sensitivity
+    """
+    order = row_order(tuple(trial))
+    notes: list[str] = []
+    rows = _without_members(reported, effect, member_effects, order, notes)
+    rows += _other_seeds(
+        data, names, reported, effect, member_effects, order, seed, n_seeds, n_jobs, notes
+    )
+    columns = ["what", "change", "mean_effect", "sd_effect", "kendall", "mean_change"]
+    return Sensitivity(
+        members=pd.DataFrame(rows, columns=columns),
+        splits=_splits(held_out, level),
+        averages=pd.DataFrame(
+            _averages(trial, average, level, notes),
+            columns=["change", "estimate", "lower", "upper"],
+        ),
+        p_value_range=_p_value_range(heterogeneity),
+        without_one=average.without_one,
+        tipping_point=_tipping_point(trial, average),
+        notes=tuple(notes),
+    )
+
+
+def _changed(what: str, change: str, changed: FloatArray, effect: FloatArray) -> dict[str, Any]:
+    """A row on effects that were made in another way."""
+    agreement = kendall_matrix(np.column_stack([changed, effect]))[0, 1]
+    return {
+        "what": what,
+        "change": change,
+        "mean_effect": float(changed.mean()),
+        "sd_effect": float(changed.std()),
+        "kendall": float(agreement),
+        "mean_change": float(np.abs(changed - effect).mean()),
+    }
+
+
+def _canonical(member_effects: pd.DataFrame, order: Any) -> Mapping[str, FloatArray]:
+    return {
+        str(name): member_effects[name].to_numpy(dtype=np.float64)[order] for name in member_effects
+    }
+
+
+def _without_members(
+    reported: CateEstimator,
+    effect: FloatArray,
+    member_effects: pd.DataFrame,
+    order: Any,
+    notes: list[str],
+) -> list[dict[str, Any]]:
+    if not isinstance(reported, Ensemble):
+        notes.append(
+            f"{type(reported).__name__} is no ensemble whose members can be weighed anew, so "
+            "none was left out."
+        )
+        return []
+    members = list(reported.members_)
+    if len(members) < 2:
+        notes.append("There is one member only, so none was left out.")
+        return []
+    known = _canonical(member_effects, order)
+    rows = []
+    for name in members:
+        try:
+            changed = weighed_again(reported, known, without=[name])
+        except ValueError as error:
+            notes.append(f"Without {name} the others cannot be weighed: {error}.")
+            continue
+        rows.append(_changed("member", name, changed, effect[order]))
+    return rows
+
+
+def _other_seeds(
+    data: TrialData,
+    names: Sequence[str],
+    reported: CateEstimator,
+    effect: FloatArray,
+    member_effects: pd.DataFrame,
+    order: Any,
+    seed: int,
+    n_seeds: int,
+    n_jobs: int,
+    notes: list[str],
+) -> list[dict[str, Any]]:
+    rows = []
+    if isinstance(reported, RobustEnsemble):
+        known = _canonical(member_effects, order)
+        drawn = [
+            weighed_again(reported, known, seed=derive_seed(seed, "weights again", k))
+            for k in range(SEEDS_OF_WEIGHTS)
+        ]
+        changes = [_changed("seed", "", one, effect[order]) for one in drawn]
+        worst = min(changes, key=lambda row: float(row["kendall"]))
+        rows.append({**worst, "change": f"weights drawn anew (most changed of {SEEDS_OF_WEIGHTS})"})
+    for k in range(n_seeds):
+        again = derive_seed(seed, "fitted again", k)
+        model = fit_models(data, names, seed=again, n_jobs=n_jobs).reported
+        changed = model.predict_effect(data.X)
+        rows.append(_changed("seed", f"all models fitted again, {k + 1}", changed, effect[order]))
+    if not n_seeds:
+        notes.append(
+            "Models were not fitted again with other seeds; n_seeds=2 (--seeds 2) does that."
+        )
+    return rows
+
+
+def _splits(held_out: HeldOutEffects | str, level: float) -> pd.DataFrame:
+    """Difference between the outer quarters in each split, whose folds have their own seed."""
+    rows = []
+    if not isinstance(held_out, str):
+        fit = held_out.fit
+        for k in range(fit.n_splits):
+            one = replace(
+                fit,
+                folds=fit.folds[[k]],
+                surfaces=fit.surfaces[[k]],
+                outcome=fit.outcome[[k]],
+            )
+            difference = sorted_group_effects(one, level=level).difference
+            rows.append((k + 1, difference.estimate, difference.lower, difference.upper))
+    return pd.DataFrame(rows, columns=["split", "estimate", "lower", "upper"])
+
+
+def _p_value_range(test: HeterogeneityTest) -> tuple[float, float] | None:
+    """Monte Carlo error of the permutation p-value."""
+    if test.exact:
+        return None
+    p, draws = test.p_value, max(test.n_assignments, 1)
+    error = 1.96 * float(np.sqrt(p * (1 - p) / draws))
+    return max(p - error, 0.0), min(p + error, 1.0)
+
+
+def _averages(
+    trial: Trial, average: AverageEffects, level: float, notes: list[str]
+) -> list[tuple[str, float, float, float]]:
+    """Average effect with other treatments of missing covariates and outcomes."""
+    reported = average.individual
+    rows = [("as reported", reported.estimate, reported.lower, reported.upper)]
+    parts = tuple(trial)
+    alone = _average_of(parts, None, level, with_covariates=False)
+    if alone is not None:
+        rows.append(("no covariates used", *alone))
+    complete = trial.frame.notna().all(axis=1).to_numpy()
+    if not complete.all():
+        found = _average_of(parts, complete, level, with_covariates=True)
+        share = f"{int(complete.sum()):,} of {len(complete):,}"
+        if found is None:
+            notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
+        else:
+            rows.append((f"only rows without a missing covariate ({share})", *found))
+    outcome_sd = float(np.std(trial.y))
+    for arm, label in ((1, "treated"), (0, "control")):
+        lost = _share_lost(trial, arm)
+        if lost > 0:
+            for departure in DEPARTURES:
+                shift = (1 if arm else -1) * departure * outcome_sd * lost
+                way = "higher" if departure > 0 else "lower"
+                rows.append(
+                    (
+                        f"lost persons of the {label} arm {abs(departure):g} SD {way}",
+                        reported.estimate + shift,
+                        reported.lower + shift,
+                        reported.upper + shift,
+                    )
+                )
+    return rows
+
+
+def _average_of(
+    parts: tuple[Any, ...], keep: Any, level: float, *, with_covariates: bool
+) -> tuple[float, float, float] | None:
+    """Individual-average effect of some rows; None when they make no trial."""
+    X, *others = parts
+    X = np.asarray(X, dtype=np.float64)
+    if not with_covariates:
+        X = np.zeros((len(X), 1))
+    if keep is not None:
+        X = X[keep]
+        others = [None if part is None else np.asarray(part)[keep] for part in others]
+    try:
+        found = average_effects((X, *others), level=level).individual
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+    return found.estimate, found.lower, found.upper
+
+
+def _share_lost(trial: Trial, arm: int) -> float:
+    """Share of an arm's persons who have no outcome."""
+    enrolled = trial.enrolled_treatment == arm
+    return float((enrolled & ~trial.has_outcome).sum() / max(enrolled.sum(), 1))
+
+
+def _tipping_point(trial: Trial, average: AverageEffects) -> float | None:
+    lost = _share_lost(trial, 1)
+    lower, upper = average.individual.lower, average.individual.upper
+    if lost == 0 or lower <= 0 <= upper:
+        return None
+    nearest = lower if lower > 0 else upper
+    return -nearest / lost

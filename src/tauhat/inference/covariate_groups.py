@@ -1,0 +1,128 @@
+"""Average effects in groups of persons along each covariate, from outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import IntArray
+from tauhat.display import html
+from tauhat.errors import TrialError
+from tauhat.inference.cross_fitting import CrossFit
+from tauhat.inference.descriptive import (
+    DESCRIPTIVE,
+    estimate_columns,
+    group_effects,
+    over_splits,
+    units_an_arm,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectsByGroup:
+    """Average effects in groups along covariates; the result of `effects_by_group`.
+
+    Attributes
+    ----------
+    table
+        One row a group: ``covariate``, ``group``, ``persons``, ``control units``
+        and ``treated units`` (randomized units with members), ``estimate``,
+        ``se``, ``lower``, ``upper``; the last four are missing where an arm has
+        fewer than two units.
+    method
+        How they were estimated.
+    """
+
+    table: pd.DataFrame
+    method: str
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+        names = list(dict.fromkeys(self.table["covariate"]))
+        return (
+            f"Average effects in {len(self.table)} groups along {len(names)} covariates. Each "
+            "interval stands alone; covariates and groups were not chosen by the outcome. "
+            f"{DESCRIPTIVE} {self.method}."
+        )
+
+    def _repr_html_(self) -> str:
+        return html(self.text, self.table)
+
+
+def effects_by_group(
+    fit: CrossFit,
+    groups: Mapping[str, tuple[IntArray, Sequence[str]]],
+    *,
+    level: float = 0.95,
+) -> EffectsByGroup:
+    """Average effect of the persons of each group, every person counted the same.
+
+    The estimate and its error are those of `tauhat.group_effect`: held-out
+    effects plus the mean residual in each arm, and the delete-one-unit jackknife.
+    Groups must not be chosen by looking at outcomes.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    groups
+        By covariate: the group 0 to k - 1 of each person in the user's row order
+        (-1 for none), shape (n,), and the labels of the k groups.
+    level
+        Coverage of each interval.
+
+    Returns
+    -------
+    EffectsByGroup
+
+    Raises
+    ------
+    TrialError
+        If the codes of a covariate are not one a person, or ``level`` is not
+        between 0 and 1.
+
+    Examples
+    --------
+    >>> from tauhat.inference.cross_fitting import cross_fit
+    >>> rng = np.random.default_rng(1)
+    >>> X, arm = rng.normal(size=(400, 2)), np.arange(400) % 2
+    >>> y = arm * (X[:, 0] > 0) * 2 + rng.normal(size=400)
+    >>> fit = cross_fit((X, y, arm), "LMM", n_splits=2, n_folds=2)
+    >>> found = effects_by_group(fit, {"x1": ((X[:, 0] > 0).astype(int), ["low", "high"])})
+    >>> low, high = found.table.itertuples()
+    >>> bool(low.upper < high.lower), low.persons + high.persons
+    (True, 400)
+    """
+    tables = []
+    for name, (codes, labels) in groups.items():
+        codes = np.asarray(codes)
+        if codes.shape != (fit.data.n,):
+            raise TrialError(
+                f"the groups of {name!r} have shape {codes.shape}; one is needed for each of the "
+                f"{fit.data.n} analysed persons"
+            )
+        member = (codes[fit.rows][:, None] == np.arange(len(labels))).astype(np.float64)
+        units = units_an_arm(fit, member)
+        each = np.eye(len(labels))
+        results = [group_effects(fit, s, member).combine(each) for s in range(fit.n_splits)]
+        estimates = over_splits(fit, results, level=level, fixed=True)
+        tables += [
+            {
+                "covariate": name,
+                "group": str(label),
+                "persons": int(member[:, k].sum()),
+                "control units": units[k][0],
+                "treated units": units[k][1],
+                **estimate_columns(estimates[k]),
+            }
+            for k, label in enumerate(labels)
+        ]
+    columns = ["covariate", "group", "persons", "control units", "treated units",
+               "estimate", "se", "lower", "upper"]  # fmt: skip
+    unit = "person" if fit.data.clusters is None else "cluster"
+    method = f"Model-robust estimate, {fit.method}; delete-one-{unit} jackknife"
+    return EffectsByGroup(pd.DataFrame(tables, columns=columns), method)

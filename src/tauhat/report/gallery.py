@@ -1,0 +1,299 @@
+"""Every figure of a report by name, from plain results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.report import plots
+from tauhat.report.grouping import (
+    EffectGroups,
+    groups_by_covariate,
+    histogram,
+    sorted_groups,
+    two_way_groups,
+)
+from tauhat.report.parts import average_interval, axis_label
+from tauhat.report.view import ReportInput
+
+ROWS_OF_BALANCE = 14
+FIGURES_OF_COVARIATES = 6
+# Covariates of the forest plot.
+ROWS_OF_FOREST = 8
+# Covariates with less than this share of the variation get no figure of their own.
+STRENGTH_WORTH_A_FIGURE = 0.01
+
+
+def balance(data: ReportInput) -> plots.Plot | None:
+    """Differences between the arms before treatment, the largest ones."""
+    if not len(data.balance):
+        return None
+    size = data.balance["difference"].abs().sort_values(ascending=False, kind="stable")
+    largest = data.balance.reindex(size.index).head(ROWS_OF_BALANCE)
+    names = [str(name) for name in largest["covariate"]]
+    return plots.balance_plot(names, largest["difference"].to_numpy(dtype=np.float64))
+
+
+def average_effects(data: ReportInput) -> plots.Plot:
+    """Both average effects with intervals."""
+    effects = data.run["average_effect"]
+    rows = [
+        plots.Interval(
+            f"{name.capitalize()}-average",
+            effects[name]["estimate"],
+            effects[name]["lower"],
+            effects[name]["upper"],
+        )
+        for name in ("individual", "cluster")
+        if effects[name] is not None
+    ]
+    return plots.interval_plot(rows, axis_label=axis_label(data))
+
+
+def strong_modifiers(data: ReportInput) -> list[tuple[Mapping[str, Any], EffectGroups]]:
+    """Covariates that get a figure, strongest first, with the mean effects along them."""
+    found = []
+    for modifier in data.run["modifiers"]:
+        if modifier["strength"] < STRENGTH_WORTH_A_FIGURE:
+            continue
+        groups = covariate_groups(data, modifier["covariate"])
+        if groups is not None:
+            found.append((modifier, groups))
+        if len(found) == FIGURES_OF_COVARIATES:
+            break
+    return found
+
+
+def covariate_groups(data: ReportInput, name: str) -> EffectGroups | None:
+    """Mean estimated effects along a covariate."""
+    return groups_by_covariate(data.frame[name], data.effect, data.lower, data.upper)
+
+
+def effects_by_covariate(
+    data: ReportInput, drawn: Sequence[tuple[Mapping[str, Any], EffectGroups]]
+) -> list[plots.Plot]:
+    """Figures of several covariates on one axis of effects."""
+    if not drawn:
+        return []
+    average = average_interval(data)
+    limits = _common_axis([groups for _, groups in drawn], average)
+    return [
+        plots.effect_by_covariate_plot(
+            groups, average=average, axis_label=axis_label(data), limits=limits
+        )
+        for _, groups in drawn
+    ]
+
+
+def _common_axis(drawn: Sequence[EffectGroups], average: plots.Interval) -> tuple[float, float]:
+    """Range that holds every mean and most intervals; one wide interval must not flatten all."""
+    means = np.concatenate([groups.effect for groups in drawn])
+    low = float(np.quantile(np.concatenate([groups.lower for groups in drawn]), 0.1))
+    high = float(np.quantile(np.concatenate([groups.upper for groups in drawn]), 0.9))
+    low = min(low, float(means.min()), average.lower)
+    high = max(high, float(means.max()), average.upper)
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin
+
+
+def effect_map(data: ReportInput, first: str, second: str) -> plots.Plot | None:
+    """Map of the estimated effects over two covariates; None when one makes no groups."""
+    cells = two_way_groups(data.frame[first], data.frame[second], data.effect)
+    if cells is None:
+        return None
+    return plots.effect_map_plot(
+        cells,
+        names=(first, second),
+        centre=float(data.effect.mean()),
+        axis_label=axis_label(data),
+    )
+
+
+def map_of_the_strongest(data: ReportInput) -> tuple[tuple[str, str], plots.Plot] | None:
+    """Names and map of the two strongest covariates."""
+    names = [str(modifier["covariate"]) for modifier, _ in strong_modifiers(data)[:2]]
+    if len(names) < 2:
+        return None
+    drawn = effect_map(data, names[0], names[1])
+    return None if drawn is None else ((names[0], names[1]), drawn)
+
+
+def sorted_effects(data: ReportInput) -> plots.Plot:
+    """Mean effects of equal groups of persons, smallest first."""
+    groups = sorted_groups(data.effect, data.lower, data.upper)
+    return plots.sorted_effects_plot(
+        groups, average=average_interval(data), axis_label=axis_label(data)
+    )
+
+
+def effect_distribution(data: ReportInput) -> plots.Plot:
+    """How many persons have which estimated effect."""
+    edges, counts = histogram(data.effect)
+    return plots.effect_distribution_plot(
+        edges, counts, average=average_interval(data), axis_label=axis_label(data)
+    )
+
+
+def quarters(data: ReportInput) -> plots.Plot:
+    """Effects of quarters of the persons by held-out effect."""
+    return plots.sorted_groups_plot(
+        pd.DataFrame(data.run["held_out"]["groups"]),
+        average=average_interval(data),
+        axis_label=axis_label(data),
+    )
+
+
+def subgroup_forest(data: ReportInput) -> plots.Plot | None:
+    """Effects of the subgroups that the data suggest; None without any."""
+    rows = data.run["held_out"]["subgroups"]["subgroups"]
+    if not rows:
+        return None
+    return plots.subgroup_forest_plot(
+        pd.DataFrame(rows), average=average_interval(data), axis_label=axis_label(data)
+    )
+
+
+def covariate_forest(data: ReportInput) -> plots.Plot | None:
+    """Effects in groups along the covariates that the estimates go with most; None without any."""
+    table = pd.DataFrame(data.run["held_out"]["by_covariate"])
+    if not len(table):
+        return None
+    strongest = [str(m["covariate"]) for m in data.run["modifiers"]]
+    order = {name: place for place, name in enumerate(strongest)}
+    names = sorted(dict.fromkeys(table["covariate"]), key=lambda name: order.get(name, len(order)))[
+        :ROWS_OF_FOREST
+    ]
+    parts = [table[table["covariate"] == name] for name in names]
+    return plots.covariate_forest_plot(
+        pd.concat(parts, ignore_index=True),
+        average=average_interval(data),
+        axis_label=axis_label(data),
+    )
+
+
+def calibration(data: ReportInput) -> plots.Plot:
+    """Effects against what was predicted."""
+    curve = pd.DataFrame(data.run["held_out"]["calibration"]["curve"])
+    return plots.calibration_plot(curve, axis_label=axis_label(data))
+
+
+def targeting(ranked: Mapping[str, Any]) -> plots.Plot:
+    """Targeting curve of one reading of the outcome."""
+    return plots.targeting_plot(
+        pd.DataFrame(ranked["curve"]), axis_label=f"Gain, if {ranked['better']} is better"
+    )
+
+
+def qini(ranked: Mapping[str, Any]) -> plots.Plot:
+    """Qini curve of one reading of the outcome."""
+    return plots.qini_plot(
+        pd.DataFrame(ranked["curve"]),
+        axis_label=f"Gain a person, if {ranked['better']} is better",
+    )
+
+
+def mean_effects(data: ReportInput) -> plots.Plot:
+    """Mean estimated effect of each model."""
+    dots = [
+        plots.Interval(m["name"], m["mean_effect"], np.nan, np.nan)
+        for m in data.run["models"]
+        if not m["failure"]
+    ]
+    return plots.interval_plot(
+        dots,
+        axis_label=f"Mean of the estimated effects on {data.run['roles']['outcome']}",
+        average=average_interval(data),
+    )
+
+
+def agreement(data: ReportInput) -> plots.Plot | None:
+    """Kendall correlations between the models, the most agreeable first."""
+    found = data.run["agreement"]
+    if not found:
+        return None
+    names = found["models"]
+    kept = {m["name"]: bool(m["kept"]) for m in data.run["models"]}
+    matrix = np.array(found["kendall"], dtype=np.float64)
+    order = np.argsort(-matrix.mean(axis=1), kind="stable")
+    return plots.agreement_plot(
+        [names[i] for i in order],
+        matrix[np.ix_(order, order)],
+        [kept.get(names[i], False) for i in order],
+    )
+
+
+def member_weights(data: ReportInput) -> plots.Plot | None:
+    """Weights of the ensemble's members; None when there are not two."""
+    explanation = data.run["reported_model"]["explanation"]
+    if explanation:
+        return plots.member_weights_plot(pd.DataFrame(explanation["members"]))
+    rows = [
+        {"member": m["name"], "weight": m["weight"]}
+        for m in data.run["models"]
+        if m["role"] == "member" and m["weight"] is not None
+    ]
+    return plots.member_weights_plot(pd.DataFrame(rows)) if len(rows) > 1 else None
+
+
+def member_spread(data: ReportInput) -> plots.Plot | None:
+    """The members' effects along the ensemble's; None when there are not two."""
+    if data.members is None or data.members.shape[1] < 2:
+        return None
+    return plots.member_spread_plot(
+        data.effect, data.members, average=average_interval(data), axis_label=axis_label(data)
+    )
+
+
+def clusters(data: ReportInput) -> plots.Plot | None:
+    """Intercepts of the clusters; None when persons were randomized."""
+    if data.clusters is None:
+        return None
+    return plots.cluster_caterpillar_plot(
+        data.clusters, axis_label=f"{data.run['roles']['outcome']}, from the mean"
+    )
+
+
+def gallery(data: ReportInput) -> dict[str, plots.Plot]:
+    """Every figure of the report by name; names can be those of files.
+
+    Parameters
+    ----------
+    data
+        Plain results.
+
+    Returns
+    -------
+    dict
+        In the order of the report. Figures for which the analysis has nothing
+        are not in it.
+    """
+    return {name: drawn for name, drawn in _all(data) if drawn is not None}
+
+
+def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
+    yield "balance", balance(data)
+    yield "average-effects", average_effects(data)
+    drawn = effects_by_covariate(data, strong_modifiers(data))
+    for k, one in enumerate(drawn, 1):
+        yield f"effect-by-covariate-{k}", one
+    mapped = map_of_the_strongest(data)
+    yield "effect-map", None if mapped is None else mapped[1]
+    yield "sorted-effects", sorted_effects(data)
+    yield "effect-distribution", effect_distribution(data)
+    held_out = data.run["held_out"]
+    if held_out["given"]:
+        yield "quarters", quarters(data)
+        yield "covariate-forest", covariate_forest(data)
+        yield "subgroup-forest", subgroup_forest(data)
+        yield "calibration", calibration(data)
+        for ranked in held_out["ranking"]:
+            yield f"targeting-{ranked['better']}-is-better", targeting(ranked)
+            yield f"qini-{ranked['better']}-is-better", qini(ranked)
+    yield "mean-effects", mean_effects(data)
+    yield "agreement", agreement(data)
+    yield "member-weights", member_weights(data)
+    yield "member-spread", member_spread(data)
+    yield "clusters", clusters(data)

@@ -1,0 +1,163 @@
+"""What the results hang on: members, seeds, single clusters, missing data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tauhat.report.numbers import Scale, bare_p, format_fixed, format_percent
+from tauhat.report.parts import cell, first_upper
+from tauhat.report.text import Run, scale_of
+from tauhat.report.view import ReportInput, Section, TableView
+
+# Kendall correlations with the reported order of the persons.
+SAME_ORDER = 0.85
+NEAR_ORDER = 0.7
+
+
+def sensitivity_section(data: ReportInput) -> Section:
+    """Whether something else would have come out without a member, a cluster, with a seed."""
+    run = data.run
+    found = run["sensitivity"]
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    members = [row for row in found["members"] if row["what"] == "member"]
+    paragraphs = [
+        "Each line changes one thing and leaves the rest. Members were left out by weighing the "
+        "others anew; no model was fitted again for it.",
+    ]
+    paragraphs += [said for said in (_members_words(members), _missing_words(run, scale)) if said]
+    tables = []
+    if members:
+        tables.append(_members_table(members, scale))
+    seeds = _seeds_rows(run, scale)
+    if seeds:
+        tables.append(
+            TableView("Other seeds", ["What was drawn anew", "Result"], seeds, numeric_from=2)
+        )
+    tables.append(_averages_table(run, scale, level))
+    return Section(
+        "sensitivity",
+        "What the results hang on",
+        paragraphs=paragraphs,
+        items=[cell(note, longest=300) for note in found["notes"]],
+        tables=tables,
+        notes=[
+            "Same order: Kendall correlation between the changed and the reported effects over the "
+            "persons, 1 for the same order. Mean change: how far a person's estimated effect moves "
+            "on average. Lost persons: the average effect if those without an outcome differed by "
+            "so many standard deviations of the outcome from like persons who were seen; the "
+            "width of the interval is that of the reported one."
+        ],
+    )
+
+
+def _members_words(members: Sequence[Mapping[str, Any]]) -> str | None:
+    """Whether one member decides the order of the persons."""
+    told = [row for row in members if row["kendall"] is not None]
+    if not told:
+        return None
+    worst = min(told, key=lambda row: float(row["kendall"]))
+    name, kendall = cell(worst["change"]), float(worst["kendall"])
+    if kendall >= SAME_ORDER:
+        return (
+            "No single member decides the order of the persons: without any one of them it stays "
+            f"nearly the same (Kendall correlation at least {kendall:.2f})."
+        )
+    if kendall >= NEAR_ORDER:
+        return (
+            f"The order of the persons hangs somewhat on {name} (Kendall correlation without it "
+            f"{kendall:.2f})."
+        )
+    return (
+        f"The order of the persons hangs on {name}: without it, it is another one (Kendall "
+        f"correlation {kendall:.2f}). Do not rank persons by these effects without a reason to "
+        f"trust {name}."
+    )
+
+
+def _missing_words(run: Run, scale: Scale) -> str | None:
+    """At which departure of the lost persons the interval reaches zero."""
+    tipping = run["sensitivity"]["tipping_point"]
+    if tipping is None:
+        return None
+    way = "higher" if tipping > 0 else "lower"
+    return (
+        f"The interval of the average effect would reach zero if the outcomes of those lost from "
+        f"the treated arm were {scale(abs(tipping))} {way} than those of like persons who were "
+        "seen, and those lost from the control arm were as seen. Whether that can be is a "
+        "question about the people, not about the data."
+    )
+
+
+def _members_table(members: Sequence[Mapping[str, Any]], scale: Scale) -> TableView:
+    return TableView(
+        "The reported effects without each member",
+        ["Left out", "Mean effect", "SD of effects", "Same order", "Mean change"],
+        [
+            [
+                cell(row["change"]),
+                scale(row["mean_effect"]),
+                scale(row["sd_effect"]),
+                format_fixed(row["kendall"], 2),
+                scale(row["mean_change"]),
+            ]
+            for row in members
+        ],
+    )
+
+
+def _seeds_rows(run: Run, scale: Scale) -> list[list[str]]:
+    found = run["sensitivity"]
+    rows = []
+    if found["p_value_range"]:
+        low, high = found["p_value_range"]
+        p = run["heterogeneity_test"]["p_value"]
+        across = low < 0.05 < high
+        rows.append(
+            [
+                "Random assignments of the primary test",
+                f"p = {bare_p(p)}; in 95 of 100 draws between {bare_p(low)} and {bare_p(high)}"
+                + (", on either side of 0.05" if across else ""),
+            ]
+        )
+    for row in found["members"]:
+        if row["what"] == "seed":
+            rows.append(
+                [
+                    first_upper(cell(row["change"])),
+                    f"mean effect {scale(row['mean_effect'])}, SD {scale(row['sd_effect'])}, "
+                    f"same order {format_fixed(row['kendall'], 2)}, mean change "
+                    f"{scale(row['mean_change'])}",
+                ]
+            )
+    splits = [row for row in found["splits"] if row["estimate"] is not None]
+    if splits:
+        estimates = [float(row["estimate"]) for row in splits]
+        rows.append(
+            [
+                f"Splits of the held-out effects ({len(splits)})",
+                "difference between the outer quarters from "
+                f"{scale(min(estimates))} to {scale(max(estimates))}",
+            ]
+        )
+    return rows
+
+
+def _averages_table(run: Run, scale: Scale, level: str) -> TableView:
+    found = run["sensitivity"]
+    rows = [
+        [
+            first_upper(cell(row["change"])),
+            scale(row["estimate"]),
+            scale.interval(row["lower"], row["upper"]),
+        ]
+        for row in found["averages"]
+    ]
+    if found["without_one_cluster"]:
+        low, high = found["without_one_cluster"]
+        rows.insert(1, ["Without any one cluster", scale.interval(low, high), "–"])
+    return TableView(
+        "The average effect per person otherwise estimated",
+        ["Change", "Effect", f"{level} CI"],
+        rows,
+    )
