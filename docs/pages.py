@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -160,6 +161,19 @@ def _fetch(block: Block, data: Path) -> None:
             shutil.copy(data / need, need)
 
 
+def wrapped(printed: str) -> str:
+    """Break the sentences in an output to the width of the page; tables stay as they are."""
+    lines = []
+    for line in printed.splitlines():
+        is_sentence = len(line) > int(_WIDTH) and "  " not in line.strip()
+        lines += (
+            textwrap.wrap(line, int(_WIDTH), break_on_hyphens=False)
+            if is_sentence
+            else [line.rstrip()]
+        )
+    return "".join(f"{line}\n" for line in lines)
+
+
 def main() -> int:
     """Compare pages with what their code prints, or write it into them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -181,8 +195,7 @@ def main() -> int:
             wrong += 1
             if arguments.write:
                 start, end = block.span
-                lines = "".join(line.rstrip() + "\n" for line in printed.splitlines())
-                text = text[:start] + lines + text[end:]
+                text = text[:start] + wrapped(printed) + text[end:]
             else:
                 print(f"{page}:{block.line} prints\n{printed}\nand not\n{block.shown}")
         if arguments.write:
