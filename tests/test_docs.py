@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import sys
 from pathlib import Path
 
 import pytest
+
+import tauhat
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -154,3 +157,29 @@ def test_links_between_the_top_level_pages_resolve() -> None:
             if not (ROOT / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert not broken
+
+
+def names_of_tauhat(text: str) -> set[str]:
+    """Dotted names that a page writes with ``th.`` or ``tauhat.``, in code of any kind."""
+    code = re.findall(r"^```(?!text).*?^```|`[^`\n]+`", text, flags=re.DOTALL | re.MULTILINE)
+    dotted = re.compile(r"(?<![\w./'\"-])(?:th|tauhat)((?:\.[A-Za-z_]\w*)+)")
+    return {match[1][1:] for part in code for match in dotted.finditer(part)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_calls_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    unknown = []
+    for name in sorted(names_of_tauhat(text)):
+        try:
+            importlib.import_module(f"tauhat.{name}")
+        except ImportError:
+            place: object = tauhat
+            try:
+                for part in name.split("."):
+                    place = getattr(place, part)
+            except AttributeError:
+                unknown.append(name)
+    for name in re.findall(r'th\.estimator\(\s*"([^"]+)"', text):
+        tauhat.estimator(name)
+    assert not unknown
