@@ -17,6 +17,8 @@ from tauhat.roles import require_column
 from tauhat.trial import Trial
 
 TASSH_ARMS = ("HIC", "TASSH")
+"""Labels of the arms of TASSH, control first."""
+
 _TASSH_REQUIRED = ("clinic", "arm", "sbp_12m")
 _TASSH_PERSON = ("age", "female", "education", "smoker", "bmi", "sbp_0", "dbp_0")
 _TASSH_CLINIC = ("urban", "n_nurses")
