@@ -134,7 +134,7 @@ def test_what_is_written_is_what_was_printed(
     monkeypatch.setattr(sys, "argv", ["pages.py", "--write", str(page)])
     assert pages.main() == 0
     lines = page.read_text(encoding="utf-8").splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 84
     assert lines[-2:] == ["a   1", "```"]
     monkeypatch.setattr(sys, "argv", ["pages.py", str(page)])
     assert pages.main() == 0
