@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tauhat
+from tauhat.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -182,4 +183,30 @@ def test_what_a_page_calls_exists(page: Path) -> None:
                 unknown.append(name)
     for name in re.findall(r'th\.estimator\(\s*"([^"]+)"', text):
         tauhat.estimator(name)
+    assert not unknown
+
+
+def commands(text: str) -> list[str]:
+    """Lines of the ``sh`` blocks that call tauhat; those that a backslash continues are joined."""
+    scripts = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    lines = "".join(scripts).replace("\\\n", " ").splitlines()
+    return [line.split("#")[0] for line in lines if re.match(r"(\.venv/bin/)?tauhat ", line)]
+
+
+def test_the_options_of_every_command_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    helped: dict[tuple[str, ...], str] = {}
+    unknown = []
+    for page in PAGES:
+        for command in commands(page.read_text(encoding="utf-8")):
+            words = command.split()[1:]
+            path = tuple(words[: 2 if words[0] == "study" else 1])
+            if path not in helped:
+                assert main([*path, "--help"]) == 0, command
+                helped[path] = capsys.readouterr().out
+            unknown += [
+                f"{page.name}: {command}"
+                for option in re.findall(r"(?<= )--[a-z-]+", command)
+                if not re.search(rf"{option}\b", helped[path])
+            ]
+    assert len(helped) >= 6
     assert not unknown
