@@ -32,7 +32,7 @@ _PARTS = re.compile(
     r"(?:\s*^```text\n(?P<shown>.*?)^```)?",
     flags=re.DOTALL | re.MULTILINE,
 )
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.(?P<decimals>\d+))?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(r"(?P<digits>-?\d[\d,]*(?:\.(?P<decimals>\d+))?)(?P<power>e[+-]?\d+)?")
 _WIDTH = "84"  # what a page shows without scrolling
 
 
@@ -113,7 +113,9 @@ def _same_number(shown: re.Match[str], printed: re.Match[str]) -> bool:
     decimals = len(shown["decimals"] or "")
     if decimals == 0 or decimals != len(printed["decimals"] or ""):
         return False  # counts are exact
-    values = [float(number[0].replace(",", "")) for number in (shown, printed)]
+    if shown["power"] != printed["power"]:
+        return False
+    values = [float(number["digits"].replace(",", "")) for number in (shown, printed)]
     return abs(values[0] - values[1]) < 1.5 * 10.0**-decimals
 
 
