@@ -213,3 +213,15 @@ def test_the_options_of_every_command_exist(capsys: pytest.CaptureFixture[str]) 
             ]
     assert len(helped) >= 6
     assert not unknown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_files_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"\b(?:benchmarks|tests|docs|src)/[\w/.-]+\.(?:py|md|png)\b", text)
+    named += [f"tests/{name}.py" for name in re.findall(r"`(test_\w+)`", text)]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    for script, options in re.findall(r"python (benchmarks/\S+\.py)([^\n`]*)", text):
+        code = (ROOT / script).read_text(encoding="utf-8")
+        unknown = [o for o in re.findall(r"(?<= )--[a-z-]+", options) if f'"{o}"' not in code]
+        assert not unknown, f"{script} has no {unknown}"
