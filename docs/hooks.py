@@ -39,8 +39,9 @@ def modules_of(room: str) -> list[str]:
         return []
     if (PACKAGE / f"{room}.py").exists():
         return [f"tauhat.{room}"]
-    names = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
-    return [f"tauhat.{room}.{name}" for name in names if not name.startswith("_")]
+    paths = sorted(path.relative_to(PACKAGE) for path in (PACKAGE / room).rglob("*.py"))
+    names = [path.with_suffix("").parts for path in paths]
+    return [".".join(["tauhat", *name]) for name in names if not any(p[0] == "_" for p in name)]
 
 
 def public_names() -> str:
@@ -51,7 +52,8 @@ def public_names() -> str:
         value: Any = getattr(package, name)
         first = (value.__doc__ or "").strip().splitlines()[0]
         if isinstance(value, ModuleType):
-            packages.append(f"* [`tauhat.{name}`]({name}.md): {first}")
+            room = value.__name__.split(".")[1]
+            packages.append(f"* [`tauhat.{name}`]({room}.md): {first}")
             packages += [f"    * {offer}" for offer in offered(value)]
         else:
             names.append(f"* [`tauhat.{name}`][{value.__module__}.{value.__qualname__}]: {first}")
