@@ -39,9 +39,11 @@ def modules_of(room: str) -> list[str]:
         return []
     if (PACKAGE / f"{room}.py").exists():
         return [f"tauhat.{room}"]
-    paths = sorted(path.relative_to(PACKAGE) for path in (PACKAGE / room).rglob("*.py"))
-    names = [path.with_suffix("").parts for path in paths]
-    return [".".join(["tauhat", *name]) for name in names if not any(p[0] == "_" for p in name)]
+    paths = sorted((PACKAGE / room).rglob("*.py"))
+    names = [path.relative_to(PACKAGE).with_suffix("").parts for path in paths]
+    return [
+        f"tauhat.{'.'.join(name)}" for name in names if not any(p.startswith("_") for p in name)
+    ]
 
 
 def public_names() -> str:
