@@ -6,7 +6,9 @@ import html
 import importlib
 import logging
 import re
+import zlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -45,16 +47,43 @@ def modules_of(room: str) -> list[str]:
 
 
 def public_names() -> str:
-    """Markdown list of what ``import tauhat`` offers, each with its first line and a link."""
+    """Markdown lists of what ``import tauhat`` offers, each with its first line and a link."""
     package = importlib.import_module("tauhat")
-    lines = []
-    for name in sorted(getattr(package, "__all__", []), key=str.lower):
+    names, packages = [], []
+    for name in sorted(package.__all__, key=str.lower):
         value: Any = getattr(package, name)
-        if name.startswith("_") or not hasattr(value, "__module__"):
-            continue
         first = (value.__doc__ or "").strip().splitlines()[0]
-        lines.append(f"* [`tauhat.{name}`][{value.__module__}.{value.__qualname__}]: {first}")
-    return "\n".join(lines)
+        if isinstance(value, ModuleType):
+            room = value.__name__.split(".")[1]
+            packages.append(f"* [`tauhat.{name}`]({room}.md): {first}")
+            packages += [f"    * {offer}" for offer in offered(value)]
+        else:
+            names.append(f"* [`tauhat.{name}`][{value.__module__}.{value.__qualname__}]: {first}")
+    return "\n".join([*names, "", "## Packages within it", "", *packages])
+
+
+def offered(package: ModuleType) -> list[str]:
+    """Links to the classes and functions of a package's ``__all__``."""
+    links = []
+    for name in getattr(package, "__all__", []):
+        value: Any = getattr(package, name)
+        if callable(value):
+            links.append(f"[`{name}`][{value.__module__}.{value.__qualname__}]")
+    return [", ".join(links)] if links else []
+
+
+def undocumented(inventory: Path) -> list[str]:
+    """Public names of tauhat and its packages that the reference has no entry for."""
+    body = inventory.read_bytes().split(b"\n", 4)[4]
+    entries = {line.split(" ", 1)[0] for line in zlib.decompress(body).decode().splitlines()}
+    lacking = []
+    for room, _ in rooms():
+        package = importlib.import_module(f"tauhat.{room}")
+        for name in getattr(package, "__all__", []):
+            within = (entry for entry in entries if entry.startswith(f"tauhat.{room}."))
+            if not any(entry.endswith(f".{name}") for entry in within):
+                lacking.append(f"tauhat.{room}.{name}")
+    return lacking
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -94,7 +123,9 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Refuse a site whose pages would load anything from another host."""
+    """Refuse a site that loads anything from another host, or that lacks a public name."""
+    for name in undocumented(Path(config.site_dir) / "objects.inv"):
+        LOG.warning("the reference has no entry for the public name %s", name)
     elsewhere = re.compile(
         r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(?:https?:)?//[^"]*'
         r'|<link\b[^>]*\brel="(?:stylesheet|preconnect|icon)"[^>]*\bhref="(?:https?:)?//[^"]*'

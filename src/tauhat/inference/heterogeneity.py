@@ -22,13 +22,13 @@ from tauhat.inference.heterogeneity_comparison import (
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
 from tauhat.numerics.seeds import resolve_seed
 
-# Fixed in advance of any data; see the docstring of `test_heterogeneity` for each block.
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "linear": 0.4,
     "curvature": 0.2,
     "products": 0.2,
     "cluster-level": 0.2,
 }
+"""Weights of the blocks of `test_heterogeneity`, fixed in advance of any data."""
 
 # Close to the significance level the Monte Carlo error of the first draws could decide.
 CLOSE_TO_LEVEL = 0.02

@@ -137,7 +137,6 @@ class ClusterTrial(ClusterScenario):
         return constant + self.effect_scale * varying
 
 
-#: Designs with reference results of R packages, by name: settings of `ClusterTrial`.
 CLUSTER_DESIGNS: Final[Mapping[str, Mapping[str, Any]]] = {
     "crt-null-m20-icc10": {"n_clusters": 20, "icc": 0.10, "effect": "constant"},
     "crt-linear-m20-icc01": {"n_clusters": 20, "icc": 0.01, "effect": "linear"},
@@ -146,11 +145,8 @@ CLUSTER_DESIGNS: Final[Mapping[str, Mapping[str, Any]]] = {
     "crt-nonlinear-m50-icc01": {"n_clusters": 50, "icc": 0.01, "effect": "nonlinear"},
     "crt-nonlinear-m50-icc10": {"n_clusters": 50, "icc": 0.10, "effect": "nonlinear"},
 }
+"""Designs with reference results of R packages, by name: settings of `ClusterTrial`."""
 
-#: Ways to have no effect heterogeneity that a test must not be fooled by, by
-#: name: settings of `ClusterTrial`. Under "weak" the effect is constant only on
-#: average. The sizes of the informative slope and the shape of the skewed
-#: errors are choices.
 NULL_DESIGNS: Final[Mapping[str, Mapping[str, Any]]] = {
     "base": {"effect": "constant"},
     "slopes": {"effect": "constant", "slope_sd": 0.3},
@@ -163,6 +159,11 @@ NULL_DESIGNS: Final[Mapping[str, Mapping[str, Any]]] = {
     "weak": {"effect": "constant", "effect_sd": 0.3, "treated_residual_variance": 2.0},
     "skew": {"effect": "constant", "cluster_effects": "skewed", "residuals": "skewed"},
 }
+"""Ways to have no effect heterogeneity that a test must not be fooled by, by name.
+
+Settings of `ClusterTrial`. Under "weak" the effect is constant only on average. The sizes of the
+informative slope and the shape of the skewed errors are choices.
+"""
 
 register_scenario("crt", ClusterTrial, kind="cluster")
 for _number, (_name, _settings) in enumerate(CLUSTER_DESIGNS.items(), start=1):

@@ -26,8 +26,6 @@ class Transformation(NamedTuple):
 
 _UPPER_HALF = 0.3085375387259869  # P(Z > 0.5)
 
-#: The transformations h; they are used standardised, (h(x) - mean) / sd. The SD of
-#: tanh(2 Z) is by Gauss-Hermite quadrature, all else is exact.
 TRANSFORMATIONS: Final[dict[str, Transformation]] = {
     "identity": Transformation(lambda x: x, 0.0, 1.0),
     "absolute": Transformation(np.abs, sqrt(2 / pi), sqrt(1 - 2 / pi)),
@@ -44,6 +42,10 @@ TRANSFORMATIONS: Final[dict[str, Transformation]] = {
     "exponential": Transformation(lambda x: np.exp(0.6 * x), e**0.18, sqrt(e**0.72 - e**0.36)),
     "tanh": Transformation(lambda x: np.tanh(2 * x), 0.0, 0.7970327686218054),
 }
+"""The transformations h, used standardised: (h(x) - mean) / sd.
+
+The SD of tanh(2 Z) is by Gauss-Hermite quadrature, all else is exact.
+"""
 
 
 class Term(NamedTuple):

