@@ -26,7 +26,8 @@ BLOCKS = ("linear", "curvature", "products", "cluster-level")
 class Cell:
     """One design and truth."""
 
-    design: str  # "crt", "second" (generator), "cluster" (a third) or "person"
+    # "crt" and "second" are scenarios, "cluster", "cluster2" and "person" are made here.
+    design: str
     units: int
     truth: str = "constant"
     null: str = "base"
@@ -116,6 +117,27 @@ def cluster_trial(cell: Cell, rng: np.random.Generator):
     return np.column_stack([x, binary, w1[g], w2[g]]), y, arm[g], g
 
 
+def second_cluster_trial(cell: Cell, rng: np.random.Generator):
+    """Mostly binary and skewed covariates, informative size, skewed errors, unequal variances."""
+    m = cell.units
+    sizes = np.maximum(4, rng.negative_binomial(2, 2 / 32, size=m))
+    g = np.repeat(np.arange(m), sizes)
+    n = len(g)
+    chance = 1 / (1 + np.exp(-(rng.normal(size=m) * 0.5)[g][:, None] + [-1.5, -0.5, 0, 0.5, 1.5]))
+    binary = (rng.random((n, 5)) < chance).astype(float)
+    x = np.column_stack([rng.exponential(size=n), rng.poisson(2, size=n), rng.normal(size=n)])
+    w1, w2 = rng.exponential(size=m), (rng.random(m) < 0.3).astype(float)
+    arm = np.zeros(m, dtype=int)
+    arm[rng.permutation(m)[: cell.treated or m // 2]] = 1
+    mean = np.log1p(x[:, 0]) + 0.3 * np.sqrt(x[:, 1]) + 0.4 * binary[:, 0] * binary[:, 1]
+    mean += 0.4 * np.log(sizes / 30)[g] + 0.3 * w1[g] + 0.3 * binary[:, 3] * x[:, 2]
+    tau = effect(cell.truth, (x - [1, 2, 0]) / [1, np.sqrt(2), 1], binary[:, 2:4], w1[g] - 1)
+    b = standard_chi_square(rng, 2, m)
+    e = standard_chi_square(rng, 4, n) * np.where(arm[g] == 1, 1.3, 1)
+    y = mean + arm[g] * tau + np.sqrt(cell.icc) * b[g] + np.sqrt(1 - cell.icc) * e
+    return np.column_stack([x, binary, w1[g], w2[g]]), y, arm[g], g
+
+
 def scenario_trial(cell: Cell, rng: np.random.Generator):
     """A trial of the scenario "crt", the generator of the reference study, or of the second one."""
     seed = int(rng.integers(2**31))
@@ -150,6 +172,7 @@ GENERATORS = {
     "crt": scenario_trial,
     "second": scenario_trial,
     "cluster": cluster_trial,
+    "cluster2": second_cluster_trial,
     "person": person_trial,
 }
 
@@ -178,7 +201,11 @@ CELLS = (
     Cell("cluster", 20, covariates=20),
     *(Cell("crt", m) for m in (8, 12, 16, 20, 32, 60)),
     *(Cell("crt", m, null=null) for m in (16, 32) for null in ("slopes", "icsize", "weak", "skew")),
-    *(Cell("second", m, treated=k) for m, k in ((16, None), (20, None), (32, None), (32, 12))),
+    *(
+        Cell(design, m, treated=k)
+        for design in ("second", "cluster2")
+        for m, k in ((16, None), (20, None), (32, None), (32, 12))
+    ),
     *(
         Cell("person", n, null=null, treated=k)
         for n in (100, 250, 750)
@@ -187,6 +214,12 @@ CELLS = (
     Cell("person", 100, covariates=20),
     *(Cell("crt", m, truth=truth) for m in (20, 32) for truth in REFERENCE_POWER),
     *(Cell("second", 32, truth=truth) for truth in ("linear", "one", "skewed")),
+    *(
+        Cell("cluster", m, truth=truth)
+        for m in (20, 32)
+        for truth in ("linear", "nonlin", "clus", "one", "even", "lin_ind", "interact")
+    ),
+    *(Cell("cluster2", 32, truth=truth) for truth in ("linear", "one")),
     *(Cell("person", 250, truth=truth) for truth in ("linear", "nonlin", "even", "interact")),
 )
 

@@ -32,7 +32,7 @@ def test_cells_have_names_of_their_own_and_cover_the_designs(study):
     sizes = [cell.arguments[0] for cell in cells(study, "size").values()]
     for m in (8, 12, 16, 20, 32, 60):
         assert any(cell.design == "crt" and cell.units == m for cell in sizes)
-    assert {cell.design for cell in sizes} == {"crt", "cluster", "second", "person"}
+    assert {cell.design for cell in sizes} == {"crt", "second", "cluster", "cluster2", "person"}
     assert {cell.null for cell in sizes} >= {"base", "slopes", "icsize", "weak", "skew"}
     assert {"c1", "c6", "second-m20", "slightly-nonlinear-p20"} <= set(cells(study, "intervals"))
 
@@ -53,16 +53,13 @@ def below(limit, trials):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["crt m=12", "crt m=32", "second m=20", "second m=32 arms 12:20"])
-def test_size_on_two_generators(study, name):
-    wanted = name.split()
-    [cell] = [
-        cell.arguments[0]
-        for cell in cells(study, "size").values()
-        if cell.arguments[0].null == "base"
-        and [t for t in cell.name.split() if t in wanted] == [t for t in wanted if t != "arms"]
-        and ("arms" in wanted) == ("arms" in cell.name)
-    ]
+@pytest.mark.parametrize(
+    ("design", "units", "treated"),
+    [("crt", 12, None), ("crt", 32, None), ("second", 20, None), ("second", 32, 12)],
+)
+def test_size_on_two_generators(study, design, units, treated):
+    cell = study.heterogeneity.Cell(design, units, treated=treated)
+    assert cell.label in cells(study, "size")
     share = study.test_rows(cell, 400, 199)[0]["test"]
     assert share <= 0.06 + 3 * np.sqrt(0.06 * 0.94 / 400)
 
@@ -70,12 +67,8 @@ def test_size_on_two_generators(study, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", ["linear", "nonlinear", "cluster", "binary", "interaction"])
 def test_power_is_that_of_the_reference_study(study, truth):
-    [cell] = [
-        cell.arguments[0]
-        for cell in cells(study, "power").values()
-        if cell.arguments[0].design == "crt"
-        and (cell.arguments[0].truth, cell.arguments[0].units) == (truth, 32)
-    ]
+    cell = study.heterogeneity.Cell("crt", 32, truth=truth)
+    assert cell.label in cells(study, "power")
     row = study.test_rows(cell, 100, 199)[0]
     # The reference has a Monte Carlo error of its own, that of 250 trials.
     error = np.sqrt(row["reference"] * (1 - row["reference"]) * (1 / 100 + 1 / 250))

@@ -7,6 +7,7 @@ from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_lin
 from tauhat.inference.compare import ModelComparison, compare
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
+from tauhat.inference.effect_curve import EffectCurve, effect_curve
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
@@ -31,6 +32,7 @@ __all__ = [
     "ClassificationAnalysis",
     "CrossFit",
     "EffectCalibration",
+    "EffectCurve",
     "EffectModifiers",
     "Estimate",
     "GroupEffect",
@@ -47,6 +49,7 @@ __all__ = [
     "compare",
     "cross_fit",
     "effect_calibration",
+    "effect_curve",
     "effect_modifiers",
     "find_subgroups",
     "group_effect",
