@@ -16,7 +16,10 @@ from scipy.stats import binom
 from tauhat.data import validate_trial
 from tauhat.errors import TrialError
 from tauhat.inference import effect_modifiers, test_heterogeneity
+from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_blocks import center_within
+from tauhat.inference.heterogeneity_comparison import Problem
+from tauhat.inference.inputs import ordered_trial, row_order
 from tauhat.inference.permutation_statistics import (
     ClusterLevelBlock,
     UnitScores,
@@ -59,6 +62,65 @@ def p_values(result):
 
 
 # ---------------------------------------------------------------- statistics against definitions
+
+
+def by_the_recipe(trial, assigned):
+    """Statistics of the person-level blocks step by step as docs/methods.md describes them."""
+    X, y, _, g = trial
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    person, cluster, many = X[:, :3], X[:, 3:], [0, 1]
+
+    def centred(columns):
+        return columns - np.array([columns[g == c].mean(axis=0) for c in range(g.max() + 1)])[g]
+
+    def hinges(quantiles):
+        cuts = [(k, c) for c in quantiles for k in many]
+        return [np.maximum(person[:, k] - np.quantile(person[:, k], c), 0) for k, c in cuts]
+
+    M, y = centred(np.column_stack([person, *hinges([0.25, 0.5, 0.75])])), centred(y)
+    gram = M.T @ M
+    residual = y - M @ np.linalg.solve(gram + 0.01 * np.diag(np.diag(gram)), M.T @ y)
+    linear = centred(person)
+    pairs = [person[:, j] * person[:, k] for j, k in ((0, 1), (0, 2), (1, 2))]
+    bases = {
+        "linear": linear,
+        "curvature": np.column_stack([person[:, many] ** 2, *hinges([0.33, 0.67])]),
+        "products": np.column_stack([*pairs, person * cluster]),
+    }
+    found = {}
+    for name, basis in bases.items():
+        if name != "linear":
+            basis = centred(basis)
+            basis = basis - linear @ np.linalg.lstsq(linear, basis, rcond=None)[0]
+        basis = basis / np.sqrt((basis**2).mean(axis=0))
+        values, vectors = np.linalg.eigh(
+            0.9 * basis.T @ basis / len(y) + 0.1 * np.eye(len(basis.T))
+        )
+        products = basis @ (vectors / np.sqrt(values)) @ vectors.T * residual[:, None]
+        scores = np.array([products[g == c].sum(axis=0) for c in range(g.max() + 1)])
+        arms = [(scores[a == 1], scores[a == 0]) for a in assigned]
+        found[name] = [
+            ((s1.mean(axis=0) - s0.mean(axis=0)) ** 2).sum()
+            / sum(s.var(axis=0, ddof=1).sum() / len(s) for s in (s1, s0))
+            for s1, s0 in arms
+        ]
+    return found
+
+
+@pytest.mark.parametrize("treated", [10, 7])
+def test_person_level_blocks_follow_the_recipe(treated):
+    trial = cluster_trial(2, treated=treated)
+    arm = np.array([trial[2][trial[3] == c][0] for c in range(20)])
+    rng = np.random.default_rng(0)
+    assigned = np.array([arm, *(rng.permutation(arm) for _ in range(5))]).astype(float)
+    ordered = ordered_trial(trial)
+    first = np.unique(ordered.data.clusters, return_index=True)[1]
+    labels = np.asarray(trial[3])[row_order(trial)][first]
+    problem = Problem.of(ordered, arm[labels], np.zeros(20, dtype=np.int64), DEFAULT_WEIGHTS)
+    for name, expected in by_the_recipe(trial, assigned).items():
+        np.testing.assert_allclose(
+            problem.statistics[name](assigned[:, labels]), expected, rtol=1e-6, err_msg=name
+        )
 
 
 def test_block_statistic_is_the_studentized_distance_of_arm_means():
