@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from second_generator import SecondGenerator
 from tauhat.inference import test_heterogeneity
 from tauhat.numerics.seeds import derive_seed
+from tauhat.simulate import scenario
 
 BLOCKS = ("linear", "curvature", "products", "cluster-level")
 
@@ -24,7 +26,8 @@ BLOCKS = ("linear", "curvature", "products", "cluster-level")
 class Cell:
     """One design and truth."""
 
-    design: str  # "cluster", "cluster2" (second generator) or "person"
+    # "crt" and "second" are scenarios, "cluster", "cluster2" and "person" are made here.
+    design: str
     units: int
     truth: str = "constant"
     null: str = "base"
@@ -35,9 +38,10 @@ class Cell:
     @property
     def label(self) -> str:
         """Design, size, truth and null in one line."""
-        size = "m" if self.design.startswith("cluster") else "n"
+        clustered = self.design != "person"
+        size = "m" if clustered else "n"
         arms = "" if self.treated is None else f" arms {self.treated}:{self.units - self.treated}"
-        icc = f" icc {self.icc:g}" if self.design.startswith("cluster") else ""
+        icc = f" icc {self.icc:g}" if clustered else ""
         wide = "" if self.covariates == 7 else f" p={self.covariates}"
         return f"{self.design:8s} {size}={self.units}{icc} {self.truth}/{self.null}{arms}{wide}"
 
@@ -134,6 +138,19 @@ def second_cluster_trial(cell: Cell, rng: np.random.Generator):
     return np.column_stack([x, binary, w1[g], w2[g]]), y, arm[g], g
 
 
+def scenario_trial(cell: Cell, rng: np.random.Generator):
+    """A trial of the scenario "crt", the generator of the reference study, or of the second one."""
+    seed = int(rng.integers(2**31))
+    settings = {"n_clusters": cell.units, "icc": cell.icc}
+    if cell.treated is not None:
+        settings["share_treated"] = cell.treated / cell.units
+    if cell.design == "second":
+        return SecondGenerator(effect=cell.truth, **settings).draw(None, seed)
+    if cell.truth == "constant":
+        return scenario(f"crt-null-{cell.null}", **settings).draw(None, seed)
+    return scenario("crt", effect=cell.truth, **settings).draw(None, seed)
+
+
 def person_trial(cell: Cell, rng: np.random.Generator):
     """X, y, arm of an individually randomized trial."""
     n = cell.units
@@ -151,7 +168,25 @@ def person_trial(cell: Cell, rng: np.random.Generator):
     return np.column_stack([x, binary, w1, w2]), y, arm
 
 
-GENERATORS = {"cluster": cluster_trial, "cluster2": second_cluster_trial, "person": person_trial}
+GENERATORS = {
+    "crt": scenario_trial,
+    "second": scenario_trial,
+    "cluster": cluster_trial,
+    "cluster2": second_cluster_trial,
+    "person": person_trial,
+}
+
+# Power of the reference study's wMP4 at 20 and 32 clusters, ICC .1 (Monte Carlo error .03), under
+# the names of the scenario's effects.
+REFERENCE_POWER = {
+    "linear": (0.620, 0.888),
+    "nonlinear": (0.688, 0.932),
+    "cluster": (0.112, 0.324),
+    "binary": (0.328, 0.564),
+    "even": (0.252, 0.564),
+    "linear-individual": (0.528, 0.836),
+    "interaction": (0.420, 0.784),
+}
 
 CELLS = (
     *(Cell("cluster", m) for m in (8, 12)),
@@ -164,13 +199,21 @@ CELLS = (
     Cell("cluster", 16, null="weak", treated=6),
     Cell("cluster", 32, null="weak", treated=12),
     Cell("cluster", 20, covariates=20),
-    *(Cell("cluster2", m, treated=k) for m, k in ((16, None), (20, None), (32, None), (32, 12))),
+    *(Cell("crt", m) for m in (8, 12, 16, 20, 32, 60)),
+    *(Cell("crt", m, null=null) for m in (16, 32) for null in ("slopes", "icsize", "weak", "skew")),
+    *(
+        Cell(design, m, treated=k)
+        for design in ("second", "cluster2")
+        for m, k in ((16, None), (20, None), (32, None), (32, 12))
+    ),
     *(
         Cell("person", n, null=null, treated=k)
         for n in (100, 250, 750)
         for null, k in (("base", None), ("skew", None), ("weak", None), ("skew-weak", n // 3))
     ),
     Cell("person", 100, covariates=20),
+    *(Cell("crt", m, truth=truth) for m in (20, 32) for truth in REFERENCE_POWER),
+    *(Cell("second", 32, truth=truth) for truth in ("linear", "one", "skewed")),
     *(
         Cell("cluster", m, truth=truth)
         for m in (20, 32)
@@ -181,8 +224,8 @@ CELLS = (
 )
 
 
-def run_cell(cell: Cell, trials: int, permutations: int) -> str:
-    """Shares of p <= .05 over simulated trials, as one line."""
+def shares(cell: Cell, trials: int, permutations: int) -> dict[str, float]:
+    """Shares of p <= .05 over simulated trials: the test, its blocks, any modifier; CPU seconds."""
     start = time.process_time()
     rejected = []
     for number in range(trials):
@@ -200,11 +243,21 @@ def run_cell(cell: Cell, trials: int, permutations: int) -> str:
                 bool((result.modifiers.p_adjusted <= 0.05).any()),
             ]
         )
-    shares = np.mean(rejected, axis=0)
-    error = np.sqrt(max(shares[0] * (1 - shares[0]), 0.0475 * 0.2) / trials)
-    seconds = (time.process_time() - start) / trials
-    blocks = "  ".join(f"{share:.3f}" for share in shares[1:])
-    return f"{cell.label:46s} {shares[0]:.3f} ({error:.3f})  {blocks}  {seconds:.2f}s"
+    share = np.mean(rejected, axis=0)
+    error = np.sqrt(max(share[0] * (1 - share[0]), 0.0475 * 0.2) / trials)
+    found = dict(zip(("test", *BLOCKS, "any modifier"), share.tolist(), strict=True))
+    return found | {"error": error, "seconds": (time.process_time() - start) / trials}
+
+
+def run_cell(cell: Cell, trials: int, permutations: int) -> str:
+    """`shares` as one line, the reference study's power at its end."""
+    found = shares(cell, trials, permutations)
+    blocks = "  ".join(f"{found[name]:.3f}" for name in (*BLOCKS, "any modifier"))
+    line = f"{cell.label:46s} {found['test']:.3f} ({found['error']:.3f})  {blocks}"
+    reference = ""
+    if cell.design == "crt" and cell.truth in REFERENCE_POWER and cell.units in (20, 32):
+        reference = f"  reference {REFERENCE_POWER[cell.truth][cell.units == 32]:.3f}"
+    return f"{line}  {found['seconds']:.2f}s{reference}"
 
 
 def run_times() -> None:

@@ -12,6 +12,7 @@ from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import DESCRIPTIVE, group_effects, over_splits, score_means
 from tauhat.inference.effect_calibration import effect_calibration
+from tauhat.inference.effect_curve import effect_curve
 from tauhat.inference.group_effect import group_effect, read_rule
 from tauhat.inference.inputs import ordered_trial, row_order
 from tauhat.inference.sorted_effects import classification_analysis, sorted_group_effects
@@ -237,6 +238,64 @@ def test_classification_finds_the_modifier_and_counts_clusters(fit):
     assert errors[0] != errors[1]
 
 
+def test_a_curve_is_the_effects_of_its_groups(fit, persons):
+    for one in (fit, persons):
+        curve = effect_curve(one, "age", n_groups=4)
+        cuts = np.quantile(one.frame.age, [0.25, 0.5, 0.75])
+        first = group_effect(one, one.frame.age <= cuts[0]).inside
+        assert curve.table.estimate[0] == pytest.approx(first.estimate, rel=1e-12)
+        assert curve.table.se[0] == pytest.approx(first.se, rel=1e-12)
+        assert curve.table.persons.sum() == one.data.n
+        tau = 1 + one.frame.age
+        truth = tau.groupby(np.searchsorted(cuts, one.frame.age)).mean().to_numpy()
+        assert ((curve.table.lower < truth) & (truth < curve.table.upper)).all()
+        assert curve.difference.lower < truth[3] - truth[0] < curve.difference.upper
+        assert curve.table.value.is_monotonic_increasing
+
+
+def test_a_curve_along_a_covariate_of_the_cluster_counts_clusters(fit):
+    curve = effect_curve(fit, "urban")
+    assert curve.table.group.tolist() == ["0", "1"]
+    urban = fit.frame.urban.to_numpy()[fit.rows]
+    for k in (0, 1):
+        own = [len(np.unique(fit.units[(urban == k) & (fit.data.treatment == a)])) for a in (0, 1)]
+        assert curve.table[["control units", "treated units"]].iloc[k].tolist() == own
+    age = effect_curve(fit, "age", n_groups=2)
+    assert curve.table.se.mean() > age.table.se.mean() * 0.9
+    assert curve.difference.se > 1.3 * age.difference.se
+
+
+def test_a_curve_has_categories_and_missing_values_as_groups():
+    trial = make_trial(5)
+    rng = np.random.default_rng(0)
+    site = pd.Series(rng.choice(["north", "south", "west"], len(trial[1])), dtype=object)
+    site[rng.random(len(site)) < 0.1] = None
+    table = pd.DataFrame({"age": trial[0].age, "site": site})
+    named = with_effects(trial, np.zeros(len(table)))
+    named = CrossFit(
+        named.trial, named.rows, table, "given", named.folds, named.surfaces, named.outcome, 0
+    )
+    curve = effect_curve(named, "site")
+    assert curve.table.group.tolist() == ["north", "south", "west", "missing"]
+    assert curve.difference is None
+    assert (
+        curve.table.estimate[1] == group_effect(named, (site == "south").to_numpy()).inside.estimate
+    )
+    assert "site" in curve.text
+
+
+@pytest.mark.parametrize(
+    ("covariate", "settings", "message"),
+    [
+        ("wage", {}, "no covariate 'wage'; they are age, bmi, urban"),
+        ("age", {"n_groups": 1}, "n_groups must be at least 2"),
+    ],
+)
+def test_unusable_curves(fit, covariate, settings, message):
+    with pytest.raises(TrialError, match=message):
+        effect_curve(fit, covariate, **settings)
+
+
 def test_slope_is_the_cluster_robust_regression():
     trial = make_trial(2)
     X = trial[0]
@@ -303,6 +362,7 @@ def test_every_result_says_that_it_is_descriptive(fit):
         classification_analysis(fit),
         best_linear_predictor(fit),
         effect_calibration(fit),
+        effect_curve(fit, "bmi"),
     ]
     for result in results:
         assert DESCRIPTIVE in result.text

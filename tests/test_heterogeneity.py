@@ -11,11 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from tauhat.data import validate_trial
 from tauhat.errors import TrialError
 from tauhat.inference import effect_modifiers, test_heterogeneity
+from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_blocks import center_within
+from tauhat.inference.heterogeneity_comparison import Problem
+from tauhat.inference.inputs import ordered_trial, row_order
 from tauhat.inference.permutation_statistics import (
     ClusterLevelBlock,
     UnitScores,
@@ -58,6 +62,65 @@ def p_values(result):
 
 
 # ---------------------------------------------------------------- statistics against definitions
+
+
+def by_the_recipe(trial, assigned):
+    """Statistics of the person-level blocks step by step as docs/methods.md describes them."""
+    X, y, _, g = trial
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    person, cluster, many = X[:, :3], X[:, 3:], [0, 1]
+
+    def centred(columns):
+        return columns - np.array([columns[g == c].mean(axis=0) for c in range(g.max() + 1)])[g]
+
+    def hinges(quantiles):
+        cuts = [(k, c) for c in quantiles for k in many]
+        return [np.maximum(person[:, k] - np.quantile(person[:, k], c), 0) for k, c in cuts]
+
+    M, y = centred(np.column_stack([person, *hinges([0.25, 0.5, 0.75])])), centred(y)
+    gram = M.T @ M
+    residual = y - M @ np.linalg.solve(gram + 0.01 * np.diag(np.diag(gram)), M.T @ y)
+    linear = centred(person)
+    pairs = [person[:, j] * person[:, k] for j, k in ((0, 1), (0, 2), (1, 2))]
+    bases = {
+        "linear": linear,
+        "curvature": np.column_stack([person[:, many] ** 2, *hinges([0.33, 0.67])]),
+        "products": np.column_stack([*pairs, person * cluster]),
+    }
+    found = {}
+    for name, basis in bases.items():
+        if name != "linear":
+            basis = centred(basis)
+            basis = basis - linear @ np.linalg.lstsq(linear, basis, rcond=None)[0]
+        basis = basis / np.sqrt((basis**2).mean(axis=0))
+        values, vectors = np.linalg.eigh(
+            0.9 * basis.T @ basis / len(y) + 0.1 * np.eye(len(basis.T))
+        )
+        products = basis @ (vectors / np.sqrt(values)) @ vectors.T * residual[:, None]
+        scores = np.array([products[g == c].sum(axis=0) for c in range(g.max() + 1)])
+        arms = [(scores[a == 1], scores[a == 0]) for a in assigned]
+        found[name] = [
+            ((s1.mean(axis=0) - s0.mean(axis=0)) ** 2).sum()
+            / sum(s.var(axis=0, ddof=1).sum() / len(s) for s in (s1, s0))
+            for s1, s0 in arms
+        ]
+    return found
+
+
+@pytest.mark.parametrize("treated", [10, 7])
+def test_person_level_blocks_follow_the_recipe(treated):
+    trial = cluster_trial(2, treated=treated)
+    arm = np.array([trial[2][trial[3] == c][0] for c in range(20)])
+    rng = np.random.default_rng(0)
+    assigned = np.array([arm, *(rng.permutation(arm) for _ in range(5))]).astype(float)
+    ordered = ordered_trial(trial)
+    first = np.unique(ordered.data.clusters, return_index=True)[1]
+    labels = np.asarray(trial[3])[row_order(trial)][first]
+    problem = Problem.of(ordered, arm[labels], np.zeros(20, dtype=np.int64), DEFAULT_WEIGHTS)
+    for name, expected in by_the_recipe(trial, assigned).items():
+        np.testing.assert_allclose(
+            problem.statistics[name](assigned[:, labels]), expected, rtol=1e-6, err_msg=name
+        )
 
 
 def test_block_statistic_is_the_studentized_distance_of_arm_means():
@@ -392,6 +455,16 @@ def test_more_cluster_level_covariates_than_the_clusters_allow_are_condensed():
     assert result.modifiers.p_adjusted.notna().all()
 
 
+@pytest.mark.parametrize("treated", [10, 8])
+def test_constant_columns_change_nothing(treated):
+    X, y, arm, clusters = cluster_trial(1, treated=treated)
+    expected = test_heterogeneity((X, y, arm, clusters), random_state=1, n_permutations=199)
+    wider = (np.c_[X, np.full(len(X), 3.0)], y, arm, clusters)
+    result = test_heterogeneity(wider, random_state=1, n_permutations=199)
+    pd.testing.assert_frame_equal(result.table, expected.table)
+    pd.testing.assert_frame_equal(result.modifiers, expected.modifiers)
+
+
 def test_nothing_to_test_is_an_error():
     X, y, arm, clusters = cluster_trial(1, m=8)
     with pytest.raises(TrialError, match="nothing to test"):
@@ -552,3 +625,93 @@ def test_school_trial_differs_by_sex():
     assert time.process_time() - start < 30
     assert everything.modifiers.covariate[0] == "is_female"
     assert everything.modifiers.p_value[0] < 0.05
+
+
+def star():
+    """Covariates, score in mathematics, small class, class, school of the kindergarten pupils."""
+    star = pd.read_csv(DATA / "star_kindergarten.csv")
+    star = star[star.cltype.isin(["small", "reg"]) & (star.class_n >= 5) & star.math.notna()]
+    star = star.reset_index(drop=True)
+    X = pd.DataFrame(
+        {
+            "girl": star.female,
+            "black": (star.eth == "B").astype(float),
+            "free lunch": (star.ses == "F").astype(float),
+            "born": star.age_1985_09.fillna(star.age_1985_09.median()),
+            "teacher's years": star.exp.fillna(star.exp.median()),
+        }
+    )
+    return X, star.math, (star.cltype == "small").astype(int), star.class_id, None, star.school_id
+
+
+def permuted_copies(trial, copies):
+    """The trial with the arms of whole clusters exchanged within blocks: nothing can modify."""
+    X, y, arm, clusters, _, blocks = trial
+    units = pd.DataFrame({"arm": arm, "cluster": clusters, "block": blocks}).drop_duplicates()
+    for seed in range(copies):
+        rng = np.random.default_rng(seed)
+        dealt = units.groupby("block").arm.transform(lambda a, r=rng: r.permutation(a.to_numpy()))
+        new = pd.Series(dealt.to_numpy(), index=units.cluster)
+        yield X, y, new.loc[clusters].to_numpy(), clusters, None, blocks
+
+
+@needs_data
+def test_star_is_compared_within_its_schools():
+    """A published model has no interaction with free lunch (.28, SE 3.02): none is found here."""
+    trial = star()
+    result = test_heterogeneity(trial, random_state=1)
+    assert "whole clusters permuted within 79 strata" in result.method
+    modifiers = result.modifiers.set_index("covariate")
+    assert modifiers.p_adjusted["free lunch"] > 0.2
+    assert modifiers.varies["teacher's years"] == "between clusters"
+    assert list(result.table.block) == ["linear", "curvature", "products", "cluster-level"]
+
+
+@needs_data
+def test_attention_trial_shows_no_heterogeneity():
+    """2,480 persons and an average effect of about zero."""
+    paid = pd.read_csv(DATA / "attentionrct_payday.csv").dropna()
+    X = paid.drop(columns=["treatment", *(c for c in paid if c.startswith("outcome"))])
+    result = test_heterogeneity(
+        (X, paid.outcome_correct_ans_per_second, paid.treatment), random_state=1
+    )
+    assert result.p_value > 0.05
+    assert result.modifiers.p_adjusted.min() > 0.05
+
+
+def most_rejections(trials):
+    """A number that a test at 5 % exceeds once in a thousand sets of trials."""
+    return binom.isf(0.001, trials, 0.05)
+
+
+@needs_data
+def test_permuted_copies_of_star_do_not_reject_beyond_chance():
+    rejected = rejections(permuted_copies(star(), 30), n_permutations=199)
+    assert 30 * rejected <= most_rejections(30)
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", ["star", "schools", "attention"])
+def test_many_permuted_copies_of_real_trials(trial):
+    if trial == "star":
+        copies = permuted_copies(star(), 400)
+    elif trial == "schools":
+        school = pd.read_csv(DATA / "schoolrct_brazil.csv")
+        school = school[school.school.isin(np.sort(school.school.unique())[::14])]
+        X = school.drop(columns=["outcome_test_score", "treatment", "school"])
+        given = (X.fillna(X.median()), school.outcome_test_score, school.treatment, school.school)
+        copies = permuted_copies((*given, None, np.zeros(len(school))), 400)
+    else:
+        paid = pd.read_csv(DATA / "attentionrct_payday.csv").dropna()
+        X = paid.drop(columns=["treatment", *(c for c in paid if c.startswith("outcome"))])
+        copies = (
+            (
+                X,
+                paid.outcome_correct_ans_per_second,
+                np.random.default_rng(s).permutation(paid.treatment),
+            )
+            for s in range(100)
+        )
+    trials = 100 if trial == "attention" else 400
+    assert trials * rejections(copies, n_permutations=199) <= most_rejections(trials)

@@ -8,6 +8,7 @@ from tauhat.inference.compare import ModelComparison, compare
 from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
+from tauhat.inference.effect_curve import EffectCurve, effect_curve
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
@@ -34,6 +35,7 @@ __all__ = [
     "ClusterIntercepts",
     "CrossFit",
     "EffectCalibration",
+    "EffectCurve",
     "EffectModifiers",
     "EffectsByGroup",
     "Estimate",
@@ -52,6 +54,7 @@ __all__ = [
     "compare",
     "cross_fit",
     "effect_calibration",
+    "effect_curve",
     "effect_modifiers",
     "effects_by_group",
     "find_subgroups",

@@ -112,6 +112,8 @@ def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> P
     weight = weight / weight.mean()
     group = stratum if data.clusters is None else data.clusters
     varies = ~data.cluster_level
+    # A constant column tells nobody from anybody, and no slope can be fitted to it.
+    modifiers = modifiers & (np.ptp(data.X, axis=0) > 0)
     columns = standardize(data.X, weight)
     person, cluster = columns[:, varies & modifiers], columns[:, ~varies & modifiers]
     n_components = MOST_COVARIATES if person.shape[1] > MOST_COVARIATES else None
