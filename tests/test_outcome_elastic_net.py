@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import ElasticNet, LassoCV
+from sklearn.linear_model import ElasticNet, Lasso, LassoCV
 
 from tauhat.folds import cluster_folds
 from tauhat.numerics.elastic_net import fit_elastic_net
@@ -35,6 +35,28 @@ def test_penalty_is_scikit_learns_on_the_same_folds_and_grid():
     theirs = LassoCV(alphas=largest * np.logspace(0, -3, 50), cv=splits).fit(Z, y)
     assert ours.penalty == pytest.approx(theirs.alpha_)
     assert ours.cv_error == pytest.approx(theirs.mse_path_.mean(axis=1).min(), rel=1e-4)
+
+
+def test_steps_of_more_columns_than_rows_are_scikit_learns_solution():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 4))
+    Z = np.hstack([x > cut for cut in np.linspace(-1.2, 1.2, 25)]).astype(float)
+    y = x[:, 0] + (x[:, 1] > 0) + rng.normal(size=80)
+    folds = cluster_folds(80, None, 5, 1)
+    ours = fit_elastic_net(Z, y, folds, tolerance=1e-10, smallest_penalty=1e-2)
+    spread = Z.std(axis=0)
+    theirs = Lasso(alpha=ours.penalty, tol=1e-12, max_iter=100_000).fit(Z / spread, y)
+    np.testing.assert_allclose(ours.predict(Z), theirs.predict(Z / spread), atol=1e-6)
+
+
+def test_walk_that_ends_early_chooses_what_the_whole_grid_does():
+    rng = np.random.default_rng(3)
+    Z = rng.normal(size=(120, 70))
+    y = Z[:, :5] @ np.ones(5) + 2 * rng.normal(size=120)
+    folds = cluster_folds(120, None, 5, 1)
+    early, whole = (fit_elastic_net(Z, y, folds, patience=patience) for patience in (12, 1000))
+    assert early.penalty == whole.penalty
+    np.testing.assert_array_equal(early.coef, whole.coef)
 
 
 def test_weight_two_is_a_row_twice():
