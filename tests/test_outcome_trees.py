@@ -18,8 +18,11 @@ def clustered(seed, between=0.1, m=30, size=25):
 def test_out_of_bag_predictions_are_honest():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200, 5)), 10 + rng.normal(size=200)
-    forest = RandomForest(random_state=1).fit(X, y)
+    forest = RandomForest(oob_score=True, random_state=1).fit(X, y)
     assert np.mean((y - forest.predict(X)) ** 2) < 0.7 * y.var()
+    plain = RandomForest(random_state=1).fit(X, y)
+    np.testing.assert_array_equal(plain.predict(X), forest.predict(X))
+    assert not hasattr(plain, "oob_prediction_")
     assert np.mean((y - forest.oob_prediction_) ** 2) > 0.95 * y.var()
     assert abs(forest.oob_prediction_.mean() - 10) < 0.3
 

@@ -1,0 +1,188 @@
+"""tauhat beside other packages: same data, same settings, each contender in its own process.
+
+Usage: python benchmarks/peers.py --draws 1
+       python benchmarks/peers.py --grow
+
+Contenders of a group take turns on every trial, so that a busy machine slows
+all of them alike; CPU seconds are those of the fit and of the effects of 1,000
+new persons, imports not counted. Packages that are not installed are named and
+left out: pip install -r benchmarks/peers.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from peer_contenders import Contender, contenders
+from peer_tables import accuracy_table, growth_table, pairs_table
+
+OUT = Path("out/benchmarks")
+HERE = Path(__file__).resolve().parent
+SCENARIOS = {
+    "individual": ["linear", "slightly-nonlinear", "highly-nonlinear", "pd-l1"],
+    "cluster": ["c1", "c2", "c3", "c4", "c5", "c6"],
+}
+GROWTH = {
+    "n": [(500, 20, 10), (1000, 40, 10), (2000, 80, 10), (4000, 160, 10)],
+    "m": [(2000, 20, 10), (2000, 100, 10), (2000, 500, 10)],
+    "p": [(1000, 40, 5), (1000, 40, 10), (1000, 40, 20), (1000, 40, 40)],
+}
+
+
+class Worker:
+    """A process that fits one contender, job after job."""
+
+    def __init__(self, number: int) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "peer_worker.py"), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**environment, "MKL_NUM_THREADS": "1"},
+        )
+
+    def do(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Send a job and wait for its result."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        return json.loads(line) if line else {"failure": "its process ended"}
+
+    def end(self) -> None:
+        """Close its input and wait for it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def run_group(members: list[tuple[int, Contender]], jobs: list[dict[str, Any]]) -> list[dict]:
+    """All contenders of a group on all jobs, in turn."""
+    workers = [(contender, Worker(number)) for number, contender in members]
+    rows = []
+    for job in jobs:
+        for contender, worker in workers:
+            row = {**job, "group": contender.group, "contender": contender.name, **worker.do(job)}
+            rows.append(row)
+            if "failure" in row:
+                print(f"{contender.key} failed on {job}: {row['failure']}", flush=True)
+    for _, worker in workers:
+        worker.end()
+    return rows
+
+
+def run_all(
+    design: str, jobs: list[dict[str, Any]], chosen: list[tuple[int, Contender]]
+) -> pd.DataFrame:
+    """Every group of a design; a group without tauhat's side or alone is still shown."""
+    rows = []
+    for group in dict.fromkeys(contender.group for _, contender in chosen):
+        members = [pair for pair in chosen if pair[1].group == group and design in pair[1].designs]
+        if members:
+            print(f"{design}: {group} ({', '.join(c.name for _, c in members)})", flush=True)
+            rows += run_group(members, jobs)
+    return pd.DataFrame(rows).assign(design=design)
+
+
+def machine() -> str:
+    """Processor, number of cores, Python and packages."""
+    processor = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            processor = line.split(":", 1)[1].strip()
+            break
+    found = []
+    for name in ("econml", "causalml", "metalearners", "merf", "stochtree", "gpboost"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    cores = len(os.sched_getaffinity(0))
+    return f"{processor}, {cores} cores, Python {platform.python_version()}; {', '.join(found)}"
+
+
+def keep(table: pd.DataFrame, name: str) -> None:
+    """Write a table to the folder of results."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    table.to_csv(OUT / name, index=False)
+
+
+def main() -> None:
+    """Run, print the tables, write them and the single rows as CSV."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=1, help="trials of each scenario")
+    parser.add_argument("--first-draw", type=int, default=0)
+    parser.add_argument("--persons", type=int, default=500, help="persons of individual trials")
+    parser.add_argument("--designs", nargs="+", default=["individual", "cluster"])
+    parser.add_argument("--groups", nargs="+", help="words in the names of groups; default all")
+    parser.add_argument("--seed", type=int, default=20261126)
+    parser.add_argument("--grow", action="store_true", help="growth of time and memory instead")
+    parser.add_argument("--grow-by", nargs="+", default=list(GROWTH), choices=list(GROWTH))
+    parser.add_argument("--name", default="", help="ending of the names of the written files")
+    options = parser.parse_args()
+    words = options.groups or [""]
+    chosen = [
+        (number, contender)
+        for number, contender in enumerate(contenders())
+        if any(word.lower() in contender.group.lower() for word in words)
+    ]
+    absent = sorted({c.library for _, c in chosen if c.missing()})
+    chosen = [pair for pair in chosen if not pair[1].missing()]
+    print(machine())
+    if absent:
+        print(f"not installed, left out: {', '.join(absent)}; see benchmarks/peers.txt")
+    common = {"seed": options.seed, "n": None}
+    if options.grow:
+        sizes = [(by, *size) for by in options.grow_by for size in GROWTH[by]]
+        jobs = [
+            {**common, "scenario": "growth", "draw": 0, "limits": False, "by": by, "n": n, "p": p}
+            | {"m": m}
+            for by, n, m, p in sizes
+        ]
+        rows = run_all("cluster", jobs, chosen)
+        if "individual" in options.designs:
+            alone = [pair for pair in chosen if "cluster" not in pair[1].designs]
+            singles = [{**job, "m": 0} for job in jobs if job["by"] != "m"]
+            rows = pd.concat([rows, run_all("individual", singles, alone)], ignore_index=True)
+        keep(rows.drop(columns="effect"), f"peers_growth_rows{options.name}.csv")
+        for measure in ("cpu_seconds", "peak_MiB"):
+            table = growth_table(rows, measure)
+            keep(table, f"peers_growth_{measure}{options.name}.csv")
+            print(f"\n{measure} and growth exponents\n{table.to_string(index=False)}")
+        return
+    parts = []
+    for design in options.designs:
+        draws = range(options.first_draw, options.first_draw + options.draws)
+        jobs = [
+            {**common, "scenario": name, "draw": draw, "limits": True}
+            | ({"n": options.persons} if design == "individual" else {})
+            for name in SCENARIOS[design]
+            for draw in draws
+        ]
+        parts.append(run_all(design, jobs, chosen))
+    rows = pd.concat(parts, ignore_index=True)
+    keep(rows.drop(columns="effect"), f"peers_rows{options.name}.csv")
+    for name, table in (("accuracy", accuracy_table(rows)), ("ratios", pairs_table(rows))):
+        keep(table, f"peers_{name}{options.name}.csv")
+        for design, part in table.groupby("design", sort=False):
+            print(f"\n{name}, {design}\n{part.drop(columns='design').to_string(index=False)}")
+
+
+if __name__ == "__main__":
+    main()

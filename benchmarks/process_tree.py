@@ -1,0 +1,76 @@
+"""CPU seconds and resident memory of a process and everything it starts, read from /proc."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took, with all of its processes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mebibytes: float
+
+
+def tree(root: int) -> dict[int, tuple[int, float]]:
+    """Resident bytes and CPU seconds of a process and its descendants, by process number."""
+    parents: dict[int, int] = {}
+    found: dict[int, tuple[int, float]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            # The name, in brackets, may hold spaces.
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue  # it ended while we looked
+        parents[int(entry.name)] = int(fields[1])
+        resident = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+        found[int(entry.name)] = resident, (int(fields[11]) + int(fields[12])) / _TICKS
+    inside = {}
+    for process, numbers in found.items():
+        ancestor = process
+        while ancestor not in (0, root):
+            ancestor = parents.get(ancestor, 0)
+        if ancestor == root:
+            inside[process] = numbers
+    return inside
+
+
+def measure(command: list[str], interval: float = 0.1) -> Cost:
+    """Run a command to its end; an error with its messages when it fails."""
+    start = time.perf_counter()
+    peak = 0
+    # Workers that are killed rather than waited for never reach the parent's own counters.
+    used: dict[int, float] = {}
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=messages)
+        while process.poll() is None:
+            now = tree(process.pid)
+            peak = max(peak, sum(resident for resident, _ in now.values()))
+            used.update({number: cpu for number, (_, cpu) in now.items()})
+            time.sleep(interval)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            messages.seek(0)
+            sys.exit(f"{' '.join(command)} failed:\n{messages.read().decode()}")
+    return Cost(seconds, sum(used.values()), peak / 2**20)
+
+
+def exponent(sizes: list[float], costs: list[float]) -> float:
+    """Least-squares slope of log cost on log size: 1 is proportional growth."""
+    if len(set(sizes)) < 2 or min(costs) <= 0:
+        return float("nan")
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
