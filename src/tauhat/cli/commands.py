@@ -16,7 +16,7 @@ from tauhat.cli.settings import Settings
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
 from tauhat.design_check import DesignCheck
-from tauhat.files import check_writable, csv_text, write_files
+from tauhat.files import check_writable, csv_text, settle, write_files
 from tauhat.provenance import file_sha256
 from tauhat.reading import read_table
 from tauhat.trial import Trial
@@ -51,6 +51,7 @@ def run_trial(settings: Settings, *, force: bool, json_output: bool, command: st
     assert settings.file is not None
     assert settings.out is not None
     check_writable(settings.out)
+    settle(settings.out)
     trial = read_trial(settings)
     assert settings.models is not None
     model_names(settings.models, trial.design)
@@ -89,6 +90,7 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     settings = settings.over(Settings(file=Path("demo"), outcome="", treatment="")).checked()
     assert settings.out is not None
     check_writable(settings.out)
+    settle(settings.out)
     trial = tassh_trial(make_tassh_like(seed=1))
     assert settings.models is not None
     model_names(settings.models, trial.design)

@@ -9,7 +9,7 @@ from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
@@ -187,6 +187,8 @@ def sample_ridge_posterior(
         else:
             mean, scale = column_scales(blocks["linear"])
             fixed = np.hstack([fixed, (blocks["linear"] - mean) / scale])
+            # A covariate may tell the arms apart, as a cluster-level one can by chance.
+            fixed = fixed[:, independent_columns(fixed)]
     columns = [contrast * blocks[name] for name in dictionary.names]
     columns += [blocks[name] for name in outcome_names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]

@@ -12,7 +12,7 @@ from tauhat.files import printable
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.held_out_sections import held_out_sections
-from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.plots import shorten
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView
@@ -60,7 +60,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     )
     test = run["heterogeneity_test"]
     numbers.append(
-        KeyNumber("Test of differing effects", format_p(test["p_value"]), "primary test")
+        KeyNumber("Test of differing effects", format_test(test["p_value"]), "primary test")
     )
     size = (
         KeyNumber("Clusters", f"{design['clusters']:,}", f"{design['n']:,} persons analysed")

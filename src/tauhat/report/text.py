@@ -96,6 +96,9 @@ def evidence(p_value: float) -> tuple[str, str]:
 def heterogeneity_answer(run: Run) -> Answer:
     """Answer whether the effect differs between people."""
     test = run["heterogeneity_test"]
+    question = "Does the effect differ between people?"
+    if test["p_value"] is None:
+        return Answer(question, "Not tested", test["text"])
     headline, words = evidence(test["p_value"])
     text = (
         f"The primary test gives {words} that the effect differs between people "
@@ -103,7 +106,7 @@ def heterogeneity_answer(run: Run) -> Answer:
     )
     if test["p_value"] >= 0.05:
         text += " That is no proof of equal effects: a trial of this size misses moderate ones."
-    return Answer("Does the effect differ between people?", headline, text)
+    return Answer(question, headline, text)
 
 
 def named_modifiers(run: Run, level: float = 0.05) -> list[Mapping[str, Any]]:
@@ -131,7 +134,8 @@ def for_whom_answer(run: Run) -> Answer:
     """Answer for whom the effect is larger or smaller."""
     scale = scale_of(run)
     question = "For whom?"
-    test_shows = run["heterogeneity_test"]["p_value"] < 0.05
+    p_value = run["heterogeneity_test"]["p_value"]
+    test_shows = p_value is not None and p_value < 0.05
     shown = named_modifiers(run)
     passed = join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
     if shown and test_shows:
@@ -151,6 +155,8 @@ def for_whom_answer(run: Run) -> Answer:
         )
     names = join_words([m["covariate"] for m in strongest])
     own = f"Only {passed} would pass a test alone" if shown else "No covariate passes its own test"
+    if p_value is None:
+        own = "Nothing was tested"
     return Answer(
         question,
         "No single covariate explains it" if test_shows else "This trial cannot say",
@@ -279,7 +285,12 @@ def limits(run: Run) -> list[str]:
     failed = [m["name"] for m in run["models"] if m["failure"]]
     if failed:
         found.append(f"Models that failed and are left out: {join_words(failed)}.")
-    if test["p_value"] >= 0.05:
+    if test["p_value"] is None:
+        found.append(
+            "Whether effects differ could not be tested. Whatever the figures suggest about who "
+            "gains more may be noise."
+        )
+    elif test["p_value"] >= 0.05:
         found.append(
             "The test did not show that effects differ. Whatever the figures suggest about who "
             "gains more may be noise."

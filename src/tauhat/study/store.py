@@ -31,7 +31,7 @@ from typing import IO, Any, Final, NamedTuple, Self
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.files import check_writable
+from tauhat.files import check_writable, sync_folder
 from tauhat.provenance import utc_now
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import Plan, StudyError
@@ -231,7 +231,7 @@ class Store:
             grown = before is not None and before.plan.replicates < plan.replicates
             if before is None or grown or version not in before.versions:
                 self._append(header)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except BaseException:
             self._lock.close()
             raise
@@ -293,16 +293,6 @@ def _require_same(before: Contents, plan: Plan, identity: Mapping[str, str], fol
             f"{folder} holds results of a plan that has changed; give another folder "
             "or take the change back:\n  " + "\n  ".join(changed)
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the file's name is on the disk too."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _lock(path: Path) -> IO[bytes]:
