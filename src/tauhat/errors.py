@@ -11,7 +11,7 @@ class DesignError(TrialError):
     """The data contradict the stated design, such as a treatment that varies within a cluster."""
 
 
-class NothingToTest(TrialError):  # noqa: N818  (it names a state of the trial, not a mistake)
+class NothingToTestError(TrialError):
     """The covariates or the number of clusters leave no test of differing effects."""
 
 

@@ -24,7 +24,7 @@ from tauhat.analysis.models import (
 from tauhat.analysis.result import Analysis, IntervalMethod
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
-from tauhat.errors import NothingToTest
+from tauhat.errors import NothingToTestError
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.modifiers import effect_modifiers
@@ -169,7 +169,7 @@ def analyze(
             heterogeneity = test_heterogeneity(
                 trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
             )
-        except NothingToTest as error:
+        except NothingToTestError as error:
             # The average effects and the models do not hang on the test.
             heterogeneity = HeterogeneityTest.not_tested(_sentence(str(error)))
     with clock.step("models", "fitting the models"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +111,8 @@ def list_estimators(*, every: bool) -> None:
 def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_output: bool) -> int:
     assert settings.models is not None
     assert settings.level is not None
-    assert settings.jobs is not None
     assert settings.out is not None
-    with progress_display() as display:
+    with progress_display() as display, _backend(settings) as jobs:
 
         def progress(step: str, done: int, total: int) -> None:
             raise_if_interrupted()
@@ -122,7 +123,8 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
             models=settings.models,
             level=settings.level,
             random_state=settings.seed,
-            n_jobs=settings.jobs,
+            n_jobs=jobs,
+            higher_is_better=settings.higher_is_better,
             progress=progress,
             source=source,
         )
@@ -134,6 +136,19 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     else:
         print_analysis(record, paths)
     return 0
+
+
+@contextmanager
+def _backend(settings: Settings) -> Iterator[int]:
+    """Where the fits run, and how many at once."""
+    assert settings.jobs is not None
+    if settings.backend != "dask":
+        yield settings.jobs
+        return
+    from tauhat.dask_cluster import on_dask
+
+    with on_dask(settings.jobs, settings.address) as jobs:
+        yield jobs
 
 
 def write_results(analysis: Analysis, folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Any
 from tauhat.errors import TrialError
 
 DEFAULT_OUT = Path("tauhat-out")
+BACKENDS = ("loky", "dask")
 
 
 def available_cores() -> int:
@@ -37,6 +38,10 @@ class Settings:
         ``("default",)``, ``("quick",)`` or names of estimators.
     jobs, seed, level, out
         Fits at once, seed, coverage of the intervals, output folder.
+    higher_is_better
+        Whether a larger outcome is good.
+    backend, address
+        Where fits run ("loky", "dask"), and a running Dask scheduler.
     """
 
     file: Path | None = None
@@ -55,6 +60,9 @@ class Settings:
     jobs: int | None = None
     seed: int | None = None
     level: float | None = None
+    higher_is_better: bool | None = None
+    backend: str | None = None
+    address: str | None = None
     out: Path | None = None
 
     def over(self, other: Settings) -> Settings:
@@ -78,7 +86,12 @@ class Settings:
             if getattr(self, name) is None:
                 raise TrialError(f"missing {what}")
         defaults = Settings(
-            models=("default",), jobs=available_cores(), seed=1, level=0.95, out=DEFAULT_OUT
+            models=("default",),
+            jobs=available_cores(),
+            seed=1,
+            level=0.95,
+            backend="loky",
+            out=DEFAULT_OUT,
         )
         full = self.over(defaults)
         assert full.jobs is not None
@@ -90,6 +103,12 @@ class Settings:
             raise TrialError(
                 f"--level must lie between 0 and 1, got {full.level:g} (0.95 for 95 % intervals)"
             )
+        if full.backend not in BACKENDS:
+            raise TrialError(
+                f"--backend must be one of {', '.join(BACKENDS)}, got {full.backend!r}"
+            )
+        if full.address is not None and full.backend == "loky":
+            raise TrialError("--address needs --backend dask")
         if full.seed < 0:
             raise TrialError(f"--seed must not be negative, got {full.seed}")
         if full.arms is not None and len(full.arms) != 2:
@@ -113,7 +132,7 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(name for name in names if name)
 
 
-_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id"}
+_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "backend", "address"}
 _LISTS = {"arms", "covariates", "cluster_covariates", "models"}
 _PATHS = {"file", "out"}
 
@@ -179,7 +198,7 @@ def _convert(name: str, value: Any, path: Path) -> Any:
         if isinstance(value, list) and all(isinstance(v, (str, int)) for v in value):
             return tuple(str(v) for v in value)
         raise refuse('a list such as ["age", "female"]')
-    if name == "cluster_size":
+    if name in {"cluster_size", "higher_is_better"}:
         if not isinstance(value, bool):
             raise refuse("true or false")
         return value

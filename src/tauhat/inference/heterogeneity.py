@@ -212,7 +212,7 @@ def test_heterogeneity(
 
     Raises
     ------
-    NothingToTest
+    NothingToTestError
         A `TrialError`: if no covariate can be tested as an effect modifier.
     TrialError
         If only one assignment was possible.

@@ -216,7 +216,8 @@ class Store:
             before = read_store(self.folder, arrays=False)
             if before is not None:
                 _require_same(before, plan, identity, self.folder)
-            self._file = (self.folder / FILE).open("ab")
+            # Unbuffered: nothing of a record that failed is left to be written later.
+            self._file = (self.folder / FILE).open("ab", buffering=0)
             self._file.truncate(0 if before is None else before.end)
             header = {
                 "kind": "plan",
@@ -251,9 +252,17 @@ class Store:
         )
 
     def _append(self, record: Mapping[str, Any]) -> None:
-        self._file.write(_line(record))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        left = memoryview(_line(record))
+        try:
+            while left:
+                # A disk that is nearly full takes a part.
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StudyError(
+                f"cannot write to {self.folder / FILE}: {error.strerror or error}; what was "
+                "stored before is safe, and the same command goes on from there"
+            ) from error
 
     def close(self) -> None:
         """Close the file and let others write."""
