@@ -18,6 +18,7 @@ from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.nuisance import fit_nuisances, pick
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
@@ -185,7 +186,9 @@ def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     -------
     DataFrame
         ``name``, ``role`` ("reported", "member", "also fitted"), ``weight``,
-        ``kept``, ``seconds``, ``mean_effect``, ``sd_effect``, ``failure``.
+        ``kept``, ``seconds``, ``mean_effect``, ``sd_effect``, ``r_hat`` (of the
+        average effect; missing for a model without chains), ``converged`` (whether
+        ``r_hat`` is at most 1.1; None without chains), ``failure``.
     """
     ensemble = fitted.reported
     weights: Mapping[str, float] = getattr(ensemble, "weights_", {})
@@ -205,7 +208,8 @@ def models_table(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
         rows.append(_row(name, "also fitted", None, X, failure=message, seconds=seconds))
     table = pd.DataFrame(rows)
     # Text columns of pandas would turn None into a missing float.
-    table["failure"] = pd.Series([row["failure"] for row in rows], dtype=object)
+    for name in ("converged", "failure"):
+        table[name] = pd.Series([row[name] for row in rows], dtype=object)
     return table
 
 
@@ -220,6 +224,7 @@ def _row(
     failure: str | None = None,
 ) -> dict[str, Any]:
     effect = None if model is None else model.predict_effect(X)
+    r_hat = average_effect_r_hat(model)
     return {
         "name": name,
         "role": role,
@@ -228,6 +233,8 @@ def _row(
         "seconds": seconds,
         "mean_effect": np.nan if effect is None else float(effect.mean()),
         "sd_effect": np.nan if effect is None else float(effect.std()),
+        "r_hat": r_hat,
+        "converged": None if np.isnan(r_hat) else r_hat <= LARGEST_R_HAT,
         "failure": failure,
     }
 

@@ -23,7 +23,8 @@ def design_section(data: ReportInput) -> Section:
     """Whether the trial is what it was said to be."""
     check = data.run["check"]
     figures = []
-    balance = data.balance
+    # A covariate that is constant within both arms has no standard deviation to divide by.
+    balance = data.balance[np.isfinite(data.balance["difference"])]
     if len(balance):
         largest = balance.reindex(
             balance["difference"].abs().sort_values(ascending=False, kind="stable").index

@@ -183,9 +183,15 @@ def use_of(model: Mapping[str, Any]) -> str:
     """What became of a model: reported, kept, left out, failed or fitted beside the others."""
     if model["failure"]:
         return "failed"
+    use = "kept" if model["kept"] else "left out"
     if model["role"] != "member":
-        return str(model["role"])
-    return "kept" if model["kept"] else "left out"
+        use = str(model["role"])
+    return f"{use}, not converged" if astray_chains(model) else use
+
+
+def astray_chains(model: Mapping[str, Any]) -> bool:
+    """Whether the chains of a model disagree on its average effect."""
+    return model.get("converged") is False
 
 
 def agreement_words(correlation: float) -> str:
@@ -285,6 +291,12 @@ def limits(run: Run) -> list[str]:
     failed = [m["name"] for m in run["models"] if m["failure"]]
     if failed:
         found.append(f"Models that failed and are left out: {join_words(failed)}.")
+    astray = [f"{m['name']} (R-hat {m['r_hat']:.2f})" for m in run["models"] if astray_chains(m)]
+    if astray:
+        found.append(
+            f"The chains of {join_words(astray)} had not converged when they ended, so what these "
+            "models say hangs on where the chains began. Longer chains would tell."
+        )
     if test["p_value"] is None:
         found.append(
             "Whether effects differ could not be tested. Whatever the figures suggest about who "
