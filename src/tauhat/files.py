@@ -242,6 +242,9 @@ def _only_writer(folder: Path) -> Iterator[bool]:
             alone = False
         yield alone
     finally:
+        with contextlib.suppress(OSError):
+            # A process forked meanwhile has the handle too.
+            fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
 
 

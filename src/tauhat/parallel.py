@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 Result = TypeVar("Result")
@@ -158,7 +157,7 @@ def run_tasks(
             collect(enumerate(produced))
         except BrokenProcessPool:
             left = [k for k in range(total) if k not in found]
-            collect((k, _alone(function, tasks[k], on_lost)) for k in left)
+            collect((k, _alone(function, tasks[k], n_jobs, on_lost)) for k in left)
     return [found[k] for k in range(total)]
 
 
@@ -175,16 +174,30 @@ def _kept(result: Any, on_lost: Callable[[WorkerLostError], Result] | None) -> R
 def _alone(
     function: Callable[..., Result],
     task: tuple[Any, ...],
+    n_jobs: int,
     on_lost: Callable[[WorkerLostError], Result] | None,
 ) -> Result:
     try:
-        return _kept(run_alone(_single_threaded, (function, task)), on_lost)
+        return _kept(run_alone(_single_threaded, (function, task), n_jobs), on_lost)
     except WorkerLostError as error:
         return _kept(error, on_lost)
 
 
-def run_alone(function: Callable[..., Result], task: tuple[Any, ...]) -> Result:
+def run_alone(function: Callable[..., Result], task: tuple[Any, ...], n_jobs: int = 2) -> Result:
     """Result of one task that has the machine to itself, in a worker that may be lost.
+
+    Parameters
+    ----------
+    function
+        A picklable function.
+    task
+        Its arguments.
+    n_jobs
+        Number of workers kept, at least two; one of them works.
+
+    Returns
+    -------
+    object
 
     Raises
     ------
@@ -196,9 +209,10 @@ def run_alone(function: Callable[..., Result], task: tuple[Any, ...]) -> Result:
     >>> run_alone(pow, (2, 3))
     8
     """
-    executor = get_reusable_executor(max_workers=1)
     try:
-        result: Result = executor.submit(function, *task).result()
-        return result
+        parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky")
+        (result,) = parallel([joblib.delayed(function)(*task)])
     except BrokenProcessPool:
         raise WorkerLostError from None
+    found: Result = result
+    return found

@@ -113,7 +113,7 @@ def _local(function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int) 
             # One of those that were out took its worker with it: each of them alone.
             for number in sorted(out):
                 try:
-                    yield run_alone(function, out.pop(number))
+                    yield run_alone(function, out.pop(number), n_jobs)
                 except WorkerLostError:
                     losses += 1
     _say_losses(losses)
