@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tauhat import cate_estimator
 from tauhat.analysis import workflow
 from tauhat.cli import main
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
 # One with trees, one with folds, one with clusters.
@@ -43,7 +46,9 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No drawing and no held-out effects: neither is in effects.csv."""
+    """No drawing and no held-out effects, which effects.csv has not; short chains."""
+    short = functools.partial(sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1)
+    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", short)
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
 
@@ -61,14 +66,18 @@ def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
     assert effects(file, tmp_path / "dask", "--jobs", "2", "--backend", "dask") == one
 
 
-# As the fixture above: neither drawing nor held-out effects.
+# As the fixture above: no drawing, no held-out effects, short chains.
 FRESH = """
-import sys
+import functools, sys
+from tauhat import cate_estimator
 from tauhat.analysis import workflow
 from tauhat.cli import main
 from tauhat.report import plots
 plots.to_data_uri = lambda figure: "data:,"
 workflow.held_out_effects = lambda *args, **settings: "Left out."
+cate_estimator.sample_ridge_posterior = functools.partial(
+    cate_estimator.sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1
+)
 sys.exit(main(sys.argv[1:]))
 """
 
