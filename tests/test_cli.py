@@ -260,6 +260,8 @@ def test_config_has_the_same_keys_and_the_command_line_wins(
         ("level = '0.9'", "level must be a number, got '0.9'"),
         ("covariates = [['a']]", "covariates must be a list"),
         ("cluster-size = 1", "cluster_size must be true or false"),
+        ("higher-is-better = 'yes'", "higher_is_better must be true or false"),
+        ("backend = 2", "backend must be a text in quotes"),
         ("file = 1", "file must be a path in quotes"),
     ],
 )
@@ -367,6 +369,8 @@ WRONG_INPUTS: dict[str, tuple[Callable[[Path], Path], dict[str, str | None], str
     "level of 95": (as_it_is, {"level": "95"}, "--level must lie between 0 and 1, got 95"),
     "negative seed": (as_it_is, {"seed": "-1"}, "--seed must not be negative"),
     "propensity of 1": (as_it_is, {"propensity": "1"}, "propensity must lie strictly between"),
+    "unknown backend": (as_it_is, {"backend": "spark"}, "--backend must be one of loky, dask"),
+    "address without a cluster": (as_it_is, {"address": "a:1"}, "--address needs --backend dask"),
     "one arm named": (as_it_is, {"arms": "HIC", "control": None}, "--arms needs the labels of two"),
     "no such option": (as_it_is, {"outcomes": "sbp"}, "--outcomes"),
     "no such config": (as_it_is, {"config": "nowhere.toml"}, "there is no file nowhere.toml"),
@@ -557,6 +561,31 @@ def test_two_of_three_arms_and_names_with_commas(tmp_path: Path) -> None:
     design = run_of(tmp_path / "o")["design"]
     assert design["n_excluded"] == 20
     assert design["covariates"] == ["age, years", "female"]
+
+
+def test_which_outcome_is_good_reaches_the_analysis(
+    trial_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tauhat.cli import commands
+
+    seen: list[bool | None] = []
+
+    def look(trial: Trial, *, higher_is_better: bool | None, **settings: Any) -> None:
+        seen.append(higher_is_better)
+        raise TrialError("seen enough")
+
+    monkeypatch.setattr(commands, "analyze", look)
+    config = tmp_path / "trial.toml"
+    config.write_text(CONFIG + "higher-is-better = true\n")
+    for words in (
+        arguments(trial_csv, tmp_path / "o"),
+        arguments(trial_csv, tmp_path / "o", "--higher-is-better"),
+        arguments(trial_csv, tmp_path / "o", "--lower-is-better"),
+        ["run", "--config", str(config)],
+        ["run", "--config", str(config), "--lower-is-better"],
+    ):
+        assert main(words) == 2
+    assert seen == [None, True, False, True, False]
 
 
 def test_demo_is_labelled_synthetic_everywhere(

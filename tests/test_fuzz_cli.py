@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tauhat import cate_estimator
 from tauhat.cli import main
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
+from tauhat.report import plots
 
+# Files of the long search; TAUHAT_FUZZ_FILES asks for more or fewer.
+MANY = int(os.environ.get("TAUHAT_FUZZ_FILES", "4000"))
 RNG = np.random.default_rng(3)
 CLINIC = np.repeat(np.arange(8), 5)
 TABLE = pd.DataFrame(
@@ -76,8 +83,15 @@ def originals() -> dict[str, bytes]:
     return {"trial.csv": csv, "trial.parquet": parquet.getvalue(), "trial.toml": CONFIG.encode()}
 
 
-def fuzz(folder: Path, n_files: int, seed: int, capsys: pytest.CaptureFixture[str]) -> set[int]:
-    """Run `tauhat check` on mutated files; the exit codes that came."""
+def fuzz(
+    folder: Path,
+    n_files: int,
+    seed: int,
+    capsys: pytest.CaptureFixture[str],
+    command: str = "check",
+) -> set[int]:
+    """Run a command on mutated files; the exit codes that came."""
+    more = [] if command == "check" else ["--models", "LMM", "--jobs", "1", "--out", "out"]
     rng = np.random.default_rng(seed)
     files = originals()
     codes = set()
@@ -88,25 +102,25 @@ def fuzz(folder: Path, n_files: int, seed: int, capsys: pytest.CaptureFixture[st
         data = mutated(files[kind], rng)
         (folder / kind).write_bytes(data)
         if kind == "trial.toml":
-            words = ["check", str(folder / "trial.csv"), "--config", str(folder / kind)]
+            words = [command, str(folder / "trial.csv"), "--config", str(folder / kind)]
         else:
-            words = ["check", str(folder / kind), *ROLES]
+            words = [command, str(folder / kind), *ROLES]
             if rng.random() < 0.5:
                 words += ["--covariates", "age,site"]
-        code = main(words)
+        code = main([*words, *more])
         said = capsys.readouterr()
         assert code in (0, 2, 3), (number, kind, data, said.err)
         assert "Traceback" not in said.err
         if code == 2:
-            assert said.err.startswith("tauhat: error: ")
-            assert len(said.err.splitlines()) == 1
-            assert said.err.strip().isprintable()
+            assert said.err.splitlines()[-1].startswith("tauhat: error: ")
+            assert len(said.err.splitlines()) == 1 or command == "run"
+            assert said.err.splitlines()[-1].isprintable()
         codes.add(code)
     return codes
 
 
 def test_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz(tmp_path, 150, 1, capsys) >= {0, 2}
+    assert fuzz(tmp_path, 200, 1, capsys) >= {0, 2}
 
 
 def test_a_parquet_column_of_lists_is_bad_input(
@@ -120,4 +134,15 @@ def test_a_parquet_column_of_lists_is_bad_input(
 
 @pytest.mark.slow
 def test_thousands_of_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz(tmp_path, 4000, 2, capsys) >= {0, 2}
+    assert fuzz(tmp_path, MANY, 2, capsys) >= {0, 2}
+
+
+@pytest.mark.slow
+def test_mutated_files_through_the_whole_analysis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
+    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", short)
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    monkeypatch.chdir(tmp_path)
+    assert fuzz(tmp_path, MANY // 20, 3, capsys, "run") >= {0, 2}

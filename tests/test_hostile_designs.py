@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import functools
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,11 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.analysis import workflow
+from tauhat import cate_estimator
+from tauhat.cli import main
+from tauhat.errors import NothingToTestError
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
+from tauhat.report import plots
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -171,17 +177,193 @@ def test_a_category_with_3000_levels_is_pooled() -> None:
     assert np.isfinite(trial.fit("LMM", random_state=1).effect(trial.X)).all()
 
 
-@pytest.mark.parametrize(
-    "case", ["four clusters", "one person a cluster", "outcome constant in an arm", "tiny scales"]
+# Designs of the issue that only the whole analysis can fail on.
+WHOLE: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any]]] = {
+    **FINITE,
+    "scale 1e12": (
+        lambda: trial_table().assign(sbp=lambda d: d["sbp"] * 1e12, age=lambda d: d["age"] * 1e12),
+        {},
+    ),
+    "scale 1e-12": (
+        lambda: trial_table().assign(
+            sbp=lambda d: d["sbp"] * 1e-12, age=lambda d: d["age"] * 1e-12
+        ),
+        {},
+    ),
+    "a category of 3000 levels": (
+        lambda: trial_table(12, 500).assign(
+            code=lambda d: [f"k{k}" for k in np.random.default_rng(1).permutation(len(d)) // 2]
+        ),
+        {},
+    ),
+    "cluster-level covariates only, 8 clusters": (
+        lambda: trial_table(8, 10).assign(age=lambda d: d["clinic"] % 3),
+        {},
+    ),
+    "constant in an arm, persons randomized": (
+        lambda: trial_table().assign(sbp=lambda d: d["sbp"].where(d["arm"] == 1, 120.0)),
+        {"cluster": None},
+    ),
+    "six persons": (lambda: trial_table(6, 1), {"cluster": None}),
+}
+# What run.json may leave empty, by the path of the key.
+MAY_BE_NULL = (
+    "command",
+    "data.file",
+    "synthetic",
+    "design.",
+    "check.",
+    "average_effect.cluster",
+    "average_effect.difference",
+    "models",
+    "reported_model.explanation",
+    "agreement",
+    "modifiers",
+    "held_out.",
 )
-def test_the_whole_analysis_is_finite(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
-    make, roles = FINITE[case]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        analysis = th.analyze(
-            th.Trial(make(), **{**ROLES, **roles}), models=["LMM"], random_state=1
-        )
-    estimates = analysis.average_effects.table
-    assert np.isfinite(estimates[["estimate", "se"]].to_numpy(dtype=float)).all()
-    assert np.isfinite(np.asarray(analysis.effects["effect"], dtype=float)).all()
+SHORT_CHAINS = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No drawing, and short chains for the intervals."""
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", SHORT_CHAINS)
+
+
+def empty_keys(content: Any, path: str = "") -> list[str]:
+    """Paths of the keys whose value is null."""
+    if content is None:
+        return [path]
+    if isinstance(content, dict):
+        return [k for key, value in content.items() for k in empty_keys(value, f"{path}.{key}")]
+    if isinstance(content, list):
+        return [k for value in content for k in empty_keys(value, path)]
+    return []
+
+
+def run_command(df: pd.DataFrame, folder: Path, kind: str, **roles: Any) -> int:
+    """Exit code of the command on a table as a file."""
+    file = folder / f"trial.{kind}"
+    df.to_csv(file, index=False) if kind == "csv" else df.to_parquet(file)
+    words = ["run", str(file), "--models", "LMM", "--jobs", "1", "--out", str(folder / "out")]
+    for name, value in {**ROLES, **roles}.items():
+        words += [] if value is None else [f"--{name}", str(value)]
+    return main([*words, "--force"])
+
+
+NOT_PARQUET = {
+    "mixed types as a covariate",
+    "cluster labels of mixed types",
+    "complex outcome",
+}
+
+
+# A second each; the others take their turn with the slow tests.
+QUICK = {
+    "one person a cluster",
+    "outcome constant in an arm",
+    "one covariate all missing",
+    "mixed types as a covariate",
+    "covariate of NaT alone",
+    "ids repeated",
+    "a covariate that is the arm",
+    "scale 1e12",
+    "scale 1e-12",
+    "cluster-level covariates only, 8 clusters",
+    "constant in an arm, persons randomized",
+    "six persons",
+}
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[] if case in QUICK else pytest.mark.slow) for case in WHOLE],
+)
+def test_the_command_gives_finite_numbers(case: str, tmp_path: Path) -> None:
+    make, roles = WHOLE[case]
+    kind = "csv" if case in NOT_PARQUET or len(case) % 2 else "parquet"
+    assert run_command(make(), tmp_path, kind, **roles) == 0
+    found = pd.read_csv(tmp_path / "out" / "effects.csv")
+    values = found[["effect", "lower", "upper"]].to_numpy(dtype=float)
+    assert np.isfinite(values).all()
+    assert (values[:, 1] <= values[:, 0]).all()
+    assert (values[:, 0] <= values[:, 2]).all()
+    text = (tmp_path / "out" / "run.json").read_text()
+    run = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in run.json"))
+    empty = {path[1:] for path in empty_keys(run)}
+    tested = run["heterogeneity_test"]["tested"]
+    if not tested:
+        assert {"heterogeneity_test.statistic", "heterogeneity_test.p_value"} <= empty
+        empty -= {"heterogeneity_test.statistic", "heterogeneity_test.p_value"}
+    assert [path for path in empty if not path.startswith(MAY_BE_NULL)] == []
+
+
+@pytest.mark.parametrize("case", list(REFUSED))
+def test_the_command_refuses_in_one_line(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, roles, _ = REFUSED[case]
+    kind = "csv" if case in NOT_PARQUET or len(case) % 2 else "parquet"
+    assert run_command(make(), tmp_path, kind, **roles) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("tauhat: error: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("short")
+def test_ids_beyond_2_to_the_53_come_back_digit_by_digit(tmp_path: Path) -> None:
+    who = 2**62 + np.arange(N)
+    for kind in ("csv", "parquet"):
+        assert run_command(with_columns(who=who), tmp_path, kind, id="who") == 0
+        lines = (tmp_path / "out" / "effects.csv").read_text().splitlines()[1:]
+        assert [line.rsplit(",", 1)[1] for line in lines] == [str(value) for value in who]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_trial_that_leaves_nothing_to_test_is_analysed_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, roles = WHOLE["cluster-level covariates only, 8 clusters"]
+    assert run_command(make(), tmp_path, "csv", **roles) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Does the effect differ between persons? not tested" in said
+    assert "Does the effect differ between people? Not tested." in said
+    test = json.loads((tmp_path / "out" / "run.json").read_text())["heterogeneity_test"]
+    assert (test["tested"], test["p_value"], test["method"]) == (False, None, "Not tested")
+    assert "With 8 clusters (4 in the smaller arm)" in test["text"]
+    report = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Does the effect differ? Not tested" in report
+    assert "Whether effects differ could not be tested." in report
+    analysis = th.analyze(th.Trial(make(), **ROLES), models=["LMM"], random_state=1)
+    assert not analysis.heterogeneity.tested
+    assert analysis.heterogeneity.modifiers.empty
+    assert "was not tested. There is nothing to test" in analysis.text
+    with pytest.raises(NothingToTestError, match="8 clusters"):
+        th.test_heterogeneity(th.Trial(make(), **ROLES))
+
+
+@pytest.mark.usefixtures("short")
+def test_subgroups_and_modifiers_follow_the_scales() -> None:
+    df = trial_table()
+    df["sbp"] += df["arm"] * 0.8 * (df["age"] - 60)
+    found = []
+    for factor, unit in ((1.0, 1.0), (1e12, 1e-12), (1e-12, 1e12)):
+        moved = df.assign(sbp=df["sbp"] * factor, age=df["age"] * unit)
+        analysis = th.analyze(th.Trial(moved, **ROLES), models=["LMM"], random_state=1)
+        held_out: Any = analysis.held_out
+        persons = held_out.subgroups.table["persons"].tolist()
+        strength = analysis.modifiers.table["partial_share"].tolist()
+        found.append((persons, strength, held_out.groups.difference.estimate / factor))
+    assert len(found[0][0]) == 2
+    for persons, strength, difference in found[1:]:
+        assert persons == found[0][0]
+        assert strength == pytest.approx(found[0][1], abs=0.02)
+        assert difference == pytest.approx(found[0][2], rel=1e-6)
+
+
+def test_an_ensemble_refuses_arms_of_two_clusters_by_name() -> None:
+    with pytest.raises(th.TrialError, match="at least 3 clusters in each arm; the smaller arm has"):
+        th.Trial(trial_table(4, 15), **ROLES).fit("Robust", random_state=1)

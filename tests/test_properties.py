@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,7 +17,17 @@ import tauhat as th
 from tauhat.data import validate_trial
 from tauhat.encoding import TableEncoder
 from tauhat.folds import assign_folds
-from tauhat.simulate.metrics import centred_srmse, rod, srmse
+from tauhat.simulate.metrics import (
+    bias,
+    calibration_slope,
+    centred_srmse,
+    coverage,
+    mean_width,
+    policy_value,
+    rmse,
+    rod,
+    srmse,
+)
 
 FEW = settings(
     max_examples=40,
@@ -102,6 +113,37 @@ def test_encoded_columns_are_finite_and_the_same_on_new_rows(table: pd.DataFrame
     assert np.array_equal(new.to_numpy(), encoded.iloc[::-2].to_numpy())
 
 
+@given(tables(), SEEDS)
+@FEW
+def test_encoding_replays_on_rows_that_training_never_saw(table: pd.DataFrame, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            encoder = TableEncoder().fit(table)
+        except th.TrialError:
+            return
+        new = table.sample(frac=1, replace=True, random_state=seed).reset_index(drop=True)
+        learned = encoder.transform(new)
+        spoilt = new.copy()
+        row = int(rng.integers(len(new)))
+        for name in spoilt.columns:
+            text = spoilt[name].dtype == object or isinstance(spoilt[name].dtype, pd.StringDtype)
+            spoilt[name] = spoilt[name].astype(object)
+            spoilt.loc[row, name] = "never seen before" if text else None
+        replayed = encoder.transform(spoilt)
+    assert list(replayed.columns) == list(learned.columns) == list(encoder.get_feature_names_out())
+    assert np.isfinite(replayed.to_numpy()).all()
+    # One row's surprise is its own.
+    others = np.arange(len(new)) != row
+    assert np.array_equal(replayed.to_numpy()[others], learned.to_numpy()[others])
+    # And no column leaves the range that training showed.
+    seen = encoder.transform(table).to_numpy()
+    marks = [name.endswith((" (missing)", "=other")) for name in learned.columns]
+    inside = (replayed >= seen.min(axis=0) - 1e-9) & (replayed <= seen.max(axis=0) + 1e-9)
+    assert inside.to_numpy()[:, ~np.array(marks, dtype=bool)].all()
+
+
 pairs = st.integers(3, 12).flatmap(
     lambda n: st.tuples(
         hnp.arrays(float, n, elements=NUMBERS), hnp.arrays(float, n, elements=NUMBERS)
@@ -165,3 +207,66 @@ def test_effects_of_a_trial_do_not_depend_on_its_order(
         again = shuffled.fit("LMM", random_state=1).effect(trial.X)
     assert list(shuffled.X.columns) == list(trial.X.columns)
     np.testing.assert_allclose(again, effect, rtol=1e-9, atol=1e-9)
+
+
+@given(pairs, SEEDS, st.floats(0.1, 10))
+@FEW
+def test_metrics_do_not_depend_on_order_and_follow_their_definitions(
+    both: tuple[np.ndarray, np.ndarray], seed: int, width: float
+) -> None:
+    effect, truth = both
+    assume(truth.std() > 1e-3 and np.abs(truth).max() / truth.std() < 1e4)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    for metric in (rmse, srmse, centred_srmse, rod, bias, calibration_slope, policy_value):
+        moved = metric(effect[order], truth[order])
+        np.testing.assert_allclose(moved, metric(effect, truth), rtol=1e-6, atol=1e-9)
+    assert rmse(effect, truth) >= abs(bias(effect, truth)) * (1 - 1e-9)
+    assert rmse(effect, truth) == pytest.approx(rmse(truth, effect))
+    # Nobody gains more than by the truth, and turning the outcome turns all signs.
+    best = policy_value(truth, truth)
+    assert policy_value(effect, truth) <= best * (1 + 1e-9) + 1e-9
+    turned = policy_value(-effect, -truth, higher_is_better=False)
+    assert turned == pytest.approx(policy_value(effect, truth), abs=1e-9)
+    low, high = effect - width, effect + width
+    wider = coverage(low - 1, high + 1, truth)
+    assert 0 <= coverage(low, high, truth) <= wider <= 1
+    assert mean_width(low, high) == pytest.approx(2 * width, rel=1e-6)
+
+
+@given(designs(), SEEDS)
+@FEW
+def test_trials_count_and_keep_their_rows(
+    design: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int
+) -> None:
+    arm, clusters, blocks = design
+    rng = np.random.default_rng(seed)
+    n = len(arm)
+    df = pd.DataFrame(
+        {
+            "who": rng.permutation(n) + 2**60,
+            "arm": np.where(arm == 1, "new", "old"),
+            "clinic": clusters,
+            "block": blocks,
+            "age": rng.normal(size=n),
+            "sex": rng.choice(["f", "m", None], n),
+            "y": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+        }
+    )
+    roles = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "block": "block", "id": "who"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            trial = th.Trial(df, control="old", **roles)
+        except th.TrialError:
+            return
+        again = th.Trial(df[rng.permutation(df.columns)], control="old", **roles)
+    assert trial.n + trial.n_missing_outcome == trial.n_rows == n
+    kept = df.iloc[trial.rows]
+    assert kept["y"].notna().all()
+    assert np.array_equal(trial.id, kept["who"])
+    assert np.array_equal(np.asarray(trial.treatment), (kept["arm"] == "new").to_numpy(dtype=int))
+    assert trial.n_clusters == kept["clinic"].nunique()
+    assert np.array_equal(trial.X["age"], kept["age"])
+    # The order of the columns in the file says nothing.
+    assert sorted(again.X.columns) == sorted(trial.X.columns)
+    assert again.X[trial.X.columns].equals(trial.X)

@@ -11,5 +11,9 @@ class DesignError(TrialError):
     """The data contradict the stated design, such as a treatment that varies within a cluster."""
 
 
+class NothingToTestError(TrialError):
+    """The covariates or the number of clusters leave no test of differing effects."""
+
+
 class TauhatWarning(UserWarning):
     """Something worth knowing that does not stop the analysis."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import shutil
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +54,16 @@ def check_writable(folder: Path) -> None:
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
-    """Write files into a folder so that each appears whole, the last one last.
+    """Write files into a folder as one set: all of them, or none, whatever happens meanwhile.
 
-    All contents are first written and flushed beside their targets; only then
-    does each take its place by an atomic rename, in the order given. An
-    interruption before the renames leaves the folder as it was.
+    Everything is first written and flushed to a hidden folder. A folder that was
+    not there yet appears by one rename. In a folder that was there, one rename
+    decides for the new set; then the old file of the last name is removed, and
+    the new files take their places, that of the last name last. So the last file
+    is a seal: where it stands, the set is whole. A process that is killed before
+    the decision leaves the folder as it was; one killed after it leaves a rest
+    that `settle` (or the next call) puts in place. Writers of the same folder
+    wait for each other.
 
     Parameters
     ----------
@@ -71,7 +79,7 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
     Raises
     ------
     TrialError
-        If the folder cannot be written to.
+        If the folder cannot be written to; it is then as it was.
 
     Examples
     --------
@@ -80,27 +88,164 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
     'one'
     """
     made: list[Path] = []
-    scratch: Path | None = None
     done = False
     try:
-        _make_folders(folder, made)
-        scratch = Path(tempfile.mkdtemp(prefix=".tauhat-", dir=folder))
-        for name, text in contents.items():
-            _write_flushed(scratch / name, text)
-        targets = [folder / name for name in contents]
-        for name, target in zip(contents, targets, strict=True):
-            os.replace(scratch / name, target)
-        done = True
-        return targets
+        if not folder.exists():
+            target = Path(os.path.realpath(folder))
+            _make_folders(target.parent, made)
+            done = _write_new_folder(target, contents)
+        if not done:
+            _write_among_others(folder, contents)
+            done = True
+        return [folder / name for name in contents]
     except OSError as error:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
     finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
         if not done:
             for path in reversed(made):
                 with contextlib.suppress(OSError):
                     path.rmdir()
+
+
+def settle(folder: Path) -> None:
+    """Put in place what a killed writer had decided on, and clear away what it had not.
+
+    Parameters
+    ----------
+    folder
+        Where `write_files` wrote or was to write.
+
+    Raises
+    ------
+    TrialError
+        If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / ".tauhat-decided").mkdir()
+    ...     written = (Path(folder) / ".tauhat-decided" / "000 a.txt").write_text("one")
+    ...     settle(Path(folder))
+    ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
+    [('a.txt', 'one')]
+    """
+    target = Path(os.path.realpath(folder))
+    try:
+        if target.is_dir():
+            with _only_writer(target) as alone:
+                _put_in_place(target)
+                _clear(target, _PART, alone)
+        elif target.parent.is_dir():
+            with _only_writer(target.parent) as alone:
+                _clear(target.parent, _part_of(target), alone)
+    except OSError as error:
+        raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+# Begins the name of a folder that is still being written to, and useless once its writer is gone.
+_PART = ".tauhat-part-"
+# Holds whole files that are yet to take their places, in the order of their names.
+_DECIDED = ".tauhat-decided"
+
+
+def _part_of(folder: Path) -> str:
+    return f".{folder.name[:40]}{_PART}"
+
+
+def _write_new_folder(folder: Path, contents: Mapping[str, str | bytes]) -> bool:
+    """Make a folder with its files by one rename; False if another process made it meanwhile."""
+    with _only_writer(folder.parent) as alone:
+        _clear(folder.parent, _part_of(folder), alone)
+        part = folder.parent / f"{_part_of(folder)}{secrets.token_hex(6)}"
+        try:
+            _fill(part, contents)
+            try:
+                part.rename(folder)
+            except OSError:
+                if folder.exists():
+                    return False
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        sync_folder(folder.parent)
+        return True
+
+
+def _write_among_others(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Replace some files of a folder, all or none of them."""
+    with _only_writer(folder) as alone:
+        _put_in_place(folder)
+        _clear(folder, _PART, alone)
+        for name in contents:
+            if (folder / name).is_dir():
+                raise OSError(errno.EISDIR, f"{folder / name} is a folder")
+        part = folder / f"{_PART}{secrets.token_hex(6)}"
+        try:
+            _fill(
+                part, {f"{k:03d} {name}": text for k, (name, text) in enumerate(contents.items())}
+            )
+            part.rename(folder / _DECIDED)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        sync_folder(folder)
+        try:
+            _put_in_place(folder)
+        finally:
+            # An interrupt between two renames must not leave half a set.
+            _put_in_place(folder)
+
+
+def _put_in_place(folder: Path) -> None:
+    """Give the files that were decided on their places, the last one last."""
+    decided = folder / _DECIDED
+    if not decided.is_dir():
+        return
+    numbered = sorted(path.name for path in decided.iterdir())
+    if len(numbered) > 1:
+        (folder / numbered[-1][4:]).unlink(missing_ok=True)
+        sync_folder(folder)
+    for name in numbered:
+        os.replace(decided / name, folder / name[4:])
+    sync_folder(folder)
+    decided.rmdir()
+
+
+def _clear(folder: Path, prefix: str, alone: bool) -> None:
+    """Remove what killed writers left; only where no living one can be at work."""
+    if alone:
+        for path in folder.iterdir():
+            if path.name.startswith(prefix):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[bool]:
+    """Keep other writers out of a folder; False where the system has no such locks.
+
+    The system lets go of the lock with the process, however that ends.
+    """
+    if sys.platform == "win32":
+        yield False
+        return
+    import fcntl
+
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        alone = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            alone = False
+        yield alone
+    finally:
+        with contextlib.suppress(OSError):
+            # A process forked meanwhile has the handle too.
+            fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
 
 
 def _make_folders(folder: Path, made: list[Path]) -> None:
@@ -110,11 +255,36 @@ def _make_folders(folder: Path, made: list[Path]) -> None:
         made.append(path)
 
 
+def _fill(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Make a folder and write files that are on the disk when this returns."""
+    folder.mkdir()
+    for name, text in contents.items():
+        _write_flushed(folder / name, text)
+    sync_folder(folder)
+
+
 def _write_flushed(path: Path, content: str | bytes) -> None:
     with path.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk, where the system can.
+
+    Examples
+    --------
+    >>> sync_folder(Path())
+    """
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def safe_cell(value: Any) -> Any:

@@ -16,7 +16,7 @@ from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.data import TrialData
 from tauhat.folds import assign_folds
 from tauhat.numerics.seeds import derive_seed
-from tauhat.parallel import run_tasks
+from tauhat.parallel import WorkerLostError, run_tasks
 
 Arm = Literal[0, 1] | None
 
@@ -210,6 +210,10 @@ def _run(task: Callable[..., Any], arguments: tuple[Any, ...]) -> _Outcome:
         return _Outcome(None, error, time.perf_counter() - start)
 
 
+def _lost(error: WorkerLostError) -> _Outcome:
+    return _Outcome(None, error, 0.0)
+
+
 def _with_components(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
     """The declarations with composite models replaced by the fits of their parts."""
     flat: list[Nuisance] = []
@@ -276,7 +280,7 @@ def fit_nuisances(
         for fold in range(int(folds[pair].max()) + 1):
             tasks.append((_fold, (nuisance, data, fold)))
             places.append((key, fold))
-    outcomes = run_tasks(_run, tasks, n_jobs=n_jobs, on_done=on_done)
+    outcomes = run_tasks(_run, tasks, n_jobs=n_jobs, on_done=on_done, on_lost=_lost)
     fits: dict[str, NuisanceFit] = {}
     for key, nuisance in distinct.items():
         own = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -13,7 +14,11 @@ from threadpoolctl import threadpool_limits
 Result = TypeVar("Result")
 Listener = Callable[[int, int], None]
 
+# Takes a function and tasks, and gives the position and the result of each as it is ready.
+Pool = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[tuple[int, Any]]]
+
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
 
 
 @contextmanager
@@ -40,6 +45,32 @@ def report_progress(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def run_on(pool: Pool) -> Iterator[None]:
+    """Let `run_tasks` with more than one job hand its tasks to ``pool`` inside this block.
+
+    Parameters
+    ----------
+    pool
+        Called with a function and argument tuples; yields the position and the
+        result of each task, a `WorkerLostError` for one that ended its worker.
+
+    Examples
+    --------
+    >>> def backwards(function, tasks):
+    ...     for position in reversed(range(len(tasks))):
+    ...         yield position, function(*tasks[position])
+    >>> with run_on(backwards):
+    ...     run_tasks(pow, [(2, 3), (3, 2)], n_jobs=2)
+    [8, 9]
+    """
+    token = _pool.set(pool)
+    try:
+        yield
+    finally:
+        _pool.reset(token)
+
+
 def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
     """Run one task with every numerical library held to one thread."""
     token = _listener.set(None)
@@ -50,18 +81,29 @@ def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]
         _listener.reset(token)
 
 
+class WorkerLostError(RuntimeError):
+    """A worker process ended in the middle of a task, most likely for want of memory."""
+
+    def __init__(self) -> None:
+        super().__init__("its worker process ended first, most likely because memory ran out")
+
+
 def run_tasks(
     function: Callable[..., Result],
     tasks: Sequence[tuple[Any, ...]],
     *,
     n_jobs: int = 1,
     on_done: Callable[[int, int], None] | None = None,
+    on_lost: Callable[[WorkerLostError], Result] | None = None,
 ) -> list[Result]:
     """Results of ``function(*task)`` for every task, in the order of the tasks.
 
     Each task runs on one thread, in this process when ``n_jobs`` is 1 and in
-    joblib's workers (or the backend set by `joblib.parallel_config`) otherwise;
-    the same code path and thread count make the results equal bit for bit.
+    joblib's workers (or where `run_on` or `joblib.parallel_config` say) otherwise;
+    the same code path and thread count make the results equal bit for bit. When
+    a worker is ended from outside (as the system does with one that takes too
+    much memory), the tasks that are left run one at a time, so that one task's
+    greed costs the others time and nothing else.
 
     Parameters
     ----------
@@ -73,11 +115,19 @@ def run_tasks(
         Number of workers.
     on_done
         Called with (tasks done, tasks in all) after each task.
+    on_lost
+        Makes the result of a task whose worker was lost when it ran alone; None
+        raises the error.
 
     Returns
     -------
     list
         One result a task.
+
+    Raises
+    ------
+    WorkerLostError
+        If a task ends its worker although it runs alone, and ``on_lost`` is None.
 
     Examples
     --------
@@ -85,16 +135,84 @@ def run_tasks(
     [8, 9]
     """
     total = len(tasks)
-    results: list[Result] = []
-    produced: Iterable[Result]
+    listeners = [listener for listener in (on_done, _listener.get()) if listener is not None]
+    found: dict[int, Result] = {}
+
+    def collect(produced: Iterable[tuple[int, Result]]) -> None:
+        for position, result in produced:
+            found[position] = result
+            for listener in listeners:
+                listener(len(found), total)
+
+    pool = _pool.get()
     if n_jobs == 1 or total <= 1:
-        produced = (_single_threaded(function, task) for task in tasks)
+        collect((k, _single_threaded(function, task)) for k, task in enumerate(tasks))
+    elif pool is not None:
+        whole = [(function, task) for task in tasks]
+        collect((k, _kept(result, on_lost)) for k, result in pool(_single_threaded, whole))
     else:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")
-        produced = parallel(joblib.delayed(_single_threaded)(function, task) for task in tasks)
-    listeners = [listener for listener in (on_done, _listener.get()) if listener is not None]
-    for result in produced:
-        results.append(result)
-        for listener in listeners:
-            listener(len(results), total)
-    return results
+        try:
+            produced = parallel(joblib.delayed(_single_threaded)(function, task) for task in tasks)
+            collect(enumerate(produced))
+        except BrokenProcessPool:
+            left = [k for k in range(total) if k not in found]
+            collect((k, _alone(function, tasks[k], n_jobs, on_lost)) for k in left)
+    return [found[k] for k in range(total)]
+
+
+def _kept(result: Any, on_lost: Callable[[WorkerLostError], Result] | None) -> Result:
+    """A result as it is, or what is made of a lost one."""
+    if isinstance(result, WorkerLostError):
+        if on_lost is None:
+            raise result
+        return on_lost(result)
+    kept: Result = result
+    return kept
+
+
+def _alone(
+    function: Callable[..., Result],
+    task: tuple[Any, ...],
+    n_jobs: int,
+    on_lost: Callable[[WorkerLostError], Result] | None,
+) -> Result:
+    try:
+        return _kept(run_alone(_single_threaded, (function, task), n_jobs), on_lost)
+    except WorkerLostError as error:
+        return _kept(error, on_lost)
+
+
+def run_alone(function: Callable[..., Result], task: tuple[Any, ...], n_jobs: int = 2) -> Result:
+    """Result of one task that has the machine to itself, in a worker that may be lost.
+
+    Parameters
+    ----------
+    function
+        A picklable function.
+    task
+        Its arguments.
+    n_jobs
+        Number of workers kept, at least two; one of them works.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    WorkerLostError
+        If the worker process ends before the task is done.
+
+    Examples
+    --------
+    >>> run_alone(pow, (2, 3))
+    8
+    """
+    try:
+        parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky")
+        (result,) = parallel([joblib.delayed(function)(*task)])
+    except BrokenProcessPool:
+        raise WorkerLostError from None
+    found: Result = result
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from html import escape
@@ -94,7 +95,11 @@ class PlainLines:
             return
         new_step, self._step, self._last = step != self._step, step, now
         count = "" if new_step and done == 0 else f": {done} of {total}"
-        print(f"tauhat: {now - self._start:6.1f} s  {step}{count}", file=self._stream, flush=True)
+        # A log that is full or gone must not end the work.
+        with contextlib.suppress(OSError):
+            print(
+                f"tauhat: {now - self._start:6.1f} s  {step}{count}", file=self._stream, flush=True
+            )
 
 
 class NotebookCell:

@@ -18,6 +18,7 @@ from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.nuisance import fit_nuisances, pick
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
@@ -199,25 +200,30 @@ def models_table(fitted: FittedModels, effects: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``name``, ``role`` ("reported", "member", "also fitted"), ``weight``,
-        ``kept``, ``seconds``, ``mean_effect``, ``sd_effect``, ``failure``.
+        ``kept``, ``seconds``, ``mean_effect``, ``sd_effect``, ``r_hat`` (of the
+        average effect; missing for a model without chains), ``converged`` (whether
+        ``r_hat`` is at most 1.1; None without chains), ``failure``.
     """
     ensemble = fitted.reported
     weights: Mapping[str, float] = getattr(ensemble, "weights_", {})
     own_seconds: Mapping[str, float] = getattr(ensemble, "seconds_", {})
     members: Mapping[str, CateEstimator] = getattr(ensemble, "members_", {})
-    rows = [_row(fitted.name, "reported", effects, seconds=fitted.seconds[fitted.name])]
-    for name in members:
-        rows.append(_row(name, "member", effects, weight=weights[name], seconds=own_seconds[name]))
+    own = fitted.seconds[fitted.name]
+    rows = [_row(fitted.name, "reported", effects, ensemble, seconds=own)]
+    for name, member in members.items():
+        weight, seconds = weights[name], own_seconds[name]
+        rows.append(_row(name, "member", effects, member, weight=weight, seconds=seconds))
     for name, message in getattr(ensemble, "failures_", {}).items():
         rows.append(_row(name, "member", None, failure=message, seconds=own_seconds[name]))
-    for name in fitted.others:
-        rows.append(_row(name, "also fitted", effects, seconds=fitted.seconds[name]))
+    for name, other in fitted.others.items():
+        rows.append(_row(name, "also fitted", effects, other, seconds=fitted.seconds[name]))
     for name, message in fitted.failures.items():
         seconds = fitted.seconds[name]
         rows.append(_row(name, "also fitted", None, failure=message, seconds=seconds))
     table = pd.DataFrame(rows)
     # Text columns of pandas would turn None into a missing float.
-    table["failure"] = pd.Series([row["failure"] for row in rows], dtype=object)
+    for name in ("converged", "failure"):
+        table[name] = pd.Series([row[name] for row in rows], dtype=object)
     return table
 
 
@@ -225,12 +231,14 @@ def _row(
     name: str,
     role: str,
     effects: pd.DataFrame | None,
+    model: CateEstimator | None = None,
     *,
     seconds: float,
     weight: float | None = None,
     failure: str | None = None,
 ) -> dict[str, Any]:
     effect = None if effects is None else effects[name].to_numpy(dtype=np.float64)
+    r_hat = average_effect_r_hat(model)
     return {
         "name": name,
         "role": role,
@@ -239,6 +247,8 @@ def _row(
         "seconds": seconds,
         "mean_effect": np.nan if effect is None else float(effect.mean()),
         "sd_effect": np.nan if effect is None else float(effect.std()),
+        "r_hat": r_hat,
+        "converged": None if np.isnan(r_hat) else r_hat <= LARGEST_R_HAT,
         "failure": failure,
     }
 

@@ -197,6 +197,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
             "method": average.method,
         },
         "heterogeneity_test": {
+            "tested": test.tested,
             "statistic": test.statistic,
             "p_value": test.p_value,
             "method": test.method,

@@ -27,8 +27,9 @@ from tauhat.analysis.result import Analysis, IntervalMethod
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
+from tauhat.errors import NothingToTestError
 from tauhat.inference.average_effects import average_effects
-from tauhat.inference.heterogeneity import test_heterogeneity
+from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.intercepts import cluster_intercepts
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -102,10 +103,11 @@ def analyze(
     """Analyse how the effect of a trial's treatment differs between persons.
 
     Checks the design, estimates the average effects, tests whether effects
-    differ, fits the models, and makes intervals. Unless ``models`` is "quick" or
-    there are too few units, it then describes groups, subgroups and calibration
-    by the held-out effects of a quick mixed model. A design check that fails
-    does not stop the analysis: look at ``analysis.check.passed``; the report says so.
+    differ (or says why that cannot be tested), fits the models, and makes
+    intervals. Unless ``models`` is "quick" or there are too few units, it then
+    describes groups, subgroups and calibration by the held-out effects of a quick
+    mixed model. A design check that fails does not stop the analysis: look at
+    ``analysis.check.passed``; the report says so.
 
     Parameters
     ----------
@@ -189,9 +191,13 @@ def analyze(
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(data, level=level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
-        heterogeneity = test_heterogeneity(
-            trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
-        )
+        try:
+            heterogeneity = test_heterogeneity(
+                trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
+            )
+        except NothingToTestError as error:
+            # The average effects and the models do not hang on the test.
+            heterogeneity = HeterogeneityTest.not_tested(_sentence(str(error)))
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
@@ -271,6 +277,11 @@ def analyze(
         ),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
     )
+
+
+def _sentence(message: str) -> str:
+    """An error's message as a sentence."""
+    return f"{message[:1].upper()}{message[1:].rstrip('. ')}."
 
 
 def _effects_table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import sys
 import traceback
@@ -88,6 +90,17 @@ Config = Annotated[
     typer.Option(help="TOML file with the same settings; the command line wins."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Go on when the design check fails.")]
+Better = Annotated[
+    bool | None,
+    typer.Option(
+        "--higher-is-better/--lower-is-better",
+        help="Whether a larger outcome is good: who is treated first (default: show both).",
+    ),
+]
+BackendOf = Annotated[
+    str | None, typer.Option("--backend", help="Where fits run: loky (default) or dask.")
+]
+Address = Annotated[str | None, typer.Option(help="A running Dask scheduler.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -131,6 +144,9 @@ def run(
     seeds: Seeds = None,
     patient_level: PatientLevel = None,
     figures: Figures = None,
+    higher_is_better: Better = None,
+    backend: BackendOf = None,
+    address: Address = None,
     out: Out = None,
     config: Config = None,
     force: Force = False,
@@ -159,6 +175,9 @@ def run(
         seeds=seeds,
         patient_level=patient_level,
         figures=figures,
+        higher_is_better=higher_is_better,
+        backend=backend,
+        address=address,
         out=out,
     )
     code = run_trial(_merged(typed, config), force=force, json_output=json, command=_command())
@@ -266,8 +285,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 internal error, 2 bad input, 3 design check failed, 130 and 143
-        when interrupted or terminated.
+        0 done, 1 internal error, 2 bad input or a file or disk that cannot be used,
+        3 design check failed, 130 and 143 when interrupted or terminated.
 
     Examples
     --------
@@ -281,12 +300,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # What matters among the warnings is in the report.
             warnings.simplefilter("ignore")
             code = app(words, standalone_mode=False, prog_name="tauhat")
+            sys.stdout.flush()
     except (typer.TyperException, TrialError, ValueError) as error:
         if "--debug" in words:
             traceback.print_exc()
         return _complain(error, BAD_INPUT)
     except (KeyboardInterrupt, Terminated) as error:
         return _interrupted(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+    except OSError as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        if error.filename is None:
+            _print_no_more()
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"the system refused: {where}{error.strerror or error}", BAD_INPUT)
     except Exception as error:
         if "--debug" in words:
             traceback.print_exc()
@@ -300,9 +327,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or OK)
 
 
+def _print_no_more() -> None:
+    """Let what standard output did not take go, instead of trying once more at the end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def _complain(error: Exception | str, code: int) -> int:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    print(f"tauhat: error: {' '.join(printable(text).split())}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"tauhat: error: {' '.join(printable(text).split())}", file=sys.stderr)
     return code
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from tauhat.cli.settings import Settings
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
 from tauhat.design_check import DesignCheck
-from tauhat.files import check_writable, csv_text, write_files
+from tauhat.files import check_writable, csv_text, settle, write_files
 from tauhat.progress import progress_display
 from tauhat.provenance import file_sha256
 from tauhat.reading import read_table
@@ -51,6 +53,7 @@ def run_trial(settings: Settings, *, force: bool, json_output: bool, command: st
     assert settings.file is not None
     assert settings.out is not None
     check_writable(settings.out)
+    settle(settings.out)
     trial = read_trial(settings)
     assert settings.models is not None
     model_names(settings.models, trial.design)
@@ -89,6 +92,7 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     settings = settings.over(Settings(file=Path("demo"), outcome="", treatment="")).checked()
     assert settings.out is not None
     check_writable(settings.out)
+    settle(settings.out)
     trial = tassh_trial(make_tassh_like(seed=1))
     assert settings.models is not None
     model_names(settings.models, trial.design)
@@ -107,9 +111,8 @@ def list_estimators(*, every: bool) -> None:
 def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_output: bool) -> int:
     assert settings.models is not None
     assert settings.level is not None
-    assert settings.jobs is not None
     assert settings.out is not None
-    with progress_display() as display:
+    with progress_display() as display, _backend(settings) as jobs:
 
         def progress(step: str, done: int, total: int) -> None:
             raise_if_interrupted()
@@ -120,7 +123,8 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
             models=settings.models,
             level=settings.level,
             random_state=settings.seed,
-            n_jobs=settings.jobs,
+            n_jobs=jobs,
+            higher_is_better=settings.higher_is_better,
             progress=progress,
             n_seeds=settings.seeds or 0,
             source=source,
@@ -138,6 +142,19 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     else:
         print_analysis(record, paths)
     return 0
+
+
+@contextmanager
+def _backend(settings: Settings) -> Iterator[int]:
+    """Where the fits run, and how many at once."""
+    assert settings.jobs is not None
+    if settings.backend != "dask":
+        yield settings.jobs
+        return
+    from tauhat.dask_cluster import on_dask
+
+    with on_dask(settings.jobs, settings.address) as jobs:
+        yield jobs
 
 
 def write_results(analysis: Analysis, folder: Path, *, patient_level: bool = False) -> list[Path]:

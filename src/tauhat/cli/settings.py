@@ -14,6 +14,7 @@ from typing import Any
 from tauhat.errors import TrialError
 
 DEFAULT_OUT = Path("tauhat-out")
+BACKENDS = ("loky", "dask")
 
 
 def available_cores() -> int:
@@ -41,6 +42,10 @@ class Settings:
         Number of other seeds with which all models are fitted again.
     patient_level, figures
         Whether the report shows single persons; whether figures are written too.
+    higher_is_better
+        Whether a larger outcome is good.
+    backend, address
+        Where fits run ("loky", "dask"), and a running Dask scheduler.
     """
 
     file: Path | None = None
@@ -59,6 +64,9 @@ class Settings:
     jobs: int | None = None
     seed: int | None = None
     level: float | None = None
+    higher_is_better: bool | None = None
+    backend: str | None = None
+    address: str | None = None
     out: Path | None = None
     seeds: int | None = None
     patient_level: bool | None = None
@@ -85,7 +93,12 @@ class Settings:
             if getattr(self, name) is None:
                 raise TrialError(f"missing {what}")
         defaults = Settings(
-            models=("default",), jobs=available_cores(), seed=1, level=0.95, out=DEFAULT_OUT
+            models=("default",),
+            jobs=available_cores(),
+            seed=1,
+            level=0.95,
+            backend="loky",
+            out=DEFAULT_OUT,
         )
         full = self.over(defaults)
         assert full.jobs is not None
@@ -99,6 +112,12 @@ class Settings:
             )
         if full.seeds is not None and full.seeds < 0:
             raise TrialError(f"--seeds must not be negative, got {full.seeds}")
+        if full.backend not in BACKENDS:
+            raise TrialError(
+                f"--backend must be one of {', '.join(BACKENDS)}, got {full.backend!r}"
+            )
+        if full.address is not None and full.backend == "loky":
+            raise TrialError("--address needs --backend dask")
         if full.seed < 0:
             raise TrialError(f"--seed must not be negative, got {full.seed}")
         if full.arms is not None and len(full.arms) != 2:
@@ -122,10 +141,10 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(name for name in names if name)
 
 
-_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id"}
+_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "backend", "address"}
 _LISTS = {"arms", "covariates", "cluster_covariates", "models"}
 _PATHS = {"file", "out"}
-_SWITCHES = {"cluster_size", "patient_level", "figures"}
+_SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better"}
 
 
 def read_config(path: Path) -> Settings:

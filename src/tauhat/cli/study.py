@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -196,10 +197,12 @@ class _ProgressLine:
             text += f", {progress.failures} failures"
         if progress.seconds_left == progress.seconds_left:
             text += f", {duration(progress.seconds_left)} left"
-        if self._live:
-            print(f"\r\x1b[K{text}", end="", file=self._stream, flush=True)
-        else:
-            print(f"tauhat: {progress.elapsed:6.1f} s  {text}", file=self._stream, flush=True)
+        # A log that is full or gone must not end the work.
+        with contextlib.suppress(OSError):
+            if self._live:
+                print(f"\r\x1b[K{text}", end="", file=self._stream, flush=True)
+            else:
+                print(f"tauhat: {progress.elapsed:6.1f} s  {text}", file=self._stream, flush=True)
 
     def end(self) -> None:
         """Leave the line."""

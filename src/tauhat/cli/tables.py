@@ -15,7 +15,7 @@ from rich.text import Text
 from tauhat.design_check import DesignCheck
 from tauhat.files import printable
 from tauhat.registry import describe_estimator, estimator_names
-from tauhat.report.numbers import MINUS, bare_p, format_p, format_percent
+from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
 
 WIDTH_OF_A_LOG = 100
@@ -72,7 +72,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print(effects)
     console.print()
     test = run["heterogeneity_test"]
-    console.print(_text(f"Does the effect differ between persons? {format_p(test['p_value'])}"))
+    console.print(_text(f"Does the effect differ between persons? {format_test(test['p_value'])}"))
     console.print()
     models = _table(
         "Models", "model", "use", "weight", "mean effect", "SD", "seconds", numeric_from=2

@@ -16,12 +16,15 @@ from tauhat.ensembles.ensemble import Ensemble, MemberFit, Members
 from tauhat.ensembles.out_of_fold import CrossFit, HeldOut
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
+from tauhat.folds import randomization_units
 from tauhat.learners.meta import N_FOLDS
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.outcome.gamm import AdditiveMixedModel
 
 # The slash keeps these apart from the regressions of a member, which are called member/name.
 _MEAN, _CONTROL, _TREATED = "/mean", "/control", "/treated"
+# Without one of them two are left, which members that cross-fit split again.
+_FEWEST_UNITS = 3
 
 
 class CrossFittedEnsemble(Ensemble):
@@ -112,6 +115,7 @@ class CrossFittedEnsemble(Ensemble):
     def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Mean outcome, over both arms and in each, on the folds of the members' refits."""
         self.check_settings()
+        _check_units(type(self).__name__, data)
         model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
         folds = self.n_folds
         return [
@@ -208,6 +212,19 @@ class CrossFittedEnsemble(Ensemble):
             raise ValueError(f"every member failed: {self.failures_}")
         self.cross_fit_ = _cross_fit(held_out, nuisances)
         self.weigh(data)
+
+
+def _check_units(name: str, data: TrialData) -> None:
+    """Refuse a trial whose rest, once a fold is left out, cannot be split again."""
+    _, arm, _ = randomization_units(data.treatment, data.clusters, data.blocks)
+    smaller = int(np.bincount(arm, minlength=2).min())
+    if smaller < _FEWEST_UNITS:
+        what = "persons" if data.clusters is None else "clusters"
+        raise TrialError(
+            f"{name} weighs its members on {what} that they have not seen, which takes at least "
+            f"{_FEWEST_UNITS} {what} in each arm; the smaller arm has {smaller}. Name a single "
+            "model instead, such as LMM"
+        )
 
 
 def _cross_fit(held_out: HeldOut, nuisances: Mapping[str, NuisanceFit]) -> CrossFit:

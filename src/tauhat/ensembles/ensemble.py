@@ -23,7 +23,7 @@ from tauhat.errors import TauhatWarning
 from tauhat.learners.catalog import ensemble_member
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix
-from tauhat.parallel import run_tasks
+from tauhat.parallel import WorkerLostError, run_tasks
 
 #: Pairs of name and estimator, ours or another library's.
 Members = Sequence[tuple[str, Any]]
@@ -96,6 +96,11 @@ def fit_member(
     except Exception as error:
         fitted, message = None, f"{type(error).__name__}: {error}"
     return MemberFit(fitted, message, time.perf_counter() - start + shared_seconds)
+
+
+def lost_member(error: WorkerLostError) -> MemberFit:
+    """What is left of a fit whose worker process was lost."""
+    return MemberFit(None, f"{type(error).__name__}: {error}", 0.0)
 
 
 class Ensemble(CateEstimator):
@@ -213,7 +218,7 @@ class Ensemble(CateEstimator):
             }
             member.set_params(random_state=seed, n_jobs=1)
             tasks.append((member, data, own, seed, sum(fit.seconds for fit in own.values())))
-        results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs)
+        results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
         return {name: fit for (name, _), fit in zip(members, results, strict=True)}
 
     def fit_from_members(

@@ -16,7 +16,7 @@ from tauhat.base import OutcomeModel
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
-from tauhat.ensembles.ensemble import Ensemble, MemberFit, Members, fit_member
+from tauhat.ensembles.ensemble import Ensemble, MemberFit, Members, fit_member, lost_member
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.losses import EffectLoss, effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import CrossFit, HeldOut
@@ -215,7 +215,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             own = {one.name: nuisances[f"/{name}/{one.name}"] for one in declared}
             shared = sum(fit.seconds for fit in own.values())
             tasks.append((learner, data, own, self.seed_, shared))
-        results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs)
+        results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
         self._variances = None
         self.log_bayes_factor_ = log_bayes_factor(
             data.X,

@@ -14,12 +14,14 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member
+from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member, lost_member
 from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
 from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds, fit_nuisances, pick
 from tauhat.numerics.seeds import derive_seed
-from tauhat.parallel import run_tasks
+from tauhat.parallel import WorkerLostError, run_tasks
+
+_FoldTask = tuple[Mapping[str, CateEstimator], TrialData, IntArray, int, int]
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,9 @@ def _fit_singles(
         own = pick(single.declared, fits)
         shared = sum(fit.seconds for fit in own.values())
         tasks.append((single.estimator, data, own, seed, shared))
-    results = dict(zip(ready, run_tasks(fit_member, tasks, n_jobs=n_jobs), strict=True))
+    results = dict(
+        zip(ready, run_tasks(fit_member, tasks, n_jobs=n_jobs, on_lost=lost_member), strict=True)
+    )
     for identity, single in singles.items():
         if single.message:
             results[identity] = MemberFit(None, single.message, 0.0)
@@ -254,11 +258,15 @@ def held_out_effects(
     HeldOut
     """
     folds = declared_folds(data, n_folds, seed)
-    tasks = [
+    tasks: list[_FoldTask] = [
         (estimators, data, folds, fold, derive_seed(seed, "held out", fold))
         for fold in range(int(folds.max()) + 1)
     ]
-    parts = run_tasks(_without_fold, tasks, n_jobs=n_jobs)
+    found = run_tasks(_without_fold, tasks, n_jobs=n_jobs, on_lost=lambda error: None)
+    parts = [
+        _one_by_one(task, n_jobs) if part is None else part
+        for task, part in zip(tasks, found, strict=True)
+    ]
     effects: dict[str, FloatArray] = {}
     messages: dict[str, str] = {}
     for name in estimators:
@@ -271,6 +279,29 @@ def held_out_effects(
             effects[name][folds == fold] = part.effects[name]
     seconds = {name: sum(part.seconds[name] for part in parts) for name in estimators}
     return HeldOut(folds, effects, messages, seconds, sum(part.elapsed for part in parts))
+
+
+def _one_by_one(task: _FoldTask, n_jobs: int) -> HeldOut:
+    """One fold after its worker was lost: each estimator alone, to see which one it was."""
+    estimators, data, folds, fold, seed = task
+    tasks = [({name: one}, data, folds, fold, seed) for name, one in estimators.items()]
+    losses: list[str] = []
+
+    def lose(error: WorkerLostError) -> None:
+        losses.append(f"without fold {fold + 1}: {type(error).__name__}: {error}")
+
+    parts = run_tasks(_without_fold, tasks, n_jobs=n_jobs, on_lost=lose)
+    effects: dict[str, FloatArray] = {}
+    messages: dict[str, str] = {}
+    seconds = dict.fromkeys(estimators, 0.0)
+    for name, part in zip(estimators, parts, strict=True):
+        if part is None:
+            messages[name] = losses[0]
+            continue
+        effects.update(part.effects)
+        messages.update(part.messages)
+        seconds.update(part.seconds)
+    return HeldOut(folds, effects, messages, seconds, sum(seconds.values()))
 
 
 def _without_fold(

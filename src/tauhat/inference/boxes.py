@@ -9,6 +9,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.numerics.standard_units import StandardUnits
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ def extreme_boxes(
     tree = DecisionTreeRegressor(
         max_depth=max_depth, min_weight_fraction_leaf=min_share, random_state=0
     )
-    grown = tree.fit(X[:, columns], effects, sample_weight=weight).tree_
+    # The tree takes differences below 1e-7 for none, whatever the units.
+    units = StandardUnits.of(X[:, columns])
+    target = (effects - effects.mean()) / effects.std()
+    grown = tree.fit(units.apply(X[:, columns]), target, sample_weight=weight).tree_
     if grown.node_count == 1:
         return None
     leaves: list[tuple[float, dict[int, tuple[float, float]]]] = []
@@ -126,8 +130,10 @@ def extreme_boxes(
         if grown.children_left[node] < 0:
             leaves.append((float(grown.value[node].ravel()[0]), limits))
             continue
-        column = int(columns[grown.feature[node]])
-        cut = _short_cut(X[:, column], float(grown.threshold[node]))
+        feature = int(grown.feature[node])
+        column = int(columns[feature])
+        cut = float(units.location[feature] + units.scale[feature] * grown.threshold[node])
+        cut = _short_cut(X[:, column], cut)
         low, high = limits.get(column, (-np.inf, np.inf))
         stack.append((int(grown.children_left[node]), limits | {column: (low, min(high, cut))}))
         stack.append((int(grown.children_right[node]), limits | {column: (max(low, cut), high)}))

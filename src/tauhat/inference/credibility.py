@@ -78,7 +78,11 @@ def credibility_table(
     all_named = bool(used) and len(named) == len(used)
     advance = "yes" if all_named else "in part" if named else "no"
     p = heterogeneity.p_value
-    chance = next(words for bound, words in CHANCE if p <= bound)
+    chance = "not tested"
+    basis = "the trial leaves nothing that a primary test could compare"
+    if heterogeneity.tested:
+        chance = next(words for bound, words in CHANCE if p <= bound)
+        basis = f"primary test of a constant effect, all covariates at once: p = {p:.3f}"
     clear = difference.lower > 0 or difference.upper < 0
     rows = [
         (
@@ -94,7 +98,7 @@ def credibility_table(
         (
             "Does a test of interaction speak against chance?",
             chance,
-            f"primary test of a constant effect, all covariates at once: p = {p:.3f}",
+            basis,
         ),
         (
             "Were few effect modifiers examined?",

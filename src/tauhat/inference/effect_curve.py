@@ -10,6 +10,7 @@ import pandas as pd
 
 from tauhat._typing import IntArray
 from tauhat.cate_estimator import CateEstimator
+from tauhat.display import html
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -17,7 +18,6 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     group_effects,
-    html,
     interval_text,
     over_splits,
     units_an_arm,

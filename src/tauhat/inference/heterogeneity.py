@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,10 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
 }
 """Weights of the blocks of `test_heterogeneity`, fixed in advance of any data."""
 
+_MODIFIER_COLUMNS = (
+    "covariate", "source", "varies", "direction", "statistic", "p_value", "p_adjusted",
+)  # fmt: skip
+
 # Close to the significance level the Monte Carlo error of the first draws could decide.
 CLOSE_TO_LEVEL = 0.02
 MANY_PERMUTATIONS = 9_999
@@ -45,7 +49,8 @@ class HeterogeneityTest:
         Smallest weighted block p-value (over blocks, p-value divided by weight);
         small values speak against a constant effect.
     p_value
-        Of the hypothesis that the effect is the same for everyone.
+        Of the hypothesis that the effect is the same for everyone; NaN, as is
+        ``statistic``, when the trial leaves nothing to test.
     method
         What was permuted, how often, and whether the p-value is exact.
     table
@@ -75,9 +80,47 @@ class HeterogeneityTest:
     significance_level: float
     notes: tuple[str, ...]
 
+    @classmethod
+    def not_tested(cls, reason: str, *, significance_level: float = 0.05) -> Self:
+        """The result for a trial that leaves nothing to test.
+
+        Parameters
+        ----------
+        reason
+            Why, in sentences.
+        significance_level
+            As in `test_heterogeneity`.
+
+        Examples
+        --------
+        >>> result = HeterogeneityTest.not_tested("Each arm has 3 clusters.")
+        >>> result.tested, result.p_value, result.text
+        (False, nan, 'Whether the treatment effect differs between persons was not tested. \
+Each arm has 3 clusters.')
+        """
+        return cls(
+            statistic=np.nan,
+            p_value=np.nan,
+            method="Not tested",
+            table=pd.DataFrame(columns=["block", "p_value", "weight", "n_terms"]),
+            modifiers=pd.DataFrame(columns=list(_MODIFIER_COLUMNS)),
+            n_assignments=0,
+            exact=False,
+            significance_level=significance_level,
+            notes=(reason,),
+        )
+
+    @property
+    def tested(self) -> bool:
+        """Whether there was anything to test."""
+        return not np.isnan(self.p_value)
+
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if not self.tested:
+            said = "Whether the treatment effect differs between persons was not tested."
+            return " ".join([said, *self.notes])
         p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
         if self.p_value <= self.significance_level:
             verdict = f"There is evidence that the treatment effect differs between persons ({p})."
@@ -169,8 +212,10 @@ def test_heterogeneity(
 
     Raises
     ------
+    NothingToTestError
+        A `TrialError`: if no covariate can be tested as an effect modifier.
     TrialError
-        If there is nothing to test, or only one assignment was possible.
+        If only one assignment was possible.
     ValueError
         If a weight names an unknown block or is negative.
 

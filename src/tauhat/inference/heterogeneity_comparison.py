@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.errors import TrialError
+from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.heterogeneity_blocks import PersonScores, person_scores, unit_scores
 from tauhat.inference.inputs import OrderedTrial
 from tauhat.inference.permutation_statistics import (
@@ -73,7 +73,7 @@ class Problem:
             elif note:
                 notes.append(note)
         if not statistics:
-            raise TrialError(
+            raise NothingToTestError(
                 "there is nothing to test: no covariate varies within clusters"
                 " and no cluster-level block is possible. " + " ".join(notes)
                 if data.clusters is not None

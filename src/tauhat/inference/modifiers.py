@@ -16,6 +16,7 @@ from tauhat.data import TrialData, check_covariates, column_names
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike, missing_marks, source_columns
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.numerics.standard_units import StandardUnits
 
 # Groups of persons per covariate, from which the share of variance is read.
 BINS = 10
@@ -243,7 +244,9 @@ def _partial_shares(
     chosen = np.arange(len(values))
     if len(values) > MOST_ROWS:
         chosen = np.sort(rng.choice(len(values), size=MOST_ROWS, replace=False))
-    X, target = columns[chosen], values[chosen]
+    # The trees take differences below 1e-7 for none, whatever the units.
+    X = StandardUnits.of(columns[chosen]).apply(columns[chosen])
+    target = (values[chosen] - values[chosen].mean()) / values.std()
     forest = RandomForestRegressor(
         n_estimators=60,
         min_samples_leaf=5,

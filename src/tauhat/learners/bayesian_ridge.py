@@ -12,6 +12,11 @@ from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.learners.convergence import (
+    AVERAGE_EFFECT,
+    convergence_table,
+    warn_unless_converged,
+)
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.resampling import t_quantile
@@ -47,6 +52,8 @@ class BayesianRidgeEffect(CateEstimator):
         Posterior means of the between-cluster and the residual variance.
     posterior_
         The draws.
+    convergence_
+        Mean, spread, R-hat and effective draws of the average effect.
 
     Examples
     --------
@@ -102,6 +109,11 @@ class BayesianRidgeEffect(CateEstimator):
             between_cluster=float(self.posterior_.between_cluster.mean()),
             residual=float(self.posterior_.residual.mean()),
         )
+        rows = self.posterior_.effect_design(data.X)
+        design = np.average(rows, axis=0, weights=data.sample_weight)
+        chains = (self.posterior_.effect_draws_ @ design).reshape(self.n_chains, -1)
+        self.convergence_ = convergence_table({AVERAGE_EFFECT: chains})
+        warn_unless_converged(self.convergence_, self.draws)
         self.mean_coefficients_ = self.posterior_.effect_draws_.mean(axis=0)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:

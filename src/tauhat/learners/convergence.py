@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,23 @@ def convergence_table(chains: Mapping[str, FloatArray]) -> pd.DataFrame:
         for draws in chains.values()
     ]
     return pd.DataFrame(rows, index=pd.Index(list(chains), name="quantity"))
+
+
+def average_effect_r_hat(model: Any) -> float:
+    """R-hat of a fitted estimator's average effect; NaN for one without chains.
+
+    Parameters
+    ----------
+    model
+        A fitted estimator, with or without ``convergence_``.
+
+    Examples
+    --------
+    >>> average_effect_r_hat(object())
+    nan
+    """
+    table = getattr(model, "convergence_", None)
+    return np.nan if table is None else float(table["r_hat"].to_dict()[AVERAGE_EFFECT])
 
 
 def warn_unless_converged(table: pd.DataFrame, n_draws: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.ridge_posterior import (
     CLUSTER_SCALE,
@@ -88,6 +88,8 @@ def log_bayes_factor(
     effect = {name: contrast[:, None] * block for name, block in blocks.items()}
     fixed, columns, scales = outcome_part(blocks, len(y), X.shape[1])
     fixed = np.hstack([np.ones((len(y), 1)), contrast[:, None], fixed])
+    # A covariate may tell the arms apart, as a cluster-level one can by chance.
+    fixed = fixed[:, independent_columns(fixed)]
     priors = np.array([*scales, *([] if clusters is None else [CLUSTER_SCALE])])
     constant = MixedModel(outcome, fixed, columns, clusters, weight)
     fitted = np.zeros(0)

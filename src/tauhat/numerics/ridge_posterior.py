@@ -10,7 +10,7 @@ from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
@@ -220,6 +220,8 @@ def sample_ridge_posterior(
     contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
     lines, main, main_scales = outcome_part(blocks, n, p)
     fixed = np.hstack([np.ones((n, 1)), contrast, lines])
+    # A covariate may tell the arms apart, as a cluster-level one can by chance.
+    fixed = fixed[:, independent_columns(fixed)]
     columns = [contrast * blocks[name] for name in dictionary.names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
     columns, scales = columns + main, scales + main_scales

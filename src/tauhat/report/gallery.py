@@ -29,10 +29,12 @@ STRENGTH_WORTH_A_FIGURE = 0.01
 
 def balance(data: ReportInput) -> plots.Plot | None:
     """Differences between the arms before treatment, the largest ones."""
-    if not len(data.balance):
+    # A covariate that is constant within both arms has no standard deviation to divide by.
+    known = data.balance[np.isfinite(data.balance["difference"])]
+    if not len(known):
         return None
-    size = data.balance["difference"].abs().sort_values(ascending=False, kind="stable")
-    largest = data.balance.reindex(size.index).head(ROWS_OF_BALANCE)
+    size = known["difference"].abs().sort_values(ascending=False, kind="stable")
+    largest = known.reindex(size.index).head(ROWS_OF_BALANCE)
     names = [str(name) for name in largest["covariate"]]
     return plots.balance_plot(names, largest["difference"].to_numpy(dtype=np.float64))
 

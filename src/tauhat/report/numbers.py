@@ -60,6 +60,17 @@ def format_p(p_value: float | None) -> str:
     return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
 
 
+def format_test(p_value: float | None) -> str:
+    """Result of the primary test, which a trial may leave no room for.
+
+    Examples
+    --------
+    >>> format_test(0.8), format_test(None)
+    ('p = 0.80', 'not tested')
+    """
+    return "not tested" if p_value is None else format_p(p_value)
+
+
 def bare_p(p_value: float | None) -> str:
     """A p-value as it stands in a column of p-values.
 

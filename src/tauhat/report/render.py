@@ -13,7 +13,7 @@ from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
-from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.sensitivity_section import sensitivity_section
@@ -63,7 +63,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     )
     test = run["heterogeneity_test"]
     numbers.append(
-        KeyNumber("Test of differing effects", format_p(test["p_value"]), "primary test")
+        KeyNumber("Test of differing effects", format_test(test["p_value"]), "primary test")
     )
     size = (
         KeyNumber("Clusters", f"{design['clusters']:,}", f"{design['n']:,} persons analysed")

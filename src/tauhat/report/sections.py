@@ -106,6 +106,8 @@ def average_section(data: ReportInput) -> Section:
 def heterogeneity_section(data: ReportInput) -> Section:
     """The one primary test."""
     test = data.run["heterogeneity_test"]
+    if test["p_value"] is None:
+        return Section("test", "Does the effect differ? Not tested", paragraphs=[test["text"]])
     parts = test.get("parts") or {}
     tables = []
     if parts:

@@ -98,6 +98,9 @@ def evidence(p_value: float) -> tuple[str, str]:
 def heterogeneity_answer(run: Run) -> Answer:
     """Answer whether the effect differs between people."""
     test = run["heterogeneity_test"]
+    question = "Does the effect differ between people?"
+    if test["p_value"] is None:
+        return Answer(question, "Not tested", test["text"])
     headline, words = evidence(test["p_value"])
     text = (
         f"The primary test gives {words} that the effect differs between people "
@@ -105,7 +108,7 @@ def heterogeneity_answer(run: Run) -> Answer:
     )
     if test["p_value"] >= 0.05:
         text += " That is no proof of equal effects: a trial of this size misses moderate ones."
-    return Answer("Does the effect differ between people?", headline, text)
+    return Answer(question, headline, text)
 
 
 def named_modifiers(run: Run, level: float = 0.05) -> list[Mapping[str, Any]]:
@@ -133,7 +136,8 @@ def for_whom_answer(run: Run) -> Answer:
     """Answer for whom the effect is larger or smaller."""
     scale = scale_of(run)
     question = "For whom?"
-    test_shows = run["heterogeneity_test"]["p_value"] < 0.05
+    p_value = run["heterogeneity_test"]["p_value"]
+    test_shows = p_value is not None and p_value < 0.05
     shown = named_modifiers(run)
     passed = join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
     if shown and test_shows:
@@ -153,6 +157,8 @@ def for_whom_answer(run: Run) -> Answer:
         )
     names = join_words([m["covariate"] for m in strongest])
     own = f"Only {passed} would pass a test alone" if shown else "No covariate passes its own test"
+    if p_value is None:
+        own = "Nothing was tested"
     return Answer(
         question,
         "No single covariate explains it" if test_shows else "This trial cannot say",
@@ -187,9 +193,15 @@ def use_of(model: Mapping[str, Any]) -> str:
     """What became of a model: reported, kept, left out, failed or fitted beside the others."""
     if model["failure"]:
         return "failed"
+    use = "kept" if model["kept"] else "left out"
     if model["role"] != "member":
-        return str(model["role"])
-    return "kept" if model["kept"] else "left out"
+        use = str(model["role"])
+    return f"{use}, not converged" if astray_chains(model) else use
+
+
+def astray_chains(model: Mapping[str, Any]) -> bool:
+    """Whether the chains of a model disagree on its average effect."""
+    return model.get("converged") is False
 
 
 def agreement_words(correlation: float) -> str:
@@ -289,7 +301,18 @@ def limits(run: Run) -> list[str]:
     failed = [m["name"] for m in run["models"] if m["failure"]]
     if failed:
         found.append(f"Models that failed and are left out: {join_words(failed)}.")
-    if test["p_value"] >= 0.05:
+    astray = [f"{m['name']} (R-hat {m['r_hat']:.2f})" for m in run["models"] if astray_chains(m)]
+    if astray:
+        found.append(
+            f"The chains of {join_words(astray)} had not converged when they ended, so what these "
+            "models say hangs on where the chains began. Longer chains would tell."
+        )
+    if test["p_value"] is None:
+        found.append(
+            "Whether effects differ could not be tested. Whatever the figures suggest about who "
+            "gains more may be noise."
+        )
+    elif test["p_value"] >= 0.05:
         found.append(
             "The test did not show that effects differ. Whatever the figures suggest about who "
             "gains more may be noise."

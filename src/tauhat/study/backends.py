@@ -6,16 +6,18 @@ they come, so that neither the driver nor the scheduler ever holds the study.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final, Literal, TypeVar
 
 import joblib
 
+from tauhat.dask_cluster import dask_client, dask_results
+from tauhat.parallel import WorkerLostError, run_alone
 from tauhat.study.plan import StudyError
 
 Backend = Literal["loky", "dask", "ray"]
@@ -60,7 +62,8 @@ def results_as_they_come(
     Raises
     ------
     StudyError
-        If the backend is unknown or not installed.
+        If the backend is unknown or not installed; at the end, if tasks ended
+        their worker process.
 
     Examples
     --------
@@ -84,49 +87,73 @@ def _local(function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int) 
     if n_jobs == 1:
         yield from itertools.starmap(function, tasks)
         return
-    parallel = joblib.Parallel(
-        n_jobs=n_jobs,
-        backend="loky",
-        batch_size=1,
-        pre_dispatch=_AHEAD * n_jobs,
-        return_as="generator_unordered",
-    )
-    yield from parallel(joblib.delayed(function)(*task) for task in tasks)
+    numbered = enumerate(tasks)
+    out: dict[int, Task] = {}
+
+    def handed_out() -> Iterator[Any]:
+        for number, task in numbered:
+            out[number] = task
+            yield joblib.delayed(_with_number)(function, number, task)
+
+    losses = 0
+    while True:
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs,
+            backend="loky",
+            batch_size=1,
+            pre_dispatch=_AHEAD * n_jobs,
+            return_as="generator_unordered",
+        )
+        try:
+            for number, result in parallel(handed_out()):
+                del out[number]
+                yield result
+            break
+        except BrokenProcessPool:
+            # One of those that were out took its worker with it: each of them alone.
+            for number in sorted(out):
+                try:
+                    yield run_alone(function, out.pop(number), n_jobs)
+                except WorkerLostError:
+                    losses += 1
+    _say_losses(losses)
+
+
+def _with_number(function: Callable[..., Result], number: int, task: Task) -> tuple[int, Result]:
+    return number, function(*task)
+
+
+def _say_losses(losses: int) -> None:
+    if losses:
+        raise StudyError(
+            f"{losses} units ended their worker process, most likely because memory ran out; all "
+            "others are stored. The same command tries these again: give it fewer jobs or a "
+            "larger machine"
+        )
 
 
 def _dask(
     function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int, address: str | None
 ) -> Iterator[Result]:
-    distributed = _imported("distributed", "dask")
-    with contextlib.ExitStack() as stack:
-        cluster: Any = address
-        if address is None and "DASK_SCHEDULER_ADDRESS" not in os.environ:
-            cluster = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=n_jobs,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                )
-            )
-        client = stack.enter_context(distributed.Client(cluster))
-        cores = sum(client.ncores().values()) or n_jobs
-        futures = distributed.as_completed()
-        for task in itertools.islice(tasks, _AHEAD * cores):
-            futures.add(client.submit(function, *task, pure=False))
-        for future in futures:
-            result = future.result()
-            future.release()
-            for task in itertools.islice(tasks, 1):
-                futures.add(client.submit(function, *task, pure=False))
-            yield result
+    losses = 0
+    with dask_client(n_jobs, address) as client:
+        for _, result in dask_results(client, function, tasks):
+            if isinstance(result, WorkerLostError):
+                losses += 1
+            else:
+                yield result
+    _say_losses(losses)
 
 
 def _ray(
     function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int, address: str | None
 ) -> Iterator[Result]:
-    ray = _imported("ray", "ray")
+    try:
+        ray: Any = importlib.import_module("ray")
+    except ImportError as error:
+        raise StudyError(
+            f"the backend ray is not installed: pip install 'tauhat[ray]' ({error})"
+        ) from error
     mine = not ray.is_initialized()
     if mine:
         here: dict[str, Any] = {"num_cpus": n_jobs, "include_dashboard": False}
@@ -149,12 +176,3 @@ def _ray(
     finally:
         if mine:
             ray.shutdown()
-
-
-def _imported(module: str, extra: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise StudyError(
-            f"the backend {extra} is not installed: pip install 'tauhat[{extra}]' ({error})"
-        ) from error

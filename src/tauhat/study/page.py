@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -95,7 +94,10 @@ def write_page(study: Study, folder: str | Path) -> list[Path]:
         name: study.regrets(name) for name in RATIOS if name in medians
     }
     averages = study.average_effects()
-    files = {f"{name}.svg": to_svg(figure) for name, figure in figures.items()}
+    files: dict[str, str | bytes] = {}
+    for name, figure in figures.items():
+        files[f"{name}.svg"] = to_svg(figure)
+        files[f"{name}.png"] = _png(figure)
     files["medians.csv"] = csv_text(_stacked(medians))
     files["regrets.csv"] = csv_text(_stacked(regrets))
     files["relative-excess.csv"] = csv_text(excess)
@@ -103,10 +105,7 @@ def write_page(study: Study, folder: str | Path) -> list[Path]:
         files["average-effects.csv"] = csv_text(averages)
     files["failures.csv"] = csv_text(study.failures)
     files["study.html"] = _html(study, figures, medians, regrets, averages)
-    written = write_files(folder, files)
-    for name, figure in figures.items():
-        written.append(_write_png(figure, folder / f"{name}.png"))
-    return written
+    return write_files(folder, files)
 
 
 def _says_something(table: pd.DataFrame) -> bool:
@@ -121,13 +120,10 @@ def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _write_png(figure: Figure, path: Path) -> Path:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160)
-    part = path.with_suffix(".part")
-    part.write_bytes(buffer.getvalue())
-    os.replace(part, path)
-    return path
+    return buffer.getvalue()
 
 
 def _html(

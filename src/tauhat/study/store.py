@@ -31,7 +31,7 @@ from typing import IO, Any, Final, NamedTuple, Self
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.files import check_writable
+from tauhat.files import check_writable, sync_folder
 from tauhat.provenance import utc_now
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import Plan, StudyError
@@ -216,7 +216,8 @@ class Store:
             before = read_store(self.folder, arrays=False)
             if before is not None:
                 _require_same(before, plan, identity, self.folder)
-            self._file = (self.folder / FILE).open("ab")
+            # Unbuffered: nothing of a record that failed is left to be written later.
+            self._file = (self.folder / FILE).open("ab", buffering=0)
             self._file.truncate(0 if before is None else before.end)
             header = {
                 "kind": "plan",
@@ -231,7 +232,7 @@ class Store:
             grown = before is not None and before.plan.replicates < plan.replicates
             if before is None or grown or version not in before.versions:
                 self._append(header)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except BaseException:
             self._lock.close()
             raise
@@ -251,9 +252,17 @@ class Store:
         )
 
     def _append(self, record: Mapping[str, Any]) -> None:
-        self._file.write(_line(record))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        left = memoryview(_line(record))
+        try:
+            while left:
+                # A disk that is nearly full takes a part.
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StudyError(
+                f"cannot write to {self.folder / FILE}: {error.strerror or error}; what was "
+                "stored before is safe, and the same command goes on from there"
+            ) from error
 
     def close(self) -> None:
         """Close the file and let others write."""
@@ -293,16 +302,6 @@ def _require_same(before: Contents, plan: Plan, identity: Mapping[str, str], fol
             f"{folder} holds results of a plan that has changed; give another folder "
             "or take the change back:\n  " + "\n  ".join(changed)
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the file's name is on the disk too."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _lock(path: Path) -> IO[bytes]:

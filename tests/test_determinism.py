@@ -1,0 +1,115 @@
+"""Same data and seed: the same bytes in effects.csv, whatever computes them and in which order."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tauhat import cate_estimator
+from tauhat.analysis import workflow
+from tauhat.cli import main
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
+from tauhat.report import plots
+
+# One with trees, one with folds, one with clusters.
+MODELS = "LMM,X-Boosting,T-Linear"
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    clinic = np.repeat(np.arange(14), 9)
+    n = len(clinic)
+    df = pd.DataFrame({"clinic": [f"clinic {k}" for k in clinic], "arm": clinic % 2})
+    df["age"] = rng.normal(60, 10, n)
+    df["site"] = rng.choice(["north", "south", "east"], n)
+    df["sbp"] = 140 + 0.2 * df["age"] * df["arm"] + rng.normal(0, 8, n)
+    return df
+
+
+def words(file: Path, out: Path, *more: str) -> list[str]:
+    roles = ["--outcome", "sbp", "--treatment", "arm", "--cluster", "clinic"]
+    return ["run", str(file), *roles, "--models", MODELS, "--seed", "4", "--out", str(out), *more]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    table().to_csv(tmp_path / "trial.csv", index=False)
+    return tmp_path / "trial.csv"
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No drawing and no held-out effects, which effects.csv has not; short chains."""
+    short = functools.partial(sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1)
+    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", short)
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
+
+
+def effects(file: Path, out: Path, *more: str) -> str:
+    assert main(words(file, out, *more)) == 0
+    return (out / "effects.csv").read_text()
+
+
+def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    one = effects(file, tmp_path / "1", "--jobs", "1")
+    assert one.count("\n") == 127
+    assert effects(file, tmp_path / "2", "--jobs", "2") == one
+    pytest.importorskip("distributed", reason="tauhat[dask] is missing")
+    assert effects(file, tmp_path / "dask", "--jobs", "2", "--backend", "dask") == one
+
+
+# As the fixture above: no drawing, no held-out effects, short chains.
+FRESH = """
+import functools, sys
+from tauhat import cate_estimator
+from tauhat.analysis import workflow
+from tauhat.cli import main
+from tauhat.report import plots
+plots.to_data_uri = lambda figure: "data:,"
+workflow.held_out_effects = lambda *args, **settings: "Left out."
+cate_estimator.sample_ridge_posterior = functools.partial(
+    cate_estimator.sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1
+)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_fresh_processes_with_other_hashes_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    found = []
+    for seed in ("0", "1234"):
+        out = tmp_path / seed
+        subprocess.run(
+            [sys.executable, "-c", FRESH, *words(file, out, "--jobs", "1")],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        )
+        found.append((out / "effects.csv").read_text())
+    assert found[0] == found[1]
+
+
+def test_order_of_rows_and_names_of_clusters_change_no_byte(file: Path, tmp_path: Path) -> None:
+    first = effects(file, tmp_path / "first", "--jobs", "1").splitlines()
+    rng = np.random.default_rng(5)
+    order = rng.permutation(126)
+    moved = table().iloc[order]
+    names = moved["clinic"].unique()
+    moved["clinic"] = moved["clinic"].map(
+        dict(zip(names, rng.permutation(len(names)), strict=True))
+    )
+    moved.to_csv(tmp_path / "moved.csv", index=False)
+    other = effects(tmp_path / "moved.csv", tmp_path / "other", "--jobs", "1").splitlines()
+    assert first[0] == other[0]
+    # Row k of the moved file is row order[k] of the first.
+    back = {
+        int(order[int(row) - 1]) + 1: rest for row, rest in (r.split(",", 1) for r in other[1:])
+    }
+    assert [f"{row},{back[row]}" for row in sorted(back)] == first[1:]
