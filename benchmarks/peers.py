@@ -17,6 +17,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -89,15 +90,13 @@ def run_group(members: list[tuple[int, Contender]], jobs: list[dict[str, Any]]) 
 
 def run_all(
     design: str, jobs: list[dict[str, Any]], chosen: list[tuple[int, Contender]]
-) -> pd.DataFrame:
-    """Every group of a design; a group without tauhat's side or alone is still shown."""
-    rows = []
+) -> Iterator[pd.DataFrame]:
+    """Rows of every group of a design, one group after the other."""
     for group in dict.fromkeys(contender.group for _, contender in chosen):
         members = [pair for pair in chosen if pair[1].group == group and design in pair[1].designs]
         if members:
             print(f"{design}: {group} ({', '.join(c.name for _, c in members)})", flush=True)
-            rows += run_group(members, jobs)
-    return pd.DataFrame(rows).assign(design=design)
+            yield pd.DataFrame(run_group(members, jobs)).assign(design=design)
 
 
 def machine() -> str:
@@ -121,6 +120,46 @@ def keep(table: pd.DataFrame, name: str) -> None:
     """Write a table to the folder of results."""
     OUT.mkdir(parents=True, exist_ok=True)
     table.to_csv(OUT / name, index=False)
+
+
+Plan = list[tuple[str, list[dict[str, Any]]]]
+
+
+def accuracy_plan(options: argparse.Namespace) -> Plan:
+    """Jobs of each design: every scenario, every draw."""
+    draws = range(options.first_draw, options.first_draw + options.draws)
+    plan = []
+    for design in options.designs:
+        n = options.persons if design == "individual" else None
+        common = {"seed": options.seed, "n": n, "limits": True}
+        names = SCENARIOS[design]
+        jobs = [{**common, "scenario": name, "draw": draw} for name in names for draw in draws]
+        plan.append((design, jobs))
+    return plan
+
+
+def growth_plan(options: argparse.Namespace) -> Plan:
+    """Jobs of growing size, one draw each."""
+    common = {"seed": options.seed, "scenario": "growth", "draw": 0, "limits": False}
+    plan = []
+    for design in options.designs:
+        jobs = [
+            {**common, "by": by, "n": n, "m": m if design == "cluster" else 0, "p": p}
+            for by in options.grow_by
+            for n, m, p in GROWTH[by]
+            if design == "cluster" or by != "m"
+        ]
+        plan.append((design, jobs))
+    return plan
+
+
+def make_tables(rows: pd.DataFrame, *, grow: bool) -> dict[str, pd.DataFrame]:
+    """Tables to be written, by name."""
+    single = rows.drop(columns="effect", errors="ignore")
+    if grow:
+        measures = ("cpu_seconds", "peak_MiB")
+        return {"growth_rows": single} | {f"growth_{m}": growth_table(rows, m) for m in measures}
+    return {"rows": single, "accuracy": accuracy_table(rows), "ratios": pairs_table(rows)}
 
 
 def main() -> None:
@@ -147,39 +186,21 @@ def main() -> None:
     print(machine())
     if absent:
         print(f"not installed, left out: {', '.join(absent)}; see benchmarks/peers.txt")
-    common = {"seed": options.seed, "n": None}
-    if options.grow:
-        sizes = [(by, *size) for by in options.grow_by for size in GROWTH[by]]
-        jobs = [
-            {**common, "scenario": "growth", "draw": 0, "limits": False, "by": by, "n": n, "p": p}
-            | {"m": m}
-            for by, n, m, p in sizes
-        ]
-        rows = run_all("cluster", jobs, chosen)
-        if "individual" in options.designs:
-            alone = [pair for pair in chosen if "cluster" not in pair[1].designs]
-            singles = [{**job, "m": 0} for job in jobs if job["by"] != "m"]
-            rows = pd.concat([rows, run_all("individual", singles, alone)], ignore_index=True)
-        keep(rows.drop(columns="effect"), f"peers_growth_rows{options.name}.csv")
-        for measure in ("cpu_seconds", "peak_MiB"):
-            table = growth_table(rows, measure)
-            keep(table, f"peers_growth_{measure}{options.name}.csv")
-            print(f"\n{measure} and growth exponents\n{table.to_string(index=False)}")
-        return
-    parts = []
-    for design in options.designs:
-        draws = range(options.first_draw, options.first_draw + options.draws)
-        jobs = [
-            {**common, "scenario": name, "draw": draw, "limits": True}
-            | ({"n": options.persons} if design == "individual" else {})
-            for name in SCENARIOS[design]
-            for draw in draws
-        ]
-        parts.append(run_all(design, jobs, chosen))
-    rows = pd.concat(parts, ignore_index=True)
-    keep(rows.drop(columns="effect"), f"peers_rows{options.name}.csv")
-    for name, table in (("accuracy", accuracy_table(rows)), ("ratios", pairs_table(rows))):
-        keep(table, f"peers_{name}{options.name}.csv")
+    plan = growth_plan(options) if options.grow else accuracy_plan(options)
+    parts: list[pd.DataFrame] = []
+    for design, jobs in plan:
+        # In growth, individual trials are for methods that no cluster trial can show.
+        alone = options.grow and design == "individual"
+        able = [pair for pair in chosen if not (alone and "cluster" in pair[1].designs)]
+        for part in run_all(design, jobs, able):
+            parts.append(part)
+            # After every group, so that a run that is stopped leaves what it has done.
+            tables = make_tables(pd.concat(parts, ignore_index=True), grow=options.grow)
+            for name, table in tables.items():
+                keep(table, f"peers_{name}{options.name}.csv")
+    for name, table in tables.items():
+        if name.endswith("rows"):
+            continue
         for design, part in table.groupby("design", sort=False):
             print(f"\n{name}, {design}\n{part.drop(columns='design').to_string(index=False)}")
 

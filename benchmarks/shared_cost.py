@@ -28,7 +28,7 @@ from tauhat.data import validate_trial
 from tauhat.ensembles.together import fit_together
 from tauhat.numerics.seeds import derive_seed
 from tauhat.registry import PAPER_NAMES, estimator
-from tauhat.simulate import rmse, rod, scenario, srmse
+from tauhat.simulate import ClusterTrial, rmse, rod, scenario, srmse
 
 OUT = Path("out/benchmarks")
 DESIGNS = ("c1", "c2", "c3", "c4", "c5", "c6")
@@ -113,7 +113,7 @@ def eleven(draws: int, persons: int, seed: int) -> None:
 
 def one_fit(models: str, seed: int) -> None:
     """Fit the default or the quick models to 750 persons in 30 clusters: a process of its own."""
-    trial = scenario("c4").draw(750, seed)
+    trial = ClusterTrial(n_clusters=30, icc=0.1, effect="nonlinear").draw(750, seed)
     data = validate_trial(trial.X, trial.y, trial.treatment, clusters=trial.clusters)
     fit_models(data, model_names(models, "cluster"), seed=1, n_jobs=2)
 
