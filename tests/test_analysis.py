@@ -433,7 +433,7 @@ def test_an_ensemble_that_explains_itself_is_heard(monkeypatch: pytest.MonkeyPat
     trial = trial_of(table(clusters=12, size=12))
     found = analyze(trial, models=["Robust"], random_state=1, n_permutations=99)
     told = found.to_json()["reported_model"]["explanation"]
-    assert "was given in equal shares" in told["text"]
+    assert "was given beforehand" in told["text"]
     rows = {row["member"]: row for row in told["members"]}
     assert sum(row["weight"] for row in rows.values()) == pytest.approx(1)
     for row in rows.values():
