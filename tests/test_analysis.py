@@ -438,5 +438,5 @@ def test_an_ensemble_that_explains_itself_is_heard(monkeypatch: pytest.MonkeyPat
     assert sum(row["weight"] for row in rows.values()) == pytest.approx(1)
     for row in rows.values():
         assert row["weight"] == pytest.approx(row["given"] + row["earned"])
-        assert row["given"] == pytest.approx(0.25)
+        assert row["given"] == pytest.approx(0.2)
     assert "Where the weights come from" in found.to_html()

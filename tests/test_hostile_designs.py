@@ -220,6 +220,7 @@ MAY_BE_NULL = (
     "agreement",
     "modifiers",
     "held_out.",
+    "sensitivity.",
 )
 SHORT_CHAINS = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
 

@@ -77,6 +77,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from (robust, robust.explain(), found.model, single_estimator("LMM"))
     yield VarianceComponents(1.0, 9.0)
     yield tauhat.group_effect(fit, trial.frame["female"] == 1)
+    yield tauhat.effect_curve(fit, "female")
     yield tauhat.best_linear_predictor(fit)
     yield tauhat.compare(trial, ["LMM", "T-Linear"], n_splits=1, random_state=1)
     yield tauhat.power_hte(n_clusters=40, cluster_size=20, icc=0.05, icc_x=0.0, sd_x=1.0, delta=0.3)

@@ -20,8 +20,9 @@ SMALL: dict[str, Any] = {
 }
 
 
-def test_the_shipped_plans_are_those_of_both_papers() -> None:
+def test_the_shipped_plans_are_those_of_both_papers_and_of_the_flagship() -> None:
     assert plan_names() == [
+        "cluster-flagship",
         "cluster-trials",
         "cluster-trials-quick",
         "robust-ensembles",

@@ -282,7 +282,7 @@ def _splits(held_out: HeldOutEffects | str, level: float) -> pd.DataFrame:
 
 def _p_value_range(test: HeterogeneityTest) -> tuple[float, float] | None:
     """Monte Carlo error of the permutation p-value."""
-    if test.exact:
+    if test.exact or not test.tested:
         return None
     p, draws = test.p_value, max(test.n_assignments, 1)
     error = 1.96 * float(np.sqrt(p * (1 - p) / draws))
