@@ -20,7 +20,7 @@ ROWS = [
     "residual standard deviation",
     "between-cluster standard deviation",
 ]
-COLUMNS = ["mean", "sd", "r_hat", "effective_draws"]
+COLUMNS = ["mean", "sd", "r_hat", "effective_draws", "draws"]
 SHORT = {"n_chains": 2, "n_grow": 4, "n_burn_in": 20, "n_draws": 30}
 
 
@@ -181,13 +181,14 @@ def test_one_warning_when_chains_disagree_unless_they_were_for_points():
     rng = np.random.default_rng(1)
     apart = rng.normal(size=(4, 200)) + 2 * np.arange(4)[:, None]
     with pytest.warns(TauhatWarning, match=r"R-hat .* is \d\.\d\d.*Double n_burn_in") as caught:
-        warn_unless_converged(convergence_table({"average effect": apart}), 200)
+        warn_unless_converged(convergence_table({"average effect": apart}))
     assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_unless_converged(convergence_table({"average effect": apart[:, :50]}), 50)
+        short = convergence_table({"average effect": apart[:, :50]})
+        warn_unless_converged(short)
         together = convergence_table({"average effect": rng.normal(size=(4, 200))})
-        warn_unless_converged(together, 200)
+        warn_unless_converged(together)
     assert isinstance(together, pd.DataFrame)
 
 

@@ -141,7 +141,7 @@ class BayesianCausalForest(CateEstimator):
         self.convergence_ = convergence_table(
             {AVERAGE_EFFECT: average.reshape(self.n_chains, -1), **traces}
         )
-        warn_unless_converged(self.convergence_, self.n_draws)
+        warn_unless_converged(self.convergence_)
         if groups is not None:
             self.cluster_effects_ = self.scale_ * posterior.effects.mean(axis=0)
             self.variance_components_ = VarianceComponents(

@@ -113,7 +113,7 @@ class BayesianRidgeEffect(CateEstimator):
         design = np.average(rows, axis=0, weights=data.sample_weight)
         chains = (self.posterior_.effect_draws_ @ design).reshape(self.n_chains, -1)
         self.convergence_ = convergence_table({AVERAGE_EFFECT: chains})
-        warn_unless_converged(self.convergence_, self.draws)
+        warn_unless_converged(self.convergence_)
         self.mean_coefficients_ = self.posterior_.effect_draws_.mean(axis=0)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:

@@ -31,8 +31,8 @@ def convergence_table(chains: Mapping[str, FloatArray]) -> pd.DataFrame:
     -------
     DataFrame
         A row a quantity; columns ``mean``, ``sd``, ``r_hat`` and
-        ``effective_draws``, the last two NaN for chains of fewer than four draws
-        and for a quantity that never moves.
+        ``effective_draws``, both NaN for chains of fewer than four draws and for
+        a quantity that never moves, and ``draws`` of each chain.
 
     Examples
     --------
@@ -47,6 +47,7 @@ def convergence_table(chains: Mapping[str, FloatArray]) -> pd.DataFrame:
             "sd": draws.std(ddof=1) if draws.size > 1 else np.nan,
             "r_hat": r_hat(draws) if draws.shape[1] >= 4 else np.nan,
             "effective_draws": effective_sample_size(draws) if draws.shape[1] >= 4 else np.nan,
+            "draws": draws.shape[1],
         }
         for draws in chains.values()
     ]
@@ -54,7 +55,10 @@ def convergence_table(chains: Mapping[str, FloatArray]) -> pd.DataFrame:
 
 
 def average_effect_r_hat(model: Any) -> float:
-    """R-hat of a fitted estimator's average effect; NaN for one without chains.
+    """R-hat of a fitted estimator's average effect.
+
+    NaN for one without chains, and for one whose chains are shorter than 100
+    draws, such as a member of an ensemble: those are for points.
 
     Parameters
     ----------
@@ -67,10 +71,12 @@ def average_effect_r_hat(model: Any) -> float:
     nan
     """
     table = getattr(model, "convergence_", None)
-    return np.nan if table is None else float(table["r_hat"].to_dict()[AVERAGE_EFFECT])
+    if table is None or table["draws"].to_dict()[AVERAGE_EFFECT] < _SHORTEST_CHAIN:
+        return np.nan
+    return float(table["r_hat"].to_dict()[AVERAGE_EFFECT])
 
 
-def warn_unless_converged(table: pd.DataFrame, n_draws: int) -> None:
+def warn_unless_converged(table: pd.DataFrame) -> None:
     """One `TauhatWarning` when the chains disagree on the average effect.
 
     Nothing is said of chains below 100 draws: those are for points.
@@ -79,11 +85,10 @@ def warn_unless_converged(table: pd.DataFrame, n_draws: int) -> None:
     ----------
     table
         Of `convergence_table`.
-    n_draws
-        Draws of each chain.
     """
     found = float(table["r_hat"].to_dict()[AVERAGE_EFFECT])
-    if n_draws >= _SHORTEST_CHAIN and found > LARGEST_R_HAT:
+    long = table["draws"].to_dict()[AVERAGE_EFFECT] >= _SHORTEST_CHAIN
+    if long and found > LARGEST_R_HAT:
         warnings.warn(
             f"R-hat of the average effect is {found:.2f}, above {LARGEST_R_HAT}: the chains "
             "disagree and the posterior intervals are not to be trusted. Double n_burn_in and "

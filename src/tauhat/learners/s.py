@@ -94,7 +94,7 @@ class SLearner(CateEstimator):
         traces = model.posterior_traces()
         shape = next(iter(traces.values())).shape
         self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(shape), **traces})
-        warn_unless_converged(self.convergence_, shape[1])
+        warn_unless_converged(self.convergence_)
 
     def _draws_at(self, X: FloatArray) -> FloatArray:
         model: Any = self.model_
