@@ -10,6 +10,7 @@ import argparse
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from tauhat.data import validate_trial
 from tauhat.numerics.effect_evidence import log_bayes_factor
@@ -44,21 +45,27 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    with threadpool_limits(limits=1):
+        print(table(options.draws, options.seed).to_string(index=False))
+
+
+def table(draws: int, seed: int) -> pd.DataFrame:
+    """Mean probability with its quartiles, one row a scenario."""
     lines = []
     for name, n in ROWS:
         line: dict[str, object] = {"scenario": name, "n": n or "-"}
         for same in (True, False):
             found = np.array(
                 [
-                    probability(name, n, derive_seed(options.seed, name, n, draw), same=same)
-                    for draw in range(options.draws)
+                    probability(name, n, derive_seed(seed, name, n, draw), same=same)
+                    for draw in range(draws)
                 ]
             )
             low, high = np.quantile(found, [0.25, 0.75])
             label = "same effect" if same else "effect differs"
             line[label] = f"{found.mean():.2f} ({low:.2f} to {high:.2f})"
         lines.append(line)
-    print(pd.DataFrame(lines).to_string(index=False))
+    return pd.DataFrame(lines)
 
 
 if __name__ == "__main__":

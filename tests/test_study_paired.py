@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from tauhat.study.paired import paired_table
+from tauhat.study.paired import mean_table, paired_table
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.plan_file import load_plan, plan_from
 
@@ -38,6 +38,15 @@ def test_draws_without_a_value_and_rows_with_one_draw_are_left_out(plan: Plan) -
     assert (found.rows, found.draws, found.difference) == (1, 2, 1.0)
     nothing = paired_table(plan, row, np.full((4, 2), np.nan), metric="rod", against="LMM")
     assert nothing.rows.tolist() == [0]
+
+
+def test_means_leave_out_rows_without_the_measure(plan: Plan) -> None:
+    row = np.array([0, 0, 0, 1, 1])
+    values = np.array([[1.0, 2.0], [2.0, np.nan], [3.0, 4.0], [np.nan] * 2, [np.nan] * 2])
+    found = mean_table(plan, row, values).set_index("estimator")
+    assert list(found.columns) == ["linear 60", "mean", "se"]
+    assert found["mean"].tolist() == [2.0, 3.0]
+    assert found["se"].tolist() == pytest.approx([1 / np.sqrt(3), 1.0])
 
 
 def test_wrong_names(plan: Plan) -> None:

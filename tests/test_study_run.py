@@ -247,7 +247,7 @@ def test_the_command_reports_and_refuses(
     assert "robust-ensembles  " in capsys.readouterr().out
     for words, message in (
         (["table", out, "--metric", "rsme"], "there is no metric 'rsme'"),
-        (["table", out, "--regrets", "--against", "LMM"], "not both"),
+        (["table", out, "--regrets", "--against", "LMM"], "give one of"),
         (["status", str(tmp_path)], "there is no study in"),
         (["run", "robust", "--out", str(tmp_path)], "neither a file nor a shipped plan"),
         (["run", str(path), "--out", str(tmp_path), "--jobs", "0"], "at least 1"),

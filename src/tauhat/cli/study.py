@@ -119,6 +119,9 @@ def table(
     regrets: Annotated[
         bool, typer.Option("--regrets", help="Ratios to the best single estimator instead.")
     ] = False,
+    means: Annotated[
+        bool, typer.Option("--means", help="Means instead, with Monte Carlo errors.")
+    ] = False,
     against: Annotated[
         str, typer.Option(help="Differences to this estimator on the same draws instead.")
     ] = "",
@@ -131,16 +134,18 @@ def table(
     from tauhat.study.tables import text_table
 
     study = read_study(folder)
-    if regrets and against:
-        raise StudyError("give either --regrets or --against, not both")
-    if against:
+    if regrets + means + bool(against) > 1:
+        raise StudyError("give one of --regrets, --means and --against")
+    if means:
+        shown = study.means(metric)
+    elif against:
         shown = study.paired(metric, against=against)
     else:
         shown = study.regrets(metric) if regrets else study.table(metric)
     if form is Format.CSV:
         print(csv_text(shown), end="")
         return
-    if regrets or against:
+    if regrets or means or against:
         print(shown.round(3).to_string(index=False))
     else:
         reference = reference_table(study.plan, metric) if published else None

@@ -1,4 +1,4 @@
-"""Every estimator of a study against one of them, on the same draws."""
+"""Means of a study, and every estimator against one of them on the same draws."""
 
 from __future__ import annotations
 
@@ -96,6 +96,50 @@ def paired_table(
             record["better"] = float(np.mean(own[drawn] < base[drawn]))
         records.append(record)
     return pd.DataFrame(records)
+
+
+def mean_table(plan: Plan, row: IntArray, values: FloatArray) -> pd.DataFrame:
+    """Mean over the replicates with its Monte Carlo standard error, one row an estimator.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    row, values
+        As in `tauhat.study.tables.median_table`.
+
+    Returns
+    -------
+    DataFrame
+        One column a row of the plan in which the measure exists, ``mean`` over
+        these, and ``se``, its standard error; the rows are fixed, only the draws
+        within them are random. Draws without a value are left out.
+
+    Examples
+    --------
+    >>> from tauhat.study.plan_file import plan_from
+    >>> rows = [{"scenario": "linear", "n": 50, "label": "line"}]
+    >>> plan = plan_from({"replicates": 3, "estimators": ["LMM"], "rows": rows}, "example")
+    >>> found = mean_table(plan, np.zeros(3, int), np.array([[1.0], [3.0], [2.0]]))
+    >>> found.round(2).to_dict("list")
+    {'estimator': ['LMM'], 'line 50': [2.0], 'mean': [2.0], 'se': [0.58]}
+    """
+    table = pd.DataFrame({"estimator": plan.names})
+    variances = []
+    for number, planned in enumerate(plan.rows):
+        part = values[row == number]
+        if np.isnan(part).all():
+            continue
+        size = "" if planned.n is None else f" {planned.n}"
+        count = (~np.isnan(part)).sum(axis=0)
+        mean = np.nansum(part, axis=0) / np.where(count > 0, count, np.nan)
+        spread = np.nansum((part - mean) ** 2, axis=0) / np.where(count > 1, count - 1, np.nan)
+        table[f"{planned.label or planned.scenario}{size}"] = mean
+        variances.append(spread / count)
+    if variances:
+        table["mean"] = table.iloc[:, 1:].mean(axis=1, skipna=False)
+        table["se"] = np.sqrt(np.sum(variances, axis=0)) / len(variances)
+    return table
 
 
 def _log(values: FloatArray) -> FloatArray:

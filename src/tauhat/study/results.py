@@ -13,7 +13,7 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.study import tables
 from tauhat.study.measures import AVERAGES
-from tauhat.study.paired import paired_table
+from tauhat.study.paired import mean_table, paired_table
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.store import read_store, unpack
 
@@ -99,6 +99,10 @@ class Study:
         return tables.regret_table(
             self.plan, self.row, self.metric(metric), metric=metric, n_bootstrap=n_bootstrap
         )
+
+    def means(self, metric: str = "srmse") -> pd.DataFrame:
+        """Means with Monte Carlo standard errors, see `tauhat.study.paired.mean_table`."""
+        return mean_table(self.plan, self.row, self.metric(metric))
 
     def paired(self, metric: str = "srmse", *, against: str) -> pd.DataFrame:
         """Differences to one estimator by draw, see `tauhat.study.paired.paired_table`."""
