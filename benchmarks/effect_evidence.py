@@ -9,14 +9,13 @@ import argparse
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from tauhat.data import validate_trial
 from tauhat.numerics.effect_evidence import log_bayes_factor
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
-from tauhat.numerics.slope_prior import NULL_MASS
+from tauhat.numerics.slope_prior import posterior_probability
 from tauhat.simulate.scenario import scenario
 
 ROWS = (
@@ -36,7 +35,7 @@ def probability(name: str, n: int | None, seed: int, *, same: bool) -> float:
     contrast = data.treatment - data.propensity
     clusters = identified_clusters(data.clusters)
     found = log_bayes_factor(data.X, data.y, contrast, clusters, None, seed)
-    return float(expit(found + np.log(1 / NULL_MASS - 1)))
+    return posterior_probability(found)
 
 
 def main() -> None:

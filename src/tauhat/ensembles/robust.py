@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
@@ -29,7 +28,7 @@ from tauhat.numerics.effect_evidence import log_bayes_factor
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
-from tauhat.numerics.slope_prior import NULL_MASS
+from tauhat.numerics.slope_prior import posterior_probability
 from tauhat.outcome.stacked import StackedModel
 from tauhat.parallel import run_tasks
 
@@ -261,7 +260,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             earned = _earn(loss, *system, np.ones(data.n))
         self.earned_ = dict(zip(cross_fit.names, earned.tolist(), strict=True))
         self.earned_sd_ = dict(zip(cross_fit.names, draws.std(axis=0).tolist(), strict=True))
-        self.shrinkage_ = float(expit(self.log_bayes_factor_ + np.log(1 / NULL_MASS - 1)))
+        self.shrinkage_ = posterior_probability(self.log_bayes_factor_)
         return 0.0, earned
 
     def _loss(self, data: TrialData, cross_fit: CrossFit) -> EffectLoss:

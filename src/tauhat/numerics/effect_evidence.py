@@ -6,14 +6,14 @@ import numpy as np
 from scipy.stats import t as student
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.ridge_posterior import (
     CLUSTER_SCALE,
     EFFECT_SCALES,
     PRIOR_DEGREES,
-    outcome_part,
-    prior_penalty,
+    posterior_mode,
+    without_heterogeneity,
 )
 
 # Nodes of equal prior mass over the size of the effect's variation.
@@ -85,17 +85,12 @@ def log_bayes_factor(
     if spread == 0 or not blocks:
         return 0.0
     outcome = (y - y.mean()) / spread
-    effect = {name: contrast[:, None] * block for name, block in blocks.items()}
-    fixed, columns, scales = outcome_part(blocks, len(y), X.shape[1])
-    fixed = np.hstack([np.ones((len(y), 1)), contrast[:, None], fixed])
-    # A covariate may tell the arms apart, as a cluster-level one can by chance.
-    fixed = fixed[:, independent_columns(fixed)]
+    treated = contrast[:, None]
+    effect = {name: treated * block for name, block in blocks.items()}
+    fixed, columns, scales = without_heterogeneity(blocks, treated, X.shape[1])
     priors = np.array([*scales, *([] if clusters is None else [CLUSTER_SCALE])])
     constant = MixedModel(outcome, fixed, columns, clusters, weight)
-    fitted = np.zeros(0)
-    if len(priors):
-        start = 2 * np.log(0.3 * priors)
-        fitted = constant.fit(start=start, penalty=prior_penalty(priors)).log_ratios
+    fitted = posterior_mode(constant, priors)
     without = constant.deviance(fitted)
     middles = (np.arange(_N_NODES) + 0.5) / _N_NODES
     nodes = student.ppf((1 + middles) / 2, PRIOR_DEGREES)

@@ -76,41 +76,51 @@ def prior_penalty(scales: FloatArray) -> Penalty:
     return penalty
 
 
-def outcome_part(
-    blocks: Mapping[str, FloatArray], n: int, p: int
+def without_heterogeneity(
+    blocks: Mapping[str, FloatArray], contrast: FloatArray, p: int
 ) -> tuple[FloatArray, list[FloatArray], list[float]]:
-    """Columns of the outcome's regression on the covariates.
+    """Columns of the model in which the effect is the same for everyone.
 
     Parameters
     ----------
     blocks
         Blocks of the dictionary at the rows of the trial.
-    n, p
-        Numbers of rows and of covariates.
+    contrast
+        Treatment less a constant, shape (n, 1).
+    p
+        Number of covariates.
 
     Returns
     -------
-    lines
-        Straight lines with flat priors, standardised, shape (n, f); none where
-        there are more than a tenth as many covariates as rows.
+    fixed
+        Intercept, treatment and straight lines, with flat priors, shape (n, f);
+        no lines where there are more than a tenth as many covariates as rows.
     blocks
         Blocks with a shared variance, each of shape (n, q).
     scales
         Scales of the priors on their standard deviations.
     """
-    names = list(blocks)
-    lines = np.zeros((n, 0))
+    names, n = list(blocks), len(contrast)
+    fixed = np.hstack([np.ones((n, 1)), contrast])
     if "linear" in blocks and p <= n / 10:
         names.remove("linear")
         mean, scale = column_scales(blocks["linear"])
-        lines = (blocks["linear"] - mean) / scale
-    return lines, [blocks[name] for name in names], [OUTCOME_SCALES[name] for name in names]
+        fixed = np.hstack([fixed, (blocks["linear"] - mean) / scale])
+    # A covariate may tell the arms apart, as a cluster-level one can by chance.
+    fixed = fixed[:, independent_columns(fixed)]
+    return fixed, [blocks[name] for name in names], [OUTCOME_SCALES[name] for name in names]
+
+
+def posterior_mode(model: MixedModel, scales: FloatArray) -> FloatArray:
+    """Mode of the log variance ratios under half-t priors with these scales, shape (k,)."""
+    start = 2 * np.log(0.3 * scales)
+    return model.fit(start=start, penalty=prior_penalty(scales)).log_ratios
 
 
 def _mode_and_spread(model: MixedModel, scales: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Posterior mode of the log ratios and a root of the covariance around it."""
     penalty = prior_penalty(scales)
-    mode = model.fit(start=2 * np.log(0.3 * scales), penalty=penalty).log_ratios
+    mode = posterior_mode(model, scales)
     d, step = len(mode), 0.05
     hessian = np.empty((d, d))
     for j in range(d):
@@ -212,16 +222,12 @@ def sample_ridge_posterior(
     >>> bool(0.5 < draws.mean() < 1.5)
     True
     """
-    n, p = X.shape
     scale_y = float(y.std()) or 1.0
     outcome = (y - y.mean()) / scale_y
     dictionary = RidgeDictionary(X, seed)
     blocks = dictionary.blocks(X)
     contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
-    lines, main, main_scales = outcome_part(blocks, n, p)
-    fixed = np.hstack([np.ones((n, 1)), contrast, lines])
-    # A covariate may tell the arms apart, as a cluster-level one can by chance.
-    fixed = fixed[:, independent_columns(fixed)]
+    fixed, main, main_scales = without_heterogeneity(blocks, contrast, X.shape[1])
     columns = [contrast * blocks[name] for name in dictionary.names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
     columns, scales = columns + main, scales + main_scales

@@ -1,14 +1,35 @@
-"""Whether held-out heterogeneity is real, judged by its calibration slope."""
+"""Whether heterogeneity is real: from a Bayes factor, or from a held-out calibration slope."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 from scipy.stats import norm
 
-#: Prior mass on a slope of 0, which is no heterogeneity.
+#: Prior mass on no heterogeneity, which is a slope of 0.
 NULL_MASS = 0.2
 #: Prior standard deviation of the slope around 1 otherwise.
 SLOPE_SD = 0.5
+
+
+def posterior_probability(log_bayes_factor: float) -> float:
+    """Posterior probability of heterogeneity, given its Bayes factor against a constant effect.
+
+    Parameters
+    ----------
+    log_bayes_factor
+        Natural logarithm.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> posterior_probability(0.0) == 1 - NULL_MASS
+    True
+    """
+    return float(expit(log_bayes_factor + np.log(1 / NULL_MASS - 1)))
 
 
 def probability_real(slope: float, se: float) -> float:
@@ -30,9 +51,5 @@ def probability_real(slope: float, se: float) -> float:
     >>> round(probability_real(1.0, 0.1), 2), round(probability_real(0.0, 0.1), 2)
     (1.0, 0.1)
     """
-    log_odds = (
-        np.log((1 - NULL_MASS) / NULL_MASS)
-        + norm.logpdf(slope, 1, float(np.hypot(se, SLOPE_SD)))
-        - norm.logpdf(slope, 0, se)
-    )
-    return float(1 / (1 + np.exp(-np.clip(log_odds, -700, 700))))
+    real = norm.logpdf(slope, 1, float(np.hypot(se, SLOPE_SD)))
+    return posterior_probability(float(real - norm.logpdf(slope, 0, se)))
