@@ -12,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from tauhat.data import validate_trial
-from tauhat.numerics.effect_evidence import log_bayes_factor
+from tauhat.numerics.effect_evidence import effect_evidence
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.slope_prior import posterior_probability
@@ -34,8 +34,8 @@ def probability(name: str, n: int | None, seed: int, *, same: bool) -> float:
     data = validate_trial(trial.X, y, trial.treatment, trial.clusters)
     contrast = data.treatment - data.propensity
     clusters = identified_clusters(data.clusters)
-    found = log_bayes_factor(data.X, data.y, contrast, clusters, None, seed)
-    return posterior_probability(found)
+    found = effect_evidence(data.X, data.y, contrast, clusters, None, seed)
+    return posterior_probability(found.log_bayes_factor)
 
 
 def main() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tauhat.numerics.effect_evidence import log_bayes_factor
+from tauhat.numerics.effect_evidence import effect_evidence
+
+
+def log_bayes_factor(*arguments) -> float:
+    return effect_evidence(*arguments).log_bayes_factor
 
 
 def draw(seed: int, slope: float, m: int = 20) -> tuple[np.ndarray, ...]:
@@ -52,6 +56,19 @@ def test_the_cluster_intercept_is_no_evidence() -> None:
     y = a + 2 * rng.normal(size=20)[clusters] + rng.normal(size=500)
     assert log_bayes_factor(X, y, a, clusters, None, 1) < 1
     assert log_bayes_factor(X, y, a, None, None, 1) > 5
+
+
+def test_straight_lines_are_told_from_curves() -> None:
+    def probability(bend: float, seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(400, 4))
+        a = np.tile([-0.5, 0.5], 200)
+        effect = (1 - bend) * X[:, 0] + bend * np.abs(X[:, 0]) * 1.5
+        y = X[:, 1] + a * (1 + effect) + 0.7 * rng.normal(size=400)
+        return effect_evidence(X, y, a, None, None, 1).linear
+
+    assert np.mean([probability(0.0, seed) for seed in range(6)]) > 0.75
+    assert max(probability(1.0, seed) for seed in range(6)) < 0.02
 
 
 def test_nothing_to_judge() -> None:

@@ -204,6 +204,24 @@ def test_individual_trial_has_given_learners(small_stack: Any) -> None:
     assert set(robust.reaggregate("Median").members_) == {"LMM", "GAMM", "X-Stack-RF"}
 
 
+def test_given_weight_goes_to_straight_lines_as_far_as_the_outcomes_speak_for_them(
+    small_stack: Any,
+) -> None:
+    rng = np.random.default_rng(4)
+    X, A = rng.normal(size=(160, 2)), np.tile([0, 1], 80)
+    y = A * X[:, 0] + 0.3 * rng.normal(size=160)
+    robust = RobustEnsemble(random_state=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tauhat.ensembles.robust.INDIVIDUAL_MEMBERS", ("GAMM", "T-Linear"))
+        patch.setattr("tauhat.ensembles.robust.GIVEN", ("RF",))
+        robust.fit(X, y, treatment=A)
+    lines, earned = robust.linear_, robust.earned_
+    assert lines > 0.7
+    assert robust.weights_["X-Stack-RF"] == pytest.approx(0.4 * (1 - lines))
+    assert robust.weights_["T-Linear"] == pytest.approx(0.4 * lines + 0.6 * earned["T-Linear"])
+    assert f"{lines:.0%} of what was given went to T-Linear" in robust.explain().text
+
+
 def test_explanation(clustered: RobustEnsemble) -> None:
     told = clustered.explain()
     assert list(told.table.index[:1]) == [max(clustered.weights_, key=clustered.weights_.get)]

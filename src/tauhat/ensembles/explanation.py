@@ -13,6 +13,8 @@ from tauhat.display import html
 
 # Shares of the largest members that sentences name.
 _NAMED = 3
+# Share of the given weight below which a move to straight lines is not told.
+_TOLD = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ def explain_weights(
     earned: Mapping[str, float],
     earned_sd: Mapping[str, float],
     given_share: float,
+    lines: tuple[str, float] | None = None,
     shrinkage: float,
     effect: FloatArray,
     agreement: pd.DataFrame,
@@ -60,6 +63,9 @@ def explain_weights(
         Earned weights, before the shares, and their standard deviations.
     given_share
         Share of the weight that was given.
+    lines
+        Member that is a straight line and the share of the given weight that
+        went to it, if there is one.
     shrinkage
         Factor on the heterogeneity.
     effect
@@ -108,6 +114,11 @@ def explain_weights(
         f"{given_share:.0%} of the weight was given beforehand and {1 - given_share:.0%} was "
         f"earned by predicting persons that a member had not seen. Most weight: {', '.join(first)}."
     ]
+    if lines is not None and lines[1] >= _TOLD:
+        text.append(
+            f"{lines[1]:.0%} of what was given went to {lines[0]}: that is the posterior "
+            "probability that an effect that varies does so in straight lines."
+        )
     if dropped:
         text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
     if shrinkage > 0.95:

@@ -24,7 +24,7 @@ from tauhat.learners.catalog import ensemble_member, outcome_model
 from tauhat.learners.meta import N_FOLDS
 from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.numerics.effect_evidence import log_bayes_factor
+from tauhat.numerics.effect_evidence import effect_evidence
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
@@ -44,6 +44,9 @@ STACK = ("Linear", "RF", "Boosting", "AGLM", "BART", "GAMM")
 GIVEN = ("BART", "RF", "Boosting", "Stack")
 #: Members that are given weight when clusters are randomized.
 CLUSTER_GIVEN = ("BCF-RE", "BRM", "Additive-Boosting")
+
+#: Member to which given weight goes as far as the outcomes speak for a straight line.
+STRAIGHT = "T-Linear"
 
 # Names that no member can have, since theirs come before a slash.
 _IMPUTED = "/imputed"
@@ -73,12 +76,15 @@ class RobustEnsemble(CrossFittedEnsemble):
         \tilde\tau(x) = \sum_k \{\gamma g_k + (1 - \gamma) e_k\} \hat\tau_k(x)
 
     A share :math:`\gamma` of the weight is *given*, whatever the data say, so
-    that no fluke of the data can put everything on one wrong member: in equal
-    parts to four X-learners whose first stage is a convex stack of six outcome
-    models when persons are randomized (second stages: BART, forest, boosting,
-    stack), and to BCF-RE, BRM and Additive-Boosting when clusters are. The rest
-    is *earned*. When persons are randomized, by the weights
-    :math:`e \ge 0`, :math:`1'e = 1`, with the least out-of-fold loss,
+    that no fluke of the data can put everything on one wrong member. When
+    persons are randomized it goes in equal parts to four X-learners whose first
+    stage is a convex stack of six outcome models (second stages: BART, forest,
+    boosting, stack), except for the part of it that T-Linear gets: the
+    posterior probability that an effect that varies does so in straight lines
+    only, which such X-learners find hard. When clusters are randomized, equal
+    parts go to BCF-RE, BRM and Additive-Boosting. The rest is *earned*. When
+    persons are randomized, by the weights :math:`e \ge 0`, :math:`1'e = 1`,
+    with the least out-of-fold loss,
 
     .. math::
         \sum_i \Big\{D_i - \sum_k e_k \hat\tau_k^{-f(i)}(X_i)\Big\}^2, \qquad
@@ -97,7 +103,7 @@ class RobustEnsemble(CrossFittedEnsemble):
 
     The factor :math:`s` is the posterior probability that the effect differs
     between persons at all, from the Bayes factor of
-    `tauhat.numerics.effect_evidence.log_bayes_factor` and a prior mass of 0.2
+    `tauhat.numerics.effect_evidence.effect_evidence` and a prior mass of 0.2
     on a constant effect. The level :math:`\bar\tau`, the mean over the trial,
     is not touched.
 
@@ -127,6 +133,9 @@ class RobustEnsemble(CrossFittedEnsemble):
         s, between 0 and 1.
     log_bayes_factor_
         Of heterogeneity against a constant effect.
+    linear_
+        Posterior probability that an effect that varies does so in straight
+        lines only.
     level_
         Mean effect over the persons of the trial.
     members_, weights_, cross_fit_, kept_, agreement_, failures_, seconds_
@@ -216,7 +225,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             tasks.append((learner, data, own, self.seed_, shared))
         results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
         self._variances = None
-        self.log_bayes_factor_ = log_bayes_factor(
+        evidence = effect_evidence(
             data.X,
             data.y,
             data.treatment - data.propensity,
@@ -224,6 +233,8 @@ class RobustEnsemble(CrossFittedEnsemble):
             data.sample_weight,
             derive_seed(self.seed_, "evidence"),
         )
+        self.log_bayes_factor_ = evidence.log_bayes_factor
+        self.linear_ = evidence.linear
         self.imputed_ = None if data.clusters is not None else _impute(data, nuisances)
         self._given_fits = {name: fit for (name, _), fit in zip(given, results, strict=True)}
         super()._combine(fits, data, held_out, nuisances)
@@ -276,13 +287,22 @@ class RobustEnsemble(CrossFittedEnsemble):
         self.intercept_, earned = self.learn(data, self.cross_fit_)
         earning = list(self.cross_fit_.names)
         given = [name for name in names if name not in earning]
+        lines = self._given_to_lines(names)
         if not given and self.members is None:
             given = [name for name in names if name in CLUSTER_GIVEN]
         given = given or earning
         weights = pd.Series(0.0, index=list(names))
-        weights[given] += self.given_share / len(given)
+        weights[given] += (1 - lines) * self.given_share / len(given)
         weights[earning] += (1 - self.given_share) * earned
+        if lines:
+            weights[STRAIGHT] += lines * self.given_share
         return np.asarray(weights, dtype=np.float64)
+
+    def _given_to_lines(self, names: Sequence[str]) -> float:
+        """Share of the given weight that goes to the straight line, beside learners that bend."""
+        earning = self.cross_fit_.names
+        bent = any(name not in earning for name in names)
+        return self.linear_ if bent and STRAIGHT in earning else 0.0
 
     def _weighed(self, X: FloatArray) -> FloatArray:
         return super().predict_effect(X)
@@ -311,6 +331,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             earned=self.earned_,
             earned_sd=self.earned_sd_,
             given_share=self.given_share,
+            lines=(STRAIGHT, self._given_to_lines(list(self.members_))),
             shrinkage=self.shrinkage_,
             effect=self.predict_effect(data.X),
             agreement=self.agreement_,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.stats import t as student
 
@@ -20,15 +23,32 @@ from tauhat.numerics.ridge_posterior import (
 _N_NODES = 10
 
 
-def log_bayes_factor(
+@dataclass(frozen=True)
+class EffectEvidence:
+    """What the outcomes say about the shape of the effect.
+
+    Attributes
+    ----------
+    log_bayes_factor
+        Of an effect that varies against a constant one, natural logarithm.
+    linear
+        Posterior probability, given that it varies, that it does so in straight
+        lines only.
+    """
+
+    log_bayes_factor: float
+    linear: float
+
+
+def effect_evidence(
     X: FloatArray,
     y: FloatArray,
     contrast: FloatArray,
     clusters: IntArray | None,
     weight: FloatArray | None,
     seed: int,
-) -> float:
-    r"""Log Bayes factor of effect heterogeneity against a constant effect.
+) -> EffectEvidence:
+    r"""Evidence for effect heterogeneity, and for straight lines as its shape.
 
     The reference model of `tauhat.numerics.ridge_posterior.sample_ridge_posterior`,
     with and without its blocks for the effect:
@@ -36,8 +56,8 @@ def log_bayes_factor(
     .. math::
         B = \frac15 \sum_{h} \int \frac{p(y \mid s_h)}{p(y \mid 0)}\, p(s_h)\, ds_h
 
-    over five hypotheses h of what varies: straight lines, steps and hinges of
-    single covariates, products, random trees, or all four at once. The standard
+    over five hypotheses h of what varies: straight lines, lines and curves of
+    single covariates, products, random trees, or all at once. The standard
     deviation :math:`s_h` of the varying effect, over the residual's, has the
     half-t prior of the reference model. The likelihood is restricted: level,
     average effect and straight lines of the outcome are integrated out. The
@@ -65,25 +85,26 @@ def log_bayes_factor(
 
     Returns
     -------
-    float
-        Positive when the data speak for heterogeneity; 0 when no covariate
-        varies or the outcome is constant.
+    EffectEvidence
+        Its Bayes factor is 1 when no covariate varies or the outcome is
+        constant.
 
     Examples
     --------
     >>> rng = np.random.default_rng(1)
     >>> X, a = rng.normal(size=(300, 2)), np.tile([-0.5, 0.5], 150)
     >>> noise = rng.normal(size=300)
-    >>> log_bayes_factor(X, a * (1 + X[:, 0]) + noise, a, None, None, 1) > 5
-    True
-    >>> log_bayes_factor(X, a + noise, a, None, None, 1) < 0
+    >>> straight = effect_evidence(X, a * (1 + X[:, 0]) + noise, a, None, None, 1)
+    >>> straight.log_bayes_factor > 5, straight.linear > 0.5
+    (True, True)
+    >>> effect_evidence(X, a + noise, a, None, None, 1).log_bayes_factor < 0
     True
     """
     spread = float(y.std())
     dictionary = RidgeDictionary(X, seed)
     blocks = dictionary.blocks(X)
     if spread == 0 or not blocks:
-        return 0.0
+        return EffectEvidence(0.0, 0.0)
     outcome = (y - y.mean()) / spread
     treated = contrast[:, None]
     effect = {name: treated * block for name, block in blocks.items()}
@@ -94,18 +115,32 @@ def log_bayes_factor(
     without = constant.deviance(fitted)
     middles = (np.arange(_N_NODES) + 0.5) / _N_NODES
     nodes = student.ppf((1 + middles) / 2, PRIOR_DEGREES)
-    hypotheses = [[name] for name in effect]
-    if len(effect) > 1:
-        hypotheses.append(list(effect))
-    evidence = []
-    for varying in hypotheses:
+    evidence = {}
+    for name, varying in _hypotheses(effect).items():
         model = MixedModel(
             outcome, fixed, [*(effect[name] for name in varying), *columns], clusters, weight
         )
         # Several blocks at once vary together as much as one alone.
         sizes = np.array([EFFECT_SCALES[name] for name in varying]) / np.sqrt(len(varying))
-        evidence += [
-            (without - model.deviance(np.r_[2 * np.log(node * sizes), fitted])) / 2
-            for node in nodes
-        ]
-    return float(np.logaddexp.reduce(evidence) - np.log(len(evidence)))
+        evidence[name] = np.logaddexp.reduce(
+            [
+                (without - model.deviance(np.r_[2 * np.log(node * sizes), fitted])) / 2
+                for node in nodes
+            ]
+        )
+    total = float(np.logaddexp.reduce(list(evidence.values())))
+    return EffectEvidence(
+        log_bayes_factor=total - float(np.log(len(evidence) * _N_NODES)),
+        linear=float(np.exp(evidence["linear"] - total)),
+    )
+
+
+def _hypotheses(blocks: Iterable[str]) -> dict[str, list[str]]:
+    """Blocks that vary under each hypothesis; curves come with the lines they bend."""
+    names = list(blocks)
+    varying = {name: [name] for name in names}
+    if "additive" in varying:
+        varying["additive"] = ["linear", "additive"]
+    if len(names) > 1:
+        varying["all"] = names
+    return varying

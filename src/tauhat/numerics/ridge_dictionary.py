@@ -13,6 +13,10 @@ from tauhat.numerics.seeds import derive_seed
 _FEWEST_VALUES = 3
 _MOST_FOR_PRODUCTS = 25
 _FARTHEST = 4.0
+# Share of its straight line that a step or a hinge keeps. With all of it lines carry nearly all
+# of the block's variance and curves next to none; with none of it a monotone curve, which lies
+# near its line, needs two blocks at once.
+_LINE_KEPT = 0.25
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,13 @@ def _rotation(raw: FloatArray, most: int) -> _Rotation:
     return _Rotation(centre, vectors[:, kept] / np.sqrt(total if total > 0 else 1.0))
 
 
+def _line(x: FloatArray, columns: FloatArray) -> FloatArray:
+    """Slope of each column on x, shape (q,)."""
+    centred = x - x.mean()
+    slopes: FloatArray = centred @ columns / (centred @ centred)
+    return slopes
+
+
 class RidgeDictionary:
     """Blocks of features learned on training rows and replayed on new ones.
 
@@ -93,6 +104,9 @@ class RidgeDictionary:
         self.steps = [np.unique(np.quantile(Z[:, k], deciles)) for k in self.continuous]
         hinges = np.array([0.2, 0.4, 0.6, 0.8])
         self.hinges = [np.unique(np.quantile(Z[:, k], hinges)) for k in self.continuous]
+        self.lines = [
+            _line(Z[:, k], self._bends(Z, place)) for place, k in enumerate(self.continuous)
+        ]
         self.trees = self._draw_trees(Z, seed, n_trees) if Z.shape[1] else []
         raw = self._raw(Z)
         limits = {"linear": len(Z), "additive": 40, "products": 40, "trees": 50}
@@ -133,12 +147,17 @@ class RidgeDictionary:
             trees.append(_RandomTree(columns.astype(np.int64), cuts))
         return trees
 
+    def _bends(self, Z: FloatArray, place: int) -> FloatArray:
+        """Steps and hinges of one covariate, shape (k, q)."""
+        x = Z[:, [self.continuous[place]]]
+        steps = (x > self.steps[place]).astype(np.float64)
+        return np.hstack([steps, np.maximum(x - self.hinges[place], 0)])
+
     def _raw(self, Z: FloatArray) -> dict[str, FloatArray]:
         n = len(Z)
         additive = [np.zeros((n, 0))]
-        for k, steps, hinges in zip(self.continuous, self.steps, self.hinges, strict=True):
-            x = Z[:, [k]]
-            additive += [(x > steps).astype(np.float64), np.maximum(x - hinges, 0)]
+        for place, (k, line) in enumerate(zip(self.continuous, self.lines, strict=True)):
+            additive.append(self._bends(Z, place) - (1 - _LINE_KEPT) * np.outer(Z[:, k], line))
         # With many covariates their pairs would swamp the other blocks.
         pairs = np.triu_indices(min(Z.shape[1], _MOST_FOR_PRODUCTS), 1)
         indicators = [np.zeros((n, 0))]
