@@ -32,7 +32,7 @@ CONSENSUS = "CBA"
 #: Models of ``models="quick"``: one of each family, cheap enough for a first look.
 QUICK_MODELS: Mapping[Design, tuple[str, ...]] = {
     "individual": ("T-Linear", "X-Boosting", "CF-DML-linear"),
-    "cluster": ("LMM", "X-Boosting", "CF-DML-linear"),
+    "cluster": ("LMM", "GAMM", "X-GAMM-RF", "Additive-Boosting"),
 }
 
 
@@ -84,7 +84,7 @@ def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
     Examples
     --------
     >>> model_names("quick", "cluster")
-    ('LMM', 'X-Boosting', 'CF-DML-linear')
+    ('LMM', 'GAMM', 'X-GAMM-RF', 'Additive-Boosting')
     """
     names = (models,) if isinstance(models, str) else tuple(models)
     if names == ("default",):
