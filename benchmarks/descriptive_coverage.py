@@ -30,6 +30,8 @@ DESIGNS = {
     "m20-nonlinear": (20, "nonlinear"),
     "m32-constant": (32, "constant"),
     "m32-weak": (32, "weak"),
+    # Twelve treated clusters, in which the variance is larger.
+    "m32-weak-unequal": (32, "weak"),
     "m32-linear": (32, "linear"),
     "n500-constant": (500, "constant"),
     "n500-linear": (500, "linear"),
@@ -43,6 +45,8 @@ def draw(design: str, seed: int):
         settings = (
             {"n_clusters": size} if effect == "weak" else {"n_clusters": size, "effect": effect}
         )
+        if design.endswith("-unequal"):
+            settings["share_treated"] = 12 / 32
         name = "crt-null-weak" if effect == "weak" else "crt"
         return scenario(name, **settings).draw(None, seed), True
     # Persons one by one: clusters of the same surfaces with no cluster effect, arms dealt anew.

@@ -49,7 +49,7 @@ class Effort:
     models: tuple[list[str], list[str]]
 
 
-FULL = Effort(600, 400, 20, 60, 600, 499, (CLUSTER_MODELS, PERSON_MODELS))
+FULL = Effort(600, 400, 20, 120, 600, 499, (CLUSTER_MODELS, PERSON_MODELS))
 SHORT = Effort(60, 40, 2, 6, 100, 199, (["LMM", "BRM"], ["LMM", "BRM"]))
 
 
