@@ -1,9 +1,9 @@
 """Size and power of the heterogeneity test, and its time.
 
 Run: ``python benchmarks/heterogeneity_size_power.py [--trials 300] [--permutations 499]
-[--only TEXT] [--time]``. One line a cell: share of trials with p <= .05 for the test, for its
-blocks, and for any modifier after adjustment (the family error where nothing modifies the
-effect). The Monte Carlo standard error is printed beside the first.
+[--first 0] [--only TEXT] [--time]``. One line a cell: share of trials with p <= .05 for the
+test, for its blocks, and for any modifier after adjustment (the family error where nothing
+modifies the effect). The Monte Carlo standard error is printed beside the first.
 """
 
 from __future__ import annotations
@@ -224,11 +224,11 @@ CELLS = (
 )
 
 
-def shares(cell: Cell, trials: int, permutations: int) -> dict[str, float]:
+def shares(cell: Cell, trials: int, permutations: int, first: int = 0) -> dict[str, float]:
     """Shares of p <= .05 over simulated trials: the test, its blocks, any modifier; CPU seconds."""
     start = time.process_time()
     rejected = []
-    for number in range(trials):
+    for number in range(first, first + trials):
         # Cells of their own draws: a shared stream would show its luck in all of them.
         seed = derive_seed(20_260, cell.label, number)
         rng = np.random.default_rng(seed)
@@ -249,9 +249,9 @@ def shares(cell: Cell, trials: int, permutations: int) -> dict[str, float]:
     return found | {"error": error, "seconds": (time.process_time() - start) / trials}
 
 
-def run_cell(cell: Cell, trials: int, permutations: int) -> str:
+def run_cell(cell: Cell, trials: int, permutations: int, first: int = 0) -> str:
     """`shares` as one line, the reference study's power at its end."""
-    found = shares(cell, trials, permutations)
+    found = shares(cell, trials, permutations, first)
     blocks = "  ".join(f"{found[name]:.3f}" for name in (*BLOCKS, "any modifier"))
     line = f"{cell.label:46s} {found['test']:.3f} ({found['error']:.3f})  {blocks}"
     reference = ""
@@ -281,6 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--permutations", type=int, default=499)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
     parser.add_argument("--only", default="", help="cells whose label holds this text")
     parser.add_argument("--time", action="store_true", help="time the test instead")
     options = parser.parse_args()
@@ -290,7 +291,7 @@ def main() -> None:
     print(f"{'cell':46s} p<=.05 (se)   {'  '.join(BLOCKS)}  any modifier  CPU a trial")
     for cell in CELLS:
         if options.only in cell.label:
-            print(run_cell(cell, options.trials, options.permutations), flush=True)
+            print(run_cell(cell, options.trials, options.permutations, options.first), flush=True)
 
 
 if __name__ == "__main__":
