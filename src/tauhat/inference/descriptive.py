@@ -48,14 +48,27 @@ class Jackknife:
     blocks: IntArray
 
     def combine(self, weights: FloatArray) -> Jackknife:
-        """Linear combinations, one a column of ``weights`` of shape (k, l)."""
+        """Linear combinations, one a column of ``weights`` of shape (k, l).
+
+        An estimate that is missing spoils only the combinations that use it.
+        """
         used = np.array([self.n_units[column != 0].max(initial=0) for column in weights.T])
-        return Jackknife(self.estimate @ weights, self.deleted @ weights, used, self.blocks)
+        return Jackknife(
+            _combined(self.estimate, weights), _combined(self.deleted, weights), used, self.blocks
+        )
 
     @property
     def errors(self) -> FloatArray:
         """Jackknife standard errors, shape (k,)."""
         return np.array([jackknife_error(column, self.blocks) for column in self.deleted.T])
+
+
+def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """``values @ weights``, where a missing value times a weight of zero is zero."""
+    missing = ~np.isfinite(values)
+    combined: FloatArray = np.where(missing, 0.0, values) @ weights
+    combined[missing @ (weights != 0)] = np.nan
+    return combined
 
 
 def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
