@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -147,6 +148,56 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
     return Jackknife(estimate, deleted, (size > 0).sum(axis=0), fit.blocks)
+
+
+def fixed_group_rows(
+    fit: CrossFit,
+    member: FloatArray,
+    names: Sequence[str],
+    *,
+    level: float,
+    differences: FloatArray | None = None,
+) -> tuple[list[dict[str, Any]], list[Estimate]]:
+    """Average effects of groups that do not depend on outcomes, as rows of a table.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    member
+        1 for members of each group and 0 otherwise, shape (n, k).
+    names
+        The k groups in words.
+    level
+        Coverage of each interval.
+    differences
+        Weights of the groups in each combination of them, shape (k, l).
+
+    Returns
+    -------
+    rows
+        One a group: ``group``, ``persons``, ``control units`` and ``treated units``
+        with members, ``estimate``, ``se``, ``lower``, ``upper``.
+    combinations
+        One a column of ``differences``.
+    """
+    weights = np.eye(len(names))
+    if differences is not None:
+        weights = np.hstack([weights, differences])
+    results = [group_effects(fit, s, member).combine(weights) for s in range(fit.n_splits)]
+    estimates = over_splits(fit, results, level=level, fixed=True)
+    units = units_an_arm(fit, member)
+    rows = [
+        {
+            "group": name,
+            "persons": int(member[:, k].sum()),
+            "control units": units[k][0],
+            "treated units": units[k][1],
+            **estimate_columns(estimates[k]),
+        }
+        for k, name in enumerate(names)
+    ]
+    return rows, estimates[len(names) :]
 
 
 def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:

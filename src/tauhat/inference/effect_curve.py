@@ -14,14 +14,7 @@ from tauhat.display import html
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
-from tauhat.inference.descriptive import (
-    DESCRIPTIVE,
-    estimate_columns,
-    group_effects,
-    interval_text,
-    over_splits,
-    units_an_arm,
-)
+from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, interval_text
 from tauhat.inference.inputs import TrialLike
 
 MISSING = "missing"
@@ -160,30 +153,18 @@ def effect_curve(
         raise TrialError(f"{covariate!r} has one value only, so there is nothing to compare")
     member = np.eye(len(names))[group[fit.rows]]
     ends = _ends(names, values)
-    contrast = np.hstack([np.eye(len(names)), np.zeros((len(names), 1))])
+    gap = None
     if ends is not None:
-        contrast[list(ends), -1] = -1.0, 1.0
-    results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
-    *effects, difference = over_splits(fit, results, level=level, fixed=True)
-    units = units_an_arm(fit, member)
-    table = pd.DataFrame(
-        [
-            {
-                "group": name,
-                "value": values[k],
-                "persons": int(member[:, k].sum()),
-                "control units": units[k][0],
-                "treated units": units[k][1],
-                **estimate_columns(effects[k]),
-            }
-            for k, name in enumerate(names)
-        ]
-    )
+        gap = np.zeros((len(names), 1))
+        gap[list(ends), 0] = -1.0, 1.0
+    rows, combined = fixed_group_rows(fit, member, names, level=level, differences=gap)
+    table = pd.DataFrame(rows)
+    table.insert(1, "value", values)
     what = "person" if fit.data.clusters is None else "cluster"
     return EffectCurve(
         covariate,
         table,
-        None if ends is None else difference,
+        combined[0] if combined else None,
         f"Model-robust estimates, {fit.method}; delete-one-{what} jackknife",
     )
 
