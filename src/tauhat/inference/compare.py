@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.display import Shown
 from tauhat.ensembles.ensemble import default_members
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
@@ -34,7 +34,7 @@ CONSTANT = "constant effect"
 
 
 @dataclass(frozen=True, eq=False)
-class ModelComparison:
+class ModelComparison(Shown):
     """Held-out losses of effect estimators; the result of `compare`.
 
     Attributes
@@ -118,10 +118,6 @@ class ModelComparison:
             f"{first}{second}{failed} Differences say which estimator to prefer, not whether the "
             f"effect differs between persons, which test_heterogeneity tests. {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
 
 
 def compare(

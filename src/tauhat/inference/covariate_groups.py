@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import IntArray
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows
 
 
 @dataclass(frozen=True, eq=False)
-class EffectsByGroup:
+class EffectsByGroup(Shown):
     """Average effects in groups along covariates; the result of `effects_by_group`.
 
     Attributes
@@ -43,9 +43,6 @@ class EffectsByGroup:
             "interval stands alone; covariates and groups were not chosen by the outcome. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def effects_by_group(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tauhat._typing import IntArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -21,7 +21,7 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True)
-class EffectCurve:
+class EffectCurve(Shown):
     """Average effect along one covariate; the result of `effect_curve`.
 
     Attributes
@@ -63,9 +63,6 @@ class EffectCurve:
             "curve does not say that this covariate is what changes the effect. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def effect_curve(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import BoolArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -29,7 +29,7 @@ Rule = str | Callable[[pd.DataFrame], Any] | Any
 
 
 @dataclass(frozen=True)
-class GroupEffect:
+class GroupEffect(Shown):
     """Average effect of a named subgroup; the result of `group_effect`.
 
     Attributes
@@ -77,9 +77,6 @@ class GroupEffect:
             "without looking at outcomes; for one that the data suggested use find_subgroups. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def group_effect(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
@@ -22,7 +22,7 @@ from tauhat.inference.inputs import TrialLike
 
 
 @dataclass(frozen=True)
-class PolicyValue:
+class PolicyValue(Shown):
     """Value of treating by the model; the result of `policy_value`.
 
     Attributes
@@ -74,9 +74,6 @@ class PolicyValue:
             "of the outcome, positive when the outcome is better, without the cost of treatment. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def policy_value(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -26,7 +26,7 @@ from tauhat.inference.inputs import TrialLike
 
 
 @dataclass(frozen=True)
-class SortedGroupEffects:
+class SortedGroupEffects(Shown):
     """Average effects of groups sorted by held-out effect; the result of `sorted_group_effects`.
 
     Attributes
@@ -77,12 +77,9 @@ class SortedGroupEffects:
             f"of groups found in this way, averaged over splits. {DESCRIPTIVE} {self.method}."
         )
 
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
-
 
 @dataclass(frozen=True)
-class ClassificationAnalysis:
+class ClassificationAnalysis(Shown):
     """Who is most and least affected; the result of `classification_analysis`.
 
     Attributes
@@ -127,9 +124,6 @@ class ClassificationAnalysis:
             "zero by chance. A covariate that differs need not be what changes the effect. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def sorted_group_effects(
