@@ -13,7 +13,7 @@ from tauhat._typing import IntArray
 from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import CrossFit
-from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows
+from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, jackknife_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,5 @@ def effects_by_group(
         rows += [{"covariate": name, **row} for row in of_each]
     columns = ["covariate", "group", "persons", "control units", "treated units",
                "estimate", "se", "lower", "upper"]  # fmt: skip
-    unit = "person" if fit.data.clusters is None else "cluster"
-    method = f"Model-robust estimate, {fit.method}; delete-one-{unit} jackknife"
+    method = f"Model-robust estimate, {fit.method}; {jackknife_words(fit)}"
     return EffectsByGroup(pd.DataFrame(rows, columns=columns), method)

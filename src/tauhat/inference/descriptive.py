@@ -94,6 +94,11 @@ def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:
     return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
 
 
+def jackknife_words(fit: CrossFit) -> str:
+    """What the jackknife leaves out, for the method of a result."""
+    return f"delete-one-{'person' if fit.data.clusters is None else 'cluster'} jackknife"
+
+
 def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
     """Weight over the probability of the arm for its persons, 0 for others, shape (n,)."""
     data = fit.data

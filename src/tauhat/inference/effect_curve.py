@@ -14,7 +14,12 @@ from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
-from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, interval_text
+from tauhat.inference.descriptive import (
+    DESCRIPTIVE,
+    fixed_group_rows,
+    interval_text,
+    jackknife_words,
+)
 from tauhat.inference.inputs import TrialLike
 
 MISSING = "missing"
@@ -157,12 +162,11 @@ def effect_curve(
     rows, combined = fixed_group_rows(fit, member, names, level=level, differences=gap)
     table = pd.DataFrame(rows)
     table.insert(1, "value", values)
-    what = "person" if fit.data.clusters is None else "cluster"
     return EffectCurve(
         covariate,
         table,
         combined[0] if combined else None,
-        f"Model-robust estimates, {fit.method}; delete-one-{what} jackknife",
+        f"Model-robust estimates, {fit.method}; {jackknife_words(fit)}",
     )
 
 

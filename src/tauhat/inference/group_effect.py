@@ -20,6 +20,7 @@ from tauhat.inference.descriptive import (
     estimate_columns,
     group_effects,
     interval_text,
+    jackknife_words,
     over_splits,
     units_an_arm,
 )
@@ -171,7 +172,6 @@ def group_effect(
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
     results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
     estimates = over_splits(fit, results, level=level, fixed=True)
-    what = "person" if fit.data.clusters is None else "cluster"
     return GroupEffect(
         rule=words,
         inside=estimates[0],
@@ -180,7 +180,7 @@ def group_effect(
         n_inside=int(inside.sum()),
         n_outside=int((~inside).sum()),
         units=units[0],
-        method=f"Model-robust estimate, {fit.method}; delete-one-{what} jackknife",
+        method=f"Model-robust estimate, {fit.method}; {jackknife_words(fit)}",
     )
 
 

@@ -15,6 +15,7 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     interval_text,
+    jackknife_words,
     over_splits,
     score_means,
 )
@@ -160,12 +161,11 @@ def policy_value(
         for s, chosen in enumerate(treats)
     ]
     over_none, over_all, all_over_none = over_splits(fit, results, level=level)
-    what = "person" if fit.data.clusters is None else "cluster"
     return PolicyValue(
         over_none,
         over_all,
         all_over_none,
         float(np.average(treats.mean(axis=0), weights=fit.weight)),
         threshold,
-        f"Policy value, {fit.method}; delete-one-{what} jackknife",
+        f"Policy value, {fit.method}; {jackknife_words(fit)}",
     )

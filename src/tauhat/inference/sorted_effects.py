@@ -19,6 +19,7 @@ from tauhat.inference.descriptive import (
     estimate_columns,
     group_effects,
     interval_text,
+    jackknife_words,
     over_splits,
     sums_by_unit,
 )
@@ -204,7 +205,6 @@ def sorted_group_effects(
     estimates = over_splits(fit, results, level=level)
     weighted = members * fit.weight[None, :, None]
     predicted = (weighted * fit.effects[:, :, None]).sum(axis=(0, 1)) / weighted.sum(axis=(0, 1))
-    what = "person" if fit.data.clusters is None else "cluster"
     return SortedGroupEffects(
         groups=tuple(estimates[:-1]),
         difference=estimates[-1],
@@ -212,7 +212,7 @@ def sorted_group_effects(
         persons=members.sum(axis=1).mean(axis=0),
         method=(
             f"Sorted group average treatment effects, {fit.method}; mean over splits, "
-            f"delete-one-{what} jackknife error plus variance between splits"
+            f"{jackknife_words(fit)} error plus variance between splits"
         ),
     )
 
@@ -322,12 +322,11 @@ def classification_analysis(
         ]
     )
     order = table.standardized.abs().sort_values(ascending=False, kind="stable").index
-    what = "person" if fit.data.clusters is None else "cluster"
     return ClassificationAnalysis(
         table.loc[order].reset_index(drop=True),
         1 / n_groups,
         level,
-        f"Classification analysis, {fit.method}; delete-one-{what} jackknife",
+        f"Classification analysis, {fit.method}; {jackknife_words(fit)}",
     )
 
 
