@@ -22,7 +22,7 @@ from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.numerics.whitening import contrast_variances, whitening
+from tauhat.numerics.whitening import estimated_whitening, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.registry import estimator as registered_estimator
 
@@ -281,13 +281,12 @@ def _one_split(
     clusters = identified_clusters(data.clusters)
     contrast = data.treatment - data.propensity
     residual = data.y - outcomes["mean"].cross_fitted
-    between, variance = contrast_variances(residual, contrast, data.X, clusters, weight)
-    ratio = between / variance
-    white = whitening(contrast, clusters, ratio, weight)
+    white, between, variance = estimated_whitening(residual, contrast, data.X, clusters, weight)
     control, treated = outcomes["control"].cross_fitted, outcomes["treated"].cross_fitted
     own = np.where(data.treatment == 1, treated, control)
     inverse = contrast / (data.propensity * (1 - data.propensity))
     pseudo = treated - control + inverse * (data.y - own)
+    ratio = between / variance
     level = _held_out_level(residual, contrast, clusters, ratio, weight, held_out.folds)
     losses: dict[Loss, dict[str, FloatArray]] = {loss: {} for loss in LOSSES}
     for name, effect in {CONSTANT: level, **held_out.effects}.items():
