@@ -127,14 +127,52 @@ class AlternatingBoosting(BoostedInterceptModel):
     cross-validation are the fixed part from which the intercepts and variances
     are updated, since in-sample residuals would shrink both.
 
+    Parameters
+    ----------
+    learning_rate, num_leaves, min_samples_leaf, l2, feature_fraction, max_rounds, n_folds, \
+patience, linear_part, projection, random_state
+        As in `BoostedInterceptModel`.
+    max_iterations, tolerance
+        Most iterations, and the relative change of the criterion that ends them.
+
     Attributes
     ----------
     n_iterations_
         Iterations taken.
     """
 
-    max_iterations: int
-    tolerance: float
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 0.05,
+        num_leaves: int = 4,
+        min_samples_leaf: int = 10,
+        l2: float = 5.0,
+        feature_fraction: float = 0.7,
+        max_rounds: int = 300,
+        n_folds: int = 5,
+        patience: int = 25,
+        max_iterations: int = 5,
+        tolerance: float = 1e-3,
+        linear_part: bool = False,
+        projection: bool = True,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            num_leaves=num_leaves,
+            min_samples_leaf=min_samples_leaf,
+            l2=l2,
+            feature_fraction=feature_fraction,
+            max_rounds=max_rounds,
+            n_folds=n_folds,
+            patience=patience,
+            linear_part=linear_part,
+            projection=projection,
+            random_state=random_state,
+        )
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
 
     @abstractmethod
     def _update(
