@@ -43,3 +43,15 @@ def test_persons_in_no_group_and_groups_of_one_arm(fit: CrossFit) -> None:
     assert np.isnan(row["estimate"])
     with pytest.raises(TrialError, match="one is needed for each of the 320"):
         effects_by_group(fit, {"age": (codes[:-1], ["some"])})
+
+
+def test_a_group_without_an_estimate_leaves_those_of_the_others(fit: CrossFit) -> None:
+    old = (fit.frame["age"] > 60).to_numpy().astype(int)
+    codes = old.copy()
+    # Two clusters are too few for an estimate of their own.
+    codes[np.isin(fit.units[np.argsort(fit.rows)], (0, 1))] = 2
+    found = effects_by_group(fit, {"age": (codes, ["young", "old", "rare"])}).table
+    alone = effects_by_group(fit, {"age": (np.where(codes == 1, 0, -1), ["old"])}).table
+    assert np.isnan(found.loc[2, "estimate"])
+    assert found.loc[:1, "estimate"].notna().all()
+    assert found.loc[1, "lower"] == pytest.approx(alone.loc[0, "lower"])

@@ -6,11 +6,9 @@ import contextlib
 import errno
 import functools
 import importlib
-import io
 import itertools
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -24,214 +22,32 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import cate_estimator, files
+from fault_processes import (
+    NAMES,
+    OLD,
+    held,
+    in_child,
+    largest_file,
+    outcome,
+    run_quietly,
+    told,
+)
+from tauhat import cate_estimator
 from tauhat.analysis import workflow
 from tauhat.cli import main
 from tauhat.dask_cluster import on_dask
-from tauhat.errors import TrialError
 from tauhat.files import settle, write_files
 from tauhat.learners.gamm import AdditiveMixedEffect
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.parallel import run_tasks
 from tauhat.report import plots
-from tauhat.study import StudyError, read_study, run_study
+from tauhat.study import StudyError
 from tauhat.study.backends import results_as_they_come
-from tauhat.study.store import FILE, read_store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-NAMES = ("report.html", "effects.csv", "run.json")
-OLD, NEW = (dict.fromkeys(NAMES, text) for text in ("old", "new" * 1000))
+
 NOBODY = 65534
-
-
-def in_child(work: Callable[[], int | None]) -> int:
-    """Start ``work`` in a forked process; its number."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        with contextlib.suppress(BaseException):
-            code = work() or 0
-        os._exit(code)
-    return child
-
-
-def outcome(child: int) -> int:
-    """Wait for a process: its exit code, or minus the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def run_quietly(words: list[str]) -> tuple[int, str]:
-    """Exit code and standard error of a command, run in this process."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-        code = main(words)
-    return code, said.getvalue()
-
-
-def told(words: list[str], note: Path, before: Callable[[], None] = lambda: None) -> Any:
-    """Work for a child: run a command after ``before``, its standard error to a file."""
-
-    def work() -> int:
-        before()
-        code, said = run_quietly(words)
-        # The limit is for the command, not for the test.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        note.write_text(said)
-        return code
-
-    return work
-
-
-def largest_file(size: int) -> Callable[[], None]:
-    """Let no file of this process grow beyond ``size`` bytes: what a full disk does to it."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
-def held(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.iterdir()}
-
-
-# --- One set of files --------------------------------------------------------------------------
-
-
-def killed_at(step: int) -> None:
-    """Let the process kill itself at the n-th call that changes the disk."""
-    count = itertools.count()
-
-    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **named: Any) -> Any:
-            if next(count) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args, **named)
-
-        return wrapped
-
-    for name in ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync"):
-        setattr(os, name, counted(getattr(os, name)))
-
-
-@pytest.mark.parametrize("there", [True, False], ids=["old set there", "no folder yet"])
-def test_killed_at_every_step_of_writing(there: bool, tmp_path: Path) -> None:
-    for step in range(100):
-        folder = tmp_path / f"{step}" / "out"
-        if there:
-            write_files(folder, {"notes.txt": "mine"})
-            write_files(folder, OLD)
-        else:
-            folder.parent.mkdir()
-
-        def work(step: int = step, folder: Path = folder) -> None:
-            killed_at(step)
-            write_files(folder, NEW)
-
-        code = outcome(in_child(work))
-        if there and (folder / "run.json").exists():
-            # The seal stands: whatever else is hidden in the folder, the set is whole.
-            shown = [(folder / name).read_text() for name in NAMES]
-            assert shown in ([OLD[n] for n in NAMES], [NEW[n] for n in NAMES]), step
-        settle(folder)
-        found = held(folder) if folder.exists() else {}
-        if there:
-            assert found.pop("notes.txt") == "mine"
-            assert found in (OLD, NEW), step
-        else:
-            assert found in ({}, NEW), step
-        assert not [p for p in folder.parent.iterdir() if p != folder], step
-        write_files(folder, NEW)
-        assert {k: v for k, v in held(folder).items() if k != "notes.txt"} == NEW
-        if code == 0:
-            assert step > 5
-            return
-        assert code == -signal.SIGKILL
-    raise AssertionError("writing never ended")
-
-
-def test_writers_of_one_folder_do_not_mix_their_sets(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    sets = [dict.fromkeys(NAMES, letter * 5000) for letter in "ab"]
-
-    def work(which: int) -> None:
-        for _ in range(25):
-            write_files(out, sets[which])
-
-    children = [in_child(lambda which=which: work(which)) for which in (0, 1)]
-    assert [outcome(child) for child in children] == [0, 0]
-    assert held(out) in sets
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_a_living_writers_files_are_not_cleared_away(tmp_path: Path) -> None:
-    (tmp_path / ".tauhat-part-killed").mkdir()
-    with files._only_writer(tmp_path) as alone:
-        assert alone
-        child = in_child(lambda: write_files(tmp_path, NEW) and None)
-        time.sleep(0.2)
-        # It waits for the lock.
-        assert os.waitpid(child, os.WNOHANG) == (0, 0)
-        assert (tmp_path / ".tauhat-part-killed").exists()
-    assert outcome(child) == 0
-    assert held(tmp_path) == NEW
-
-
-def test_an_interrupt_between_two_renames_does_not_stop_half_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_files(tmp_path, OLD)
-    replace, calls = os.replace, itertools.count()
-
-    def interrupted(*args: Any) -> None:
-        if next(calls) == 1:
-            raise KeyboardInterrupt
-        replace(*args)
-
-    monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_files(tmp_path, NEW)
-    assert held(tmp_path) == NEW
-
-
-def test_a_folder_under_the_name_of_a_result_stops_before_anything_is_changed(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "effects.csv").mkdir()
-    (tmp_path / "report.html").write_text("old")
-    with pytest.raises(TrialError, match=r"effects\.csv is a folder"):
-        write_files(tmp_path, NEW)
-    assert (tmp_path / "report.html").read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["effects.csv", "report.html"]
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A real file system with little room, where we may mount one."""
-    folder.mkdir()
-    mounted = (
-        os.geteuid() == 0
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
-            capture_output=True,
-        ).returncode
-    )
-    if not mounted:
-        pytest.skip("needs the right to mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_disk_without_room_keeps_the_old_set(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "64k") as disk:
-        write_files(disk / "out", OLD)
-        for folder in (disk / "out", disk / "other"):
-            with pytest.raises(TrialError, match="No space left on device"):
-                write_files(folder, {**NEW, "run.json": "x" * 100_000})
-        assert held(disk / "out") == OLD
-        assert [path.name for path in disk.iterdir()] == ["out"]
-
-
-# --- The command `tauhat run` ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -593,74 +409,3 @@ def test_a_member_that_has_not_converged_is_named(
     report = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "The chains of BRM (R-hat 1.31) had not converged when they ended" in report
     assert "kept, not converged" in report
-
-
-# --- Studies -----------------------------------------------------------------------------------
-
-
-def write_plan(folder: Path, replicates: int) -> Path:
-    path = folder / "plan.toml"
-    path.write_text(
-        f'replicates = {replicates}\ntest_size = 50\nestimators = ["LMM"]\n'
-        '[[rows]]\nscenario = "linear"\nn = 60\n'
-    )
-    return path
-
-
-def study_words(plan: Path, out: Path) -> list[str]:
-    return ["study", "run", str(plan), "--out", str(out), "--jobs", "1"]
-
-
-def kill_study(folder: Path, kills: int, replicates: int) -> None:
-    """Kill a study again and again; nothing stored is lost and the end is the undisturbed one."""
-    plan, out = write_plan(folder, replicates), folder / "out"
-    undisturbed = run_study(plan, folder / "undisturbed")
-    rng = np.random.default_rng(time.time_ns())
-    stored: list[Any] = []
-    # Time until a first unit is stored; the kills come around it.
-    reach = 0.0
-    for _ in range(kills):
-        child = in_child(lambda: run_quietly(study_words(plan, out))[0])
-        if reach == 0:
-            start = time.monotonic()
-            while not (out / FILE).exists() or (out / FILE).read_bytes().count(b"\n") < 2:
-                assert time.monotonic() - start < 120
-                time.sleep(0.005)
-            reach = time.monotonic() - start
-        else:
-            time.sleep(rng.uniform(0, 2 * reach))
-        os.kill(child, signal.SIGKILL)
-        assert outcome(child) in (0, -signal.SIGKILL)
-        contents = read_store(out)
-        units = [] if contents is None else list(contents.units)
-        assert units[: len(stored)] == stored
-        stored = units
-    assert len(stored) > 0
-    assert run_quietly(study_words(plan, out))[0] == 0
-    study = read_study(out)
-    assert study.n_units == replicates
-    assert study.values.tobytes() == undisturbed.values.tobytes()
-
-
-def test_a_study_that_is_killed_loses_nothing(tmp_path: Path) -> None:
-    kill_study(tmp_path, kills=6, replicates=60)
-
-
-@pytest.mark.slow
-def test_a_study_that_is_killed_a_hundred_times_loses_nothing(tmp_path: Path) -> None:
-    kill_study(tmp_path, kills=100, replicates=400)
-
-
-def test_a_study_on_a_full_disk_says_so_and_goes_on_later(tmp_path: Path) -> None:
-    plan, out = write_plan(tmp_path, 12), tmp_path / "out"
-    child = in_child(told(study_words(plan, out), tmp_path / "said", largest_file(2500)))
-    assert outcome(child) == 2
-    last = (tmp_path / "said").read_text().splitlines()[-1]
-    assert last.startswith(f"tauhat: error: cannot write to {out / FILE}: {os.strerror(27)}; what")
-    assert (out / FILE).stat().st_size == 2500
-    contents = read_store(out)
-    assert contents is not None
-    assert 0 < len(contents.units) < 12
-    assert run_quietly(study_words(plan, out))[0] == 0
-    undisturbed = run_study(plan, tmp_path / "undisturbed")
-    assert read_study(out).values.tobytes() == undisturbed.values.tobytes()

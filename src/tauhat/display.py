@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from html import escape
+from typing import Protocol
 
 import pandas as pd
 
 
-def html(text: str, *tables: pd.DataFrame) -> str:
+class TextAndTable(Protocol):
+    """What a result has to be shown: a sentence or more, and a table."""
+
+    @property
+    def text(self) -> str:
+        """The result in sentences."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The result as a table."""
+
+
+def html(text: str, *tables: pd.DataFrame, number: str = ".4g") -> str:
     """Text and tables as HTML; nothing in them is taken for markup.
+
+    Parameters
+    ----------
+    text
+        A paragraph of its own.
+    tables
+        Shown below it.
+    number
+        Format of the numbers that are not whole.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -17,16 +42,14 @@ def html(text: str, *tables: pd.DataFrame) -> str:
     '<div><p>a &lt; b</p></div>'
     """
     frames = "".join(
-        table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0) for table in tables
+        table.to_html(index=False, float_format=lambda v: format(v, number), border=0)
+        for table in tables
     )
     return f"<div><p>{escape(text)}</p>{frames}</div>"
 
 
 class Shown:
-    """A result with ``text`` and ``table`` that a notebook shows as both.
-
-    Both are properties of the subclass; a dataclass that has one of them as a
-    field calls `html` itself.
+    """A result with ``text`` and ``table``, properties or fields, that a notebook shows as both.
 
     Examples
     --------
@@ -37,15 +60,5 @@ class Shown:
     '<div><p>One is one.</p><ta'
     """
 
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """The result in sentences."""
-
-    @property
-    @abstractmethod
-    def table(self) -> pd.DataFrame:
-        """The result as a table."""
-
-    def _repr_html_(self) -> str:
+    def _repr_html_(self: TextAndTable) -> str:
         return html(self.text, self.table)

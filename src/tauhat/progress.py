@@ -12,7 +12,6 @@ from typing import Any, Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-# A log needs a line now and then, not one a fit.
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -69,13 +68,43 @@ class LiveBar:
         )
 
 
+def say(stream: TextIO, text: str, end: str = "\n") -> None:
+    """Print at once; a stream that is full or gone must not end the work.
+
+    Examples
+    --------
+    >>> say(sys.stdout, "5 of 9")
+    5 of 9
+    """
+    with contextlib.suppress(OSError):
+        print(text, end=end, file=stream, flush=True)
+
+
+class Log:
+    """Lines of a log, which needs one now and then and not one a fit."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = float("-inf")
+
+    @property
+    def due(self) -> bool:
+        """Whether the last line was long ago."""
+        return time.monotonic() - self._last >= SECONDS_BETWEEN_LINES
+
+    def line(self, seconds: float, text: str) -> None:
+        """Write a line with the seconds since the start."""
+        self._last = time.monotonic()
+        say(self._stream, f"tauhat: {seconds:6.1f} s  {text}")
+
+
 class PlainLines:
     """One line at the start of each step, and now and then within long ones."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._log = Log(stream)
         self._step = ""
-        self._start = self._last = time.monotonic()
+        self._start = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -90,16 +119,11 @@ class PlainLines:
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Print a line if it is time for one."""
-        now = time.monotonic()
-        if step == self._step and now - self._last < SECONDS_BETWEEN_LINES:
+        if step == self._step and not self._log.due:
             return
-        new_step, self._step, self._last = step != self._step, step, now
+        new_step, self._step = step != self._step, step
         count = "" if new_step and done == 0 else f": {done} of {total}"
-        # A log that is full or gone must not end the work.
-        with contextlib.suppress(OSError):
-            print(
-                f"tauhat: {now - self._start:6.1f} s  {step}{count}", file=self._stream, flush=True
-            )
+        self._log.line(time.monotonic() - self._start, f"{step}{count}")
 
 
 class NotebookCell:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from tauhat.cate_estimator import CateEstimator
+from tauhat.ensembles.ensemble import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
@@ -13,19 +14,7 @@ from tauhat.errors import TrialError
 from tauhat.learners.catalog import describe, single_estimator, single_names, unknown_name
 
 #: Names of the second paper's table, in its order.
-PAPER_NAMES = (
-    "T-Linear",
-    "S-BART",
-    "X-AGLM",
-    "X-BART",
-    "X-Boosting",
-    "X-RF",
-    "DR-RF",
-    "CF-DML-linear",
-    "CF-DML-forest",
-    "Stacked-X",
-    "CBA",
-)
+PAPER_NAMES = (*INDIVIDUAL_LIBRARY, "Stacked-X", "CBA")
 #: Names for cluster trials.
 CLUSTER_NAMES = (
     "LMM",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import time
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -23,9 +22,6 @@ study_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-# A log needs a line now and then, not one a unit.
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 class BackendName(StrEnum):
@@ -187,32 +183,30 @@ class _ProgressLine:
     """Progress with the time left: redrawn on a terminal, a line now and then elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        from tauhat.progress import Log, say
+
+        self._say = partial(say, stream)
         self._live = stream.isatty()
-        self._last = float("-inf")
+        self._log = Log(stream)
 
     def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
         final = progress.done == progress.total
-        if not self._live and not final and now - self._last < _SECONDS_BETWEEN_LINES:
+        if not self._live and not final and not self._log.due:
             return
-        self._last = now
         text = f"{progress.done} of {progress.total} units"
         if progress.failures:
             text += f", {progress.failures} failures"
         if progress.seconds_left == progress.seconds_left:
             text += f", {duration(progress.seconds_left)} left"
-        # A log that is full or gone must not end the work.
-        with contextlib.suppress(OSError):
-            if self._live:
-                print(f"\r\x1b[K{text}", end="", file=self._stream, flush=True)
-            else:
-                print(f"tauhat: {progress.elapsed:6.1f} s  {text}", file=self._stream, flush=True)
+        if self._live:
+            self._say(f"\r\x1b[K{text}", end="")
+        else:
+            self._log.line(progress.elapsed, text)
 
     def end(self) -> None:
         """Leave the line."""
         if self._live:
-            print(file=self._stream, flush=True)
+            self._say("")
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from tauhat.data import TrialData
 from tauhat.ensembles.out_of_fold import CrossFit
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.simplex import simplex_minimum
-from tauhat.numerics.whitening import contrast_variances, whitening
+from tauhat.numerics.whitening import estimated_whitening
 
 LossKind = Literal["transformed", "doubly-robust", "residual"]
 
@@ -174,11 +174,9 @@ def effect_loss(
         precision = contrast**-2 / np.mean(contrast**-2)
         weight = precision if weight is None else weight * precision
     residual = data.y - expected
-    if variances is None:
-        variances = contrast_variances(residual, contrast, data.X, clusters, weight)
-    between, variance = variances
-    ratio = between / variance if clusters is not None else 0.0
-    white = whitening(contrast, clusters, ratio, weight)
+    white, between, variance = estimated_whitening(
+        residual, contrast, data.X, clusters, weight, variances
+    )
     columns = [white.whiten(contrast * effect) for effect in cross_fit.effects.T]
     nuisance = [white.whiten(np.ones(data.n))] if clusters is not None or kind == "residual" else []
     return EffectLoss(

@@ -18,7 +18,7 @@ from tauhat.ensembles.together import held_out_effects
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.slope_prior import SLOPE_SD, probability_real
-from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
+from tauhat.numerics.whitening import Whitening, estimated_whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 
 Method = Literal["linear", "isotonic"]
@@ -222,8 +222,7 @@ class CalibrationProblem:
         weight = np.ones(data.n) if weight is None else weight / weight.mean()
         contrast, residual = data.treatment - data.propensity, data.y - mean
         clusters = identified_clusters(data.clusters)
-        between, variance = contrast_variances(residual, contrast, data.X, clusters, weight)
-        white = whitening(contrast, clusters, between / variance, weight)
+        white, _, _ = estimated_whitening(residual, contrast, data.X, clusters, weight)
         # The mean of a fold's held-out effects moves against the fold's own mean effect.
         total = np.bincount(folds, weights=weight)
         centred = effects - (np.bincount(folds, weights=weight * effects) / total)[folds]

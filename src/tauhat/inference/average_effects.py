@@ -11,7 +11,7 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.display import Shown, html
+from tauhat.display import Shown
 from tauhat.folds import randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
@@ -97,7 +97,7 @@ class Estimate(Shown):
 
 
 @dataclass(frozen=True)
-class AverageEffects:
+class AverageEffects(Shown):
     """Average effects of a trial; the result of `average_effects`.
 
     Attributes
@@ -158,9 +158,6 @@ class AverageEffects:
             f"With every person counted the same, the average effect is {self.individual.text}; "
             f"with every cluster counted the same, {self.cluster.text}. {verdict} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:

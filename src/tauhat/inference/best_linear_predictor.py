@@ -9,7 +9,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -19,7 +19,7 @@ from tauhat.numerics.cluster_robust import ContrastTest, cluster_robust_regressi
 
 
 @dataclass(frozen=True)
-class BestLinearPredictor:
+class BestLinearPredictor(Shown):
     """Best linear predictor of the effect; the result of `best_linear_predictor`.
 
     Attributes
@@ -78,9 +78,6 @@ class BestLinearPredictor:
                 "tends to be negative, so only positive slopes speak for the model."
             )
         return f"{finding} {DESCRIPTIVE} {self.method}."
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def best_linear_predictor(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.display import Shown
 from tauhat.ensembles.ensemble import default_members
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
@@ -22,7 +22,7 @@ from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.numerics.whitening import contrast_variances, whitening
+from tauhat.numerics.whitening import estimated_whitening, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.registry import estimator as registered_estimator
 
@@ -34,7 +34,7 @@ CONSTANT = "constant effect"
 
 
 @dataclass(frozen=True, eq=False)
-class ModelComparison:
+class ModelComparison(Shown):
     """Held-out losses of effect estimators; the result of `compare`.
 
     Attributes
@@ -118,10 +118,6 @@ class ModelComparison:
             f"{first}{second}{failed} Differences say which estimator to prefer, not whether the "
             f"effect differs between persons, which test_heterogeneity tests. {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
 
 
 def compare(
@@ -285,13 +281,12 @@ def _one_split(
     clusters = identified_clusters(data.clusters)
     contrast = data.treatment - data.propensity
     residual = data.y - outcomes["mean"].cross_fitted
-    between, variance = contrast_variances(residual, contrast, data.X, clusters, weight)
-    ratio = between / variance
-    white = whitening(contrast, clusters, ratio, weight)
+    white, between, variance = estimated_whitening(residual, contrast, data.X, clusters, weight)
     control, treated = outcomes["control"].cross_fitted, outcomes["treated"].cross_fitted
     own = np.where(data.treatment == 1, treated, control)
     inverse = contrast / (data.propensity * (1 - data.propensity))
     pseudo = treated - control + inverse * (data.y - own)
+    ratio = between / variance
     level = _held_out_level(residual, contrast, clusters, ratio, weight, held_out.folds)
     losses: dict[Loss, dict[str, FloatArray]] = {loss: {} for loss in LOSSES}
     for name, effect in {CONSTANT: level, **held_out.effects}.items():

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import IntArray
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import CrossFit
-from tauhat.inference.descriptive import (
-    DESCRIPTIVE,
-    estimate_columns,
-    group_effects,
-    over_splits,
-    units_an_arm,
-)
+from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, jackknife_words
 
 
 @dataclass(frozen=True, eq=False)
-class EffectsByGroup:
+class EffectsByGroup(Shown):
     """Average effects in groups along covariates; the result of `effects_by_group`.
 
     Attributes
@@ -48,9 +43,6 @@ class EffectsByGroup:
             "interval stands alone; covariates and groups were not chosen by the outcome. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def effects_by_group(
@@ -97,7 +89,7 @@ def effects_by_group(
     >>> bool(low.upper < high.lower), low.persons + high.persons
     (True, 400)
     """
-    tables = []
+    rows: list[dict[str, Any]] = []
     for name, (codes, labels) in groups.items():
         codes = np.asarray(codes)
         if codes.shape != (fit.data.n,):
@@ -106,23 +98,9 @@ def effects_by_group(
                 f"{fit.data.n} analysed persons"
             )
         member = (codes[fit.rows][:, None] == np.arange(len(labels))).astype(np.float64)
-        units = units_an_arm(fit, member)
-        each = np.eye(len(labels))
-        results = [group_effects(fit, s, member).combine(each) for s in range(fit.n_splits)]
-        estimates = over_splits(fit, results, level=level, fixed=True)
-        tables += [
-            {
-                "covariate": name,
-                "group": str(label),
-                "persons": int(member[:, k].sum()),
-                "control units": units[k][0],
-                "treated units": units[k][1],
-                **estimate_columns(estimates[k]),
-            }
-            for k, label in enumerate(labels)
-        ]
+        of_each, _ = fixed_group_rows(fit, member, [str(label) for label in labels], level=level)
+        rows += [{"covariate": name, **row} for row in of_each]
     columns = ["covariate", "group", "persons", "control units", "treated units",
                "estimate", "se", "lower", "upper"]  # fmt: skip
-    unit = "person" if fit.data.clusters is None else "cluster"
-    method = f"Model-robust estimate, {fit.method}; delete-one-{unit} jackknife"
-    return EffectsByGroup(pd.DataFrame(tables, columns=columns), method)
+    method = f"Model-robust estimate, {fit.method}; {jackknife_words(fit)}"
+    return EffectsByGroup(pd.DataFrame(rows, columns=columns), method)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -48,14 +49,27 @@ class Jackknife:
     blocks: IntArray
 
     def combine(self, weights: FloatArray) -> Jackknife:
-        """Linear combinations, one a column of ``weights`` of shape (k, l)."""
+        """Linear combinations, one a column of ``weights`` of shape (k, l).
+
+        An estimate that is missing spoils only the combinations that use it.
+        """
         used = np.array([self.n_units[column != 0].max(initial=0) for column in weights.T])
-        return Jackknife(self.estimate @ weights, self.deleted @ weights, used, self.blocks)
+        return Jackknife(
+            _combined(self.estimate, weights), _combined(self.deleted, weights), used, self.blocks
+        )
 
     @property
     def errors(self) -> FloatArray:
         """Jackknife standard errors, shape (k,)."""
         return np.array([jackknife_error(column, self.blocks) for column in self.deleted.T])
+
+
+def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """``values @ weights``, where a missing value times a weight of zero is zero."""
+    missing = ~np.isfinite(values)
+    combined: FloatArray = np.where(missing, 0.0, values) @ weights
+    combined[missing @ (weights != 0)] = np.nan
+    return combined
 
 
 def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
@@ -78,6 +92,11 @@ def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:
         here = member * (fit.data.treatment == arm)[:, None]
         counts.append((sums_by_unit(here, fit.units) > 0).sum(axis=0))
     return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
+
+
+def jackknife_words(fit: CrossFit) -> str:
+    """What the jackknife leaves out, for the method of a result."""
+    return f"delete-one-{'person' if fit.data.clusters is None else 'cluster'} jackknife"
 
 
 def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
@@ -134,6 +153,56 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
     return Jackknife(estimate, deleted, (size > 0).sum(axis=0), fit.blocks)
+
+
+def fixed_group_rows(
+    fit: CrossFit,
+    member: FloatArray,
+    names: Sequence[str],
+    *,
+    level: float,
+    differences: FloatArray | None = None,
+) -> tuple[list[dict[str, Any]], list[Estimate]]:
+    """Average effects of groups that do not depend on outcomes, as rows of a table.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    member
+        1 for members of each group and 0 otherwise, shape (n, k).
+    names
+        The k groups in words.
+    level
+        Coverage of each interval.
+    differences
+        Weights of the groups in each combination of them, shape (k, l).
+
+    Returns
+    -------
+    rows
+        One a group: ``group``, ``persons``, ``control units`` and ``treated units``
+        with members, ``estimate``, ``se``, ``lower``, ``upper``.
+    combinations
+        One a column of ``differences``.
+    """
+    weights = np.eye(len(names))
+    if differences is not None:
+        weights = np.hstack([weights, differences])
+    results = [group_effects(fit, s, member).combine(weights) for s in range(fit.n_splits)]
+    estimates = over_splits(fit, results, level=level, fixed=True)
+    units = units_an_arm(fit, member)
+    rows = [
+        {
+            "group": name,
+            "persons": int(member[:, k].sum()),
+            "control units": units[k][0],
+            "treated units": units[k][1],
+            **estimate_columns(estimates[k]),
+        }
+        for k, name in enumerate(names)
+    ]
+    return rows, estimates[len(names) :]
 
 
 def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:

@@ -10,17 +10,15 @@ import pandas as pd
 
 from tauhat._typing import IntArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
-    estimate_columns,
-    group_effects,
+    fixed_group_rows,
     interval_text,
-    over_splits,
-    units_an_arm,
+    jackknife_words,
 )
 from tauhat.inference.inputs import TrialLike
 
@@ -28,7 +26,7 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True)
-class EffectCurve:
+class EffectCurve(Shown):
     """Average effect along one covariate; the result of `effect_curve`.
 
     Attributes
@@ -70,9 +68,6 @@ class EffectCurve:
             "curve does not say that this covariate is what changes the effect. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def effect_curve(
@@ -160,31 +155,18 @@ def effect_curve(
         raise TrialError(f"{covariate!r} has one value only, so there is nothing to compare")
     member = np.eye(len(names))[group[fit.rows]]
     ends = _ends(names, values)
-    contrast = np.hstack([np.eye(len(names)), np.zeros((len(names), 1))])
+    gap = None
     if ends is not None:
-        contrast[list(ends), -1] = -1.0, 1.0
-    results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
-    *effects, difference = over_splits(fit, results, level=level, fixed=True)
-    units = units_an_arm(fit, member)
-    table = pd.DataFrame(
-        [
-            {
-                "group": name,
-                "value": values[k],
-                "persons": int(member[:, k].sum()),
-                "control units": units[k][0],
-                "treated units": units[k][1],
-                **estimate_columns(effects[k]),
-            }
-            for k, name in enumerate(names)
-        ]
-    )
-    what = "person" if fit.data.clusters is None else "cluster"
+        gap = np.zeros((len(names), 1))
+        gap[list(ends), 0] = -1.0, 1.0
+    rows, combined = fixed_group_rows(fit, member, names, level=level, differences=gap)
+    table = pd.DataFrame(rows)
+    table.insert(1, "value", values)
     return EffectCurve(
         covariate,
         table,
-        None if ends is None else difference,
-        f"Model-robust estimates, {fit.method}; delete-one-{what} jackknife",
+        combined[0] if combined else None,
+        f"Model-robust estimates, {fit.method}; {jackknife_words(fit)}",
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import BoolArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -20,6 +20,7 @@ from tauhat.inference.descriptive import (
     estimate_columns,
     group_effects,
     interval_text,
+    jackknife_words,
     over_splits,
     units_an_arm,
 )
@@ -29,7 +30,7 @@ Rule = str | Callable[[pd.DataFrame], Any] | Any
 
 
 @dataclass(frozen=True)
-class GroupEffect:
+class GroupEffect(Shown):
     """Average effect of a named subgroup; the result of `group_effect`.
 
     Attributes
@@ -77,9 +78,6 @@ class GroupEffect:
             "without looking at outcomes; for one that the data suggested use find_subgroups. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def group_effect(
@@ -174,7 +172,6 @@ def group_effect(
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
     results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
     estimates = over_splits(fit, results, level=level, fixed=True)
-    what = "person" if fit.data.clusters is None else "cluster"
     return GroupEffect(
         rule=words,
         inside=estimates[0],
@@ -183,7 +180,7 @@ def group_effect(
         n_inside=int(inside.sum()),
         n_outside=int((~inside).sum()),
         units=units[0],
-        method=f"Model-robust estimate, {fit.method}; delete-one-{what} jackknife",
+        method=f"Model-robust estimate, {fit.method}; {jackknife_words(fit)}",
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from tauhat.display import html
 from tauhat.folds import randomization_units
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
@@ -143,11 +143,7 @@ Each arm has 3 clusters.')
         return " ".join([verdict + covariates + explanation, *self.notes, f"{self.method}."])
 
     def _repr_html_(self) -> str:
-        tables = "".join(
-            frame.to_html(index=False, float_format=lambda v: f"{v:.3f}", border=0)
-            for frame in (self.table, self.modifiers)
-        )
-        return f"<div><p>{escape(self.text)}</p>{tables}</div>"
+        return html(self.text, self.table, self.modifiers, number=".3f")
 
 
 def test_heterogeneity(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.inference.inputs import TrialLike, ordered_trial
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.resampling import t_quantile
 
 
 @dataclass(frozen=True, eq=False)
-class ClusterIntercepts:
+class ClusterIntercepts(Shown):
     """Predicted intercepts of the clusters; the result of `cluster_intercepts`.
 
     Attributes
@@ -48,9 +48,6 @@ class ClusterIntercepts:
             f"mean; the {100 * self.level:g} % intervals of {away} of them leave out zero. These "
             "are predictions pulled towards the mean, and no ranking of clusters."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def cluster_intercepts(trial: TrialLike, *, level: float = 0.95) -> ClusterIntercepts:

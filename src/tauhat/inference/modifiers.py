@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, check_covariates, column_names
+from tauhat.display import html
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike, missing_marks, source_columns
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -76,8 +76,7 @@ class EffectModifiers:
         )
 
     def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
+        return html(self.text, self.table, number=".3g")
 
 
 def effect_modifiers(

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     interval_text,
+    jackknife_words,
     over_splits,
     score_means,
 )
@@ -22,7 +23,7 @@ from tauhat.inference.inputs import TrialLike
 
 
 @dataclass(frozen=True)
-class PolicyValue:
+class PolicyValue(Shown):
     """Value of treating by the model; the result of `policy_value`.
 
     Attributes
@@ -74,9 +75,6 @@ class PolicyValue:
             "of the outcome, positive when the outcome is better, without the cost of treatment. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def policy_value(
@@ -163,12 +161,11 @@ def policy_value(
         for s, chosen in enumerate(treats)
     ]
     over_none, over_all, all_over_none = over_splits(fit, results, level=level)
-    what = "person" if fit.data.clusters is None else "cluster"
     return PolicyValue(
         over_none,
         over_all,
         all_over_none,
         float(np.average(treats.mean(axis=0), weights=fit.weight)),
         threshold,
-        f"Policy value, {fit.method}; delete-one-{what} jackknife",
+        f"Policy value, {fit.method}; {jackknife_words(fit)}",
     )

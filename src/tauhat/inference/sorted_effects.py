@@ -9,7 +9,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -19,6 +19,7 @@ from tauhat.inference.descriptive import (
     estimate_columns,
     group_effects,
     interval_text,
+    jackknife_words,
     over_splits,
     sums_by_unit,
 )
@@ -26,7 +27,7 @@ from tauhat.inference.inputs import TrialLike
 
 
 @dataclass(frozen=True)
-class SortedGroupEffects:
+class SortedGroupEffects(Shown):
     """Average effects of groups sorted by held-out effect; the result of `sorted_group_effects`.
 
     Attributes
@@ -77,12 +78,9 @@ class SortedGroupEffects:
             f"of groups found in this way, averaged over splits. {DESCRIPTIVE} {self.method}."
         )
 
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
-
 
 @dataclass(frozen=True)
-class ClassificationAnalysis:
+class ClassificationAnalysis(Shown):
     """Who is most and least affected; the result of `classification_analysis`.
 
     Attributes
@@ -127,9 +125,6 @@ class ClassificationAnalysis:
             "zero by chance. A covariate that differs need not be what changes the effect. "
             f"{DESCRIPTIVE} {self.method}."
         )
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def sorted_group_effects(
@@ -210,7 +205,6 @@ def sorted_group_effects(
     estimates = over_splits(fit, results, level=level)
     weighted = members * fit.weight[None, :, None]
     predicted = (weighted * fit.effects[:, :, None]).sum(axis=(0, 1)) / weighted.sum(axis=(0, 1))
-    what = "person" if fit.data.clusters is None else "cluster"
     return SortedGroupEffects(
         groups=tuple(estimates[:-1]),
         difference=estimates[-1],
@@ -218,7 +212,7 @@ def sorted_group_effects(
         persons=members.sum(axis=1).mean(axis=0),
         method=(
             f"Sorted group average treatment effects, {fit.method}; mean over splits, "
-            f"delete-one-{what} jackknife error plus variance between splits"
+            f"{jackknife_words(fit)} error plus variance between splits"
         ),
     )
 
@@ -328,12 +322,11 @@ def classification_analysis(
         ]
     )
     order = table.standardized.abs().sort_values(ascending=False, kind="stable").index
-    what = "person" if fit.data.clusters is None else "cluster"
     return ClassificationAnalysis(
         table.loc[order].reset_index(drop=True),
         1 / n_groups,
         level,
-        f"Classification analysis, {fit.method}; delete-one-{what} jackknife",
+        f"Classification analysis, {fit.method}; {jackknife_words(fit)}",
     )
 
 

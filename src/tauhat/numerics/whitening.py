@@ -167,3 +167,43 @@ def contrast_variances(
     blocks = [contrast[:, None] * (X - mean) / scale] if p < n / 2 else []
     fit = MixedModel(residual, head, blocks, identified_clusters(clusters), weight).fit()
     return fit.between_cluster_variance, fit.residual_variance
+
+
+def estimated_whitening(
+    residual: FloatArray,
+    contrast: FloatArray,
+    X: FloatArray,
+    clusters: IntArray | None,
+    weight: FloatArray | None = None,
+    variances: tuple[float, float] | None = None,
+) -> tuple[Whitening, float, float]:
+    """Whitening at the variances of residual outcomes around a linear effect.
+
+    Parameters
+    ----------
+    residual, contrast, X, clusters, weight
+        As in `contrast_variances`.
+    variances
+        Variance between and within clusters, when known; None to estimate them.
+
+    Returns
+    -------
+    white
+        The whitening.
+    between, within
+        Variance between clusters, 0 without them, and within.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> a, X = np.tile([-0.5, 0.5], 200), rng.normal(size=(400, 1))
+    >>> r = a * X[:, 0] + rng.normal(size=400)
+    >>> white, between, within = estimated_whitening(r, a, X, None)
+    >>> bool((white.whiten(r) == r).all()), between
+    (True, 0.0)
+    """
+    if variances is None:
+        variances = contrast_variances(residual, contrast, X, clusters, weight)
+    between, within = variances
+    ratio = between / within if clusters is not None else 0.0
+    return whitening(contrast, clusters, ratio, weight), between, within

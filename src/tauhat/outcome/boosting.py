@@ -89,12 +89,13 @@ class BoostedTrees(StandardizedModel):
         weight = np.ones(len(z)) if sample_weight is None else sample_weight
         folds = cluster_folds(len(z), clusters, self.n_folds, seed)
         parameters = self._parameters(len(z), derive_seed(seed, "boosting"))
-        self.n_rounds_ = self._choose_rounds(X, z, weight, folds, parameters)
+        self.n_rounds_, _ = cross_validated_boosting(
+            X, z, weight, folds, parameters, self.max_rounds, self.patience
+        )
         self.booster_ = None
         if self.n_rounds_ > 0:
-            self.booster_ = lightgbm.train(
-                parameters, _dataset(X, z, weight, parameters), self.n_rounds_
-            )
+            rows = lightgbm_rows(X, z, weight, parameters)
+            self.booster_ = lightgbm.train(parameters, rows, self.n_rounds_)
 
     def _parameters(self, n: int, seed: int) -> dict[str, Any]:
         return {
@@ -114,41 +115,6 @@ class BoostedTrees(StandardizedModel):
             "seed": seed,
         }
 
-    def _choose_rounds(
-        self,
-        X: FloatArray,
-        z: FloatArray,
-        weight: FloatArray,
-        folds: IntArray,
-        parameters: dict[str, Any],
-    ) -> int:
-        """Rounds with the least squared error in cross-validation, all folds in step."""
-        boosters: list[tuple[Any, float]] = []
-        start = 0.0
-        for fold in np.unique(folds):
-            inside = folds != fold
-            if not inside.any():
-                return 0
-            learn = _dataset(X[inside], z[inside], weight[inside], parameters)
-            booster = lightgbm.Booster(parameters, learn)
-            out = learn.create_valid(X[~inside], z[~inside], weight[~inside], params=parameters)
-            booster.add_valid(out, "out")
-            total = float(weight[~inside].sum())
-            boosters.append((booster, total))
-            mean = np.average(z[inside], weights=weight[inside])
-            start += float((weight[~inside] * (z[~inside] - mean) ** 2).sum())
-        best_error, best = start, 0
-        for done in range(1, self.max_rounds + 1):
-            error = 0.0
-            for booster, total in boosters:
-                booster.update()
-                error += total * booster.eval_valid()[0][2]
-            if error < best_error * (1 - 1e-9):
-                best_error, best = error, done
-            if done - best >= self.patience:
-                break
-        return best
-
     def reduced(self) -> Self:
         """Return an unfitted copy that chooses its rounds with three folds."""
         copy: Self = clone(self)
@@ -162,8 +128,69 @@ class BoostedTrees(StandardizedModel):
         return predicted
 
 
-def _dataset(
-    X: FloatArray, z: FloatArray, weight: FloatArray, parameters: dict[str, Any]
+def lightgbm_rows(
+    X: FloatArray,
+    z: FloatArray,
+    weight: FloatArray,
+    parameters: dict[str, Any],
+    reference: lightgbm.Dataset | None = None,
 ) -> lightgbm.Dataset:
-    # Without the parameters the data set speaks up on its own about constant columns.
-    return lightgbm.Dataset(X, z, weight=weight, params=parameters)
+    """Rows for a booster; the settings must come here too, or small data lose every column."""
+    return lightgbm.Dataset(X, z, weight=weight, params=parameters, reference=reference)
+
+
+def cross_validated_boosting(
+    X: FloatArray,
+    z: FloatArray,
+    weight: FloatArray,
+    folds: IntArray,
+    parameters: dict[str, Any],
+    max_rounds: int,
+    patience: int,
+) -> tuple[int, FloatArray]:
+    """Rounds with the least held-out squared error, and the held-out predictions at it.
+
+    Parameters
+    ----------
+    X, z, weight
+        Columns, outcome and weights of the rows.
+    folds
+        Fold of each row, shape (n,).
+    parameters
+        LightGBM's settings.
+    max_rounds
+        Most rounds; none, the mean, is a candidate.
+    patience
+        Rounds without improvement after which the search stops.
+
+    Returns
+    -------
+    n_rounds, held_out
+        The second of shape (n,).
+    """
+    held_out = np.zeros(len(z))
+    boosters = []
+    for fold in np.unique(folds):
+        outside = folds == fold
+        if outside.all():
+            return 0, held_out
+        held_out[outside] = np.average(z[~outside], weights=weight[~outside])
+        learn = lightgbm_rows(X[~outside], z[~outside], weight[~outside], parameters)
+        booster = lightgbm.Booster(parameters, learn)
+        out = lightgbm_rows(X[outside], z[outside], weight[outside], parameters, learn)
+        booster.add_valid(out, "out")
+        boosters.append((booster, outside, float(weight[outside].sum())))
+    best_error, best = float(weight @ (z - held_out) ** 2), 0
+    for done in range(1, max_rounds + 1):
+        error = 0.0
+        for booster, _, total in boosters:
+            booster.update()
+            error += total * booster.eval_valid()[0][2]
+        if error < best_error * (1 - 1e-9):
+            best_error, best = error, done
+        if done - best >= patience:
+            break
+    if best > 0:
+        for booster, outside, _ in boosters:
+            held_out[outside] = booster.predict(X[outside], num_iteration=best, num_threads=1)
+    return best, held_out

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tauhat._typing import FloatArray
 from tauhat.numerics.em import InterceptFit, RandomIntercept
 from tauhat.outcome.mixed_boosting import AlternatingBoosting
@@ -40,39 +38,6 @@ patience, linear_part, projection, random_state
     >>> bool(0.3 < model.variance_components_.icc < 0.7)
     True
     """
-
-    def __init__(
-        self,
-        *,
-        learning_rate: float = 0.05,
-        num_leaves: int = 4,
-        min_samples_leaf: int = 10,
-        l2: float = 5.0,
-        feature_fraction: float = 0.7,
-        max_rounds: int = 300,
-        n_folds: int = 5,
-        patience: int = 25,
-        max_iterations: int = 5,
-        tolerance: float = 1e-3,
-        linear_part: bool = False,
-        projection: bool = True,
-        random_state: Any = None,
-    ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            num_leaves=num_leaves,
-            min_samples_leaf=min_samples_leaf,
-            l2=l2,
-            feature_fraction=feature_fraction,
-            max_rounds=max_rounds,
-            n_folds=n_folds,
-            patience=patience,
-            linear_part=linear_part,
-            projection=projection,
-            random_state=random_state,
-        )
-        self.max_iterations = max_iterations
-        self.tolerance = tolerance
 
     def _update(
         self, z: FloatArray, held_out: FloatArray, random: RandomIntercept, last: InterceptFit

@@ -9,7 +9,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.em import RandomIntercept
-from tauhat.outcome.mixed_boosting import BoostedInterceptModel, lightgbm_rows
+from tauhat.outcome.boosting import lightgbm_rows
+from tauhat.outcome.mixed_boosting import BoostedInterceptModel
 
 
 class MERTBoosting(BoostedInterceptModel):

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.em import InterceptFit, RandomIntercept
 from tauhat.numerics.seeds import derive_seed
+from tauhat.outcome.boosting import cross_validated_boosting, lightgbm_rows
 from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
 
 
@@ -127,14 +128,52 @@ class AlternatingBoosting(BoostedInterceptModel):
     cross-validation are the fixed part from which the intercepts and variances
     are updated, since in-sample residuals would shrink both.
 
+    Parameters
+    ----------
+    learning_rate, num_leaves, min_samples_leaf, l2, feature_fraction, max_rounds, n_folds, \
+patience, linear_part, projection, random_state
+        As in `BoostedInterceptModel`.
+    max_iterations, tolerance
+        Most iterations, and the relative change of the criterion that ends them.
+
     Attributes
     ----------
     n_iterations_
         Iterations taken.
     """
 
-    max_iterations: int
-    tolerance: float
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 0.05,
+        num_leaves: int = 4,
+        min_samples_leaf: int = 10,
+        l2: float = 5.0,
+        feature_fraction: float = 0.7,
+        max_rounds: int = 300,
+        n_folds: int = 5,
+        patience: int = 25,
+        max_iterations: int = 5,
+        tolerance: float = 1e-3,
+        linear_part: bool = False,
+        projection: bool = True,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            num_leaves=num_leaves,
+            min_samples_leaf=min_samples_leaf,
+            l2=l2,
+            feature_fraction=feature_fraction,
+            max_rounds=max_rounds,
+            n_folds=n_folds,
+            patience=patience,
+            linear_part=linear_part,
+            projection=projection,
+            random_state=random_state,
+        )
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
 
     @abstractmethod
     def _update(
@@ -168,71 +207,3 @@ class AlternatingBoosting(BoostedInterceptModel):
             rows = lightgbm_rows(X, target, random.weight, parameters)
             self.booster_ = lightgbm.train(parameters, rows, self.n_rounds_)
         return self._predict_fixed_part(X), held_out
-
-
-def lightgbm_rows(
-    X: FloatArray,
-    z: FloatArray,
-    weight: FloatArray,
-    parameters: dict[str, Any],
-    reference: lightgbm.Dataset | None = None,
-) -> lightgbm.Dataset:
-    """Rows for a booster; the settings must come here too, or small data lose every column."""
-    return lightgbm.Dataset(X, z, weight=weight, params=parameters, reference=reference)
-
-
-def cross_validated_boosting(
-    X: FloatArray,
-    z: FloatArray,
-    weight: FloatArray,
-    folds: IntArray,
-    parameters: dict[str, Any],
-    max_rounds: int,
-    patience: int,
-) -> tuple[int, FloatArray]:
-    """Rounds with the least held-out squared error, and the held-out predictions at it.
-
-    Parameters
-    ----------
-    X, z, weight
-        Columns, outcome and weights of the rows.
-    folds
-        Fold of each row, shape (n,).
-    parameters
-        LightGBM's settings.
-    max_rounds
-        Most rounds; none, the mean, is a candidate.
-    patience
-        Rounds without improvement after which the search stops.
-
-    Returns
-    -------
-    n_rounds, held_out
-        The second of shape (n,).
-    """
-    held_out = np.zeros(len(z))
-    boosters = []
-    for fold in np.unique(folds):
-        outside = folds == fold
-        if outside.all():
-            return 0, held_out
-        held_out[outside] = np.average(z[~outside], weights=weight[~outside])
-        learn = lightgbm_rows(X[~outside], z[~outside], weight[~outside], parameters)
-        booster = lightgbm.Booster(parameters, learn)
-        out = lightgbm_rows(X[outside], z[outside], weight[outside], parameters, learn)
-        booster.add_valid(out, "out")
-        boosters.append((booster, outside, float(weight[outside].sum())))
-    best_error, best = float(weight @ (z - held_out) ** 2), 0
-    for done in range(1, max_rounds + 1):
-        error = 0.0
-        for booster, _, total in boosters:
-            booster.update()
-            error += total * booster.eval_valid()[0][2]
-        if error < best_error * (1 - 1e-9):
-            best_error, best = error, done
-        if done - best >= patience:
-            break
-    if best > 0:
-        for booster, outside, _ in boosters:
-            held_out[outside] = booster.predict(X[outside], num_iteration=best, num_threads=1)
-    return best, held_out

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import pandas as pd
 
+from tauhat.display import Shown
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
 
 Unknown = Literal["power", "delta", "n_clusters", "n_persons"]
 
 
 @dataclass(frozen=True)
-class HtePower:
+class HtePower(Shown):
     """A planned trial and its power for an interaction; the result of `tauhat.power_hte`.
 
     Attributes
@@ -134,10 +134,6 @@ class HtePower:
             f"interaction in {method} ({self.degrees_of_freedom:.3g} degrees of freedom) has "
             f"{percent} power to detect {change}, assuming {assumed}. {source}"
         )
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
 
     def scenario(self, n_others: int = 0) -> ClusterInteraction | IndividualInteraction:
         """The planned trial as a scenario, to be simulated.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy import stats
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.display import html
 from tauhat.errors import TrialError
 from tauhat.inference.heterogeneity import test_heterogeneity
 from tauhat.inference.inputs import TrialLike, as_trial_data
@@ -89,8 +89,7 @@ class SimulatedPower:
         )
 
     def _repr_html_(self) -> str:
-        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.3f}", border=0)
-        return f"<div><p>{escape(self.text)}</p>{table}</div>"
+        return html(self.text, self.table, number=".3f")
 
 
 def power_by_simulation(

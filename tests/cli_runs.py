@@ -1,0 +1,80 @@
+"""Runs of the command on a small trial, for the tests of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tauhat.analysis import workflow
+from tauhat.report import plots
+
+NAMES = ["report.html", "effects.csv", "run.json"]
+
+
+def small_trial(clusters: int = 16, size: int = 10) -> pd.DataFrame:
+    """A cluster trial whose effect grows with age; 7 persons have no outcome."""
+    rng = np.random.default_rng(7)
+    n = clusters * size
+    clinic = np.repeat(np.arange(clusters), size)
+    arm = (clinic % 2).astype(int)
+    age = rng.normal(60, 10, n).round(1)
+    sbp = 150 + 0.3 * age - arm * (4 + 0.3 * (age - 60)) + rng.normal(0, 2, clusters)[clinic]
+    sbp += rng.normal(0, 6, n)
+    df = pd.DataFrame(
+        {
+            "patient": [f"p{k:03d}" for k in range(n)],
+            "clinic": [f"c{k}" for k in clinic],
+            "arm": np.where(arm == 1, "TASSH", "HIC"),
+            "age": age,
+            "female": rng.integers(0, 2, n),
+            "urban": (clinic % 3 == 0).astype(int),
+            "sbp": sbp,
+        }
+    )
+    df.loc[[3, 20, 21, 60, 61, 100, 159][: n // 20], "sbp"] = np.nan
+    return df
+
+
+ROLES = {
+    "outcome": "sbp",
+    "treatment": "arm",
+    "control": "HIC",
+    "cluster": "clinic",
+    "covariates": "age,female,urban",
+}
+
+
+def arguments(file: Path, out: Path | None, *more: str, **roles: str | None) -> list[str]:
+    """Arguments of `tauhat run` on the small trial, with some roles replaced or left out."""
+    chosen = {"models": "LMM", "jobs": "1", **ROLES, **roles}
+    words = ["run", str(file)]
+    for name, value in chosen.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", value]
+    return [*words, *([] if out is None else ["--out", str(out)]), *more]
+
+
+def effects_of(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "effects.csv")
+
+
+def run_of(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "run.json").read_text("utf-8"))
+    return content
+
+
+def small_trial_csv(folder: Path) -> Path:
+    path = folder / "trial.csv"
+    small_trial().to_csv(path, index=False)
+    return path
+
+
+def leave_out_the_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No drawing and no held-out effects: others test them, and they take most of a small run."""
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
