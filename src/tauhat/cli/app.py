@@ -18,6 +18,7 @@ import typer
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.power import power
 from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
+from tauhat.cli.simulate import simulate
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
 from tauhat.files import printable
@@ -260,6 +261,7 @@ def estimators(
 
 
 app.command()(power)
+app.command()(simulate)
 
 
 def _merged(typed: Settings, config: Path | None) -> Settings:
