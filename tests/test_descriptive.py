@@ -342,6 +342,9 @@ def test_effects_that_do_not_differ_have_no_slope():
     assert result.p_value == 1
     assert np.isnan(result.slope.estimate)
     assert "same for everyone" in result.text
+    calibration = effect_calibration(fit)
+    assert np.isnan(calibration.slope.estimate)
+    assert "(SD 0), so the calibration slope cannot be estimated" in calibration.text
 
 
 def test_calibration_tells_scale_and_shift():
@@ -353,6 +356,34 @@ def test_calibration_tells_scale_and_shift():
     assert result.bias.lower < shift < result.bias.upper
     assert len(result.curve) == 5
     assert (np.diff(result.curve.predicted) > 0).all()
+
+
+def test_predictions_that_hardly_differ_have_no_calibration_slope():
+    trial = make_trial(4, m=40)
+    X = trial[0]
+    slope = best_linear_predictor(with_effects(trial, X.age, outcome=X.bmi)).slope
+    # The slope and its error are those of X.age, divided by the factor.
+    for share, given in ((1.01, True), (0.99, False)):
+        factor = share * slope.se / 2
+        fit = with_effects(trial, 1 + factor * X.age, outcome=X.bmi)
+        result = effect_calibration(fit)
+        assert result.spread == pytest.approx(factor * fit_spread(trial), rel=1e-6)
+        row = result.table.set_index("measure").loc["slope"]
+        if given:
+            assert row["se"] == pytest.approx(2 / share)
+            assert row["estimate"] == pytest.approx(slope.estimate / factor)
+            assert "The calibration slope is" in result.text
+        else:
+            assert row.isna().all()
+            assert f"hardly differ between persons (SD {result.spread:.3g})" in result.text
+            assert "nan" not in result.text
+        # The bias and the curve are there all the same.
+        assert np.isfinite([result.bias.estimate, result.bias.se, *result.curve.estimate]).all()
+
+
+def fit_spread(trial):
+    """Spread of the covariate age within folds, as a cross-fit has it."""
+    return float(with_effects(trial, trial[0].age).centred_effects.std())
 
 
 def test_every_result_says_that_it_is_descriptive(fit):
