@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tauhat.errors import TrialError
+from tauhat.files import csv_text
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
@@ -384,6 +387,22 @@ def test_predictions_that_hardly_differ_have_no_calibration_slope():
 def fit_spread(trial):
     """Spread of the covariate age within folds, as a cross-fit has it."""
     return float(with_effects(trial, trial[0].age).centred_effects.std())
+
+
+def test_counts_in_tables_are_whole_numbers(fit):
+    one = group_effect(fit, "age > 0")
+    groups = sorted_group_effects(fit)
+    counts = [str(one.n_inside), str(one.n_outside), *(f"{n:.0f}" for n in groups.persons)]
+    shown = [*one.table.persons[:2], *groups.table.persons[:-1]]
+    assert [str(n) for n in shown] == counts
+    assert pd.isna(one.table.persons[2])
+    assert pd.isna(groups.table.persons.iloc[-1])
+    for table in (one.table, groups.table, effect_calibration(fit).curve):
+        assert pd.api.types.is_integer_dtype(table.persons)
+        in_csv = [line.split(",")[1] for line in csv_text(table).splitlines()[1:]]
+        assert all(cell.isdigit() or not cell for cell in in_csv)
+    cells = re.findall("<td>(.*?)</td>", one._repr_html_())
+    assert (cells[1], cells[13]) == (counts[0], "–")
 
 
 def test_every_result_says_that_it_is_descriptive(fit):

@@ -7,6 +7,9 @@ from html import escape
 
 import pandas as pd
 
+#: Stands for a number that there is not.
+NONE = "–"
+
 
 def html(text: str, *tables: pd.DataFrame) -> str:
     """Text and tables as HTML; nothing in them is taken for markup.
@@ -17,9 +20,23 @@ def html(text: str, *tables: pd.DataFrame) -> str:
     '<div><p>a &lt; b</p></div>'
     """
     frames = "".join(
-        table.to_html(index=False, float_format=lambda v: f"{v:.4g}", border=0) for table in tables
+        _filled(table).to_html(index=False, float_format=_number, na_rep=NONE, border=0)
+        for table in tables
     )
     return f"<div><p>{escape(text)}</p>{frames}</div>"
+
+
+def _filled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a sign for missing counts, which pandas would show as <NA>."""
+    filled = table.copy()
+    for name, column in table.items():
+        if isinstance(column.dtype, pd.Int64Dtype):
+            filled[name] = column.astype(object).where(column.notna(), NONE)
+    return filled
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
 
 
 class Shown:

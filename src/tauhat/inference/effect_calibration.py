@@ -182,7 +182,7 @@ def effect_calibration(
     if not slope.se <= LARGEST_SLOPE_ERROR:
         slope = no_estimate(level)
     return EffectCalibration(
-        curve=groups.table.iloc[:-1],
+        curve=groups.table.iloc[:-1].astype({"persons": "int64"}),
         slope=slope,
         bias=over_splits(fit, results, level=level, fixed=True)[0],
         spread=float(np.median(fit.centred_effects.std(axis=1))),
