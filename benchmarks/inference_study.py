@@ -32,8 +32,8 @@ import interval_coverage as intervals
 
 Row = dict[str, Any]
 
-CLUSTER_MODELS = ["LMM", "GAMM", "BRM", "BCF-RE", "Robust"]
-PERSON_MODELS = ["LMM", "X-Boosting", "BRM", "BCF", "Robust"]
+CLUSTER_MODELS = ["LMM", "GAMM", "BRM", "BCF-RE"]
+PERSON_MODELS = ["LMM", "X-Boosting", "BRM", "BCF"]
 
 
 @dataclass(frozen=True)

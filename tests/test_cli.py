@@ -254,6 +254,32 @@ def test_interruption_half_way_leaves_no_file_and_no_process(
     assert processes_of_session(session) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes that can be closed")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--version"],
+        ["estimators"],
+        ["power", "--persons", "90", "--power", "0.8"],
+    ],
+    ids=["typer", "rich", "print"],
+)
+def test_a_pipe_that_nobody_reads_ends_quietly(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "tauhat", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    # As `tauhat ... | head` in a shell: 128 + SIGPIPE.
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_closed_streams_are_no_error() -> None:
+    command = f"{sys.executable} -m tauhat --version >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
+
+
 def test_flags_of_the_report_and_its_figures(
     trial_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,12 @@ def test_power_of_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan.text in said
 
 
+def test_counts_are_whole_however_large(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["power", "--persons", "123456", "--delta", "0.02"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[:4]]
+    assert lines[:3] == [["persons", "123456"], ["treated", "61728"], ["control", "61728"]]
+
+
 def test_one_of_three_is_solved_for(capsys: pytest.CaptureFixture[str]) -> None:
     design = ["--size", "25", "--icc", "0.05", "--icc-x", "1"]
     assert main(["power", *design, "--delta", "0.3", "--power", "0.8"]) == 0

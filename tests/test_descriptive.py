@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tauhat.errors import TrialError
+from tauhat.files import csv_text
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
@@ -342,6 +345,9 @@ def test_effects_that_do_not_differ_have_no_slope():
     assert result.p_value == 1
     assert np.isnan(result.slope.estimate)
     assert "same for everyone" in result.text
+    calibration = effect_calibration(fit)
+    assert np.isnan(calibration.slope.estimate)
+    assert "(SD 0), so the calibration slope cannot be estimated" in calibration.text
 
 
 def test_calibration_tells_scale_and_shift():
@@ -353,6 +359,50 @@ def test_calibration_tells_scale_and_shift():
     assert result.bias.lower < shift < result.bias.upper
     assert len(result.curve) == 5
     assert (np.diff(result.curve.predicted) > 0).all()
+
+
+def test_predictions_that_hardly_differ_have_no_calibration_slope():
+    trial = make_trial(4, m=40)
+    X = trial[0]
+    slope = best_linear_predictor(with_effects(trial, X.age, outcome=X.bmi)).slope
+    # The slope and its error are those of X.age, divided by the factor.
+    for share, given in ((1.01, True), (0.99, False)):
+        factor = share * slope.se / 2
+        fit = with_effects(trial, 1 + factor * X.age, outcome=X.bmi)
+        result = effect_calibration(fit)
+        assert result.spread == pytest.approx(factor * fit_spread(trial), rel=1e-6)
+        row = result.table.set_index("measure").loc["slope"]
+        if given:
+            assert row["se"] == pytest.approx(2 / share)
+            assert row["estimate"] == pytest.approx(slope.estimate / factor)
+            assert "The calibration slope is" in result.text
+        else:
+            assert row.isna().all()
+            assert f"hardly differ between persons (SD {result.spread:.3g})" in result.text
+            assert "nan" not in result.text
+        # The bias and the curve are there all the same.
+        assert np.isfinite([result.bias.estimate, result.bias.se, *result.curve.estimate]).all()
+
+
+def fit_spread(trial):
+    """Spread of the covariate age within folds, as a cross-fit has it."""
+    return float(with_effects(trial, trial[0].age).centred_effects.std())
+
+
+def test_counts_in_tables_are_whole_numbers(fit):
+    one = group_effect(fit, "age > 0")
+    groups = sorted_group_effects(fit)
+    counts = [str(one.n_inside), str(one.n_outside), *(f"{n:.0f}" for n in groups.persons)]
+    shown = [*one.table.persons[:2], *groups.table.persons[:-1]]
+    assert [str(n) for n in shown] == counts
+    assert pd.isna(one.table.persons[2])
+    assert pd.isna(groups.table.persons.iloc[-1])
+    for table in (one.table, groups.table, effect_calibration(fit).curve):
+        assert pd.api.types.is_integer_dtype(table.persons)
+        in_csv = [line.split(",")[1] for line in csv_text(table).splitlines()[1:]]
+        assert all(cell.isdigit() or not cell for cell in in_csv)
+    cells = re.findall("<td>(.*?)</td>", one._repr_html_())
+    assert (cells[1], cells[13]) == (counts[0], "–")
 
 
 def test_every_result_says_that_it_is_descriptive(fit):

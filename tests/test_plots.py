@@ -122,7 +122,7 @@ def test_cells_of_fewer_than_five_persons_are_empty_in_the_map() -> None:
     assert cells is not None
     assert cells.effect.tolist()[0] == 1.0
     assert np.isnan(cells.effect[1])
-    assert np.isnan(cells.persons[1])
+    assert pd.isna(cells.persons[1])
     drawn = plots.effect_map_plot(cells, names=("first", "second"), centre=2.0, axis_label="Effect")
     assert "1 cells of too few persons" in drawn.text
     assert "77" not in drawn.svg()

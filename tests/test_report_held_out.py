@@ -161,7 +161,8 @@ def test_numbers_that_could_not_be_estimated_are_said_to_be_so() -> None:
     found["subgroups"]["subgroups"][0] |= nothing
     page = page_of(run)
     assert rows_of(section(page, "groups"), "Effects of groups")[-1][3:] == ["not estimated", "–"]
-    assert "so there is no slope" in page
+    assert "hardly differ between persons (SD 2.1), too little for a calibration slope" in page
+    assert rows_of(section(page, "calibration"), "Calibration and")[0][1:] == ["not estimated", "–"]
     assert "an arm has too few units in a subgroup" in page
     assert not re.search(r"\bnan\b", page)
 

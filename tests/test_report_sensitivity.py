@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tauhat.analysis import Analysis, analyze
+from tauhat.analysis.sensitivity import _other_seeds
 from tauhat.ensembles import ConsensusAverage, RobustEnsemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.inference import cluster_intercepts
@@ -75,10 +76,34 @@ def test_robust_is_weighed_again_without_a_refit_and_stays_as_it_was() -> None:
     less = weighed_again(model, effects, without=["LMM"])
     fitted = RobustEnsemble([m for m in members if m[0] != "LMM"], random_state=1).fit(*trial)
     assert less == pytest.approx(fitted.predict_effect(rows))
+    # Computed and not drawn: another seed changes no bit, so the report has no row on it.
+    np.testing.assert_array_equal(weighed_again(model, effects, seed=7), same)
+    notes: list[str] = []
+    shown = pd.DataFrame(effects)
+    assert _other_seeds(
+        model.trial_data_, [], model, same, shown, np.arange(trial.n), 1, 0, 1, notes
+    ) == []  # fmt: skip
+    assert notes[0] == "The weights do not depend on the seed in a trial of clusters."
     assert model.weights_ == before
     assert set(model.members_) == set(before)
     with pytest.raises(ValueError, match="no member is left"):
         weighed_again(model, effects, without=list(effects))
+
+
+@pytest.mark.slow
+def test_robust_draws_its_weights_where_persons_are_randomized() -> None:
+    trial = Trial(table().drop(columns="clinic"), outcome="sbp", treatment="arm")
+    members = [(name, single_estimator(name)) for name in ("LMM", "T-Linear", "X-Linear")]
+    model = RobustEnsemble(members, random_state=1).fit(*trial)
+    data = model.trial_data_
+    effects = {name: one.predict_effect(data.X) for name, one in model.members_.items()}
+    effect, notes = model.predict_effect(data.X), []
+    (row,) = _other_seeds(
+        data, [], model, effect, pd.DataFrame(effects), np.arange(data.n), 1, 0, 1, notes
+    )  # fmt: skip
+    assert row["change"] == "weights drawn anew (most changed of 5)"
+    assert 0 < row["mean_change"] < 0.2 * np.std(effect)
+    assert not any("seed in a trial" in note for note in notes)
 
 
 def test_lost_persons_move_the_average_by_their_share(found: Analysis) -> None:

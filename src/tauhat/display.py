@@ -7,6 +7,9 @@ from typing import Protocol
 
 import pandas as pd
 
+#: Stands for a number that there is not.
+NONE = "–"
+
 
 class TextAndTable(Protocol):
     """What a result has to be shown: a sentence or more, and a table."""
@@ -42,10 +45,26 @@ def html(text: str, *tables: pd.DataFrame, number: str = ".4g") -> str:
     '<div><p>a &lt; b</p></div>'
     """
     frames = "".join(
-        table.to_html(index=False, float_format=lambda v: format(v, number), border=0)
+        _filled(table).to_html(
+            index=False, float_format=lambda v: _number(v, number), na_rep=NONE, border=0
+        )
         for table in tables
     )
     return f"<div><p>{escape(text)}</p>{frames}</div>"
+
+
+def _filled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a sign for missing counts, which pandas would show as <NA>."""
+    filled = table.copy()
+    for name, column in table.items():
+        if isinstance(column.dtype, pd.Int64Dtype):
+            filled[name] = column.astype(object).where(column.notna(), NONE)
+    return filled
+
+
+def _number(value: float, form: str) -> str:
+    whole = form.endswith("g") and value.is_integer() and abs(value) < 1e15
+    return f"{value:.0f}" if whole else format(value, form)
 
 
 class Shown:

@@ -239,6 +239,7 @@ def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
         "calibration": {
             "slope": _interval(calibration.slope),
             "bias": _interval(calibration.bias),
+            "spread": calibration.spread,
             "curve": _rows(calibration.curve),
         },
         "ranking": [

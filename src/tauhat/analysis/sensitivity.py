@@ -242,7 +242,10 @@ def _other_seeds(
     notes: list[str],
 ) -> list[dict[str, Any]]:
     rows = []
-    if isinstance(reported, RobustEnsemble):
+    if isinstance(reported, RobustEnsemble) and data.clusters is not None:
+        # Tempered weights are computed; in individual trials they are means over drawn ones.
+        notes.append("The weights do not depend on the seed in a trial of clusters.")
+    elif isinstance(reported, RobustEnsemble):
         known = _canonical(member_effects, order)
         drawn = [
             weighed_again(reported, known, seed=derive_seed(seed, "weights again", k))

@@ -1,4 +1,4 @@
-"""The command line: `tauhat run`, `check`, `demo`, `estimators`."""
+"""The command line: `tauhat run`, `check`, `demo`, `estimators`, `power`, `simulate`, `study`."""
 
 from tauhat.cli.app import main
 

@@ -18,11 +18,12 @@ import typer
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.power import power
 from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
+from tauhat.cli.simulate import simulate
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
 from tauhat.files import printable
 
-OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, UNREAD, TERMINATED = 0, 1, 2, 3, 130, 141, 143
 
 app = typer.Typer(
     name="tauhat",
@@ -260,6 +261,7 @@ def estimators(
 
 
 app.command()(power)
+app.command()(simulate)
 
 
 def _merged(typed: Settings, config: Path | None) -> Settings:
@@ -286,7 +288,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done, 1 internal error, 2 bad input or a file or disk that cannot be used,
-        3 design check failed, 130 and 143 when interrupted or terminated.
+        3 design check failed, 130 and 143 when interrupted or terminated, 141 when
+        nobody reads what is printed any more (``tauhat ... | head``).
 
     Examples
     --------
@@ -295,6 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _arguments[:] = words
+    _fill_closed_streams()
+    streams = sys.stdout, sys.stderr
     try:
         with clean_interrupts(), warnings.catch_warnings():
             # What matters among the warnings is in the report.
@@ -307,6 +312,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, BAD_INPUT)
     except (KeyboardInterrupt, Terminated) as error:
         return _interrupted(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:
+        # So typer and rich end when the pipe is closed, whatever stands behind the number 1.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        sys.stdout, sys.stderr = streams
+        return _unread()
     except OSError as error:
         if "--debug" in words:
             traceback.print_exc()
@@ -327,12 +340,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or OK)
 
 
+def _fill_closed_streams() -> None:
+    """Give a stream that was closed (``>&-``) a place to go, before a file takes its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
 def _print_no_more() -> None:
     """Let what standard output did not take go, instead of trying once more at the end."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def _unread() -> int:
+    """End as the shell's own tools do when their pipe is closed: no word, 128 + SIGPIPE."""
+    _print_no_more()
+    return UNREAD
 
 
 def _complain(error: Exception | str, code: int) -> int:

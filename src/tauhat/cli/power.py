@@ -195,7 +195,7 @@ def _print_plan(
         print(csv_text(pd.concat(rows, ignore_index=True)), end="")
         return
     for quantity, value in [*plan.table.itertuples(index=False), *needed]:
-        print(f"{quantity:<38} {value:>10.4g}")
+        print(f"{quantity:<38} {value:>10{'.0f' if value.is_integer() else '.4g'}}")
     for text in [plan.text, *(one.text for one in simulated)]:
         print(f"\n{text}")
 

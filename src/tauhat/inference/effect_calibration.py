@@ -17,10 +17,16 @@ from tauhat.inference.descriptive import (
     estimate_columns,
     group_effects,
     interval_text,
+    no_estimate,
     over_splits,
 )
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
+
+#: Largest standard error of a slope that is given. Beyond it the slopes of perfect and of worthless
+#: predictions, 1 and 0, are less than half a standard error apart: the predictions differ between
+#: persons by less than half the error with which effects can be told apart along them.
+LARGEST_SLOPE_ERROR = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,13 @@ class EffectCalibration:
         ``estimate``, ``se``, ``lower``, ``upper``.
     slope
         Of the effect on the held-out effect: 1 for perfect calibration, below 1
-        when predictions differ too much, above 1 when they differ too little.
+        when predictions differ too much, above 1 when they differ too little. Not
+        a number where the predictions hardly differ (see `effect_calibration`).
     bias
         Average effect less mean held-out effect, units of the outcome.
+    spread
+        Standard deviation of the held-out effects between persons, units of the
+        outcome, median over splits.
     method
         How it was estimated.
     """
@@ -45,6 +55,7 @@ class EffectCalibration:
     curve: pd.DataFrame
     slope: Estimate
     bias: Estimate
+    spread: float
     method: str
 
     @property
@@ -62,7 +73,13 @@ class EffectCalibration:
                 "that the predictions differ more between persons than the effects do"
             )
         else:
-            found = "The held-out effects are the same for everyone, so there is no slope"
+            found = (
+                f"The held-out effects hardly differ between persons (SD {self.spread:.3g}), so "
+                "the calibration slope cannot be estimated: perfect predictions (slope 1) and "
+                f"worthless ones (slope 0) lie less than {1 / LARGEST_SLOPE_ERROR:g} standard "
+                "errors apart. What differences were predicted is neither confirmed nor refuted; "
+                "read it as no heterogeneity found"
+            )
         return (
             f"{found}. On average the effect exceeds the prediction by {interval_text(self.bias)}. "
             f"{DESCRIPTIVE} {self.method}."
@@ -94,6 +111,14 @@ def effect_calibration(
     interval is too low when effects do not differ, where cross-fitting makes
     the slope negative; it says how much to trust differences, not whether
     there are any.
+
+    The slope divides by the spread of the predictions. Where its standard
+    error exceeds 2 it is not a number: the slopes 1 of perfect and 0 of
+    worthless predictions are then less than half a standard error apart, in
+    other words the predictions' standard deviation is less than half the
+    standard error of the change in effect along one standard deviation of
+    them. Such predictions say that no heterogeneity was found, and how well
+    they are calibrated cannot be asked.
 
     Parameters
     ----------
@@ -153,9 +178,13 @@ def effect_calibration(
                 deleted=average.deleted - predicted,
             )
         )
+    slope = best_linear_predictor(fit, level=level).slope
+    if not slope.se <= LARGEST_SLOPE_ERROR:
+        slope = no_estimate(level)
     return EffectCalibration(
-        curve=groups.table.iloc[:-1],
-        slope=best_linear_predictor(fit, level=level).slope,
+        curve=groups.table.iloc[:-1].astype({"persons": "int64"}),
+        slope=slope,
         bias=over_splits(fit, results, level=level, fixed=True)[0],
+        spread=float(np.median(fit.centred_effects.std(axis=1))),
         method=f"Calibration, {fit.method}",
     )

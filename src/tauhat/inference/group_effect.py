@@ -64,9 +64,10 @@ class GroupEffect(Shown):
             ("outside", self.n_outside, self.outside),
             ("difference", None, self.difference),
         ]
-        return pd.DataFrame(
+        table = pd.DataFrame(
             [{"group": name, "persons": n, **estimate_columns(e)} for name, n, e in rows]
         )
+        return table.astype({"persons": "Int64"})
 
     @property
     def text(self) -> str:

@@ -52,19 +52,19 @@ class SortedGroupEffects(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a group, and one for the difference between the last and the first."""
+        """One row a group, and one for the difference; ``persons`` to the nearest whole number."""
         rows = [
-            {"group": _group_name(k, len(self.groups)), "persons": self.persons[k]}
+            {"group": _group_name(k, len(self.groups)), "persons": round(self.persons[k])}
             | {"predicted": self.predicted[k]}
             | estimate_columns(estimate)
             for k, estimate in enumerate(self.groups)
         ]
         gap = float(self.predicted[-1] - self.predicted[0])
         rows.append(
-            {"group": "largest less smallest", "persons": np.nan, "predicted": gap}
+            {"group": "largest less smallest", "persons": None, "predicted": gap}
             | estimate_columns(self.difference)
         )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).astype({"persons": "Int64"})
 
     @property
     def text(self) -> str:

@@ -322,7 +322,7 @@ def two_way_groups(
     k = len(two.labels)
     cell = one.codes[keep] * k + two.codes[keep]
     n_cells = len(one.labels) * k
-    count = np.bincount(cell, minlength=n_cells).astype(np.float64)
+    count = np.bincount(cell, minlength=n_cells)
     total = np.bincount(cell, weights=effect[keep], minlength=n_cells)
     shown = count >= SMALLEST_GROUP
     return pd.DataFrame(
@@ -330,7 +330,7 @@ def two_way_groups(
             "first": np.repeat(np.array(one.labels, dtype=object), k),
             "second": np.tile(np.array(two.labels, dtype=object), len(one.labels)),
             "effect": np.where(shown, total / np.maximum(count, 1), np.nan),
-            "persons": np.where(shown, count, np.nan),
+            "persons": pd.array(np.where(shown, count, np.nan), dtype="Int64"),
         }
     )
 

@@ -306,9 +306,16 @@ def calibration_section(data: ReportInput) -> Section:
 
 def slope_words(run: Run) -> str:
     """The calibration slope in a sentence."""
-    slope = run["held_out"]["calibration"]["slope"]
+    calibration = run["held_out"]["calibration"]
+    slope = calibration["slope"]
     if slope["estimate"] is None:
-        return "The model predicts the same effect for everybody, so there is no slope."
+        return (
+            "The model's predictions hardly differ between persons (SD "
+            f"{scale_of(run)(calibration['spread'])}), too little for a calibration slope: perfect "
+            "predictions (slope 1) and worthless ones (slope 0) could not be told apart. What "
+            "differences were predicted is neither confirmed nor refuted; read it as no "
+            "heterogeneity found."
+        )
     return (
         f"The calibration slope is {_estimate_words(slope, Scale(2))}: 1 when effects differ as "
         "much as predicted, 0 when predictions say nothing, less than 0 mostly when effects do "
