@@ -13,6 +13,8 @@ from tauhat.numerics.seeds import derive_seed
 _FEWEST_VALUES = 3
 _MOST_FOR_PRODUCTS = 25
 _FARTHEST = 4.0
+# Curved directions kept for each covariate where there are more than ten.
+_BENDS = 4
 # Share of its straight line that a step or a hinge keeps. With all of it lines carry nearly all
 # of the block's variance and curves next to none; with none of it a monotone curve, which lies
 # near its line, needs two blocks at once.
@@ -109,7 +111,8 @@ class RidgeDictionary:
         ]
         self.trees = self._draw_trees(Z, seed, n_trees) if Z.shape[1] else []
         raw = self._raw(Z)
-        limits = {"linear": len(Z), "additive": 40, "products": 40, "trees": 50}
+        bends = max(40, _BENDS * len(self.continuous))
+        limits = {"linear": len(Z), "additive": bends, "products": 40, "trees": 50}
         self.rotations = {
             name: _rotation(block, min(limits[name], len(Z) - 1))
             for name, block in raw.items()
