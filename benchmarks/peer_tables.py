@@ -19,6 +19,12 @@ def mean_se(values: pd.Series) -> str:
     return f"{values.mean():.3f}{error}"
 
 
+def mean_or_dash(part: pd.DataFrame, column: str) -> str:
+    """Mean of a column with two digits; a dash where nothing was measured."""
+    values = part[column].dropna() if column in part else pd.Series(dtype=float)
+    return "-" if values.empty else f"{values.mean():.2f}"
+
+
 def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over the scenarios of a design, with the standard error over its trials.
 
@@ -38,6 +44,7 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "error of mean": mean_se(part.average_error.abs()),
                 "coverage": mean_se(mean_coverage),
                 "CPU s": round(part.cpu_seconds.mean(), 2),
+                "CPU s of limits": mean_or_dash(part, "limits_cpu_seconds"),
                 "peak MiB": round(part.peak_MiB.max()),
                 "MiB over start": round(part.peak_MiB.max() - part.start_MiB.min()),
                 "failed": int(part.cpu_seconds.isna().sum()),
@@ -113,23 +120,29 @@ def _interval(both: pd.DataFrame, column: str) -> str:
 
 
 def growth_table(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """A measure by size, and its exponent: the slope of its logarithm on that of the size."""
+    """A measure by size, its exponent, and tauhat's over that of each peer.
+
+    The exponent is the slope of the measure's logarithm on that of the size.
+    """
     found = []
-    for (by, design, group, contender), part in rows.groupby(
-        ["by", "design", "group", "contender"], sort=False
-    ):
-        done = part.dropna(subset=[measure]).sort_values(by)
-        pairs = zip(done[by], done[measure], strict=True)
-        values = {str(int(size)): round(value, 2) for size, value in pairs}
-        found.append(
-            {
-                "by": by,
-                "design": design,
-                "group": group,
-                "contender": contender,
-                "sizes": " ".join(values),
-                measure: " ".join(str(value) for value in values.values()),
-                "exponent": round(exponent(list(done[by]), list(done[measure])), 2),
-            }
-        )
+    for (by, design, group), part in rows.groupby(["by", "design", "group"], sort=False):
+        done = part.dropna(subset=[measure])
+        wide = done.pivot(index="contender", columns=by, values=measure)
+        for contender in dict.fromkeys(done.contender):
+            values = wide.loc[contender].dropna()
+            ratio = (wide.loc["tauhat"] / values).dropna() if "tauhat" in wide.index else []
+            found.append(
+                {
+                    "by": by,
+                    "design": design,
+                    "group": group,
+                    "contender": contender,
+                    "sizes": " ".join(str(int(size)) for size in values.index),
+                    measure: " ".join(f"{value:.2f}" for value in values),
+                    "exponent": round(exponent(list(values.index), list(values)), 2),
+                    "tauhat / it": "-"
+                    if contender.startswith("tauhat")
+                    else " ".join(f"{value:.2f}" for value in ratio),
+                }
+            )
     return pd.DataFrame(found)
