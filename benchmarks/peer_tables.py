@@ -69,7 +69,12 @@ def pairs_table(rows: pd.DataFrame) -> pd.DataFrame:
         }
         for first in (name for name in sides if name.startswith("tauhat")):
             for second in (name for name in sides if not name.startswith("tauhat")):
-                both = sides[first].join(sides[second], lsuffix="_ours", rsuffix="_theirs")
+                both = sides[first].merge(
+                    sides[second],
+                    left_index=True,
+                    right_index=True,
+                    suffixes=("_ours", "_theirs"),
+                )
                 both = both.dropna(subset=["cpu_seconds_ours", "cpu_seconds_theirs"])
                 if both.empty:
                     continue
@@ -117,6 +122,30 @@ def _interval(both: pd.DataFrame, column: str) -> str:
         return "-"
     middle, error = logs.mean(), 1.96 * logs.std(ddof=1) / np.sqrt(len(logs))
     return f"{np.exp(middle - error):.2f} to {np.exp(middle + error):.2f}"
+
+
+def in_words(pairs: pd.DataFrame) -> str:
+    """Which pairs differ in time by more than .15, or in error by more than its interval."""
+    limits = pairs["ratio RMSE, 95 %"].str.extract(r"(.+) to (.+)").astype(float)
+    chosen = {
+        "Slower (more than 1.15 times the CPU time)": ("CPU time", pairs["ratio CPU time"] > 1.15),
+        "Faster (less than .87 times)": ("CPU time", pairs["ratio CPU time"] < 0.87),
+        "Less accurate (interval of the ratio of errors above 1)": ("RMSE", limits[0] > 1),
+        "More accurate (interval below 1)": ("RMSE", limits[1] < 1),
+    }
+    lines = []
+    for label, (column, rows) in chosen.items():
+        ratios = zip(pairs[rows].itertuples(), pairs[rows][f"ratio {column}"], strict=True)
+        found = [f"{pair.group}, {pair.ours} to {pair.peer} {ratio}" for pair, ratio in ratios]
+        lines.append(f"* **{label}:** {'; '.join(found) or 'none'}.")
+    return "\n".join(lines)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table with pipes."""
+    cells = table.astype(object).where(table.notna(), "-").astype(str)
+    rows = [list(table.columns), ["---"] * table.shape[1], *cells.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def growth_table(rows: pd.DataFrame, measure: str) -> pd.DataFrame:

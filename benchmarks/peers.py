@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from peer_contenders import Contender, contenders
-from peer_tables import accuracy_table, growth_table, pairs_table
+from peer_tables import accuracy_table, growth_table, in_words, markdown, pairs_table
 from peer_trials import scores, task
 
 OUT = Path("out/benchmarks")
@@ -187,8 +187,20 @@ def make_tables(rows: pd.DataFrame, *, grow: bool) -> dict[str, pd.DataFrame]:
     return {"rows": single, "accuracy": accuracy_table(rows), "ratios": pairs_table(rows)}
 
 
+def in_markdown(tables: dict[str, pd.DataFrame]) -> Iterator[str]:
+    """Each table of each design; after the ratios, what they say in words."""
+    for name, table in tables.items():
+        if name.endswith("rows"):
+            continue
+        for design, part in table.groupby("design", sort=False):
+            yield f"{name}, {design} trials"
+            yield markdown(part.drop(columns="design"))
+            if name == "ratios":
+                yield in_words(part)
+
+
 def main() -> None:
-    """Run, print the tables, write them and the single rows as CSV."""
+    """Run, print the tables, write them as CSV and in Markdown, and the single rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=1, help="trials of each scenario")
     parser.add_argument("--first-draw", type=int, default=0)
@@ -208,6 +220,8 @@ def main() -> None:
     ]
     absent = sorted({c.library for _, c in chosen if c.missing()})
     chosen = [pair for pair in chosen if not pair[1].missing()]
+    if not chosen:
+        parser.error("no such group is installed; --groups takes words of their names")
     print(machine())
     if absent:
         print(f"not installed, left out: {', '.join(absent)}; see benchmarks/peers.txt")
@@ -223,11 +237,10 @@ def main() -> None:
             tables = make_tables(pd.concat(parts, ignore_index=True), grow=options.grow)
             for name, table in tables.items():
                 keep(table, f"peers_{name}{options.name}.csv")
-    for name, table in tables.items():
-        if name.endswith("rows"):
-            continue
-        for design, part in table.groupby("design", sort=False):
-            print(f"\n{name}, {design}\n{part.drop(columns='design').to_string(index=False)}")
+            text = "\n\n".join([machine(), *in_markdown(tables)]) + "\n"
+            kind = "growth" if options.grow else "beside"
+            (OUT / f"peers_{kind}{options.name}.md").write_text(text, encoding="utf-8")
+    print(f"\n{text}", end="")
 
 
 if __name__ == "__main__":
