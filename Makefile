@@ -20,11 +20,13 @@ export PYTHONUNBUFFERED := 1
 
 RUNTIME := $(VENV)/.installed-runtime
 DEVELOPMENT := $(VENV)/.installed-development
+# The packages that tauhat is compared with need an older scikit-learn than tauhat's own.
+PEERS := build/peers/.installed
 
-.PHONY: help demo test slow check format docs bench pins clean
+.PHONY: help demo test slow check format docs bench bench-all pins clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 demo: $(RUNTIME) ## analyse the example trial that comes with the package (OUT=out/demo)
 	$(BIN)/tauhat demo --out $(OUT)
@@ -49,7 +51,10 @@ docs: $(DEVELOPMENT) ## the documentation, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "The documentation: $(abspath site)/index.html"
 
-bench: $(DEVELOPMENT) ## every command of benchmarks/README.md
+bench: $(RUNTIME) $(PEERS) ## tauhat beside other packages; its time and memory; in out/benchmarks
+	$(BIN)/python benchmarks/run.py "Beside other packages" "Time and memory of a run"
+
+bench-all: $(DEVELOPMENT) $(PEERS) ## every command of benchmarks/README.md, which takes many hours
 	$(BIN)/python benchmarks/run.py
 
 pins: ## constraints.txt anew, from the newest releases that pyproject.toml admits
@@ -87,3 +92,11 @@ $(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the tests and the documentation need (about a minute; later calls skip this)"
 	$(PIP) install --quiet -c constraints.txt -e '.[data,dask,ray,docs,dev]'
 	@touch $(RUNTIME) $@
+
+$(PEERS): benchmarks/peers.txt pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the packages to compare with (2 GB, some minutes; later calls skip this)"
+	rm -rf build/peers && $(BIN)/python -m venv build/peers
+	grep -v '^scikit-learn==' constraints.txt > build/peers/constraints.txt
+	build/peers/bin/python -m pip --disable-pip-version-check install --quiet \
+	    -c build/peers/constraints.txt -e . -r benchmarks/peers.txt
+	@touch $@

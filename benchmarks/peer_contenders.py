@@ -1,4 +1,7 @@
-"""Contenders of `peers.py`: tauhat and other packages, in groups of equal settings."""
+"""Contenders of `peers.py`: tauhat and other packages, in groups of equal settings.
+
+tauhat is imported inside functions, as the packages are: a peer's process is its own.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,6 @@ from peer_packages import (
     stochtree_bart,
     stochtree_bcf,
 )
-from tauhat.learners import BayesianCausalForest, CausalForest, SLearner
-from tauhat.learners.mixed_s import MixedEffectsLearner
-from tauhat.outcome import MERF, LinearMixedModel, RandomForest
-from tauhat.registry import estimator
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,46 @@ def ours(make: Callable[[], Any], *, limits: bool = False) -> Callable[[Trial, i
 
 def named(name: str, *, limits: bool = False) -> Callable[[Trial, int], Fit]:
     """Adapter of a tauhat estimator at its defaults."""
-    return ours(lambda: estimator(name), limits=limits)
+
+    def make() -> Any:
+        from tauhat.registry import estimator
+
+        return estimator(name)
+
+    return ours(make, limits=limits)
 
 
-def s_lmm() -> SLearner:
+def s_lmm() -> Any:
     """Plain linear mixed model with every interaction, by REML."""
+    from tauhat.learners import SLearner
+    from tauhat.outcome import LinearMixedModel
+
     return SLearner(LinearMixedModel(shrinkage=False))
+
+
+def causal_forest() -> Any:
+    """Causal forest on residuals of a random forest."""
+    from tauhat.learners import CausalForest
+    from tauhat.outcome import RandomForest
+
+    return CausalForest(RandomForest(), **CAUSAL_FOREST)
+
+
+def bayesian_forest(**settings: Any) -> Any:
+    """Bayesian causal forest with stochtree's numbers of trees."""
+    from tauhat.learners import BayesianCausalForest
+
+    return BayesianCausalForest(
+        n_outcome_trees=OUTCOME_TREES, n_effect_trees=EFFECT_TREES, **settings
+    )
+
+
+def s_merf() -> Any:
+    """S-learner on a mixed-effects forest, as the package merf has it."""
+    from tauhat.learners.mixed_s import MixedEffectsLearner
+    from tauhat.outcome import MERF
+
+    return MixedEffectsLearner(MERF(n_estimators=MERF_TREES, n_growths=2), form="textbook")
 
 
 def contenders() -> list[Contender]:
@@ -102,16 +135,11 @@ def contenders() -> list[Contender]:
         ]
     causal = "causal forest on residuals of a forest"
     linear, additive = "linear mixed model, all interactions", "additive mixed model"
-    trees = {"n_outcome_trees": OUTCOME_TREES, "n_effect_trees": EFFECT_TREES}
     bart, bcf = "BART, S-learner", "Bayesian causal forest"
     merf, gpboost = "mixed-effects forest, S-learner", "boosted trees and intercept, S-learner"
-    causal_forest = ours(lambda: CausalForest(RandomForest(), **CAUSAL_FOREST), limits=True)
-    with_intercept = ours(lambda: BayesianCausalForest(**trees, random_intercept=True), limits=True)
-    textbook = ours(
-        lambda: MixedEffectsLearner(MERF(n_estimators=MERF_TREES, n_growths=2), form="textbook")
-    )
+    with_intercept = ours(lambda: bayesian_forest(random_intercept=True), limits=True)
     found += [
-        Contender(causal, "tauhat", causal_forest),
+        Contender(causal, "tauhat", ours(causal_forest, limits=True)),
         Contender(causal, "econml", econml_forest),
         Contender(causal, "R grf", in_r("grf")),
         Contender(bart, "tauhat", named("S-BART", limits=True), individual),
@@ -119,13 +147,11 @@ def contenders() -> list[Contender]:
         Contender(bart, "R dbarts", in_r("dbarts"), individual),
         Contender(bart, "tauhat", named("BART-RE", limits=True), cluster),
         Contender(bart, "stochtree", stochtree_bart(200, 250), cluster),
-        Contender(
-            bcf, "tauhat", ours(lambda: BayesianCausalForest(**trees), limits=True), individual
-        ),
+        Contender(bcf, "tauhat", ours(bayesian_forest, limits=True), individual),
         Contender(bcf, "stochtree", stochtree_bcf, individual),
         Contender(bcf, "tauhat", with_intercept, cluster),
         Contender(bcf, "stochtree", stochtree_bcf, cluster),
-        Contender(merf, "tauhat", textbook, cluster),
+        Contender(merf, "tauhat", ours(s_merf), cluster),
         Contender(merf, "merf", merf_s, cluster),
         Contender(merf, "tauhat", named("MERF"), cluster, "MERF (its own form)"),
         Contender(gpboost, "tauhat", named("GPBoost-textbook"), cluster),

@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 Array = np.ndarray
 Limits = tuple[Array, Array]
@@ -45,11 +44,11 @@ class Trial:
 
 @dataclass
 class Fit:
-    """Effect at new covariates, limits if the contender has them, CPU time if it takes its own."""
+    """Effect at new covariates, limits if the contender has them, cost if it measures its own."""
 
     effect: Callable[[Array], Array]
     limits: Callable[[Array], Limits] | None = None
-    own_seconds: Callable[[], float] | None = None
+    own_cost: Callable[[], dict[str, float]] | None = None
 
 
 def forest(p: int, seed: int) -> Any:
@@ -280,6 +279,7 @@ def merf_s(trial: Trial, seed: int) -> Fit:
     import logging
 
     import merf
+    import pandas as pd
     from sklearn.ensemble import RandomForestRegressor
 
     logging.disable(logging.INFO)
@@ -371,9 +371,11 @@ def packages_of_r() -> frozenset[str]:
 
 
 def in_r(package: str) -> Callable[[Trial, int], Fit]:
-    """Adapter of a package of R: one process of Rscript that times its own fit."""
+    """Adapter of a package of R: one process of Rscript that measures itself."""
 
     def fit(trial: Trial, seed: int) -> Fit:
+        import pandas as pd
+
         answers: dict[str, Any] = {}
 
         def run(X: Array) -> Array:
@@ -388,9 +390,12 @@ def in_r(package: str) -> Callable[[Trial, int], Fit]:
                 subprocess.run(command, check=True, capture_output=True)
                 found = pd.read_csv(Path(folder) / "effects.csv")
             answers["limits"] = found.low.to_numpy(), found.high.to_numpy()
-            answers["seconds"] = float(found.seconds[0])
+            answers["cost"] = {
+                "cpu_seconds": float(found.seconds[0]),
+                "peak_MiB": float(found.peak[0]),
+            }
             return found.effect.to_numpy()
 
-        return Fit(run, lambda X: answers["limits"], lambda: answers["seconds"])
+        return Fit(run, lambda X: answers["limits"], lambda: answers["cost"])
 
     return fit

@@ -19,6 +19,12 @@ def mean_se(values: pd.Series) -> str:
     return f"{values.mean():.3f}{error}"
 
 
+def mean_or_dash(part: pd.DataFrame, column: str) -> str:
+    """Mean of a column with two digits; a dash where nothing was measured."""
+    values = part[column].dropna() if column in part else pd.Series(dtype=float)
+    return "-" if values.empty else f"{values.mean():.2f}"
+
+
 def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over the scenarios of a design, with the standard error over its trials.
 
@@ -38,6 +44,7 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "error of mean": mean_se(part.average_error.abs()),
                 "coverage": mean_se(mean_coverage),
                 "CPU s": round(part.cpu_seconds.mean(), 2),
+                "CPU s of limits": mean_or_dash(part, "limits_cpu_seconds"),
                 "peak MiB": round(part.peak_MiB.max()),
                 "MiB over start": round(part.peak_MiB.max() - part.start_MiB.min()),
                 "failed": int(part.cpu_seconds.isna().sum()),
@@ -62,7 +69,12 @@ def pairs_table(rows: pd.DataFrame) -> pd.DataFrame:
         }
         for first in (name for name in sides if name.startswith("tauhat")):
             for second in (name for name in sides if not name.startswith("tauhat")):
-                both = sides[first].join(sides[second], lsuffix="_ours", rsuffix="_theirs")
+                both = sides[first].merge(
+                    sides[second],
+                    left_index=True,
+                    right_index=True,
+                    suffixes=("_ours", "_theirs"),
+                )
                 both = both.dropna(subset=["cpu_seconds_ours", "cpu_seconds_theirs"])
                 if both.empty:
                     continue
@@ -112,24 +124,54 @@ def _interval(both: pd.DataFrame, column: str) -> str:
     return f"{np.exp(middle - error):.2f} to {np.exp(middle + error):.2f}"
 
 
+def in_words(pairs: pd.DataFrame) -> str:
+    """Which pairs differ in time by more than .15, or in error by more than its interval."""
+    limits = pairs["ratio RMSE, 95 %"].str.extract(r"(.+) to (.+)").astype(float)
+    chosen = {
+        "Slower (more than 1.15 times the CPU time)": ("CPU time", pairs["ratio CPU time"] > 1.15),
+        "Faster (less than .87 times)": ("CPU time", pairs["ratio CPU time"] < 0.87),
+        "Less accurate (interval of the ratio of errors above 1)": ("RMSE", limits[0] > 1),
+        "More accurate (interval below 1)": ("RMSE", limits[1] < 1),
+    }
+    lines = []
+    for label, (column, rows) in chosen.items():
+        ratios = zip(pairs[rows].itertuples(), pairs[rows][f"ratio {column}"], strict=True)
+        found = [f"{pair.group}, {pair.ours} to {pair.peer} {ratio}" for pair, ratio in ratios]
+        lines.append(f"* **{label}:** {'; '.join(found) or 'none'}.")
+    return "\n".join(lines)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table with pipes."""
+    cells = table.astype(object).where(table.notna(), "-").astype(str)
+    rows = [list(table.columns), ["---"] * table.shape[1], *cells.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def growth_table(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """A measure by size, and its exponent: the slope of its logarithm on that of the size."""
+    """A measure by size, its exponent, and tauhat's over that of each peer.
+
+    The exponent is the slope of the measure's logarithm on that of the size.
+    """
     found = []
-    for (by, design, group, contender), part in rows.groupby(
-        ["by", "design", "group", "contender"], sort=False
-    ):
-        done = part.dropna(subset=[measure]).sort_values(by)
-        pairs = zip(done[by], done[measure], strict=True)
-        values = {str(int(size)): round(value, 2) for size, value in pairs}
-        found.append(
-            {
-                "by": by,
-                "design": design,
-                "group": group,
-                "contender": contender,
-                "sizes": " ".join(values),
-                measure: " ".join(str(value) for value in values.values()),
-                "exponent": round(exponent(list(done[by]), list(done[measure])), 2),
-            }
-        )
+    for (by, design, group), part in rows.groupby(["by", "design", "group"], sort=False):
+        done = part.dropna(subset=[measure])
+        wide = done.pivot(index="contender", columns=by, values=measure)
+        for contender in dict.fromkeys(done.contender):
+            values = wide.loc[contender].dropna()
+            ratio = (wide.loc["tauhat"] / values).dropna() if "tauhat" in wide.index else []
+            found.append(
+                {
+                    "by": by,
+                    "design": design,
+                    "group": group,
+                    "contender": contender,
+                    "sizes": " ".join(str(int(size)) for size in values.index),
+                    measure: " ".join(f"{value:.2f}" for value in values),
+                    "exponent": round(exponent(list(values.index), list(values)), 2),
+                    "tauhat / it": "-"
+                    if contender.startswith("tauhat")
+                    else " ".join(f"{value:.2f}" for value in ratio),
+                }
+            )
     return pd.DataFrame(found)

@@ -1,5 +1,6 @@
 # One package of R on one trial: Rscript peers.R PACKAGE FOLDER SEED
-# Reads trial.csv and new.csv in the folder, writes effects.csv: effect, low, high, seconds.
+# Reads trial.csv and new.csv in the folder, writes effects.csv: effect, low, high and, the same in
+# every row, CPU seconds of the fit and peak resident mebibytes of this process.
 arguments <- commandArgs(trailingOnly = TRUE)
 package <- arguments[1]
 folder <- arguments[2]
@@ -71,4 +72,6 @@ fit_dbarts <- function() {
 fits <- list(lme4 = fit_lme4, mgcv = fit_mgcv, grf = fit_grf, dbarts = fit_dbarts)
 time <- system.time(found <- fits[[package]]())
 found$seconds <- time[["user.self"]] + time[["sys.self"]]
+status <- grep("^VmHWM:", readLines("/proc/self/status"), value = TRUE)
+found$peak <- as.numeric(gsub("[^0-9]", "", status)) / 1024
 write.csv(found, file.path(folder, "effects.csv"), row.names = FALSE)

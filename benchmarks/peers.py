@@ -17,15 +17,18 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from peer_contenders import Contender, contenders
-from peer_tables import accuracy_table, growth_table, pairs_table
+from peer_tables import accuracy_table, growth_table, in_words, markdown, pairs_table
+from peer_trials import scores, task
 
 OUT = Path("out/benchmarks")
 HERE = Path(__file__).resolve().parent
@@ -33,10 +36,11 @@ SCENARIOS = {
     "individual": ["linear", "slightly-nonlinear", "highly-nonlinear", "pd-l1"],
     "cluster": ["c1", "c2", "c3", "c4", "c5", "c6"],
 }
+# Persons, clusters, covariates. Sizes are bounded by mgcv, which takes the longest by far.
 GROWTH = {
-    "n": [(500, 20, 10), (1000, 40, 10), (2000, 80, 10), (4000, 160, 10)],
-    "m": [(2000, 20, 10), (2000, 100, 10), (2000, 500, 10)],
-    "p": [(1000, 40, 5), (1000, 40, 10), (1000, 40, 20), (1000, 40, 40)],
+    "n": [(500, 20, 5), (1500, 60, 5), (4500, 180, 5)],
+    "m": [(1000, 20, 5), (1000, 80, 5), (1000, 320, 5)],
+    "p": [(1000, 40, 4), (1000, 40, 8), (1000, 40, 16)],
 }
 
 
@@ -73,19 +77,40 @@ class Worker:
         self.process.wait()
 
 
-def run_group(members: list[tuple[int, Contender]], jobs: list[dict[str, Any]]) -> list[dict]:
+def run_group(
+    members: list[tuple[int, Contender]], jobs: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """All contenders of a group on all jobs, in turn."""
+    clustered = members[0][1].designs == ("cluster",)
+    warm = {"scenario": "growth", "n": 120, "m": 8 if clustered else 0, "p": 3}
+    warm |= {"draw": 0, "seed": 0, "limits": False}
     workers = [(contender, Worker(number)) for number, contender in members]
+    # After a small first fit: imports are neither timed nor counted as memory of a fit.
+    starts = {worker: done for _, worker, _, done in take_turns(workers, warm)}
     rows = []
     for job in jobs:
-        for contender, worker in workers:
-            row = {**job, "group": contender.group, "contender": contender.name, **worker.do(job)}
+        for contender, worker, tau, answer in take_turns(workers, job):
+            row = {**job, "group": contender.group, "contender": contender.name}
+            row |= {"start_MiB": starts[worker].get("peak_MiB"), **scores(answer, tau)}
             rows.append(row)
             if "failure" in row:
                 print(f"{contender.key} failed on {job}: {row['failure']}", flush=True)
     for _, worker in workers:
         worker.end()
     return rows
+
+
+def take_turns(
+    workers: list[tuple[Contender, Worker]], job: dict[str, Any]
+) -> Iterator[tuple[Contender, Worker, np.ndarray, dict[str, Any]]]:
+    """Every contender's answer to a job, one after the other, with the true effects."""
+    given = task(job)
+    arrays = {**vars(given.trial), "new": given.new}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trial.npz"
+        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+        for contender, worker in workers:
+            yield contender, worker, given.tau, worker.do({**job, "trial": str(path)})
 
 
 def run_all(
@@ -162,8 +187,20 @@ def make_tables(rows: pd.DataFrame, *, grow: bool) -> dict[str, pd.DataFrame]:
     return {"rows": single, "accuracy": accuracy_table(rows), "ratios": pairs_table(rows)}
 
 
+def in_markdown(tables: dict[str, pd.DataFrame]) -> Iterator[str]:
+    """Each table of each design; after the ratios, what they say in words."""
+    for name, table in tables.items():
+        if name.endswith("rows"):
+            continue
+        for design, part in table.groupby("design", sort=False):
+            yield f"{name}, {design} trials"
+            yield markdown(part.drop(columns="design"))
+            if name == "ratios":
+                yield in_words(part)
+
+
 def main() -> None:
-    """Run, print the tables, write them and the single rows as CSV."""
+    """Run, print the tables, write them as CSV and in Markdown, and the single rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=1, help="trials of each scenario")
     parser.add_argument("--first-draw", type=int, default=0)
@@ -183,6 +220,8 @@ def main() -> None:
     ]
     absent = sorted({c.library for _, c in chosen if c.missing()})
     chosen = [pair for pair in chosen if not pair[1].missing()]
+    if not chosen:
+        parser.error("no such group is installed; --groups takes words of their names")
     print(machine())
     if absent:
         print(f"not installed, left out: {', '.join(absent)}; see benchmarks/peers.txt")
@@ -198,11 +237,10 @@ def main() -> None:
             tables = make_tables(pd.concat(parts, ignore_index=True), grow=options.grow)
             for name, table in tables.items():
                 keep(table, f"peers_{name}{options.name}.csv")
-    for name, table in tables.items():
-        if name.endswith("rows"):
-            continue
-        for design, part in table.groupby("design", sort=False):
-            print(f"\n{name}, {design}\n{part.drop(columns='design').to_string(index=False)}")
+            text = "\n\n".join([machine(), *in_markdown(tables)]) + "\n"
+            kind = "growth" if options.grow else "beside"
+            (OUT / f"peers_{kind}{options.name}.md").write_text(text, encoding="utf-8")
+    print(f"\n{text}", end="")
 
 
 if __name__ == "__main__":
