@@ -253,6 +253,11 @@ def _numeric_codes(column: pd.Series[Any], most_bins: int) -> CovariateCodes | N
     position = _means(codes, k, values)[0]
     decimals = decimals_for(float(np.ptp(position)) / 10) - 1
     labels = tuple(f"around {format_fixed(p, max(decimals, 0))}" for p in position)
+    # Values far from 0 for their spread need more digits to be told apart.
+    digits = 4
+    while len(set(labels)) < k and digits < 17:
+        digits += 1
+        labels = tuple(f"around {p:.{digits}g}" for p in position)
     placed = np.full(len(everyone), -1, dtype=np.int64)
     placed[known] = codes
     return CovariateCodes(placed, labels, position)
