@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.report.grouping import groups_by_covariate, histogram, sorted_groups
+from tauhat.report.grouping import (
+    covariate_codes,
+    groups_by_covariate,
+    histogram,
+    sorted_groups,
+    two_way_groups,
+)
 
 
 def test_groups_hold_means() -> None:
@@ -96,3 +102,13 @@ def test_histogram_keeps_everybody_and_hides_small_bars() -> None:
     edges, counts = histogram(np.full(30, 2.0))
     assert counts.tolist() == [30.0]
     assert edges[0] < 2 < edges[1]
+
+
+def test_values_far_from_zero_for_their_spread_have_labels_that_differ() -> None:
+    x = pd.Series(2**62 + np.arange(160) * 2**40, name="big")
+    codes = covariate_codes(x, most_bins=4, most_categories=4)
+    assert codes is not None
+    assert len(set(codes.labels)) == len(codes.labels) == 4
+    cells = two_way_groups(x, pd.Series([0, 1] * 80, name="sex"), np.ones(160))
+    assert cells is not None
+    assert not cells.duplicated(["first", "second"]).any()

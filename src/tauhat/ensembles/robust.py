@@ -287,7 +287,7 @@ class RobustEnsemble(CrossFittedEnsemble):
         self.intercept_, earned = self.learn(data, self.cross_fit_)
         earning = list(self.cross_fit_.names)
         given = [name for name in names if name not in earning]
-        lines = self._given_to_lines(names)
+        lines = self._given_to_lines()
         if not given and self.members is None:
             given = [name for name in names if name in CLUSTER_GIVEN]
         given = given or earning
@@ -298,11 +298,10 @@ class RobustEnsemble(CrossFittedEnsemble):
             weights[STRAIGHT] += lines * self.given_share
         return np.asarray(weights, dtype=np.float64)
 
-    def _given_to_lines(self, names: Sequence[str]) -> float:
+    def _given_to_lines(self) -> float:
         """Share of the given weight that goes to the straight line, beside learners that bend."""
-        earning = self.cross_fit_.names
-        bent = any(name not in earning for name in names)
-        return self.linear_ if bent and STRAIGHT in earning else 0.0
+        earning = set(self.cross_fit_.names)
+        return self.linear_ if STRAIGHT in earning and set(self.members_) - earning else 0.0
 
     def _weighed(self, X: FloatArray) -> FloatArray:
         return super().predict_effect(X)
@@ -331,7 +330,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             earned=self.earned_,
             earned_sd=self.earned_sd_,
             given_share=self.given_share,
-            lines=(STRAIGHT, self._given_to_lines(list(self.members_))),
+            lines=(STRAIGHT, self._given_to_lines()),
             shrinkage=self.shrinkage_,
             effect=self.predict_effect(data.X),
             agreement=self.agreement_,
