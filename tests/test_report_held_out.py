@@ -298,3 +298,30 @@ def test_effects_in_groups_of_covariates_are_shown_but_for_small_cells(page: str
     labels = [tick.get_text() for tick in forest.figure.axes[0].get_yticklabels()]
     assert labels == ["age", "around 45  (200)", "around 65  (400)", "female", "0  (300)",
                       "1  (296)"]  # fmt: skip
+
+
+def test_a_far_wider_interval_does_not_set_the_axis_of_a_forest() -> None:
+    rows = [
+        ("age", "young", 40, 2.0, 1.0, 3.0),
+        ("age", "old", 40, 1.0, 0.0, 2.0),
+        ("age", "oldest", 6, 0.5, -300.0, 301.0),
+        ("sex", "f", 40, 1.5, 0.5, 2.5),
+        ("sex", "unknown", 5, 90.0, 50.0, 130.0),
+    ]
+    names = ["covariate", "group", "persons", "estimate", "lower", "upper"]
+    groups = pd.DataFrame(rows, columns=names)
+    forest = plots.covariate_forest_plot(groups, axis_label="Effect")
+    axes = forest.figure.axes[0]
+    left, right = axes.get_xlim()
+    assert -1 < left < 0
+    assert 3 < right < 4
+    arrows = [line for line in axes.lines if line.get_marker() in ("<", ">")]
+    # One row runs out on both sides; the other, with its estimate, lies past the right end.
+    assert sorted(float(line.get_xdata()[0]) for line in arrows) == [left, right, right]
+    assert forest.text.endswith("Rows whose interval runs past the axis, with arrows: 2.")
+    assert len(forest.data) == 5
+    usual = plots.covariate_forest_plot(groups.iloc[:2], axis_label="Effect")
+    assert usual.text.endswith("with intervals.")
+    assert not [line for line in usual.figure.axes[0].lines if line.get_marker() in ("<", ">")]
+    usual = groups.rename(columns={"group": "subgroup"}).assign(rule="").iloc[[0, 1, 2]]
+    assert plots.subgroup_forest_plot(usual, axis_label="Effect").text.endswith("arrows: 1.")

@@ -13,8 +13,13 @@ from tauhat.numerics.seeds import derive_seed
 _FEWEST_VALUES = 3
 _MOST_FOR_PRODUCTS = 25
 _FARTHEST = 4.0
-# Curved directions kept for each covariate where there are more than ten.
-_BENDS = 4
+# Directions kept of each block but the straight lines, and as many for each many-valued
+# covariate as soon as that is more. What is left out has no variance in the posterior: with too
+# few directions intervals are too narrow. Curves need them most; the others stop at `_WIDEST`,
+# since the time grows with the cube of all directions.
+_LEAST_DIRECTIONS = {"additive": 40, "products": 40, "trees": 50}
+_DIRECTIONS_EACH = 4
+_WIDEST = 80
 # Share of its straight line that a step or a hinge keeps. With all of it lines carry nearly all
 # of the block's variance and curves next to none; with none of it a monotone curve, which lies
 # near its line, needs two blocks at once.
@@ -111,10 +116,8 @@ class RidgeDictionary:
         ]
         self.trees = self._draw_trees(Z, seed, n_trees) if Z.shape[1] else []
         raw = self._raw(Z)
-        bends = max(40, _BENDS * len(self.continuous))
-        limits = {"linear": len(Z), "additive": bends, "products": 40, "trees": 50}
         self.rotations = {
-            name: _rotation(block, min(limits[name], len(Z) - 1))
+            name: _rotation(block, min(self._most_directions(name), len(Z) - 1))
             for name, block in raw.items()
             if block.shape[1]
         }
@@ -131,6 +134,15 @@ class RidgeDictionary:
         """Columns of every block at any rows, shape (k, q) each."""
         raw = self._raw(self._standardise(X))
         return {name: rotation.apply(raw[name]) for name, rotation in self.rotations.items()}
+
+    def _most_directions(self, name: str) -> int:
+        """Directions kept of a block, if it has as many."""
+        if name == "linear":
+            return len(self.varying)
+        wanted = _DIRECTIONS_EACH * len(self.continuous)
+        if name != "additive":
+            wanted = min(wanted, _WIDEST)
+        return max(_LEAST_DIRECTIONS[name], wanted)
 
     def _standardise(self, X: FloatArray) -> FloatArray:
         # A level that one person in a hundred has lies ten standard deviations out: unclipped,

@@ -15,12 +15,11 @@ from tauhat.report.plots.effects import (
     persons_plot,
     sorted_effects_plot,
 )
+from tauhat.report.plots.forests import covariate_forest_plot, subgroup_forest_plot
 from tauhat.report.plots.held_out import (
     calibration_plot,
-    covariate_forest_plot,
     qini_plot,
     sorted_groups_plot,
-    subgroup_forest_plot,
     targeting_plot,
 )
 from tauhat.report.plots.members import member_spread_plot, member_weights_plot
