@@ -325,3 +325,11 @@ def test_a_far_wider_interval_does_not_set_the_axis_of_a_forest() -> None:
     assert not [line for line in usual.figure.axes[0].lines if line.get_marker() in ("<", ">")]
     usual = groups.rename(columns={"group": "subgroup"}).assign(rule="").iloc[[0, 1, 2]]
     assert plots.subgroup_forest_plot(usual, axis_label="Effect").text.endswith("arrows: 1.")
+
+
+def test_the_caption_explains_arrows_where_there_are_any() -> None:
+    run = example_run()
+    assert "Arrow:" not in section(page_of(run), "covariates")
+    rows = run["held_out"]["by_covariate"]
+    rows[0] = {**rows[0], "lower": -400.0, "upper": 400.0}
+    assert "Arrow: an interval over four times" in section(page_of(run), "covariates")

@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.report import gallery
 from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.numbers import Scale, format_count, format_percent
-from tauhat.report.parts import cell, figure_of
+from tauhat.report.parts import arrow_note, cell, figure_of
 from tauhat.report.text import held_out_units, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
@@ -51,7 +51,8 @@ def covariate_section(data: ReportInput) -> Section | None:
                 drawn,
                 f"{drawn.text} {points}.",
                 f"Average effect in each group with {level} interval; persons in brackets. Orange: "
-                "the average effect of all and its interval. Dotted: no effect.",
+                "the average effect of all and its interval. Dotted: no effect."
+                + arrow_note(drawn),
             )
         ],
         tables=[

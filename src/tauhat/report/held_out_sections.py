@@ -18,7 +18,7 @@ from tauhat.report.numbers import (
     format_percent,
     typeset,
 )
-from tauhat.report.parts import cell, figure_of
+from tauhat.report.parts import arrow_note, cell, figure_of
 from tauhat.report.text import Run, covers_zero, held_out_units, join_words, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 
@@ -201,7 +201,8 @@ def subgroup_section(data: ReportInput) -> Section:
                 )
                 + f"; everyone: {_estimate_words(average, scale)}.",
                 f"Effects of the subgroups with {level} intervals. Orange: the average effect and "
-                "its interval. Dotted: no effect.",
+                "its interval. Dotted: no effect."
+                + arrow_note(drawn),
             )
         ],
         tables=[

@@ -47,6 +47,13 @@ def cell(value: Any, longest: int = LONGEST_CELL) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def arrow_note(drawn: plots.Plot) -> str:
+    """What the arrows of a forest plot mean, if it has any; to be put at the end of a caption."""
+    if not plots.far_wider(drawn.data).any():
+        return ""
+    return " Arrow: an interval over four times as wide as the median one, which runs on."
+
+
 def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = None) -> TableView:
     """A data frame as a table of the page."""
     rows = [[cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]

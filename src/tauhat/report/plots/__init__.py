@@ -15,7 +15,7 @@ from tauhat.report.plots.effects import (
     persons_plot,
     sorted_effects_plot,
 )
-from tauhat.report.plots.forests import covariate_forest_plot, subgroup_forest_plot
+from tauhat.report.plots.forests import covariate_forest_plot, far_wider, subgroup_forest_plot
 from tauhat.report.plots.held_out import (
     calibration_plot,
     qini_plot,
@@ -55,6 +55,7 @@ __all__ = [
     "effect_by_covariate_plot",
     "effect_distribution_plot",
     "effect_map_plot",
+    "far_wider",
     "interval_plot",
     "member_spread_plot",
     "member_weights_plot",

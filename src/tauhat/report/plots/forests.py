@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tauhat._typing import FloatArray
+from tauhat._typing import BoolArray, FloatArray
 from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.plots.style import (
     BLUE,
@@ -132,6 +132,28 @@ def covariate_forest_plot(
     return Plot(figure, data, text)
 
 
+def far_wider(groups: pd.DataFrame) -> BoolArray:
+    """Whether a row's interval is over four times as wide as the median one, shape (k,).
+
+    Parameters
+    ----------
+    groups
+        ``lower`` and ``upper``, one row a group; limits may be missing.
+
+    Examples
+    --------
+    >>> far_wider(pd.DataFrame({"lower": [0, 0, -9], "upper": [1, 2, np.nan]})).tolist()
+    [False, False, False]
+    >>> far_wider(pd.DataFrame({"lower": [0, 0, -9], "upper": [1, 2, 9]})).tolist()
+    [False, False, True]
+    """
+    width = (groups["upper"] - groups["lower"]).to_numpy(dtype=np.float64)
+    known = np.isfinite(width)
+    typical = np.median(width[known]) if known.any() else np.inf
+    wider: BoolArray = known & (width > _TOO_WIDE * typical)
+    return wider
+
+
 def _draw_rows(axes: Axes, y: FloatArray, data: pd.DataFrame, *, line: float, size: float) -> str:
     """Draw estimates with their intervals and set the axis; says which rows run past it.
 
@@ -140,9 +162,7 @@ def _draw_rows(axes: Axes, y: FloatArray, data: pd.DataFrame, *, line: float, si
     """
     estimate, lower, upper = (data[name].to_numpy(dtype=np.float64) for name in _MARKS)
     known = np.isfinite(lower) & np.isfinite(upper)
-    width = np.where(known, upper - lower, np.inf)
-    typical = np.median(width[known]) if known.any() else np.inf
-    sets_axis = known & (width <= _TOO_WIDE * typical)
+    sets_axis = known & ~far_wider(data)
     axes.margins(x=0.08)
     axes.hlines(y[sets_axis], lower[sets_axis], upper[sets_axis], color=BLUE, linewidth=line)
     axes.plot(estimate[sets_axis], y[sets_axis], "s", color=BLUE, markersize=size)
