@@ -33,13 +33,18 @@ DESIGNS = {
     # Twelve treated clusters, in which the variance is larger.
     "m32-weak-unequal": (32, "weak"),
     "m32-linear": (32, "linear"),
+    # Pairs and triples of clusters with like outcomes, arms dealt within them.
+    "m40-constant-blocks2": (40, "constant"),
+    "m40-linear-blocks2": (40, "linear"),
+    "m39-constant-blocks3": (39, "constant"),
+    "m40-constant-blocks4": (40, "constant"),
     "n500-constant": (500, "constant"),
     "n500-linear": (500, "linear"),
 }
 
 
-def draw(design: str, seed: int):
-    """One trial of a design and whether clusters were randomized."""
+def draw(design: str, seed: int) -> tuple[tuple, np.ndarray]:
+    """One trial of a design, as the functions take it, and the true effects."""
     size, effect = DESIGNS[design]
     if design.startswith("m"):
         settings = (
@@ -48,7 +53,10 @@ def draw(design: str, seed: int):
         if design.endswith("-unequal"):
             settings["share_treated"] = 12 / 32
         name = "crt-null-weak" if effect == "weak" else "crt"
-        return scenario(name, **settings).draw(None, seed), True
+        trial = scenario(name, **settings).draw(None, seed)
+        if "-blocks" in design:
+            return in_blocks(trial, int(design[-1]), seed), np.asarray(trial.tau)
+        return tuple(trial), np.asarray(trial.tau)
     # Persons one by one: clusters of the same surfaces with no cluster effect, arms dealt anew.
     trial = scenario("crt", n_clusters=size, mean_size=5, size_cv=0, icc=0, effect=effect).draw(
         None, seed
@@ -58,7 +66,22 @@ def draw(design: str, seed: int):
     arm = rng.permutation(np.arange(size) % 2)
     y = np.where(arm == 1, trial.nodes.y1.to_numpy()[keep], trial.nodes.y0.to_numpy()[keep])
     X = trial.X.iloc[keep].reset_index(drop=True)
-    return (X, y, arm, trial.tau[keep]), False
+    return (X, y, arm), np.asarray(trial.tau)[keep]
+
+
+def in_blocks(trial, size: int, seed: int) -> tuple:
+    """The trial with arms dealt anew within blocks of clusters whose outcomes are alike."""
+    rng = np.random.default_rng(derive_seed(seed, "blocks"))
+    level = trial.nodes.y0.groupby(np.asarray(trial.clusters)).mean()
+    block = pd.Series(np.argsort(np.argsort(level.to_numpy())) // size, level.index)
+    arm = pd.Series(0, level.index)
+    for _, own in block.groupby(block):
+        # One treated cluster of two; one or two of three.
+        treated = size // 2 + (rng.integers(2) if size % 2 else 0)
+        arm[rng.permutation(own.index)[:treated]] = 1
+    arms = arm[trial.clusters].to_numpy()
+    y = np.where(arms == 1, trial.nodes.y1, trial.nodes.y0)
+    return trial.X, y, arms, trial.clusters, None, block[trial.clusters].to_numpy()
 
 
 def covered(estimate, truth: float) -> float:
@@ -68,11 +91,7 @@ def covered(estimate, truth: float) -> float:
 def one_trial(design: str, replicate: int, splits: int, estimator: str) -> dict:
     """What each function gives in one simulated trial."""
     start = time.process_time()
-    trial, clustered = draw(design, derive_seed(20261124, design, replicate))
-    if clustered:
-        given, tau = tuple(trial), np.asarray(trial.tau)
-    else:
-        given, tau = trial[:3], trial[3]
+    given, tau = draw(design, derive_seed(20261124, design, replicate))
     fit = th.cross_fit(given, estimator, n_splits=splits, random_state=replicate)
     true = tau[row_order(given)]
     row: dict[str, float] = {}

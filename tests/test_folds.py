@@ -125,3 +125,24 @@ def test_bootstrap_does_not_depend_on_the_number_of_jobs():
     )
     np.testing.assert_array_equal(one, two)
     assert (one > 0).all()
+
+
+def test_pairs_stay_whole_and_large_blocks_are_dealt_by_arm() -> None:
+    pair = np.repeat(np.arange(12), 2)
+    arm = np.tile([0, 1], 12)
+    fold = assign_folds(arm, n_folds=5, random_state=3, blocks=pair)
+    assert all(len(set(fold[pair == k])) == 1 for k in range(12))
+    assert np.bincount(fold).tolist() == [6, 6, 4, 4, 4]
+    np.testing.assert_array_equal(
+        fold, assign_folds(1 - arm, n_folds=5, random_state=3, blocks=pair)
+    )
+    # Fewer pairs than folds are dealt one by one, as the large blocks are.
+    few = np.r_[0, 0, 1, 1, np.full(8, 2)]
+    fold = assign_folds(arm[:12], n_folds=3, random_state=3, blocks=few)
+    assert np.bincount(fold[arm[:12] == 0]).tolist() == [2, 2, 2]
+    large = np.repeat([0, 1], 12)
+    fold = assign_folds(arm, n_folds=3, random_state=3, blocks=large)
+    for this_block in (0, 1):
+        for this_arm in (0, 1):
+            here = fold[(large == this_block) & (arm == this_arm)]
+            assert np.bincount(here).tolist() == [2, 2, 2]

@@ -65,8 +65,11 @@ def assign_folds(
 
     Within every arm-by-block stratum the units are shuffled and dealt to the
     folds in turn; each stratum starts where the last one of its arm stopped,
-    so that arms stay balanced over folds even when blocks are small. Both arms
-    use the same random stream, so swapping the arms gives the same split.
+    so that arms stay balanced over folds. Pairs and other blocks with fewer
+    than two units in an arm stay whole, if there are as many as folds: what
+    their units share would otherwise tell a model something about the outcomes
+    that it has not seen. Both arms use the same random stream, so swapping the
+    arms gives the same split.
 
     Parameters
     ----------
@@ -103,12 +106,19 @@ def assign_folds(
         raise ValueError(f"cross-fitting needs at least two {what} in each arm, got {smallest}")
     n_folds = min(n_folds, smallest)
     fold_of_unit = np.empty(len(arm), dtype=np.int64)
+    sizes = np.bincount(2 * block + arm, minlength=2 * int(block.max()) + 2).reshape(-1, 2)
+    small = np.flatnonzero(sizes.min(axis=1) < 2)
+    if len(small) < n_folds:
+        small = small[:0]
+    rng = np.random.default_rng(derive_seed(random_state, "folds", "small blocks"))
+    for place, this_block in enumerate(rng.permutation(small)):
+        fold_of_unit[block == this_block] = place % n_folds
     # Streams belong to the first unit's arm and the other, not to control and treated, so
     # that exchanging the arms gives the same split.
     for stream in (0, 1):
         this_arm = abs(int(arm[0]) - stream)
         next_fold = 0
-        for this_block in np.unique(block):
+        for this_block in np.setdiff1d(block, small):
             members = np.flatnonzero((arm == this_arm) & (block == this_block))
             rng = np.random.default_rng(derive_seed(random_state, "folds", stream, int(this_block)))
             dealt = (next_fold + np.arange(len(members))) % n_folds

@@ -23,6 +23,7 @@ from tauhat.inference.inputs import (
     ordered_trial,
     row_order,
 )
+from tauhat.inference.randomization_error import Randomization
 from tauhat.nuisance import Nuisance, declared_folds, fit_without_fold
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -136,9 +137,12 @@ class CrossFit(Shown):
         return randomization_units(self.data.treatment, self.data.clusters, self.data.blocks)[0]
 
     @cached_property
-    def blocks(self) -> IntArray:
-        """Block of each randomized unit, zeros without blocks, shape (u,)."""
-        return randomization_units(self.data.treatment, self.data.clusters, self.data.blocks)[2]
+    def randomization(self) -> Randomization:
+        """Arm and block of each randomized unit."""
+        _, arm, block = randomization_units(
+            self.data.treatment, self.data.clusters, self.data.blocks
+        )
+        return Randomization(arm, block)
 
     @property
     def control(self) -> FloatArray:

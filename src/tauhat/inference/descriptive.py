@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.errors import TrialError
-from tauhat.inference.average_effects import Estimate, jackknife_error
+from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit
+from tauhat.inference.randomization_error import Randomization
 
 #: Said by every result of this layer.
 DESCRIPTIVE = (
@@ -30,38 +31,49 @@ class Jackknife:
         Shape (k,); not a number where an arm has too few units.
     deleted
         Estimates without each unit, shape (u, k).
-    n_units
-        Units that take part in each estimate, shape (k,).
-    blocks
-        Block of each unit, shape (u,).
+    present
+        Which units take part in each estimate, shape (u, k).
+    randomization
+        Arm and block of each unit.
 
     Examples
     --------
+    >>> design = Randomization(np.array([0, 0, 1, 1]), np.zeros(4, int))
     >>> both = Jackknife(
-    ...     np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.array([4, 4]), np.zeros(4, int))
+    ...     np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.ones((4, 2), bool), design)
     >>> both.combine(np.array([[-1.0], [1.0]])).estimate.tolist()
     [2.0]
     """
 
     estimate: FloatArray
     deleted: FloatArray
-    n_units: IntArray
-    blocks: IntArray
+    present: BoolArray
+    randomization: Randomization
 
     def combine(self, weights: FloatArray) -> Jackknife:
         """Linear combinations, one a column of ``weights`` of shape (k, l).
 
-        An estimate that is missing spoils only the combinations that use it.
+        An estimate that is missing spoils only the combinations that use it. The units of
+        a combination are those of the estimate in it with the most.
         """
-        used = np.array([self.n_units[column != 0].max(initial=0) for column in weights.T])
+        n_units = self.present.sum(axis=0)
+        most = [int(np.argmax(np.where(column != 0, n_units, -1))) for column in weights.T]
         return Jackknife(
-            _combined(self.estimate, weights), _combined(self.deleted, weights), used, self.blocks
+            _combined(self.estimate, weights),
+            _combined(self.deleted, weights),
+            self.present[:, most],
+            self.randomization,
         )
 
     @property
     def errors(self) -> FloatArray:
         """Jackknife standard errors, shape (k,)."""
-        return np.array([jackknife_error(column, self.blocks) for column in self.deleted.T])
+        return self.randomization.errors(self.deleted)
+
+    @property
+    def degrees_of_freedom(self) -> IntArray:
+        """Degrees of freedom of these, shape (k,)."""
+        return self.randomization.degrees_of_freedom(self.present)
 
 
 def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -152,7 +164,7 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
-    return Jackknife(estimate, deleted, (size > 0).sum(axis=0), fit.blocks)
+    return Jackknife(estimate, deleted, size > 0, fit.randomization)
 
 
 def fixed_group_rows(
@@ -233,8 +245,8 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
     return Jackknife(
         mean_scores(parts.sum(axis=0), totals.sum(axis=0)),
         mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals),
-        np.full(share.shape[1], len(totals)),
-        fit.blocks,
+        np.ones((len(totals), share.shape[1]), dtype=bool),
+        fit.randomization,
     )
 
 
@@ -305,9 +317,11 @@ def over_splits(
     Where the groups are fixed in advance, the splits only repeat the
     regressions, and the error is the jackknife of the mean.
 
-    The t distribution has (units that take part) - (blocks) - 1 degrees of
-    freedom. Splits in which a group has fewer than two units in an arm are left
-    out; if they are more than half there is no estimate.
+    The t distribution has the degrees of freedom of
+    `tauhat.inference.randomization_error.Randomization`: without blocks, two
+    less than the units that take part. Splits in which a group has fewer than
+    two units in an arm are left out; if they are more than half there is no
+    estimate.
 
     Parameters
     ----------
@@ -333,11 +347,11 @@ def over_splits(
         mean = Jackknife(
             estimates.mean(axis=0),
             np.mean([result.deleted for result in results], axis=0),
-            results[0].n_units,
-            results[0].blocks,
+            results[0].present,
+            results[0].randomization,
         )
         errors = np.tile(mean.errors, (len(results), 1))
-    units = np.array([result.n_units for result in results])
+    free = np.array([result.degrees_of_freedom for result in results])
     pooled = []
     for j in range(estimates.shape[1]):
         usable = np.isfinite(estimates[:, j]) & np.isfinite(errors[:, j])
@@ -347,12 +361,11 @@ def over_splits(
         squared = float((errors[usable, j] ** 2).mean())
         if not fixed and usable.sum() > 1:
             squared += float(estimates[usable, j].var(ddof=1))
-        df = float(np.median(units[usable, j])) - int(fit.blocks.max()) - 2
         pooled.append(
             Estimate.from_t(
                 float(estimates[usable, j].mean()),
                 float(np.sqrt(squared)),
-                degrees_of_freedom=max(df, 1.0),
+                degrees_of_freedom=float(np.median(free[usable, j])),
                 level=level,
             )
         )

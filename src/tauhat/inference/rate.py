@@ -23,6 +23,7 @@ from tauhat.inference.descriptive import (
     score_columns,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.seeds import derive_seed
 
 # Shares treated at which the targeting curve is drawn.
@@ -232,5 +233,9 @@ def _one_split(fit: CrossFit, split: int, sign: float, units: IntArray) -> Jackk
             kept = rows_of[fold][~np.isin(rows_of[fold], rows)]
             without += (part(kept) if len(kept) else 0.0) - parts[fold]
         deleted[i] = mean_scores(without, totals - columns[rows].sum(axis=0))
-    blocks = fit.blocks if n_units == len(fit.blocks) else np.zeros(n_units, dtype=np.int64)
-    return Jackknife(mean_scores(whole, totals), deleted, np.full(len(whole), n_units), blocks)
+    design = fit.randomization
+    if n_units != len(design.arm):
+        # Groups of persons of both arms and all blocks.
+        design = Randomization(np.zeros(n_units, np.int64), np.zeros(n_units, np.int64))
+    present = np.ones(deleted.shape, dtype=bool)
+    return Jackknife(mean_scores(whole, totals), deleted, present, design)

@@ -295,8 +295,8 @@ def classification_analysis(
         both = Jackknife(
             np.r_[low.estimate, high.estimate],
             np.hstack([low.deleted, high.deleted]),
-            np.r_[low.n_units, high.n_units],
-            fit.blocks,
+            np.hstack([low.present, high.present]),
+            fit.randomization,
         )
         results.append(both.combine(np.vstack([-np.eye(p), np.eye(p)])))
     estimates = over_splits(fit, results, level=level)
@@ -347,8 +347,8 @@ def _means(fit: CrossFit, X: FloatArray, weight: FloatArray) -> Jackknife:
     size = sums_by_unit(weight[:, None], fit.units)
     with np.errstate(divide="ignore", invalid="ignore"):
         deleted = (sums.sum(axis=0) - sums) / (size.sum() - size)
-    present = np.full(X.shape[1], int((size > 0).sum()))
-    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present, fit.blocks)
+    present = np.repeat(size > 0, X.shape[1], axis=1)
+    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present, fit.randomization)
 
 
 def _group_name(k: int, n_groups: int) -> str:

@@ -1,0 +1,93 @@
+"""Errors of estimates under blocked randomization: closed forms, and coverage in pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+from tauhat.inference.average_effects import jackknife_error
+from tauhat.inference.randomization_error import Randomization
+
+PAIRS = Randomization(np.tile([0, 1], 5), np.repeat(np.arange(5), 2))
+
+
+def test_without_blocks_it_is_the_plain_jackknife() -> None:
+    rng = np.random.default_rng(1)
+    deleted = rng.normal(size=(12, 3))
+    design = Randomization(np.tile([0, 1], 6), np.zeros(12, dtype=np.int64))
+    expected = [jackknife_error(column, design.block) for column in deleted.T]
+    np.testing.assert_allclose(design.errors(deleted), expected, rtol=1e-12)
+    present = np.ones((12, 2), dtype=bool)
+    present[:5, 1] = False
+    assert design.degrees_of_freedom(present).tolist() == [10, 5]
+
+
+def test_what_a_pair_shares_is_no_error_and_its_difference_counts_once() -> None:
+    level = np.repeat([3.0, -1.0, 0.5, 7.0, -9.5], 2) * np.tile([-1, 1], 5)
+    assert PAIRS.errors(level[:, None])[0] == pytest.approx(0, abs=1e-12)
+    sums = np.array([2.0, -1.0, 0.0, 1.0, -2.0])
+    deleted = np.repeat(sums / 2, 2) + level
+    expected = np.sqrt(9 / 10 * 5 / 4 * (sums**2).sum())
+    assert PAIRS.errors(deleted[:, None])[0] == pytest.approx(expected, rel=1e-12)
+    assert PAIRS.degrees_of_freedom(np.ones((10, 1), dtype=bool)).tolist() == [4]
+
+
+def test_levels_and_effects_of_large_blocks_drop_out() -> None:
+    arm, block = np.tile([0, 0, 1, 1], 3), np.repeat(np.arange(3), 4)
+    design = Randomization(arm, block)
+    own = np.array([1.0, -1.0, 2.0, -2.0] * 3)
+    moved = own + np.array([5.0, -2.0, -3.0])[block] + np.array([1.0, 4.0, -5.0])[block] * arm
+    # Two units of an arm: twice their squared distances to the mean.
+    expected = np.sqrt(11 / 12 * 3 * 2 * (1 + 1 + 4 + 4))
+    assert design.errors(moved[:, None])[0] == pytest.approx(expected, rel=1e-12)
+    present = np.zeros((12, 2), dtype=bool)
+    present[:, 0] = True
+    present[[0, 4, 8, 2, 6, 10], 1] = True
+    assert design.degrees_of_freedom(present).tolist() == [6, 4]
+
+
+def test_one_small_block_among_large_ones_counts_its_units_alone() -> None:
+    design = Randomization(np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 0, 1, 1]))
+    deleted = np.array([[0.0], [0.0], [0.0], [0.0], [3.0], [-3.0]])
+    assert design.errors(deleted)[0] == pytest.approx(np.sqrt(5 / 6 * 18), rel=1e-12)
+
+
+def _paired_trial(seed: int, pairs: int = 20, persons: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(2 * pairs), persons)
+    pair = cluster // 2
+    arm = (np.tile([0, 1], pairs) ^ np.repeat(rng.integers(2, size=pairs), 2))[cluster]
+    x, w = rng.normal(size=len(cluster)), rng.normal(size=2 * pairs)[cluster]
+    level = rng.normal(size=pairs)[pair] + 0.4 * rng.normal(size=2 * pairs)[cluster]
+    y = level + 0.5 * x + 0.5 * arm + rng.normal(size=len(cluster))
+    return pd.DataFrame({"y": y, "arm": arm, "cluster": cluster, "pair": pair, "x": x, "w": w})
+
+
+def test_the_cluster_groups_of_a_paired_trial_keep_their_degrees_of_freedom() -> None:
+    trial = th.Trial(
+        _paired_trial(3), outcome="y", treatment="arm", cluster="cluster", block="pair",
+        covariates=["x", "w"],
+    )  # fmt: skip
+    found = th.group_effect(trial, "w > 0", "LMM", n_splits=1)
+    # Once all pairs of the trial were taken from the clusters of the group: one was left.
+    assert found.inside.degrees_of_freedom >= 8
+    assert th.group_effect(trial, "x > 0", "LMM", n_splits=1).inside.degrees_of_freedom == 19
+
+
+@pytest.mark.slow
+def test_groups_are_covered_in_pairs_with_and_without_shared_levels() -> None:
+    """Within three Monte Carlo errors of .95; benchmarks/descriptive_coverage.py has more."""
+    covered = []
+    for seed in range(150):
+        trial = th.Trial(
+            _paired_trial(seed), outcome="y", treatment="arm", cluster="cluster", block="pair",
+            covariates=["x", "w"],
+        )  # fmt: skip
+        fit = th.cross_fit(trial, "LMM", n_splits=1, random_state=1)
+        one = th.group_effect(fit, "x > 0.4")
+        covered.append(
+            [e.lower <= truth <= e.upper for e, truth in ((one.inside, 0.5), (one.difference, 0))]
+        )
+    assert np.mean(covered, axis=0).min() > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 150)
