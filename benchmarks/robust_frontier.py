@@ -30,6 +30,7 @@ from tauhat.study.tables import regret_table
 from tauhat.study.units import unit_seed
 
 STORE = Path(__file__).parent / "studies" / "robust-flagship"
+CLUSTER_STORE = Path(__file__).parent / "studies" / "cluster-flagship"
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 DRAW_ORACLE = "weights fitted to the truth of each draw"
 ROW_ORACLE = "weights fitted to the truth of each row"
@@ -121,6 +122,22 @@ def frontier(plan: Plan, singles: pd.DataFrame, found: pd.DataFrame) -> pd.DataF
     return pd.concat(parts, axis=1).reset_index()
 
 
+def null_floor(draws: int) -> pd.DataFrame:
+    """Error in c1, where the effect is the same for all, of saying so: one number for everyone."""
+    plan = read_study(CLUSTER_STORE).plan
+    row = next(row for row in plan.rows if row.label.startswith("c1"))
+    lines = []
+    for replicate in range(draws):
+        draw_seed = derive_seed(unit_seed(plan, row, replicate), "draw")
+        trial = th.simulate.scenario(row.scenario, **row.settings).draw(row.n, draw_seed)
+        average = th.average_effects(trial).individual
+        adjusted = float(np.mean(th.estimator("LMM").fit(*trial).effect(trial.X)))
+        truth = float(np.mean(trial.tau))
+        lines.append((abs(average.estimate - truth), abs(adjusted - truth)))
+    table = pd.DataFrame(lines, columns=["model-robust average", "mean effect of LMM"])
+    return table.agg(["mean", "sem"]).round(3).rename_axis("error").reset_index()
+
+
 def _with_interval(table: pd.DataFrame, name: str) -> list[str]:
     columns = (table[name], table[f"{name}_lower"], table[f"{name}_upper"])
     return [f"{a:.3f} ({b:.3f} to {c:.3f})" for a, b, c in zip(*columns, strict=True)]
@@ -133,6 +150,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=8, help="of each row, the first of the store")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
+    print("Cluster trials without heterogeneity (c1), 20 draws: one number for everyone\n")
+    print(markdown(null_floor(20)), "\n")
     study = read_study(options.store)
     plan = study.plan
     done = Parallel(n_jobs=options.jobs)(
