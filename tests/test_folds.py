@@ -146,3 +146,24 @@ def test_pairs_stay_whole_and_large_blocks_are_dealt_by_arm() -> None:
         for this_arm in (0, 1):
             here = fold[(large == this_block) & (arm == this_arm)]
             assert np.bincount(here).tolist() == [2, 2, 2]
+
+
+def test_bootstrap_of_a_paired_trial_draws_pairs():
+    rng = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(60), 5)
+    pair, treatment = clusters // 2, clusters % 2
+    y = rng.normal(size=30)[pair] + 0.5 * rng.normal(size=60)[clusters]
+    data = validate_trial(rng.normal(size=(300, 1)), y, treatment, clusters, blocks=pair)
+    sample = resample_units(data, seed=3)
+    assert (sample.n_units, len(set(sample.blocks))) == (60, 30)
+    for block in range(30):
+        rows = sample.blocks == block
+        assert (rows.sum(), sample.treatment[rows].sum()) == (10, 5)
+    # What a pair shares drops out of its difference: the error is that of thirty differences.
+    error = bootstrap_standard_error(MeanDifference(), data, data.X[:1], n_bootstrap=400, seed=1)
+    means = np.bincount(data.clusters, data.y) / 5
+    arms = np.bincount(data.clusters, data.treatment) / 5
+    of_cluster = np.bincount(data.clusters, data.blocks) / 5
+    order = np.argsort(of_cluster, kind="stable")
+    signed = (means * (2 * arms - 1))[order].reshape(-1, 2).sum(axis=1)
+    assert error[0] == pytest.approx(signed.std(ddof=1) / np.sqrt(30), rel=0.1)

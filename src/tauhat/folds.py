@@ -53,6 +53,31 @@ def randomization_units(
     return unit, treatment[first].astype(np.int64), block
 
 
+def small_blocks(arm: IntArray, block: IntArray) -> IntArray:
+    """Blocks with fewer than two units in an arm, such as pairs; none without blocks.
+
+    Parameters
+    ----------
+    arm, block
+        Arm and block of each unit, shape (u,).
+
+    Returns
+    -------
+    ndarray of int
+        Ascending.
+
+    Examples
+    --------
+    >>> small_blocks(np.array([0, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1, 1])).tolist()
+    [0]
+    """
+    n_blocks = int(block.max()) + 1
+    if n_blocks == 1:
+        return np.empty(0, dtype=np.int64)
+    sizes = np.bincount(2 * block + arm, minlength=2 * n_blocks).reshape(-1, 2)
+    return np.flatnonzero(sizes.min(axis=1) < 2)
+
+
 def assign_folds(
     treatment: IntArray,
     *,
@@ -106,8 +131,7 @@ def assign_folds(
         raise ValueError(f"cross-fitting needs at least two {what} in each arm, got {smallest}")
     n_folds = min(n_folds, smallest)
     fold_of_unit = np.empty(len(arm), dtype=np.int64)
-    sizes = np.bincount(2 * block + arm, minlength=2 * int(block.max()) + 2).reshape(-1, 2)
-    small = np.flatnonzero(sizes.min(axis=1) < 2)
+    small = small_blocks(arm, block)
     if len(small) < n_folds:
         small = small[:0]
     rng = np.random.default_rng(derive_seed(random_state, "folds", "small blocks"))

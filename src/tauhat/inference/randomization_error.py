@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.folds import small_blocks
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Randomization:
     @cached_property
     def _small(self) -> BoolArray:
         """Blocks with fewer than two units in an arm, shape (B,)."""
-        small: BoolArray = self._cell_sizes.reshape(-1, 2).min(axis=1) < 2
+        small = np.zeros(self._n_blocks, dtype=bool)
+        small[small_blocks(self.arm, self.block)] = True
         return small
 
     def errors(self, deleted: FloatArray) -> FloatArray:
