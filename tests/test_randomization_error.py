@@ -76,6 +76,21 @@ def test_the_cluster_groups_of_a_paired_trial_keep_their_degrees_of_freedom() ->
     assert th.group_effect(trial, "x > 0", "LMM", n_splits=1).inside.degrees_of_freedom == 19
 
 
+def test_the_average_effect_of_paired_persons_is_that_of_their_differences() -> None:
+    rng = np.random.default_rng(8)
+    pair = np.repeat(np.arange(150), 2)
+    arm = (np.tile([0, 1], 150) ^ np.repeat(rng.integers(2, size=150), 2)).astype(np.int64)
+    y = 2 * rng.normal(size=150)[pair] + 0.5 * arm + rng.normal(size=300)
+    frame = pd.DataFrame({"y": y, "arm": arm, "pair": pair, "x": rng.normal(size=300)})
+    trial = th.Trial(frame, outcome="y", treatment="arm", block="pair", covariates=["x"])
+    found = th.average_effects(trial).individual
+    differences = (y * (2 * arm - 1)).reshape(-1, 2).sum(axis=1)
+    assert found.degrees_of_freedom == 149
+    assert found.estimate == pytest.approx(differences.mean(), abs=0.03)
+    # Without the pairs the error would be more than twice as large.
+    assert found.se == pytest.approx(differences.std(ddof=1) / np.sqrt(150), rel=0.05)
+
+
 @pytest.mark.slow
 def test_groups_are_covered_in_pairs_with_and_without_shared_levels() -> None:
     """Within three Monte Carlo errors of .95; benchmarks/descriptive_coverage.py has more."""

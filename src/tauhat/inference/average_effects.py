@@ -14,6 +14,7 @@ from tauhat.data import TrialData
 from tauhat.display import Shown
 from tauhat.folds import randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
+from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
 from tauhat.resampling import t_quantile
 
@@ -24,6 +25,9 @@ WORKING_CORRELATION = 0.05
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
 # would adjust part of the effect away.
 SIZE_DIFFERS_P = 0.001
+# A block has an intercept in the regression of an individually randomized trial if it has this
+# many persons in each arm.
+_MANY_IN_BLOCK = 10
 
 
 @dataclass(frozen=True)
@@ -190,8 +194,9 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     Individually randomized: the augmented inverse-probability-weighted mean
     with the known propensity and one ridge regression an arm, its penalty chosen
     by leave-one-out error and own-arm predictions leave-one-out; t with n - 2
-    degrees of freedom. There are no clusters to average over, so ``cluster``
-    and ``difference`` are None.
+    degrees of freedom. With blocks, what a block shares does not count as error
+    (`tauhat.inference.randomization_error.Randomization`). There are no
+    clusters to average over, so ``cluster`` and ``difference`` are None.
 
     Parameters
     ----------
@@ -345,9 +350,8 @@ def jackknife_error(deleted: FloatArray, block: IntArray) -> float:
 def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
-    covariates = data.X
-    if data.blocks is not None:
-        covariates = np.column_stack([covariates, np.eye(int(data.blocks.max()) + 1)[data.blocks]])
+    _, arm_of, block = randomization_units(data.treatment, None, data.blocks)
+    covariates = np.column_stack([data.X, _large_block_dummies(arm_of, block)])
     predicted: dict[Literal[0, 1], FloatArray] = {}
     arms: tuple[Literal[0, 1], Literal[0, 1]] = (0, 1)
     for arm in arms:
@@ -366,13 +370,31 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         estimate += sign * correction
         influence += sign * (inverse / weight * (residual - correction) + correction)
     estimate += float((weight * scores).sum() / weight.sum())
-    spread = (weight * (influence - estimate)) ** 2
-    _, _, block = randomization_units(data.treatment, None, data.blocks)
-    df = max(data.n - int(block.max()) - 2, 1)
-    se = float(np.sqrt(spread.sum() * data.n / df) / weight.sum())
+    shares = weight * (influence - estimate) / weight.sum()
+    if data.blocks is None:
+        df = max(data.n - 2, 1)
+        se = float(np.sqrt((shares**2).sum() * data.n / df))
+    else:
+        randomization = Randomization(arm_of, block)
+        df = int(randomization.degrees_of_freedom(np.ones((data.n, 1), dtype=bool))[0])
+        se = float(randomization.errors(shares[:, None])[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
         f"probability of treatment; t with {df} degrees of freedom"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
     return AverageEffects(result, None, None, method)
+
+
+def _large_block_dummies(arm: IntArray, block: IntArray) -> FloatArray:
+    """Indicators of blocks with many persons in each arm, shape (n, b); none without blocks.
+
+    The level of a block drops out of the estimate by its own probability of treatment. A
+    regression on it, predicting without the person, would lean on the few others of a small
+    block and so make their errors count twice.
+    """
+    n_blocks = int(block.max()) + 1
+    sizes = np.bincount(2 * block + arm, minlength=2 * n_blocks).reshape(-1, 2).min(axis=1)
+    large = np.flatnonzero((sizes >= _MANY_IN_BLOCK) & (n_blocks > 1))
+    dummies: FloatArray = np.eye(n_blocks)[block][:, large]
+    return dummies
