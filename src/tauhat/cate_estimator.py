@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
+from tauhat.allocation import without_level_of_allocation
 from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
@@ -124,6 +125,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def fit_data(self, data: TrialData) -> Self:
         """Fit to arrays already checked and in canonical order."""
+        data = without_level_of_allocation(data)
         seed = resolve_seed(self.random_state)
         declared = self.declare_nuisances(data, seed)
         fits = fit_nuisances(declared, data, n_jobs=self.n_jobs)

@@ -37,6 +37,9 @@ class TrialData:
         Known probability of treatment of each row, shape (n,).
     feature_names
         Names of the columns of ``X``.
+    allocation_adjusted
+        Whether what goes with ``propensity`` was taken out of ``y``
+        (`tauhat.allocation.without_level_of_allocation`).
     """
 
     X: FloatArray
@@ -47,6 +50,7 @@ class TrialData:
     blocks: IntArray | None
     propensity: FloatArray
     feature_names: tuple[str, ...]
+    allocation_adjusted: bool = False
 
     @property
     def n(self) -> int:

@@ -1,0 +1,90 @@
+"""Trials whose units are not all treated with the same probability."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.numerics.columns import column_scales
+from tauhat.numerics.mixed_model import fit_random_intercept, independent_columns
+
+_MOST_POWERS = 3
+_UNITS_A_COLUMN = 10
+
+
+def without_level_of_allocation(data: TrialData) -> TrialData:
+    r"""The trial with that part of the outcome taken out that goes with the allocation.
+
+    Where blocks differ in the probability :math:`\pi` of treatment, more of the
+    treated are in some blocks than of the controls, and a model of the outcome
+    that knows no blocks takes a difference between blocks for an effect. Given
+    :math:`\pi` the arms are alike in everything, so it is enough to take out
+
+    .. math:: E(Y \mid A, X, \pi) = \alpha + \sum_{d=1}^{D} \gamma_d \pi^d + \beta A + \delta'X,
+              \qquad \tilde Y = Y - \sum_d \hat\gamma_d (\pi^d - \overline{\pi^d}),
+
+    fitted by least squares, or by REML with a random intercept of the clusters.
+    A function of :math:`\pi` alone leaves every effect as it is.
+
+    Parameters
+    ----------
+    data
+        The trial.
+
+    Returns
+    -------
+    TrialData
+        The same one where all have one probability, or where this has been done.
+
+    References
+    ----------
+    Rosenbaum and Rubin (1983), Biometrika 70:41-55.
+
+    Examples
+    --------
+    >>> from tauhat.data import validate_trial
+    >>> block = np.repeat([0, 1], 40)
+    >>> arm = np.r_[np.repeat([0, 1], [30, 10]), np.repeat([0, 1], [10, 30])]
+    >>> noise = np.tile([-1.0, 1.0], 40)
+    >>> data = validate_trial(noise[:, None] ** 3, 5.0 * block + noise, arm, blocks=block)
+    >>> same = without_level_of_allocation(data)
+    >>> means = [one.y[one.treatment == 1].mean() - one.y[one.treatment == 0].mean()
+    ...          for one in (data, same)]
+    >>> np.round(means, 9).tolist()
+    [2.5, 0.0]
+    """
+    spread = float(np.ptp(data.propensity))
+    if data.allocation_adjusted or spread < 1e-9 or np.ptp(data.y) == 0:
+        return data
+    levels = len(np.unique(np.round(data.propensity, 9)))
+    powers = min(levels - 1, _MOST_POWERS, max(1, data.n_units // _UNITS_A_COLUMN))
+    centred = (data.propensity - data.propensity.mean()) / spread
+    basis = np.column_stack([centred**d for d in range(1, powers + 1)])
+    basis = basis - basis.mean(axis=0)
+    fixed = np.column_stack([np.ones(data.n), basis, data.treatment])
+    if data.X.shape[1] <= data.n_units / _UNITS_A_COLUMN:
+        mean, scale = column_scales(data.X)
+        fixed = np.column_stack([fixed, (data.X - mean) / scale])
+    kept = independent_columns(fixed)
+    coefficients = _coefficients(data, fixed[:, kept])
+    level: FloatArray = np.zeros(data.n)
+    for place, column in enumerate(kept):
+        if 1 <= column <= powers:
+            level += basis[:, column - 1] * coefficients[place]
+    return replace(data, y=data.y - level, allocation_adjusted=True)
+
+
+def _coefficients(data: TrialData, fixed: FloatArray) -> FloatArray:
+    """Of independent columns, shape (f,)."""
+    weight = data.sample_weight
+    scale = float(data.y.std())
+    outcome = (data.y - data.y.mean()) / scale
+    if data.clusters is not None and len(outcome) > fixed.shape[1]:
+        fit = fit_random_intercept(outcome, fixed, data.clusters, weight)
+        return fit.coefficients * scale
+    root = np.ones(data.n) if weight is None else np.sqrt(weight)
+    found: FloatArray = np.linalg.lstsq(fixed * root[:, None], outcome * root, rcond=None)[0]
+    return found * scale
