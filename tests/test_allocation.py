@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tauhat as th
@@ -91,3 +92,14 @@ def test_many_probabilities_take_no_more_than_three_powers() -> None:
     powers = np.vander(data.propensity, 4)
     fitted = powers @ np.linalg.lstsq(powers, gone, rcond=None)[0]
     np.testing.assert_allclose(fitted, gone, atol=1e-9)
+
+
+def test_the_design_check_says_so() -> None:
+    data = _trial(7)
+    frame = pd.DataFrame(data.X, columns=["x", "z"]).assign(
+        y=data.y, arm=data.treatment, block=data.blocks
+    )
+    roles = {"outcome": "y", "treatment": "arm", "covariates": ["x", "z"]}
+    notes = th.Trial(frame, block="block", **roles).check().notes
+    assert any("same probability of treatment (25% to 75%)" in note for note in notes)
+    assert not any("probability" in note for note in th.Trial(frame, **roles).check().notes)

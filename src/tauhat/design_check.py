@@ -285,6 +285,15 @@ def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Findin
     chance, treated = propensity[first], trial.treatment[first]
     z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
     unlikely = abs(z) > 4
+    if np.ptp(chance) > 1e-9:
+        yield Finding(
+            "propensity in blocks" if trial.blocks is not None else "range of propensity",
+            f"{chance.min():.3f} to {chance.max():.3f}",
+            "note",
+            f"Not all have the same probability of treatment ({chance.min():.0%} to "
+            f"{chance.max():.0%}). What outcomes have to do with it is taken out before the "
+            "models are fitted.",
+        )
     yield Finding(
         "propensity",
         f"{chance.mean():.3f} by design, {treated.mean():.3f} of units treated",
