@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from tauhat.covariate_checks import (
     leakage_findings,
     missing_findings,
 )
+from tauhat.data import design_propensity
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
@@ -277,6 +278,26 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
         )
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
+    yield from _allocation_finding(trial)
+
+
+def _allocation_finding(trial: Trial) -> Iterator[Finding]:
+    def codes(labels: Any) -> IntArray | None:
+        return None if labels is None else pd.factorize(np.asarray(labels))[0].astype(np.int64)
+
+    chance = trial.propensity
+    if chance is None:
+        arm, clusters, blocks = trial.treatment, codes(trial.clusters), codes(trial.blocks)
+        chance = design_propensity(arm, clusters, blocks)
+    low, high = chance.min(), chance.max()
+    if high - low >= 0.05:
+        yield Finding(
+            "range of propensity",
+            f"{low:.3f} to {high:.3f}",
+            "note",
+            f"Not all have the same probability of treatment ({low:.0%} to {high:.0%}). What "
+            "outcomes have to do with it is taken out before the models are fitted.",
+        )
 
 
 def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
@@ -285,15 +306,6 @@ def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Findin
     chance, treated = propensity[first], trial.treatment[first]
     z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
     unlikely = abs(z) > 4
-    if np.ptp(chance) > 1e-9:
-        yield Finding(
-            "propensity in blocks" if trial.blocks is not None else "range of propensity",
-            f"{chance.min():.3f} to {chance.max():.3f}",
-            "note",
-            f"Not all have the same probability of treatment ({chance.min():.0%} to "
-            f"{chance.max():.0%}). What outcomes have to do with it is taken out before the "
-            "models are fitted.",
-        )
     yield Finding(
         "propensity",
         f"{chance.mean():.3f} by design, {treated.mean():.3f} of units treated",
