@@ -78,6 +78,7 @@ def coverage_table(
     grouped = pd.DataFrame(rows).groupby(["scenario", "model"], sort=False)
     summary = grouped.mean(numeric_only=True)
     summary.insert(1, "coverage se", grouped.coverage.sem())
+    summary.insert(3, "width se", grouped.width.sem())
     return summary
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tauhat.data import validate_trial
-from tauhat.folds import assign_folds, randomization_units
+from tauhat.folds import assign_folds, randomization_units, small_blocks
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.resampling import bootstrap_standard_error, resample_units
 from tauhat.testing import example_trial
@@ -146,6 +146,14 @@ def test_pairs_stay_whole_and_large_blocks_are_dealt_by_arm() -> None:
         for this_arm in (0, 1):
             here = fold[(large == this_block) & (arm == this_arm)]
             assert np.bincount(here).tolist() == [2, 2, 2]
+
+
+def test_blocks_that_a_part_of_the_trial_lacks_do_not_count():
+    arm, block = np.tile([0, 1], 6), np.repeat([0, 3, 4, 8, 9, 11], 2)
+    assert small_blocks(arm, block).tolist() == [0, 3, 4, 8, 9, 11]
+    fold = assign_folds(arm, n_folds=3, random_state=1, blocks=block)
+    assert np.bincount(fold).tolist() == [4, 4, 4]
+    assert small_blocks(np.array([0, 1]), np.array([5, 5])).tolist() == []
 
 
 def test_bootstrap_of_a_paired_trial_draws_pairs():

@@ -71,11 +71,12 @@ def small_blocks(arm: IntArray, block: IntArray) -> IntArray:
     >>> small_blocks(np.array([0, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1, 1])).tolist()
     [0]
     """
-    n_blocks = int(block.max()) + 1
-    if n_blocks == 1:
+    sizes = np.bincount(2 * block + arm, minlength=2 * int(block.max()) + 2).reshape(-1, 2)
+    # Part of a trial may lack some of its blocks.
+    present = sizes.sum(axis=1) > 0
+    if present.sum() == 1:
         return np.empty(0, dtype=np.int64)
-    sizes = np.bincount(2 * block + arm, minlength=2 * n_blocks).reshape(-1, 2)
-    return np.flatnonzero(sizes.min(axis=1) < 2)
+    return np.flatnonzero(present & (sizes.min(axis=1) < 2))
 
 
 def assign_folds(
