@@ -167,3 +167,15 @@ def test_too_few_rows_for_a_free_regression_get_convex_weights(n, free):
 def test_reduced_reduces_every_member():
     reduced = StackedModel([("RF", RandomForest())]).reduced()
     assert reduced.components()[0][1].n_estimators == 60
+
+
+def test_members_that_differ_by_rounding_only_share_one_small_weight() -> None:
+    rng = np.random.default_rng(12)
+    shared, own = rng.normal(size=(2, 60))
+    P = np.column_stack([shared, own, shared + 1e-9 * rng.normal(size=60), shared * (1 + 1e-12)])
+    y = shared + rng.normal(size=60)
+    _, weights = level_one(P, y, "ols")
+    assert np.abs(weights).max() < 2
+    np.testing.assert_allclose(weights[[0, 2, 3]], weights[0], rtol=1e-4)
+    _, plain = level_one(P[:, :2], y, "ols")
+    assert weights[[0, 2, 3]].sum() == pytest.approx(plain[0], rel=1e-4)

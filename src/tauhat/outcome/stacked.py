@@ -24,6 +24,8 @@ _WEIGHTS = ("ols", "convex", "nnls", "ridge")
 
 # With fewer, a free regression on the members' predictions comes near to interpolating.
 _FEWEST_ROWS_A_MEMBER = 5
+# Directions of the held-out predictions shorter than this share of the longest count as none.
+_SAME_COLUMN = 1e-6
 
 
 class StackedModel(OutcomeModel):
@@ -238,7 +240,8 @@ def level_one(
     design = (predictions - centre) * root[:, None]
     target = (y - mean) * root
     if weights == "ols":
-        found = np.linalg.lstsq(design, target, rcond=None)[0]
+        # Members that all found nothing differ by rounding errors only: they share one weight.
+        found = np.linalg.lstsq(design, target, rcond=_SAME_COLUMN)[0]
     elif weights == "ridge":
         found = _shrunken(predictions - centre, y - mean, sample_weight)
     else:
