@@ -327,6 +327,14 @@ def test_a_far_wider_interval_does_not_set_the_axis_of_a_forest() -> None:
     assert plots.subgroup_forest_plot(usual, axis_label="Effect").text.endswith("arrows: 1.")
 
 
+def test_a_group_without_limits_keeps_its_mark() -> None:
+    rows = [("age", "young", 40, 2.0, 1.0, 3.0), ("age", "old", 40, 1.5, np.nan, np.nan)]
+    names = ["covariate", "group", "persons", "estimate", "lower", "upper"]
+    forest = plots.covariate_forest_plot(pd.DataFrame(rows, columns=names), axis_label="Effect")
+    squares = [line for line in forest.figure.axes[0].lines if line.get_marker() == "s"]
+    assert [float(x) for line in squares for x in line.get_xdata()] == [2.0, 1.5]
+
+
 def test_the_caption_explains_arrows_where_there_are_any() -> None:
     run = example_run()
     assert "Arrow:" not in section(page_of(run), "covariates")

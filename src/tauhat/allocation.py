@@ -9,7 +9,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import fit_random_intercept, independent_columns
+from tauhat.numerics.mixed_model import MixedModel, independent_columns
 
 _MOST_POWERS = 3
 _UNITS_A_COLUMN = 10
@@ -68,23 +68,22 @@ def without_level_of_allocation(data: TrialData) -> TrialData:
     if data.X.shape[1] <= data.n_units / _UNITS_A_COLUMN:
         mean, scale = column_scales(data.X)
         fixed = np.column_stack([fixed, (data.X - mean) / scale])
-    kept = independent_columns(fixed)
-    coefficients = _coefficients(data, fixed[:, kept])
-    level: FloatArray = np.zeros(data.n)
-    for place, column in enumerate(kept):
-        if 1 <= column <= powers:
-            level += basis[:, column - 1] * coefficients[place]
+    level = basis @ _coefficients(data, fixed)[1 : 1 + powers]
     return replace(data, y=data.y - level, allocation_adjusted=True)
 
 
 def _coefficients(data: TrialData, fixed: FloatArray) -> FloatArray:
-    """Of independent columns, shape (f,)."""
+    """Coefficients of the columns, shape (f,); 0 for those that earlier ones make up."""
+    kept = independent_columns(fixed)
+    own = fixed[:, kept]
     weight = data.sample_weight
     scale = float(data.y.std())
     outcome = (data.y - data.y.mean()) / scale
-    if data.clusters is not None and len(outcome) > fixed.shape[1]:
-        fit = fit_random_intercept(outcome, fixed, data.clusters, weight)
-        return fit.coefficients * scale
-    root = np.ones(data.n) if weight is None else np.sqrt(weight)
-    found: FloatArray = np.linalg.lstsq(fixed * root[:, None], outcome * root, rcond=None)[0]
+    found = np.zeros(fixed.shape[1])
+    if data.clusters is not None and len(outcome) > len(kept):
+        model = MixedModel(outcome, own, clusters=data.clusters, weight=weight)
+        found[kept] = model.fit().coefficients
+    else:
+        root = np.ones(data.n) if weight is None else np.sqrt(weight)
+        found[kept] = np.linalg.lstsq(own * root[:, None], outcome * root, rcond=None)[0]
     return found * scale

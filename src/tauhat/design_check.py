@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -282,13 +282,13 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
 
 
 def _allocation_finding(trial: Trial) -> Iterator[Finding]:
-    def codes(labels: Any) -> IntArray | None:
-        return None if labels is None else pd.factorize(np.asarray(labels))[0].astype(np.int64)
-
     chance = trial.propensity
     if chance is None:
-        arm, clusters, blocks = trial.treatment, codes(trial.clusters), codes(trial.blocks)
-        chance = design_propensity(arm, clusters, blocks)
+        clusters, blocks = (
+            None if labels is None else pd.factorize(labels)[0].astype(np.int64)
+            for labels in (trial.clusters, trial.blocks)
+        )
+        chance = design_propensity(trial.treatment, clusters, blocks)
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
         yield Finding(

@@ -53,6 +53,17 @@ def randomization_units(
     return unit, treatment[first].astype(np.int64), block
 
 
+def block_sizes(arm: IntArray, block: IntArray) -> IntArray:
+    """Control and treated units of each block, shape (B, 2).
+
+    Examples
+    --------
+    >>> block_sizes(np.array([0, 1, 1]), np.array([0, 0, 1])).tolist()
+    [[1, 1], [0, 1]]
+    """
+    return np.bincount(2 * block + arm, minlength=2 * int(block.max()) + 2).reshape(-1, 2)
+
+
 def small_blocks(arm: IntArray, block: IntArray) -> IntArray:
     """Blocks with fewer than two units in an arm, such as pairs; none without blocks.
 
@@ -71,7 +82,7 @@ def small_blocks(arm: IntArray, block: IntArray) -> IntArray:
     >>> small_blocks(np.array([0, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1, 1])).tolist()
     [0]
     """
-    sizes = np.bincount(2 * block + arm, minlength=2 * int(block.max()) + 2).reshape(-1, 2)
+    sizes = block_sizes(arm, block)
     # Part of a trial may lack some of its blocks.
     present = sizes.sum(axis=1) > 0
     if present.sum() == 1:

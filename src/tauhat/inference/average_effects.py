@@ -12,7 +12,7 @@ from scipy import stats
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.display import Shown
-from tauhat.folds import randomization_units
+from tauhat.folds import block_sizes, randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
@@ -393,8 +393,7 @@ def _large_block_dummies(arm: IntArray, block: IntArray) -> FloatArray:
     regression on it, predicting without the person, would lean on the few others of a small
     block and so make their errors count twice.
     """
-    n_blocks = int(block.max()) + 1
-    sizes = np.bincount(2 * block + arm, minlength=2 * n_blocks).reshape(-1, 2).min(axis=1)
-    large = np.flatnonzero((sizes >= _MANY_IN_BLOCK) & (n_blocks > 1))
-    dummies: FloatArray = np.eye(n_blocks)[block][:, large]
+    sizes = block_sizes(arm, block).min(axis=1)
+    large = np.flatnonzero((sizes >= _MANY_IN_BLOCK) & (len(sizes) > 1))
+    dummies: FloatArray = (block[:, None] == large).astype(np.float64)
     return dummies

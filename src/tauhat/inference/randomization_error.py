@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.folds import small_blocks
+from tauhat.folds import block_sizes, small_blocks
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Randomization:
     @cached_property
     def _cell_sizes(self) -> IntArray:
         """Units of each arm within block, shape (2 B,)."""
-        return np.bincount(self._cell, minlength=2 * self._n_blocks)
+        return block_sizes(self.arm, self.block).ravel()
 
     @property
     def _n_blocks(self) -> int:

@@ -59,7 +59,7 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            trial, persons = _draw(plan, row, seed)
+            trial, persons = draw_unit(plan, row, seed)
             data = validate_trial(*trial)
         except (ValueError, ArithmeticError) as error:
             message = f"the draw failed: {type(error).__name__}: {error}"
@@ -82,7 +82,8 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
     )
 
 
-def _draw(plan: Plan, row: Row, seed: int) -> tuple[SimulatedTrial, SimulatedPersons]:
+def draw_unit(plan: Plan, row: Row, seed: int) -> tuple[SimulatedTrial, SimulatedPersons]:
+    """Trial and test persons of the unit with this seed."""
     source = scenario(row.scenario, **row.settings)
     draw_seed = derive_seed(seed, "draw")
     return source.draw(row.n, draw_seed), source.population(plan.test_size, draw_seed)

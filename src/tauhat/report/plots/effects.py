@@ -16,6 +16,7 @@ from tauhat.report.plots.style import (
     Plot,
     average_band,
     new_axes,
+    row_axes,
     shorten,
     styled,
     zero_line,
@@ -39,22 +40,14 @@ def interval_plot(
     average
         The average effect, drawn behind the rows to compare with.
     """
-    figure, axes = new_axes(0.62 + 0.27 * len(rows))
-    if average is not None:
-        average_band(axes, average, vertical=True)
+    figure, axes = row_axes(0.62 + 0.27 * len(rows), average=average, axis_label=axis_label)
     positions = np.arange(len(rows))[::-1]
     for row, position in zip(rows, positions, strict=True):
         if np.isfinite([row.lower, row.upper]).all():
             axes.plot([row.lower, row.upper], [position, position], color=BLUE, linewidth=1.6)
         axes.plot(row.estimate, position, "o", color=BLUE, markersize=5.5)
     axes.set_yticks(positions, [shorten(row.label) for row in rows])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    # Flush right: centred, a long label would run out of the figure.
-    axes.set_xlabel(shorten(axis_label, 60), loc="right")
-    axes.margins(x=0.08)
-    zero_line(axes, vertical=True)
     data = pd.DataFrame(
         [(row.label, row.estimate, row.lower, row.upper) for row in rows],
         columns=["label", "estimate", "lower", "upper"],

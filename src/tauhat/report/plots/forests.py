@@ -12,13 +12,13 @@ from tauhat._typing import BoolArray, FloatArray
 from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.plots.style import (
     BLUE,
+    MARKS,
     Interval,
     Plot,
-    average_band,
-    new_axes,
+    marks_of,
+    row_axes,
     shorten,
     styled,
-    zero_line,
 )
 
 _LABEL_WIDTH = 26
@@ -26,7 +26,6 @@ _LABEL_WIDTH = 26
 _LINE_HEIGHT = 0.29
 # An interval this many times as wide as the median one runs past the axis.
 _TOO_WIDE = 4.0
-_MARKS = ["estimate", "lower", "upper"]
 
 
 @styled
@@ -58,23 +57,17 @@ def subgroup_forest_plot(
     >>> drawn.data.subgroup.tolist()
     ['largest effect', 'everyone']
     """
-    data = subgroups[["subgroup", "rule", *_MARKS]].copy()
+    data = subgroups[["subgroup", "rule", *MARKS]].copy()
     if average is not None:
         everyone = {"subgroup": "everyone", "rule": ""}
-        numbers = {name: getattr(average, name) for name in _MARKS}
+        numbers = {name: getattr(average, name) for name in MARKS}
         data = pd.concat([data, pd.DataFrame([{**everyone, **numbers}])], ignore_index=True)
     labels = [_lines(str(row.subgroup), str(row.rule)) for row in data.itertuples()]
-    figure, axes = new_axes(0.75 + 0.5 * len(data))
-    if average is not None:
-        average_band(axes, average, vertical=True)
-    zero_line(axes, vertical=True)
+    figure, axes = row_axes(0.75 + 0.5 * len(data), average=average, axis_label=axis_label)
     positions = np.arange(len(data))[::-1].astype(np.float64)
     past = _draw_rows(axes, positions, data, line=1.6, size=5.5)
     _label_rows(axes, positions, labels)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(data) - 0.4)
-    axes.set_xlabel(shorten(axis_label, 60), loc="right")
     named = "; ".join(f"{row.subgroup} {row.estimate:.3g}" for row in data.itertuples())
     return Plot(figure, data, f"Effects of subgroups with intervals: {named}.{past}")
 
@@ -105,16 +98,13 @@ def covariate_forest_plot(
     ['f']
     """
     usable = groups["estimate"].notna() & (groups["persons"] >= SMALLEST_GROUP)
-    data = groups.loc[usable, ["covariate", "group", "persons", *_MARKS]].reset_index(drop=True)
+    data = groups.loc[usable, ["covariate", "group", "persons", *MARKS]].reset_index(drop=True)
     lines: list[tuple[str, int | None]] = []
     for name, own in data.groupby("covariate", sort=False):
         lines.append((shorten(str(name), _LABEL_WIDTH), None))
         for index, row in zip(own.index, own.itertuples(), strict=True):
             lines.append((f"{shorten(str(row.group), 20)}  ({row.persons:,.0f})", int(index)))
-    figure, axes = new_axes(0.75 + 0.19 * len(lines))
-    if average is not None:
-        average_band(axes, average, vertical=True)
-    zero_line(axes, vertical=True)
+    figure, axes = row_axes(0.75 + 0.19 * len(lines), average=average, axis_label=axis_label)
     at = np.arange(len(lines), 0, -1, dtype=np.float64)
     held = [(y, index) for y, (_, index) in zip(at, lines, strict=True) if index is not None]
     y = np.array([position for position, _ in held])
@@ -123,10 +113,7 @@ def covariate_forest_plot(
     for tick, (_, index) in zip(axes.get_yticklabels(), lines, strict=True):
         tick.set_fontweight("bold" if index is None else "normal")
         tick.set_fontsize(8)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
     axes.set_ylim(0.3, len(lines) + 0.7)
-    axes.set_xlabel(shorten(axis_label, 60), loc="right")
     covariates = data["covariate"].nunique()
     text = f"Effects in {len(data)} groups along {covariates} covariates, with intervals.{past}"
     return Plot(figure, data, text)
@@ -160,13 +147,11 @@ def _draw_rows(axes: Axes, y: FloatArray, data: pd.DataFrame, *, line: float, si
     The few persons of a small group may have an interval many times as wide as all
     others, which could not be read on its axis: it ends there in an arrow.
     """
-    estimate, lower, upper = (data[name].to_numpy(dtype=np.float64) for name in _MARKS)
-    known = np.isfinite(lower) & np.isfinite(upper)
-    sets_axis = known & ~far_wider(data)
-    axes.margins(x=0.08)
+    estimate, lower, upper = marks_of(data)
+    sets_axis = ~far_wider(data)
     axes.hlines(y[sets_axis], lower[sets_axis], upper[sets_axis], color=BLUE, linewidth=line)
     axes.plot(estimate[sets_axis], y[sets_axis], "s", color=BLUE, markersize=size)
-    cut = np.flatnonzero(known & ~sets_axis)
+    cut = np.flatnonzero(~sets_axis)
     if not len(cut):
         return ""
     left, right = axes.get_xlim()

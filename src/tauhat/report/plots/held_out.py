@@ -11,9 +11,11 @@ from tauhat.report.plots.style import (
     BAND,
     BLUE,
     INK,
+    MARKS,
     Interval,
     Plot,
     average_band,
+    marks_of,
     new_axes,
     shorten,
     styled,
@@ -22,7 +24,6 @@ from tauhat.report.plots.style import (
 
 # Below this share treated the band of the targeting curve is too wide to set the axis.
 _SHARE_OF_AXIS = 0.15
-_MARKS = ["estimate", "lower", "upper"]
 
 
 @styled
@@ -49,7 +50,7 @@ def sorted_groups_plot(
     >>> float(sorted_groups_plot(table, axis_label="Effect").data.estimate[0])
     0.4
     """
-    data = groups.loc[groups["persons"].notna(), ["group", "persons", "predicted", *_MARKS]]
+    data = groups.loc[groups["persons"].notna(), ["group", "persons", "predicted", *MARKS]]
     figure, axes = new_axes(2.75)
     if average is not None:
         average_band(axes, average, vertical=False)
@@ -95,7 +96,7 @@ def calibration_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     >>> calibration_plot(table, axis_label="Effect").data.predicted.tolist()
     [0, 1]
     """
-    data = curve[["predicted", *_MARKS]].copy()
+    data = curve[["predicted", *MARKS]].copy()
     figure, axes = new_axes(2.75)
     zero_line(axes, vertical=False)
     predicted = data["predicted"].to_numpy(dtype=np.float64)
@@ -131,11 +132,11 @@ def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     >>> targeting_plot(table, axis_label="Gain").data.share.tolist()
     [0.5, 1.0]
     """
-    data = curve[["share", *_MARKS]].copy()
+    data = curve[["share", *MARKS]].copy()
     figure, axes = new_axes(2.75)
     zero_line(axes, vertical=False)
     share = 100 * data["share"].to_numpy(dtype=np.float64)
-    estimate, lower, upper = _columns(data)
+    estimate, lower, upper = marks_of(data)
     axes.fill_between(share, lower, upper, color=BAND, alpha=0.75, linewidth=0)
     axes.plot(share, estimate, "-", color=BLUE, linewidth=1.8)
     wide = share >= 100 * _SHARE_OF_AXIS
@@ -176,12 +177,12 @@ def qini_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     >>> qini_plot(table, axis_label="Gain").data.estimate.tolist()
     [0.5, 0.0]
     """
-    data = curve[["share", *_MARKS]].copy()
-    data[_MARKS] = data[_MARKS].mul(data["share"], axis=0)
+    data = curve[["share", *MARKS]].copy()
+    data[MARKS] = data[MARKS].mul(data["share"], axis=0)
     figure, axes = new_axes(2.75)
     zero_line(axes, vertical=False)
     share = 100 * data["share"].to_numpy(dtype=np.float64)
-    estimate, lower, upper = _columns(data)
+    estimate, lower, upper = marks_of(data)
     axes.fill_between(share, lower, upper, color=BAND, alpha=0.75, linewidth=0)
     axes.plot(share, estimate, "-", color=BLUE, linewidth=1.8)
     axes.set_xlim(0, 100)
@@ -193,12 +194,7 @@ def qini_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     return Plot(figure, data, text)
 
 
-def _columns(data: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
-    estimate, lower, upper = (data[name].to_numpy(dtype=np.float64) for name in _MARKS)
-    return estimate, lower, upper
-
-
 def _vertical_intervals(axes: Axes, x: FloatArray, data: pd.DataFrame) -> None:
-    estimate, lower, upper = _columns(data)
+    estimate, lower, upper = marks_of(data)
     axes.vlines(x, lower, upper, color=BLUE, linewidth=1.6, zorder=2)
     axes.plot(x, estimate, "o", color=BLUE, markersize=5.5, zorder=3)

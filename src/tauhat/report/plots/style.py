@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.files import write_files
 
@@ -31,6 +33,7 @@ MM_AN_INCH = 25.4
 PRINT_DPI = 300
 FONTS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 LONGEST_LABEL = 28
+MARKS = ["estimate", "lower", "upper"]
 
 STYLE: Any = {
     "font.size": 9,
@@ -273,3 +276,23 @@ def average_band(axes: Axes, average: Interval, *, vertical: bool) -> None:
     span, line = (axes.axvspan, axes.axvline) if vertical else (axes.axhspan, axes.axhline)
     span(average.lower, average.upper, color=PALE, linewidth=0, zorder=0)
     line(average.estimate, color=ORANGE, linewidth=1.2, zorder=2.5)
+
+
+def row_axes(height: float, *, average: Interval | None, axis_label: str) -> tuple[Figure, Axes]:
+    """Axes for estimates with intervals, one row each: no effect, and the average behind them."""
+    figure, axes = new_axes(height)
+    if average is not None:
+        average_band(axes, average, vertical=True)
+    zero_line(axes, vertical=True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    # Flush right: centred, a long label would run out of the figure.
+    axes.set_xlabel(shorten(axis_label, 60), loc="right")
+    axes.margins(x=0.08)
+    return figure, axes
+
+
+def marks_of(data: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Columns ``MARKS`` as arrays."""
+    estimate, lower, upper = (data[name].to_numpy(dtype=np.float64) for name in MARKS)
+    return estimate, lower, upper
