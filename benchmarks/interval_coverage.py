@@ -68,12 +68,12 @@ def one_trial(name: str, replicate: int, models: list[str], persons: int) -> lis
 
 
 def coverage_table(
-    names: list[str], models: list[str], draws: int, persons: int = 1000
+    names: list[str], models: list[str], draws: int, persons: int = 1000, first: int = 0
 ) -> pd.DataFrame:
     """Mean coverage with its Monte Carlo error, width, error and CPU seconds, a row a cell."""
     rows = []
     for name in names:
-        for replicate in range(draws):
+        for replicate in range(first, first + draws):
             rows += one_trial(name, replicate, models, persons)
     grouped = pd.DataFrame(rows).groupby(["scenario", "model"], sort=False)
     summary = grouped.mean(numeric_only=True)
@@ -85,13 +85,16 @@ def coverage_table(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw")
     parser.add_argument("--persons", type=int, default=1000)
     parser.add_argument("--models", nargs="+", default=["LMM", "GAMM", "BRM"])
     parser.add_argument("--scenarios", nargs="+", default=CLUSTER + SECOND + INDIVIDUAL)
     options = parser.parse_args()
     print(f"Nominal 95 %, {options.draws} trials a scenario, {options.persons} new persons each")
     for name in options.scenarios:
-        table = coverage_table([name], options.models, options.draws, options.persons)
+        table = coverage_table(
+            [name], options.models, options.draws, options.persons, options.first
+        )
         print(table.round(3).to_string(header=name == options.scenarios[0]), flush=True)
 
 

@@ -5,7 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from tauhat.analysis.workflow import _interval_method
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 
 SHORT = {
@@ -117,6 +119,43 @@ def test_draws_and_intervals(fitted):
     assert ((lower < model.effect(X)) & (model.effect(X) < upper)).all()
     with pytest.raises(ValueError, match="columns"):
         model.effect_draws(X[:, :3])
+
+
+def test_interval_in_cluster_trials_is_that_of_the_mixture_of_two_posteriors(fitted):
+    model, X = fitted[0], fitted[1][:12]
+    own, reference = model.effect_draws(X), model.reference_posterior().effect_draws(X)
+    # Three draws of its own for two of the reference are draws of the mixture.
+    own_times, reference_times = 3 * len(reference), 2 * len(own)
+    both = np.vstack([np.repeat(own, own_times, 0), np.repeat(reference, reference_times, 0)])
+    half = stats.t.ppf(0.975, 28) * both.std(axis=0)
+    lower, upper = model.effect_interval(X)
+    np.testing.assert_allclose(lower, both.mean(axis=0) - half, rtol=1e-9)
+    np.testing.assert_allclose(upper, both.mean(axis=0) + half, rtol=1e-9)
+    assert "mixture of the model's own posterior" in _interval_method(model, 0.95).method
+
+
+def test_narrowest_interval_still_holds_the_estimate(fitted):
+    model, X, *_ = fitted
+    lower, upper = model.effect_interval(X, level=0.01)
+    effect = model.effect(X)
+    assert ((lower <= effect) & (effect <= upper)).all()
+    middle = (lower + upper) / 2
+    # Stretched on one side only: for nearly everyone the two means lie farther apart than that.
+    assert np.mean(np.isclose(effect, lower) | np.isclose(effect, upper)) > 0.5
+    reference = model.reference_posterior().effect_draws(X).mean(axis=0)
+    assert (np.sign(middle - effect) == np.sign(reference - effect)).mean() > 0.9
+
+
+def test_own_posterior_does_not_count_where_persons_are_randomized():
+    X, y, *_ = clustered(m=8)
+    model = BayesianCausalForest(**SHORT).fit(X, y, treatment=np.arange(200) % 2)
+    reference, effect = model.reference_posterior().effect_draws(X), model.effect(X)
+    half = stats.t.ppf(0.975, 198) * np.sqrt(((reference - effect) ** 2).mean(axis=0))
+    lower, upper = model.effect_interval(X)
+    np.testing.assert_allclose(lower, effect - half, rtol=1e-9)
+    np.testing.assert_allclose(upper, effect + half, rtol=1e-9)
+    # The report says so too.
+    assert "mixture" not in _interval_method(model, 0.95).method
 
 
 def test_same_seed_same_bytes_other_seed_not(fitted):

@@ -31,6 +31,9 @@ class VarianceComponents(Shown):
     between_by_arm
         Variance of the random intercept in control and treated clusters, from
         models that estimate both; None when the arms share one.
+    between_block
+        Variance of the random intercept of the randomization blocks, from models
+        that have one; None for others.
 
     Examples
     --------
@@ -44,10 +47,11 @@ class VarianceComponents(Shown):
     between_cluster: float
     residual: float
     between_by_arm: tuple[float, float] | None = None
+    between_block: float | None = None
 
     @property
     def icc(self) -> float:
-        """Share of the variance that lies between clusters."""
+        """Share of the variance that lies between clusters, within blocks."""
         total = self.between_cluster + self.residual
         return self.between_cluster / total if total > 0 else 0.0
 
@@ -58,6 +62,8 @@ class VarianceComponents(Shown):
         if self.between_by_arm is not None:
             control, treated = self.between_by_arm
             rows = {"between control clusters": control, "between treated clusters": treated}
+        if self.between_block is not None:
+            rows = {"between blocks": self.between_block, **rows}
         rows |= {"residual": self.residual, "icc": self.icc}
         return pd.DataFrame({"component": list(rows), "value": list(rows.values())})
 
@@ -68,8 +74,9 @@ class VarianceComponents(Shown):
         if self.between_by_arm is not None:
             control, treated = self.between_by_arm
             arms = f" ({control:.4g} in control, {treated:.4g} in treated clusters)"
+        blocks = "" if self.between_block is None else f", between blocks {self.between_block:.4g}"
         return (
-            f"Between-cluster variance {self.between_cluster:.4g}{arms}, residual variance "
+            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}, residual variance "
             f"{self.residual:.4g}, intracluster correlation {self.icc:.3f}."
         )
 

@@ -40,6 +40,9 @@ class TrialData:
     allocation_adjusted
         Whether what goes with ``propensity`` was taken out of ``y``
         (`tauhat.allocation.without_level_of_allocation`).
+    block_level
+        What was taken out of ``y`` as the level of each row's block
+        (`tauhat.block_levels.without_block_levels`), shape (n,), or None.
     """
 
     X: FloatArray
@@ -51,6 +54,7 @@ class TrialData:
     propensity: FloatArray
     feature_names: tuple[str, ...]
     allocation_adjusted: bool = False
+    block_level: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -61,6 +65,11 @@ class TrialData:
     def n_units(self) -> int:
         """Number of randomized units: clusters, or persons when there are none."""
         return self.n if self.clusters is None else int(self.clusters.max()) + 1
+
+    @property
+    def y_with_blocks(self) -> FloatArray:
+        """Outcome with the levels of the blocks, shape (n,)."""
+        return self.y if self.block_level is None else self.y + self.block_level
 
     @property
     def cluster_level(self) -> BoolArray:
@@ -85,6 +94,7 @@ class TrialData:
             sample_weight=pick(self.sample_weight),
             blocks=pick(self.blocks),
             propensity=self.propensity[rows],
+            block_level=pick(self.block_level),
         )
 
 

@@ -100,7 +100,7 @@ def bootstrap_standard_error(
     estimator
         Unfitted estimator.
     data
-        The trial.
+        The trial; the levels of its blocks are taken out of each resample anew.
     X
         Covariates at which the effect is wanted, shape (k, p).
     n_bootstrap
@@ -116,6 +116,7 @@ def bootstrap_standard_error(
     """
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap must be at least 2, got {n_bootstrap}")
+    data = replace(data, y=data.y_with_blocks, block_level=None)
     tasks = [(estimator, data, X, derive_seed(seed, r)) for r in range(n_bootstrap)]
     effects = np.array(run_tasks(_refit, tasks, n_jobs=n_jobs))
     error: FloatArray = effects.std(axis=0, ddof=1)

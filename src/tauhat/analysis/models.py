@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.allocation import without_level_of_allocation
+from tauhat.block_levels import without_block_levels
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.consensus import ConsensusAverage
@@ -133,7 +133,7 @@ def fit_models(
     ValueError
         If the reported estimator cannot be fitted.
     """
-    data = without_level_of_allocation(data)
+    data = without_block_levels(data)
     models = {name: estimator(name, random_state=seed, n_jobs=n_jobs) for name in names}
     ensembles = [name for name, model in models.items() if is_ensemble(model)]
     if ensembles or len(models) == 1:

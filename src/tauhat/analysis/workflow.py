@@ -303,9 +303,9 @@ def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
     posterior = "a reference posterior (Bayesian ridge mixed model)"
     if type(model).effect_interval is not CateEstimator.effect_interval:
         return IntervalMethod("posterior standard deviation and t quantile", level)
-    if model.has_draws:
+    if model.has_draws and model.trial_data_.clusters is not None:
         return IntervalMethod(
-            f"expected error of the estimates under their own and {posterior}", level
+            f"mixture of the model's own posterior and {posterior}, and t quantile", level
         )
     return IntervalMethod(f"expected error of the estimates under {posterior}", level)
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel
+from tauhat.block_levels import random_intercepts
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
@@ -225,13 +226,15 @@ class RobustEnsemble(CrossFittedEnsemble):
             tasks.append((learner, data, own, self.seed_, shared))
         results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
         self._variances = None
+        intercepts = random_intercepts(data)
         evidence = effect_evidence(
             data.X,
-            data.y,
+            data.y_with_blocks,
             data.treatment - data.propensity,
-            identified_clusters(data.clusters),
+            identified_clusters(intercepts.groups),
             data.sample_weight,
             derive_seed(self.seed_, "evidence"),
+            intercepts.blocks,
         )
         self.log_bayes_factor_ = evidence.log_bayes_factor
         self.linear_ = evidence.linear

@@ -12,7 +12,7 @@ from joblib import hash as joblib_hash
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.allocation import without_level_of_allocation
+from tauhat.block_levels import without_block_levels
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member, lost_member
@@ -111,7 +111,7 @@ def fit_together(
     >>> fits["T"].estimator.effect([[0.0, 0.0]]).shape
     (1,)
     """
-    data = without_level_of_allocation(data)
+    data = without_block_levels(data)
     singles: dict[str, _Single] = {}
     ensembles: dict[str, _Ensemble] = {}
     identities: dict[str, str] = {}

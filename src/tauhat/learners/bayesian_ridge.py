@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.base import VarianceComponents
+from tauhat.block_levels import random_intercepts
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.learners.convergence import (
@@ -26,7 +26,7 @@ class BayesianRidgeEffect(CateEstimator):
     r"""Gaussian mixed model with ridge blocks for outcome and effect, sampled.
 
     .. math::
-        y = F\alpha + \sum_k Z_k u_k + (A - \tfrac12)\sum_k Z_k t_k + b_i + e
+        y = F\alpha + \sum_k Z_k u_k + (A - \tfrac12)\sum_k Z_k t_k + g_s + b_i + e
 
     where the blocks :math:`Z_k` are the covariates, steps and hinges of each,
     all pairwise products, and the leaves of random shallow trees; each block
@@ -93,21 +93,25 @@ class BayesianRidgeEffect(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Sample the posterior."""
+        intercepts = random_intercepts(data)
         self.posterior_: RidgePosterior = sample_ridge_posterior(
             data.X,
-            data.y,
+            data.y_with_blocks,
             data.treatment,
-            data.clusters,
+            intercepts.groups,
             data.sample_weight,
             seed,
+            intercepts.blocks,
             n_chains=self.n_chains,
             burn_in=self.burn_in,
             draws=self.draws,
             thin=self.thin,
         )
-        self.variance_components_ = VarianceComponents(
-            between_cluster=float(self.posterior_.between_cluster.mean()),
-            residual=float(self.posterior_.residual.mean()),
+        self.variance_components_ = intercepts.components(
+            data,
+            float(self.posterior_.between_cluster.mean()),
+            float(self.posterior_.between_block.mean()),
+            float(self.posterior_.residual.mean()),
         )
         rows = self.posterior_.effect_design(data.X)
         design = np.average(rows, axis=0, weights=data.sample_weight)

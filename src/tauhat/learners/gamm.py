@@ -12,6 +12,7 @@ from tauhat.data import TrialData
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
+from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.reml_search import exponential_prior
 from tauhat.numerics.splines import smooth_columns, smooth_terms
@@ -89,11 +90,12 @@ class AdditiveMixedEffect(GaussianEffect):
         self.mean_, self.scale_ = column_scales(data.X, weight)
         lines = (data.X - self.mean_) / self.scale_
         contrast = (data.treatment - 0.5)[:, None]
-        scale_y = float(data.y.std())
-        y = (data.y - np.average(data.y, weights=weight)) / scale_y
+        outcome = data.y_with_blocks
+        scale_y = float(outcome.std())
+        y = (outcome - np.average(outcome, weights=weight)) / scale_y
         many = p > n / 10
-        clusters, arms = self.intercept_groups(data)
-        cluster_level = constant_within(data.X, clusters)
+        intercepts, arms = self.intercepts(data)
+        cluster_level = constant_within(data.X, identified_clusters(data.clusters))
         self.terms_ = (
             [] if many else smooth_terms(data.X, cluster_level, data.n_units, self.n_splines)
         )
@@ -109,7 +111,8 @@ class AdditiveMixedEffect(GaussianEffect):
         else:
             fixed = np.hstack([fixed, lines])
             fixed = fixed[:, independent_columns(fixed)]
-        model = MixedModel(y, fixed, blocks, clusters, weight, arms)
+        blocks += intercepts.columns
+        model = MixedModel(y, fixed, blocks, intercepts.groups, weight, arms)
         shrunk = [0, 1] if self.terms_ else [0]
         prior = exponential_prior(shrunk, self.prior_rate) if self.prior_rate > 0 else None
         fit = model.fit(penalty=prior)
@@ -118,7 +121,7 @@ class AdditiveMixedEffect(GaussianEffect):
             effect += range(*model.block_slices[1].indices(len(fit.coefficients)))
         to_effect = np.zeros((len(fit.coefficients), len(effect)))
         to_effect[effect, np.arange(len(effect))] = 1
-        self.keep(fit, to_effect, scale_y)
+        self.keep(data, intercepts, fit, to_effect, scale_y)
 
     def effect_design(self, X: FloatArray) -> FloatArray:
         """Intercept, slopes and curves of the effect, shape (k, q)."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import VarianceComponents
+from tauhat.block_levels import Intercepts, random_intercepts
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.nuisance import Nuisance
@@ -31,9 +32,9 @@ class GaussianEffect(CateEstimator):
     effect_covariance_
         Their covariance at the estimated variances.
     variance_components_
-        Between-cluster and residual variance.
+        Between-cluster and residual variance, and that between blocks.
     cluster_effects_
-        Predicted random intercepts by cluster number.
+        Predicted random intercepts by cluster number; empty without clusters.
     restricted_log_likelihood_
         REML log-likelihood of the outcome. Of two fits that differ only in
         ``between_cluster``, twice the difference is a likelihood-ratio statistic.
@@ -49,8 +50,8 @@ class GaussianEffect(CateEstimator):
         """None: outcome and effect are one model."""
         return []
 
-    def intercept_groups(self, data: TrialData) -> tuple[IntArray | None, IntArray | None]:
-        """Clusters if they identify an intercept, and their arms if each has its own variance.
+    def intercepts(self, data: TrialData) -> tuple[Intercepts, IntArray | None]:
+        """Identified intercepts, and the arms of clusters if each has its own variance.
 
         Raises
         ------
@@ -61,16 +62,28 @@ class GaussianEffect(CateEstimator):
             raise ValueError(
                 f"between_cluster must be 'common' or 'by-arm', got {self.between_cluster!r}"
             )
-        clusters = identified_clusters(data.clusters)
-        if clusters is None or self.between_cluster == "common":
-            return clusters, None
-        return clusters, data.treatment[first_rows(clusters)]
+        found = random_intercepts(data)
+        found = replace(found, groups=identified_clusters(found.groups))
+        if data.clusters is None or found.groups is None or self.between_cluster == "common":
+            return found, None
+        return found, data.treatment[first_rows(found.groups)]
 
-    def keep(self, fit: MixedFit, to_effect: FloatArray, scale_y: float) -> None:
+    def keep(
+        self,
+        data: TrialData,
+        intercepts: Intercepts,
+        fit: MixedFit,
+        to_effect: FloatArray,
+        scale_y: float,
+    ) -> None:
         """Store the effect part of a fit on the outcome's scale.
 
         Parameters
         ----------
+        data
+            The trial.
+        intercepts
+            Its intercepts; indicators of blocks are the last block of columns.
         fit
             Fit to the outcome over ``scale_y``.
         to_effect
@@ -82,12 +95,15 @@ class GaussianEffect(CateEstimator):
         solved = np.linalg.solve(fit.covariance_root.T, to_effect)
         self.effect_covariance_ = fit.residual_variance * (solved.T @ solved) * scale_y**2
         by_arm = fit.between_cluster_variances * scale_y**2
-        self.variance_components_ = VarianceComponents(
-            between_cluster=fit.between_cluster_variance * scale_y**2,
-            residual=fit.residual_variance * scale_y**2,
-            between_by_arm=(float(by_arm[0]), float(by_arm[1])) if len(by_arm) == 2 else None,
+        self.variance_components_ = intercepts.components(
+            data,
+            fit.between_cluster_variance * scale_y**2,
+            float(fit.block_variances[-1]) * scale_y**2 if len(fit.block_variances) else 0.0,
+            fit.residual_variance * scale_y**2,
+            (float(by_arm[0]), float(by_arm[1])) if len(by_arm) == 2 else None,
         )
-        self.cluster_effects_ = fit.cluster_effects * scale_y
+        of_clusters = fit.cluster_effects if data.clusters is not None else np.zeros(0)
+        self.cluster_effects_ = of_clusters * scale_y
         shift = fit.degrees_of_freedom * float(np.log(scale_y))
         self.restricted_log_likelihood_ = fit.restricted_log_likelihood - shift
 

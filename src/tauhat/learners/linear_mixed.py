@@ -109,20 +109,23 @@ class LinearMixedEffect(GaussianEffect):
         self.mean_, self.scale_ = column_scales(data.X, weight)
         X = (data.X - self.mean_) / self.scale_
         contrast = (data.treatment - 0.5)[:, None]
-        mean_y = float(np.average(data.y, weights=weight))
-        scale_y = float(data.y.std())
-        y = (data.y - mean_y) / scale_y
+        outcome = data.y_with_blocks
+        scale_y = float(outcome.std())
+        mean_y = float(np.average(outcome, weights=weight))
+        y = (outcome - mean_y) / scale_y
         head = np.hstack([np.ones((n, 1)), contrast])
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
-        clusters, arms = self.intercept_groups(data)
+        intercepts, arms = self.intercepts(data)
+        groups = intercepts.groups
         if self.interactions == "fixed":
             fixed = np.hstack([head, contrast * X, X])
             kept = independent_columns(fixed)
-            fit = MixedModel(y, fixed[:, kept], (), clusters, weight, arms).fit()
-            columns = np.zeros((len(fit.coefficients), fixed.shape[1]))
-            columns[np.arange(len(kept)), kept] = 1
-            to_effect = columns[:, 1 : 2 + p]
+            columns = intercepts.columns
+            fit = MixedModel(y, fixed[:, kept], columns, groups, weight, arms).fit()
+            places = np.zeros((len(fit.coefficients), fixed.shape[1]))
+            places[np.arange(len(kept)), kept] = 1
+            to_effect = places[:, 1 : 2 + p]
         else:
             rotation = ridge_rotation(X)
             rotated = X @ rotation
@@ -133,14 +136,16 @@ class LinearMixedEffect(GaussianEffect):
             else:
                 fixed = np.hstack([head, X])
                 fixed = fixed[:, independent_columns(fixed)]
-            model = MixedModel(y, fixed, blocks, clusters, weight, arms)
+            blocks += intercepts.columns
+            model = MixedModel(y, fixed, blocks, groups, weight, arms)
             shrunk = self.prior_rate > 0 and self.interactions == "shared"
             fit = model.fit(penalty=exponential_prior([0], self.prior_rate) if shrunk else None)
             to_effect = np.zeros((len(fit.coefficients), 1 + p))
             to_effect[1, 0] = 1
             to_effect[model.block_slices[0], 1:] = rotation.T
-        self.keep(fit, to_effect, scale_y)
+        self.keep(data, intercepts, fit, to_effect, scale_y)
         if self.interactions == "lasso":
+            y = (data.y - mean_y) / scale_y
             self._select(data, y, np.hstack([head, contrast * X, X]), fit, arms, seed)
             self.effect_coefficients_ *= scale_y
         unit = np.r_[1.0, self.scale_]

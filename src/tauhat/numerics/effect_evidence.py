@@ -47,6 +47,7 @@ def effect_evidence(
     clusters: IntArray | None,
     weight: FloatArray | None,
     seed: int,
+    blocks: FloatArray | None = None,
 ) -> EffectEvidence:
     r"""Evidence for effect heterogeneity, and for straight lines as its shape.
 
@@ -82,6 +83,8 @@ def effect_evidence(
         Positive precision weights, or None.
     seed
         Seed of the random trees.
+    blocks
+        Indicators of the randomization blocks of clusters, shape (n, k), or None.
 
     Returns
     -------
@@ -102,13 +105,13 @@ def effect_evidence(
     """
     spread = float(y.std())
     dictionary = RidgeDictionary(X, seed)
-    blocks = dictionary.blocks(X)
-    if spread == 0 or not blocks:
+    features = dictionary.blocks(X)
+    if spread == 0 or not features:
         return EffectEvidence(0.0, 0.0)
     outcome = (y - y.mean()) / spread
     treated = contrast[:, None]
-    effect = {name: treated * block for name, block in blocks.items()}
-    fixed, columns, scales = without_heterogeneity(blocks, treated, X.shape[1])
+    effect = {name: treated * part for name, part in features.items()}
+    fixed, columns, scales = without_heterogeneity(features, treated, X.shape[1], blocks)
     priors = np.array([*scales, *([] if clusters is None else [CLUSTER_SCALE])])
     constant = MixedModel(outcome, fixed, columns, clusters, weight)
     fitted = posterior_mode(constant, priors)

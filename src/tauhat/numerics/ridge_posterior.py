@@ -19,6 +19,7 @@ from tauhat.numerics.seeds import derive_seed
 OUTCOME_SCALES = {"linear": 1.0, "additive": 1.0, "products": 0.7, "trees": 0.7}
 EFFECT_SCALES = {"linear": 0.5, "additive": 0.5, "products": 0.4, "trees": 0.5}
 CLUSTER_SCALE = 0.7
+BLOCK_SCALE = 0.7
 #: Degrees of freedom of these priors.
 PRIOR_DEGREES = 3.0
 
@@ -35,8 +36,9 @@ class RidgePosterior:
         Draws of level and block coefficients, shape (draws, 1 + q).
     log_ratio_draws
         Draws of log variance ratios by chain, shape (chains, draws, blocks).
-    between_cluster, residual
-        Draws of the variances, in squared units of the outcome, shape (draws,).
+    between_cluster, between_block, residual
+        Draws of the variances, in squared units of the outcome, shape (draws,); 0 for
+        intercepts that the model does not have.
     acceptance
         Share of accepted proposals of each chain, shape (chains,).
     """
@@ -45,6 +47,7 @@ class RidgePosterior:
     effect_draws_: FloatArray
     log_ratio_draws: FloatArray
     between_cluster: FloatArray
+    between_block: FloatArray
     residual: FloatArray
     acceptance: FloatArray
 
@@ -77,38 +80,47 @@ def prior_penalty(scales: FloatArray) -> Penalty:
 
 
 def without_heterogeneity(
-    blocks: Mapping[str, FloatArray], contrast: FloatArray, p: int
+    features: Mapping[str, FloatArray],
+    contrast: FloatArray,
+    p: int,
+    blocks: FloatArray | None = None,
 ) -> tuple[FloatArray, list[FloatArray], list[float]]:
     """Columns of the model in which the effect is the same for everyone.
 
     Parameters
     ----------
-    blocks
+    features
         Blocks of the dictionary at the rows of the trial.
     contrast
         Treatment less a constant, shape (n, 1).
     p
         Number of covariates.
+    blocks
+        Indicators of randomization blocks, shape (n, k), or None.
 
     Returns
     -------
     fixed
         Intercept, treatment and straight lines, with flat priors, shape (n, f);
         no lines where there are more than a tenth as many covariates as rows.
-    blocks
-        Blocks with a shared variance, each of shape (n, q).
+    columns
+        Blocks with a shared variance, each of shape (n, q); the indicators last.
     scales
         Scales of the priors on their standard deviations.
     """
-    names, n = list(blocks), len(contrast)
+    names, n = list(features), len(contrast)
     fixed = np.hstack([np.ones((n, 1)), contrast])
-    if "linear" in blocks and p <= n / 10:
+    if "linear" in features and p <= n / 10:
         names.remove("linear")
-        mean, scale = column_scales(blocks["linear"])
-        fixed = np.hstack([fixed, (blocks["linear"] - mean) / scale])
+        mean, scale = column_scales(features["linear"])
+        fixed = np.hstack([fixed, (features["linear"] - mean) / scale])
     # A covariate may tell the arms apart, as a cluster-level one can by chance.
     fixed = fixed[:, independent_columns(fixed)]
-    return fixed, [blocks[name] for name in names], [OUTCOME_SCALES[name] for name in names]
+    columns = [features[name] for name in names]
+    scales = [OUTCOME_SCALES[name] for name in names]
+    if blocks is not None:
+        columns, scales = [*columns, blocks], [*scales, BLOCK_SCALE]
+    return fixed, columns, scales
 
 
 def posterior_mode(model: MixedModel, scales: FloatArray) -> FloatArray:
@@ -180,6 +192,7 @@ def sample_ridge_posterior(
     clusters: IntArray | None,
     weight: FloatArray | None,
     seed: int,
+    blocks: FloatArray | None = None,
     *,
     n_chains: int = 4,
     burn_in: int = 60,
@@ -189,12 +202,12 @@ def sample_ridge_posterior(
     r"""Sample the Bayesian ridge mixed model.
 
     .. math::
-        y = F\alpha + \sum_k Z_k u_k + (A - \tfrac12)\sum_k Z_k t_k + b_c + e
+        y = F\alpha + \sum_k Z_k u_k + (A - \tfrac12)\sum_k Z_k t_k + g_s + b_c + e
 
     with flat priors on intercept, treatment and straight lines (a block of
     their own with more than a tenth as many columns as rows), the blocks of
-    `RidgeDictionary` for outcome and effect,
-    normal coefficients whose standard deviations over the residual's have
+    `RidgeDictionary` for outcome and effect, random intercepts of randomization
+    blocks and of clusters, normal coefficients whose standard deviations over the residual's have
     half-t priors with 3 degrees of freedom, and Jeffreys' prior on the residual
     variance, which is integrated out. Random-walk Metropolis moves over the log
     variance ratios; coefficients are drawn exactly.
@@ -205,6 +218,9 @@ def sample_ridge_posterior(
         The trial, in canonical order.
     seed
         Seed.
+    blocks
+        Indicators of the randomization blocks of clusters, shape (n, k), or None.
+        Where persons were randomized their blocks are the ``clusters``.
     n_chains, burn_in, draws, thin
         Chains, discarded steps, kept draws of each chain, steps for each draw.
 
@@ -225,16 +241,17 @@ def sample_ridge_posterior(
     scale_y = float(y.std()) or 1.0
     outcome = (y - y.mean()) / scale_y
     dictionary = RidgeDictionary(X, seed)
-    blocks = dictionary.blocks(X)
+    features = dictionary.blocks(X)
     contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
-    fixed, main, main_scales = without_heterogeneity(blocks, contrast, X.shape[1])
-    columns = [contrast * blocks[name] for name in dictionary.names]
+    fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1], blocks)
+    columns = [contrast * features[name] for name in dictionary.names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
     columns, scales = columns + main, scales + main_scales
     if clusters is not None:
         scales.append(CLUSTER_SCALE)
     model = MixedModel(outcome, fixed, columns, clusters, weight)
-    effect = [1, *range(model.n_fixed, model.n_fixed + sum(blocks[k].shape[1] for k in blocks))]
+    of_effect = sum(part.shape[1] for part in features.values())
+    effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
     chains, rates = [], []
     mode, root = _mode_and_spread(model, np.array(scales))
     for chain in range(n_chains):
@@ -243,7 +260,9 @@ def sample_ridge_posterior(
         chains.append(kept)
         rates.append(rate)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
-    coefficients, between, residual = [], [], []
+    coefficients, residual = [], []
+    between: dict[str, list[float]] = {"cluster": [], "block": []}
+    of_blocks = len(columns) - 1
     for point in (point for kept in chains for point in kept):
         fit = model.at(point)
         variance = fit.residual_variance * model.degrees_of_freedom
@@ -251,14 +270,17 @@ def sample_ridge_posterior(
         noise = linalg.solve_triangular(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
         draw = fit.coefficients + np.sqrt(variance) * noise
         coefficients.append(draw[effect] * scale_y)
-        ratio = np.exp(point[-1]) if clusters is not None else 0.0
-        between.append(ratio * variance * scale_y**2)
+        ratio = 0.0 if clusters is None else np.exp(point[-1])
+        between["cluster"].append(ratio * variance * scale_y**2)
+        ratio = 0.0 if blocks is None else np.exp(point[of_blocks])
+        between["block"].append(ratio * variance * scale_y**2)
         residual.append(variance * scale_y**2)
     return RidgePosterior(
         dictionary=dictionary,
         effect_draws_=np.array(coefficients),
         log_ratio_draws=np.array(chains),
-        between_cluster=np.array(between),
+        between_cluster=np.array(between["cluster"]),
+        between_block=np.array(between["block"]),
         residual=np.array(residual),
         acceptance=np.array(rates),
     )

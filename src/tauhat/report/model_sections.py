@@ -154,6 +154,7 @@ def variance_section(data: ReportInput) -> Section | None:
     if not components or data.run["design"]["type"] != "cluster":
         return None
     drawn = gallery.clusters(data)
+    of_block = "" if data.run["design"]["blocks"] is None else " of one block"
     rows = [
         [
             c["model"],
@@ -166,8 +167,9 @@ def variance_section(data: ReportInput) -> Section | None:
         "variance",
         "Differences between clusters",
         paragraphs=[
-            "Variance of the outcome that the covariates do not explain, between clusters and "
-            "within them, and the intracluster correlation (the share between clusters)."
+            "Variance of the outcome that the covariates do not explain, between clusters"
+            f"{of_block} and within them, and the intracluster correlation (the share between "
+            "clusters)."
         ],
         figures=[_clusters_figure(drawn)] if drawn is not None else [],
         tables=[
