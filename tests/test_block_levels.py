@@ -56,7 +56,7 @@ def test_nothing_is_done_where_no_block_holds_several_units() -> None:
     clinic = np.repeat(np.arange(12), 5)
     by_clinic = validate_trial(X, y, clinic % 2, clinic)
     assert without_block_levels(by_clinic) is by_clinic
-    assert random_intercepts(by_clinic).blocks is None
+    assert random_intercepts(by_clinic).nesting is None
 
 
 @pytest.mark.parametrize("data", [_persons(2), _clusters(2)], ids=["persons", "clusters"])

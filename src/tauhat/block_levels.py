@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import IntArray
 from tauhat.allocation import without_level_of_allocation
 from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
 from tauhat.numerics.columns import column_scales, first_rows
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.mixed_model import independent_columns
+from tauhat.numerics.nested_model import mixed_model
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,22 @@ class Intercepts:
     Attributes
     ----------
     groups
-        Group 0 to m - 1 of each row whose intercept enters through sums: the
-        cluster, or the block where persons were randomized. None without either.
-    blocks
-        Indicators of the blocks of clusters, shape (n, k), a block of columns
-        with one variance; None without them.
+        Cluster 0 to m - 1 of each row, shape (n,), or block where persons were
+        randomized; None without either.
+    nesting
+        Block 0 to k - 1 in which each cluster lies, shape (m,), or None.
+    groups_are_blocks
+        Whether ``groups`` are blocks.
     """
 
     groups: IntArray | None
-    blocks: FloatArray | None = None
-
-    @property
-    def columns(self) -> list[FloatArray]:
-        """The indicators as a list of column blocks, empty without them."""
-        return [] if self.blocks is None else [self.blocks]
+    nesting: IntArray | None = None
+    groups_are_blocks: bool = False
 
     def components(
         self,
-        data: TrialData,
         of_groups: float,
-        of_blocks: float,
+        of_nesting: float,
         residual: float,
         by_arm: tuple[float, float] | None = None,
     ) -> VarianceComponents:
@@ -49,20 +46,17 @@ class Intercepts:
 
         Parameters
         ----------
-        data
-            The trial.
-        of_groups, of_blocks
-            Variance of the intercept of `groups`, and of `blocks`.
+        of_groups, of_nesting
+            Variance of the intercept of ``groups``, and of that of ``nesting``.
         residual
             Residual variance.
         by_arm
             Variance of the intercept in control and treated clusters.
         """
-        if data.clusters is None:
-            own = None if self.groups is None else of_groups
-            return VarianceComponents(0.0, residual, between_block=own)
-        own = None if self.blocks is None else of_blocks
-        return VarianceComponents(of_groups, residual, by_arm, own)
+        if self.groups_are_blocks:
+            return VarianceComponents(0.0, residual, between_block=of_groups)
+        of_blocks = None if self.nesting is None else of_nesting
+        return VarianceComponents(of_groups, residual, by_arm, of_blocks)
 
 
 def random_intercepts(data: TrialData) -> Intercepts:
@@ -83,20 +77,19 @@ def random_intercepts(data: TrialData) -> Intercepts:
     >>> clinic, arm = np.repeat(np.arange(8), 2), np.repeat([0, 1, 1, 0] * 2, 2)
     >>> X, region = np.arange(16.0)[:, None], np.repeat([0, 1], 8)
     >>> found = random_intercepts(validate_trial(X, X[:, 0], arm, clinic, blocks=region))
-    >>> int(found.groups.max()), found.blocks.shape
-    (7, (16, 2))
-    >>> persons = validate_trial(X, X[:, 0], arm, blocks=region)
-    >>> random_intercepts(persons).groups.tolist() == persons.blocks.tolist()
-    True
+    >>> int(found.groups.max()), found.nesting.tolist(), found.groups_are_blocks
+    (7, [0, 0, 0, 0, 1, 1, 1, 1], False)
+    >>> persons = random_intercepts(validate_trial(X, X[:, 0], arm, blocks=region))
+    >>> int(persons.groups.max()), persons.nesting, persons.groups_are_blocks
+    (1, None, True)
     """
-    if data.clusters is None:
-        return Intercepts(identified_clusters(data.blocks))
     if data.blocks is None:
         return Intercepts(data.clusters)
-    of_cluster = identified_clusters(data.blocks[first_rows(data.clusters)])
-    if of_cluster is None:
-        return Intercepts(data.clusters)
-    return Intercepts(data.clusters, np.eye(of_cluster.max() + 1)[of_cluster][data.clusters])
+    if data.clusters is None or data.n_units == data.n:
+        blocks = identified_clusters(data.blocks)
+        return Intercepts(data.clusters) if blocks is None else Intercepts(blocks, None, True)
+    blocks_of_clusters = data.blocks[first_rows(data.clusters)]
+    return Intercepts(data.clusters, identified_clusters(blocks_of_clusters))
 
 
 def without_block_levels(data: TrialData) -> TrialData:
@@ -141,9 +134,9 @@ def without_block_levels(data: TrialData) -> TrialData:
     """
     data = without_level_of_allocation(data)
     intercepts = random_intercepts(data)
-    by_sums = data.clusters is None
-    of_blocks = intercepts.groups if by_sums else intercepts.blocks
-    if of_blocks is None or data.block_level is not None or np.ptp(data.y) == 0:
+    if not intercepts.groups_are_blocks and intercepts.nesting is None:
+        return data
+    if data.block_level is not None or np.ptp(data.y) == 0:
         return data
     mean, scale = column_scales(data.X, data.sample_weight)
     lines = (data.X - mean) / scale
@@ -155,16 +148,9 @@ def without_block_levels(data: TrialData) -> TrialData:
         fixed = np.hstack([fixed, lines])
     fixed = fixed[:, independent_columns(fixed)]
     spread = float(data.y.std())
-    model = MixedModel(
-        (data.y - data.y.mean()) / spread,
-        fixed,
-        [*columns, *intercepts.columns],
-        intercepts.groups,
-        data.sample_weight,
-    )
-    fit = model.fit()
-    if by_sums:
-        level = fit.cluster_effects[of_blocks]
-    else:
-        level = of_blocks @ fit.coefficients[model.block_slices[-1]]
-    return replace(data, y=data.y - spread * level, block_level=spread * level)
+    outcome = (data.y - data.y.mean()) / spread
+    weight, nesting = data.sample_weight, intercepts.nesting
+    fit = mixed_model(outcome, fixed, columns, intercepts.groups, weight, None, nesting).fit()
+    of_groups = fit.cluster_effects if nesting is None else fit.nesting_effects[nesting]
+    level = spread * of_groups[intercepts.groups]
+    return replace(data, y=data.y - level, block_level=level)

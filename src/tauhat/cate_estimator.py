@@ -301,7 +301,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             seed = derive_seed(self.seed_, "reference")
             (self.reference_posterior_,) = run_tasks(
                 sample_ridge_posterior,
-                [(*arguments, data.sample_weight, seed, intercepts.blocks)],
+                [(*arguments, data.sample_weight, seed, intercepts.nesting)],
                 n_jobs=1,
             )
         return self.reference_posterior_

@@ -234,7 +234,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             identified_clusters(intercepts.groups),
             data.sample_weight,
             derive_seed(self.seed_, "evidence"),
-            intercepts.blocks,
+            intercepts.nesting,
         )
         self.log_bayes_factor_ = evidence.log_bayes_factor
         self.linear_ = evidence.linear

@@ -101,14 +101,13 @@ class BayesianRidgeEffect(CateEstimator):
             intercepts.groups,
             data.sample_weight,
             seed,
-            intercepts.blocks,
+            intercepts.nesting,
             n_chains=self.n_chains,
             burn_in=self.burn_in,
             draws=self.draws,
             thin=self.thin,
         )
         self.variance_components_ = intercepts.components(
-            data,
             float(self.posterior_.between_cluster.mean()),
             float(self.posterior_.between_block.mean()),
             float(self.posterior_.residual.mean()),

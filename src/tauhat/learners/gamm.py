@@ -13,7 +13,8 @@ from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.mixed_model import independent_columns
+from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import exponential_prior
 from tauhat.numerics.splines import smooth_columns, smooth_terms
 
@@ -111,8 +112,8 @@ class AdditiveMixedEffect(GaussianEffect):
         else:
             fixed = np.hstack([fixed, lines])
             fixed = fixed[:, independent_columns(fixed)]
-        blocks += intercepts.columns
-        model = MixedModel(y, fixed, blocks, intercepts.groups, weight, arms)
+        groups, nesting = intercepts.groups, intercepts.nesting
+        model = mixed_model(y, fixed, blocks, groups, weight, arms, nesting)
         shrunk = [0, 1] if self.terms_ else [0]
         prior = exponential_prior(shrunk, self.prior_rate) if self.prior_rate > 0 else None
         fit = model.fit(penalty=prior)
@@ -121,7 +122,7 @@ class AdditiveMixedEffect(GaussianEffect):
             effect += range(*model.block_slices[1].indices(len(fit.coefficients)))
         to_effect = np.zeros((len(fit.coefficients), len(effect)))
         to_effect[effect, np.arange(len(effect))] = 1
-        self.keep(data, intercepts, fit, to_effect, scale_y)
+        self.keep(intercepts, fit, to_effect, scale_y)
 
     def effect_design(self, X: FloatArray) -> FloatArray:
         """Intercept, slopes and curves of the effect, shape (k, q)."""

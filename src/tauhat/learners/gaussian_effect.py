@@ -64,26 +64,20 @@ class GaussianEffect(CateEstimator):
             )
         found = random_intercepts(data)
         found = replace(found, groups=identified_clusters(found.groups))
-        if data.clusters is None or found.groups is None or self.between_cluster == "common":
+        one = self.between_cluster == "common" or found.groups_are_blocks
+        if one or found.groups is None:
             return found, None
         return found, data.treatment[first_rows(found.groups)]
 
     def keep(
-        self,
-        data: TrialData,
-        intercepts: Intercepts,
-        fit: MixedFit,
-        to_effect: FloatArray,
-        scale_y: float,
+        self, intercepts: Intercepts, fit: MixedFit, to_effect: FloatArray, scale_y: float
     ) -> None:
         """Store the effect part of a fit on the outcome's scale.
 
         Parameters
         ----------
-        data
-            The trial.
         intercepts
-            Its intercepts; indicators of blocks are the last block of columns.
+            The random intercepts of the fit.
         fit
             Fit to the outcome over ``scale_y``.
         to_effect
@@ -96,14 +90,13 @@ class GaussianEffect(CateEstimator):
         self.effect_covariance_ = fit.residual_variance * (solved.T @ solved) * scale_y**2
         by_arm = fit.between_cluster_variances * scale_y**2
         self.variance_components_ = intercepts.components(
-            data,
             fit.between_cluster_variance * scale_y**2,
-            float(fit.block_variances[-1]) * scale_y**2 if len(fit.block_variances) else 0.0,
+            fit.nesting_variance * scale_y**2,
             fit.residual_variance * scale_y**2,
             (float(by_arm[0]), float(by_arm[1])) if len(by_arm) == 2 else None,
         )
-        of_clusters = fit.cluster_effects if data.clusters is not None else np.zeros(0)
-        self.cluster_effects_ = of_clusters * scale_y
+        effects = fit.cluster_effects if not intercepts.groups_are_blocks else np.zeros(0)
+        self.cluster_effects_ = effects * scale_y
         shift = fit.degrees_of_freedom * float(np.log(scale_y))
         self.restricted_log_likelihood_ = fit.restricted_log_likelihood - shift
 

@@ -16,7 +16,8 @@ from tauhat.nuisance import NuisanceFit, declared_folds
 from tauhat.numerics.columns import column_scales, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_lasso import fit_mixed_lasso, whiten_intercepts
-from tauhat.numerics.mixed_model import MixedFit, MixedModel, independent_columns
+from tauhat.numerics.mixed_model import MixedFit, independent_columns
+from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import exponential_prior
 from tauhat.numerics.seeds import derive_seed
 
@@ -117,15 +118,14 @@ class LinearMixedEffect(GaussianEffect):
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
         intercepts, arms = self.intercepts(data)
-        groups = intercepts.groups
+        groups, nesting = intercepts.groups, intercepts.nesting
         if self.interactions == "fixed":
             fixed = np.hstack([head, contrast * X, X])
             kept = independent_columns(fixed)
-            columns = intercepts.columns
-            fit = MixedModel(y, fixed[:, kept], columns, groups, weight, arms).fit()
-            places = np.zeros((len(fit.coefficients), fixed.shape[1]))
-            places[np.arange(len(kept)), kept] = 1
-            to_effect = places[:, 1 : 2 + p]
+            fit = mixed_model(y, fixed[:, kept], (), groups, weight, arms, nesting).fit()
+            columns = np.zeros((len(fit.coefficients), fixed.shape[1]))
+            columns[np.arange(len(kept)), kept] = 1
+            to_effect = columns[:, 1 : 2 + p]
         else:
             rotation = ridge_rotation(X)
             rotated = X @ rotation
@@ -136,14 +136,13 @@ class LinearMixedEffect(GaussianEffect):
             else:
                 fixed = np.hstack([head, X])
                 fixed = fixed[:, independent_columns(fixed)]
-            blocks += intercepts.columns
-            model = MixedModel(y, fixed, blocks, groups, weight, arms)
+            model = mixed_model(y, fixed, blocks, groups, weight, arms, nesting)
             shrunk = self.prior_rate > 0 and self.interactions == "shared"
             fit = model.fit(penalty=exponential_prior([0], self.prior_rate) if shrunk else None)
             to_effect = np.zeros((len(fit.coefficients), 1 + p))
             to_effect[1, 0] = 1
             to_effect[model.block_slices[0], 1:] = rotation.T
-        self.keep(data, intercepts, fit, to_effect, scale_y)
+        self.keep(intercepts, fit, to_effect, scale_y)
         if self.interactions == "lasso":
             y = (data.y - mean_y) / scale_y
             self._select(data, y, np.hstack([head, contrast * X, X]), fit, arms, seed)

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.stats import t as student
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.ridge_posterior import (
+    BLOCK_SCALE,
     CLUSTER_SCALE,
     EFFECT_SCALES,
     PRIOR_DEGREES,
@@ -47,7 +48,7 @@ def effect_evidence(
     clusters: IntArray | None,
     weight: FloatArray | None,
     seed: int,
-    blocks: FloatArray | None = None,
+    nesting: IntArray | None = None,
 ) -> EffectEvidence:
     r"""Evidence for effect heterogeneity, and for straight lines as its shape.
 
@@ -83,8 +84,8 @@ def effect_evidence(
         Positive precision weights, or None.
     seed
         Seed of the random trees.
-    blocks
-        Indicators of the randomization blocks of clusters, shape (n, k), or None.
+    nesting
+        Randomization block in which each cluster lies, shape (m,), or None.
 
     Returns
     -------
@@ -111,18 +112,19 @@ def effect_evidence(
     outcome = (y - y.mean()) / spread
     treated = contrast[:, None]
     effect = {name: treated * part for name, part in features.items()}
-    fixed, columns, scales = without_heterogeneity(features, treated, X.shape[1], blocks)
-    priors = np.array([*scales, *([] if clusters is None else [CLUSTER_SCALE])])
-    constant = MixedModel(outcome, fixed, columns, clusters, weight)
-    fitted = posterior_mode(constant, priors)
+    fixed, columns, scales = without_heterogeneity(features, treated, X.shape[1])
+    scales += [] if clusters is None else [CLUSTER_SCALE]
+    scales += [] if nesting is None else [BLOCK_SCALE]
+    intercepts = (clusters, weight, None, nesting)
+    constant = mixed_model(outcome, fixed, columns, *intercepts)
+    fitted = posterior_mode(constant, np.array(scales))
     without = constant.deviance(fitted)
     middles = (np.arange(_N_NODES) + 0.5) / _N_NODES
     nodes = student.ppf((1 + middles) / 2, PRIOR_DEGREES)
     evidence = {}
     for name, varying in _hypotheses(effect).items():
-        model = MixedModel(
-            outcome, fixed, [*(effect[name] for name in varying), *columns], clusters, weight
-        )
+        both = [*(effect[name] for name in varying), *columns]
+        model = mixed_model(outcome, fixed, both, *intercepts)
         # Several blocks at once vary together as much as one alone.
         sizes = np.array([EFFECT_SCALES[name] for name in varying]) / np.sqrt(len(varying))
         evidence[name] = np.logaddexp.reduce(

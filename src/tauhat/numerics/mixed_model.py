@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +41,10 @@ class MixedFit:
         REML log-likelihood, with the constants that lme4 reports.
     degrees_of_freedom
         Rows less fixed effects.
+    nesting_variance
+        Variance of the intercepts of what the clusters lie in (0 without).
+    nesting_effects
+        Predicted intercepts of these; empty without.
     """
 
     coefficients: FloatArray
@@ -53,6 +57,8 @@ class MixedFit:
     cluster_effects: FloatArray
     restricted_log_likelihood: float
     degrees_of_freedom: int
+    nesting_variance: float = 0.0
+    nesting_effects: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def standard_errors(self, contrasts: FloatArray) -> FloatArray:
         """Standard errors of ``contrasts @ coefficients`` for contrasts of shape (q, k)."""
@@ -144,24 +150,24 @@ class MixedModel:
 
     def _cluster_ratios(self, ratios: FloatArray) -> FloatArray:
         """Variance ratio of each cluster's intercept, shape (m,)."""
-        own: FloatArray = ratios[len(self.block_sizes) :] @ self.members
+        first = len(self.block_sizes)
+        own: FloatArray = ratios[first : first + len(self.members)] @ self.members
         return own
 
-    def _solve(
-        self, log_ratios: FloatArray
-    ) -> tuple[FloatArray, FloatArray, float, FloatArray, FloatArray]:
-        """Cholesky factor, coefficients, residual sum of squares, shrinkage, ratios."""
+    def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+        """Cross products of columns and outcome in the metric of the intercepts' variances."""
+        own = self._cluster_ratios(ratios)
+        k = own / (1 + own * self.cluster_weight)
+        precision = self.cross - self.cluster_sums.T @ (k[:, None] * self.cluster_sums)
+        right = self.cross_y - self.cluster_sums.T @ (k * self.cluster_sums_y)
+        return precision, right, self.sum_squares - float(k @ self.cluster_sums_y**2)
+
+    def _solve(self, log_ratios: FloatArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+        """Cholesky factor, coefficients, residual sum of squares, ratios."""
         ratios = np.exp(log_ratios)
-        k = np.zeros(0)
-        precision = self.cross.copy()
-        right = self.cross_y
-        total = self.sum_squares
+        precision, right, total = self.cross.copy(), self.cross_y, self.sum_squares
         if self.has_clusters:
-            own = self._cluster_ratios(ratios)
-            k = own / (1 + own * self.cluster_weight)
-            precision -= self.cluster_sums.T @ (k[:, None] * self.cluster_sums)
-            right = right - self.cluster_sums.T @ (k * self.cluster_sums_y)
-            total -= float(k @ self.cluster_sums_y**2)
+            precision, right, total = self._without_intercepts(ratios)
         for ratio, block in zip(ratios, self.block_slices, strict=False):
             index = np.arange(block.start, block.stop)
             precision[index, index] += 1 / ratio
@@ -169,7 +175,7 @@ class MixedModel:
         coefficients: FloatArray = linalg.cho_solve((root, False), right)
         # Rounding can leave a perfect fit with a tiny negative sum of squares.
         rss = max(total - float(right @ coefficients), 1e-12 * max(self.sum_squares, 1e-300))
-        return root, coefficients, rss, k, ratios
+        return root, coefficients, rss, ratios
 
     def objective(self, log_ratios: FloatArray) -> tuple[float, FloatArray]:
         r"""Minus twice the profiled restricted log-likelihood, up to a constant, and gradient.
@@ -178,7 +184,7 @@ class MixedModel:
 
         where M is the precision of the coefficients.
         """
-        root, coefficients, rss, _, ratios = self._solve(log_ratios)
+        root, coefficients, rss, ratios = self._solve(log_ratios)
         df = self.degrees_of_freedom
         value = df * np.log(rss) + 2 * np.log(np.diag(root)).sum()
         gradient = np.zeros(len(log_ratios))
@@ -191,24 +197,45 @@ class MixedModel:
                 -df * float(u @ u) / (ratios[j] * rss) + self.block_sizes[j] - trace / ratios[j]
             )
         if self.has_clusters:
-            own = self._cluster_ratios(ratios)
-            shrink = 1 + own * self.cluster_weight
-            value += np.log(shrink).sum()
-            residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
-            leverage = ((self.cluster_sums @ inverse_root) ** 2).sum(axis=1)
-            gradient[len(self.block_sizes) :] = self.members @ (
-                own * self.cluster_weight / shrink
-                - own / shrink**2 * (df * residual_sums**2 / rss + leverage)
-            )
+            volume, slopes = self._volume_and_slopes(ratios, coefficients, rss, inverse_root)
+            value += volume
+            gradient[len(self.block_sizes) :] = slopes
         return float(value), gradient
+
+    def _volume_and_slopes(
+        self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Log determinant of the intercepts' variance, and the gradient in their ratios."""
+        own = self._cluster_ratios(ratios)
+        shrink = 1 + own * self.cluster_weight
+        residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
+        leverage = ((self.cluster_sums @ inverse_root) ** 2).sum(axis=1)
+        slopes: FloatArray = self.members @ (
+            own * self.cluster_weight / shrink
+            - own / shrink**2 * (self.degrees_of_freedom * residual_sums**2 / rss + leverage)
+        )
+        return float(np.log(shrink).sum()), slopes
+
+    def _volume(self, ratios: FloatArray) -> float:
+        """Log determinant of the intercepts' variance."""
+        return float(np.log1p(self._cluster_ratios(ratios) * self.cluster_weight).sum())
+
+    def _intercepts(
+        self, ratios: FloatArray, coefficients: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Predicted intercepts of the clusters, and of what they lie in."""
+        own = self._cluster_ratios(ratios)
+        k = own / (1 + own * self.cluster_weight)
+        effects: FloatArray = k * (self.cluster_sums_y - self.cluster_sums @ coefficients)
+        return effects, np.zeros(0)
 
     def deviance(self, log_ratios: FloatArray) -> float:
         """Value of `objective`, without the cost of its gradient."""
-        root, _, rss, _, ratios = self._solve(log_ratios)
+        root, _, rss, ratios = self._solve(log_ratios)
         value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
         value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
         if self.has_clusters:
-            value += np.log1p(self._cluster_ratios(ratios) * self.cluster_weight).sum()
+            value += self._volume(ratios)
         return float(value)
 
     def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
@@ -241,12 +268,12 @@ class MixedModel:
 
     def at(self, log_ratios: FloatArray) -> MixedFit:
         """Return the fit at given log ratios."""
-        root, coefficients, rss, k, ratios = self._solve(log_ratios)
+        root, coefficients, rss, ratios = self._solve(log_ratios)
         df = self.degrees_of_freedom
         value, _ = self.objective(log_ratios)
         variance = rss / df
+        effects, nesting = self._intercepts(ratios, coefficients)
         ratios = np.where(at_zero(log_ratios), 0.0, ratios)
-        effects = k * (self.cluster_sums_y - self.cluster_sums @ coefficients)
         loglik = -0.5 * (value + df * (np.log(2 * np.pi / df) + 1)) + 0.5 * self.log_weights
         blocks = len(self.block_sizes)
         between = self._cluster_ratios(ratios) * variance
@@ -256,11 +283,13 @@ class MixedModel:
             log_ratios=np.asarray(log_ratios, dtype=np.float64),
             residual_variance=variance,
             between_cluster_variance=float(between.mean()) if self.has_clusters else 0.0,
-            between_cluster_variances=ratios[blocks:] * variance,
+            between_cluster_variances=ratios[blocks : blocks + len(self.members)] * variance,
             block_variances=ratios[:blocks] * variance,
             cluster_effects=effects,
             restricted_log_likelihood=float(loglik),
             degrees_of_freedom=df,
+            nesting_variance=float(ratios[-1]) * variance if len(nesting) else 0.0,
+            nesting_effects=nesting,
         )
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
@@ -283,7 +312,7 @@ class MixedModel:
         step = 1e-4
         slopes = np.zeros(q + 1)
         slopes[q] = v
-        _, _, _, _, ratios = self._solve(fit.log_ratios)
+        ratios = np.exp(fit.log_ratios)
         for a, j in enumerate(free):
             moved = [fit.log_ratios.copy(), fit.log_ratios.copy()]
             moved[0][j] -= step
@@ -311,7 +340,7 @@ class MixedModel:
     def _deviance_gradient(self, log_ratios: FloatArray, variance: float) -> FloatArray:
         """Gradient of the restricted deviance in the log ratios at a fixed residual variance."""
         _, profiled = self.objective(log_ratios)
-        _, coefficients, rss, _, ratios = self._solve(log_ratios)
+        _, coefficients, rss, ratios = self._solve(log_ratios)
         residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
         blocks = [
             -float(coefficients[b] @ coefficients[b]) / ratios[j]

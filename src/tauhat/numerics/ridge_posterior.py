@@ -11,6 +11,7 @@ from scipy import linalg
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.columns import column_scales
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
@@ -83,7 +84,6 @@ def without_heterogeneity(
     features: Mapping[str, FloatArray],
     contrast: FloatArray,
     p: int,
-    blocks: FloatArray | None = None,
 ) -> tuple[FloatArray, list[FloatArray], list[float]]:
     """Columns of the model in which the effect is the same for everyone.
 
@@ -95,8 +95,6 @@ def without_heterogeneity(
         Treatment less a constant, shape (n, 1).
     p
         Number of covariates.
-    blocks
-        Indicators of randomization blocks, shape (n, k), or None.
 
     Returns
     -------
@@ -104,7 +102,7 @@ def without_heterogeneity(
         Intercept, treatment and straight lines, with flat priors, shape (n, f);
         no lines where there are more than a tenth as many covariates as rows.
     columns
-        Blocks with a shared variance, each of shape (n, q); the indicators last.
+        Blocks with a shared variance, each of shape (n, q).
     scales
         Scales of the priors on their standard deviations.
     """
@@ -117,10 +115,7 @@ def without_heterogeneity(
     # A covariate may tell the arms apart, as a cluster-level one can by chance.
     fixed = fixed[:, independent_columns(fixed)]
     columns = [features[name] for name in names]
-    scales = [OUTCOME_SCALES[name] for name in names]
-    if blocks is not None:
-        columns, scales = [*columns, blocks], [*scales, BLOCK_SCALE]
-    return fixed, columns, scales
+    return fixed, columns, [OUTCOME_SCALES[name] for name in names]
 
 
 def posterior_mode(model: MixedModel, scales: FloatArray) -> FloatArray:
@@ -192,7 +187,7 @@ def sample_ridge_posterior(
     clusters: IntArray | None,
     weight: FloatArray | None,
     seed: int,
-    blocks: FloatArray | None = None,
+    nesting: IntArray | None = None,
     *,
     n_chains: int = 4,
     burn_in: int = 60,
@@ -218,9 +213,9 @@ def sample_ridge_posterior(
         The trial, in canonical order.
     seed
         Seed.
-    blocks
-        Indicators of the randomization blocks of clusters, shape (n, k), or None.
-        Where persons were randomized their blocks are the ``clusters``.
+    nesting
+        Randomization block in which each cluster lies, shape (m,), or None. Where
+        persons were randomized their blocks are the ``clusters``.
     n_chains, burn_in, draws, thin
         Chains, discarded steps, kept draws of each chain, steps for each draw.
 
@@ -243,13 +238,15 @@ def sample_ridge_posterior(
     dictionary = RidgeDictionary(X, seed)
     features = dictionary.blocks(X)
     contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
-    fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1], blocks)
+    fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1])
     columns = [contrast * features[name] for name in dictionary.names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
     columns, scales = columns + main, scales + main_scales
     if clusters is not None:
         scales.append(CLUSTER_SCALE)
-    model = MixedModel(outcome, fixed, columns, clusters, weight)
+    if nesting is not None:
+        scales.append(BLOCK_SCALE)
+    model = mixed_model(outcome, fixed, columns, clusters, weight, None, nesting)
     of_effect = sum(part.shape[1] for part in features.values())
     effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
     chains, rates = [], []
@@ -262,7 +259,6 @@ def sample_ridge_posterior(
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
     coefficients, residual = [], []
     between: dict[str, list[float]] = {"cluster": [], "block": []}
-    of_blocks = len(columns) - 1
     for point in (point for kept in chains for point in kept):
         fit = model.at(point)
         variance = fit.residual_variance * model.degrees_of_freedom
@@ -270,9 +266,9 @@ def sample_ridge_posterior(
         noise = linalg.solve_triangular(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
         draw = fit.coefficients + np.sqrt(variance) * noise
         coefficients.append(draw[effect] * scale_y)
-        ratio = 0.0 if clusters is None else np.exp(point[-1])
+        ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
         between["cluster"].append(ratio * variance * scale_y**2)
-        ratio = 0.0 if blocks is None else np.exp(point[of_blocks])
+        ratio = 0.0 if nesting is None else np.exp(point[-1])
         between["block"].append(ratio * variance * scale_y**2)
         residual.append(variance * scale_y**2)
     return RidgePosterior(
