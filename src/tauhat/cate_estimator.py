@@ -278,12 +278,17 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         )
         return centre - quantile * error, centre + quantile * error
 
+    @property
+    def interval_is_of_mixture(self) -> bool:
+        """Whether the fitted estimator's own posterior has a part in its intervals."""
+        return self.has_draws and self.trial_data_.clusters is not None
+
     def _middle_and_error(
         self, X: Any, checked: FloatArray, centre: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
         reference = self.reference_posterior().effect_draws(checked)
-        if not (self.has_draws and self.trial_data_.clusters is not None):
+        if not self.interval_is_of_mixture:
             return centre, np.sqrt(((reference - centre) ** 2).mean(axis=0))
         own = self.effect_draws(X)
         apart = own.mean(axis=0) - reference.mean(axis=0)

@@ -303,7 +303,7 @@ def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
     posterior = "a reference posterior (Bayesian ridge mixed model)"
     if type(model).effect_interval is not CateEstimator.effect_interval:
         return IntervalMethod("posterior standard deviation and t quantile", level)
-    if model.has_draws and model.trial_data_.clusters is not None:
+    if model.interval_is_of_mixture:
         return IntervalMethod(
             f"mixture of the model's own posterior and {posterior}, and t quantile", level
         )

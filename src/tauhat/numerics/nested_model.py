@@ -58,19 +58,23 @@ class NestedMixedModel(MixedModel):
         """Number of variance ratios."""
         return super().n_ratios + 1
 
-    def _worth(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Shrinkage and worth of each cluster, and worth of each block."""
+    def _over_blocks(self, values: FloatArray) -> FloatArray:
+        """Sums over the clusters of each block."""
+        return np.asarray(self.gather @ values, dtype=np.float64)
+
+    def _worth(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Shrinkage and worth of each cluster, worth and weight of each block."""
         shrink = 1 + self._cluster_ratios(ratios) * self.cluster_weight
         own = self.cluster_weight / shrink
-        of_blocks = np.asarray(self.gather @ own, dtype=np.float64)
-        return shrink, own, of_blocks
+        of_blocks = self._over_blocks(own)
+        k: FloatArray = ratios[-1] / (1 + ratios[-1] * of_blocks)
+        return shrink, own, of_blocks, k
 
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         precision, right, total = super()._without_intercepts(ratios)
-        shrink, _, worth = self._worth(ratios)
-        k = ratios[-1] / (1 + ratios[-1] * worth)
-        sums = self.gather @ (self.cluster_sums / shrink[:, None])
-        sums_y = self.gather @ (self.cluster_sums_y / shrink)
+        shrink, _, _, k = self._worth(ratios)
+        sums = self._over_blocks(self.cluster_sums / shrink[:, None])
+        sums_y = self._over_blocks(self.cluster_sums_y / shrink)
         precision -= sums.T @ (k[:, None] * sums)
         return precision, right - sums.T @ (k * sums_y), total - float(k @ sums_y**2)
 
@@ -81,13 +85,12 @@ class NestedMixedModel(MixedModel):
     def _volume_and_slopes(
         self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
     ) -> tuple[float, FloatArray]:
-        shrink, own, worth = self._worth(ratios)
-        k = ratios[-1] / (1 + ratios[-1] * worth)
+        shrink, own, worth, k = self._worth(ratios)
         # Sums of V^-1 times the residuals, and times the columns in the metric of their
         # precision, over clusters and over blocks.
         residual = self.cluster_sums_y - self.cluster_sums @ coefficients
         both = np.column_stack([residual, self.cluster_sums @ inverse_root]) / shrink[:, None]
-        of_blocks = self.gather @ both
+        of_blocks = self._over_blocks(both)
         of_clusters = both - (own[:, None] * (k[:, None] * of_blocks)[self.nesting])
         of_blocks /= (1 + ratios[-1] * worth)[:, None]
 
@@ -104,9 +107,9 @@ class NestedMixedModel(MixedModel):
     def _intercepts(
         self, ratios: FloatArray, coefficients: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        shrink, own, worth = self._worth(ratios)
+        shrink, own, _, k = self._worth(ratios)
         sums = (self.cluster_sums_y - self.cluster_sums @ coefficients) / shrink
-        of_blocks: FloatArray = ratios[-1] / (1 + ratios[-1] * worth) * (self.gather @ sums)
+        of_blocks = k * self._over_blocks(sums)
         of_clusters = self._cluster_ratios(ratios) * (sums - own * of_blocks[self.nesting])
         return of_clusters, of_blocks
 

@@ -81,9 +81,7 @@ def prior_penalty(scales: FloatArray) -> Penalty:
 
 
 def without_heterogeneity(
-    features: Mapping[str, FloatArray],
-    contrast: FloatArray,
-    p: int,
+    features: Mapping[str, FloatArray], contrast: FloatArray, p: int
 ) -> tuple[FloatArray, list[FloatArray], list[float]]:
     """Columns of the model in which the effect is the same for everyone.
 
@@ -202,8 +200,8 @@ def sample_ridge_posterior(
     with flat priors on intercept, treatment and straight lines (a block of
     their own with more than a tenth as many columns as rows), the blocks of
     `RidgeDictionary` for outcome and effect, random intercepts of randomization
-    blocks and of clusters, normal coefficients whose standard deviations over the residual's have
-    half-t priors with 3 degrees of freedom, and Jeffreys' prior on the residual
+    blocks and of clusters, normal coefficients whose standard deviations over
+    the residual's have half-t priors with 3 degrees of freedom, and Jeffreys' prior on the residual
     variance, which is integrated out. Random-walk Metropolis moves over the log
     variance ratios; coefficients are drawn exactly.
 
