@@ -98,14 +98,24 @@ class ExchangeableWorkingModel:
         cross = weighted.T @ self._outcome[start:stop] - shrink * sums * self._outcome_sums[i]
         return gram / (1 - rho), cross / (1 - rho)
 
-    def jackknife(self) -> tuple[FloatArray, FloatArray]:
-        """Coefficients on all clusters, (k + p,), and without each of them, (m, k + p)."""
+    def _normal_equations(self) -> tuple[FloatArray, FloatArray]:
+        """Penalized Gram matrix and cross products of all clusters."""
         gram = self._ridge.copy()
         cross = np.zeros(len(gram))
         for i in range(len(self._bounds)):
             own_gram, own_cross = self._moments(i)
             gram += own_gram
             cross += own_cross
+        return gram, cross
+
+    def coefficients(self) -> FloatArray:
+        """Coefficients of the columns in standard units, in units of the outcome, (k + p,)."""
+        solved: FloatArray = self._scale * np.linalg.solve(*self._normal_equations())
+        return solved
+
+    def jackknife(self) -> tuple[FloatArray, FloatArray]:
+        """Coefficients on all clusters, (k + p,), and without each of them, (m, k + p)."""
+        gram, cross = self._normal_equations()
         full: FloatArray = np.linalg.solve(gram, cross)
         without_each: FloatArray = np.empty((len(self._bounds), len(gram)))
         for i in range(len(self._bounds)):
