@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
-from tauhat.block_levels import random_intercepts, without_block_levels
+from tauhat.block_levels import random_intercepts
 from tauhat.data import TrialData, check_covariates, validate_trial
+from tauhat.learning_view import learning_view
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -129,7 +130,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def fit_data(self, data: TrialData) -> Self:
         """Fit to arrays already checked and in canonical order."""
-        data = without_block_levels(data)
+        data = learning_view(data)
         seed = resolve_seed(self.random_state)
         declared = self.declare_nuisances(data, seed)
         fits = fit_nuisances(declared, data, n_jobs=self.n_jobs)

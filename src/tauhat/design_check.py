@@ -20,8 +20,9 @@ from tauhat.covariate_checks import (
     leakage_findings,
     missing_findings,
 )
-from tauhat.data import design_propensity
+from tauhat.data import design_propensity, validate_trial
 from tauhat.errors import TauhatWarning
+from tauhat.few_clusters import unlearnable_covariates
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 
@@ -162,6 +163,7 @@ def check_design(trial: Trial) -> DesignCheck:
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
+        *_unlearnable_findings(trial),
         *_block_findings(trial),
         *_outcome_findings(trial, attrition),
         *covariate_findings(trial),
@@ -361,6 +363,20 @@ def _cluster_findings(
         f"persons tell as much as about {trial.n / effect_of_design:.0f} independent ones."
         if np.isfinite(icc.value)
         else "Clusters have one person each, so the ICC cannot be told.",
+    )
+
+
+def _unlearnable_findings(trial: Trial) -> Iterator[Finding]:
+    if not unlearnable_covariates(validate_trial(*trial)).any():
+        return
+    names = ", ".join(trial.cluster_level_names)
+    yield Finding(
+        "covariates without clusters enough",
+        names,
+        "warning",
+        f"There are too few clusters to learn what {names} does to the effect: an arm needs two "
+        "clusters for the mean and two for each cluster-level covariate. The models adjust for "
+        "these covariates, and their effects do not vary with them.",
     )
 
 

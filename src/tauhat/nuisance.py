@@ -14,6 +14,7 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.data import TrialData
+from tauhat.few_clusters import without_average_effect
 from tauhat.folds import assign_folds
 from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import WorkerLostError, run_tasks
@@ -148,11 +149,14 @@ def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeMo
     features = part.X
     if nuisance.with_treatment:
         features = treatment_features(part.X, part.treatment, nuisance.feature_model)
+    y = part.y
+    if nuisance.arm is None and not nuisance.with_treatment and part.clusters is not None:
+        y = without_average_effect(part)
     model: OutcomeModel = clone(nuisance.model)
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=derive_seed(nuisance.seed, "model"))
     fitted: OutcomeModel = model.fit(
-        features, part.y, clusters=part.clusters, sample_weight=part.sample_weight
+        features, y, clusters=part.clusters, sample_weight=part.sample_weight
     )
     return fitted
 

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.block_levels import without_block_levels
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.consensus import ConsensusAverage
@@ -20,6 +19,7 @@ from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
+from tauhat.learning_view import learning_view
 from tauhat.nuisance import fit_nuisances, pick
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
@@ -133,7 +133,7 @@ def fit_models(
     ValueError
         If the reported estimator cannot be fitted.
     """
-    data = without_block_levels(data)
+    data = learning_view(data)
     models = {name: estimator(name, random_state=seed, n_jobs=n_jobs) for name in names}
     ensembles = [name for name, model in models.items() if is_ensemble(model)]
     if ensembles or len(models) == 1:

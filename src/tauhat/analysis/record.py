@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
+from tauhat.data import validate_trial
 from tauhat.ensembles.explanation import Explanation
+from tauhat.few_clusters import unlearnable_covariates
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
 
@@ -79,6 +81,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "max": int(counts.max()),
             "cv": float(counts.std() / counts.mean()),
         }
+    too_few = unlearnable_covariates(validate_trial(*trial))
     return {
         "type": trial.design,
         "n": trial.n,
@@ -92,6 +95,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks)),
         "covariates": list(trial.covariate_names),
         "cluster_covariates": list(trial.cluster_level_names),
+        "too_few_clusters_for_covariates": bool(too_few.any()),
         "propensity_given": trial.propensity is not None,
     }
 

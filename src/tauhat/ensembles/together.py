@@ -12,12 +12,12 @@ from joblib import hash as joblib_hash
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.block_levels import without_block_levels
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member, lost_member
 from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
+from tauhat.learning_view import learning_view
 from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds, fit_nuisances, pick
 from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import WorkerLostError, run_tasks
@@ -111,7 +111,7 @@ def fit_together(
     >>> fits["T"].estimator.effect([[0.0, 0.0]]).shape
     (1,)
     """
-    data = without_block_levels(data)
+    data = learning_view(data)
     singles: dict[str, _Single] = {}
     ensembles: dict[str, _Ensemble] = {}
     identities: dict[str, str] = {}

@@ -12,14 +12,12 @@ from scipy import stats
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.display import Shown
+from tauhat.few_clusters import WORKING_CORRELATION
 from tauhat.folds import block_sizes, randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
 from tauhat.resampling import t_quantile
-
-# Working correlation of the regression; it moves the precision of the estimate, never its target.
-WORKING_CORRELATION = 0.05
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
 # taken to be a result of the treatment (small against regular classes), and adjusting for it

@@ -98,15 +98,25 @@ class ExchangeableWorkingModel:
         cross = weighted.T @ self._outcome[start:stop] - shrink * sums * self._outcome_sums[i]
         return gram / (1 - rho), cross / (1 - rho)
 
-    def jackknife(self) -> tuple[FloatArray, FloatArray]:
-        """Coefficients on all clusters, (k + p,), and without each of them, (m, k + p)."""
-        gram = self._ridge.copy()
-        cross = np.zeros(len(gram))
+    def _normal_equations(self) -> tuple[FloatArray, FloatArray]:
+        """Penalized Gram matrix and cross products of all clusters."""
+        gram: FloatArray = self._ridge.copy()
+        cross: FloatArray = np.zeros(len(gram))
         for i in range(len(self._bounds)):
             own_gram, own_cross = self._moments(i)
             gram += own_gram
             cross += own_cross
-        full: FloatArray = np.linalg.solve(gram, cross)
+        return gram, cross
+
+    def coefficients(self) -> FloatArray:
+        """Coefficients of the columns in standard units, in units of the outcome, (k + p,)."""
+        gram, cross = self._normal_equations()
+        return self._scale * np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
+
+    def jackknife(self) -> tuple[FloatArray, FloatArray]:
+        """Coefficients on all clusters, (k + p,), and without each of them, (m, k + p)."""
+        gram, cross = self._normal_equations()
+        full = np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
         without_each: FloatArray = np.empty((len(self._bounds), len(gram)))
         for i in range(len(self._bounds)):
             own_gram, own_cross = self._moments(i)

@@ -204,6 +204,18 @@ def astray_chains(model: Mapping[str, Any]) -> bool:
     return model.get("converged") is False
 
 
+def models_astray(run: Run) -> list[Mapping[str, Any]]:
+    """Models in use whose mean effect is farther from the average effect than its error allows."""
+    average = run["average_effect"]["individual"]
+    return [
+        model
+        for model in run["models"]
+        if model["kept"] or model["role"] == "also fitted"
+        if model["mean_effect"] is not None
+        if abs(model["mean_effect"] - average["estimate"]) > NOTICED * average["se"]
+    ]
+
+
 def agreement_words(correlation: float) -> str:
     """Mean Kendall correlation in words.
 
@@ -237,6 +249,13 @@ def certainty_answer(run: Run) -> Answer:
         )
     if run["held_out"]["given"]:
         said.append(_held_out_sentence(run))
+    astray = models_astray(run)
+    if astray:
+        means = join_words([f"{m['name']} ({scale(m['mean_effect'])})" for m in astray])
+        said.append(
+            f"Warning: the mean effect by {means} is more than two standard errors from the "
+            "average effect, which needs no model to be true: do not rely on these effects."
+        )
     headline = (
         "Of the average effect, more than of any one person's"
         if about_average
@@ -357,7 +376,13 @@ def _cluster_limits(run: Run) -> list[str]:
             f"included, rests on {m} independent units, however many persons they hold."
         )
     level = design["cluster_covariates"]
-    if level:
+    if level and design["too_few_clusters_for_covariates"]:
+        found.append(
+            f"There are too few clusters to learn how the effect varies with cluster-level "
+            f"covariates ({join_words(level[:5])}{' and others' if len(level) > 5 else ''}): the "
+            "models adjust for them, and their effects do not vary with them."
+        )
+    elif level:
         found.append(
             f"Differences of the effect along cluster-level covariates ({join_words(level[:5])}"
             f"{' and others' if len(level) > 5 else ''}) rest on the same {m} units; only large "

@@ -1,0 +1,154 @@
+"""Cluster-level covariates of trials with too few clusters to learn what they do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray
+from tauhat.data import TrialData
+from tauhat.numerics.columns import column_scales, first_rows
+from tauhat.numerics.mixed_model import independent_columns
+from tauhat.numerics.working_models import ExchangeableWorkingModel
+
+# Correlation of two persons of a cluster in the working regressions, as in the average effects.
+WORKING_CORRELATION = 0.05
+# Clusters that the smaller arm needs for the mean and for each cluster-level covariate.
+CLUSTERS_A_COVARIATE = 2
+
+
+def unlearnable_covariates(data: TrialData) -> BoolArray:
+    """Cluster-level covariates of a trial that has too few clusters for them, shape (p,).
+
+    All of them when the smaller arm has fewer than two clusters for the mean and
+    two for each independent cluster-level covariate, none otherwise: with a
+    regression through (nearly) as many clusters as it has coefficients, one arm
+    says whatever chance wants about clusters like those of the other.
+
+    Parameters
+    ----------
+    data
+        The trial.
+
+    Returns
+    -------
+    ndarray of bool, shape (p,)
+
+    Examples
+    --------
+    >>> from tauhat.data import validate_trial
+    >>> clinic = np.repeat(np.arange(6), 5)
+    >>> X = np.column_stack([np.arange(30.0) % 4, clinic**2])
+    >>> unlearnable_covariates(validate_trial(X, X[:, 0], clinic % 2, clinic)).tolist()
+    [False, True]
+    """
+    varying = data.cluster_level & (np.ptp(data.X, axis=0) > 0)
+    if data.clusters is None or not varying.any():
+        return np.zeros(len(varying), dtype=bool)
+    first = first_rows(data.clusters)
+    values = data.X[first][:, varying]
+    mean, scale = column_scales(values)
+    columns = np.column_stack([np.ones(len(first)), (values - mean) / scale])
+    smaller_arm = int(np.bincount(data.treatment[first], minlength=2).min())
+    enough = smaller_arm >= CLUSTERS_A_COVARIATE * len(independent_columns(columns))
+    return np.zeros(len(varying), dtype=bool) if enough else varying
+
+
+def without_unlearnable_covariates(data: TrialData) -> TrialData:
+    r"""The trial without the cluster-level covariates that it has too few clusters for.
+
+    Their part of the outcome is taken out,
+
+    .. math:: \tilde Y = Y - (v - \bar v)'\hat\gamma, \qquad
+              E(Y \mid A, X, v) = \alpha + \beta A + X'\delta + v'\gamma,
+
+    by generalised least squares with an exchangeable correlation of .05 and a
+    ridge penalty, and the covariates are set to their means. Both arms have the
+    same taken out; effects then do not vary with these covariates.
+
+    Parameters
+    ----------
+    data
+        The trial.
+
+    Returns
+    -------
+    TrialData
+        The same one where there are clusters enough (`unlearnable_covariates`).
+
+    Examples
+    --------
+    >>> from tauhat.data import validate_trial
+    >>> clinic = np.repeat(np.arange(4), 50)
+    >>> rural, arm = np.array([0.0, 0, 1, 1])[clinic], clinic % 2
+    >>> y = 3 * rural + arm + np.tile([-1.0, 1], 100)
+    >>> data = validate_trial(rural[:, None], y, arm, clinic)
+    >>> same = without_unlearnable_covariates(data)
+    >>> bool(np.ptp(same.X) == 0), bool(same.y.std() < 0.7 * data.y.std())
+    (True, True)
+    """
+    left_out = unlearnable_covariates(data)
+    if not left_out.any():
+        return data
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    slopes = within_arm_coefficients(data)[2:]
+    mean, scale = column_scales(data.X, weight)
+    part = (data.X - mean) / scale @ np.where(left_out, slopes, 0.0)
+    X = np.where(left_out, mean, data.X)
+    return replace(data, X=X, y=data.y - part)
+
+
+def within_arm_coefficients(data: TrialData) -> FloatArray:
+    r"""Coefficients of one, the contrast ``A - pi`` and the covariates in standard units.
+
+    Generalised least squares with an exchangeable correlation of .05 within
+    clusters; the covariates have a ridge penalty, see
+    `tauhat.numerics.working_models.ExchangeableWorkingModel`.
+
+    Parameters
+    ----------
+    data
+        The trial, with clusters.
+
+    Returns
+    -------
+    ndarray, shape (2 + p,)
+        In units of the outcome; zeros where the outcome is constant.
+    """
+    assert data.clusters is not None
+    if np.ptp(data.y) == 0:
+        return np.zeros(2 + data.X.shape[1])
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    model = ExchangeableWorkingModel(
+        data.y,
+        np.column_stack([np.ones(data.n), data.treatment - data.propensity]),
+        data.X,
+        clusters=data.clusters,
+        weight=weight / weight.mean(),
+        correlation=WORKING_CORRELATION,
+    )
+    return model.coefficients()
+
+
+def without_average_effect(data: TrialData) -> FloatArray:
+    r"""Outcome less ``(A - pi)`` times the average effect, for a regression without the arm.
+
+    With the known propensity :math:`E(Y \mid x)` stays what it is. The arms of a
+    few clusters go with their covariates by chance, however, and a regression
+    that knows no arms takes the effect for one of these covariates.
+
+    Parameters
+    ----------
+    data
+        The trial, or the clusters that a model may learn from.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    contrast = data.treatment - data.propensity
+    if np.ptp(data.treatment) == 0:
+        return data.y
+    result: FloatArray = data.y - contrast * within_arm_coefficients(data)[1]
+    return result

@@ -1,0 +1,128 @@
+"""Few clusters and cluster-level covariates: no learner's level may leave the average effect."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from tauhat import average_effects, estimator, estimator_names
+from tauhat.data import TrialData, validate_trial
+from tauhat.few_clusters import (
+    unlearnable_covariates,
+    without_average_effect,
+    without_unlearnable_covariates,
+)
+from tauhat.numerics.mixed_model import fit_random_intercept
+from tauhat.registry import _ENSEMBLES
+
+
+def cluster_trial(m: int, n_covariates: int, seed: int, size: int = 40) -> TrialData:
+    """True average effect 1; the first column is the person's, the others the cluster's."""
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(m), size)
+    arm = np.repeat(rng.permutation(np.arange(m) % 2), size)
+    x = rng.normal(size=m * size)
+    V = rng.normal(size=(m, n_covariates))[clusters]
+    intercept = 0.3 * rng.normal(size=m)[clusters]
+    y = x + 0.3 * V.sum(axis=1) + arm * (1 + 0.5 * x) + intercept + rng.normal(size=m * size)
+    return validate_trial(np.column_stack([x, V]), y, arm, clusters)
+
+
+def mean_effects(name: str, trials: list[TrialData]) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits = [estimator(name, random_state=1).fit_data(data) for data in trials]
+    return np.array(
+        [fit.predict_effect(data.X).mean() for fit, data in zip(fits, trials, strict=True)]
+    )
+
+
+# This trial gave mean effects of 3 to 5 for all linear learners.
+FOUR_CLUSTERS = [cluster_trial(4, 1, seed=11)]
+
+
+@pytest.mark.parametrize("name", [name for name in estimator_names() if name not in _ENSEMBLES])
+def test_mean_effect_of_four_clusters_stays_near_the_average_effect(name):
+    average = [average_effects(data).individual for data in FOUR_CLUSTERS]
+    for mean, robust in zip(mean_effects(name, FOUR_CLUSTERS), average, strict=True):
+        assert abs(mean - robust.estimate) < 2 * robust.se
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("m_and_covariates", [(6, 2), (8, 1), (8, 3), (16, 2)])
+@pytest.mark.parametrize("name", [n for n in estimator_names() if n not in ("Robust", "Stacked-X")])
+def test_mean_effects_are_as_good_as_the_average_effect(name, m_and_covariates):
+    trials = [cluster_trial(*m_and_covariates, seed) for seed in range(8)]
+    average = np.array([average_effects(data).individual.estimate for data in trials])
+    means = mean_effects(name, trials)
+    error, robust_error = np.sqrt(np.mean((means - 1) ** 2)), np.sqrt(np.mean((average - 1) ** 2))
+    assert error < 1.3 * robust_error + 0.1
+
+
+def test_covariates_need_two_clusters_an_arm_for_each_of_them_and_the_mean():
+    def left_out(m: int, q: int) -> list[bool]:
+        return unlearnable_covariates(cluster_trial(m, q, seed=1, size=3)).tolist()
+
+    assert left_out(8, 1) == [False, False]
+    assert left_out(7, 1) == [False, True]
+    assert left_out(12, 2) == [False, False, False]
+    assert left_out(10, 2) == [False, True, True]
+
+
+def test_a_copy_of_a_covariate_needs_no_clusters_of_its_own():
+    data = cluster_trial(8, 1, seed=1, size=3)
+    twice = np.column_stack([data.X, 3 - 2 * data.X[:, 1]])
+    assert not unlearnable_covariates(
+        validate_trial(twice, data.y, data.treatment, data.clusters)
+    ).any()
+
+
+def test_effects_do_not_vary_with_a_covariate_that_was_left_out():
+    data = FOUR_CLUSTERS[0]
+    moved = data.X.copy()
+    moved[:, 1] += 5
+    for name in ("LMM", "GAMM", "X-Boosting", "T-Linear", "Effect-Boosting"):
+        model = estimator(name, random_state=1).fit_data(data)
+        np.testing.assert_allclose(
+            model.predict_effect(moved), model.predict_effect(data.X), atol=1e-10
+        )
+        # What a person's own covariate does is still there.
+        assert model.predict_effect(data.X).std() > 0.1
+
+
+def test_what_is_taken_out_is_the_same_in_both_arms_and_in_the_units_of_the_outcome():
+    data = FOUR_CLUSTERS[0]
+    part = data.y - without_unlearnable_covariates(data).y
+    by_cluster = [np.unique(np.round(part[data.clusters == c], 12)) for c in range(4)]
+    assert [len(values) for values in by_cluster] == [1, 1, 1, 1]
+    level = np.array([values[0] for values in by_cluster])
+    v = data.X[np.unique(data.clusters, return_index=True)[1], 1]
+    slope = np.polyfit(v, level, 1)
+    np.testing.assert_allclose(np.polyval(slope, v), level, atol=1e-10)
+    other_units = validate_trial(
+        data.X * [1, 7] + [0, 3], 20 * data.y - 4, data.treatment, data.clusters
+    )
+    np.testing.assert_allclose(
+        other_units.y - without_unlearnable_covariates(other_units).y, 20 * part, atol=1e-9
+    )
+
+
+def test_a_trial_with_clusters_enough_is_left_as_it_is():
+    data = cluster_trial(12, 2, seed=3)
+    assert without_unlearnable_covariates(data) is data
+    persons = validate_trial(data.X, data.y, np.arange(data.n) % 2)
+    assert without_unlearnable_covariates(persons) is persons
+
+
+def test_a_regression_without_the_arm_learns_the_slope_within_arms():
+    # All treated clusters have v = 1, all but one of the controls v = 0: v goes with the arm.
+    clusters = np.repeat(np.arange(10), 50)
+    arm, v = (clusters >= 5).astype(int), (clusters >= 4).astype(float)
+    noise = 0.1 * np.random.default_rng(1).normal(size=500)
+    data = validate_trial(v[:, None], 4 * arm + noise, arm, clusters)
+    ones = np.ones(500)
+    with_arms = fit_random_intercept(data.y, np.column_stack([ones, data.X]), data.clusters)
+    y = without_average_effect(data)
+    within_arms = fit_random_intercept(y, np.column_stack([ones, data.X]), data.clusters)
+    assert with_arms.coefficients[1] > 3
+    assert abs(within_arms.coefficients[1]) < 0.5
