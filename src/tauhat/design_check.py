@@ -21,6 +21,7 @@ from tauhat.covariate_checks import (
     missing_findings,
 )
 from tauhat.data import design_propensity
+from tauhat.enrolment import named_blocks
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
@@ -36,6 +37,9 @@ _FEW_PERSONS = 100
 _ATTRITION_DIFFERENCE = 0.02
 _HIGH_ATTRITION = 0.2
 _UNLIKELY = 0.01
+# With more persons than this in blocks that lack an arm, the column is hardly the one within
+# whose values units were randomized, or what is left is another trial.
+_MOST_WITHOUT_COUNTERFACTUAL = 0.25
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def check_design(trial: Trial) -> DesignCheck:
     arm; baseline balance, missing values and attrition, judged against the
     variation between randomized units; and covariates that look measured after
     randomization. A failure is a covariate that is a copy of the outcome or of
-    the treatment: it makes every effect estimate wrong. All else is a warning or
-    a note.
+    the treatment, which makes every effect estimate wrong, or more than a quarter of
+    the persons in blocks with one arm only. All else is a warning or a note.
 
     Parameters
     ----------
@@ -187,9 +191,9 @@ def _units(trial: Trial) -> IntArray:
 
 def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
     """Encoded covariates of everyone enrolled, NaN where missing, without the missing marks."""
-    if trial.n_missing_outcome:
+    if trial.n < len(trial.enrolled_treatment):
         with warnings.catch_warnings():
-            # Levels that only persons without an outcome have are no news here.
+            # Levels that only persons left out have are no news here.
             warnings.simplefilter("ignore", TauhatWarning)
             encoded = trial.encoder_.transform(trial.enrolled_frame)
     else:
@@ -232,12 +236,12 @@ def _missing_table(trial: Trial, gaps: ArmDifferences) -> pd.DataFrame:
 
 def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
     enrolled = np.bincount(trial.enrolled_treatment, minlength=2)
-    analysed = np.bincount(trial.treatment, minlength=2)
+    missing = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
     return pd.DataFrame(
         {
             "arm": [*map(str, trial.arm_labels), "difference"],
             "enrolled": pd.array([*enrolled, pd.NA], dtype="Int64"),
-            "missing_outcome": pd.array([*(enrolled - analysed), pd.NA], dtype="Int64"),
+            "missing_outcome": pd.array([*missing, pd.NA], dtype="Int64"),
             "share_missing": [lost.control[0], lost.treated[0], lost.difference[0]],
             "p_value": [np.nan, np.nan, lost.p_value[0]],
         }
@@ -367,16 +371,30 @@ def _cluster_findings(
 def _block_findings(trial: Trial) -> Iterator[Finding]:
     if trial.blocks is None:
         return
-    treated = pd.Series(trial.treatment).groupby(pd.factorize(trial.blocks)[0]).mean()
-    single = int(treated.isin([0.0, 1.0]).sum())
+    count = len(pd.unique(trial.blocks))
+    yield Finding("blocks", f"{count} ({trial.roles['block']})")
+    left_out, incomplete = trial.n_without_counterfactual, trial.incomplete_blocks
+    if not left_out:
+        return
+    enrolled = trial.n_rows - trial.n_excluded
+    many = left_out > _MOST_WITHOUT_COUNTERFACTUAL * enrolled
+    units = "" if trial.clusters is None else f", in {incomplete['clusters'].sum()} clusters,"
+    sentence = (
+        f"{left_out} of {enrolled} persons{units} have nobody with an outcome in the other arm of "
+        "their block and were left out, since nothing tells what the other arm would have done "
+        f"there ({trial.roles['block']}: {named_blocks(incomplete)})."
+    )
+    if many:
+        sentence += (
+            f" This is more than {_MOST_WITHOUT_COUNTERFACTUAL:.0%}: check that block= names the "
+            "strata within which units were randomized. If so, take these blocks out of the table "
+            "to say that the analysis is about the others."
+        )
     yield Finding(
-        "blocks",
-        f"{len(treated)} ({trial.roles['block']})",
-        "note" if single else "ok",
-        f"{single} of {len(treated)} blocks hold persons of one arm only and tell nothing about "
-        "the effect within blocks."
-        if single
-        else "",
+        "blocks with one arm only",
+        f"{len(incomplete)} ({left_out} persons)",
+        "fail" if many else "warning",
+        sentence,
     )
 
 
@@ -412,7 +430,8 @@ def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding
         ),
     )
     if trial.enrolled_clusters is not None:
-        gone = len(pd.unique(trial.enrolled_clusters)) - (trial.n_clusters or 0)
+        seen = trial.enrolled_clusters[trial.has_outcome]
+        gone = len(pd.unique(trial.enrolled_clusters)) - len(pd.unique(seen))
         if gone:
             yield Finding(
                 "clusters without any outcome",

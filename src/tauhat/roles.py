@@ -52,6 +52,26 @@ def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> lis
     return list(dict.fromkeys(require_column(table, name, role) for name in names))
 
 
+def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
+    """Column of each role that has one, no column in two.
+
+    Examples
+    --------
+    >>> single_roles(pd.DataFrame(columns=["y", "arm"]), outcome="y", treatment="arm", id=None)
+    {'outcome': 'y', 'treatment': 'arm'}
+    """
+    roles: dict[str, str] = {}
+    for role, name in given.items():
+        if name is None and role not in ("outcome", "treatment"):
+            continue
+        column = require_column(table, name, role)
+        if column in roles.values():
+            taken = next(other for other in roles if roles[other] == column)
+            raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
+        roles[role] = column
+    return roles
+
+
 def _same_label(given: Any, label: Label) -> bool:
     """Whether a label as typed (perhaps on a command line) means this one."""
     if str(given) == str(label):
@@ -224,7 +244,11 @@ def label_values(column: pd.Series[Any], role: str) -> AnyArray:
 
 
 def check_units(
-    arm: IntArray, clusters: AnyArray | None, blocks: AnyArray | None, observed: BoolArray
+    arm: IntArray,
+    clusters: AnyArray | None,
+    blocks: AnyArray | None,
+    observed: BoolArray,
+    where: str = "",
 ) -> None:
     """Raise a `DesignError` when arms, clusters and blocks do not make a two-arm trial.
 
@@ -236,6 +260,8 @@ def check_units(
         Labels, shape (n,), or None.
     observed
         Which rows have an outcome, shape (n,).
+    where
+        Which part of the trial ``observed`` keeps to, in words.
 
     Examples
     --------
@@ -243,12 +269,14 @@ def check_units(
     Traceback (most recent call last):
     tauhat.errors.DesignError: treatment varies within 2 of 2 clusters (for example 1: 1 ...
     """
+    where = where and f" {where}"
     if clusters is None:
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(
                 f"the control arm has {int((arm[observed] == 0).sum())} and the treated arm "
-                f"{int((arm[observed] == 1).sum())} persons with an outcome; two in each are needed"
+                f"{int((arm[observed] == 1).sum())} persons with an outcome{where}; "
+                "two in each are needed"
             )
         return
     codes, labels = pd.factorize(clusters)
@@ -267,8 +295,8 @@ def check_units(
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:
         raise DesignError(
-            f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes; at "
-            "least two in each arm are needed to tell effects from cluster differences"
+            f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes"
+            f"{where}; at least two in each arm are needed to tell effects from cluster differences"
         )
     if blocks is not None:
         pairs = pd.DataFrame({"cluster": codes, "block": pd.factorize(blocks)[0]})

@@ -15,18 +15,17 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
+from tauhat.enrolment import Enrolment, enrol, named_blocks
 from tauhat.errors import TrialError
 from tauhat.provenance import table_sha256
 from tauhat.reading import MAX_COLUMNS, as_pandas
 from tauhat.roles import (
-    check_units,
     choose_arms,
     complete_within,
     label_values,
-    outcome_values,
-    require_column,
     require_columns,
     row_propensity,
+    single_roles,
     varies_within,
 )
 
@@ -36,9 +35,12 @@ CLUSTER_SIZE = "cluster size"
 class Trial:
     """A two-arm randomized trial: a table and the role of each of its columns.
 
-    Persons without an outcome are left out of the analysis arrays and counted;
-    nobody is left out for a missing covariate (`tauhat.encoding.TableEncoder`
-    says what is filled in). ``estimator.fit(*trial)`` fits an estimator.
+    Persons without an outcome are left out of the analysis arrays and counted,
+    and so are those in whose block nobody with an outcome was given the other arm:
+    there is nothing to compare them with. Fitted estimators predict effects for
+    them all the same: ``fitted.effect(trial.encode(df))``. Nobody is left out for a
+    missing covariate (`tauhat.encoding.TableEncoder` says what is filled in).
+    ``estimator.fit(*trial)`` fits an estimator.
 
     Parameters
     ----------
@@ -100,6 +102,12 @@ class Trial:
         Whether ``covariates`` was given.
     n_excluded, n_missing_outcome
         Rows of other arms, and persons without an outcome.
+    n_without_counterfactual
+        Persons left out since their block has one arm only.
+    incomplete_blocks : DataFrame
+        One row for each block with such persons: ``block``, ``arms`` (the label of
+        the one it has), ``persons``, and ``clusters`` (persons, where these were
+        randomized).
     notes : tuple of str
         What was decided on the way, in sentences.
 
@@ -141,7 +149,7 @@ class Trial:
         arms: Sequence[Any] | None = None,
     ) -> None:
         table = as_pandas(df)
-        self.roles = _single_roles(
+        self.roles = single_roles(
             table, outcome=outcome, treatment=treatment, cluster=cluster, block=block, id=id
         )
         notes: list[str] = []
@@ -159,23 +167,18 @@ class Trial:
         )
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
-        enrolled_rows = np.flatnonzero(arm >= 0)
-        kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
-        self.enrolled_treatment: IntArray = arm[enrolled_rows]
-        self.enrolled_clusters = self._labels(kept, "cluster")
-        self.enrolled_blocks = self._labels(kept, "block")
-        outcome_column = outcome_values(kept[self.roles["outcome"]])
-        self.has_outcome: BoolArray = ~np.isnan(outcome_column)
-        check_units(
-            self.enrolled_treatment,
-            self.enrolled_clusters,
-            self.enrolled_blocks,
-            self.has_outcome,
-        )
+        enrolment = enrol(self._table, self.roles, arm, self.arm_labels)
+        self._set_enrolled(enrolment)
+        kept = self._table.iloc[enrolment.rows].reset_index(drop=True)
         self.enrolled_frame = self._covariate_frame(kept, covariate_names, named, cluster_size)
-        self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
+        self._set_analysed(kept, enrolment, propensity)
         if self.n_excluded:
             notes.append(f"{self.n_excluded} rows of other arms were left out.")
+        if self.n_without_counterfactual:
+            notes.append(
+                f"{self.n_without_counterfactual} persons in blocks with one arm only "
+                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}) were left out."
+            )
         if self.n_missing_outcome:
             notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
         notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
@@ -212,8 +215,15 @@ class Trial:
             )
         return chosen, named
 
-    def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
-        return label_values(kept[self.roles[role]], role) if role in self.roles else None
+    def _set_enrolled(self, enrolment: Enrolment) -> None:
+        """Arrays of everyone randomized beside the other arm."""
+        self.enrolled_treatment = enrolment.treatment
+        self.enrolled_clusters = enrolment.clusters
+        self.enrolled_blocks = enrolment.blocks
+        self.has_outcome: BoolArray = ~np.isnan(enrolment.outcome)
+        self.n_missing_outcome = int((~self.has_outcome).sum())
+        self.incomplete_blocks = enrolment.incomplete_blocks
+        self.n_without_counterfactual = int(self.incomplete_blocks["persons"].sum())
 
     def _covariate_frame(
         self, kept: pd.DataFrame, names: list[str], named: list[str], cluster_size: bool
@@ -253,26 +263,23 @@ class Trial:
             )
         return frame
 
-    def _set_analysed(
-        self, kept: pd.DataFrame, enrolled_rows: IntArray, outcome: FloatArray, propensity: Any
-    ) -> None:
-        """Arrays of the persons with an outcome."""
-        observed = self.has_outcome
+    def _set_analysed(self, kept: pd.DataFrame, enrolment: Enrolment, propensity: Any) -> None:
+        """Arrays of the persons with an outcome, where both arms of their block have one."""
+        analysed = enrolment.analysed
 
         def pick(values: Any) -> Any:
-            return None if values is None else values[observed]
+            return None if values is None else values[analysed]
 
-        self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
-        self.y: FloatArray = outcome[observed]
-        self.treatment: IntArray = self.enrolled_treatment[observed]
+        self.rows: IntArray = enrolment.rows[analysed]
+        self.y: FloatArray = enrolment.outcome[analysed]
+        self.treatment: IntArray = self.enrolled_treatment[analysed]
         self.clusters: AnyArray | None = pick(self.enrolled_clusters)
         self.blocks: AnyArray | None = pick(self.enrolled_blocks)
         self.propensity = row_propensity(propensity, self.blocks, len(self.y))
         self.id: AnyArray | None = (
-            kept.loc[observed, self.roles["id"]].to_numpy() if "id" in self.roles else None
+            kept.loc[analysed, self.roles["id"]].to_numpy() if "id" in self.roles else None
         )
-        self.n_missing_outcome = int((~observed).sum())
-        self.frame = self.enrolled_frame[observed].reset_index(drop=True)
+        self.frame = self.enrolled_frame[analysed].reset_index(drop=True)
         self.encoder_ = TableEncoder().fit(self.frame)
         self.X: pd.DataFrame = self.encoder_.transform(self.frame)
 
@@ -400,6 +407,9 @@ class Trial:
             rows.append(("cluster-level covariates", ", ".join(self.cluster_level_names) or "none"))
         if self.blocks is not None:
             rows.append(("blocks", f"{len(pd.unique(self.blocks))} ({self.roles['block']})"))
+        if self.n_without_counterfactual:
+            left_out = str(self.n_without_counterfactual)
+            rows.append(("persons in blocks with one arm only", left_out))
         if self.n_excluded:
             rows.append(("rows of other arms", str(self.n_excluded)))
         return pd.DataFrame(rows, columns=["item", "value"])
@@ -428,17 +438,3 @@ class Trial:
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return self.table.to_html(index=False, escape=True) + (f"<ul>{notes}</ul>" if notes else "")
-
-
-def _single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
-    """Column of each role that has one, no column in two."""
-    roles: dict[str, str] = {}
-    for role, name in given.items():
-        if name is None and role not in ("outcome", "treatment"):
-            continue
-        column = require_column(table, name, role)
-        if column in roles.values():
-            taken = next(other for other in roles if roles[other] == column)
-            raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
-        roles[role] = column
-    return roles

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
+from tauhat.enrolment import named_blocks
 from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
@@ -85,6 +86,15 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "n_rows": trial.n_rows,
         "n_missing_outcome": trial.n_missing_outcome,
         "n_excluded": trial.n_excluded,
+        "n_enrolled": len(trial.has_outcome),
+        "incomplete_blocks": {
+            "blocks": len(trial.incomplete_blocks),
+            "persons": trial.n_without_counterfactual,
+            "clusters": None
+            if trial.clusters is None
+            else int(trial.incomplete_blocks["clusters"].sum()),
+            "named": named_blocks(trial.incomplete_blocks),
+        },
         "clusters": trial.n_clusters,
         "cluster_size": sizes,
         "arms": arms,

@@ -285,7 +285,7 @@ def limits(run: Run) -> list[str]:
         )
     missing = design["n_missing_outcome"]
     if missing:
-        enrolled = design["n"] + missing
+        enrolled = design["n_enrolled"]
         found.append(
             f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)}) have no "
             "outcome and are left out. This is harmless only if, given arm and covariates, who is "
