@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.errors import TauhatWarning
 from tauhat.folds import has_counterfactual, randomization_units
 from tauhat.numerics.columns import constant_within
 from tauhat.numerics.ordering import canonical_order
@@ -45,6 +43,8 @@ class TrialData:
     block_level
         What was taken out of ``y`` as the level of each row's block
         (`tauhat.block_levels.without_block_levels`), shape (n,), or None.
+    n_without_counterfactual
+        Rows that were left out since their block has one arm only.
     """
 
     X: FloatArray
@@ -57,6 +57,7 @@ class TrialData:
     feature_names: tuple[str, ...]
     allocation_adjusted: bool = False
     block_level: FloatArray | None = None
+    n_without_counterfactual: int = 0
 
     @property
     def n(self) -> int:
@@ -255,8 +256,8 @@ def validate_trial(
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
-    Rows of blocks with one arm only are left out, with a warning: nothing tells what
-    the other arm would have done there (`tauhat.folds.has_counterfactual`).
+    Rows of blocks with one arm only are left out and counted: nothing tells what the
+    other arm would have done there (`tauhat.folds.has_counterfactual`).
 
     Parameters
     ----------
@@ -322,6 +323,7 @@ def validate_trial(
         blocks=None if block_codes is None else _rank_blocks(block_codes[order]),
         propensity=known[order],
         feature_names=names,
+        n_without_counterfactual=int((~kept).sum()),
     )
 
 
@@ -338,11 +340,9 @@ def _with_counterfactual(
     left_out = ""
     if not kept.all():
         left_out = (
-            f"{int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only, which "
-            "tell nothing about the effect; they have no part in the analysis"
+            f" ({int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only and do "
+            "not count)"
         )
-        warnings.warn(left_out, TauhatWarning, stacklevel=4)
-        left_out = f" ({left_out})"
     _, arm, _ = randomization_units(arms[kept], None if codes is None else codes[kept], None)
     control, treated = np.bincount(arm, minlength=2)
     if min(control, treated) < 2 and codes is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.columns import missing_values
 from tauhat.covariate_checks import (
     Finding,
@@ -21,8 +21,9 @@ from tauhat.covariate_checks import (
     missing_findings,
 )
 from tauhat.data import design_propensity
-from tauhat.enrolment import named_blocks
 from tauhat.errors import TauhatWarning
+from tauhat.folds import has_counterfactual
+from tauhat.incomplete_blocks import block_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 
@@ -37,9 +38,6 @@ _FEW_PERSONS = 100
 _ATTRITION_DIFFERENCE = 0.02
 _HIGH_ATTRITION = 0.2
 _UNLIKELY = 0.01
-# With more persons than this in blocks that lack an arm, the column is hardly the one within
-# whose values units were randomized, or what is left is another trial.
-_MOST_WITHOUT_COUNTERFACTUAL = 0.25
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,11 @@ def check_design(trial: Trial) -> DesignCheck:
     Arms, clusters and blocks; the intracluster correlation of the outcome within
     arm; baseline balance, missing values and attrition, judged against the
     variation between randomized units; and covariates that look measured after
-    randomization. A failure is a covariate that is a copy of the outcome or of
-    the treatment, which makes every effect estimate wrong, or more than a quarter of
-    the persons in blocks with one arm only. All else is a warning or a note.
+    randomization. Persons in blocks with one arm only were not randomized beside the
+    other, so they are not compared. A failure is a covariate that is a copy of the
+    outcome or of the treatment, which makes every effect estimate wrong, or more than
+    a quarter of the persons in blocks with one arm only. All else is a warning or a
+    note.
 
     Parameters
     ----------
@@ -148,25 +148,23 @@ def check_design(trial: Trial) -> DesignCheck:
     """
     units = _units(trial)
     values, names = _observed_values(trial)
-    differences = arm_differences(values, trial.enrolled_treatment, units)
+    differences = _between_arms(trial, values, units)
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
     )
-    gaps = arm_differences(missing.astype(np.float64), trial.enrolled_treatment, units)
-    lost = arm_differences(
-        (~trial.has_outcome)[:, None].astype(np.float64), trial.enrolled_treatment, units
-    )
+    gaps = _between_arms(trial, missing.astype(np.float64), units)
+    lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
     sizes = None if trial.clusters is None else _cluster_sizes(trial)
     icc = None
     if trial.clusters is not None:
-        icc = intracluster_correlation(
-            trial.y, pd.factorize(trial.clusters)[0].astype(np.int64), trial.treatment
-        )
+        rows = trial.has_counterfactual
+        codes = pd.factorize(trial.clusters[rows])[0].astype(np.int64)
+        icc = intracluster_correlation(trial.y[rows], codes, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
-        *_block_findings(trial),
+        *block_findings(trial),
         *_outcome_findings(trial, attrition),
         *covariate_findings(trial),
         *leakage_findings(trial, units, names, differences),
@@ -189,11 +187,22 @@ def _units(trial: Trial) -> IntArray:
     return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
 
 
+def _randomized(trial: Trial) -> BoolArray:
+    """Who of those enrolled was randomized beside the other arm."""
+    return has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
+
+
+def _between_arms(trial: Trial, values: FloatArray, units: IntArray) -> ArmDifferences:
+    """Arms compared, without blocks that hold one only."""
+    rows = _randomized(trial)
+    return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
+
+
 def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
     """Encoded covariates of everyone enrolled, NaN where missing, without the missing marks."""
-    if trial.n < len(trial.enrolled_treatment):
+    if trial.n_missing_outcome:
         with warnings.catch_warnings():
-            # Levels that only persons left out have are no news here.
+            # Levels that only persons without an outcome have are no news here.
             warnings.simplefilter("ignore", TauhatWarning)
             encoded = trial.encoder_.transform(trial.enrolled_frame)
     else:
@@ -236,12 +245,12 @@ def _missing_table(trial: Trial, gaps: ArmDifferences) -> pd.DataFrame:
 
 def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
     enrolled = np.bincount(trial.enrolled_treatment, minlength=2)
-    missing = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
+    analysed = np.bincount(trial.treatment, minlength=2)
     return pd.DataFrame(
         {
             "arm": [*map(str, trial.arm_labels), "difference"],
             "enrolled": pd.array([*enrolled, pd.NA], dtype="Int64"),
-            "missing_outcome": pd.array([*missing, pd.NA], dtype="Int64"),
+            "missing_outcome": pd.array([*(enrolled - analysed), pd.NA], dtype="Int64"),
             "share_missing": [lost.control[0], lost.treated[0], lost.difference[0]],
             "p_value": [np.nan, np.nan, lost.p_value[0]],
         }
@@ -249,11 +258,12 @@ def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
 
 
 def _cluster_sizes(trial: Trial) -> pd.DataFrame:
-    """Sizes of the clusters as enrolled, by arm and in all."""
-    codes = _units(trial)
+    """Sizes as enrolled of the clusters randomized beside the other arm, by arm and in all."""
+    randomized = _randomized(trial)
+    codes = np.unique(_units(trial)[randomized], return_inverse=True)[1]
     size = np.bincount(codes)
     arm = np.zeros(len(size), dtype=np.int64)
-    arm[codes] = trial.enrolled_treatment
+    arm[codes] = trial.enrolled_treatment[randomized]
     rows = []
     groups = [(str(trial.arm_labels[a]), size[arm == a]) for a in (0, 1)]
     for label, sizes in [*groups, ("all", size)]:
@@ -273,12 +283,13 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
         yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
-    if trial.clusters is None and trial.n < _FEW_PERSONS:
+    compared = int(trial.has_counterfactual.sum())
+    if trial.clusters is None and compared < _FEW_PERSONS:
         yield Finding(
             "number of persons",
-            str(trial.n),
+            str(compared),
             "warning",
-            f"With {trial.n} persons the average effect may be learned, but hardly how it varies.",
+            f"With {compared} persons the average effect may be learned, but hardly how it varies.",
         )
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
@@ -293,6 +304,7 @@ def _allocation_finding(trial: Trial) -> Iterator[Finding]:
             for labels in (trial.clusters, trial.blocks)
         )
         chance = design_propensity(trial.treatment, clusters, blocks)
+    chance = chance[trial.has_counterfactual]
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
         yield Finding(
@@ -306,7 +318,7 @@ def _allocation_finding(trial: Trial) -> Iterator[Finding]:
 
 def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
     units = np.arange(trial.n) if trial.clusters is None else np.asarray(trial.clusters)
-    first = np.flatnonzero(~pd.Series(units).duplicated())
+    first = np.flatnonzero(~pd.Series(units).duplicated() & trial.has_counterfactual)
     chance, treated = propensity[first], trial.treatment[first]
     z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
     unlikely = abs(z) > 4
@@ -343,8 +355,9 @@ def _cluster_findings(
         f"{everyone['minimum']} to {everyone['maximum']}, median {everyone['median']:g}, "
         f"CV {everyone['cv']:.2f}",
     )
-    arm = pd.Series(trial.enrolled_treatment).groupby(units).first().to_numpy()
-    size = np.bincount(units).astype(np.float64)
+    rows = _randomized(trial)
+    arm = pd.Series(trial.enrolled_treatment[rows]).groupby(units[rows]).first().to_numpy()
+    size = np.unique(units[rows], return_counts=True)[1].astype(np.float64)
     p_value = float(arm_differences(size[:, None], arm, np.arange(m)).p_value[0])
     if p_value < _UNLIKELY:
         yield Finding(
@@ -365,36 +378,6 @@ def _cluster_findings(
         f"persons tell as much as about {trial.n / effect_of_design:.0f} independent ones."
         if np.isfinite(icc.value)
         else "Clusters have one person each, so the ICC cannot be told.",
-    )
-
-
-def _block_findings(trial: Trial) -> Iterator[Finding]:
-    if trial.blocks is None:
-        return
-    count = len(pd.unique(trial.blocks))
-    yield Finding("blocks", f"{count} ({trial.roles['block']})")
-    left_out, incomplete = trial.n_without_counterfactual, trial.incomplete_blocks
-    if not left_out:
-        return
-    enrolled = trial.n_rows - trial.n_excluded
-    many = left_out > _MOST_WITHOUT_COUNTERFACTUAL * enrolled
-    units = "" if trial.clusters is None else f", in {incomplete['clusters'].sum()} clusters,"
-    sentence = (
-        f"{left_out} of {enrolled} persons{units} have nobody with an outcome in the other arm of "
-        "their block and were left out, since nothing tells what the other arm would have done "
-        f"there ({trial.roles['block']}: {named_blocks(incomplete)})."
-    )
-    if many:
-        sentence += (
-            f" This is more than {_MOST_WITHOUT_COUNTERFACTUAL:.0%}: check that block= names the "
-            "strata within which units were randomized. If so, take these blocks out of the table "
-            "to say that the analysis is about the others."
-        )
-    yield Finding(
-        "blocks with one arm only",
-        f"{len(incomplete)} ({left_out} persons)",
-        "fail" if many else "warning",
-        sentence,
     )
 
 
@@ -430,8 +413,7 @@ def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding
         ),
     )
     if trial.enrolled_clusters is not None:
-        seen = trial.enrolled_clusters[trial.has_outcome]
-        gone = len(pd.unique(trial.enrolled_clusters)) - len(pd.unique(seen))
+        gone = len(pd.unique(trial.enrolled_clusters)) - (trial.n_clusters or 0)
         if gone:
             yield Finding(
                 "clusters without any outcome",

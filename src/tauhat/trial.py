@@ -15,14 +15,16 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
-from tauhat.enrolment import Enrolment, enrol, named_blocks
 from tauhat.errors import TrialError
+from tauhat.incomplete_blocks import compared_within_blocks, named_blocks
 from tauhat.provenance import table_sha256
 from tauhat.reading import MAX_COLUMNS, as_pandas
 from tauhat.roles import (
+    check_units,
     choose_arms,
     complete_within,
     label_values,
+    outcome_values,
     require_columns,
     row_propensity,
     single_roles,
@@ -35,12 +37,10 @@ CLUSTER_SIZE = "cluster size"
 class Trial:
     """A two-arm randomized trial: a table and the role of each of its columns.
 
-    Persons without an outcome are left out of the analysis arrays and counted,
-    and so are those in whose block nobody with an outcome was given the other arm:
-    there is nothing to compare them with. Fitted estimators predict effects for
-    them all the same: ``fitted.effect(trial.encode(df))``. Nobody is left out for a
-    missing covariate (`tauhat.encoding.TableEncoder` says what is filled in).
-    ``estimator.fit(*trial)`` fits an estimator.
+    Persons without an outcome are left out of the analysis arrays and counted;
+    nobody is left out for a missing covariate (`tauhat.encoding.TableEncoder`
+    says what is filled in). Persons in blocks with one arm only have their effects
+    predicted and count in nothing else. ``estimator.fit(*trial)`` fits an estimator.
 
     Parameters
     ----------
@@ -88,6 +88,11 @@ class Trial:
         Labels as they stand in the table.
     propensity : ndarray, shape (n,), or None
         Probability of treatment by design, if it was given.
+    has_counterfactual : ndarray of bool, shape (n,)
+        Whether the person's block holds both arms, so that the person takes part in
+        fits, averages and tests.
+    incomplete_blocks : DataFrame
+        One row a block with one arm only: ``block``, ``arms``, ``persons``, ``units``.
     rows : ndarray of int, shape (n,)
         Positions of the analysed persons in the table.
     frame : DataFrame, shape (n, covariates)
@@ -100,14 +105,9 @@ class Trial:
         Covariates, and those that are constant within clusters, before encoding.
     covariates_named : bool
         Whether ``covariates`` was given.
-    n_excluded, n_missing_outcome
-        Rows of other arms, and persons without an outcome.
-    n_without_counterfactual
-        Persons left out since their block has one arm only.
-    incomplete_blocks : DataFrame
-        One row for each block with such persons: ``block``, ``arms`` (the label of
-        the one it has), ``persons``, and ``clusters`` (persons, where these were
-        randomized).
+    n_excluded, n_missing_outcome, n_without_counterfactual
+        Rows of other arms, persons without an outcome, and those of ``n`` in blocks
+        with one arm only.
     notes : tuple of str
         What was decided on the way, in sentences.
 
@@ -167,20 +167,31 @@ class Trial:
         )
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
-        enrolment = enrol(self._table, self.roles, arm, self.arm_labels)
-        self._set_enrolled(enrolment)
-        kept = self._table.iloc[enrolment.rows].reset_index(drop=True)
+        enrolled_rows = np.flatnonzero(arm >= 0)
+        kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
+        self.enrolled_treatment: IntArray = arm[enrolled_rows]
+        self.enrolled_clusters = self._labels(kept, "cluster")
+        self.enrolled_blocks = self._labels(kept, "block")
+        outcome_column = outcome_values(kept[self.roles["outcome"]])
+        self.has_outcome: BoolArray = ~np.isnan(outcome_column)
+        check_units(
+            self.enrolled_treatment,
+            self.enrolled_clusters,
+            self.enrolled_blocks,
+            self.has_outcome,
+        )
         self.enrolled_frame = self._covariate_frame(kept, covariate_names, named, cluster_size)
-        self._set_analysed(kept, enrolment, propensity)
+        self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
         if self.n_excluded:
             notes.append(f"{self.n_excluded} rows of other arms were left out.")
+        if self.n_missing_outcome:
+            notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
         if self.n_without_counterfactual:
             notes.append(
                 f"{self.n_without_counterfactual} persons in blocks with one arm only "
-                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}) were left out."
+                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}) have predicted "
+                "effects and are otherwise left out."
             )
-        if self.n_missing_outcome:
-            notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
         notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
         self.notes = tuple(notes)
 
@@ -215,15 +226,8 @@ class Trial:
             )
         return chosen, named
 
-    def _set_enrolled(self, enrolment: Enrolment) -> None:
-        """Arrays of everyone randomized beside the other arm."""
-        self.enrolled_treatment = enrolment.treatment
-        self.enrolled_clusters = enrolment.clusters
-        self.enrolled_blocks = enrolment.blocks
-        self.has_outcome: BoolArray = ~np.isnan(enrolment.outcome)
-        self.n_missing_outcome = int((~self.has_outcome).sum())
-        self.incomplete_blocks = enrolment.incomplete_blocks
-        self.n_without_counterfactual = int(self.incomplete_blocks["persons"].sum())
+    def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
+        return label_values(kept[self.roles[role]], role) if role in self.roles else None
 
     def _covariate_frame(
         self, kept: pd.DataFrame, names: list[str], named: list[str], cluster_size: bool
@@ -263,29 +267,36 @@ class Trial:
             )
         return frame
 
-    def _set_analysed(self, kept: pd.DataFrame, enrolment: Enrolment, propensity: Any) -> None:
-        """Arrays of the persons with an outcome, where both arms of their block have one."""
-        analysed = enrolment.analysed
+    def _set_analysed(
+        self, kept: pd.DataFrame, enrolled_rows: IntArray, outcome: FloatArray, propensity: Any
+    ) -> None:
+        """Arrays of the persons with an outcome."""
+        observed = self.has_outcome
 
         def pick(values: Any) -> Any:
-            return None if values is None else values[analysed]
+            return None if values is None else values[observed]
 
-        self.rows: IntArray = enrolment.rows[analysed]
-        self.y: FloatArray = enrolment.outcome[analysed]
-        self.treatment: IntArray = self.enrolled_treatment[analysed]
+        self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
+        self.y: FloatArray = outcome[observed]
+        self.treatment: IntArray = self.enrolled_treatment[observed]
         self.clusters: AnyArray | None = pick(self.enrolled_clusters)
         self.blocks: AnyArray | None = pick(self.enrolled_blocks)
+        self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
+            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
+        )
+        self.n_without_counterfactual = int((~self.has_counterfactual).sum())
         self.propensity = row_propensity(propensity, self.blocks, len(self.y))
         self.id: AnyArray | None = (
-            kept.loc[analysed, self.roles["id"]].to_numpy() if "id" in self.roles else None
+            kept.loc[observed, self.roles["id"]].to_numpy() if "id" in self.roles else None
         )
-        self.frame = self.enrolled_frame[analysed].reset_index(drop=True)
+        self.n_missing_outcome = int((~observed).sum())
+        self.frame = self.enrolled_frame[observed].reset_index(drop=True)
         self.encoder_ = TableEncoder().fit(self.frame)
         self.X: pd.DataFrame = self.encoder_.transform(self.frame)
 
     @property
     def n(self) -> int:
-        """Number of persons analysed."""
+        """Number of persons with an outcome."""
         return len(self.y)
 
     @property
@@ -408,8 +419,7 @@ class Trial:
         if self.blocks is not None:
             rows.append(("blocks", f"{len(pd.unique(self.blocks))} ({self.roles['block']})"))
         if self.n_without_counterfactual:
-            left_out = str(self.n_without_counterfactual)
-            rows.append(("persons in blocks with one arm only", left_out))
+            rows.append(("in blocks with one arm only", f"{self.n_without_counterfactual} persons"))
         if self.n_excluded:
             rows.append(("rows of other arms", str(self.n_excluded)))
         return pd.DataFrame(rows, columns=["item", "value"])
