@@ -304,10 +304,12 @@ def _averages(
     if alone is not None:
         rows.append(("no covariates used", *alone))
     compared = trial.has_counterfactual
-    complete = trial.frame.notna().all(axis=1).to_numpy() & compared
-    if complete.sum() < compared.sum():
+    complete = np.flatnonzero(trial.frame.notna().all(axis=1))
+    blocks = None if trial.blocks is None else trial.blocks[complete]
+    complete = complete[has_counterfactual(trial.treatment[complete], blocks)]
+    if len(complete) < compared.sum():
         found = _average_of(parts, complete, level, with_covariates=True)
-        share = f"{int(complete.sum()):,} of {int(compared.sum()):,}"
+        share = f"{len(complete):,} of {int(compared.sum()):,}"
         if found is None:
             notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
         else:
