@@ -187,6 +187,14 @@ def test_the_command_stops_unless_forced(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_block_of_one_arm_may_have_a_propensity_of_none_or_all() -> None:
+    trial = th.Trial(persons(), **ROLES, propensity={"A": 0.5, "B": 0})
+    expected = th.average_effects(th.Trial(persons(), **ROLES)).individual
+    assert th.average_effects(trial).individual == expected
+    with pytest.raises(th.TrialError, match="strictly between 0 and 1, got 1"):
+        th.Trial(persons(), **ROLES, propensity={"A": 1, "B": 0})
+
+
 def schools() -> pd.DataFrame:
     school = np.repeat(np.arange(12), 12)
     rng = np.random.default_rng(4)
@@ -226,6 +234,22 @@ def test_a_block_column_that_compares_nothing_is_a_design_error(
         th.Trial(schools(), outcome="y", treatment="arm", covariates=["x"], **roles)
     assert "everybody with an outcome has the same arm" in str(error.value)
     assert advice in str(error.value)
+
+
+def test_the_command_refuses_such_a_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schools().to_csv(tmp_path / "t.csv", index=False)
+    asked = [str(tmp_path / "t.csv"), "--outcome", "y", "--treatment", "arm", "--covariates", "x"]
+    assert main(["check", *asked, "--cluster", "class", "--block", "school"]) == 2
+    assert "use cluster='school' (--cluster) instead" in capsys.readouterr().err
+    assert main(["check", *asked, "--cluster", "school", "--block", "class"]) == 2
+    assert "Leave block out if it names parts of clusters" in capsys.readouterr().err
+
+
+def test_a_block_with_one_value_is_said_to_be_none() -> None:
+    trial = th.Trial(schools().assign(one=1), **{**ROLES, "block": "one"}, cluster="school")
+    assert "All persons are in one block, which is as good as none." in trial.check().notes
 
 
 def test_a_pair_of_clinics_alone_in_holding_both_arms_is_too_little() -> None:

@@ -338,13 +338,14 @@ def _cluster_findings(
 ) -> Iterator[Finding]:
     control, treated, everyone = (sizes.iloc[k] for k in range(3))
     m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
+    n = int(trial.has_counterfactual.sum())
     scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
     yield Finding(
         "clusters",
         f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
         "warning" if scarce else "ok",
         f"With {m} clusters the average effect, and everything that depends on the cluster, rests "
-        f"on {m} observations and not on {trial.n} persons: tests use t with {m - 2} degrees of "
+        f"on {m} observations and not on {n} persons: tests use t with {m - 2} degrees of "
         "freedom, intervals are wide, and how the effect depends on cluster-level covariates can "
         "hardly be learned. How it depends on the person can be, from differences within clusters."
         if scarce
@@ -374,8 +375,8 @@ def _cluster_findings(
         f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
         "ok",
         f"{max(icc.value, 0):.1%} of the outcome's variance within arm lies between clusters "
-        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {trial.n} "
-        f"persons tell as much as about {trial.n / effect_of_design:.0f} independent ones."
+        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {n} "
+        f"persons tell as much as about {n / effect_of_design:.0f} independent ones."
         if np.isfinite(icc.value)
         else "Clusters have one person each, so the ICC cannot be told.",
     )

@@ -164,10 +164,11 @@ def block_findings(trial: Trial) -> Iterator[Finding]:
         return
     count, lacking = len(pd.unique(trial.blocks)), trial.incomplete_blocks
     share = trial.n_without_counterfactual / trial.n
-    status: Status = "note" if len(lacking) else "ok"
-    sentence = ""
+    status: Status = "note" if len(lacking) or count == 1 else "ok"
+    sentence = "All persons are in one block, which is as good as none." if count == 1 else ""
     if len(lacking):
-        units = "" if trial.clusters is None else f" in {lacking['units'].sum()} clusters"
+        clusters = 0 if trial.clusters is None else lacking["units"].sum()
+        units = f" in {clusters} cluster{'s' if clusters > 1 else ''}" if clusters else ""
         sentence = (
             f"{len(lacking)} of {count} blocks hold persons of one arm only "
             f"({trial.roles['block']}: {named_blocks(lacking)}). Nothing tells what the other arm "
@@ -181,7 +182,8 @@ def block_findings(trial: Trial) -> Iterator[Finding]:
         status = "fail"
         sentence += (
             f" These are more than {_MANY_LEFT_OUT:.0%}: check that block= names the strata "
-            "within which units were randomized. If so, take these blocks out of the table, which "
-            "says that the analysis is about the others."
+            "within which units were randomized (whole blocks that were randomized are clusters). "
+            "If so, take these blocks out of the table, which says that the analysis is about the "
+            "others."
         )
     yield Finding("blocks", f"{count} ({trial.roles['block']})", status, sentence)

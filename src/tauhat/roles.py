@@ -304,11 +304,13 @@ def check_units(
         if split:
             raise DesignError(
                 f"the block varies within {split} of {len(size)} clusters; "
-                "a cluster lies in one block"
+                "a cluster lies in one block. Leave block out if it names parts of clusters"
             )
 
 
-def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArray | None:
+def row_propensity(
+    propensity: Any, blocks: AnyArray | None, compared: BoolArray
+) -> FloatArray | None:
     """Probability of treatment of each row from a number or one number a block.
 
     Parameters
@@ -317,8 +319,8 @@ def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArr
         A number, a mapping from block label to number, or None.
     blocks
         Block labels, shape (n,), or None.
-    n
-        Number of rows.
+    compared
+        Which rows lie in a block that holds both arms, shape (n,).
 
     Returns
     -------
@@ -327,12 +329,14 @@ def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArr
     Raises
     ------
     TrialError
-        If a value is not strictly between 0 and 1 or a block has none.
+        If a block has no value, or one that is not strictly between 0 and 1; where a
+        block has one arm only, 0 and 1 may be its design.
 
     Examples
     --------
-    >>> row_propensity({"a": 0.5, "b": 0.25}, np.array(["b", "a"]), 2).tolist()
-    [0.25, 0.5]
+    >>> compared = np.array([True, True, False])
+    >>> row_propensity({"a": 0.5, "b": 0.25, "c": 0}, np.array(["b", "a", "c"]), compared).tolist()
+    [0.25, 0.5, 0.0]
     """
     if propensity is None:
         return None
@@ -344,12 +348,12 @@ def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArr
             match = [value for key, value in propensity.items() if _same_label(key, block)]
             if not match:
                 raise TrialError(f"propensity has no number for block {block!r}")
-            values[block] = _probability(match[0])
+            values[block] = _probability(match[0], compared[blocks == block].all())
         return np.array([values[block] for block in blocks])
-    return np.full(n, _probability(propensity))
+    return np.full(len(compared), _probability(propensity))
 
 
-def _probability(value: Any) -> float:
+def _probability(value: Any, compared: bool = True) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -357,7 +361,7 @@ def _probability(value: Any) -> float:
             "propensity must be a number or a mapping from block to number, "
             f"got {type(value).__name__}"
         ) from None
-    if not 0 < number < 1:
+    if not 0 < number < 1 and (compared or number not in (0, 1)):
         raise TrialError(f"propensity must lie strictly between 0 and 1, got {number:g}")
     return number
 

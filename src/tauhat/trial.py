@@ -285,7 +285,7 @@ class Trial:
             self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
         )
         self.n_without_counterfactual = int((~self.has_counterfactual).sum())
-        self.propensity = row_propensity(propensity, self.blocks, len(self.y))
+        self.propensity = row_propensity(propensity, self.blocks, self.has_counterfactual)
         self.id: AnyArray | None = (
             kept.loc[observed, self.roles["id"]].to_numpy() if "id" in self.roles else None
         )
