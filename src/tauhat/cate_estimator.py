@@ -104,7 +104,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         sample_weight
             Positive weights, shape (n,), or None.
         blocks
-            Label of the randomization block of each row, or None.
+            Label of the randomization block of each row, or None. Blocks with one
+            arm only are left out of the fit.
         propensity
             Known probability of treatment, a number or one a row. None means
             the share of treated units (within block) that the design fixed.

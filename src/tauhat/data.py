@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.folds import randomization_units
+from tauhat.folds import has_counterfactual, randomization_units
 from tauhat.numerics.columns import constant_within
 from tauhat.numerics.ordering import canonical_order
 
@@ -43,6 +43,8 @@ class TrialData:
     block_level
         What was taken out of ``y`` as the level of each row's block
         (`tauhat.block_levels.without_block_levels`), shape (n,), or None.
+    n_without_counterfactual
+        Rows that were left out since their block has one arm only.
     """
 
     X: FloatArray
@@ -55,6 +57,7 @@ class TrialData:
     feature_names: tuple[str, ...]
     allocation_adjusted: bool = False
     block_level: FloatArray | None = None
+    n_without_counterfactual: int = 0
 
     @property
     def n(self) -> int:
@@ -115,8 +118,7 @@ def design_propensity(
     Returns
     -------
     ndarray, shape (n,)
-        Propensity of each row. A block with one arm only is given the overall
-        share, since it says nothing about its own.
+        Propensity of each row; 0 or 1 in a block with one arm only.
 
     Examples
     --------
@@ -124,10 +126,7 @@ def design_propensity(
     [0.75, 0.75, 0.75, 0.75]
     """
     unit, arm, block = randomization_units(treatment, clusters, blocks)
-    units = np.bincount(block)
-    treated = np.bincount(block, weights=arm)
-    share = np.where(units > 0, treated / np.maximum(units, 1), np.nan)
-    share = np.where((share > 0) & (share < 1), share, arm.mean())
+    share = np.bincount(block, weights=arm) / np.maximum(np.bincount(block), 1)
     result: FloatArray = share[block][unit]
     return result
 
@@ -257,6 +256,9 @@ def validate_trial(
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
+    Rows of blocks with one arm only are left out and counted: nothing tells what the
+    other arm would have done there (`tauhat.folds.has_counterfactual`).
+
     Parameters
     ----------
     X, y, treatment, clusters, sample_weight, blocks, propensity
@@ -285,8 +287,6 @@ def validate_trial(
     arms = arm.astype(np.int64)
     if arms.min() == arms.max():
         raise ValueError(f"all {n} rows are in one arm (treatment = {arms[0]}); two are needed")
-    if np.ptp(outcome) == 0:
-        raise ValueError(f"y is constant ({outcome[0]:g}): there is no effect to estimate")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
     if codes is not None:
@@ -298,18 +298,13 @@ def validate_trial(
                 f"treatment varies within {mixed} of {len(size)} clusters; in a cluster-"
                 "randomized trial it is constant. Leave clusters out if persons were randomized"
             )
-        per_arm = [int((treated == 0).sum()), int((treated > 0).sum())]
-        if min(per_arm) < 2:
-            raise ValueError(
-                f"there are {per_arm[0]} control and {per_arm[1]} treated clusters; "
-                "at least two in each arm are needed to tell effects from cluster differences"
-            )
         if block_codes is not None:
             pairs = np.unique(np.column_stack([codes, block_codes]), axis=0)
             if len(pairs) > len(size):
                 raise ValueError("blocks vary within clusters; a cluster lies in one block")
-    elif min(int((arms == 0).sum()), int((arms == 1).sum())) < 2:
-        raise ValueError("at least two persons in each arm are needed")
+    kept = _with_counterfactual(arms, codes, block_codes)
+    if np.ptp(outcome[kept]) == 0:
+        raise ValueError(f"y is constant ({outcome[kept][0]:g}): there is no effect to estimate")
     weight = None
     if sample_weight is not None:
         weight = _numeric(sample_weight, "sample_weight", n)
@@ -317,8 +312,8 @@ def validate_trial(
             raise ValueError(
                 f"sample_weight has {int((weight <= 0).sum())} values that are not > 0"
             )
-    known = _known_propensity(propensity, arms, codes, block_codes, n)
-    order, canonical = canonical_order(array, outcome, arms, codes)
+    known = _known_propensity(propensity, arms, codes, block_codes, kept)
+    order, canonical = order_with_counterfactual(array, outcome, arms, codes, block_codes)
     return TrialData(
         X=array[order],
         y=outcome[order],
@@ -328,7 +323,71 @@ def validate_trial(
         blocks=None if block_codes is None else _rank_blocks(block_codes[order]),
         propensity=known[order],
         feature_names=names,
+        n_without_counterfactual=int((~kept).sum()),
     )
+
+
+def _with_counterfactual(
+    arms: IntArray, codes: IntArray | None, blocks: IntArray | None
+) -> BoolArray:
+    """Rows in blocks that hold both arms, shape (n,), or an error when too few are left."""
+    kept = has_counterfactual(arms, blocks)
+    if not kept.any():
+        raise ValueError(
+            "no block holds both arms, so that nothing can be compared within blocks; if whole "
+            "blocks were randomized they are the clusters, otherwise leave blocks out"
+        )
+    left_out = ""
+    if not kept.all():
+        left_out = (
+            f" ({int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only and do "
+            "not count)"
+        )
+    _, arm, _ = randomization_units(arms[kept], None if codes is None else codes[kept], None)
+    control, treated = np.bincount(arm, minlength=2)
+    if min(control, treated) < 2 and codes is not None:
+        raise ValueError(
+            f"there are {control} control and {treated} treated clusters; at least two in each "
+            f"arm are needed to tell effects from cluster differences{left_out}"
+        )
+    if min(control, treated) < 2:
+        raise ValueError(f"at least two persons in each arm are needed{left_out}")
+    return kept
+
+
+def order_with_counterfactual(
+    X: FloatArray,
+    y: FloatArray,
+    treatment: IntArray,
+    clusters: IntArray | None,
+    blocks: IntArray | None,
+) -> tuple[IntArray, IntArray | None]:
+    """Canonical order of the rows that take part: those in blocks that hold both arms.
+
+    Parameters
+    ----------
+    X, y, treatment, clusters, blocks
+        As in `TrialData`, in the user's row order, n rows.
+
+    Returns
+    -------
+    order
+        The user's row numbers, shape (rows that take part,).
+    codes
+        Cluster number 0, 1, ... of each row in the new order, or None.
+
+    Examples
+    --------
+    >>> X = np.array([[2.0], [1.0], [3.0]])
+    >>> arm, block = np.array([0, 1, 1]), np.array([0, 0, 1])
+    >>> order_with_counterfactual(X, np.zeros(3), arm, None, block)[0].tolist()
+    [1, 0]
+    """
+    rows = np.flatnonzero(has_counterfactual(treatment, blocks))
+    order, codes = canonical_order(
+        X[rows], y[rows], treatment[rows], None if clusters is None else clusters[rows]
+    )
+    return rows[order], codes
 
 
 def _rank_blocks(codes: IntArray) -> IntArray:
@@ -338,14 +397,18 @@ def _rank_blocks(codes: IntArray) -> IntArray:
 
 
 def _known_propensity(
-    propensity: Any, arms: IntArray, codes: IntArray | None, blocks: IntArray | None, n: int
+    propensity: Any,
+    arms: IntArray,
+    codes: IntArray | None,
+    blocks: IntArray | None,
+    kept: BoolArray,
 ) -> FloatArray:
     if propensity is None:
         return design_propensity(arms, codes, blocks)
     if np.ndim(propensity) == 0:
-        known = np.full(n, float(propensity))
+        known = np.full(len(arms), float(propensity))
     else:
-        known = _numeric(propensity, "propensity", n)
-    if ((known <= 0) | (known >= 1)).any():
+        known = _numeric(propensity, "propensity", len(arms))
+    if ((known[kept] <= 0) | (known[kept] >= 1)).any():
         raise ValueError("propensity must lie strictly between 0 and 1")
     return known

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.columns import missing_values
 from tauhat.covariate_checks import (
     Finding,
@@ -23,6 +23,8 @@ from tauhat.covariate_checks import (
 from tauhat.data import design_propensity, validate_trial
 from tauhat.errors import TauhatWarning
 from tauhat.few_clusters import unlearnable_covariates
+from tauhat.folds import has_counterfactual
+from tauhat.incomplete_blocks import block_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 
@@ -122,9 +124,11 @@ def check_design(trial: Trial) -> DesignCheck:
     Arms, clusters and blocks; the intracluster correlation of the outcome within
     arm; baseline balance, missing values and attrition, judged against the
     variation between randomized units; and covariates that look measured after
-    randomization. A failure is a covariate that is a copy of the outcome or of
-    the treatment: it makes every effect estimate wrong. All else is a warning or
-    a note.
+    randomization. Persons in blocks with one arm only were not randomized beside the
+    other, so they are not compared. A failure is a covariate that is a copy of the
+    outcome or of the treatment, which makes every effect estimate wrong, or more than
+    a quarter of the persons in blocks with one arm only. All else is a warning or a
+    note.
 
     Parameters
     ----------
@@ -145,26 +149,24 @@ def check_design(trial: Trial) -> DesignCheck:
     """
     units = _units(trial)
     values, names = _observed_values(trial)
-    differences = arm_differences(values, trial.enrolled_treatment, units)
+    differences = _between_arms(trial, values, units)
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
     )
-    gaps = arm_differences(missing.astype(np.float64), trial.enrolled_treatment, units)
-    lost = arm_differences(
-        (~trial.has_outcome)[:, None].astype(np.float64), trial.enrolled_treatment, units
-    )
+    gaps = _between_arms(trial, missing.astype(np.float64), units)
+    lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
     sizes = None if trial.clusters is None else _cluster_sizes(trial)
     icc = None
     if trial.clusters is not None:
-        icc = intracluster_correlation(
-            trial.y, pd.factorize(trial.clusters)[0].astype(np.int64), trial.treatment
-        )
+        rows = trial.has_counterfactual
+        codes = pd.factorize(trial.clusters[rows])[0].astype(np.int64)
+        icc = intracluster_correlation(trial.y[rows], codes, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
         *_unlearnable_findings(trial),
-        *_block_findings(trial),
+        *block_findings(trial),
         *_outcome_findings(trial, attrition),
         *covariate_findings(trial),
         *leakage_findings(trial, units, names, differences),
@@ -185,6 +187,17 @@ def _units(trial: Trial) -> IntArray:
     if trial.enrolled_clusters is None:
         return np.arange(len(trial.enrolled_treatment))
     return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
+
+
+def _randomized(trial: Trial) -> BoolArray:
+    """Who of those enrolled was randomized beside the other arm."""
+    return has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
+
+
+def _between_arms(trial: Trial, values: FloatArray, units: IntArray) -> ArmDifferences:
+    """Arms compared, without blocks that hold one only."""
+    rows = _randomized(trial)
+    return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
 def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
@@ -247,11 +260,12 @@ def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
 
 
 def _cluster_sizes(trial: Trial) -> pd.DataFrame:
-    """Sizes of the clusters as enrolled, by arm and in all."""
-    codes = _units(trial)
+    """Sizes as enrolled of the clusters randomized beside the other arm, by arm and in all."""
+    randomized = _randomized(trial)
+    codes = np.unique(_units(trial)[randomized], return_inverse=True)[1]
     size = np.bincount(codes)
     arm = np.zeros(len(size), dtype=np.int64)
-    arm[codes] = trial.enrolled_treatment
+    arm[codes] = trial.enrolled_treatment[randomized]
     rows = []
     groups = [(str(trial.arm_labels[a]), size[arm == a]) for a in (0, 1)]
     for label, sizes in [*groups, ("all", size)]:
@@ -271,12 +285,13 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
         yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
-    if trial.clusters is None and trial.n < _FEW_PERSONS:
+    compared = int(trial.has_counterfactual.sum())
+    if trial.clusters is None and compared < _FEW_PERSONS:
         yield Finding(
             "number of persons",
-            str(trial.n),
+            str(compared),
             "warning",
-            f"With {trial.n} persons the average effect may be learned, but hardly how it varies.",
+            f"With {compared} persons the average effect may be learned, but hardly how it varies.",
         )
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
@@ -291,6 +306,7 @@ def _allocation_finding(trial: Trial) -> Iterator[Finding]:
             for labels in (trial.clusters, trial.blocks)
         )
         chance = design_propensity(trial.treatment, clusters, blocks)
+    chance = chance[trial.has_counterfactual]
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
         yield Finding(
@@ -304,7 +320,7 @@ def _allocation_finding(trial: Trial) -> Iterator[Finding]:
 
 def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
     units = np.arange(trial.n) if trial.clusters is None else np.asarray(trial.clusters)
-    first = np.flatnonzero(~pd.Series(units).duplicated())
+    first = np.flatnonzero(~pd.Series(units).duplicated() & trial.has_counterfactual)
     chance, treated = propensity[first], trial.treatment[first]
     z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
     unlikely = abs(z) > 4
@@ -324,13 +340,14 @@ def _cluster_findings(
 ) -> Iterator[Finding]:
     control, treated, everyone = (sizes.iloc[k] for k in range(3))
     m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
+    n = int(trial.has_counterfactual.sum())
     scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
     yield Finding(
         "clusters",
         f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
         "warning" if scarce else "ok",
         f"With {m} clusters the average effect, and everything that depends on the cluster, rests "
-        f"on {m} observations and not on {trial.n} persons: tests use t with {m - 2} degrees of "
+        f"on {m} observations and not on {n} persons: tests use t with {m - 2} degrees of "
         "freedom, intervals are wide, and how the effect depends on cluster-level covariates can "
         "hardly be learned. How it depends on the person can be, from differences within clusters."
         if scarce
@@ -341,8 +358,9 @@ def _cluster_findings(
         f"{everyone['minimum']} to {everyone['maximum']}, median {everyone['median']:g}, "
         f"CV {everyone['cv']:.2f}",
     )
-    arm = pd.Series(trial.enrolled_treatment).groupby(units).first().to_numpy()
-    size = np.bincount(units).astype(np.float64)
+    rows = _randomized(trial)
+    arm = pd.Series(trial.enrolled_treatment[rows]).groupby(units[rows]).first().to_numpy()
+    size = np.unique(units[rows], return_counts=True)[1].astype(np.float64)
     p_value = float(arm_differences(size[:, None], arm, np.arange(m)).p_value[0])
     if p_value < _UNLIKELY:
         yield Finding(
@@ -359,8 +377,8 @@ def _cluster_findings(
         f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
         "ok",
         f"{max(icc.value, 0):.1%} of the outcome's variance within arm lies between clusters "
-        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {trial.n} "
-        f"persons tell as much as about {trial.n / effect_of_design:.0f} independent ones."
+        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {n} "
+        f"persons tell as much as about {n / effect_of_design:.0f} independent ones."
         if np.isfinite(icc.value)
         else "Clusters have one person each, so the ICC cannot be told.",
     )
@@ -377,22 +395,6 @@ def _unlearnable_findings(trial: Trial) -> Iterator[Finding]:
         f"There are too few clusters to learn what {names} does to the effect: an arm needs two "
         "clusters for the mean and two for each cluster-level covariate. The models adjust for "
         "these covariates, and their effects do not vary with them.",
-    )
-
-
-def _block_findings(trial: Trial) -> Iterator[Finding]:
-    if trial.blocks is None:
-        return
-    treated = pd.Series(trial.treatment).groupby(pd.factorize(trial.blocks)[0]).mean()
-    single = int(treated.isin([0.0, 1.0]).sum())
-    yield Finding(
-        "blocks",
-        f"{len(treated)} ({trial.roles['block']})",
-        "note" if single else "ok",
-        f"{single} of {len(treated)} blocks hold persons of one arm only and tell nothing about "
-        "the effect within blocks."
-        if single
-        else "",
     )
 
 

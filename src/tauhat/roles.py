@@ -52,6 +52,26 @@ def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> lis
     return list(dict.fromkeys(require_column(table, name, role) for name in names))
 
 
+def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
+    """Column of each role that has one, no column in two.
+
+    Examples
+    --------
+    >>> single_roles(pd.DataFrame(columns=["y", "arm"]), outcome="y", treatment="arm", id=None)
+    {'outcome': 'y', 'treatment': 'arm'}
+    """
+    roles: dict[str, str] = {}
+    for role, name in given.items():
+        if name is None and role not in ("outcome", "treatment"):
+            continue
+        column = require_column(table, name, role)
+        if column in roles.values():
+            taken = next(other for other in roles if roles[other] == column)
+            raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
+        roles[role] = column
+    return roles
+
+
 def _same_label(given: Any, label: Label) -> bool:
     """Whether a label as typed (perhaps on a command line) means this one."""
     if str(given) == str(label):
@@ -224,7 +244,11 @@ def label_values(column: pd.Series[Any], role: str) -> AnyArray:
 
 
 def check_units(
-    arm: IntArray, clusters: AnyArray | None, blocks: AnyArray | None, observed: BoolArray
+    arm: IntArray,
+    clusters: AnyArray | None,
+    blocks: AnyArray | None,
+    observed: BoolArray,
+    where: str = "",
 ) -> None:
     """Raise a `DesignError` when arms, clusters and blocks do not make a two-arm trial.
 
@@ -236,6 +260,8 @@ def check_units(
         Labels, shape (n,), or None.
     observed
         Which rows have an outcome, shape (n,).
+    where
+        Which part of the trial ``observed`` keeps to, in words.
 
     Examples
     --------
@@ -243,12 +269,14 @@ def check_units(
     Traceback (most recent call last):
     tauhat.errors.DesignError: treatment varies within 2 of 2 clusters (for example 1: 1 ...
     """
+    where = where and f" {where}"
     if clusters is None:
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(
                 f"the control arm has {int((arm[observed] == 0).sum())} and the treated arm "
-                f"{int((arm[observed] == 1).sum())} persons with an outcome; two in each are needed"
+                f"{int((arm[observed] == 1).sum())} persons with an outcome{where}; "
+                "two in each are needed"
             )
         return
     codes, labels = pd.factorize(clusters)
@@ -267,8 +295,8 @@ def check_units(
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:
         raise DesignError(
-            f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes; at "
-            "least two in each arm are needed to tell effects from cluster differences"
+            f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes"
+            f"{where}; at least two in each arm are needed to tell effects from cluster differences"
         )
     if blocks is not None:
         pairs = pd.DataFrame({"cluster": codes, "block": pd.factorize(blocks)[0]})
@@ -276,11 +304,13 @@ def check_units(
         if split:
             raise DesignError(
                 f"the block varies within {split} of {len(size)} clusters; "
-                "a cluster lies in one block"
+                "a cluster lies in one block. Leave block out if it names parts of clusters"
             )
 
 
-def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArray | None:
+def row_propensity(
+    propensity: Any, blocks: AnyArray | None, compared: BoolArray
+) -> FloatArray | None:
     """Probability of treatment of each row from a number or one number a block.
 
     Parameters
@@ -289,8 +319,8 @@ def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArr
         A number, a mapping from block label to number, or None.
     blocks
         Block labels, shape (n,), or None.
-    n
-        Number of rows.
+    compared
+        Which rows lie in a block that holds both arms, shape (n,).
 
     Returns
     -------
@@ -299,12 +329,14 @@ def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArr
     Raises
     ------
     TrialError
-        If a value is not strictly between 0 and 1 or a block has none.
+        If a block has no value, or one that is not strictly between 0 and 1; where a
+        block has one arm only, 0 and 1 may be its design.
 
     Examples
     --------
-    >>> row_propensity({"a": 0.5, "b": 0.25}, np.array(["b", "a"]), 2).tolist()
-    [0.25, 0.5]
+    >>> compared = np.array([True, True, False])
+    >>> row_propensity({"a": 0.5, "b": 0.25, "c": 0}, np.array(["b", "a", "c"]), compared).tolist()
+    [0.25, 0.5, 0.0]
     """
     if propensity is None:
         return None
@@ -316,12 +348,12 @@ def row_propensity(propensity: Any, blocks: AnyArray | None, n: int) -> FloatArr
             match = [value for key, value in propensity.items() if _same_label(key, block)]
             if not match:
                 raise TrialError(f"propensity has no number for block {block!r}")
-            values[block] = _probability(match[0])
+            values[block] = _probability(match[0], compared[blocks == block].all())
         return np.array([values[block] for block in blocks])
-    return np.full(n, _probability(propensity))
+    return np.full(len(compared), _probability(propensity))
 
 
-def _probability(value: Any) -> float:
+def _probability(value: Any, compared: bool = True) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -329,7 +361,7 @@ def _probability(value: Any) -> float:
             "propensity must be a number or a mapping from block to number, "
             f"got {type(value).__name__}"
         ) from None
-    if not 0 < number < 1:
+    if not 0 < number < 1 and (compared or number not in (0, 1)):
         raise TrialError(f"propensity must lie strictly between 0 and 1, got {number:g}")
     return number
 

@@ -16,6 +16,7 @@ from tauhat.columns import refuse_collections
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
 from tauhat.errors import TrialError
+from tauhat.incomplete_blocks import compared_within_blocks, named_blocks
 from tauhat.provenance import table_sha256
 from tauhat.reading import MAX_COLUMNS, as_pandas
 from tauhat.roles import (
@@ -24,9 +25,9 @@ from tauhat.roles import (
     complete_within,
     label_values,
     outcome_values,
-    require_column,
     require_columns,
     row_propensity,
+    single_roles,
     varies_within,
 )
 
@@ -38,7 +39,8 @@ class Trial:
 
     Persons without an outcome are left out of the analysis arrays and counted;
     nobody is left out for a missing covariate (`tauhat.encoding.TableEncoder`
-    says what is filled in). ``estimator.fit(*trial)`` fits an estimator.
+    says what is filled in). Persons in blocks with one arm only have their effects
+    predicted and count in nothing else. ``estimator.fit(*trial)`` fits an estimator.
 
     Parameters
     ----------
@@ -86,6 +88,11 @@ class Trial:
         Labels as they stand in the table.
     propensity : ndarray, shape (n,), or None
         Probability of treatment by design, if it was given.
+    has_counterfactual : ndarray of bool, shape (n,)
+        Whether the person's block holds both arms, so that the person takes part in
+        fits, averages and tests.
+    incomplete_blocks : DataFrame
+        One row a block with one arm only: ``block``, ``arms``, ``persons``, ``units``.
     rows : ndarray of int, shape (n,)
         Positions of the analysed persons in the table.
     frame : DataFrame, shape (n, covariates)
@@ -98,8 +105,9 @@ class Trial:
         Covariates, and those that are constant within clusters, before encoding.
     covariates_named : bool
         Whether ``covariates`` was given.
-    n_excluded, n_missing_outcome
-        Rows of other arms, and persons without an outcome.
+    n_excluded, n_missing_outcome, n_without_counterfactual
+        Rows of other arms, persons without an outcome, and those of ``n`` in blocks
+        with one arm only.
     notes : tuple of str
         What was decided on the way, in sentences.
 
@@ -141,7 +149,7 @@ class Trial:
         arms: Sequence[Any] | None = None,
     ) -> None:
         table = as_pandas(df)
-        self.roles = _single_roles(
+        self.roles = single_roles(
             table, outcome=outcome, treatment=treatment, cluster=cluster, block=block, id=id
         )
         notes: list[str] = []
@@ -178,6 +186,12 @@ class Trial:
             notes.append(f"{self.n_excluded} rows of other arms were left out.")
         if self.n_missing_outcome:
             notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
+        if self.n_without_counterfactual:
+            notes.append(
+                f"{self.n_without_counterfactual} persons in blocks with one arm only "
+                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}) have predicted "
+                "effects and are otherwise left out."
+            )
         notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
         self.notes = tuple(notes)
 
@@ -267,7 +281,11 @@ class Trial:
         self.treatment: IntArray = self.enrolled_treatment[observed]
         self.clusters: AnyArray | None = pick(self.enrolled_clusters)
         self.blocks: AnyArray | None = pick(self.enrolled_blocks)
-        self.propensity = row_propensity(propensity, self.blocks, len(self.y))
+        self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
+            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
+        )
+        self.n_without_counterfactual = int((~self.has_counterfactual).sum())
+        self.propensity = row_propensity(propensity, self.blocks, self.has_counterfactual)
         self.id: AnyArray | None = (
             kept.loc[observed, self.roles["id"]].to_numpy() if "id" in self.roles else None
         )
@@ -278,7 +296,7 @@ class Trial:
 
     @property
     def n(self) -> int:
-        """Number of persons analysed."""
+        """Number of persons with an outcome."""
         return len(self.y)
 
     @property
@@ -400,6 +418,8 @@ class Trial:
             rows.append(("cluster-level covariates", ", ".join(self.cluster_level_names) or "none"))
         if self.blocks is not None:
             rows.append(("blocks", f"{len(pd.unique(self.blocks))} ({self.roles['block']})"))
+        if self.n_without_counterfactual:
+            rows.append(("in blocks with one arm only", f"{self.n_without_counterfactual} persons"))
         if self.n_excluded:
             rows.append(("rows of other arms", str(self.n_excluded)))
         return pd.DataFrame(rows, columns=["item", "value"])
@@ -428,17 +448,3 @@ class Trial:
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return self.table.to_html(index=False, escape=True) + (f"<ul>{notes}</ul>" if notes else "")
-
-
-def _single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
-    """Column of each role that has one, no column in two."""
-    roles: dict[str, str] = {}
-    for role, name in given.items():
-        if name is None and role not in ("outcome", "treatment"):
-            continue
-        column = require_column(table, name, role)
-        if column in roles.values():
-            taken = next(other for other in roles if roles[other] == column)
-            raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
-        roles[role] = column
-    return roles

@@ -12,6 +12,7 @@ from tauhat.analysis.held_out import held_out_record
 from tauhat.data import validate_trial
 from tauhat.ensembles.explanation import Explanation
 from tauhat.few_clusters import unlearnable_covariates
+from tauhat.incomplete_blocks import named_blocks
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
 
@@ -60,21 +61,22 @@ def estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
-    """The design with its counts."""
-    arms = {}
+    """The design with its counts of those who take part in fits, averages and tests."""
+    compared, arms = trial.has_counterfactual, {}
+    clusters = None if trial.clusters is None else trial.clusters[compared]
     for arm, name in enumerate(("control", "treated")):
-        rows = trial.treatment == arm
+        rows = trial.treatment[compared] == arm
         arms[name] = {
             "label": str(trial.arm_labels[arm]),
             "n": int(rows.sum()),
-            "clusters": None if trial.clusters is None else len(pd.unique(trial.clusters[rows])),
+            "clusters": None if clusters is None else len(pd.unique(clusters[rows])),
             "n_missing_outcome": int(
                 (~trial.has_outcome & (trial.enrolled_treatment == arm)).sum()
             ),
         }
     sizes = None
-    if trial.clusters is not None:
-        counts = pd.Series(trial.clusters).value_counts().to_numpy()
+    if clusters is not None:
+        counts = pd.Series(clusters).value_counts().to_numpy()
         sizes = {
             "min": int(counts.min()),
             "median": float(np.median(counts)),
@@ -84,19 +86,33 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
     too_few = unlearnable_covariates(validate_trial(*trial))
     return {
         "type": trial.design,
-        "n": trial.n,
+        "n": int(compared.sum()),
         "n_rows": trial.n_rows,
         "n_missing_outcome": trial.n_missing_outcome,
         "n_excluded": trial.n_excluded,
-        "clusters": trial.n_clusters,
+        "incomplete_blocks": incomplete_record(trial),
+        "clusters": None if clusters is None else len(pd.unique(clusters)),
         "cluster_size": sizes,
         "arms": arms,
         "icc": icc,
-        "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks)),
+        "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks[compared])),
         "covariates": list(trial.covariate_names),
         "cluster_covariates": list(trial.cluster_level_names),
         "too_few_clusters_for_covariates": bool(too_few.any()),
         "propensity_given": trial.propensity is not None,
+    }
+
+
+def incomplete_record(trial: Trial) -> dict[str, Any] | None:
+    """How many blocks hold one arm only, and who is in them; None without such blocks."""
+    table = trial.incomplete_blocks
+    if table.empty:
+        return None
+    return {
+        "blocks": len(table),
+        "persons": trial.n_without_counterfactual,
+        "units": int(table["units"].sum()),
+        "named": named_blocks(table),
     }
 
 
@@ -128,12 +144,14 @@ def effects_record(effects: pd.DataFrame) -> dict[str, Any]:
 
 def modifier_records(analysis: Analysis) -> list[dict[str, Any]]:
     """Covariates, strongest first, with the groups in which the mean effect is extreme."""
-    trial, effects = analysis.trial, analysis.effects
-    columns = [effects[name].to_numpy(dtype=np.float64) for name in ("effect", "lower", "upper")]
+    trial, effects, compared = analysis.trial, analysis.effects, analysis.trial.has_counterfactual
+    columns = [
+        effects[name].to_numpy(dtype=np.float64)[compared] for name in ("effect", "lower", "upper")
+    ]
     found = []
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
-        groups = groups_by_covariate(trial.frame[name], *columns)
+        groups = groups_by_covariate(trial.frame.loc[compared, name], *columns)
         row["level"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))
@@ -225,7 +243,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
             "method": analysis.interval.method,
             "level": analysis.interval.level,
         },
-        "effects": effects_record(analysis.effects),
+        "effects": effects_record(analysis.effects[analysis.trial.has_counterfactual]),
     }
     result: dict[str, Any] = plain(record)
     return result

@@ -75,9 +75,10 @@ class Analysis:
     modifiers
         Covariates by how much the estimated effect varies with them.
     effects
-        One row an analysed person: ``row`` (its number in the input table, the
+        One row a person with an outcome: ``row`` (its number in the input table, the
         first data row being 1), ``effect``, ``lower``, ``upper``, and the id
-        column if the trial has one. Persons without an outcome have no row.
+        column if the trial has one. Persons in blocks with one arm only have their
+        effects here, and count in nothing else.
     models
         One row a model; see `tauhat.analysis.models.models_table`.
     agreement
@@ -157,7 +158,7 @@ class Analysis:
         nothing = float("nan")
         test = self.heterogeneity.p_value
         rows.append(("test of a constant effect", nothing, nothing, nothing, test))
-        effect = self.effects["effect"]
+        effect = self.effects.loc[self.trial.has_counterfactual, "effect"]
         middle, low, high = (float(effect.quantile(q)) for q in (0.5, 0.1, 0.9))
         rows.append(("median and middle 80 % of estimated effects", middle, low, high, nothing))
         if not isinstance(self.held_out, str):
@@ -168,13 +169,14 @@ class Analysis:
         return pd.DataFrame(rows, columns=["result", "estimate", "lower", "upper", "p"])
 
     def _report_input(self, *, patient_level: bool = False) -> ReportInput:
-        balance = self.check.balance
+        balance, compared = self.check.balance, self.trial.has_counterfactual
         effect, lower, upper = (
-            self.effects[name].to_numpy(dtype=np.float64) for name in ("effect", "lower", "upper")
+            self.effects[name].to_numpy(dtype=np.float64)[compared]
+            for name in ("effect", "lower", "upper")
         )
         return ReportInput(
             run=self.to_json(),
-            frame=self.trial.frame,
+            frame=self.trial.frame[compared].reset_index(drop=True),
             effect=effect,
             lower=lower,
             upper=upper,
@@ -185,7 +187,7 @@ class Analysis:
                     "difference": balance["standardized_difference"],
                 }
             ),
-            members=self.member_effects,
+            members=self.member_effects[compared].reset_index(drop=True),
             clusters=None if self.clusters is None else self.clusters.table,
             persons=self.effects if patient_level else None,
         )

@@ -18,6 +18,7 @@ from tauhat.display import html
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
+from tauhat.folds import has_counterfactual
 from tauhat.inference.average_effects import AverageEffects, average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import row_order
@@ -302,15 +303,18 @@ def _averages(
     alone = _average_of(parts, None, level, with_covariates=False)
     if alone is not None:
         rows.append(("no covariates used", *alone))
-    complete = trial.frame.notna().all(axis=1).to_numpy()
-    if not complete.all():
+    compared = trial.has_counterfactual
+    complete = np.flatnonzero(trial.frame.notna().all(axis=1))
+    blocks = None if trial.blocks is None else trial.blocks[complete]
+    complete = complete[has_counterfactual(trial.treatment[complete], blocks)]
+    if len(complete) < compared.sum():
         found = _average_of(parts, complete, level, with_covariates=True)
-        share = f"{int(complete.sum()):,} of {len(complete):,}"
+        share = f"{len(complete):,} of {int(compared.sum()):,}"
         if found is None:
             notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
         else:
             rows.append((f"only rows without a missing covariate ({share})", *found))
-    outcome_sd = float(np.std(trial.y))
+    outcome_sd = float(np.std(trial.y[compared]))
     for arm, label in ((1, "treated"), (0, "control")):
         lost = _share_lost(trial, arm)
         if lost > 0:
@@ -347,8 +351,9 @@ def _average_of(
 
 
 def _share_lost(trial: Trial, arm: int) -> float:
-    """Share of an arm's persons who have no outcome."""
-    enrolled = trial.enrolled_treatment == arm
+    """Share of an arm's persons who have no outcome, in blocks that hold both arms."""
+    randomized = has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
+    enrolled = (trial.enrolled_treatment == arm) & randomized
     return float((enrolled & ~trial.has_outcome).sum() / max(enrolled.sum(), 1))
 
 

@@ -203,7 +203,8 @@ def analyze(
         X = trial.X.to_numpy(dtype=np.float64)
         effects = model_effects(fitted, X)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
-        table, agreement = models_table(fitted, effects), agreement_table(fitted, effects)
+        compared = effects[trial.has_counterfactual]
+        table, agreement = models_table(fitted, compared), agreement_table(fitted, compared)
         explain = getattr(fitted.reported, "explain", None)
         explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):

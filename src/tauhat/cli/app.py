@@ -59,7 +59,10 @@ ClusterSize = Annotated[
     bool | None,
     typer.Option("--cluster-size", help="Add the size of the cluster as a covariate."),
 ]
-Block = Annotated[str | None, typer.Option(help="Column of the randomization block.")]
+Block = Annotated[
+    str | None,
+    typer.Option(help="Column of the block (site, stratum, pair) in which units were randomized."),
+]
 Propensity = Annotated[
     float | None, typer.Option(help="Probability of treatment by design (default: arm shares).")
 ]

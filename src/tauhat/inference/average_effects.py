@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -196,6 +196,8 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     (`tauhat.inference.randomization_error.Randomization`). There are no
     clusters to average over, so ``cluster`` and ``difference`` are None.
 
+    Blocks with one arm only tell nothing about the effect and are left out.
+
     Parameters
     ----------
     trial
@@ -228,9 +230,12 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     data = as_trial_data(trial)
-    if data.clusters is None:
-        return _individually_randomized(data, level)
-    return _cluster_randomized(data, level)
+    clustered = data.clusters is not None
+    found = (_cluster_randomized if clustered else _individually_randomized)(data, level)
+    if not data.n_without_counterfactual:
+        return found
+    left_out = f"{data.n_without_counterfactual} persons in blocks with one arm only are left out"
+    return replace(found, method=f"{found.method}; {left_out}")
 
 
 def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:

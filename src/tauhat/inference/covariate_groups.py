@@ -92,10 +92,10 @@ def effects_by_group(
     rows: list[dict[str, Any]] = []
     for name, (codes, labels) in groups.items():
         codes = np.asarray(codes)
-        if codes.shape != (fit.data.n,):
+        if codes.shape != (len(fit.frame),):
             raise TrialError(
                 f"the groups of {name!r} have shape {codes.shape}; one is needed for each of the "
-                f"{fit.data.n} analysed persons"
+                f"{len(fit.frame)} persons of the trial"
             )
         member = (codes[fit.rows][:, None] == np.arange(len(labels))).astype(np.float64)
         of_each, _ = fixed_group_rows(fit, member, [str(label) for label in labels], level=level)

@@ -51,7 +51,8 @@ class CrossFit(Shown):
     rows
         Position in the user's table of each row, shape (n,).
     frame
-        Covariates as the user knows them, in the user's row order, n rows.
+        Covariates as the user knows them, in the user's row order: n rows, and those
+        of blocks with one arm only.
     estimator
         What estimated the effects.
     folds

@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.data import TrialData, check_covariates, validate_trial
-from tauhat.numerics.ordering import canonical_order
+from tauhat.data import (
+    TrialData,
+    check_covariates,
+    order_with_counterfactual,
+    validate_trial,
+)
 
 # What a trial unpacks to, and what every function of this room takes.
 TrialLike = TrialData | Iterable[Any]
@@ -117,6 +121,8 @@ def missing_marks(trial: TrialLike) -> frozenset[str]:
 def row_order(parts: TrialData | tuple[Any, ...]) -> IntArray:
     """Position in the user's table of each row of the canonical order.
 
+    Rows of blocks with one arm only are not among them.
+
     Examples
     --------
     >>> row_order((np.array([[2.0], [1.0]]), [0.0, 0.0], [0, 1])).tolist()
@@ -128,5 +134,9 @@ def row_order(parts: TrialData | tuple[Any, ...]) -> IntArray:
     y = np.asarray(parts[1], dtype=np.float64).reshape(len(X))
     arms = np.asarray(parts[2], dtype=np.int64).reshape(len(X))
     clusters = parts[3] if len(parts) > 3 else None
-    codes = None if clusters is None else pd.factorize(np.asarray(clusters))[0].astype(np.int64)
-    return canonical_order(X, y, arms, codes)[0]
+    blocks = parts[5] if len(parts) > 5 else None
+    codes, block_codes = (
+        None if labels is None else pd.factorize(np.asarray(labels))[0].astype(np.int64)
+        for labels in (clusters, blocks)
+    )
+    return order_with_counterfactual(X, y, arms, codes, block_codes)[0]

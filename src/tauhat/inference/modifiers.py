@@ -14,7 +14,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, check_covariates, column_names
 from tauhat.display import html
 from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.inputs import TrialLike, missing_marks, source_columns
+from tauhat.inference.inputs import TrialLike, missing_marks, row_order, source_columns
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 
@@ -92,7 +92,7 @@ def effect_modifiers(
     the outcome whatever the treatment. This looks only at the estimated
     effects, so prognostic factors do not appear. It does not test anything:
     give the result of `test_heterogeneity` to have its adjusted p-values beside
-    the description.
+    the description. Rows of blocks with one arm only are left out.
 
     Parameters
     ----------
@@ -129,6 +129,8 @@ def effect_modifiers(
         raise ValueError(f"there are {len(values)} effects but the trial has {len(columns)} rows")
     if not np.isfinite(values).all():
         raise ValueError(f"{int((~np.isfinite(values)).sum())} effects are missing or infinite")
+    compared = np.sort(row_order(trial if isinstance(trial, TrialData) else tuple(trial)))
+    columns, values = columns[compared], values[compared]
     spread = float(values.std())
     constant = spread <= 1e-9 * max(float(np.abs(values).max()), 1e-300)
     groups: dict[str, list[int]] = {}

@@ -302,9 +302,16 @@ def limits(run: Run) -> list[str]:
             f"With {design['n']} persons, differences between effects are estimated with large "
             "errors; effects of subgroups are leads, not results."
         )
+    alone = design.get("incomplete_blocks") or {"persons": 0}
+    if alone["persons"]:
+        found.append(
+            f"{alone['persons']:,} persons in blocks with one arm only ({alone['named']}) are left "
+            "out: what is said of the effect is not about these blocks. Their effects are "
+            "predicted, from persons elsewhere."
+        )
     missing = design["n_missing_outcome"]
     if missing:
-        enrolled = design["n"] + missing
+        enrolled = design["n"] + alone["persons"] + missing
         found.append(
             f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)}) have no "
             "outcome and are left out. This is harmless only if, given arm and covariates, who is "
