@@ -15,11 +15,13 @@ from tauhat.display import Shown
 from tauhat.folds import block_sizes, randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.inference.randomization_error import Randomization
-from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
+from tauhat.numerics.arm_variances import by_arm, expected_squares, moderated_variance, words
+from tauhat.numerics.working_models import (
+    WORKING_CORRELATION,
+    ExchangeableWorkingModel,
+    leave_one_out_ridge,
+)
 from tauhat.resampling import t_quantile
-
-# Working correlation of the regression; it moves the precision of the estimate, never its target.
-WORKING_CORRELATION = 0.05
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
@@ -260,40 +262,38 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     coefficients, without_each = model.jackknife()
     adjusted = model.adjusted_means(coefficients)
     adjusted_without = model.adjusted_means(without_each)
-    estimates = {}
-    deletions = {}
-    for name, counted in (("individual", model.sizes), ("cluster", np.ones(len(first)))):
-        weight = counted * inverse
-        estimates[name] = float(_contrast(adjusted, weight, arm))
-        deletions[name] = _deleted_contrasts(adjusted_without, weight, arm)
-    estimates["difference"] = estimates["individual"] - estimates["cluster"]
-    deletions["difference"] = deletions["individual"] - deletions["cluster"]
+    # Weights of the individual-average, of the cluster-average and of the clusters.
+    weights = np.column_stack([model.sizes, np.ones(len(first))]) * inverse[:, None]
+    estimates = [float(_contrast(adjusted, weight, arm)) for weight in weights.T]
+    deletions = [_deleted_contrasts(adjusted_without, weight, arm) for weight in weights.T]
+    estimates.append(estimates[0] - estimates[1])
+    deletions.append(deletions[0] - deletions[1])
+    persons = np.bincount(data.clusters).astype(np.float64)
+    randomization = Randomization(arm, block)
+    expected = expected_squares(weights[:, [0, 1, 0]], persons[:, None], arm)
+    errors = randomization.errors(np.column_stack(deletions), expected, refitted=True)
+    free = randomization.degrees_of_freedom(expected)
+    individual, cluster, difference = (
+        Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level)
+        for estimate, error, df in zip(estimates, errors, free, strict=True)
+    )
     n_blocks = int(block.max()) + 1
-    df = max(len(first) - n_blocks - 1, 1)
-    results = {
-        name: Estimate.from_t(
-            estimates[name],
-            jackknife_error(deletions[name], block),
-            degrees_of_freedom=df,
-            level=level,
-        )
-        for name in estimates
-    }
     within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
+    said = " and ".join(dict.fromkeys(words(df) for df in free[:2]))
     method = (
         f"Model-robust estimate over {len(first)} clusters{within}; delete-one-cluster "
-        f"jackknife, t with {df} degrees of freedom"
+        f"jackknife, t with {said} degrees of freedom"
     )
     if size_p < SIZE_DIFFERS_P:
         method += (
             "; cluster size differs between the arms by more than chance, so it is taken for a "
             "result of the treatment and not adjusted for"
         )
-    without_one = deletions["individual"]
+    without_one = deletions[0]
     return AverageEffects(
-        results["individual"],
-        results["cluster"],
-        results["difference"],
+        individual,
+        cluster,
+        difference,
         method,
         (float(without_one.min()), float(without_one.max())),
     )
@@ -331,22 +331,6 @@ def _deleted_contrasts(adjusted: FloatArray, weight: FloatArray, arm: IntArray) 
     return difference
 
 
-def jackknife_error(deleted: FloatArray, block: IntArray) -> float:
-    """Jackknife error; the factor of a block undoes the leverage of its own mean.
-
-    A pair loses its whole contrast when either member is left out, so the
-    unblocked factor (m - 1) / m would count it twice.
-
-    Examples
-    --------
-    >>> round(jackknife_error(np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=int)), 4)
-    1.1547
-    """
-    in_block = np.bincount(block)[block]
-    factor = (in_block - 1) / in_block
-    return float(np.sqrt((factor * (deleted - deleted.mean()) ** 2).sum()))
-
-
 def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
@@ -371,16 +355,19 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         influence += sign * (inverse / weight * (residual - correction) + correction)
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
+    chance = np.where(arm_of == 1, data.propensity, 1 - data.propensity)
+    expected = expected_squares((weight / chance)[:, None], np.ones((data.n, 1)), arm_of)
+    randomization = Randomization(arm_of, block)
+    df = float(randomization.degrees_of_freedom(expected)[0])
     if data.blocks is None:
-        df = max(data.n - 2, 1)
-        se = float(np.sqrt((shares**2).sum() * data.n / df))
+        count = by_arm(np.ones((data.n, 1)), arm_of)
+        squares = by_arm(shares[:, None] ** 2, arm_of) * count / (count - 1)
+        se = float(np.sqrt(moderated_variance(squares, by_arm(expected, arm_of), count - 1)[0]))
     else:
-        randomization = Randomization(arm_of, block)
-        df = int(randomization.degrees_of_freedom(np.ones((data.n, 1), dtype=bool))[0])
-        se = float(randomization.errors(shares[:, None])[0])
+        se = float(randomization.errors(shares[:, None], expected)[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
-        f"probability of treatment; t with {df} degrees of freedom"
+        f"probability of treatment; t with {words(df)} degrees of freedom"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
     return AverageEffects(result, None, None, method)

@@ -295,7 +295,7 @@ def classification_analysis(
         both = Jackknife(
             np.r_[low.estimate, high.estimate],
             np.hstack([low.deleted, high.deleted]),
-            np.hstack([low.present, high.present]),
+            np.hstack([low.expected, high.expected]),
             fit.randomization,
         )
         results.append(both.combine(np.vstack([-np.eye(p), np.eye(p)])))
@@ -347,8 +347,8 @@ def _means(fit: CrossFit, X: FloatArray, weight: FloatArray) -> Jackknife:
     size = sums_by_unit(weight[:, None], fit.units)
     with np.errstate(divide="ignore", invalid="ignore"):
         deleted = (sums.sum(axis=0) - sums) / (size.sum() - size)
-    present = np.repeat(size > 0, X.shape[1], axis=1)
-    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present, fit.randomization)
+    expected = np.repeat((size / size.sum()) ** 2, X.shape[1], axis=1)
+    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, expected, fit.randomization)
 
 
 def _group_name(k: int, n_groups: int) -> str:

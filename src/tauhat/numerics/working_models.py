@@ -6,6 +6,10 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 
+# Working correlation between two persons of a cluster; it moves the precision of estimates and
+# the degrees of freedom of their errors, never what is estimated.
+WORKING_CORRELATION = 0.05
+
 
 class ExchangeableWorkingModel:
     r"""Ridge-penalized GLS of an outcome with an exchangeable correlation within clusters.
