@@ -62,7 +62,8 @@ def test_levels_and_effects_of_large_blocks_drop_out() -> None:
 def test_one_small_block_among_large_ones_counts_its_units_alone() -> None:
     design = Randomization(np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 0, 1, 1]))
     deleted = np.array([[0.0], [0.0], [0.0], [0.0], [3.0], [-3.0]])
-    assert design.errors(deleted, np.ones((6, 1)))[0] == pytest.approx(np.sqrt(5 / 6 * 18), rel=1e-12)
+    found = design.errors(deleted, np.ones((6, 1)))[0]
+    assert found == pytest.approx(np.sqrt(5 / 6 * 18), rel=1e-12)
 
 
 def _paired_trial(seed: int, pairs: int = 20, persons: int = 12) -> pd.DataFrame:

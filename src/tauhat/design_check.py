@@ -20,10 +20,14 @@ from tauhat.covariate_checks import (
     leakage_findings,
     missing_findings,
 )
-from tauhat.data import design_propensity
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
+from tauhat.size_checks import (
+    degrees_of_freedom,
+    few_persons_finding,
+    probability_of_treatment,
+)
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
 # what depends on the cluster rests on very few observations (Murray 1998; Leyrat et al. 2018).
 FEW_CLUSTERS = 40
 FEW_CLUSTERS_PER_ARM = 10
-_FEW_PERSONS = 100
 _ATTRITION_DIFFERENCE = 0.02
 _HIGH_ATTRITION = 0.2
 _UNLIKELY = 0.01
@@ -269,26 +272,15 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
         yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
-    if trial.clusters is None and trial.n < _FEW_PERSONS:
-        yield Finding(
-            "number of persons",
-            str(trial.n),
-            "warning",
-            f"With {trial.n} persons the average effect may be learned, but hardly how it varies.",
-        )
+    if trial.clusters is None:
+        yield from few_persons_finding(trial)
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
     yield from _allocation_finding(trial)
 
 
 def _allocation_finding(trial: Trial) -> Iterator[Finding]:
-    chance = trial.propensity
-    if chance is None:
-        clusters, blocks = (
-            None if labels is None else pd.factorize(labels)[0].astype(np.int64)
-            for labels in (trial.clusters, trial.blocks)
-        )
-        chance = design_propensity(trial.treatment, clusters, blocks)
+    chance = probability_of_treatment(trial)
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
         yield Finding(
@@ -327,10 +319,11 @@ def _cluster_findings(
         "clusters",
         f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
         "warning" if scarce else "ok",
-        f"With {m} clusters the average effect, and everything that depends on the cluster, rests "
-        f"on {m} observations and not on {trial.n} persons: tests use t with {m - 2} degrees of "
-        "freedom, intervals are wide, and how the effect depends on cluster-level covariates can "
-        "hardly be learned. How it depends on the person can be, from differences within clusters."
+        f"With {m} clusters, {few} in the smaller arm, the average effect, and everything that "
+        f"depends on the cluster, rests on these and not on {trial.n} persons: its intervals use t "
+        f"with {degrees_of_freedom(trial)} degrees of freedom and are wide, and how the effect "
+        "depends on cluster-level covariates can hardly be learned. How it depends on the person "
+        "can be, from differences within clusters."
         if scarce
         else "",
     )

@@ -15,7 +15,7 @@ from tauhat.display import Shown
 from tauhat.folds import block_sizes, randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.inference.randomization_error import Randomization
-from tauhat.numerics.arm_variances import by_arm, expected_squares, moderated_variance, words
+from tauhat.numerics.arm_variances import by_arm, expected_of_averages, moderated_variance, words
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
     ExchangeableWorkingModel,
@@ -270,7 +270,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     deletions.append(deletions[0] - deletions[1])
     persons = np.bincount(data.clusters).astype(np.float64)
     randomization = Randomization(arm, block)
-    expected = expected_squares(weights[:, [0, 1, 0]], persons[:, None], arm)
+    expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
     errors = randomization.errors(np.column_stack(deletions), expected, refitted=True)
     free = randomization.degrees_of_freedom(expected)
     individual, cluster, difference = (
@@ -355,8 +355,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         influence += sign * (inverse / weight * (residual - correction) + correction)
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
-    chance = np.where(arm_of == 1, data.propensity, 1 - data.propensity)
-    expected = expected_squares((weight / chance)[:, None], np.ones((data.n, 1)), arm_of)
+    expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
     randomization = Randomization(arm_of, block)
     df = float(randomization.degrees_of_freedom(expected)[0])
     if data.blocks is None:

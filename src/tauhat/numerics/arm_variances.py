@@ -47,6 +47,38 @@ def expected_squares(weight: FloatArray, persons: FloatArray, arm: IntArray) -> 
     return squares
 
 
+def expected_of_averages(
+    size: FloatArray, persons: FloatArray, probability: FloatArray, arm: IntArray
+) -> FloatArray:
+    """`expected_squares` for the individual-average and for the cluster-average effect.
+
+    Parameters
+    ----------
+    size
+        Total weight of each unit's persons, shape (m,).
+    persons
+        Their number, shape (m,).
+    probability
+        Probability of treatment of each unit, shape (m,).
+    arm
+        0 or 1 for each unit, shape (m,).
+
+    Returns
+    -------
+    ndarray, shape (m, 2)
+
+    Examples
+    --------
+    >>> half, arm = np.full(4, 0.5), np.array([0, 0, 1, 1])
+    >>> size = np.array([1.0, 3, 2, 2])
+    >>> (expected_of_averages(size, np.ones(4), half, arm) * 16).tolist()
+    [[1.0, 4.0], [9.0, 4.0], [4.0, 4.0], [4.0, 4.0]]
+    """
+    own = np.where(arm == 1, probability, 1 - probability)
+    weight = np.column_stack([size, np.ones(len(arm))]) / own[:, None]
+    return expected_squares(weight, np.column_stack([persons, persons]), arm)
+
+
 def residual_shares(arm: IntArray, block: IntArray, present: BoolArray) -> FloatArray:
     r"""One less the leverage of each unit in a regression on blocks and arm.
 
