@@ -315,13 +315,15 @@ def _cluster_findings(
     control, treated, everyone = (sizes.iloc[k] for k in range(3))
     m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
     scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
+    above_all = f", above all on the {few} of the smaller arm," if 3 * few < m else ""
     yield Finding(
         "clusters",
         f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
         "warning" if scarce else "ok",
-        f"With {m} clusters, {few} in the smaller arm, the average effect, and everything that "
-        f"depends on the cluster, rests on these and not on {trial.n} persons: its intervals use t "
-        f"with {degrees_of_freedom(trial)} degrees of freedom and are wide, and how the effect "
+        f"With {m} clusters ({control['clusters']} control, {treated['clusters']} treated) the "
+        f"average effect, and everything that depends on the cluster, rests on these{above_all} "
+        f"and not on {trial.n} persons: tests and intervals use t with "
+        f"{degrees_of_freedom(trial)} degrees of freedom, intervals are wide, and how the effect "
         "depends on cluster-level covariates can hardly be learned. How it depends on the person "
         "can be, from differences within clusters."
         if scarce

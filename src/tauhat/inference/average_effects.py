@@ -186,19 +186,22 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     regression need not be true: it moves the precision, not the target. The
     standard error is the delete-one-cluster jackknife with the regression refitted,
 
-    .. math:: \sum_i \frac{m_{b(i)} - 1}{m_{b(i)}} (\hat\theta_{(-i)} - \bar\theta)^2,
+    .. math:: v_a = c \sum_{A_i = a} f_i (\hat\theta_{(-i)} - \bar\theta)^2,
 
-    where :math:`m_b` is the number of clusters of a block (all clusters when
-    there are none), and the interval uses t with (clusters) - (blocks) - 1
-    degrees of freedom, that is m - 2 without blocks (Li, Tong, Fang, Cheng,
-    Kahan and Wang, Statistics in Medicine 2025).
+    where :math:`f_i` is one less the leverage of cluster i in a regression on blocks
+    and arm and c makes their mean :math:`1 - B/m` for m clusters in B blocks (Li, Tong,
+    Fang, Cheng, Kahan and Wang, Statistics in Medicine 2025, whose error this is when
+    both arms have as many clusters). The variances of both arms moderate each other,
+    and the interval uses t with Satterthwaite's degrees of freedom
+    (`tauhat.numerics.arm_variances`): (clusters) - (blocks) - 1 when both arms have
+    about as many clusters, that is m - 2 without blocks, and fewer when one arm has few.
 
     Individually randomized: the augmented inverse-probability-weighted mean
     with the known propensity and one ridge regression an arm, its penalty chosen
-    by leave-one-out error and own-arm predictions leave-one-out; t with n - 2
-    degrees of freedom. With blocks, what a block shares does not count as error
-    (`tauhat.inference.randomization_error.Randomization`). There are no
-    clusters to average over, so ``cluster`` and ``difference`` are None.
+    by leave-one-out error and own-arm predictions leave-one-out; variances and degrees
+    of freedom by the same rule, n - 2 in equal arms. With blocks, what a block shares
+    does not count as error (`tauhat.inference.randomization_error.Randomization`). There
+    are no clusters to average over, so ``cluster`` and ``difference`` are None.
 
     Parameters
     ----------

@@ -115,8 +115,8 @@ def rate(
     :math:`1/2 - v`, where v is the share of persons ranked above. The standard
     error is the jackknife that leaves out one cluster and ranks the rest anew
     (persons: one, or one of 200 groups dealt within arm, without clusters). Mean
-    over splits, error as in `sorted_group_effects`; t with (clusters) -
-    (blocks) - 1 degrees of freedom.
+    over splits, error as in `sorted_group_effects`; t with the degrees of
+    freedom of the average effects.
 
     Parameters
     ----------

@@ -149,9 +149,9 @@ def sorted_group_effects(
               se_k^2 = \frac1S \sum_s se_{ks}^2
               + \frac{1}{S - 1} \sum_s (\hat\theta_{ks} - \hat\theta_k)^2,
 
-    with t quantiles of (clusters in the group) - (blocks) - 1 degrees of
-    freedom. The target is the average effect of the groups so found, averaged
-    over splits: it depends on the data, and is not that of a fixed subgroup.
+    with the degrees of freedom of `group_effect`. The target is the average effect
+    of the groups so found, averaged over splits: it depends on the data, and is not
+    that of a fixed subgroup.
 
     Parameters
     ----------
@@ -237,8 +237,7 @@ def classification_analysis(
 
     with the delete-one-cluster jackknife, so that a covariate of the cluster is
     not taken for as many observations as the cluster has persons. Mean over
-    splits, error as in `sorted_group_effects`; t with (clusters) - (blocks) - 1
-    degrees of freedom.
+    splits, error and degrees of freedom as in `sorted_group_effects`.
 
     Parameters
     ----------
