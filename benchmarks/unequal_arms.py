@@ -5,7 +5,7 @@ persons, and clusters in blocks of unequal sizes; errors of the same or of diffe
 the arms, normal or skewed, with three covariates or none. The last table has blocks: there the
 target is the effect on the persons of the trial, which may differ from block to block.
 
-Usage: python benchmarks/unequal_arms.py --trials 600
+Usage: python benchmarks/unequal_arms.py --trials 600 [--only clusters]
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ BLOCKS = {
     "10 of 4 + 1": ((4, 1),) * 10,
     "8 of 1 + 2 or 2 + 1": ((1, 2), (2, 1)) * 4,
     "12 pairs": ((1, 1),) * 12,
+    "40 pairs": ((1, 1),) * 40,
     "8 pairs, 2 of 4 + 4": ((1, 1),) * 8 + ((4, 4),) * 2,
     "8 of 4 to 8": ((2, 2), (3, 3), (2, 4), (4, 2), (2, 6), (6, 2), (3, 3), (2, 2)),
 }
@@ -153,42 +154,55 @@ def _row(name, results):
     return row | {"df": f"{free:.1f}", "width": f"{width:.2f}"}
 
 
-def tables(trials):
-    """Three tables one after the other: clusters and groups, persons, blocks."""
-    clusters = [
+def of_clusters(trials):
+    """Clusters against clusters, and groups against persons."""
+    rows = [
         _row(f"{t} : {c}", {n: coverage(t, c, s, trials) for n, s in SETTINGS.items()})
         for t, c in CLUSTERS
     ]
     of_groups = {n: s for n, s in SETTINGS.items() if not s.size_cv}
-    clusters += [
+    rows += [
         _row(
             f"{t} groups : {c} persons",
             {n: coverage(t, c, s, trials, "groups") for n, s in of_groups.items()},
         )
         for t, c in ((5, 100), (2, 30))
     ]
-    yield pd.DataFrame(clusters)
-    of_persons = {
-        n: replace(s, icc=0.0) for n, s in of_groups.items() if n not in ("ICC .02", "ICC .3")
+    return rows
+
+
+def of_persons(trials):
+    """Persons against persons."""
+    settings = {
+        n: replace(s, icc=0.0)
+        for n, s in SETTINGS.items()
+        if not s.size_cv and n not in ("ICC .02", "ICC .3")
     }
-    persons = [
-        _row(f"{t} : {c}", {n: coverage(t, c, s, trials, "persons") for n, s in of_persons.items()})
+    return [
+        _row(f"{t} : {c}", {n: coverage(t, c, s, trials, "persons") for n, s in settings.items()})
         for t, c in PERSONS
     ]
-    yield pd.DataFrame(persons)
-    blocks = [
+
+
+def of_blocks(trials):
+    """Clusters in blocks."""
+    return [
         _row(name, {n: coverage_in_blocks(b, s, trials) for n, s in BLOCK_SETTINGS.items()})
         for name, b in BLOCKS.items()
     ]
-    yield pd.DataFrame(blocks)
+
+
+TABLES = {"clusters": of_clusters, "persons": of_persons, "blocks": of_blocks}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=600)
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES))
     options = parser.parse_args()
     with threadpool_limits(limits=1):
-        for table in tables(options.trials):
+        for name in options.only:
+            table = pd.DataFrame(TABLES[name](options.trials))
             print(table.fillna("").to_string(index=False), end="\n\n", flush=True)
 
 

@@ -179,9 +179,10 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
                {\sum_{A_i = a} w_i / \pi_{ia}},
 
     with :math:`\bar\eta_a(i)` the cluster mean of a working regression of the
-    outcome on arm, covariates, log cluster size and block (exchangeable
-    correlation .05, a light ridge penalty; log size is left out when the arms
-    differ in it with p < .001, since it is then a result of the treatment),
+    outcome on arm, covariates, log cluster size and block, with blocks also on
+    arm by log size (exchangeable correlation .05, a light ridge penalty; size is left
+    out when the arms differ in it with p < .001, since it is then a result of the
+    treatment),
     and :math:`\pi_{ia}` the known probability of arm ``a``. The working
     regression need not be true: it moves the precision, not the target. The
     standard error is the delete-one-cluster jackknife with the regression refitted,
@@ -249,12 +250,19 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = weight / weight.mean()
     log_size = np.log(np.bincount(data.clusters, weights=weight))
     size_p = _arm_difference_p(log_size, arm, block)
+    n_blocks = int(block.max()) + 1
     covariates = data.X
     if size_p >= SIZE_DIFFERS_P:
         covariates = np.column_stack([covariates, log_size[data.clusters]])
+    # Levels of blocks are means over both arms. Without a slope of the effect along size they
+    # would take a part of the individual-average with them, in however many pairs.
+    sloped = n_blocks > 1 and size_p >= SIZE_DIFFERS_P and np.ptp(log_size) > 1e-9
+    along = log_size - log_size.mean()
+    if sloped:
+        covariates = np.column_stack([covariates, (arm * along)[data.clusters]])
     model = ExchangeableWorkingModel(
         data.y,
-        np.column_stack([np.eye(int(block.max()) + 1)[block][data.clusters], data.treatment]),
+        np.column_stack([np.eye(n_blocks)[block][data.clusters], data.treatment]),
         covariates,
         clusters=data.clusters,
         weight=weight,
@@ -265,10 +273,18 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     coefficients, without_each = model.jackknife()
     adjusted = model.adjusted_means(coefficients)
     adjusted_without = model.adjusted_means(without_each)
-    # Weights of the individual-average, of the cluster-average and of the clusters.
-    weights = np.column_stack([model.sizes, np.ones(len(first))]) * inverse[:, None]
+    # What each cluster counts in the individual-average and in the cluster-average.
+    counted = np.column_stack([model.sizes, np.ones(len(first))])
+    weights = counted * inverse[:, None]
     estimates = [float(_contrast(adjusted, weight, arm)) for weight in weights.T]
     deletions = [_deleted_contrasts(adjusted_without, weight, arm) for weight in weights.T]
+    if sloped:
+        for k, weight in enumerate(counted.T):
+            # The slope's part of the effect, at the mean size of the clusters that count.
+            total, moment = weight.sum(), weight * along
+            estimates[k] += float(model.slope(coefficients) * moment.sum() / total)
+            mean_without = (moment.sum() - moment) / (total - weight)
+            deletions[k] = deletions[k] + model.slope(without_each) * mean_without
     estimates.append(estimates[0] - estimates[1])
     deletions.append(deletions[0] - deletions[1])
     persons = np.bincount(data.clusters).astype(np.float64)
@@ -280,7 +296,6 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
         Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level)
         for estimate, error, df in zip(estimates, errors, free, strict=True)
     )
-    n_blocks = int(block.max()) + 1
     within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
     said = " and ".join(dict.fromkeys(words(df) for df in free[:2]))
     method = (

@@ -56,7 +56,7 @@ class Randomization:
     ----------
     Pashley and Miratrix (2021), Journal of Educational and Behavioral Statistics
     46:271-296, on small and large blocks together. Wang and Hansen (2024), arXiv 2406.10473, on
-    the same estimators in strata of any size.
+    Hajek estimators and their variance in strata of any size.
 
     Examples
     --------
