@@ -7,31 +7,41 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.inference.average_effects import jackknife_error
 from tauhat.inference.randomization_error import Randomization
 
 PAIRS = Randomization(np.tile([0, 1], 5), np.repeat(np.arange(5), 2))
+ALL = np.ones((10, 1))
 
 
 def test_without_blocks_it_is_the_plain_jackknife() -> None:
     rng = np.random.default_rng(1)
     deleted = rng.normal(size=(12, 3))
     design = Randomization(np.tile([0, 1], 6), np.zeros(12, dtype=np.int64))
-    expected = [jackknife_error(column, design.block) for column in deleted.T]
-    np.testing.assert_allclose(design.errors(deleted), expected, rtol=1e-12)
-    present = np.ones((12, 2), dtype=bool)
-    present[:5, 1] = False
-    assert design.degrees_of_freedom(present).tolist() == [10, 5]
+    plain = np.sqrt(11 / 12 * ((deleted - deleted.mean(axis=0)) ** 2).sum(axis=0))
+    np.testing.assert_allclose(design.errors(deleted, np.ones((12, 3))), plain, rtol=1e-12)
+    expected = np.ones((12, 2))
+    expected[:5, 1] = 0
+    assert design.degrees_of_freedom(expected).tolist() == [10, 5]
+
+
+def test_levels_that_were_refitted_give_the_blocked_jackknife_where_blocks_are_balanced() -> None:
+    rng = np.random.default_rng(1)
+    design = Randomization(np.tile([0, 1], 12), np.repeat(np.arange(6), 4))
+    deleted = rng.normal(size=(24, 1))
+    expected = np.sqrt(3 / 4 * ((deleted - deleted.mean()) ** 2).sum())
+    found = design.errors(deleted, np.ones((24, 1)), refitted=True)
+    assert found[0] == pytest.approx(expected, rel=1e-12)
+    assert design.degrees_of_freedom(np.ones((24, 1))).tolist() == [17]
 
 
 def test_what_a_pair_shares_is_no_error_and_its_difference_counts_once() -> None:
     level = np.repeat([3.0, -1.0, 0.5, 7.0, -9.5], 2) * np.tile([-1, 1], 5)
-    assert PAIRS.errors(level[:, None])[0] == pytest.approx(0, abs=1e-12)
+    assert PAIRS.errors(level[:, None], ALL)[0] == pytest.approx(0, abs=1e-12)
     sums = np.array([2.0, -1.0, 0.0, 1.0, -2.0])
     deleted = np.repeat(sums / 2, 2) + level
     expected = np.sqrt(9 / 10 * 5 / 4 * (sums**2).sum())
-    assert PAIRS.errors(deleted[:, None])[0] == pytest.approx(expected, rel=1e-12)
-    assert PAIRS.degrees_of_freedom(np.ones((10, 1), dtype=bool)).tolist() == [4]
+    assert PAIRS.errors(deleted[:, None], ALL)[0] == pytest.approx(expected, rel=1e-12)
+    assert PAIRS.degrees_of_freedom(ALL).tolist() == [4]
 
 
 def test_levels_and_effects_of_large_blocks_drop_out() -> None:
@@ -41,17 +51,19 @@ def test_levels_and_effects_of_large_blocks_drop_out() -> None:
     moved = own + np.array([5.0, -2.0, -3.0])[block] + np.array([1.0, 4.0, -5.0])[block] * arm
     # Two units of an arm: twice their squared distances to the mean.
     expected = np.sqrt(11 / 12 * 3 * 2 * (1 + 1 + 4 + 4))
-    assert design.errors(moved[:, None])[0] == pytest.approx(expected, rel=1e-12)
-    present = np.zeros((12, 2), dtype=bool)
-    present[:, 0] = True
-    present[[0, 4, 8, 2, 6, 10], 1] = True
-    assert design.degrees_of_freedom(present).tolist() == [6, 4]
+    assert design.errors(moved[:, None], np.ones((12, 1)))[0] == pytest.approx(expected, rel=1e-12)
+    counted = np.zeros((12, 2))
+    counted[:, 0] = 1
+    counted[[0, 4, 8, 2, 6, 10], 1] = 1
+    # Each unit has three quarters left after its block's level, and one is the effect's.
+    assert design.degrees_of_freedom(counted).tolist() == [8, 3.5]
 
 
 def test_one_small_block_among_large_ones_counts_its_units_alone() -> None:
     design = Randomization(np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 0, 1, 1]))
     deleted = np.array([[0.0], [0.0], [0.0], [0.0], [3.0], [-3.0]])
-    assert design.errors(deleted)[0] == pytest.approx(np.sqrt(5 / 6 * 18), rel=1e-12)
+    found = design.errors(deleted, np.ones((6, 1)))[0]
+    assert found == pytest.approx(np.sqrt(5 / 6 * 18), rel=1e-12)
 
 
 def _paired_trial(seed: int, pairs: int = 20, persons: int = 12) -> pd.DataFrame:

@@ -20,13 +20,18 @@ from tauhat.covariate_checks import (
     leakage_findings,
     missing_findings,
 )
-from tauhat.data import design_propensity, validate_trial
+from tauhat.data import validate_trial
 from tauhat.errors import TauhatWarning
 from tauhat.few_clusters import unlearnable_covariates
 from tauhat.folds import has_counterfactual
 from tauhat.incomplete_blocks import block_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
+from tauhat.size_checks import (
+    degrees_of_freedom,
+    few_persons_finding,
+    probability_of_treatment,
+)
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
 # what depends on the cluster rests on very few observations (Murray 1998; Leyrat et al. 2018).
 FEW_CLUSTERS = 40
 FEW_CLUSTERS_PER_ARM = 10
-_FEW_PERSONS = 100
 _ATTRITION_DIFFERENCE = 0.02
 _HIGH_ATTRITION = 0.2
 _UNLIKELY = 0.01
@@ -285,28 +289,15 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
         yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
-    compared = int(trial.has_counterfactual.sum())
-    if trial.clusters is None and compared < _FEW_PERSONS:
-        yield Finding(
-            "number of persons",
-            str(compared),
-            "warning",
-            f"With {compared} persons the average effect may be learned, but hardly how it varies.",
-        )
+    if trial.clusters is None:
+        yield from few_persons_finding(trial)
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
     yield from _allocation_finding(trial)
 
 
 def _allocation_finding(trial: Trial) -> Iterator[Finding]:
-    chance = trial.propensity
-    if chance is None:
-        clusters, blocks = (
-            None if labels is None else pd.factorize(labels)[0].astype(np.int64)
-            for labels in (trial.clusters, trial.blocks)
-        )
-        chance = design_propensity(trial.treatment, clusters, blocks)
-    chance = chance[trial.has_counterfactual]
+    chance = probability_of_treatment(trial)[trial.has_counterfactual]
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
         yield Finding(
@@ -342,14 +333,17 @@ def _cluster_findings(
     m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
     n = int(trial.has_counterfactual.sum())
     scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
+    above_all = f", above all on the {few} of the smaller arm," if 3 * few < m else ""
     yield Finding(
         "clusters",
         f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
         "warning" if scarce else "ok",
-        f"With {m} clusters the average effect, and everything that depends on the cluster, rests "
-        f"on {m} observations and not on {n} persons: tests use t with {m - 2} degrees of "
-        "freedom, intervals are wide, and how the effect depends on cluster-level covariates can "
-        "hardly be learned. How it depends on the person can be, from differences within clusters."
+        f"With {m} clusters ({control['clusters']} control, {treated['clusters']} treated) the "
+        f"average effect, and everything that depends on the cluster, rests on these{above_all} "
+        f"and not on {n} persons: tests and intervals use t with "
+        f"{degrees_of_freedom(trial)} degrees of freedom, intervals are wide, and how the effect "
+        "depends on cluster-level covariates can hardly be learned. How it depends on the person "
+        "can be, from differences within clusters."
         if scarce
         else "",
     )

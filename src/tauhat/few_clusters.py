@@ -10,10 +10,8 @@ from tauhat._typing import BoolArray, FloatArray
 from tauhat.data import TrialData
 from tauhat.numerics.columns import column_scales, first_rows
 from tauhat.numerics.mixed_model import independent_columns
-from tauhat.numerics.working_models import ExchangeableWorkingModel
+from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWorkingModel
 
-# Correlation of two persons of a cluster in the working regressions, as in the average effects.
-WORKING_CORRELATION = 0.05
 # Clusters that the smaller arm needs for the mean and for each cluster-level covariate.
 CLUSTERS_A_COVARIATE = 2
 

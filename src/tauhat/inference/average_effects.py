@@ -12,11 +12,15 @@ from scipy import stats
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.display import Shown
-from tauhat.few_clusters import WORKING_CORRELATION
 from tauhat.folds import block_sizes, randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.inference.randomization_error import Randomization
-from tauhat.numerics.working_models import ExchangeableWorkingModel, leave_one_out_ridge
+from tauhat.numerics.arm_variances import by_arm, expected_of_averages, moderated_variance, words
+from tauhat.numerics.working_models import (
+    WORKING_CORRELATION,
+    ExchangeableWorkingModel,
+    leave_one_out_ridge,
+)
 from tauhat.resampling import t_quantile
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
@@ -175,26 +179,30 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
                {\sum_{A_i = a} w_i / \pi_{ia}},
 
     with :math:`\bar\eta_a(i)` the cluster mean of a working regression of the
-    outcome on arm, covariates, log cluster size and block (exchangeable
-    correlation .05, a light ridge penalty; log size is left out when the arms
-    differ in it with p < .001, since it is then a result of the treatment),
+    outcome on arm, covariates, log cluster size and block, with blocks also on
+    arm by log size (exchangeable correlation .05, a light ridge penalty; size is left
+    out when the arms differ in it with p < .001, since it is then a result of the
+    treatment),
     and :math:`\pi_{ia}` the known probability of arm ``a``. The working
     regression need not be true: it moves the precision, not the target. The
     standard error is the delete-one-cluster jackknife with the regression refitted,
 
-    .. math:: \sum_i \frac{m_{b(i)} - 1}{m_{b(i)}} (\hat\theta_{(-i)} - \bar\theta)^2,
+    .. math:: v_a = c \sum_{A_i = a} f_i (\hat\theta_{(-i)} - \bar\theta)^2,
 
-    where :math:`m_b` is the number of clusters of a block (all clusters when
-    there are none), and the interval uses t with (clusters) - (blocks) - 1
-    degrees of freedom, that is m - 2 without blocks (Li, Tong, Fang, Cheng,
-    Kahan and Wang, Statistics in Medicine 2025).
+    where :math:`f_i` is one less the leverage of cluster i in a regression on blocks
+    and arm and c makes their mean :math:`1 - B/m` for m clusters in B blocks (Li, Tong,
+    Fang, Cheng, Kahan and Wang, Statistics in Medicine 2025, whose error this is when
+    both arms have as many clusters). The variances of both arms moderate each other,
+    and the interval uses t with Satterthwaite's degrees of freedom
+    (`tauhat.numerics.arm_variances`): (clusters) - (blocks) - 1 when both arms have
+    about as many clusters, that is m - 2 without blocks, and fewer when one arm has few.
 
     Individually randomized: the augmented inverse-probability-weighted mean
     with the known propensity and one ridge regression an arm, its penalty chosen
-    by leave-one-out error and own-arm predictions leave-one-out; t with n - 2
-    degrees of freedom. With blocks, what a block shares does not count as error
-    (`tauhat.inference.randomization_error.Randomization`). There are no
-    clusters to average over, so ``cluster`` and ``difference`` are None.
+    by leave-one-out error and own-arm predictions leave-one-out; variances and degrees
+    of freedom by the same rule, n - 2 in equal arms. With blocks, what a block shares
+    does not count as error (`tauhat.inference.randomization_error.Randomization`). There
+    are no clusters to average over, so ``cluster`` and ``difference`` are None.
 
     Blocks with one arm only tell nothing about the effect and are left out.
 
@@ -247,12 +255,19 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = weight / weight.mean()
     log_size = np.log(np.bincount(data.clusters, weights=weight))
     size_p = _arm_difference_p(log_size, arm, block)
+    n_blocks = int(block.max()) + 1
     covariates = data.X
     if size_p >= SIZE_DIFFERS_P:
         covariates = np.column_stack([covariates, log_size[data.clusters]])
+    # Levels of blocks are means over both arms. Without a slope of the effect along size they
+    # would take a part of the individual-average with them, in however many pairs.
+    sloped = n_blocks > 1 and size_p >= SIZE_DIFFERS_P and np.ptp(log_size) > 1e-9
+    along = log_size - log_size.mean()
+    if sloped:
+        covariates = np.column_stack([covariates, (arm * along)[data.clusters]])
     model = ExchangeableWorkingModel(
         data.y,
-        np.column_stack([np.eye(int(block.max()) + 1)[block][data.clusters], data.treatment]),
+        np.column_stack([np.eye(n_blocks)[block][data.clusters], data.treatment]),
         covariates,
         clusters=data.clusters,
         weight=weight,
@@ -263,40 +278,45 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     coefficients, without_each = model.jackknife()
     adjusted = model.adjusted_means(coefficients)
     adjusted_without = model.adjusted_means(without_each)
-    estimates = {}
-    deletions = {}
-    for name, counted in (("individual", model.sizes), ("cluster", np.ones(len(first)))):
-        weight = counted * inverse
-        estimates[name] = float(_contrast(adjusted, weight, arm))
-        deletions[name] = _deleted_contrasts(adjusted_without, weight, arm)
-    estimates["difference"] = estimates["individual"] - estimates["cluster"]
-    deletions["difference"] = deletions["individual"] - deletions["cluster"]
-    n_blocks = int(block.max()) + 1
-    df = max(len(first) - n_blocks - 1, 1)
-    results = {
-        name: Estimate.from_t(
-            estimates[name],
-            jackknife_error(deletions[name], block),
-            degrees_of_freedom=df,
-            level=level,
-        )
-        for name in estimates
-    }
+    # What each cluster counts in the individual-average and in the cluster-average.
+    counted = np.column_stack([model.sizes, np.ones(len(first))])
+    weights = counted * inverse[:, None]
+    estimates = [float(_contrast(adjusted, weight, arm)) for weight in weights.T]
+    deletions = [_deleted_contrasts(adjusted_without, weight, arm) for weight in weights.T]
+    if sloped:
+        for k, weight in enumerate(counted.T):
+            # The slope's part of the effect, at the mean size of the clusters that count.
+            total, moment = weight.sum(), weight * along
+            estimates[k] += float(model.slope(coefficients) * moment.sum() / total)
+            mean_without = (moment.sum() - moment) / (total - weight)
+            deletions[k] = deletions[k] + model.slope(without_each) * mean_without
+    estimates.append(estimates[0] - estimates[1])
+    deletions.append(deletions[0] - deletions[1])
+    persons = np.bincount(data.clusters).astype(np.float64)
+    randomization = Randomization(arm, block)
+    expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
+    errors = randomization.errors(np.column_stack(deletions), expected, refitted=True)
+    free = randomization.degrees_of_freedom(expected)
+    individual, cluster, difference = (
+        Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level)
+        for estimate, error, df in zip(estimates, errors, free, strict=True)
+    )
     within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
+    said = " and ".join(dict.fromkeys(words(df) for df in free[:2]))
     method = (
         f"Model-robust estimate over {len(first)} clusters{within}; delete-one-cluster "
-        f"jackknife, t with {df} degrees of freedom"
+        f"jackknife, t with {said} degrees of freedom"
     )
     if size_p < SIZE_DIFFERS_P:
         method += (
             "; cluster size differs between the arms by more than chance, so it is taken for a "
             "result of the treatment and not adjusted for"
         )
-    without_one = deletions["individual"]
+    without_one = deletions[0]
     return AverageEffects(
-        results["individual"],
-        results["cluster"],
-        results["difference"],
+        individual,
+        cluster,
+        difference,
         method,
         (float(without_one.min()), float(without_one.max())),
     )
@@ -334,22 +354,6 @@ def _deleted_contrasts(adjusted: FloatArray, weight: FloatArray, arm: IntArray) 
     return difference
 
 
-def jackknife_error(deleted: FloatArray, block: IntArray) -> float:
-    """Jackknife error; the factor of a block undoes the leverage of its own mean.
-
-    A pair loses its whole contrast when either member is left out, so the
-    unblocked factor (m - 1) / m would count it twice.
-
-    Examples
-    --------
-    >>> round(jackknife_error(np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=int)), 4)
-    1.1547
-    """
-    in_block = np.bincount(block)[block]
-    factor = (in_block - 1) / in_block
-    return float(np.sqrt((factor * (deleted - deleted.mean()) ** 2).sum()))
-
-
 def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
@@ -374,16 +378,18 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         influence += sign * (inverse / weight * (residual - correction) + correction)
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
+    expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
+    randomization = Randomization(arm_of, block)
+    df = float(randomization.degrees_of_freedom(expected)[0])
     if data.blocks is None:
-        df = max(data.n - 2, 1)
-        se = float(np.sqrt((shares**2).sum() * data.n / df))
+        count = by_arm(np.ones((data.n, 1)), arm_of)
+        squares = by_arm(shares[:, None] ** 2, arm_of) * count / (count - 1)
+        se = float(np.sqrt(moderated_variance(squares, by_arm(expected, arm_of), count - 1)[0]))
     else:
-        randomization = Randomization(arm_of, block)
-        df = int(randomization.degrees_of_freedom(np.ones((data.n, 1), dtype=bool))[0])
-        se = float(randomization.errors(shares[:, None])[0])
+        se = float(randomization.errors(shares[:, None], expected)[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
-        f"probability of treatment; t with {df} degrees of freedom"
+        f"probability of treatment; t with {words(df)} degrees of freedom"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
     return AverageEffects(result, None, None, method)

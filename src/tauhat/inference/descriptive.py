@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.randomization_error import Randomization
+from tauhat.numerics.arm_variances import expected_squares
 
 #: Said by every result of this layer.
 DESCRIPTIVE = (
@@ -31,8 +32,9 @@ class Jackknife:
         Shape (k,); not a number where an arm has too few units.
     deleted
         Estimates without each unit, shape (u, k).
-    present
-        Which units take part in each estimate, shape (u, k).
+    expected
+        `tauhat.numerics.arm_variances.expected_squares` of each unit in each estimate, zero
+        where it takes no part, shape (u, k).
     randomization
         Arm and block of each unit.
 
@@ -40,14 +42,14 @@ class Jackknife:
     --------
     >>> design = Randomization(np.array([0, 0, 1, 1]), np.zeros(4, int))
     >>> both = Jackknife(
-    ...     np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.ones((4, 2), bool), design)
+    ...     np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.ones((4, 2)), design)
     >>> both.combine(np.array([[-1.0], [1.0]])).estimate.tolist()
     [2.0]
     """
 
     estimate: FloatArray
     deleted: FloatArray
-    present: BoolArray
+    expected: FloatArray
     randomization: Randomization
 
     def combine(self, weights: FloatArray) -> Jackknife:
@@ -56,24 +58,24 @@ class Jackknife:
         An estimate that is missing spoils only the combinations that use it. The units of
         a combination are those of the estimate in it with the most.
         """
-        n_units = self.present.sum(axis=0)
+        n_units = (self.expected > 0).sum(axis=0)
         most = [int(np.argmax(np.where(column != 0, n_units, -1))) for column in weights.T]
         return Jackknife(
             _combined(self.estimate, weights),
             _combined(self.deleted, weights),
-            self.present[:, most],
+            self.expected[:, most],
             self.randomization,
         )
 
     @property
     def errors(self) -> FloatArray:
         """Jackknife standard errors, shape (k,)."""
-        return self.randomization.errors(self.deleted)
+        return self.randomization.errors(self.deleted, self.expected)
 
     @property
-    def degrees_of_freedom(self) -> IntArray:
+    def degrees_of_freedom(self) -> FloatArray:
         """Degrees of freedom of these, shape (k,)."""
-        return self.randomization.degrees_of_freedom(self.present)
+        return self.randomization.degrees_of_freedom(self.expected)
 
 
 def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -164,7 +166,25 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
-    return Jackknife(estimate, deleted, size > 0, fit.randomization)
+    return Jackknife(estimate, deleted, expected_in_groups(fit, member), fit.randomization)
+
+
+def expected_in_groups(fit: CrossFit, member: FloatArray) -> FloatArray:
+    """Expected squared contribution of each unit to the effect of each group, shape (u, k).
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    member
+        1 for members of each group and 0 otherwise, shape (n, k).
+    """
+    inverse = (arm_inverse(fit, 0) + arm_inverse(fit, 1))[:, None]
+    return expected_squares(
+        sums_by_unit(member * inverse, fit.units),
+        sums_by_unit((member > 0).astype(np.float64), fit.units),
+        fit.randomization.arm,
+    )
 
 
 def fixed_group_rows(
@@ -245,7 +265,7 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
     return Jackknife(
         mean_scores(parts.sum(axis=0), totals.sum(axis=0)),
         mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals),
-        np.ones((len(totals), share.shape[1]), dtype=bool),
+        expected_in_groups(fit, np.ones(share.shape)),
         fit.randomization,
     )
 
@@ -318,10 +338,9 @@ def over_splits(
     regressions, and the error is the jackknife of the mean.
 
     The t distribution has the degrees of freedom of
-    `tauhat.inference.randomization_error.Randomization`: without blocks, two
-    less than the units that take part. Splits in which a group has fewer than
-    two units in an arm are left out; if they are more than half there is no
-    estimate.
+    `tauhat.numerics.arm_variances.design_degrees_of_freedom`. Splits in which a
+    group has fewer than two units in an arm are left out; if they are more than
+    half there is no estimate.
 
     Parameters
     ----------
@@ -347,7 +366,7 @@ def over_splits(
         mean = Jackknife(
             estimates.mean(axis=0),
             np.mean([result.deleted for result in results], axis=0),
-            results[0].present,
+            results[0].expected,
             results[0].randomization,
         )
         errors = np.tile(mean.errors, (len(results), 1))

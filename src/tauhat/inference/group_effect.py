@@ -104,8 +104,9 @@ def group_effect(
     outcome regressions, averaged over splits. The regressions need not be true:
     they move the precision, not the target. The standard error is the
     delete-one-cluster jackknife (delete-one-person without clusters), the
-    interval t with (clusters with members) - 2 degrees of freedom. With blocks, what the
-    arms of a block share does not count as error
+    interval t with the degrees of freedom of the average effects, counted in clusters with
+    members (`tauhat.numerics.arm_variances.design_degrees_of_freedom`). With blocks, what
+    the arms of a block share does not count as error
     (`tauhat.inference.randomization_error.Randomization`).
 
     Parameters

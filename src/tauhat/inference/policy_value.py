@@ -103,7 +103,7 @@ def policy_value(
     treated by a model that saw the person or the cluster. The
     estimate is the mean over splits; its squared error is the mean squared
     delete-one-cluster jackknife error plus the variance between splits, whose
-    decisions differ; t with (clusters) - (blocks) - 1 degrees of freedom. In a
+    decisions differ; t with the degrees of freedom of the average effects. In a
     cluster trial these are gains of treating single persons, if treatment works
     as it did when whole clusters received it.
 

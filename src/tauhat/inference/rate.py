@@ -17,6 +17,7 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     Jackknife,
     estimate_columns,
+    expected_in_groups,
     mean_scores,
     one_sided,
     over_splits,
@@ -114,8 +115,8 @@ def rate(
     :math:`1/2 - v`, where v is the share of persons ranked above. The standard
     error is the jackknife that leaves out one cluster and ranks the rest anew
     (persons: one, or one of 200 groups dealt within arm, without clusters). Mean
-    over splits, error as in `sorted_group_effects`; t with (clusters) -
-    (blocks) - 1 degrees of freedom.
+    over splits, error as in `sorted_group_effects`; t with the degrees of
+    freedom of the average effects.
 
     Parameters
     ----------
@@ -233,9 +234,10 @@ def _one_split(fit: CrossFit, split: int, sign: float, units: IntArray) -> Jackk
             kept = rows_of[fold][~np.isin(rows_of[fold], rows)]
             without += (part(kept) if len(kept) else 0.0) - parts[fold]
         deleted[i] = mean_scores(without, totals - columns[rows].sum(axis=0))
-    design = fit.randomization
-    if n_units != len(design.arm):
+    design, expected = fit.randomization, np.ones(deleted.shape)
+    if n_units == len(design.arm):
+        expected = expected_in_groups(fit, np.ones((fit.data.n, deleted.shape[1])))
+    else:
         # Groups of persons of both arms and all blocks.
         design = Randomization(np.zeros(n_units, np.int64), np.zeros(n_units, np.int64))
-    present = np.ones(deleted.shape, dtype=bool)
-    return Jackknife(mean_scores(whole, totals), deleted, present, design)
+    return Jackknife(mean_scores(whole, totals), deleted, expected, design)

@@ -149,9 +149,9 @@ def sorted_group_effects(
               se_k^2 = \frac1S \sum_s se_{ks}^2
               + \frac{1}{S - 1} \sum_s (\hat\theta_{ks} - \hat\theta_k)^2,
 
-    with t quantiles of (clusters in the group) - (blocks) - 1 degrees of
-    freedom. The target is the average effect of the groups so found, averaged
-    over splits: it depends on the data, and is not that of a fixed subgroup.
+    with the degrees of freedom of `group_effect`. The target is the average effect
+    of the groups so found, averaged over splits: it depends on the data, and is not
+    that of a fixed subgroup.
 
     Parameters
     ----------
@@ -237,8 +237,7 @@ def classification_analysis(
 
     with the delete-one-cluster jackknife, so that a covariate of the cluster is
     not taken for as many observations as the cluster has persons. Mean over
-    splits, error as in `sorted_group_effects`; t with (clusters) - (blocks) - 1
-    degrees of freedom.
+    splits, error and degrees of freedom as in `sorted_group_effects`.
 
     Parameters
     ----------
@@ -295,7 +294,7 @@ def classification_analysis(
         both = Jackknife(
             np.r_[low.estimate, high.estimate],
             np.hstack([low.deleted, high.deleted]),
-            np.hstack([low.present, high.present]),
+            np.hstack([low.expected, high.expected]),
             fit.randomization,
         )
         results.append(both.combine(np.vstack([-np.eye(p), np.eye(p)])))
@@ -347,8 +346,8 @@ def _means(fit: CrossFit, X: FloatArray, weight: FloatArray) -> Jackknife:
     size = sums_by_unit(weight[:, None], fit.units)
     with np.errstate(divide="ignore", invalid="ignore"):
         deleted = (sums.sum(axis=0) - sums) / (size.sum() - size)
-    present = np.repeat(size > 0, X.shape[1], axis=1)
-    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, present, fit.randomization)
+    expected = np.repeat((size / size.sum()) ** 2, X.shape[1], axis=1)
+    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, expected, fit.randomization)
 
 
 def _group_name(k: int, n_groups: int) -> str:

@@ -6,6 +6,10 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 
+# Working correlation between two persons of a cluster; it moves the precision of estimates and
+# the degrees of freedom of their errors, never what is estimated.
+WORKING_CORRELATION = 0.05
+
 
 class ExchangeableWorkingModel:
     r"""Ridge-penalized GLS of an outcome with an exchangeable correlation within clusters.
@@ -64,6 +68,8 @@ class ExchangeableWorkingModel:
         penalty: float = 3.0,
     ) -> None:
         scaled = standardize(covariates, weight)
+        share = weight / weight.sum()
+        self._spread = np.sqrt(share @ (covariates - share @ covariates) ** 2)
         design = np.column_stack([fixed, scaled])
         n_clusters = int(clusters.max()) + 1
         self.sizes: FloatArray = np.zeros(n_clusters)
@@ -140,6 +146,21 @@ class ExchangeableWorkingModel:
         used = np.delete(coefficients, self._free - 1, axis=-1)
         remainder: FloatArray = self._outcome_means - used @ columns.T
         return remainder * self._scale
+
+    def slope(self, coefficients: FloatArray) -> FloatArray:
+        """Slope of the last covariate, which must vary, in units of the outcome by its own.
+
+        Parameters
+        ----------
+        coefficients
+            Shape (k + p,) or (r, k + p).
+
+        Returns
+        -------
+        ndarray, shape () or (r,)
+        """
+        slope: FloatArray = coefficients[..., -1] * (self._scale / self._spread[-1])
+        return slope
 
 
 def standardize(columns: FloatArray, weight: FloatArray) -> FloatArray:
