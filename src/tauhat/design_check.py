@@ -383,7 +383,7 @@ def _unlearnable_findings(trial: Trial) -> Iterator[Finding]:
         return
     names = ", ".join(trial.cluster_level_names)
     yield Finding(
-        "covariates without clusters enough",
+        "too few clusters for covariates",
         names,
         "warning",
         f"There are too few clusters to learn what {names} does to the effect: an arm needs two "
