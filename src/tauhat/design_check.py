@@ -22,6 +22,7 @@ from tauhat.covariate_checks import (
 )
 from tauhat.data import design_propensity
 from tauhat.errors import TauhatWarning
+from tauhat.label_checks import label_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 
@@ -164,6 +165,8 @@ def check_design(trial: Trial) -> DesignCheck:
         *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
         *_block_findings(trial),
         *_outcome_findings(trial, attrition),
+        *trial.row_findings,
+        *label_findings(trial),
         *covariate_findings(trial),
         *leakage_findings(trial, units, names, differences),
         *missing_findings(trial, missing, gaps),

@@ -284,7 +284,9 @@ def _key(text: str) -> Any:
     # "A+" and "A-", "<5" and ">5" are different, and so are "1-10" and "11-0".
     sign = re.search(r"[-\u2212]$", apart)
     apart = re.sub(r"(?<=\d)[\W_]+(?=\d)", "\u00b7", apart)
-    kept = "".join(c for c in apart if c.isalnum() or c == "\u00b7" or unicodedata.category(c) == "Sm")
+    kept = "".join(
+        c for c in apart if c.isalnum() or c == "\u00b7" or unicodedata.category(c) == "Sm"
+    )
     return (kept + ("-" if sign else "")) if any(c.isalnum() for c in kept) else text
 
 
