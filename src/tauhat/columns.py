@@ -135,9 +135,13 @@ def missing_values(column: pd.Series[Any]) -> BoolArray:
     """
     missing: BoolArray = column.isna().to_numpy(dtype=bool).copy()
     if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
-        rest = np.flatnonzero(~missing)
-        blank = [is_blank(value) for value in column.iloc[rest]]
-        missing[rest[np.array(blank, dtype=bool)]] = True
+        try:
+            codes, levels = pd.factorize(column, use_na_sentinel=True)
+        except TypeError:
+            # Collections have no codes; they are refused by name later.
+            codes, levels = np.arange(len(column)), pd.Index(column)
+        blank = np.array([*map(is_blank, levels), False])
+        missing |= blank[codes]
     return missing
 
 

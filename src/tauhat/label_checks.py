@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tauhat.columns import column_kind
 from tauhat.covariate_checks import Finding
 from tauhat.labels import Labels, alike_text, near_pairs, read_labels
 
@@ -36,16 +35,11 @@ def label_findings(trial: Trial) -> Iterator[Finding]:
         read = read_labels(column)
         yield from _reading_findings(name, read)
         yield from _near_findings(name, read, what, shown=role != "id")
-    for name in trial.covariate_names:
-        column = trial.enrolled_frame[name]
-        if not pd.api.types.is_numeric_dtype(column.dtype) and _is_category(column, name):
-            read = read_labels(column)
-            yield from _reading_findings(name, read)
-            yield from _near_findings(name, read, "levels", shown=True)
-
-
-def _is_category(column: pd.Series[Any], name: str) -> bool:
-    return bool(column.notna().any()) and column_kind(column, name) in ("category", "ordered")
+    for learned in trial.encoder_.columns_:
+        if learned.kind in ("category", "ordered"):
+            read = read_labels(trial.enrolled_frame[learned.source])
+            yield from _reading_findings(learned.source, read)
+            yield from _near_findings(learned.source, read, "levels", shown=True)
 
 
 def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
@@ -53,7 +47,9 @@ def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
     if read.n_changed:
         parts.append(f"needless blanks were left out in {read.n_changed} rows")
     if read.merged:
-        parts.append(f"{len(read.merged)} labels are written in several ways and count as one each")
+        n = len(read.merged)
+        several = "1 label is" if n == 1 else f"{n} labels are"
+        parts.append(f"{several} written in several ways and read as one{' each' * (n > 1)}")
     if parts:
         yield Finding(
             "labels", f"{name}: {'; '.join(parts)}", "note", f"In {name!r}, {' and '.join(parts)}."
@@ -75,7 +71,7 @@ def _near_findings(name: str, read: Labels, what: str, *, shown: bool) -> Iterat
         return
     listed = "; ".join(alike_text(*pair) for pair in pairs[:_MOST_PAIRS])
     more = f" and {len(pairs) - _MOST_PAIRS} more pairs" if len(pairs) > _MOST_PAIRS else ""
-    found = f"{listed}{more}" if shown else f"{len(pairs)} pairs"
+    found = f"{listed}{more}" if shown else f"{len(pairs)} pair(s) of labels"
     yield Finding(
         "labels nearly alike",
         f"{name}: {found}",

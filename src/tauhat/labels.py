@@ -118,6 +118,8 @@ def read_labels(column: pd.Series[Any], *, keep: Collection[str] = ()) -> Labels
     >>> read_labels(pd.Series(["a ", "a", "3", 3.0, None, "NA"], dtype=object)).values.tolist()
     ['a', 'a', '3', '3', None, None]
     """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biu":
+        return Labels(column.to_numpy(), np.zeros(len(column), dtype=bool), {}, 0, (), 0)
     codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     texts = [label_text(level) for level in levels]
@@ -132,14 +134,14 @@ def read_labels(column: pd.Series[Any], *, keep: Collection[str] = ()) -> Labels
             continue
         spellings[text].append(k)
         n_changed += int(counts[k]) if written[k] and level != text else 0
-        large = isinstance(level, (float, np.floating)) and abs(level) >= _LARGEST_EXACT
+        large = isinstance(level, (float, np.floating)) and abs(float(level)) >= _LARGEST_EXACT
         n_inexact += int(counts[k]) if large else 0
     kept = sorted(k for which in spellings.values() for k in which)
     labels = _of_one_type([levels[k] for k in kept], [texts[k] for k in kept])
     by_level = np.full(len(levels) + 1, None, dtype=object)
     by_level[kept] = labels
     values = by_level[codes]
-    missing: BoolArray = np.equal(values, None).astype(bool)
+    missing: BoolArray = np.array([value is None for value in values], dtype=bool)
     return Labels(
         values=values if missing.any() or not len(values) else _compact(values, labels),
         missing=missing,

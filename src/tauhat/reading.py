@@ -84,7 +84,7 @@ def check_column_names(names: Iterable[str]) -> None:
     empty = sum(count for name, count in counts.items() if is_blank(name))
     if empty:
         raise TrialError(f"{empty} column(s) have an empty name; name or remove them")
-    repeated = [name for name, count in counts.items() if count > 1]
+    repeated = [name[:80] for name, count in counts.items() if count > 1]
     if repeated:
         raise TrialError(f"column names must be unique; repeated: {repeated[:10]}")
 
@@ -203,7 +203,7 @@ def _read_text(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFra
         # pandas only warns when rows are longer than the header, and drops what is too much.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            table = pd.read_csv(
+            table: pd.DataFrame = pd.read_csv(
                 path, decimal=decimal, low_memory=False, **form, **_as_text(names, labels)
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
@@ -240,8 +240,7 @@ def _names_of(path: Path, start: bytes, form: dict[str, Any]) -> list[str]:
         )
     except pd.errors.ParserError as error:
         raise TrialError(
-            f"{path} is not a table: its first line does not end within "
-            f"{_MAX_HEADER_BYTES / 1024**2:.0f} MiB; is a quotation mark missing in it?"
+            f"{path} is not a table: its first line does not end; is a quotation mark missing?"
         ) from error
     return [str(name) for name in header.iloc[0]]
 

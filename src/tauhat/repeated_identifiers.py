@@ -18,6 +18,7 @@ NEARLY_ALL = 0.95
 MANY_VALUES = 10
 # Numbers that start again in every cluster reach about as far as the largest cluster.
 _BEYOND_LARGEST = 1.5
+_MOST_PERIODS = 6
 
 
 @dataclass(frozen=True)
@@ -114,33 +115,36 @@ def persons_are_clusters(found: Repeats, clusters: AnyArray | None) -> bool:
 def numbered_within(found: Repeats, groups: Sequence[AnyArray | None], arm: IntArray) -> int | None:
     """Which grouping numbers its persons anew in each group, or None.
 
-    Then a value occurs once in a group, the values are no more than the largest
-    group has persons, and arms have nothing to do with them.
+    Then a value occurs once in a group, in many of them, the values are no more
+    than the largest group has persons, and they have nothing to do with arms.
 
     Parameters
     ----------
     found
         What repeats.
     groups
-        Labels of clusters, of blocks, ..., shape (n,) each, or None.
+        Labels of clusters and of blocks, shape (n,) each, or None.
     arm
         0 or 1, shape (n,).
 
     Examples
     --------
-    >>> number, clinic, arm = np.tile([1, 2, 3], 5), np.repeat(list("abcde"), 3), np.arange(15) < 6
+    >>> number, clinic, arm = np.tile([1, 2, 3], 4), np.repeat(list("abcd"), 3), np.arange(12) < 6
     >>> numbered_within(find_repeats(number, arm), [clinic], arm)
     0
     """
-    if in_one_arm(found) or balanced(found, arm):
+    if in_one_arm(found):
         return None
     for k, labels in enumerate(groups):
         if labels is None:
             continue
         group = pd.factorize(labels)[0]
         pairs = pd.DataFrame({"group": group, "value": found.codes})[found.codes >= 0]
-        n_values, largest = int(found.codes.max()) + 1, int(np.bincount(group).max())
-        if not pairs.duplicated().any() and n_values <= _BEYOND_LARGEST * largest:
+        n_values, size = int(found.codes.max()) + 1, np.bincount(group)
+        anew = n_values <= _BEYOND_LARGEST * size.max() and len(pairs) >= n_values * len(size) / 2
+        # In a few blocks it may be a crossover trial, whose blocks are periods.
+        periods = k > 0 and len(size) <= _MOST_PERIODS and balanced(found, arm)
+        if anew and not periods and not pairs.duplicated().any():
             return k
     return None
 
@@ -206,7 +210,8 @@ def check_identifiers(
     Traceback (most recent call last):
     tauhat.errors.DesignError: id column 'patient': 1 identifiers stand on 2 rows with an ...
     """
-    found = find_repeats(read_labels(column).values, arm, clusters)
+    read = read_labels(column)
+    found = find_repeats(read.values, arm, clusters)
     if found is None:
         return ""
     name = roles["id"]
@@ -220,33 +225,42 @@ def check_identifiers(
         group = roles["cluster" if within == 0 else "block"]
         return f"{name!r} numbers persons anew in each {group!r}; both together tell them apart."
     listed = " and ".join(f"{value!r} on {rows}" for value, rows in found.examples)
+    digits = "; its numbers have more digits than its type keeps apart" if read.n_inexact else ""
     raise DesignError(
-        f"id column {name!r}: {found.n_values} identifiers stand on {found.n_rows} rows with an "
-        f"outcome (for example {listed}){where_they_stand(found)}; one row a person is needed. "
-        f"{what_to_do(found, name, roles)}"
+        f"id column {name!r}: {_several(found, 'identifier')} an outcome (for example "
+        f"{listed}){where_they_stand(found)}{digits}; one row a person is needed. "
+        f"{what_to_do(found, arm, name, roles)}"
     )
+
+
+def _several(found: Repeats, what: str) -> str:
+    one = found.n_values == 1
+    return f"{found.n_values} {what}{'s' * (not one)} stand{'s' * one} on {found.n_rows} rows with"
 
 
 def where_they_stand(found: Repeats) -> str:
     """How many repeated values lie in both arms or several clusters, to be added to a sentence."""
     parts = []
     if found.n_in_both_arms:
-        parts.append(f"{found.n_in_both_arms} of them have rows in both arms")
+        parts.append(f"{found.n_in_both_arms} in both arms")
     if found.n_in_clusters:
-        parts.append(f"{found.n_in_clusters} lie in more than one cluster")
-    return f", and {' and '.join(parts)}" if parts else ""
+        parts.append(f"{found.n_in_clusters} in more than one cluster")
+    return f", {' and '.join(parts)}" if parts else ""
 
 
-def what_to_do(found: Repeats, name: str, roles: Mapping[str, str]) -> str:
+def what_to_do(found: Repeats, arm: IntArray, name: str, roles: Mapping[str, str]) -> str:
     """What to do about a column whose values repeat, a sentence without its stop."""
-    if found.n_in_both_arms > found.n_values / 2:
+    crossed = found.n_values >= FEWEST_PERSONS and balanced(found, arm)
+    if crossed and "cluster" not in roles:
         return (
-            "Crossover trials, in which a person has both treatments, are not supported: keep "
-            "the first period, or the difference of both as the outcome of another analysis"
+            "Persons have rows in both arms, as in a crossover trial, which is not supported: keep "
+            "the first period of each"
         )
     choose = "Choose one row of each, such as one visit, or average them"
+    if found.n_in_both_arms or found.n_in_clusters:
+        return f"{choose}; correct identifiers that several persons share"
     if "cluster" in roles:
-        return f"{choose}; correct identifiers that two persons share"
+        return choose
     return (
         f"{choose}; if all rows are to count, name the person as the randomized unit with "
         f"cluster={name!r} (--cluster on the command line)"

@@ -23,6 +23,7 @@ from tauhat.repeated_identifiers import (
     find_repeats,
     in_one_arm,
     n_distinct,
+    numbered_within,
     persons_are_clusters,
     row_codes,
     shared_columns,
@@ -77,7 +78,7 @@ def row_findings(table: pd.DataFrame, enrolled: pd.DataFrame, trial: Trial) -> I
     DesignError
         If identifiers repeat although the design does not say why.
     """
-    roles, arm, clusters = trial.roles, trial.treatment, trial.clusters
+    roles = trial.roles
     yield from _copies(table, roles)
     if "id" in roles:
         yield from _identifier_findings(table[roles["id"]], enrolled[roles["id"]], trial)
@@ -87,7 +88,7 @@ def row_findings(table: pd.DataFrame, enrolled: pd.DataFrame, trial: Trial) -> I
     visits = visits if table.shape[1] <= _MOST_COLUMNS else []
     for name in table.columns:
         if name not in taken and _may_identify(table[name], name):
-            finding = _suspect(table, name, visits, arm, clusters, roles)
+            finding = _suspect(table, name, visits, trial)
             if finding is not None:
                 yield finding
 
@@ -124,29 +125,24 @@ def _may_identify(column: pd.Series[Any], name: str) -> bool:
     return not pd.api.types.is_datetime64_any_dtype(column.dtype)
 
 
-def _suspect(
-    table: pd.DataFrame,
-    name: str,
-    visits: Sequence[str],
-    arm: IntArray,
-    clusters: AnyArray | None,
-    roles: Mapping[str, str],
-) -> Finding | None:
+def _suspect(table: pd.DataFrame, name: str, visits: Sequence[str], trial: Trial) -> Finding | None:
     """What is wrong if a column without a role tells persons apart, None if it does not."""
+    arm, clusters = trial.treatment, trial.clusters
     words = name_words(name)
     of_person = _PERSONS.fullmatch("".join(words)) is not None
     of_something = not _IDENTIFIER.isdisjoint(words)
     if not (of_person or of_something or visits):
         return None
     try:
-        found = find_repeats(read_labels(table[name]).values, arm, clusters)
+        unique = table[name].is_unique
     except TypeError:
         return None
+    found = None if unique else find_repeats(read_labels(table[name]).values, arm, clusters)
     if found is None or persons_are_clusters(found, clusters) or _of_clusters(found, clusters):
         return None
     n_values = int(found.codes.max()) + 1
     if of_person and n_values > 0.8 * len(table):
-        return _finding(found, name, roles, fails=False)
+        return _finding(found, name, trial, fails=False)
     crossed = found.n_in_both_arms >= NEARLY_ALL * found.n_values and balanced(found, arm)
     if (
         found.n_values < FEWEST_PERSONS
@@ -154,15 +150,17 @@ def _suspect(
         or not (crossed or in_one_arm(found))
     ):
         return None
+    if numbered_within(found, (clusters, trial.blocks), arm) is not None:
+        return None
     if of_person:
-        return _finding(found, name, roles, fails=True)
+        return _finding(found, name, trial, fails=True)
     by_visit = any(_tells_apart(found, table[visit]) for visit in visits if visit != name)
     if not (by_visit or of_something):
         return None
-    shared = shared_columns(found, table.drop(columns=[name, *roles.values()]))
+    shared = shared_columns(found, table.drop(columns=[name, *trial.roles.values()]))
     if not (of_something and (shared or by_visit)) and not (shared and by_visit):
         return None
-    return _finding(found, name, roles, fails=of_something and by_visit and bool(shared))
+    return _finding(found, name, trial, fails=of_something and by_visit and bool(shared))
 
 
 def _of_clusters(found: Repeats, clusters: AnyArray | None) -> bool:
@@ -182,14 +180,14 @@ def _tells_apart(found: Repeats, visit: pd.Series[Any]) -> bool:
     return not pairs.duplicated().any() and pairs["visit"].nunique() < len(pairs) / 2
 
 
-def _finding(found: Repeats, name: str, roles: Mapping[str, str], *, fails: bool) -> Finding:
+def _finding(found: Repeats, name: str, trial: Trial, *, fails: bool) -> Finding:
     return Finding(
         "persons on several rows",
         f"{name} ({found.n_values} values on {found.n_rows} rows)",
         "fail" if fails else "warning",
         f"{name!r} looks like an identifier of persons, and {found.n_values} of its values stand "
         f"on {found.n_rows} rows{where_they_stand(found)}: one row a person is needed, or errors "
-        f"come out too small. {what_to_do(found, name, roles)}.",
+        f"come out too small. {what_to_do(found, trial.treatment, name, trial.roles)}.",
     )
 
 
@@ -249,22 +247,35 @@ def n_copied_rows(table: pd.DataFrame) -> int:
         if not len(rows):
             return 0
     copies = rows[pd.Series(codes).duplicated().to_numpy()]
-    by_chance = _equal_by_chance(table.drop(index=copies))
+    by_chance = _equal_by_chance(table.drop(index=copies.tolist()))
     return len(copies) if len(copies) >= max(1.0, 20 * by_chance) else 0
 
 
 def _equal_by_chance(table: pd.DataFrame) -> float:
     """Expected number of equal pairs among rows that are all different."""
-    columns = [row_codes(table[name]) for name in table.columns]
     n = len(table)
-    most = int(np.argmax([len(np.unique(codes)) for codes in columns]))
-    if n < 2 or len(np.unique(columns[most])) < MANY_VALUES:
-        return np.inf
-    groups = np.zeros(n, dtype=np.int64)
-    for j, codes in enumerate(columns):
-        if j != most:
+    columns = [row_codes(table[name]) for name in table.columns]
+    sizes = [len(np.unique(codes)) for codes in columns]
+    for j in sorted(range(len(columns)), key=lambda j: -sizes[j]):
+        if sizes[j] < max(MANY_VALUES, n / 2):
+            break
+        others = [columns[k] for k in range(len(columns)) if k != j]
+        if any(_says(other, columns[j]) for other in others):
+            continue
+        groups = np.zeros(n, dtype=np.int64)
+        for codes in others:
             groups = pd.factorize(groups * (n + 1) + codes)[0]
-    return _n_pairs(groups) * _n_pairs(columns[most]) / (n * (n - 1) / 2)
+        return _n_pairs(groups) * _n_pairs(columns[j]) / (n * (n - 1) / 2)
+    return np.inf
+
+
+def _says(first: IntArray, second: IntArray) -> bool:
+    """Whether the first column has groups of rows, and each has one value of the second."""
+    size = np.bincount(first)
+    if (size > 1).sum() == 0:
+        return False
+    grouped = size[first] > 1
+    return bool((n_distinct(pd.Series(first[grouped]), second[grouped]) == 1).all())
 
 
 def _n_pairs(codes: IntArray) -> float:

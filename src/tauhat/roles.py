@@ -12,7 +12,15 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.columns import level_labels, missing_values, numeric_values, refuse_dates
 from tauhat.errors import DesignError, TrialError
-from tauhat.labels import Labels, match_label, read_labels, zero_and_one
+from tauhat.labels import (
+    Labels,
+    alike_text,
+    label_text,
+    match_label,
+    near_pairs,
+    read_labels,
+    zero_and_one,
+)
 
 Label = str | int | float | bool
 
@@ -99,7 +107,7 @@ def choose_arms(
     """
     given = [control, *([] if arms is None or isinstance(arms, str) else arms)]
     # "None" is an arm when the call itself names it as one.
-    read = read_labels(column, keep=[label for label in given if isinstance(label, str)])
+    read = read_labels(column, keep=[label_text(label) for label in given])
     if read.missing.any():
         raise TrialError(
             f"treatment column {column.name!r} is missing in {int(read.missing.sum())} of "
@@ -137,9 +145,11 @@ def _control_and_treated(
         return first, second
     if len(counts) > 2:
         listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
+        alike = " and ".join(alike_text(*pair) for pair in near_pairs(counts)[:3])
         raise TrialError(
             f"treatment column {name!r} has {len(counts)} arms: {listed}; "
             "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
+            + (f"; write alike what means the same: {alike}" if alike else "")
         )
     labels = list(counts)
     if control is not None:
