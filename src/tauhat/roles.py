@@ -107,7 +107,7 @@ def choose_arms(
     """
     given = [control, *([] if arms is None or isinstance(arms, str) else arms)]
     # "None" is an arm when the call itself names it as one.
-    read = read_labels(column, keep=[label_text(label) for label in given])
+    read = read_labels(column, keep=[label_text(label) for label in given if label is not None])
     if read.missing.any():
         raise TrialError(
             f"treatment column {column.name!r} is missing in {int(read.missing.sum())} of "
