@@ -134,7 +134,9 @@ def missing_values(column: pd.Series[Any]) -> BoolArray:
     [False, True, True]
     """
     missing: BoolArray = column.isna().to_numpy(dtype=bool).copy()
-    if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        missing |= np.array([*map(is_blank, column.cat.categories), False])[column.cat.codes]
+    elif pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
         try:
             codes, levels = pd.factorize(column, use_na_sentinel=True)
         except TypeError:

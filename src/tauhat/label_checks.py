@@ -9,6 +9,7 @@ import pandas as pd
 
 from tauhat.covariate_checks import Finding
 from tauhat.labels import Labels, alike_text, near_pairs, read_labels
+from tauhat.reading import WORDS
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -35,6 +36,16 @@ def label_findings(trial: Trial) -> Iterator[Finding]:
         read = read_labels(column)
         yield from _reading_findings(name, read)
         yield from _near_findings(name, read, what, shown=role != "id")
+    for name, words in trial.enrolled_frame.attrs.get(WORDS, {}).items():
+        if name in trial.covariate_names:
+            listed = ", ".join(f"{word!r} ({n})" for word, n in words.items())
+            yield Finding(
+                "words read as missing",
+                f"{name}: {listed}",
+                "note",
+                f"In {name!r}, words were read as missing values: {listed}. If one is a category, "
+                "write it otherwise.",
+            )
     for learned in trial.encoder_.columns_:
         if learned.kind in ("category", "ordered"):
             read = read_labels(trial.enrolled_frame[learned.source])

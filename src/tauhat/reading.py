@@ -17,6 +17,8 @@ from tauhat.labels import MISSING_WORDS, is_blank
 
 MAX_COLUMNS = 20_000
 MAX_NAME = 10_000
+# Where a table that was read says which words became missing values, and in how many cells.
+WORDS = "words read as missing"
 MAX_BYTES = 2 * 1024**3
 # A header line longer than this is no header of a trial's table.
 _MAX_HEADER_BYTES = 4 * 1024**2
@@ -113,6 +115,8 @@ def read_table(
     Returns
     -------
     DataFrame
+        Of text columns, ``attrs["words read as missing"]`` counts words such as "NA"
+        and "None" that became missing values.
 
     Raises
     ------
@@ -210,7 +214,30 @@ def _read_text(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFra
             raise TrialError(f"{path} is not a table: {error}") from error
         except (UnicodeDecodeError, pd.errors.EmptyDataError) as error:
             raise TrialError(f"{path} is not a table of UTF-8 text: {error}") from error
-    return table.iloc[:, 1:] if row_names else table
+    table = table.iloc[:, 1:] if row_names else table
+    counted = _missing_words(path, table, form, labels)
+    if counted:
+        table.attrs[WORDS] = counted
+    return table
+
+
+def _missing_words(
+    path: Path, table: pd.DataFrame, form: dict[str, Any], labels: frozenset[str]
+) -> dict[str, dict[str, int]]:
+    """Words of text columns that were read as missing, counted by column."""
+    gaps = table.isna().any()
+    text = [n for n in table.columns if gaps[n] and pd.api.types.is_string_dtype(table[n].dtype)]
+    text = [name for name in text if name not in labels]
+    if not text:
+        return {}
+    cells = pd.read_csv(path, usecols=text, dtype=str, keep_default_na=False, **form)
+    counted = {}
+    for name in text:
+        words = cells.loc[table[name].isna().to_numpy(), name].value_counts()
+        words = words[words.index != ""].sort_index()
+        if len(words):
+            counted[name] = {str(word): int(n) for word, n in words.items()}
+    return counted
 
 
 def _as_text(names: Iterable[str], labels: frozenset[str]) -> dict[str, Any]:

@@ -204,10 +204,10 @@ def _copies(table: pd.DataFrame, roles: Mapping[str, str]) -> Iterator[Finding]:
     but = f" but {', '.join(map(repr, tells[:3]))}" if tells else ""
     yield Finding(
         "repeated rows",
-        f"{n_copies} rows",
+        f"{n_copies} row{'s' * (n_copies > 1)}",
         "fail" if not tells and n_copies >= _MANY_COPIES * len(table) else "warning",
-        f"{n_copies} rows are equal to another one in all columns{but}: a person who stands twice "
-        "in the table counts twice. Leave the copies out.",
+        f"{n_copies} {'rows repeat' if n_copies > 1 else 'row repeats'} another one in all "
+        f"columns{but}: a person who stands twice in the table counts twice. Leave copies out.",
     )
 
 
