@@ -49,6 +49,7 @@ def with_columns(**columns: Any) -> pd.DataFrame:
 N = len(trial_table())
 
 REFUSED: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any], str]] = {
+    "ids repeated": (lambda: with_columns(who="same"), {"id": "who"}, "1 identifier stands on 72"),
     "two clusters": (lambda: trial_table(2, 30), {}, "at least two"),
     "three clusters": (lambda: trial_table(3, 20), {}, "at least two"),
     "no covariate with a value": (lambda: with_columns(age=np.nan), {}, "covariate"),
@@ -110,7 +111,6 @@ FINITE: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any]]] = {
         ),
         {"id": "who"},
     ),
-    "ids repeated": (lambda: with_columns(who="same"), {"id": "who"}),
     "large 64-bit integers as a covariate": (
         lambda: with_columns(big=2**62 + np.arange(N) * 2**40),
         {},
@@ -267,7 +267,6 @@ QUICK = {
     "one covariate all missing",
     "mixed types as a covariate",
     "covariate of NaT alone",
-    "ids repeated",
     "a covariate that is the arm",
     "scale 1e12",
     "scale 1e-12",

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray
+from tauhat.dates import kind_of_time
 from tauhat.errors import TrialError
+from tauhat.labels import is_blank, label_text
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
@@ -19,7 +21,6 @@ _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
 # Squares and sums of larger numbers overflow.
 _LARGEST = 1e100
-_DATE_PATTERN = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?$"
 
 
 def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
@@ -87,11 +88,13 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
     """
     present = column.dropna()
     inferred = pd.api.types.infer_dtype(present, skipna=True) if len(present) else "empty"
-    dated = inferred in {"datetime64", "datetime", "date", "time", "period"}
-    if inferred == "string":
-        looks = present.astype(str).str.strip().str.match(_DATE_PATTERN)
-        dated = bool(looks.mean() > 0.9)
-    if dated:
+    kind = kind_of_time(present) if inferred == "string" else None
+    if kind == "times" or inferred == "time":
+        raise TrialError(
+            f"column {name!r} holds times of day; convert it to a number, such as hours since "
+            "midnight, or leave it out"
+        )
+    if kind == "dates" or inferred in {"datetime64", "datetime", "date", "period"}:
         raise TrialError(
             f"column {name!r} holds dates; convert it to a number, such as days since "
             "randomization or age in years, or leave it out"
@@ -131,10 +134,16 @@ def missing_values(column: pd.Series[Any]) -> BoolArray:
     [False, True, True]
     """
     missing: BoolArray = column.isna().to_numpy(dtype=bool).copy()
-    if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
-        rest = np.flatnonzero(~missing)
-        blank = [isinstance(v, str) and not v.strip() for v in column.iloc[rest]]
-        missing[rest[np.array(blank, dtype=bool)]] = True
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        missing |= np.array([*map(is_blank, column.cat.categories), False])[column.cat.codes]
+    elif pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
+        try:
+            codes, levels = pd.factorize(column, use_na_sentinel=True)
+        except TypeError:
+            # Collections have no codes; they are refused by name later.
+            codes, levels = np.arange(len(column)), pd.Index(column)
+        blank = np.array([*map(is_blank, levels), False])
+        missing |= blank[codes]
     return missing
 
 
@@ -192,7 +201,7 @@ def _kind_of_text(present: pd.Series[Any], name: str) -> Kind:
 
 
 def level_labels(column: pd.Series[Any]) -> AnyArray:
-    """Levels as text, None where missing; whole floats read like integers.
+    """Levels as text, None where missing; blanks do not matter, whole floats read like integers.
 
     Examples
     --------
@@ -202,9 +211,6 @@ def level_labels(column: pd.Series[Any]) -> AnyArray:
     missing = missing_values(column)
     values = column.astype(object)
     codes, levels = pd.factorize(values.mask(missing), use_na_sentinel=True)
-    text = [
-        str(int(level)) if isinstance(level, float) and level.is_integer() else str(level).strip()
-        for level in levels
-    ]
+    text = [label_text(level) for level in levels]
     labels: AnyArray = np.array([*text, None], dtype=object)[codes]
     return labels

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tauhat._typing import BoolArray, IntArray
 from tauhat.columns import missing_values
+from tauhat.covariate_choice import left_out_sentence, name_words
 from tauhat.numerics.balance import (
     ArmDifferences,
     chance_of_separation,
@@ -72,6 +73,9 @@ def covariate_findings(trial: Trial) -> Iterator[Finding]:
         else "Every column without another role is a covariate, since none were named: the data "
         "cannot tell which were measured before randomization. Name those with covariates=.",
     )
+    if trial.left_out:
+        sentence = left_out_sentence(trial.left_out, trial.roles["outcome"])
+        yield Finding("columns of follow-up", ", ".join(trial.left_out[:10]), "note", sentence)
     for note in trial.encoder_.notes_:
         yield Finding("encoding", note, "note", note[0].upper() + note[1:] + ".")
     pairs = duplicate_columns(trial.X.to_numpy(), list(trial.X.columns))
@@ -289,19 +293,13 @@ def sounds_later(name: str, outcome: str) -> bool:
     >>> sounds_later("cd820", "cd420"), sounds_later("cd40", "cd420")
     (True, False)
     """
-    words = set(_words(name))
+    words = set(name_words(name))
     if not _LATER_WORDS.isdisjoint(words):
         return True
     number, outcome_number = (re.search(r"\d+", text) for text in (name, outcome))
-    if number is None or outcome_number is None or _words(name)[:1] != _words(outcome)[:1]:
+    if number is None or outcome_number is None or name_words(name)[:1] != name_words(outcome)[:1]:
         return False
     return int(number[0]) >= int(outcome_number[0])
-
-
-def _words(name: str) -> list[str]:
-    """Words of a name in any of the usual styles, without digits."""
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
-    return [word for word in re.split(r"[^a-z]+", spaced) if word]
 
 
 def looks_like_numbering(column: pd.Series[Any]) -> bool:

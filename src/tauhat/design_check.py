@@ -25,6 +25,7 @@ from tauhat.errors import TauhatWarning
 from tauhat.few_clusters import unlearnable_covariates
 from tauhat.folds import has_counterfactual
 from tauhat.incomplete_blocks import block_findings
+from tauhat.label_checks import label_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.size_checks import (
@@ -172,6 +173,8 @@ def check_design(trial: Trial) -> DesignCheck:
         *_unlearnable_findings(trial),
         *block_findings(trial),
         *_outcome_findings(trial, attrition),
+        *trial.row_findings,
+        *label_findings(trial),
         *covariate_findings(trial),
         *leakage_findings(trial, units, names, differences),
         *missing_findings(trial, missing, gaps),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tauhat.errors import TrialError
+from tauhat.labels import MISSING_WORDS, is_blank
 
 MAX_COLUMNS = 20_000
+MAX_NAME = 10_000
+# Where a table that was read says which words became missing values, and in how many cells.
+WORDS = "words read as missing"
 MAX_BYTES = 2 * 1024**3
 # A header line longer than this is no header of a trial's table.
 _MAX_HEADER_BYTES = 4 * 1024**2
@@ -39,7 +42,8 @@ def as_pandas(table: Any) -> pd.DataFrame:
     Raises
     ------
     TrialError
-        If it is no table, has no rows, or has column names that are empty or repeated.
+        If it is no table, has no rows, or has column names that are empty, repeated or
+        thousands of characters long.
 
     Examples
     --------
@@ -64,7 +68,7 @@ def as_pandas(table: Any) -> pd.DataFrame:
 
 
 def check_column_names(names: Iterable[str]) -> None:
-    """Raise a `TrialError` when a column name is empty or occurs twice.
+    """Raise a `TrialError` when a column name is empty, endless or occurs twice.
 
     Examples
     --------
@@ -73,15 +77,23 @@ def check_column_names(names: Iterable[str]) -> None:
     tauhat.errors.TrialError: column names must be unique; repeated: ['age']
     """
     counts = Counter(names)
-    empty = sum(count for name, count in counts.items() if not name.strip())
+    endless = max((len(name) for name in counts), default=0)
+    if endless > MAX_NAME:
+        raise TrialError(
+            f"a column name has {endless:,} characters, more than {MAX_NAME:,}: is a quotation "
+            "mark missing in the first line?"
+        )
+    empty = sum(count for name, count in counts.items() if is_blank(name))
     if empty:
         raise TrialError(f"{empty} column(s) have an empty name; name or remove them")
-    repeated = [name for name, count in counts.items() if count > 1]
+    repeated = [name[:80] for name, count in counts.items() if count > 1]
     if repeated:
         raise TrialError(f"column names must be unique; repeated: {repeated[:10]}")
 
 
-def read_table(path: str | Path, *, max_bytes: int = MAX_BYTES) -> pd.DataFrame:
+def read_table(
+    path: str | Path, *, labels: Collection[str] = (), max_bytes: int = MAX_BYTES
+) -> pd.DataFrame:
     """Read a trial's table from a CSV, TSV or Parquet file.
 
     The extension says the format. In ``.csv`` files the separator is a comma or,
@@ -93,12 +105,18 @@ def read_table(path: str | Path, *, max_bytes: int = MAX_BYTES) -> pd.DataFrame:
     ----------
     path
         The file.
+    labels
+        Columns of labels (arm, cluster, block, identifier). They are read as they
+        stand in the file: as text from CSV, so that "007" and "7", "1.10" and
+        "1.1" stay apart and "NA" is a word; from Parquet with every digit.
     max_bytes
         Refuse larger tables (bytes on disk, uncompressed bytes for Parquet).
 
     Returns
     -------
     DataFrame
+        Of text columns, ``attrs["words read as missing"]`` counts words such as "NA"
+        and "None" that became missing values.
 
     Raises
     ------
@@ -125,7 +143,8 @@ def read_table(path: str | Path, *, max_bytes: int = MAX_BYTES) -> pd.DataFrame:
     try:
         if path.stat().st_size == 0:
             raise TrialError(f"{path} is empty")
-        table = (_read_parquet if extension in _PARQUET else _read_text)(path, max_bytes)
+        read = _read_parquet if extension in _PARQUET else _read_text
+        table = read(path, frozenset(labels), max_bytes)
     except OSError as error:
         raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(table) == 0:
@@ -146,7 +165,7 @@ def _refuse_size(path: Path, n_columns: int, n_bytes: int, max_bytes: int) -> No
         )
 
 
-def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
+def _read_parquet(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFrame:
     from pyarrow import ArrowException, parquet
 
     try:
@@ -159,7 +178,11 @@ def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
             )
             _refuse_size(path, metadata.num_columns, n_bytes, max_bytes)
             check_column_names(file.schema_arrow.names)
-            table: pd.DataFrame = file.read().to_pandas()
+            read = file.read()
+            table: pd.DataFrame = read.to_pandas()
+            for name in labels.intersection(read.column_names):
+                # With gaps, whole numbers would become doubles and lose their last digits.
+                table[name] = read[name].to_pandas(integer_object_nulls=True).to_numpy()
     except (TrialError, OSError):
         raise
     except Exception as error:
@@ -169,53 +192,106 @@ def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
     return table.set_axis([str(column) for column in table.columns], axis=1)
 
 
-def _read_text(path: Path, max_bytes: int) -> pd.DataFrame:
+def _read_text(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFrame:
     _refuse_size(path, 0, path.stat().st_size, max_bytes)
-    sample, header = _sample(path)
-    separator = _TEXT[path.suffix.lower()]
-    if separator not in header:
-        separator = next((s for s in (";", "\t", ",") if s in header), separator)
-    names = next(csv.reader(io.StringIO(header), delimiter=separator), [])
+    start, separator, decimal = _format_of(path)
+    form: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "index_col": False}
+    names = _names_of(path, start, form)
     _refuse_size(path, len(names), 0, max_bytes)
-    row_names = len(names) > 1 and not names[0].strip()
+    row_names = len(names) > 1 and is_blank(names[0])
     try:
         check_column_names(names[1:] if row_names else names)
     except TrialError as error:
         raise TrialError(f"{path}: {error}") from error
-    decimal = "," if separator == ";" and re.search(r"\d,\d", sample) else "."
     with warnings.catch_warnings():
         # pandas only warns when rows are longer than the header, and drops what is too much.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            table = pd.read_csv(
-                path,
-                sep=separator,
-                decimal=decimal,
-                encoding="utf-8-sig",
-                index_col=False,
-                low_memory=False,
+            table: pd.DataFrame = pd.read_csv(
+                path, decimal=decimal, low_memory=False, **form, **_as_text(names, labels)
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
             raise TrialError(f"{path} is not a table: {error}") from error
         except (UnicodeDecodeError, pd.errors.EmptyDataError) as error:
             raise TrialError(f"{path} is not a table of UTF-8 text: {error}") from error
-    return table.iloc[:, 1:] if row_names else table
+    table = table.iloc[:, 1:] if row_names else table
+    counted = _missing_words(path, table, form, labels)
+    if counted:
+        table.attrs[WORDS] = counted
+    return table
 
 
-def _sample(path: Path) -> tuple[str, str]:
-    """First lines of a text file, and its header line."""
+def _missing_words(
+    path: Path, table: pd.DataFrame, form: dict[str, Any], labels: frozenset[str]
+) -> dict[str, dict[str, int]]:
+    """Words of text columns that were read as missing, counted by column."""
+    gaps = table.isna().any()
+    text = [n for n in table.columns if gaps[n] and pd.api.types.is_string_dtype(table[n].dtype)]
+    text = [name for name in text if name not in labels]
+    if not text:
+        return {}
+    cells = pd.read_csv(path, usecols=text, dtype=str, keep_default_na=False, **form)
+    counted = {}
+    for name in text:
+        words = cells.loc[table[name].isna().to_numpy(), name].value_counts()
+        words = words[words.index != ""].sort_index()
+        if len(words):
+            counted[name] = {str(word): int(n) for word, n in words.items()}
+    return counted
+
+
+def _as_text(names: Iterable[str], labels: frozenset[str]) -> dict[str, Any]:
+    """What makes pandas leave the cells of labels as they are, and no others."""
+    chosen = labels.intersection(names)
+    if not chosen:
+        return {}
+    words = [*MISSING_WORDS, ""]
+    return {
+        "dtype": dict.fromkeys(chosen, str),
+        "keep_default_na": False,
+        "na_values": {name: words for name in names if name not in chosen},
+    }
+
+
+def _names_of(path: Path, start: bytes, form: dict[str, Any]) -> list[str]:
+    """Names of the columns, by the parser that reads the rows."""
+    try:
+        header = pd.read_csv(
+            io.BytesIO(start),
+            header=None,
+            nrows=1,
+            dtype=str,
+            keep_default_na=False,
+            encoding_errors="replace",
+            **form,
+        )
+    except pd.errors.ParserError as error:
+        raise TrialError(
+            f"{path} is not a table: its first line does not end; is a quotation mark missing?"
+        ) from error
+    return [str(name) for name in header.iloc[0]]
+
+
+def _format_of(path: Path) -> tuple[bytes, str, str]:
+    """First bytes of a text file, its separator and its decimal sign."""
     with path.open("rb") as file:
-        raw = file.read(_MAX_HEADER_BYTES)
-    if b"\0" in raw:
+        start = file.read(_MAX_HEADER_BYTES)
+    if b"\0" in start:
         raise TrialError(f"{path} is not a table of UTF-8 text: it holds binary data")
-    text = raw.decode("utf-8-sig", errors="replace")
+    text = start.decode("utf-8-sig", errors="replace")
     lines = text.splitlines()
-    if len(lines) < 2 and len(raw) == _MAX_HEADER_BYTES:
+    if len(lines) < 2 and len(start) == _MAX_HEADER_BYTES:
         raise TrialError(
             f"the first line of {path} is longer than {_MAX_HEADER_BYTES / 1024**2:.0f} MiB: "
             "this is no header of a table, or it has far too many columns"
         )
     if not text.strip():
         raise TrialError(f"{path} is empty")
-    header = next(line for line in lines if line.strip())
-    return "\n".join(lines[:50]), header
+    # A separator within quotation marks separates nothing.
+    header = re.sub(r'"[^"]*"', "", next(line for line in lines if line.strip()))
+    separator = _TEXT[path.suffix.lower()]
+    if separator not in header:
+        separator = next((s for s in (";", "\t", ",") if s in header), separator)
+    sample = "\n".join(lines[:50])
+    decimal = "," if separator == ";" and re.search(r"\d,\d", sample) else "."
+    return start, separator, decimal

@@ -10,8 +10,17 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.columns import missing_values, numeric_values, refuse_dates
+from tauhat.columns import level_labels, missing_values, numeric_values, refuse_dates
 from tauhat.errors import DesignError, TrialError
+from tauhat.labels import (
+    Labels,
+    alike_text,
+    label_text,
+    match_label,
+    near_pairs,
+    read_labels,
+    zero_and_one,
+)
 
 Label = str | int | float | bool
 
@@ -53,7 +62,7 @@ def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> lis
 
 
 def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
-    """Column of each role that has one, no column in two.
+    """Column of each role that has one; only a person may be both identifier and cluster.
 
     Examples
     --------
@@ -65,28 +74,18 @@ def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
         if name is None and role not in ("outcome", "treatment"):
             continue
         column = require_column(table, name, role)
-        if column in roles.values():
+        if column in roles.values() and not (role == "id" and roles.get("cluster") == column):
             taken = next(other for other in roles if roles[other] == column)
             raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
         roles[role] = column
     return roles
 
 
-def _same_label(given: Any, label: Label) -> bool:
-    """Whether a label as typed (perhaps on a command line) means this one."""
-    if str(given) == str(label):
-        return True
-    try:
-        return float(given) == float(label)
-    except (TypeError, ValueError):
-        return False
-
-
 def _find_label(given: Any, counts: Mapping[Label, int], argument: str) -> Label:
-    for label in counts:
-        if _same_label(given, label):
-            return label
-    raise TrialError(f"{argument}: there is no arm {given!r}; the arms are {_listed(counts)}")
+    found: Label | None = match_label(given, counts)
+    if found is None:
+        raise TrialError(f"{argument}: there is no arm {given!r}; the arms are {_listed(counts)}")
+    return found
 
 
 def _listed(counts: Mapping[Label, int]) -> str:
@@ -112,7 +111,7 @@ def choose_arms(
     arm
         0 (control), 1 (treated) or -1 (another arm), shape (n,).
     labels
-        (control, treated) as they stand in the table.
+        (control, treated) as `tauhat.labels.read_labels` reads them.
 
     Raises
     ------
@@ -126,13 +125,16 @@ def choose_arms(
     >>> arm.tolist(), labels
     ([0, 1, 0], ('b', 'a'))
     """
-    missing = missing_values(column)
-    if missing.any():
+    given = [control, *([] if arms is None or isinstance(arms, str) else arms)]
+    # "None" is an arm when the call itself names it as one.
+    read = read_labels(column, keep=[label_text(label) for label in given if label is not None])
+    if read.missing.any():
         raise TrialError(
-            f"treatment column {column.name!r} is missing in {int(missing.sum())} of "
-            f"{len(column)} rows; every randomized person has an arm: fill it in"
+            f"treatment column {column.name!r} is missing in {int(read.missing.sum())} of "
+            f"{len(column)} rows{_words_read_as_missing(read)}; every randomized person has an "
+            "arm: fill it in"
         )
-    codes, found = pd.factorize(column.astype(object), sort=False)
+    codes, found = pd.factorize(read.values, sort=False)
     order = sorted(range(len(found)), key=lambda k: (str(type(found[k])), found[k]))
     labels = [found[k].item() if isinstance(found[k], np.generic) else found[k] for k in order]
     counts: dict[Label, int] = {
@@ -158,22 +160,24 @@ def _control_and_treated(
         first, second = (_find_label(label, counts, "arms") for label in arms)
         if first == second:
             raise TrialError(f"arms names {first!r} twice")
-        if control is not None and not _same_label(control, first):
+        if control is not None and match_label(control, [first]) is None:
             raise TrialError(f"control={control!r} is not the first of arms={tuple(arms)!r}")
         return first, second
     if len(counts) > 2:
         listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
+        alike = " and ".join(alike_text(*pair) for pair in near_pairs(counts)[:3])
         raise TrialError(
             f"treatment column {name!r} has {len(counts)} arms: {listed}; "
             "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
+            + (f"; write alike what means the same: {alike}" if alike else "")
         )
     labels = list(counts)
     if control is not None:
         first = _find_label(control, counts, "control")
         return first, next(label for label in labels if label != first)
-    zero_one = [label for code in (0, 1) for label in labels if _same_label(code, label)]
-    if len(zero_one) == 2:
-        return zero_one[0], zero_one[1]
+    zero_one = zero_and_one(labels)
+    if zero_one is not None:
+        return zero_one
     raise TrialError(
         f"treatment column {name!r} has the arms {_listed(counts)}; "
         f"say which is the control: control={labels[0]!r} (--control on the command line)"
@@ -231,16 +235,21 @@ def label_values(column: pd.Series[Any], role: str) -> AnyArray:
     Traceback (most recent call last):
     tauhat.errors.TrialError: cluster column 'clinic' is missing in 1 of 2 rows; fill it in
     """
-    missing = missing_values(column)
-    if missing.any():
+    read = read_labels(column)
+    if read.missing.any():
         raise TrialError(
-            f"{role} column {column.name!r} is missing in {int(missing.sum())} of "
-            f"{len(column)} rows; fill it in"
+            f"{role} column {column.name!r} is missing in {int(read.missing.sum())} of "
+            f"{len(column)} rows{_words_read_as_missing(read)}; fill it in"
         )
-    values: AnyArray = column.to_numpy()
-    if values.dtype.kind not in "biufU":
-        values = column.astype(object).to_numpy()
-    return values
+    return read.values
+
+
+def _words_read_as_missing(read: Labels) -> str:
+    """Which words were taken for missing values, and what to do if they are labels."""
+    if not read.words:
+        return ""
+    counted = " and ".join(f"the word {word!r} in {n}" for word, n in read.words.items())
+    return f" ({counted}, read as missing: if it is a label, write it otherwise)"
 
 
 def check_units(
@@ -345,10 +354,10 @@ def row_propensity(
             raise TrialError("propensity has a number for each block, but block= is not given")
         values: dict[Any, float] = {}
         for block in pd.unique(blocks):
-            match = [value for key, value in propensity.items() if _same_label(key, block)]
-            if not match:
+            key = match_label(block, propensity)
+            if key is None:
                 raise TrialError(f"propensity has no number for block {block!r}")
-            values[block] = _probability(match[0], compared[blocks == block].all())
+            values[block] = _probability(propensity[key], compared[blocks == block].all())
         return np.array([values[block] for block in blocks])
     return np.full(len(compared), _probability(propensity))
 
@@ -385,7 +394,8 @@ def varies_within(column: pd.Series[Any], codes: IntArray, *, ignore_missing: bo
     1
     """
     missing = missing_values(column)
-    values = pd.factorize(column.astype(object).mask(missing), use_na_sentinel=True)[0]
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    values = pd.factorize(column if numeric else level_labels(column), use_na_sentinel=True)[0]
     if ignore_missing:
         codes, values = codes[~missing], values[~missing]
         if len(codes) == 0:
@@ -407,13 +417,14 @@ def complete_within(frame: pd.DataFrame, names: Sequence[str], clusters: AnyArra
     >>> complete_within(frame, ["urban"], np.array(["a", "a", "b"]))["urban"].tolist()
     [1.0, 1.0, 0.0]
     """
-    if not any(frame[name].isna().any() for name in names):
+    missing = {name: missing_values(frame[name]) for name in names}
+    incomplete = [name for name in names if missing[name].any()]
+    if not incomplete:
         return frame
     frame = frame.copy()
     codes = pd.factorize(clusters)[0]
-    for name in names:
-        missing = frame[name].isna().to_numpy()
-        if missing.any():
-            first = frame[name].groupby(codes).first()
-            frame[name] = frame[name].where(~missing, first.to_numpy()[codes])
+    for name in incomplete:
+        present = frame[name].mask(missing[name])
+        first = present.groupby(codes).first()
+        frame[name] = present.where(~missing[name], first.to_numpy()[codes])
     return frame

@@ -13,19 +13,21 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
+from tauhat.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
 from tauhat.errors import TrialError
 from tauhat.incomplete_blocks import compared_within_blocks, named_blocks
+from tauhat.labels import as_written, label_text
 from tauhat.provenance import table_sha256
-from tauhat.reading import MAX_COLUMNS, as_pandas
+from tauhat.reading import as_pandas
+from tauhat.repeated_rows import row_findings
 from tauhat.roles import (
     check_units,
     choose_arms,
     complete_within,
     label_values,
     outcome_values,
-    require_columns,
     row_propensity,
     single_roles,
     varies_within,
@@ -56,7 +58,8 @@ class Trial:
     cluster
         Column with the randomized cluster, or None if persons were randomized.
     covariates
-        Columns measured before randomization; None for all without another role.
+        Columns measured before randomization; None for all without another role, but
+        for ``status``, ``time``, ``visit`` and the like beside a time or an event.
     cluster_covariates
         Covariates that belong to the cluster. They must not vary within it; a
         value missing for some of its persons is taken from the others. They need
@@ -68,7 +71,10 @@ class Trial:
         number. None for the share of treated units (in each block), which a
         design with fixed arm sizes fixes.
     id
-        Column with the person's identifier; never a covariate.
+        Column with the person's identifier; never a covariate. One row a person:
+        identifiers that repeat are refused unless each is a cluster of its own
+        (``id`` and ``cluster`` may be one column) or persons are numbered anew in
+        each cluster or block.
     cluster_size
         Whether to add the number of persons enrolled in the cluster, also those
         without an outcome, as the covariate ``cluster size``.
@@ -84,8 +90,10 @@ class Trial:
         Outcome.
     treatment : ndarray of int, shape (n,)
         0 (control) or 1 (treated).
-    clusters, blocks, id : ndarray, shape (n,), or None
-        Labels as they stand in the table.
+    clusters, blocks : ndarray, shape (n,), or None
+        Labels: numbers or text, without needless blanks.
+    id : ndarray, shape (n,), or None
+        Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None
         Probability of treatment by design, if it was given.
     has_counterfactual : ndarray of bool, shape (n,)
@@ -105,6 +113,10 @@ class Trial:
         Covariates, and those that are constant within clusters, before encoding.
     covariates_named : bool
         Whether ``covariates`` was given.
+    left_out : tuple of str
+        Columns that were not made covariates for their names, when none were named.
+    row_findings : tuple of Finding
+        Rows that look like copies or like several rows of a person.
     n_excluded, n_missing_outcome, n_without_counterfactual
         Rows of other arms, persons without an outcome, and those of ``n`` in blocks
         with one arm only.
@@ -152,12 +164,10 @@ class Trial:
         self.roles = single_roles(
             table, outcome=outcome, treatment=treatment, cluster=cluster, block=block, id=id
         )
-        notes: list[str] = []
         self.covariates_named = covariates is not None
-        covariate_names, named = self._choose_covariates(
-            table, covariates, cluster_covariates, notes
-        )
-        used = dict.fromkeys([*self.roles.values(), *covariate_names])
+        choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
+        self.left_out = choice.left_out
+        used = dict.fromkeys([*self.roles.values(), *choice.names])
         self._table = table[list(used)].copy()
         for name in used:
             refuse_collections(self._table[name], name)
@@ -180,8 +190,10 @@ class Trial:
             self.enrolled_blocks,
             self.has_outcome,
         )
-        self.enrolled_frame = self._covariate_frame(kept, covariate_names, named, cluster_size)
+        self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
+        self.row_findings = tuple(row_findings(table.iloc[self.rows], kept, self))
+        notes = list(choice.notes)
         if self.n_excluded:
             notes.append(f"{self.n_excluded} rows of other arms were left out.")
         if self.n_missing_outcome:
@@ -195,46 +207,16 @@ class Trial:
         notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
         self.notes = tuple(notes)
 
-    def _choose_covariates(
-        self,
-        table: pd.DataFrame,
-        covariates: Sequence[str] | None,
-        cluster_covariates: Sequence[str] | None,
-        notes: list[str],
-    ) -> tuple[list[str], list[str]]:
-        named = require_columns(table, cluster_covariates or [], "cluster_covariates")
-        if named and "cluster" not in self.roles:
-            raise TrialError("cluster_covariates are given but cluster= is not")
-        if covariates is None:
-            taken = set(self.roles.values())
-            chosen = [name for name in table.columns if name not in taken]
-            listed = ", ".join(chosen[:20]) + (" ..." if len(chosen) > 20 else "")
-            notes.append(
-                f"Covariates were not named, so all {len(chosen)} columns without another "
-                f"role are used: {listed}."
-            )
-        else:
-            chosen = require_columns(table, covariates, "covariates")
-        chosen = list(dict.fromkeys([*chosen, *named]))
-        for role, name in self.roles.items():
-            if name in chosen:
-                raise TrialError(f"column {name!r} cannot be both {role} and a covariate")
-        if len(chosen) > MAX_COLUMNS:
-            raise TrialError(
-                f"{len(chosen):,} covariates are more than {MAX_COLUMNS:,}; "
-                "name the ones you mean to use with covariates="
-            )
-        return chosen, named
-
     def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
 
     def _covariate_frame(
-        self, kept: pd.DataFrame, names: list[str], named: list[str], cluster_size: bool
+        self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
     ) -> pd.DataFrame:
         """Covariates of everyone enrolled, cluster-level ones completed within clusters."""
-        frame = kept[names].copy()
-        self._sizes: dict[Any, int] | None = None
+        named = choice.of_cluster
+        frame = kept[choice.names].copy()
+        self._sizes: dict[str, int] | None = None
         self._named_cluster_covariates = tuple(named)
         codes = np.zeros(len(kept), dtype=np.int64)
         if self.enrolled_clusters is not None:
@@ -253,7 +235,7 @@ class Trial:
             if CLUSTER_SIZE in self._table.columns:
                 raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
             counts = np.bincount(codes)
-            self._sizes = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+            self._sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
             frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
         if frame.shape[1] == 0:
             raise TrialError("there are no covariates; effects need at least one to depend on")
@@ -287,7 +269,7 @@ class Trial:
         self.n_without_counterfactual = int((~self.has_counterfactual).sum())
         self.propensity = row_propensity(propensity, self.blocks, self.has_counterfactual)
         self.id: AnyArray | None = (
-            kept.loc[observed, self.roles["id"]].to_numpy() if "id" in self.roles else None
+            as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
         )
         self.n_missing_outcome = int((~observed).sum())
         self.frame = self.enrolled_frame[observed].reset_index(drop=True)
@@ -314,6 +296,12 @@ class Trial:
         """Columns of ``X`` that come from cluster-level covariates."""
         names = set(self.cluster_level_names)
         return tuple(c for c, source in self.encoder_.sources_.items() if source in names)
+
+    @property
+    def label_columns(self) -> pd.DataFrame:
+        """Columns of arms, clusters, blocks and identifiers as they were given, all rows."""
+        names = dict.fromkeys(name for role, name in self.roles.items() if role != "outcome")
+        return self._table[list(names)]
 
     @cached_property
     def data_sha256(self) -> str:
@@ -361,8 +349,9 @@ class Trial:
                 raise TrialError(
                     f"the table needs the column {CLUSTER_SIZE!r}, or {cluster!r} to count it"
                 )
-            here = pd.Series(labels).value_counts()
-            sizes = [self._sizes.get(label, here[label]) for label in pd.Series(labels).tolist()]
+            texts = pd.Series(labels).map(label_text)
+            here = texts.value_counts()
+            sizes = [self._sizes.get(text, here[text]) for text in texts]
             table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
         return self.encoder_.transform(table)
 

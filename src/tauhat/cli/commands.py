@@ -31,8 +31,9 @@ def read_trial(settings: Settings) -> Trial:
     assert settings.file is not None
     assert settings.outcome is not None
     assert settings.treatment is not None
+    labels = (settings.treatment, settings.cluster, settings.block, settings.id)
     return Trial(
-        read_table(settings.file),
+        read_table(settings.file, labels=[name for name in labels if name is not None]),
         outcome=settings.outcome,
         treatment=settings.treatment,
         control=settings.control,

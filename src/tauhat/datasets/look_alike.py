@@ -207,7 +207,8 @@ def load_tassh(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
                 f"columns: {name!r} is not a column of this data set; known are "
                 f"{', '.join(_TASSH_COLUMNS)}"
             )
-    table = read_table(path)
+    labels = [given.get(name, name) for name in ("patient_id", "clinic", "arm")]
+    table = read_table(path, labels=labels)
     source = {
         name: require_column(table, given.get(name, name), name)
         for name in _TASSH_COLUMNS
