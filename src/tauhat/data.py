@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.folds import randomization_units
 from tauhat.numerics.columns import constant_within
+from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.ordering import canonical_order
 
 
@@ -22,7 +23,7 @@ class TrialData:
     Attributes
     ----------
     X
-        Covariates, shape (n, p).
+        Covariates, shape (n, p), without values far outside their column.
     y
         Outcome, shape (n,).
     treatment
@@ -43,6 +44,12 @@ class TrialData:
     block_level
         What was taken out of ``y`` as the level of each row's block
         (`tauhat.block_levels.without_block_levels`), shape (n,), or None.
+    limits
+        How far the columns of ``X`` go, and what they hold in place of values
+        beyond (`tauhat.numerics.extremes.ColumnLimits`), or None.
+    largest_effect
+        The largest effect that can be, either way: the distance between the two
+        values of an outcome that has two; infinite for others.
     """
 
     X: FloatArray
@@ -55,6 +62,8 @@ class TrialData:
     feature_names: tuple[str, ...]
     allocation_adjusted: bool = False
     block_level: FloatArray | None = None
+    limits: ColumnLimits | None = None
+    largest_effect: float = np.inf
 
     @property
     def n(self) -> int:
@@ -319,8 +328,9 @@ def validate_trial(
             )
     known = _known_propensity(propensity, arms, codes, block_codes, n)
     order, canonical = canonical_order(array, outcome, arms, codes)
+    limits = ColumnLimits.of(array, codes)
     return TrialData(
-        X=array[order],
+        X=limits.apply(array)[order],
         y=outcome[order],
         treatment=arms[order],
         clusters=canonical,
@@ -328,7 +338,15 @@ def validate_trial(
         blocks=None if block_codes is None else _rank_blocks(block_codes[order]),
         propensity=known[order],
         feature_names=names,
+        limits=limits,
+        largest_effect=_largest_effect(outcome),
     )
+
+
+def _largest_effect(outcome: FloatArray) -> float:
+    """Distance between the values of an outcome that has two; infinite otherwise."""
+    two = len(np.unique(outcome)) == 2
+    return float(np.ptp(outcome)) if two else np.inf
 
 
 def _rank_blocks(codes: IntArray) -> IntArray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.columns import missing_values
 from tauhat.covariate_checks import (
     Finding,
@@ -22,7 +22,9 @@ from tauhat.covariate_checks import (
 )
 from tauhat.data import design_propensity
 from tauhat.errors import TauhatWarning
+from tauhat.extreme_checks import far_value_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
+from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class DesignCheck:
         One for each thing looked at.
     balance : DataFrame
         One row an encoded covariate: means of everyone enrolled by arm (observed
-        values only), standardised difference, and t and p value judged against
+        values that are not far outside), standardised difference, and t and p value judged against
         the variation between randomized units.
     missingness : DataFrame
         One row a column: share missing by arm, p value of the difference.
@@ -120,9 +122,10 @@ def check_design(trial: Trial) -> DesignCheck:
 
     Arms, clusters and blocks; the intracluster correlation of the outcome within
     arm; baseline balance, missing values and attrition, judged against the
-    variation between randomized units; and covariates that look measured after
-    randomization. A failure is a covariate that is a copy of the outcome or of
-    the treatment: it makes every effect estimate wrong. All else is a warning or
+    variation between randomized units; values far outside their column and codes
+    for missing values; and covariates that look measured after randomization. A
+    failure is a covariate that is a copy of the outcome or of the treatment: it
+    makes every effect estimate wrong. All else is a warning or
     a note.
 
     Parameters
@@ -143,7 +146,9 @@ def check_design(trial: Trial) -> DesignCheck:
     ["'copy' is the outcome in other units (correlation 1.000): remove it from the covariates."]
     """
     units = _units(trial)
-    values, names = _observed_values(trial)
+    X = trial.X.to_numpy(dtype=np.float64)
+    limits = ColumnLimits.of(X, _codes(trial.clusters))
+    values, names = _observed_values(trial, limits)
     differences = arm_differences(values, trial.enrolled_treatment, units)
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
@@ -165,7 +170,8 @@ def check_design(trial: Trial) -> DesignCheck:
         *_block_findings(trial),
         *_outcome_findings(trial, attrition),
         *covariate_findings(trial),
-        *leakage_findings(trial, units, names, differences),
+        *far_value_findings(trial, X, limits, _codes(trial.clusters)),
+        *leakage_findings(trial, units, names, differences, limits),
         *missing_findings(trial, missing, gaps),
     ]
     return DesignCheck(
@@ -185,8 +191,15 @@ def _units(trial: Trial) -> IntArray:
     return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
 
 
-def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
-    """Encoded covariates of everyone enrolled, NaN where missing, without the missing marks."""
+def _codes(labels: AnyArray | None) -> IntArray | None:
+    return None if labels is None else pd.factorize(labels)[0].astype(np.int64)
+
+
+def _observed_values(trial: Trial, limits: ColumnLimits) -> tuple[FloatArray, list[str]]:
+    """Encoded covariates of everyone enrolled, without the missing marks.
+
+    NaN where missing or far outside.
+    """
     if trial.n_missing_outcome:
         with warnings.catch_warnings():
             # Levels that only persons without an outcome have are no news here.
@@ -196,7 +209,8 @@ def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
         encoded = trial.X
     sources = trial.encoder_.sources_
     names = [name for name in encoded.columns if name != f"{sources[name]} (missing)"]
-    values = encoded[names].to_numpy(dtype=np.float64).copy()
+    outside = limits.outside(encoded.to_numpy(dtype=np.float64))
+    values = encoded.mask(outside)[names].to_numpy(dtype=np.float64).copy()
     for j, name in enumerate(names):
         values[missing_values(trial.enrolled_frame[sources[name]]), j] = np.nan
     return values, names
@@ -284,11 +298,7 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
 def _allocation_finding(trial: Trial) -> Iterator[Finding]:
     chance = trial.propensity
     if chance is None:
-        clusters, blocks = (
-            None if labels is None else pd.factorize(labels)[0].astype(np.int64)
-            for labels in (trial.clusters, trial.blocks)
-        )
-        chance = design_propensity(trial.treatment, clusters, blocks)
+        chance = design_propensity(trial.treatment, _codes(trial.clusters), _codes(trial.blocks))
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
         yield Finding(

@@ -221,7 +221,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
             "method": analysis.interval.method,
             "level": analysis.interval.level,
         },
-        "effects": effects_record(analysis.effects),
+        "effects": {**effects_record(analysis.effects), "n_cut": analysis.n_cut},
     }
     result: dict[str, Any] = plain(record)
     return result

@@ -102,6 +102,9 @@ class Analysis:
         Predicted intercepts of the clusters; None when persons were randomized.
     member_effects
         Effects of the single models, one column each, in the rows of ``effects``.
+    n_cut
+        Persons whose estimate was larger than an outcome with two values allows
+        and was cut (`tauhat.CateEstimator.bounded`).
     rerun
         What to type to make the same numbers again.
     provenance
@@ -128,6 +131,7 @@ class Analysis:
     sensitivity: Sensitivity
     clusters: ClusterIntercepts | None
     member_effects: pd.DataFrame
+    n_cut: int
     rerun: str
     provenance: Provenance
     synthetic: str | None = None

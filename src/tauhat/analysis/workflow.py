@@ -201,7 +201,8 @@ def analyze(
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
-        effects = model_effects(fitted, X)
+        raw = model_effects(fitted, X if data.limits is None else data.limits.apply(X))
+        effects = raw.clip(-data.largest_effect, data.largest_effect)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
         table, agreement = models_table(fitted, effects), agreement_table(fitted, effects)
         explain = getattr(fitted.reported, "explain", None)
@@ -228,14 +229,14 @@ def analyze(
                 higher_is_better=higher_is_better,
             )
     with clock.step("sensitivity", "asking what the results hang on"):
-        member_effects = effects[list(members_of(fitted))]
+        members = list(members_of(fitted))
         hangs_on = sensitivity(
             trial,
             data,
             names=names,
             reported=fitted.reported,
             effect=effect,
-            member_effects=member_effects,
+            member_effects=raw[members],
             average=average,
             heterogeneity=heterogeneity,
             held_out=held_out,
@@ -263,7 +264,8 @@ def analyze(
         held_out=held_out,
         sensitivity=hangs_on,
         clusters=clusters,
-        member_effects=member_effects,
+        member_effects=effects[members],
+        n_cut=int((raw[fitted.name] != effects[fitted.name]).sum()),
         rerun=source.command
         or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds),
         provenance=Provenance(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -84,6 +84,27 @@ class Estimate(Shown):
             float(degrees_of_freedom),
             level,
         )
+
+    def within(self, largest: float) -> Estimate:
+        """The estimate and its interval, cut to what is possible.
+
+        Parameters
+        ----------
+        largest
+            The largest size that it can have, such as 1 for a risk difference.
+
+        Examples
+        --------
+        >>> wide = Estimate.from_t(0.5, 0.5, degrees_of_freedom=14, level=0.95)
+        >>> wide.within(1.0).upper
+        1.0
+        """
+        if not largest < np.inf:
+            return self
+        estimate, lower, upper = np.clip(
+            [self.estimate, self.lower, self.upper], -largest, largest
+        ).tolist()
+        return replace(self, estimate=estimate, lower=lower, upper=upper)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -276,7 +297,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
             jackknife_error(deletions[name], block),
             degrees_of_freedom=df,
             level=level,
-        )
+        ).within(data.largest_effect * (2 if name == "difference" else 1))
         for name in estimates
     }
     within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
@@ -383,7 +404,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         f"probability of treatment; t with {df} degrees of freedom"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
-    return AverageEffects(result, None, None, method)
+    return AverageEffects(result.within(data.largest_effect), None, None, method)
 
 
 def _large_block_dummies(arm: IntArray, block: IntArray) -> FloatArray:

@@ -35,6 +35,8 @@ class Jackknife:
         Which units take part in each estimate, shape (u, k).
     randomization
         Arm and block of each unit.
+    largest
+        The largest size that each estimate can have, shape (k,); None for any.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Jackknife:
     deleted: FloatArray
     present: BoolArray
     randomization: Randomization
+    largest: FloatArray | None = None
 
     def combine(self, weights: FloatArray) -> Jackknife:
         """Linear combinations, one a column of ``weights`` of shape (k, l).
@@ -63,6 +66,7 @@ class Jackknife:
             _combined(self.deleted, weights),
             self.present[:, most],
             self.randomization,
+            None if self.largest is None else np.abs(weights).T @ self.largest,
         )
 
     @property
@@ -164,7 +168,14 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
-    return Jackknife(estimate, deleted, size > 0, fit.randomization)
+    largest = _largest(fit, np.ones(member.shape[1]))
+    return Jackknife(estimate, deleted, size > 0, fit.randomization, largest)
+
+
+def _largest(fit: CrossFit, share: FloatArray) -> FloatArray | None:
+    """The largest size of means over these shares of everyone, where effects have one."""
+    largest = fit.data.largest_effect
+    return largest * share if largest < np.inf else None
 
 
 def fixed_group_rows(
@@ -247,6 +258,7 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
         mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals),
         np.ones((len(totals), share.shape[1]), dtype=bool),
         fit.randomization,
+        _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
     )
 
 
@@ -321,7 +333,8 @@ def over_splits(
     `tauhat.inference.randomization_error.Randomization`: without blocks, two
     less than the units that take part. Splits in which a group has fewer than
     two units in an arm are left out; if they are more than half there is no
-    estimate.
+    estimate. Estimates and intervals are cut to what an outcome with two values
+    allows.
 
     Parameters
     ----------
@@ -361,14 +374,14 @@ def over_splits(
         squared = float((errors[usable, j] ** 2).mean())
         if not fixed and usable.sum() > 1:
             squared += float(estimates[usable, j].var(ddof=1))
-        pooled.append(
-            Estimate.from_t(
-                float(estimates[usable, j].mean()),
-                float(np.sqrt(squared)),
-                degrees_of_freedom=float(np.median(free[usable, j])),
-                level=level,
-            )
+        estimate = Estimate.from_t(
+            float(estimates[usable, j].mean()),
+            float(np.sqrt(squared)),
+            degrees_of_freedom=float(np.median(free[usable, j])),
+            level=level,
         )
+        possible = [one.largest[j] for one in results if one.largest is not None]
+        pooled.append(estimate.within(max(possible, default=np.inf)))
     return pooled
 
 
