@@ -12,8 +12,10 @@ from tauhat.numerics.columns import constant_within, first_rows
 
 # A value within this many robust standard deviations of the median is never outside.
 _NEAR = 6.0
-# Chance that the largest value of a column with a Pareto tail lies outside.
-_CHANCE = 1e-3
+# Chance that the largest value of a column with a Pareto tail lies outside; larger for values
+# that stand there twice, as codes do and measurements at the end of a column hardly ever.
+_CHANCE = 1e-4
+_CHANCE_IF_REPEATED = 1e-3
 # Tail index of the largest values of a normal sample; it counts as this many tail values more.
 _USUAL_TAIL = 0.1
 _USUAL_WEIGHT = 10
@@ -35,9 +37,10 @@ class ColumnLimits:
     .. math:: \log\frac{d_{(j)}}{d_{(j+1)}} > \hat\gamma\, K (\alpha^{-1/K} - 1)
 
     with Hill's estimate :math:`\hat\gamma` of the tail index from the k next
-    distances, drawn towards that of a normal sample, :math:`K = k + 10` and
-    :math:`\alpha = .001`: the chance that the largest of a sample with a Pareto
-    tail is called outside. They must also lie more than six robust standard
+    distances, drawn towards that of a normal sample, and :math:`K = k + 10`;
+    :math:`\alpha` is the chance that the largest of a sample with a Pareto tail
+    is called outside, .0001, or .001 for values that each stand there at least
+    twice. They must also lie more than six robust standard
     deviations from the median and be at most a tenth of the units. A column of
     a cluster counts once a cluster.
 
@@ -129,7 +132,7 @@ def robust_scale(distance: FloatArray) -> float:
 def _limits(units: FloatArray, rows: FloatArray) -> tuple[float, float, float, float]:
     """Low and high, and what stands for values below and above."""
     median = float(np.median(units))
-    farthest = _farthest(np.abs(units - median))
+    farthest = _farthest(units, median)
     low, high = median - farthest, median + farthest
     inside = units[(units >= low) & (units <= high)]
     typical = float(np.median(inside))
@@ -149,8 +152,9 @@ def _repeated(values: FloatArray) -> bool:
     return len(counts) > 0 and bool(counts.min() > 1)
 
 
-def _farthest(distance: FloatArray) -> float:
+def _farthest(units: FloatArray, median: float) -> float:
     """Largest distance from the median that is not outside; infinite if nothing can be told."""
+    distance = np.abs(units - median)
     n = len(distance)
     ordered = np.sort(distance[distance > 0])[::-1]
     k = min(max(10, n // 50), len(ordered) // 4)
@@ -158,18 +162,21 @@ def _farthest(distance: FloatArray) -> float:
         return np.inf
     near = _NEAR * robust_scale(distance)
     most = min(max(1, int(_MOST_OUTSIDE * n)), len(ordered) - 1 - k)
-    if ordered[0] <= near:
-        most = 0
+    chance = np.full(1, _CHANCE)
+    if ordered[0] > near:
+        _, place, counts = np.unique(units, return_inverse=True, return_counts=True)
+        repeated = counts[place][np.argsort(-distance, kind="stable")[:most]] > 1
+        codes = np.logical_and.accumulate(repeated)
+        chance = np.r_[chance, np.where(codes, _CHANCE_IF_REPEATED, _CHANCE)]
     # Entry j: the j largest are left out.
+    left_out = np.arange(len(chance))
     logs = np.log(ordered / ordered[0])
     sums = np.r_[0.0, np.cumsum(logs)]
-    starts = np.arange(most + 1)
-    hill = (sums[starts + k] - sums[starts]) / k - logs[starts + k]
+    hill = (sums[left_out + k] - sums[left_out]) / k - logs[left_out + k]
     weight = k + _USUAL_WEIGHT
     tail = np.maximum((k * hill + _USUAL_WEIGHT * _USUAL_TAIL) / weight, _USUAL_TAIL)
     with np.errstate(over="ignore"):
-        reach = np.exp(tail * weight * (_CHANCE ** (-1 / weight) - 1))
-        bound = np.maximum(ordered[starts] * reach, near)
-    apart = np.flatnonzero(ordered[starts[1:] - 1] > bound[1:])
-    left_out = int(apart[-1]) + 1 if len(apart) else 0
-    return float(bound[left_out])
+        reach = np.exp(tail * weight * (chance ** (-1 / weight) - 1))
+        bound = np.maximum(ordered[left_out] * reach, near)
+    apart = np.flatnonzero(ordered[left_out[1:] - 1] > bound[1:]) + 1
+    return float(bound[apart[-1] if len(apart) else 0])
