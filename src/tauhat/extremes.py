@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from tauhat._typing import FloatArray
 from tauhat.errors import TauhatWarning
@@ -111,6 +113,35 @@ def far_values(X: FloatArray, limits: ColumnLimits, names: Sequence[str]) -> Ite
         for beyond, read_as in ((below[:, j], limits.below[j]), (above[:, j], limits.above[j])):
             if beyond.any():
                 yield FarValues(names[j], X[beyond, j], *ends, float(read_as))
+
+
+def frame_within(frame: pd.DataFrame, trial: Limited) -> pd.DataFrame:
+    """Covariates before encoding with far values as the models read them.
+
+    Parameters
+    ----------
+    frame
+        Covariates as the user knows them, n rows.
+    trial
+        The trial whose limits count.
+
+    Returns
+    -------
+    DataFrame
+        The same one where nothing is far outside.
+    """
+    limits = trial.limits
+    if limits is None:
+        return frame
+    changed = {}
+    for j, name in enumerate(trial.feature_names):
+        if name not in frame or not is_numeric_dtype(frame[name].dtype):
+            continue
+        column = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)[:, None]
+        within = limits.take([j]).apply(column)
+        if within is not column:
+            changed[name] = within[:, 0]
+    return frame.assign(**changed) if changed else frame
 
 
 def codes_apart(column: FloatArray, name: str) -> Iterator[FarValues]:

@@ -129,7 +129,7 @@ def modifier_records(analysis: Analysis) -> list[dict[str, Any]]:
     found = []
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
-        groups = groups_by_covariate(trial.frame[name], *columns)
+        groups = groups_by_covariate(analysis.frame[name], *columns)
         row["level"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))

@@ -74,6 +74,9 @@ class Analysis:
         The primary test of the hypothesis that the effect is the same for everyone.
     modifiers
         Covariates by how much the estimated effect varies with them.
+    frame
+        Covariates of the analysed persons before encoding, with values far outside
+        their column as the models read them.
     effects
         One row an analysed person: ``row`` (its number in the input table, the
         first data row being 1), ``effect``, ``lower``, ``upper``, and the id
@@ -118,6 +121,7 @@ class Analysis:
     average_effects: AverageEffects
     heterogeneity: HeterogeneityTest
     modifiers: EffectModifiers
+    frame: pd.DataFrame
     effects: pd.DataFrame
     models: pd.DataFrame
     agreement: pd.DataFrame | None
@@ -178,7 +182,7 @@ class Analysis:
         )
         return ReportInput(
             run=self.to_json(),
-            frame=self.trial.frame,
+            frame=self.frame,
             effect=effect,
             lower=lower,
             upper=upper,

@@ -28,6 +28,7 @@ from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.errors import NothingToTestError
+from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.intercepts import cluster_intercepts
@@ -252,6 +253,7 @@ def analyze(
         average_effects=average,
         heterogeneity=heterogeneity,
         modifiers=modifiers,
+        frame=frame_within(trial.frame, data),
         effects=_effects_table(trial, effect, lower, upper),
         models=table,
         agreement=agreement,

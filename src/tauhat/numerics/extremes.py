@@ -170,7 +170,7 @@ def _farthest(units: FloatArray, median: float) -> float:
         chance = np.r_[chance, np.where(codes, _CHANCE_IF_REPEATED, _CHANCE)]
     # Entry j: the j largest are left out.
     left_out = np.arange(len(chance))
-    logs = np.log(ordered / ordered[0])
+    logs = np.log(ordered[: len(chance) + k] / ordered[0])
     sums = np.r_[0.0, np.cumsum(logs)]
     hill = (sums[left_out + k] - sums[left_out]) / k - logs[left_out + k]
     weight = k + _USUAL_WEIGHT
