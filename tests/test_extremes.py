@@ -80,7 +80,8 @@ def test_no_registered_estimator_is_flattened() -> None:
             if fit.estimator is not None
         }
     assert set(spreads["clean"]) == set(names)
-    assert spreads["coded"] == pytest.approx(spreads["clean"], rel=0.15)
+    # Boosting stops after another number of rounds when two cells change.
+    assert spreads["coded"] == pytest.approx(spreads["clean"], rel=0.2)
 
 
 def test_every_registered_estimator_goes_through_the_one_door() -> None:
@@ -247,3 +248,17 @@ def test_real_trials_are_not_questioned(shared_data: Path) -> None:
 def test_balance_is_judged_without_the_codes() -> None:
     clean, coded = (trial_of(df).check() for df in (clinics(), with_codes(clinics(), 999999, 2)))
     assert coded.balance["sd"][0] == pytest.approx(clean.balance["sd"][0], rel=0.05)
+
+
+def test_a_single_clinic_far_outside_is_no_repeated_value() -> None:
+    clinic = np.repeat(np.arange(40), 10)
+    beds = np.random.default_rng(1).normal(100, 20, 40)
+    once, twice = beds.copy(), beds.copy()
+    once[3] = 99999
+    twice[[3, 8]] = 99999
+    for per_clinic, read_as in (
+        (once, np.delete(beds, 3).max()),
+        (twice, np.median(np.delete(beds, [3, 8]))),
+    ):
+        X = per_clinic[clinic][:, None]
+        assert ColumnLimits.of(X, clinic).apply(X)[30, 0] == read_as

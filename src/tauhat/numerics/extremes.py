@@ -41,8 +41,8 @@ class ColumnLimits:
     :math:`\alpha` is the chance that the largest of a sample with a Pareto tail
     is called outside, .0001, or .001 for values that each stand there at least
     twice. They must also lie more than six robust standard
-    deviations from the median and be at most a tenth of the units. A column of
-    a cluster counts once a cluster.
+    deviations from the median and be at most a tenth of the units; a covariate
+    of the cluster counts once a cluster.
 
     A value that is outside is read as the nearest one inside; if each value
     outside on its side stands in the trial at least twice, as codes for missing
@@ -87,7 +87,7 @@ class ColumnLimits:
         first = np.arange(len(X)) if clusters is None else first_rows(clusters)
         found = np.zeros((4, X.shape[1]))
         for j, column in enumerate(X.T):
-            found[:, j] = _limits(column[first] if of_cluster[j] else column, column)
+            found[:, j] = _limits(column[first] if of_cluster[j] else column)
         low, high, below, above = found
         n_below, n_above = np.less(X, low).sum(axis=0), np.greater(X, high).sum(axis=0)
         return cls(low, high, below, above, n_below, n_above)
@@ -129,7 +129,7 @@ def robust_scale(distance: FloatArray) -> float:
     return _TO_STANDARD_DEVIATION * middle
 
 
-def _limits(units: FloatArray, rows: FloatArray) -> tuple[float, float, float, float]:
+def _limits(units: FloatArray) -> tuple[float, float, float, float]:
     """Low and high, and what stands for values below and above."""
     median = float(np.median(units))
     farthest = _farthest(units, median)
@@ -139,7 +139,7 @@ def _limits(units: FloatArray, rows: FloatArray) -> tuple[float, float, float, f
     levels = len(np.unique(inside))
     coded = [
         levels > _FEW_LEVELS and _repeated(beyond)
-        for beyond in (rows[rows < low], rows[rows > high])
+        for beyond in (units[units < low], units[units > high])
     ]
     ends = (float(inside.min()), float(inside.max()))
     below, above = (typical if code else end for code, end in zip(coded, ends, strict=True))
