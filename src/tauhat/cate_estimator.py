@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tauhat._typing import FloatArray
 from tauhat.block_levels import random_intercepts
 from tauhat.data import TrialData, check_covariates, validate_trial
+from tauhat.extremes import warn_of_far_values
 from tauhat.learning_view import learning_view
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
@@ -67,7 +68,22 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effect at checked covariates of shape (k, p), shape (k,)."""
+        """Effect at checked covariates of shape (k, p), shape (k,), before `bounded`."""
+
+    def draw_effect(self, X: FloatArray) -> FloatArray:
+        """Posterior draws at checked covariates, shape (draws, k), before `bounded`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no posterior; use effect_interval for its uncertainty"
+        )
+
+    def bounded(self, effect: FloatArray) -> FloatArray:
+        """Effects no larger than can be: within -1 and 1 for a 0/1 outcome.
+
+        An outcome with two values has effects within their distance, either way;
+        a model that does not know that can give more. Others are left as they are.
+        """
+        largest = self.trial_data_.largest_effect
+        return np.clip(effect, -largest, largest)
 
     def reduced(self) -> Self:
         """Return an unfitted copy at the settings that a bootstrap can afford."""
@@ -123,6 +139,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if treatment is None:
             raise ValueError("treatment is required: fit(X, y, treatment=...)")
         data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)
+        warn_of_far_values(check_covariates(X), data)
         if hasattr(X, "columns"):
             self.feature_names_in_ = np.array(data.feature_names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
@@ -156,7 +173,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(data, TrialData):
             left_out = ("fitted", "yes; the trial's rows were not saved")
             return pd.DataFrame([*rows, left_out], columns=["item", "value"])
-        effect = self.predict_effect(data.X)
+        effect = self.bounded(self.predict_effect(data.X))
         low, middle, high = np.quantile(effect, [0.1, 0.5, 0.9])
         rows += [
             ("persons", data.n),
@@ -179,12 +196,17 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         data: Any = self.trial_data_
         if not isinstance(data, TrialData):
             return f"{name}, fitted; the rows of its trial were not saved with it."
-        effect = self.predict_effect(data.X)
+        raw = self.predict_effect(data.X)
+        effect = self.bounded(raw)
+        cut = int((effect != raw).sum())
         units = "" if data.clusters is None else f" in {data.n_units} clusters"
-        return (
+        text = (
             f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
         )
+        if cut:
+            text += f" {cut} of them were larger than the outcome's two values allow and were cut."
+        return text
 
     def effect(self, X: Any) -> FloatArray:
         """Effect of treatment for each person.
@@ -198,18 +220,33 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         -------
         ndarray, shape (k,)
             In units of the outcome; positive means that treatment raises it.
+            For an outcome with two values within what is possible (`bounded`).
         """
-        return self.predict_effect(self._check_new(X))
+        return self.bounded(self.predict_effect(self._check_new(X)))
 
     def predict(self, X: Any) -> FloatArray:
         """Return `effect`, under the name that scikit-learn's tools call."""
         return self.effect(X)
 
     def effect_draws(self, X: Any) -> FloatArray:
-        """Posterior draws of the effect, shape (draws, k), for estimators that have them."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no posterior; use effect_interval for its uncertainty"
-        )
+        """Posterior draws of the effect, for estimators that have them.
+
+        Parameters
+        ----------
+        X
+            Covariates with the columns of the fit, shape (k, p).
+
+        Returns
+        -------
+        ndarray, shape (draws, k)
+            In units of the outcome, chain after chain, within what is possible (`bounded`).
+
+        Raises
+        ------
+        NotImplementedError
+            If the estimator has no posterior.
+        """
+        return self.bounded(self.draw_effect(self._check_new(X)))
 
     def effect_interval(
         self, X: Any, *, level: float = 0.95, n_bootstrap: int | None = None
@@ -267,9 +304,10 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         centre = self.predict_effect(checked)
         quantile = t_quantile(level, self.trial_data_.n_units - 2)
         if n_bootstrap is None:
-            middle, error = self._middle_and_error(X, checked, centre)
+            middle, error = self._middle_and_error(checked, centre)
             lower, upper = middle - quantile * error, middle + quantile * error
-            return np.minimum(lower, centre), np.maximum(upper, centre)
+            lower, upper = np.minimum(lower, centre), np.maximum(upper, centre)
+            return self.bounded(lower), self.bounded(upper)
         error = bootstrap_standard_error(
             self.reduced(),
             self.trial_data_,
@@ -278,7 +316,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             seed=derive_seed(self.seed_, "bootstrap"),
             n_jobs=self.n_jobs,
         )
-        return centre - quantile * error, centre + quantile * error
+        return self.bounded(centre - quantile * error), self.bounded(centre + quantile * error)
 
     @property
     def interval_is_of_mixture(self) -> bool:
@@ -286,13 +324,13 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return self.has_draws and self.trial_data_.clusters is not None
 
     def _middle_and_error(
-        self, X: Any, checked: FloatArray, centre: FloatArray
+        self, checked: FloatArray, centre: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
         reference = self.reference_posterior().effect_draws(checked)
         if not self.interval_is_of_mixture:
             return centre, np.sqrt(((reference - centre) ** 2).mean(axis=0))
-        own = self.effect_draws(X)
+        own = self.draw_effect(checked)
         apart = own.mean(axis=0) - reference.mean(axis=0)
         middle = reference.mean(axis=0) + _OWN_SHARE * apart
         variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
@@ -337,7 +375,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)
         pi = data.propensity
         transformed = (data.treatment - pi) * (data.y - data.y.mean()) / (pi * (1 - pi))
-        loss = (transformed - self.predict_effect(data.X)) ** 2
+        effect = self.bounded(self.predict_effect(self._within_limits(data.X)))
+        loss = (transformed - effect) ** 2
         return -float(np.average(loss, weights=data.sample_weight))
 
     def _check_new(self, X: Any) -> FloatArray:
@@ -345,4 +384,11 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         expected = self.trial_data_.feature_names
         if hasattr(X, "columns") and not hasattr(self, "feature_names_in_"):
             X = np.asarray(X, dtype=np.float64)
-        return check_covariates(X, expected)
+        checked = check_covariates(X, expected)
+        warn_of_far_values(checked, self.trial_data_, new=True)
+        return self._within_limits(checked)
+
+    def _within_limits(self, X: FloatArray) -> FloatArray:
+        """Covariates with values far outside those of the trial read as in the trial."""
+        limits = self.trial_data_.limits
+        return X if limits is None else limits.apply(X)

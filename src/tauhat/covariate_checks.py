@@ -20,6 +20,7 @@ from tauhat.numerics.balance import (
     missing_with_outcome,
     outcome_correlation,
 )
+from tauhat.numerics.extremes import ColumnLimits
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -98,11 +99,16 @@ def covariate_findings(trial: Trial) -> Iterator[Finding]:
 
 
 def leakage_findings(
-    trial: Trial, units: IntArray, names: Sequence[str], differences: ArmDifferences
+    trial: Trial,
+    units: IntArray,
+    names: Sequence[str],
+    differences: ArmDifferences,
+    limits: ColumnLimits,
 ) -> Iterator[Finding]:
     """Give the covariates that look like the outcome, the treatment, or what came after it."""
     questioned: set[str] = set()
-    correlation = outcome_correlation(trial.X.to_numpy(), trial.y, trial.treatment)
+    within = limits.apply(trial.X.to_numpy(dtype=np.float64))
+    correlation = outcome_correlation(within, trial.y, trial.treatment)
     for name, r in zip(trial.X.columns, correlation, strict=True):
         if r > NEARLY_OUTCOME:
             questioned.add(trial.encoder_.sources_[name])

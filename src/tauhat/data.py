@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.folds import has_counterfactual, randomization_units
 from tauhat.numerics.columns import constant_within
+from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.ordering import canonical_order
 
 
@@ -22,7 +23,7 @@ class TrialData:
     Attributes
     ----------
     X
-        Covariates, shape (n, p).
+        Covariates, shape (n, p), without values far outside their column.
     y
         Outcome, shape (n,).
     treatment
@@ -45,6 +46,12 @@ class TrialData:
         (`tauhat.block_levels.without_block_levels`), shape (n,), or None.
     n_without_counterfactual
         Rows that were left out since their block has one arm only.
+    limits
+        How far the columns of ``X`` go, and what they hold in place of values
+        beyond (`tauhat.numerics.extremes.ColumnLimits`), or None.
+    largest_effect
+        The largest effect that can be, either way: the distance between the two
+        values of an outcome that has two; infinite for others.
     """
 
     X: FloatArray
@@ -58,6 +65,8 @@ class TrialData:
     allocation_adjusted: bool = False
     block_level: FloatArray | None = None
     n_without_counterfactual: int = 0
+    limits: ColumnLimits | None = None
+    largest_effect: float = np.inf
 
     @property
     def n(self) -> int:
@@ -314,8 +323,9 @@ def validate_trial(
             )
     known = _known_propensity(propensity, arms, codes, block_codes, kept)
     order, canonical = order_with_counterfactual(array, outcome, arms, codes, block_codes)
+    limits = ColumnLimits.of(array[order], canonical)
     return TrialData(
-        X=array[order],
+        X=limits.apply(array[order]),
         y=outcome[order],
         treatment=arms[order],
         clusters=canonical,
@@ -324,7 +334,15 @@ def validate_trial(
         propensity=known[order],
         feature_names=names,
         n_without_counterfactual=int((~kept).sum()),
+        limits=limits,
+        largest_effect=_largest_effect(outcome[order]),
     )
+
+
+def _largest_effect(outcome: FloatArray) -> float:
+    """Distance between the values of an outcome that has two; infinite otherwise."""
+    two = len(np.unique(outcome)) == 2
+    return float(np.ptp(outcome)) if two else np.inf
 
 
 def _with_counterfactual(

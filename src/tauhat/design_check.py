@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.columns import missing_values
 from tauhat.covariate_checks import (
     Finding,
@@ -22,11 +22,13 @@ from tauhat.covariate_checks import (
 )
 from tauhat.data import validate_trial
 from tauhat.errors import TauhatWarning
+from tauhat.extreme_checks import far_value_findings
 from tauhat.few_clusters import unlearnable_covariates
 from tauhat.folds import has_counterfactual
 from tauhat.incomplete_blocks import block_findings
 from tauhat.label_checks import label_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
+from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.size_checks import (
     degrees_of_freedom,
@@ -56,7 +58,7 @@ class DesignCheck:
         One for each thing looked at.
     balance : DataFrame
         One row an encoded covariate: means of everyone enrolled by arm (observed
-        values only), standardised difference, and t and p value judged against
+        values that are not far outside), standardised difference, and t and p value judged against
         the variation between randomized units.
     missingness : DataFrame
         One row a column: share missing by arm, p value of the difference.
@@ -128,12 +130,12 @@ def check_design(trial: Trial) -> DesignCheck:
 
     Arms, clusters and blocks; the intracluster correlation of the outcome within
     arm; baseline balance, missing values and attrition, judged against the
-    variation between randomized units; and covariates that look measured after
-    randomization. Persons in blocks with one arm only were not randomized beside the
-    other, so they are not compared. A failure is a covariate that is a copy of the
-    outcome or of the treatment, which makes every effect estimate wrong, or more than
-    a quarter of the persons in blocks with one arm only. All else is a warning or a
-    note.
+    variation between randomized units; values far outside their column and codes
+    for missing values; and covariates that look measured after randomization.
+    Persons in blocks with one arm only were not randomized beside the other, so they
+    are not compared. A failure is a covariate that is a copy of the outcome or of the
+    treatment, which makes every effect estimate wrong, or more than a quarter of the
+    persons in blocks with one arm only. All else is a warning or a note.
 
     Parameters
     ----------
@@ -153,7 +155,11 @@ def check_design(trial: Trial) -> DesignCheck:
     ["'copy' is the outcome in other units (correlation 1.000): remove it from the covariates."]
     """
     units = _units(trial)
-    values, names = _observed_values(trial)
+    rows = trial.has_counterfactual
+    X = trial.X.to_numpy(dtype=np.float64)
+    clusters = None if trial.clusters is None else _codes(trial.clusters[rows])
+    limits = ColumnLimits.of(X[rows], clusters)
+    values, names = _observed_values(trial, limits)
     differences = _between_arms(trial, values, units)
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
@@ -163,10 +169,8 @@ def check_design(trial: Trial) -> DesignCheck:
     attrition = _attrition_table(trial, lost)
     sizes = None if trial.clusters is None else _cluster_sizes(trial)
     icc = None
-    if trial.clusters is not None:
-        rows = trial.has_counterfactual
-        codes = pd.factorize(trial.clusters[rows])[0].astype(np.int64)
-        icc = intracluster_correlation(trial.y[rows], codes, trial.treatment[rows])
+    if clusters is not None:
+        icc = intracluster_correlation(trial.y[rows], clusters, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
@@ -176,7 +180,8 @@ def check_design(trial: Trial) -> DesignCheck:
         *trial.row_findings,
         *label_findings(trial),
         *covariate_findings(trial),
-        *leakage_findings(trial, units, names, differences),
+        *far_value_findings(trial, X[rows], limits, clusters),
+        *leakage_findings(trial, units, names, differences, limits),
         *missing_findings(trial, missing, gaps),
     ]
     return DesignCheck(
@@ -196,6 +201,10 @@ def _units(trial: Trial) -> IntArray:
     return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
 
 
+def _codes(labels: AnyArray) -> IntArray:
+    return pd.factorize(labels)[0].astype(np.int64)
+
+
 def _randomized(trial: Trial) -> BoolArray:
     """Who of those enrolled was randomized beside the other arm."""
     return has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
@@ -207,8 +216,11 @@ def _between_arms(trial: Trial, values: FloatArray, units: IntArray) -> ArmDiffe
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
-def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
-    """Encoded covariates of everyone enrolled, NaN where missing, without the missing marks."""
+def _observed_values(trial: Trial, limits: ColumnLimits) -> tuple[FloatArray, list[str]]:
+    """Encoded covariates of everyone enrolled, without the missing marks.
+
+    NaN where missing or far outside.
+    """
     if trial.n_missing_outcome:
         with warnings.catch_warnings():
             # Levels that only persons without an outcome have are no news here.
@@ -218,7 +230,8 @@ def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
         encoded = trial.X
     sources = trial.encoder_.sources_
     names = [name for name in encoded.columns if name != f"{sources[name]} (missing)"]
-    values = encoded[names].to_numpy(dtype=np.float64).copy()
+    outside = limits.outside(encoded.to_numpy(dtype=np.float64))
+    values = encoded.mask(outside)[names].to_numpy(dtype=np.float64).copy()
     for j, name in enumerate(names):
         values[missing_values(trial.enrolled_frame[sources[name]]), j] = np.nan
     return values, names

@@ -14,6 +14,7 @@ from tauhat._typing import IntArray
 from tauhat.data import TrialData
 from tauhat.display import Shown
 from tauhat.errors import TauhatWarning
+from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
@@ -203,7 +204,9 @@ def held_out_effects(
                 k: policy_value(fit, higher_is_better=v, level=level) for k, v in directions.items()
             },
             subgroups=find_subgroups(fit, heterogeneity=heterogeneity, level=level),
-            by_covariate=effects_by_group(fit, _groups_along(trial), level=level),
+            by_covariate=effects_by_group(
+                fit, _groups_along(frame_within(trial.frame, data)), level=level
+            ),
         )
     # A description that fails must not take the analysis with it.
     except Exception as error:
@@ -212,11 +215,11 @@ def held_out_effects(
         return reason
 
 
-def _groups_along(trial: Trial) -> dict[str, tuple[IntArray, Sequence[str]]]:
+def _groups_along(frame: pd.DataFrame) -> dict[str, tuple[IntArray, Sequence[str]]]:
     """Thirds or categories of each covariate; none of them is chosen by the outcome."""
     groups: dict[str, tuple[IntArray, Sequence[str]]] = {}
-    for name in trial.covariate_names[:MOST_COVARIATES]:
-        found = covariate_codes(trial.frame[name], most_bins=3, most_categories=4)
+    for name in map(str, frame.columns[:MOST_COVARIATES]):
+        found = covariate_codes(frame[name], most_bins=3, most_categories=4)
         if found is not None:
             groups[name] = (found.codes, found.labels)
     return groups

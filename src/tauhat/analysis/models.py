@@ -182,7 +182,12 @@ def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     fitted
         What was fitted.
     X
-        Covariates of the analysed persons, shape (n, p).
+        Covariates of the analysed persons within their limits, shape (n, p).
+
+    Returns
+    -------
+    DataFrame
+        As the models give them, before they are cut to what is possible.
     """
     models = {fitted.name: fitted.reported, **members_of(fitted)}
     return pd.DataFrame({name: model.predict_effect(X) for name, model in models.items()})

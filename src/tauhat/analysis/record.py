@@ -151,7 +151,7 @@ def modifier_records(analysis: Analysis) -> list[dict[str, Any]]:
     found = []
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
-        groups = groups_by_covariate(trial.frame.loc[compared, name], *columns)
+        groups = groups_by_covariate(analysis.frame.loc[compared, name], *columns)
         row["level"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))
@@ -243,7 +243,10 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
             "method": analysis.interval.method,
             "level": analysis.interval.level,
         },
-        "effects": effects_record(analysis.effects[analysis.trial.has_counterfactual]),
+        "effects": {
+            **effects_record(analysis.effects[analysis.trial.has_counterfactual]),
+            "n_cut": analysis.n_cut,
+        },
     }
     result: dict[str, Any] = plain(record)
     return result

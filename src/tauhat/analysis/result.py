@@ -74,6 +74,9 @@ class Analysis:
         The primary test of the hypothesis that the effect is the same for everyone.
     modifiers
         Covariates by how much the estimated effect varies with them.
+    frame
+        Covariates of the analysed persons before encoding, with values far outside
+        their column as the models read them.
     effects
         One row a person with an outcome: ``row`` (its number in the input table, the
         first data row being 1), ``effect``, ``lower``, ``upper``, and the id
@@ -103,6 +106,9 @@ class Analysis:
         Predicted intercepts of the clusters; None when persons were randomized.
     member_effects
         Effects of the single models, one column each, in the rows of ``effects``.
+    n_cut
+        Persons whose estimate was larger than an outcome with two values allows
+        and was cut (`tauhat.CateEstimator.bounded`).
     rerun
         What to type to make the same numbers again.
     provenance
@@ -116,6 +122,7 @@ class Analysis:
     average_effects: AverageEffects
     heterogeneity: HeterogeneityTest
     modifiers: EffectModifiers
+    frame: pd.DataFrame
     effects: pd.DataFrame
     models: pd.DataFrame
     agreement: pd.DataFrame | None
@@ -129,6 +136,7 @@ class Analysis:
     sensitivity: Sensitivity
     clusters: ClusterIntercepts | None
     member_effects: pd.DataFrame
+    n_cut: int
     rerun: str
     provenance: Provenance
     synthetic: str | None = None
@@ -176,7 +184,7 @@ class Analysis:
         )
         return ReportInput(
             run=self.to_json(),
-            frame=self.trial.frame[compared].reset_index(drop=True),
+            frame=self.frame[compared].reset_index(drop=True),
             effect=effect,
             lower=lower,
             upper=upper,

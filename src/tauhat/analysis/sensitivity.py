@@ -145,7 +145,8 @@ def sensitivity(
         The fitted estimator that is reported, and its effects on the rows of the
         trial, shape (n,).
     member_effects
-        Effects of the members on the same rows, one column each.
+        Effects of the members on the same rows before they are cut to what is
+        possible, one column each.
     average, heterogeneity, held_out
         What else was found.
     level
@@ -226,7 +227,7 @@ def _without_members(
         except ValueError as error:
             notes.append(f"Without {name} the others cannot be weighed: {error}.")
             continue
-        rows.append(_changed("member", name, changed, effect[order]))
+        rows.append(_changed("member", name, reported.bounded(changed), effect[order]))
     return rows
 
 
@@ -252,13 +253,13 @@ def _other_seeds(
             weighed_again(reported, known, seed=derive_seed(seed, "weights again", k))
             for k in range(SEEDS_OF_WEIGHTS)
         ]
-        changes = [_changed("seed", "", one, effect[order]) for one in drawn]
+        changes = [_changed("seed", "", reported.bounded(one), effect[order]) for one in drawn]
         worst = min(changes, key=lambda row: float(row["kendall"]))
         rows.append({**worst, "change": f"weights drawn anew (most changed of {SEEDS_OF_WEIGHTS})"})
     for k in range(n_seeds):
         again = derive_seed(seed, "fitted again", k)
         model = fit_models(data, names, seed=again, n_jobs=n_jobs).reported
-        changed = model.predict_effect(data.X)
+        changed = model.bounded(model.predict_effect(data.X))
         rows.append(_changed("seed", f"all models fitted again, {k + 1}", changed, effect[order]))
     if not n_seeds:
         notes.append(

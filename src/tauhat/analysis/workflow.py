@@ -28,6 +28,7 @@ from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.errors import NothingToTestError
+from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.intercepts import cluster_intercepts
@@ -201,7 +202,8 @@ def analyze(
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
-        effects = model_effects(fitted, X)
+        raw = model_effects(fitted, X if data.limits is None else data.limits.apply(X))
+        effects = raw.clip(-data.largest_effect, data.largest_effect)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
         compared = effects[trial.has_counterfactual]
         table, agreement = models_table(fitted, compared), agreement_table(fitted, compared)
@@ -229,14 +231,14 @@ def analyze(
                 higher_is_better=higher_is_better,
             )
     with clock.step("sensitivity", "asking what the results hang on"):
-        member_effects = effects[list(members_of(fitted))]
+        members = list(members_of(fitted))
         hangs_on = sensitivity(
             trial,
             data,
             names=names,
             reported=fitted.reported,
             effect=effect,
-            member_effects=member_effects,
+            member_effects=raw[members],
             average=average,
             heterogeneity=heterogeneity,
             held_out=held_out,
@@ -252,6 +254,7 @@ def analyze(
         average_effects=average,
         heterogeneity=heterogeneity,
         modifiers=modifiers,
+        frame=frame_within(trial.frame, data),
         effects=_effects_table(trial, effect, lower, upper),
         models=table,
         agreement=agreement,
@@ -264,7 +267,8 @@ def analyze(
         held_out=held_out,
         sensitivity=hangs_on,
         clusters=clusters,
-        member_effects=member_effects,
+        member_effects=effects[members],
+        n_cut=int((raw[fitted.name] != effects[fitted.name])[trial.has_counterfactual].sum()),
         rerun=source.command
         or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds),
         provenance=Provenance(

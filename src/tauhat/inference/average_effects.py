@@ -87,6 +87,27 @@ class Estimate(Shown):
             level,
         )
 
+    def within(self, largest: float) -> Estimate:
+        """The estimate and its interval, cut to what is possible.
+
+        Parameters
+        ----------
+        largest
+            The largest size that it can have, such as 1 for a risk difference.
+
+        Examples
+        --------
+        >>> wide = Estimate.from_t(0.5, 0.5, degrees_of_freedom=14, level=0.95)
+        >>> wide.within(1.0).upper
+        1.0
+        """
+        if not largest < np.inf:
+            return self
+        estimate, lower, upper = np.clip(
+            [self.estimate, self.lower, self.upper], -largest, largest
+        ).tolist()
+        return replace(self, estimate=estimate, lower=lower, upper=upper)
+
     @property
     def table(self) -> pd.DataFrame:
         """The numbers in one row."""
@@ -297,9 +318,10 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
     errors = randomization.errors(np.column_stack(deletions), expected, refitted=True)
     free = randomization.degrees_of_freedom(expected)
+    bounds = data.largest_effect * np.array([1, 1, 2])
     individual, cluster, difference = (
-        Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level)
-        for estimate, error, df in zip(estimates, errors, free, strict=True)
+        Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level).within(largest)
+        for estimate, error, df, largest in zip(estimates, errors, free, bounds, strict=True)
     )
     within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
     said = " and ".join(dict.fromkeys(words(df) for df in free[:2]))
@@ -392,7 +414,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         f"probability of treatment; t with {words(df)} degrees of freedom"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
-    return AverageEffects(result, None, None, method)
+    return AverageEffects(result.within(data.largest_effect), None, None, method)
 
 
 def _large_block_dummies(arm: IntArray, block: IntArray) -> FloatArray:

@@ -174,7 +174,7 @@ def best_linear_predictor(
     error = "HC2" if fit.data.clusters is None else "CR2 over whole clusters, Satterthwaite"
     return BestLinearPredictor(
         slope=replace(pooled, p_value=float(np.median(p_values))),
-        average_effect=_median(averages, level),
+        average_effect=_median(averages, level).within(fit.data.largest_effect),
         splits=splits,
         method=f"Best linear predictor, {fit.method}, medians over splits; {error}",
     )

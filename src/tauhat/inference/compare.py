@@ -289,7 +289,8 @@ def _one_split(
     ratio = between / variance
     level = _held_out_level(residual, contrast, clusters, ratio, weight, held_out.folds)
     losses: dict[Loss, dict[str, FloatArray]] = {loss: {} for loss in LOSSES}
-    for name, effect in {CONSTANT: level, **held_out.effects}.items():
+    for name, found in {CONSTANT: level, **held_out.effects}.items():
+        effect = np.clip(found, -data.largest_effect, data.largest_effect)
         varying = _centred(effect, held_out.folds, weight)
         left = white.heterogeneity_residual(residual, contrast, varying)
         losses["heterogeneity"][name] = left**2 / variance

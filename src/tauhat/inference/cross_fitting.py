@@ -378,7 +378,7 @@ def _predict_fold(
     model = clone(effect_model)
     model.set_params(random_state=derive_seed(nuisance.seed, "effect", fold), n_jobs=1)
     model.fit_data(data.take(folds != fold))
-    surface: FloatArray = model.predict_effect(data.X)
+    surface: FloatArray = model.bounded(model.predict_effect(data.X))
     return surface, fit_without_fold(nuisance, data, fold)[:, 0]
 
 

@@ -37,6 +37,8 @@ class Jackknife:
         where it takes no part, shape (u, k).
     randomization
         Arm and block of each unit.
+    largest
+        The largest size that each estimate can have, shape (k,); None for any.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Jackknife:
     deleted: FloatArray
     expected: FloatArray
     randomization: Randomization
+    largest: FloatArray | None = None
 
     def combine(self, weights: FloatArray) -> Jackknife:
         """Linear combinations, one a column of ``weights`` of shape (k, l).
@@ -65,6 +68,7 @@ class Jackknife:
             _combined(self.deleted, weights),
             self.expected[:, most],
             self.randomization,
+            None if self.largest is None else np.abs(weights).T @ self.largest,
         )
 
     @property
@@ -166,7 +170,15 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
             deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
-    return Jackknife(estimate, deleted, expected_in_groups(fit, member), fit.randomization)
+    largest = _largest(fit, np.ones(member.shape[1]))
+    expected = expected_in_groups(fit, member)
+    return Jackknife(estimate, deleted, expected, fit.randomization, largest)
+
+
+def _largest(fit: CrossFit, share: FloatArray) -> FloatArray | None:
+    """The largest size of means over these shares of everyone, where effects have one."""
+    largest = fit.data.largest_effect
+    return largest * share if largest < np.inf else None
 
 
 def expected_in_groups(fit: CrossFit, member: FloatArray) -> FloatArray:
@@ -267,6 +279,7 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
         mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals),
         expected_in_groups(fit, np.ones(share.shape)),
         fit.randomization,
+        _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
     )
 
 
@@ -340,7 +353,8 @@ def over_splits(
     The t distribution has the degrees of freedom of
     `tauhat.numerics.arm_variances.design_degrees_of_freedom`. Splits in which a
     group has fewer than two units in an arm are left out; if they are more than
-    half there is no estimate.
+    half there is no estimate. Estimates and intervals are cut to what an outcome
+    with two values allows.
 
     Parameters
     ----------
@@ -380,14 +394,14 @@ def over_splits(
         squared = float((errors[usable, j] ** 2).mean())
         if not fixed and usable.sum() > 1:
             squared += float(estimates[usable, j].var(ddof=1))
-        pooled.append(
-            Estimate.from_t(
-                float(estimates[usable, j].mean()),
-                float(np.sqrt(squared)),
-                degrees_of_freedom=float(np.median(free[usable, j])),
-                level=level,
-            )
+        estimate = Estimate.from_t(
+            float(estimates[usable, j].mean()),
+            float(np.sqrt(squared)),
+            degrees_of_freedom=float(np.median(free[usable, j])),
+            level=level,
         )
+        possible = [one.largest[j] for one in results if one.largest is not None]
+        pooled.append(estimate.within(max(possible, default=np.inf)))
     return pooled
 
 

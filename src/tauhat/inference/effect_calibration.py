@@ -176,6 +176,7 @@ def effect_calibration(
                 average,
                 estimate=average.estimate - predicted,
                 deleted=average.deleted - predicted,
+                largest=None if average.largest is None else 2 * average.largest,
             )
         )
     slope = best_linear_predictor(fit, level=level).slope

@@ -12,6 +12,7 @@ from tauhat._typing import IntArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.display import Shown
 from tauhat.errors import TrialError
+from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
@@ -150,7 +151,7 @@ def effect_curve(
     if covariate not in fit.frame.columns:
         known = ", ".join(map(str, fit.frame.columns))
         raise TrialError(f"there is no covariate {covariate!r}; they are {known}")
-    group, names, values = _groups(fit.frame[covariate], n_groups)
+    group, names, values = _groups(frame_within(fit.frame, fit.data)[covariate], n_groups)
     if len(names) < 2:
         raise TrialError(f"{covariate!r} has one value only, so there is nothing to compare")
     member = np.eye(len(names))[group[fit.rows]]

@@ -14,7 +14,13 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, check_covariates, column_names
 from tauhat.display import html
 from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.inputs import TrialLike, missing_marks, row_order, source_columns
+from tauhat.inference.inputs import (
+    TrialLike,
+    as_trial_data,
+    missing_marks,
+    row_order,
+    source_columns,
+)
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 
@@ -170,7 +176,13 @@ def _covariates(trial: TrialLike) -> tuple[FloatArray, tuple[str, ...], tuple[st
     X = next(iter(trial))
     names = column_names(X)
     known = source_columns(trial)
-    return check_covariates(X), names, tuple(known.get(name, name) for name in names)
+    columns = check_covariates(X)
+    limits = as_trial_data(trial).limits
+    return (
+        columns if limits is None else limits.apply(columns),
+        names,
+        tuple(known.get(name, name) for name in names),
+    )
 
 
 def _adjusted(heterogeneity: HeterogeneityTest | None) -> dict[str, float]:

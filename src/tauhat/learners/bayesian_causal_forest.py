@@ -136,7 +136,7 @@ class BayesianCausalForest(CateEstimator):
         posterior = self._sample(data, z, groups, chains, derive_seed(seed, "bcf"))
         self.tree_draws_ = posterior.trees[0]
         self.constant_draws_ = self.scale_ * posterior.coefficients[:, 1]
-        average = np.average(self._draws_at(data.X), axis=1, weights=data.sample_weight)
+        average = np.average(self.draw_effect(data.X), axis=1, weights=data.sample_weight)
         traces = posterior.traces(self.scale_, self.n_chains)
         self.convergence_ = convergence_table(
             {AVERAGE_EFFECT: average.reshape(self.n_chains, -1), **traces}
@@ -176,30 +176,16 @@ class BayesianCausalForest(CateEstimator):
         X = self.columns_.apply(data.X)
         return sample_trees(X, root * z, [outcome, effect], linear, chains, seed)
 
-    def _draws_at(self, X: FloatArray) -> FloatArray:
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        """Posterior mean of the effect at checked covariates, shape (k,)."""
+        mean: FloatArray = self.draw_effect(X).mean(axis=0)
+        return mean
+
+    def draw_effect(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of the effect, chain after chain, shape (draws, k)."""
         trees = self.tree_draws_.predict(self.columns_.apply(X))
         draws: FloatArray = self.constant_draws_[:, None] + self.scale_ * trees
         return draws
-
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Posterior mean of the effect at checked covariates, shape (k,)."""
-        mean: FloatArray = self._draws_at(X).mean(axis=0)
-        return mean
-
-    def effect_draws(self, X: Any) -> FloatArray:
-        """Posterior draws of the effect.
-
-        Parameters
-        ----------
-        X
-            Covariates with the columns of the fit, shape (k, p).
-
-        Returns
-        -------
-        ndarray, shape (draws, k)
-            Chain after chain, in units of the outcome.
-        """
-        return self._draws_at(self._check_new(X))
 
     def quick(self) -> Self:
         """Return an unfitted copy with chains of 50 + 50: enough for points, not for intervals."""

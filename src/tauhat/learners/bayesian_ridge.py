@@ -124,9 +124,9 @@ class BayesianRidgeEffect(CateEstimator):
         effect: FloatArray = self.posterior_.effect_design(X) @ self.mean_coefficients_
         return effect
 
-    def effect_draws(self, X: Any) -> FloatArray:
+    def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, shape (draws, k)."""
-        return self.posterior_.effect_draws(self._check_new(X))
+        return self.posterior_.effect_draws(X)
 
     def effect_interval(
         self, X: Any, *, level: float = 0.95, n_bootstrap: int | None = None
@@ -154,10 +154,10 @@ class BayesianRidgeEffect(CateEstimator):
         """
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
-        draws = self.effect_draws(X)
+        draws = self.draw_effect(self._check_new(X))
         half = t_quantile(level, self.trial_data_.n_units - 2) * draws.std(axis=0)
         centre = np.mean(draws, axis=0)
-        return centre - half, centre + half
+        return self.bounded(centre - half), self.bounded(centre + half)
 
     def reduced(self) -> Self:
         """Return a copy with one chain."""

@@ -133,4 +133,4 @@ class GaussianEffect(CateEstimator):
         centre = design @ self.effect_coefficients_
         error = np.sqrt(((design @ self.effect_covariance_) * design).sum(axis=1))
         half = t_quantile(level, self.trial_data_.n_units - 2) * error
-        return centre - half, centre + half
+        return self.bounded(centre - half), self.bounded(centre + half)

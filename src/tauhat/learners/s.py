@@ -90,13 +90,16 @@ class SLearner(CateEstimator):
         model: Any = self.model_
         rows = np.unique(np.linspace(0, data.n - 1, min(data.n, _MOST_TRACED)).astype(np.int64))
         weight = None if data.sample_weight is None else data.sample_weight[rows]
-        average = np.average(self._draws_at(data.X[rows]), axis=1, weights=weight)
+        average = np.average(self.draw_effect(data.X[rows]), axis=1, weights=weight)
         traces = model.posterior_traces()
         shape = next(iter(traces.values())).shape
         self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(shape), **traces})
         warn_unless_converged(self.convergence_)
 
-    def _draws_at(self, X: FloatArray) -> FloatArray:
+    def draw_effect(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of the effect, shape (draws, k), if the model has them."""
+        if not self.has_draws:
+            return super().draw_effect(X)
         model: Any = self.model_
         treated: FloatArray = model.predict_draws(treatment_features(X, 1.0, model))
         draws: FloatArray = treated - model.predict_draws(treatment_features(X, 0.0, model))
@@ -112,12 +115,6 @@ class SLearner(CateEstimator):
         """Effect at checked covariates, shape (k,)."""
         treated = self.model_.predict(treatment_features(X, 1.0, self.model_))
         return treated - self.model_.predict(treatment_features(X, 0.0, self.model_))
-
-    def effect_draws(self, X: Any) -> FloatArray:
-        """Posterior draws of the effect, shape (draws, k), if the model has them."""
-        if not self.has_draws:
-            return super().effect_draws(X)
-        return self._draws_at(self._check_new(X))
 
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""

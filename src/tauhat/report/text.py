@@ -324,6 +324,12 @@ def limits(run: Run) -> list[str]:
         "changes sharply, or at rare values of a covariate, they cover less often than their "
         "level says."
     )
+    if run["effects"]["n_cut"]:
+        found.append(
+            f"The estimates of {run['effects']['n_cut']:,} of {run['design']['n']:,} persons were "
+            "larger than an outcome with two values allows and were cut: a model that is linear "
+            "in the covariates goes too far there."
+        )
     failed = [m["name"] for m in run["models"] if m["failure"]]
     if failed:
         found.append(f"Models that failed and are left out: {join_words(failed)}.")

@@ -40,7 +40,7 @@ class Decoder:
             "table": self._table,
             "same": lambda node: self._objects[node["number"]],
             "object": self._object,
-            "rows left out": lambda node: RowsLeftOut(tuple(map(str, node["feature_names"]))),
+            "rows left out": self._rows_left_out,
             "tree draws": self._tree_draws,
             "lightgbm": lambda node: lightgbm_booster(self._text(node)),
             "gpboost": lambda node: gpboost_booster(self._text(node)),
@@ -89,6 +89,13 @@ class Decoder:
         table = pd.DataFrame(dict(enumerate(values)), index=index)
         table.columns = pd.Index(columns)
         return table
+
+    def _rows_left_out(self, node: Mapping[str, Any]) -> RowsLeftOut:
+        names = tuple(map(str, node["feature_names"]))
+        # Files of older versions have neither.
+        limits = self.value(node.get("limits"))
+        largest = self.value(node.get("largest_effect", RowsLeftOut.largest_effect))
+        return RowsLeftOut(names, limits, float(largest))
 
     def _tree_draws(self, node: Mapping[str, Any]) -> TreeDraws:
         text = checked_forests(self._text(node))

@@ -133,10 +133,9 @@ class Encoder:
         number = self._numbers[id(value)] = len(self._numbers)
         self._alive.append(value)
         if not self.with_data and isinstance(value, (TrialData, CrossFit)):
-            names = value.feature_names if isinstance(value, TrialData) else ()
-            node = _rows_left_out(names)
+            node = self._rows_left_out(value if isinstance(value, TrialData) else RowsLeftOut(()))
         elif isinstance(value, RowsLeftOut):
-            node = _rows_left_out(value.feature_names)
+            node = self._rows_left_out(value)
         elif isinstance(value, TreeDraws):
             n_trees, leaf_constant = value.settings
             text = self._text(value.to_json())
@@ -160,15 +159,19 @@ class Encoder:
                 # Only intervals use it, and they need the rows besides.
                 continue
             if not self.with_data and name in ROW_ATTRIBUTES and item is not None:
-                state[name] = {**_rows_left_out(()), "number": None}
+                state[name] = {**self._rows_left_out(RowsLeftOut(())), "number": None}
                 continue
             inner = where if where.startswith("member ") else f"{kind.__name__}.{name}"
             state[name] = self.node(item, inner)
         return {"kind": "object", "class": kind.__name__, "state": state}
 
-
-def _rows_left_out(names: tuple[str, ...]) -> dict[str, Any]:
-    return {"kind": "rows left out", "feature_names": list(names)}
+    def _rows_left_out(self, trial: TrialData | RowsLeftOut) -> dict[str, Any]:
+        return {
+            "kind": "rows left out",
+            "feature_names": list(trial.feature_names),
+            "limits": self.node(trial.limits, "limits"),
+            "largest_effect": self.node(trial.largest_effect, "largest_effect"),
+        }
 
 
 def _with_own_reader(value: Any) -> Any:

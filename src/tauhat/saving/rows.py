@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tauhat.errors import TrialError
+from tauhat.numerics.extremes import ColumnLimits
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class RowsLeftOut:
     ----------
     feature_names
         Names of the covariates.
+    limits, largest_effect
+        As in `tauhat.data.TrialData`.
 
     Examples
     --------
@@ -25,6 +30,8 @@ class RowsLeftOut:
     """
 
     feature_names: tuple[str, ...]
+    limits: ColumnLimits | None = None
+    largest_effect: float = np.inf
 
     def __getattr__(self, name: str) -> Any:
         # Copies and pickles ask for special names that an object need not have.
