@@ -13,6 +13,7 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.folds import randomization_units
 from tauhat.numerics.columns import constant_within
 from tauhat.numerics.ordering import canonical_order
+from tauhat.numerics.weights import relative_weights
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class TrialData:
     clusters
         Cluster number 0 to m - 1 of each row, shape (n,), or None.
     sample_weight
-        Positive weights, shape (n,), or None.
+        Positive weights of mean one, shape (n,), or None where all weigh the same.
     blocks
         Block number of each row, shape (n,), or None.
     propensity
         Known probability of treatment of each row, shape (n,).
     feature_names
         Names of the columns of ``X``.
+    names_given
+        Whether these came with the covariates; else they are x1, x2, ...
     allocation_adjusted
         Whether what goes with ``propensity`` was taken out of ``y``
         (`tauhat.allocation.without_level_of_allocation`).
@@ -53,6 +56,7 @@ class TrialData:
     blocks: IntArray | None
     propensity: FloatArray
     feature_names: tuple[str, ...]
+    names_given: bool = False
     allocation_adjusted: bool = False
     block_level: FloatArray | None = None
 
@@ -254,6 +258,8 @@ def validate_trial(
     sample_weight: Any = None,
     blocks: Any = None,
     propensity: Any = None,
+    *,
+    to_fit: bool = True,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -261,6 +267,9 @@ def validate_trial(
     ----------
     X, y, treatment, clusters, sample_weight, blocks, propensity
         As in `tauhat.CateEstimator.fit`.
+    to_fit
+        Whether there must be enough to estimate an effect: two arms of two units
+        each, and outcomes that differ. False for a part of a trial.
 
     Returns
     -------
@@ -283,9 +292,9 @@ def validate_trial(
             "make a tauhat.Trial to code arms from labels"
         )
     arms = arm.astype(np.int64)
-    if arms.min() == arms.max():
+    if to_fit and arms.min() == arms.max():
         raise ValueError(f"all {n} rows are in one arm (treatment = {arms[0]}); two are needed")
-    if np.ptp(outcome) == 0:
+    if to_fit and np.ptp(outcome) == 0:
         raise ValueError(f"y is constant ({outcome[0]:g}): there is no effect to estimate")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
@@ -299,7 +308,7 @@ def validate_trial(
                 "randomized trial it is constant. Leave clusters out if persons were randomized"
             )
         per_arm = [int((treated == 0).sum()), int((treated > 0).sum())]
-        if min(per_arm) < 2:
+        if to_fit and min(per_arm) < 2:
             raise ValueError(
                 f"there are {per_arm[0]} control and {per_arm[1]} treated clusters; "
                 "at least two in each arm are needed to tell effects from cluster differences"
@@ -308,15 +317,9 @@ def validate_trial(
             pairs = np.unique(np.column_stack([codes, block_codes]), axis=0)
             if len(pairs) > len(size):
                 raise ValueError("blocks vary within clusters; a cluster lies in one block")
-    elif min(int((arms == 0).sum()), int((arms == 1).sum())) < 2:
+    elif to_fit and min(int((arms == 0).sum()), int((arms == 1).sum())) < 2:
         raise ValueError("at least two persons in each arm are needed")
-    weight = None
-    if sample_weight is not None:
-        weight = _numeric(sample_weight, "sample_weight", n)
-        if (weight <= 0).any():
-            raise ValueError(
-                f"sample_weight has {int((weight <= 0).sum())} values that are not > 0"
-            )
+    weight = None if sample_weight is None else _relative(sample_weight, n)
     known = _known_propensity(propensity, arms, codes, block_codes, n)
     order, canonical = canonical_order(array, outcome, arms, codes)
     return TrialData(
@@ -328,7 +331,19 @@ def validate_trial(
         blocks=None if block_codes is None else _rank_blocks(block_codes[order]),
         propensity=known[order],
         feature_names=names,
+        names_given=hasattr(X, "columns"),
     )
+
+
+def _relative(sample_weight: Any, n: int) -> FloatArray | None:
+    weight = _numeric(sample_weight, "sample_weight", n)
+    if (weight <= 0).any():
+        raise ValueError(
+            f"sample_weight has {int((weight < 0).sum())} negative values and "
+            f"{int((weight == 0).sum())} zeros; weights must be positive: leave out the rows that "
+            "should not count"
+        )
+    return relative_weights(weight)
 
 
 def _rank_blocks(codes: IntArray) -> IntArray:

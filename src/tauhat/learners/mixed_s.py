@@ -23,6 +23,7 @@ from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
+from tauhat.scikit_learn import as_outcome_model
 
 Form = Literal["x", "x-pooled", "dr", "r", "s-fixed", "s-projected", "textbook"]
 
@@ -130,7 +131,7 @@ class FixedTreatmentLearner(CateEstimator):
 
         self.coefficient_ = coefficient(data.y)
         for _ in range(self.n_iterations):
-            self.model_ = clone(self.outcome_model)
+            self.model_ = clone(as_outcome_model(self.outcome_model))
             if "random_state" in self.model_.get_params(deep=False):
                 self.model_.set_params(random_state=derive_seed(seed, "model"))
             features = treatment_features(data.X, data.treatment, self.model_)
@@ -261,7 +262,7 @@ class MixedEffectsLearner(CateEstimator):
         if self.form == "s-fixed":
             return FixedTreatmentLearner(self.outcome_model)
         if self.form in ("s-projected", "textbook"):
-            model = clone(self.outcome_model)
+            model = clone(as_outcome_model(self.outcome_model))
             if "projection" in model.get_params(deep=False):
                 model.set_params(projection=self.form == "s-projected")
             elif self.form == "s-projected":
@@ -319,7 +320,7 @@ class MixedEffectsLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with both models at bootstrap settings."""
         copy: Self = clone(self)
-        copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=as_outcome_model(self.outcome_model).reduced())
         if self.effect_model is not None:
-            copy.set_params(effect_model=self.effect_model.reduced())
+            copy.set_params(effect_model=as_outcome_model(self.effect_model).reduced())
         return copy
