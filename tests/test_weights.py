@@ -35,11 +35,12 @@ def test_every_estimator_gets_the_same_weights_whatever_their_scale(arrays, weig
         assert found is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.filterwarnings("ignore")
 def test_rules_of_ensembles_do_not_depend_on_the_scale(arrays, weight, rule):
     X, y, arm, clusters = arrays
-    members = [(part, single_estimator(part)) for part in ("LMM", "T-LMM")]
+    members = [(part, single_estimator(part)) for part in ("LMM", "T-LMM", "GAMM")]
     ensemble = th.estimator(rule, random_state=1).set_params(members=members)
     effects = [
         ensemble.fit(X, y, arm, clusters, sample_weight=scale * weight).effect(X)
@@ -61,7 +62,13 @@ def test_intervals_do_not_depend_on_the_scale(arrays, weight):
     np.testing.assert_allclose(large, one, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", OUTCOME_MODELS)
+QUICK = ("LMM", "GAMM", "Linear", "Boosting")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in OUTCOME_MODELS if n not in QUICK)],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_an_outcome_model_of_its_own_does_not_depend_on_the_scale(arrays, weight, name):
     X, y, _, clusters = arrays
@@ -88,9 +95,9 @@ def test_weights_of_mean_one_stay_as_they_are_and_others_keep_their_ratios(array
 
 
 def test_a_row_of_weight_two_counts_as_two_rows():
-    X, y, arm, _ = example_trial(40, 1)
-    twice = np.where(np.arange(40) < 20, 2.0, 1.0)
-    rows = np.repeat(np.arange(40), twice.astype(int))
+    X, y, arm, _ = example_trial(120, 1)
+    twice = np.where(np.arange(120) < 60, 2.0, 1.0)
+    rows = np.repeat(np.arange(120), twice.astype(int))
     model = th.estimator("T-LMM")
     weighted = model.fit(X, y, arm, sample_weight=twice).effect(X)
     np.testing.assert_allclose(weighted, model.fit(X[rows], y[rows], arm[rows]).effect(X))

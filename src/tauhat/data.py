@@ -305,7 +305,9 @@ def validate_trial(
         if mixed:
             raise ValueError(
                 f"treatment varies within {mixed} of {len(size)} clusters; in a cluster-"
-                "randomized trial it is constant. Leave clusters out if persons were randomized"
+                "randomized trial it is constant. If persons were randomized within these units, "
+                "give them as blocks and not as clusters; designs in which units change their "
+                "arm over time (stepped wedge, crossover) are not supported"
             )
         per_arm = [int((treated == 0).sum()), int((treated > 0).sum())]
         if to_fit and min(per_arm) < 2:

@@ -11,9 +11,20 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.columns import missing_values, numeric_values, refuse_dates
+from tauhat.design_hints import changes_of_arm, control_hint
 from tauhat.errors import DesignError, TrialError
 
 Label = str | int | float | bool
+
+_NOT_OVER_TIME = (
+    "Designs in which the arm changes over time are not supported: what else changed over time "
+    "would count as an effect"
+)
+_MIXED_CLUSTERS = (
+    "in a cluster-randomized trial it is constant. If persons were randomized within these units, "
+    "they are blocks: give them as block and not as cluster. If the units changed their arm over "
+    "time (stepped wedge, crossover), the design is not supported"
+)
 
 
 def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
@@ -156,7 +167,7 @@ def _control_and_treated(
         return zero_one[0], zero_one[1]
     raise TrialError(
         f"treatment column {name!r} has the arms {_listed(counts)}; "
-        f"say which is the control: control={labels[0]!r} (--control on the command line)"
+        f"say which is the control: {control_hint(labels)} (--control on the command line)"
     )
 
 
@@ -224,7 +235,11 @@ def label_values(column: pd.Series[Any], role: str) -> AnyArray:
 
 
 def check_units(
-    arm: IntArray, clusters: AnyArray | None, blocks: AnyArray | None, observed: BoolArray
+    arm: IntArray,
+    clusters: AnyArray | None,
+    blocks: AnyArray | None,
+    observed: BoolArray,
+    table: pd.DataFrame | None = None,
 ) -> None:
     """Raise a `DesignError` when arms, clusters and blocks do not make a two-arm trial.
 
@@ -236,6 +251,8 @@ def check_units(
         Labels, shape (n,), or None.
     observed
         Which rows have an outcome, shape (n,).
+    table
+        Columns in which a change of the arms over time may be seen, n rows.
 
     Examples
     --------
@@ -244,6 +261,9 @@ def check_units(
     tauhat.errors.DesignError: treatment varies within 2 of 2 clusters (for example 1: 1 ...
     """
     if clusters is None:
+        changes = None if blocks is None or table is None else changes_of_arm(arm, blocks, table)
+        if changes:
+            raise DesignError(f"{changes.replace('clusters', 'blocks')}. {_NOT_OVER_TIME}")
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(
@@ -257,11 +277,11 @@ def check_units(
     mixed = np.flatnonzero((treated > 0) & (treated < size))
     if len(mixed):
         k = mixed[0]
+        changes = None if table is None else changes_of_arm(arm, clusters, table)
         raise DesignError(
             f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
-            f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); in a "
-            "cluster-randomized trial it is constant. Leave cluster out if persons were "
-            "randomized (the centre can be their block)"
+            f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); "
+            + (f"{changes}. {_NOT_OVER_TIME}" if changes else _MIXED_CLUSTERS)
         )
     with_outcome = np.bincount(codes, weights=observed) > 0
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]

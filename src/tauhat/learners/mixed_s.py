@@ -267,7 +267,8 @@ class MixedEffectsLearner(CateEstimator):
                 model.set_params(projection=self.form == "s-projected")
             elif self.form == "s-projected":
                 raise ValueError(
-                    f"{type(model).__name__} cannot project its intercepts; use form='x'"
+                    f"{type(model).__name__} cannot project its intercepts, which form="
+                    "'s-projected' needs; leave form out"
                 )
             return SLearner(model)
         kinds = {"x": XLearner, "x-pooled": PooledXLearner, "dr": DRLearner, "r": RLearner}
@@ -288,8 +289,15 @@ class MixedEffectsLearner(CateEstimator):
         mean = float(np.average(effect, weights=data.sample_weight))
         if np.abs(effect).max() <= 1e-8 * self.reference_se_:
             warnings.warn(
-                "the model found no effect of treatment at all: its fixed part learned nothing, "
-                "and the cluster intercepts may hold the effect; use form='x'",
+                "the model found no effect of treatment at all: "
+                + (
+                    "its regressions learned nothing from the covariates; see what a linear mixed "
+                    "model (LMM) says"
+                    if self.flips_exactly
+                    else "the cluster intercepts may hold it, as they do in an S-learner. The "
+                    "default form of MixedEffectsLearner, which the names without -textbook "
+                    "have, does not lose it"
+                ),
                 TauhatWarning,
                 stacklevel=2,
             )
