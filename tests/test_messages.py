@@ -12,6 +12,8 @@ import typer
 
 import tauhat as th
 from tauhat.cli.app import app
+from tauhat.inference.average_effects import average_effects
+from tauhat.inference.policy_value import policy_value
 
 PACKAGE = Path(th.__file__).parent
 NAME = re.compile(r"(?<![\w./-])(?:tauhat|th)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)")
@@ -168,6 +170,9 @@ def persons_in_centres():
 def test_persons_randomized_in_centres_and_pairs_are_no_change_over_time():
     assert th.Trial(persons_in_centres(), outcome="y", treatment="arm", block="clinic").n == 120
     pairs = persons_in_centres().assign(pair=np.repeat(np.arange(60), 2))
+    # A copy of the arm, as text or as a dose, changes with it and is no time.
+    copies = persons_in_centres().assign(dose=lambda d: 10 * d.arm, group=lambda d: d.arm.map(str))
+    assert th.Trial(copies, outcome="y", treatment="arm", block="clinic", covariates=["age"]).n
     # In pairs of persons any covariate has one value before the other.
     pairs["wave"] = pairs.arm
     pairs.loc[::7, "wave"] = 2
@@ -176,11 +181,11 @@ def test_persons_randomized_in_centres_and_pairs_are_no_change_over_time():
 
 
 def test_averages_of_clusters_of_equal_size_are_the_same_by_design():
-    equal = th.average_effects(th.Trial(cluster_table([10] * 20), **ROLES))
+    equal = average_effects(th.Trial(cluster_table([10] * 20), **ROLES))
     assert equal.difference.estimate == equal.difference.se == 0
     assert "equal size" in equal.text
     assert "e-1" not in equal.text
-    unequal = th.average_effects(th.Trial(cluster_table([10, 11] * 10), **ROLES))
+    unequal = average_effects(th.Trial(cluster_table([10, 11] * 10), **ROLES))
     assert unequal.difference.se > 0
 
 
@@ -188,6 +193,6 @@ def test_gains_that_are_zero_are_printed_as_zero():
     rng = np.random.default_rng(1)
     X, arm = rng.normal(size=(200, 2)), np.arange(200) % 2
     trial = (X, 5 * arm + rng.normal(size=200), arm)
-    result = th.policy_value(trial, "LMM", n_splits=1)
+    result = policy_value(trial, "LMM", n_splits=1)
     assert result.share_treated == 1
     assert "0 (95 % confidence interval 0 to 0) over treating everyone" in result.text

@@ -54,12 +54,15 @@ def _is_control(label: Any) -> bool:
     return words in _WHOLE or re.search(rf"(?<![\w-])({_WITHIN})(?!\w)", words) is not None
 
 
-def changes_of_arm(arm: IntArray, units: AnyArray, table: pd.DataFrame) -> str | None:
+def changes_of_arm(
+    arm: IntArray, units: AnyArray, table: pd.DataFrame, kind: str = "clusters"
+) -> str | None:
     """Whether units change their arm over time, as in a stepped wedge or a crossover.
 
     A column counts as time when, in every unit that has both arms, all rows of
-    one arm come before all of the other, and a value of the column in a unit
-    has several rows on average, as a period has and no person's covariate does.
+    one arm come before all of the other; a value of the column in a unit has
+    several rows on average, as a period has and no person's covariate does; and
+    one value at least is found with both arms, other than in a copy of the arm.
 
     Parameters
     ----------
@@ -69,6 +72,8 @@ def changes_of_arm(arm: IntArray, units: AnyArray, table: pd.DataFrame) -> str |
         Label of the cluster or block of each row, shape (n,).
     table
         Columns that may be a time, n rows.
+    kind
+        What the units are, for the sentence.
 
     Returns
     -------
@@ -87,24 +92,40 @@ def changes_of_arm(arm: IntArray, units: AnyArray, table: pd.DataFrame) -> str |
     rows = np.flatnonzero(mixed[codes])
     if mixed.sum() < 2:
         return None
+    in_first = codes[rows] == codes[rows[0]]
     for name in table.columns:
-        moment = _moments(table[name].iloc[rows])
+        column = table[name].iloc[rows]
+        # Most columns are done with after a look at one unit.
+        if not _ordered(column[in_first], arm[rows][in_first]):
+            continue
+        moment = _moments(column)
         if moment is None:
             continue
         cells = pd.DataFrame({"unit": codes[rows], "time": moment, "arm": arm[rows]})
         if len(rows) < 2 * len(cells[["unit", "time"]].drop_duplicates()):
+            continue
+        if cells.groupby("time")["arm"].nunique().max() < 2:
             continue
         span = cells.groupby(["unit", "arm"])["time"].agg(["min", "max"]).unstack("arm")
         up = (span["max"][0] < span["min"][1]).to_numpy()
         down = (span["max"][1] < span["min"][0]).to_numpy()
         if up.all():
             return (
-                f"over {name!r} clusters change from control to treated: this looks like a "
+                f"over {name!r} {kind} change from control to treated: this looks like a "
                 "stepped wedge"
             )
         if (up | down).all():
-            return f"over {name!r} clusters change from one arm to the other, as in a crossover"
+            return f"over {name!r} {kind} change from one arm to the other, as in a crossover"
     return None
+
+
+def _ordered(column: pd.Series[Any], arm: IntArray) -> bool:
+    """Whether all rows of one arm come before all of the other."""
+    moment = _moments(column)
+    if moment is None:
+        return False
+    control, treated = moment[arm == 0], moment[arm == 1]
+    return bool(control.max() < treated.min() or treated.max() < control.min())
 
 
 def _moments(column: pd.Series[Any]) -> AnyArray | None:

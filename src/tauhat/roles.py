@@ -261,9 +261,10 @@ def check_units(
     tauhat.errors.DesignError: treatment varies within 2 of 2 clusters (for example 1: 1 ...
     """
     if clusters is None:
-        changes = None if blocks is None or table is None else changes_of_arm(arm, blocks, table)
-        if changes:
-            raise DesignError(f"{changes.replace('clusters', 'blocks')}. {_NOT_OVER_TIME}")
+        if blocks is not None and table is not None:
+            changes = changes_of_arm(arm, blocks, table, "blocks")
+            if changes:
+                raise DesignError(f"{changes}. {_NOT_OVER_TIME}")
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(

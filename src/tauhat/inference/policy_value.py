@@ -81,16 +81,18 @@ class PolicyValue(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
-        share = f"{100 * self.share_treated:.0f} % of persons"
         if self.over_random is None:
             other, what = self.over_all, "everyone"
-            start = f"The model would treat {share}"
+            start = f"The model would treat {100 * self.share_treated:.0f} % of persons"
         else:
             other, what = self.over_random, "as many at random"
             limit = f"{self.treat_at_most} persons"
             if isinstance(self.treat_at_most, float):
                 limit = f"{100 * self.treat_at_most:.3g} % of persons"
-            start = f"If at most {limit} can be treated, the model would treat {share}"
+            start = (
+                f"If at most {limit} can be treated, the model would treat "
+                f"{100 * self.share_treated:.3g} % of persons"
+            )
         if other.lower > 0:
             verdict = f"better than treating {what}"
         elif other.upper < 0:
@@ -204,6 +206,8 @@ def policy_value(
     treats = (benefit > threshold).astype(np.float64)
     if treat_at_most is not None:
         share = _share(treat_at_most, fit.data.n)
+        whole = isinstance(treat_at_most, Integral)
+        treat_at_most = int(treat_at_most) if whole else float(treat_at_most)
         treats *= np.array([_first(fit, s, benefit[s], share) for s in range(fit.n_splits)])
     results = []
     for s, chosen in enumerate(treats):
