@@ -9,7 +9,7 @@ import pytest
 from tauhat.errors import TrialError
 from tauhat.inference.boxes import Box, extreme_boxes
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
-from tauhat.inference.descriptive import DESCRIPTIVE
+from tauhat.inference.descriptive import DESCRIPTIVE, score_means
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import ordered_trial, row_order
 from tauhat.inference.policy_value import policy_value
@@ -155,6 +155,62 @@ def test_policies_add_up(fit):
     assert everyone.share_treated == 1
     assert everyone.over_all.estimate == pytest.approx(0, abs=1e-12)
     assert everyone.over_none.estimate == pytest.approx(everyone.all_over_none.estimate)
+
+
+def test_at_most_so_many_are_treated_and_the_best_of_them():
+    trial = make_trial(3, m=40, clusters=False)
+    fit = with_effects(trial, trial[0].age)
+    n = fit.data.n
+    for limit in (n // 10, 0.1):
+        result = policy_value(fit, threshold=-1e9, treat_at_most=limit)
+        assert result.share_treated == pytest.approx(n // 10 / n)
+    chosen = np.zeros(n)
+    for fold in range(fit.n_folds):
+        rows = np.flatnonzero(fit.folds[0] == fold)
+        best = rows[np.argsort(-fit.effects[0][rows])]
+        places = 0.1 * len(rows)
+        chosen[best[: int(places)]] = 1
+        chosen[best[int(places)]] = places - int(places)
+    gains = score_means(fit, 0, np.column_stack([chosen, chosen - 0.1])).estimate
+    assert result.over_none.estimate == pytest.approx(gains[0])
+    assert result.over_random.estimate == pytest.approx(gains[1])
+    assert result.table["treating"].iloc[-1] == "by the model against as many at random"
+    assert "If at most 10 % of persons can be treated" in result.text
+
+
+def test_persons_with_equal_benefit_share_the_places():
+    trial = make_trial(3, m=12, clusters=False)
+    everyone_equal = policy_value(with_effects(trial, np.ones(300)), treat_at_most=60)
+    assert everyone_equal.share_treated == pytest.approx(0.2)
+    gain = everyone_equal.all_over_none.estimate
+    assert everyone_equal.over_none.estimate == pytest.approx(0.2 * gain)
+    assert everyone_equal.over_random.estimate == pytest.approx(0, abs=1e-12)
+    # Half of those who benefit have a place; the others are never treated.
+    two_kinds = np.where(trial[0].age > 0, 1.0, -1.0)
+    limited = policy_value(with_effects(trial, two_kinds), treat_at_most=0.25)
+    free = policy_value(with_effects(trial, two_kinds))
+    ratio = limited.share_treated / free.share_treated
+    assert ratio == pytest.approx(0.25 / (trial[0].age > 0).mean(), rel=0.02)
+
+
+def test_a_limit_treats_nobody_without_benefit_and_follows_the_direction():
+    X, y, arm, clusters = make_trial(1)
+    fit = with_effects((X, y, arm, clusters), X.age)
+    assert policy_value(fit, treat_at_most=1.0).share_treated == pytest.approx(
+        policy_value(fit).share_treated
+    )
+    turned = with_effects((X, -y, arm, clusters), -X.age)
+    down = policy_value(turned, higher_is_better=False, treat_at_most=30)
+    up = policy_value(fit, treat_at_most=30)
+    assert down.over_random.estimate == pytest.approx(up.over_random.estimate)
+    assert down.over_random.se == pytest.approx(up.over_random.se)
+
+
+@pytest.mark.parametrize("limit", [0, -3, 301, 0.0, 1.5, True, "20 %", np.nan])
+def test_a_limit_that_is_no_number_of_persons_is_refused(limit):
+    trial = make_trial(1, m=12)
+    with pytest.raises(TrialError, match=r"treat_at_most.*300 persons"):
+        policy_value(with_effects(trial, trial[0].age), treat_at_most=limit)
 
 
 def test_subgroups_are_found_and_judged_on_others(fit):

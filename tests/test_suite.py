@@ -1,10 +1,14 @@
 """Every registered estimator passes the common suite."""
 
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import tauhat as th
 from tauhat.ensembles.rules import RULES
 from tauhat.learners.catalog import outcome_model, single_estimator
+from tauhat.learners.t import TLearner
 from tauhat.testing import CHECKS, Subject, check_cate_estimator
 
 ENSEMBLES = ("CBA", "Stacked-X")
@@ -15,6 +19,10 @@ SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OT
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator(name):
     check_cate_estimator(th.estimator(name))
+
+
+def test_learner_on_a_model_of_scikit_learn():
+    check_cate_estimator(TLearner(make_pipeline(StandardScaler(), Ridge())))
 
 
 def test_consensus_of_quick_members():

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
         test_heterogeneity,
     )
     from tauhat.power import power_by_simulation, power_hte
+    from tauhat.reading import read_table
     from tauhat.registry import estimator, estimator_names
     from tauhat.report import plots
     from tauhat.saving import load, save
+    from tauhat.scikit_learn import ScikitLearnModel
     from tauhat.trial import Trial
 
 __version__ = "0.1.0"
@@ -43,6 +45,7 @@ _HOMES = {
     "CateEstimator": "tauhat.cate_estimator",
     "DesignError": "tauhat.errors",
     "OutcomeModel": "tauhat.base",
+    "ScikitLearnModel": "tauhat.scikit_learn",
     "TauhatWarning": "tauhat.errors",
     "Trial": "tauhat.trial",
     "TrialError": "tauhat.errors",
@@ -66,6 +69,7 @@ _HOMES = {
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
     "rate": "tauhat.inference",
+    "read_table": "tauhat.reading",
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
@@ -80,6 +84,7 @@ __all__ = [
     "CateEstimator",
     "DesignError",
     "OutcomeModel",
+    "ScikitLearnModel",
     "TauhatWarning",
     "Trial",
     "TrialError",
@@ -108,6 +113,7 @@ __all__ = [
     "power_by_simulation",
     "power_hte",
     "rate",
+    "read_table",
     "save",
     "simulate",
     "sorted_group_effects",

@@ -26,6 +26,14 @@ from tauhat.resampling import bootstrap_standard_error, t_quantile
 # were wider than need be: its trees are too sure, the reference is not sure enough.
 _OWN_SHARE = 0.6
 
+_TRIAL_ARGUMENTS = dict.fromkeys(
+    ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
+)
+_ROUTING = (
+    " GridSearchCV, cross_validate and other tools of scikit-learn hand on what they are given, "
+    "such as treatment= and clusters=, after sklearn.set_config(enable_metadata_routing=True)"
+)
+
 
 class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     r"""Estimator of the conditional average treatment effect of a two-arm trial.
@@ -54,6 +62,10 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     has_draws: ClassVar[bool] = False
     flips_exactly: ClassVar[bool] = True
+
+    # What scikit-learn's tools hand on once `sklearn.set_config(enable_metadata_routing=True)`.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = _TRIAL_ARGUMENTS
+    __metadata_request__score: ClassVar[dict[str, bool]] = _TRIAL_ARGUMENTS
 
     random_state: Any
     n_jobs: int
@@ -118,7 +130,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             Cluster label of each row, of any type, shape (n,), or None when
             persons were randomized.
         sample_weight
-            Positive weights, shape (n,), or None.
+            Positive weights, shape (n,), or None. Only their ratios matter.
         blocks
             Label of the randomization block of each row, or None. Blocks with one
             arm only are left out of the fit.
@@ -137,13 +149,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             argument, column or count.
         """
         if treatment is None:
-            raise ValueError("treatment is required: fit(X, y, treatment=...)")
+            raise ValueError(f"fit(X, y, treatment=...) needs the treatment.{_ROUTING}")
         data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)
         warn_of_far_values(check_covariates(X), data)
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(data.feature_names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
         return self.fit_data(data)
 
     def fit_data(self, data: TrialData) -> Self:
@@ -157,6 +165,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def fit_with(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> Self:
         """Fit from the declared regressions, computed elsewhere, by their names."""
         self.n_features_in_ = data.X.shape[1]
+        self.__dict__.pop("feature_names_in_", None)
+        if data.names_given:
+            self.feature_names_in_ = np.array(data.feature_names, dtype=object)
         self.seed_ = seed
         self.trial_data_ = data
         self.__dict__.pop("reference_posterior_", None)
@@ -365,15 +376,30 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         .. math:: -\frac1n \sum_i \Big(\frac{(A_i-\pi_i) Y_i}{\pi_i(1-\pi_i)} - \hat\tau(X_i)\Big)^2
 
-        Parameters are those of `fit`, on rows that the fit did not see.
+        Parameters are those of `fit`, on rows that the fit did not see. Where
+        these are all in one arm, :math:`\pi` is the mean propensity of the fit.
 
         Returns
         -------
         float
             Larger is better; only differences between estimators mean anything.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before the fit.
+        ValueError
+            If the treatment is missing, the columns of ``X`` are not those of the
+            fit, or the arrays do not belong to a two-arm trial.
         """
-        data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)
+        checked = self._check_new(X)
+        if treatment is None:
+            raise ValueError(f"score(X, y, treatment=...) needs the treatment.{_ROUTING}")
+        others = (clusters, sample_weight, blocks, propensity)
+        data = validate_trial(checked, y, treatment, *others, to_fit=False)
         pi = data.propensity
+        if propensity is None and np.ptp(data.treatment) == 0:
+            pi = np.full(data.n, self.trial_data_.propensity.mean())
         transformed = (data.treatment - pi) * (data.y - data.y.mean()) / (pi * (1 - pi))
         effect = self.bounded(self.predict_effect(self._within_limits(data.X)))
         loss = (transformed - effect) ** 2

@@ -31,13 +31,15 @@ class TrialData:
     clusters
         Cluster number 0 to m - 1 of each row, shape (n,), or None.
     sample_weight
-        Positive weights, shape (n,), or None.
+        Positive weights of mean one, shape (n,), or None where all weigh the same.
     blocks
         Block number of each row, shape (n,), or None.
     propensity
         Known probability of treatment of each row, shape (n,).
     feature_names
         Names of the columns of ``X``.
+    names_given
+        Whether these came with the covariates; else they are x1, x2, ...
     allocation_adjusted
         Whether what goes with ``propensity`` was taken out of ``y``
         (`tauhat.allocation.without_level_of_allocation`).
@@ -62,6 +64,7 @@ class TrialData:
     blocks: IntArray | None
     propensity: FloatArray
     feature_names: tuple[str, ...]
+    names_given: bool = False
     allocation_adjusted: bool = False
     block_level: FloatArray | None = None
     n_without_counterfactual: int = 0
@@ -262,6 +265,8 @@ def validate_trial(
     sample_weight: Any = None,
     blocks: Any = None,
     propensity: Any = None,
+    *,
+    to_fit: bool = True,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -272,6 +277,9 @@ def validate_trial(
     ----------
     X, y, treatment, clusters, sample_weight, blocks, propensity
         As in `tauhat.CateEstimator.fit`.
+    to_fit
+        Whether there must be enough to estimate an effect: two arms of two units
+        each, and outcomes that differ. False for a part of a trial.
 
     Returns
     -------
@@ -294,7 +302,7 @@ def validate_trial(
             "make a tauhat.Trial to code arms from labels"
         )
     arms = arm.astype(np.int64)
-    if arms.min() == arms.max():
+    if to_fit and arms.min() == arms.max():
         raise ValueError(f"all {n} rows are in one arm (treatment = {arms[0]}); two are needed")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
@@ -305,22 +313,18 @@ def validate_trial(
         if mixed:
             raise ValueError(
                 f"treatment varies within {mixed} of {len(size)} clusters; in a cluster-"
-                "randomized trial it is constant. Leave clusters out if persons were randomized"
+                "randomized trial it is constant. If persons were randomized within these units, "
+                "give them as blocks and not as clusters; designs in which units change their "
+                "arm over time (stepped wedge, crossover) are not supported"
             )
         if block_codes is not None:
             pairs = np.unique(np.column_stack([codes, block_codes]), axis=0)
             if len(pairs) > len(size):
                 raise ValueError("blocks vary within clusters; a cluster lies in one block")
-    kept = _with_counterfactual(arms, codes, block_codes)
-    if np.ptp(outcome[kept]) == 0:
+    kept = _with_counterfactual(arms, codes, block_codes, to_fit)
+    if to_fit and np.ptp(outcome[kept]) == 0:
         raise ValueError(f"y is constant ({outcome[kept][0]:g}): there is no effect to estimate")
-    weight = None
-    if sample_weight is not None:
-        weight = _numeric(sample_weight, "sample_weight", n)
-        if (weight <= 0).any():
-            raise ValueError(
-                f"sample_weight has {int((weight <= 0).sum())} values that are not > 0"
-            )
+    weight = None if sample_weight is None else _positive(sample_weight, n)
     known = _known_propensity(propensity, arms, codes, block_codes, kept)
     order, canonical = order_with_counterfactual(array, outcome, arms, codes, block_codes)
     limits = ColumnLimits.of(array[order], canonical)
@@ -329,14 +333,26 @@ def validate_trial(
         y=outcome[order],
         treatment=arms[order],
         clusters=canonical,
-        sample_weight=None if weight is None else weight[order],
+        sample_weight=None if weight is None else relative_weights(weight[order]),
         blocks=None if block_codes is None else _rank_blocks(block_codes[order]),
         propensity=known[order],
         feature_names=names,
+        names_given=hasattr(X, "columns"),
         n_without_counterfactual=int((~kept).sum()),
         limits=limits,
         largest_effect=_largest_effect(outcome[order]),
     )
+
+
+def _positive(sample_weight: Any, n: int) -> FloatArray:
+    weight = _numeric(sample_weight, "sample_weight", n)
+    if (weight <= 0).any():
+        raise ValueError(
+            f"sample_weight has {int((weight < 0).sum())} negative values and "
+            f"{int((weight == 0).sum())} zeros; weights must be positive: leave out the rows that "
+            "should not count"
+        )
+    return weight
 
 
 def _largest_effect(outcome: FloatArray) -> float:
@@ -346,15 +362,17 @@ def _largest_effect(outcome: FloatArray) -> float:
 
 
 def _with_counterfactual(
-    arms: IntArray, codes: IntArray | None, blocks: IntArray | None
+    arms: IntArray, codes: IntArray | None, blocks: IntArray | None, to_fit: bool
 ) -> BoolArray:
-    """Rows in blocks that hold both arms, shape (n,), or an error when too few are left."""
+    """Rows in blocks that hold both arms, shape (n,), or an error when too few are left to fit."""
     kept = has_counterfactual(arms, blocks)
     if not kept.any():
         raise ValueError(
             "no block holds both arms, so that nothing can be compared within blocks; if whole "
             "blocks were randomized they are the clusters, otherwise leave blocks out"
         )
+    if not to_fit:
+        return kept
     left_out = ""
     if not kept.all():
         left_out = (

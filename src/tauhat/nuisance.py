@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pickle import PicklingError
 from typing import Any, Literal
 
 import numpy as np
@@ -14,10 +15,12 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.data import TrialData
+from tauhat.errors import TrialError
 from tauhat.few_clusters import without_average_effect
 from tauhat.folds import assign_folds
 from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import WorkerLostError, run_tasks
+from tauhat.scikit_learn import as_outcome_model
 
 Arm = Literal[0, 1] | None
 
@@ -31,7 +34,7 @@ class Nuisance:
     name
         Key under which the learner finds the result.
     model
-        Unfitted outcome model.
+        Unfitted outcome model; a regressor or classifier of scikit-learn becomes one.
     arm
         Rows to learn from: 0 control, 1 treated, None all.
     with_treatment
@@ -54,6 +57,9 @@ class Nuisance:
     seed: int = 0
     features_of: OutcomeModel | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", as_outcome_model(self.model))
+
     @property
     def feature_model(self) -> OutcomeModel:
         """Model whose kind decides on the features of an S-learner."""
@@ -71,7 +77,13 @@ class Nuisance:
             self.n_folds,
             self.seed,
         )
-        return str(joblib_hash(described))
+        try:
+            return str(joblib_hash(described))
+        except PicklingError as error:
+            raise TrialError(
+                f"{self.model} holds something that cannot be pickled, such as a lambda; define "
+                "its functions with def, outside of other functions"
+            ) from error
 
 
 @dataclass(frozen=True)

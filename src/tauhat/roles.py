@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.columns import level_labels, missing_values, numeric_values, refuse_dates
+from tauhat.design_hints import changes_of_arm, control_hint
 from tauhat.errors import DesignError, TrialError
 from tauhat.labels import (
     Labels,
@@ -23,6 +24,16 @@ from tauhat.labels import (
 )
 
 Label = str | int | float | bool
+
+_NOT_OVER_TIME = (
+    "Designs in which the arm changes over time are not supported: what else changed over time "
+    "would count as an effect"
+)
+_MIXED_CLUSTERS = (
+    "in a cluster-randomized trial it is constant. If persons were randomized within these units, "
+    "they are blocks: give them as block and not as cluster. If the units changed their arm over "
+    "time (stepped wedge, crossover), the design is not supported"
+)
 
 
 def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
@@ -180,7 +191,7 @@ def _control_and_treated(
         return zero_one
     raise TrialError(
         f"treatment column {name!r} has the arms {_listed(counts)}; "
-        f"say which is the control: control={labels[0]!r} (--control on the command line)"
+        f"say which is the control: {control_hint(labels)} (--control on the command line)"
     )
 
 
@@ -258,6 +269,7 @@ def check_units(
     blocks: AnyArray | None,
     observed: BoolArray,
     where: str = "",
+    table: pd.DataFrame | None = None,
 ) -> None:
     """Raise a `DesignError` when arms, clusters and blocks do not make a two-arm trial.
 
@@ -271,6 +283,8 @@ def check_units(
         Which rows have an outcome, shape (n,).
     where
         Which part of the trial ``observed`` keeps to, in words.
+    table
+        Columns in which a change of the arms over time may be seen, n rows.
 
     Examples
     --------
@@ -280,6 +294,10 @@ def check_units(
     """
     where = where and f" {where}"
     if clusters is None:
+        if blocks is not None and table is not None:
+            changes = changes_of_arm(arm, blocks, table, "blocks")
+            if changes:
+                raise DesignError(f"{changes}. {_NOT_OVER_TIME}")
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(
@@ -294,11 +312,11 @@ def check_units(
     mixed = np.flatnonzero((treated > 0) & (treated < size))
     if len(mixed):
         k = mixed[0]
+        changes = None if table is None else changes_of_arm(arm, clusters, table)
         raise DesignError(
             f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
-            f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); in a "
-            "cluster-randomized trial it is constant. Leave cluster out if persons were "
-            "randomized (the centre can be their block)"
+            f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); "
+            + (f"{changes}. {_NOT_OVER_TIME}" if changes else _MIXED_CLUSTERS)
         )
     with_outcome = np.bincount(codes, weights=observed) > 0
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]

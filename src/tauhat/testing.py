@@ -174,6 +174,34 @@ def check_tables(subject: Subject) -> None:
     _raises(lambda: fitted.effect(X[:, :2]), "2")
 
 
+def check_columns(subject: Subject) -> None:
+    """Every method that takes covariates refuses a table with other columns or another order."""
+    X, y, treatment, clusters = subject.arrays
+    table = pd.DataFrame(X, columns=["age", "sbp", "bmi", "beds"])
+    fitted = subject.fit(X=table)
+    methods: dict[str, Callable[[Any], Any]] = {
+        "effect": fitted.effect,
+        "predict": fitted.predict,
+        "effect_interval": fitted.effect_interval,
+        "score": lambda X: fitted.score(X, y, treatment=treatment, clusters=clusters),
+    }
+    if subject.estimator.has_draws:
+        methods["effect_draws"] = fitted.effect_draws
+    wrong = {
+        "order": table[["sbp", "age", "bmi", "beds"]],
+        "bmi": table.drop(columns="bmi"),
+        "rooms": table.assign(rooms=1.0),
+        "years": table.rename(columns={"age": "years"}),
+    }
+    for name, method in methods.items():
+        for word, other in wrong.items():
+            try:
+                _raises(lambda: method(other), word)  # noqa: B023
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {error}") from error
+    assert np.isfinite(fitted.score(table, y, treatment=treatment, clusters=clusters))
+
+
 def check_pickle(subject: Subject) -> None:
     """A fitted estimator survives pickling."""
     copy = pickle.loads(pickle.dumps(subject.fitted))
@@ -181,12 +209,15 @@ def check_pickle(subject: Subject) -> None:
 
 
 def check_not_fitted(subject: Subject) -> None:
-    """Effects before the fit are an error."""
-    try:
-        clone(subject.estimator).effect(subject.arrays[0])
-    except NotFittedError:
-        return
-    raise AssertionError("effect() before fit() must raise NotFittedError")
+    """Effects and scores before the fit are an error."""
+    X, y, treatment, _ = subject.arrays
+    unfitted = clone(subject.estimator)
+    for name, arguments in (("effect", (X,)), ("score", (X, y, treatment))):
+        try:
+            getattr(unfitted, name)(*arguments)
+        except NotFittedError:
+            continue
+        raise AssertionError(f"{name}() before fit() must raise NotFittedError")
 
 
 def check_new_clusters(subject: Subject) -> None:
@@ -249,6 +280,15 @@ def check_draws(subject: Subject) -> None:
     _close(subject.effect, draws.mean(axis=0), 0.02)
 
 
+def check_weights(subject: Subject) -> None:
+    """Only the ratios of sample weights matter; equal weights are no weights."""
+    X, y, _, _ = subject.arrays
+    weight = 1.0 + np.arange(len(y)) % 3
+    small, large = (subject.fit(sample_weight=scale * weight).effect(X) for scale in (1e-4, 1e4))
+    _close(small, large, 1e-6)
+    _close(subject.effect, subject.fit(sample_weight=np.full(len(y), 7.0)).effect(X), 1e-6)
+
+
 def check_bad_input(subject: Subject) -> None:
     """Bad input is refused with an error that says what is wrong."""
     X, y, treatment, clusters = subject.arrays
@@ -273,6 +313,9 @@ def check_bad_input(subject: Subject) -> None:
         ({"clusters": clusters[:-1]}, "clusters"),
         ({"propensity": 1.0}, "propensity"),
         ({"sample_weight": np.zeros(len(y))}, "sample_weight"),
+        ({"sample_weight": np.r_[-1.0, np.ones(len(y) - 1)]}, "sample_weight"),
+        ({"sample_weight": np.r_[np.nan, np.ones(len(y) - 1)]}, "sample_weight"),
+        ({"sample_weight": np.ones(len(y) - 1)}, "sample_weight"),
     ]
     for changes, word in bad:
         _raises(lambda changes=changes: subject.fit(**changes), word)  # type: ignore[misc]
@@ -297,6 +340,7 @@ CHECKS: tuple[Check, ...] = (
     check_affine_outcome,
     check_swapped_arms,
     check_tables,
+    check_columns,
     check_pickle,
     check_not_fitted,
     check_new_clusters,
@@ -305,6 +349,7 @@ CHECKS: tuple[Check, ...] = (
     check_constant_column,
     check_interval,
     check_draws,
+    check_weights,
     check_bad_input,
 )
 

@@ -189,6 +189,7 @@ class Trial:
             self.enrolled_clusters,
             self.enrolled_blocks,
             self.has_outcome,
+            table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
         )
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, outcome_column, propensity)

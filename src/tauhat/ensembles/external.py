@@ -16,6 +16,7 @@ from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.seeds import derive_seed
+from tauhat.scikit_learn import settle
 
 # What libraries call the arguments of `fit`; the first name that a signature has is used, so
 # that EconML's W (controls) is not taken for the treatment where there is a T.
@@ -115,7 +116,7 @@ class ExternalEstimator(CateEstimator):
                     stacklevel=2,
                 )
         self.fitted_ = clone(self.estimator, safe=False)
-        _settle(self.fitted_, own_seed)
+        settle(self.fitted_, own_seed)
         arguments = {name: values[role] for role, name in names.items()}
         self.fitted_.fit(**{name: v for name, v in arguments.items() if v is not None})
         self.propensity_ = float(data.propensity.mean())
@@ -206,23 +207,3 @@ def fit_arguments(estimator: Any) -> dict[str, str]:
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(function).parameters
-
-
-def _settle(estimator: Any, seed: int) -> None:
-    """Set seed and one job in an object and in the models that it holds."""
-    if hasattr(estimator, "get_params"):
-        for name in estimator.get_params(deep=True):
-            last = name.rsplit("__", 1)[-1]
-            if last in ("random_state", "n_jobs"):
-                value = derive_seed(seed, name) if last == "random_state" else 1
-                estimator.set_params(**{name: value})
-        return
-    for name, value in list(vars(estimator).items()):
-        if name == "random_state":
-            estimator.random_state = seed
-        elif name == "n_jobs":
-            estimator.n_jobs = 1
-        parts = value if isinstance(value, (list, tuple)) else [value]
-        for place, part in enumerate(parts):
-            if hasattr(part, "get_params") and not isinstance(part, type):
-                _settle(part, derive_seed(seed, name, place))

@@ -30,6 +30,8 @@ SIZE_DIFFERS_P = 0.001
 # A block has an intercept in the regression of an individually randomized trial if it has this
 # many persons in each arm.
 _MANY_IN_BLOCK = 10
+# Cluster sizes that differ by less than this share are equal.
+_SAME_SIZE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ class AverageEffects(Shown):
         persons were randomized, since there are no clusters to average over.
     difference
         Individual-average minus cluster-average: far from zero when the effect
-        depends on cluster size (informative cluster size). None without clusters.
+        depends on cluster size (informative cluster size). Exactly zero when all
+        clusters are of equal size; None without clusters.
     method
         How it was estimated.
     without_one
@@ -172,6 +175,12 @@ class AverageEffects(Shown):
         """The result in sentences."""
         if self.cluster is None or self.difference is None:
             return f"The average effect is {self.individual.text}. {self.method}."
+        if self.difference.se == 0:
+            return (
+                f"The average effect is {self.individual.text}. All clusters are of equal size, "
+                "so every person or every cluster counted the same gives the same average by "
+                f"design. {self.method}."
+            )
         informative = self.difference.p_value < 0.05
         verdict = (
             "They differ by more than chance would explain "
@@ -311,8 +320,10 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
             estimates[k] += float(model.slope(coefficients) * moment.sum() / total)
             mean_without = (moment.sum() - moment) / (total - weight)
             deletions[k] = deletions[k] + model.slope(without_each) * mean_without
-    estimates.append(estimates[0] - estimates[1])
-    deletions.append(deletions[0] - deletions[1])
+    # Of clusters of equal size both averages are the same: only rounding would tell them apart.
+    apart = float(np.ptp(model.sizes) > _SAME_SIZE * model.sizes.max())
+    estimates.append(apart * (estimates[0] - estimates[1]))
+    deletions.append(apart * (deletions[0] - deletions[1]))
     persons = np.bincount(data.clusters).astype(np.float64)
     randomization = Randomization(arm, block)
     expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]

@@ -240,15 +240,28 @@ def mid_ranks(values: FloatArray, weight: FloatArray) -> FloatArray:
     >>> mid_ranks(np.array([3.0, 1.0, 1.0, 2.0]), np.ones(4)).tolist()
     [0.875, 0.25, 0.25, 0.625]
     """
+    level = tied_levels(values)
     order = np.argsort(values, kind="stable")
-    ordered = values[order]
+    share = np.bincount(level[order], weights=weight[order]) / weight.sum()
+    middle: FloatArray = np.cumsum(share) - share / 2
+    return middle[level]
+
+
+def tied_levels(values: FloatArray) -> IntArray:
+    """Number 0, 1, ... of each value in ascending order, the same for equal ones, shape (n,).
+
+    Values that differ by rounding only count as equal.
+
+    Examples
+    --------
+    >>> tied_levels(np.array([3.0, 1.0, 1.0 + 1e-15, 2.0])).tolist()
+    [2, 0, 0, 1]
+    """
+    order = np.argsort(values, kind="stable")
     tolerance = 1e-10 * max(float(np.abs(values).max()), 1e-300)
-    level = np.cumsum(np.r_[False, np.diff(ordered) > tolerance])
-    share = np.bincount(level, weights=weight[order]) / weight.sum()
-    middle = np.cumsum(share) - share / 2
-    ranks: FloatArray = np.empty(len(values))
-    ranks[order] = middle[level]
-    return ranks
+    levels = np.empty(len(values), dtype=np.int64)
+    levels[order] = np.cumsum(np.r_[False, np.diff(values[order]) > tolerance])
+    return levels
 
 
 def cross_fit(

@@ -21,6 +21,9 @@ DESCRIPTIVE = (
     "test_heterogeneity."
 )
 
+# Mean scores below this share of the outcome's standard deviation are rounding errors of zero.
+_NOISE = 1e-12
+
 
 @dataclass(frozen=True)
 class Jackknife:
@@ -274,13 +277,20 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
     products = (share[:, :, None] * columns[:, None, :]).reshape(len(share), -1)
     parts = sums_by_unit(products, units).reshape(-1, share.shape[1], columns.shape[1])
     totals = sums_by_unit(columns, units)
+    noise = _NOISE * float(fit.data.y.std())
     return Jackknife(
-        mean_scores(parts.sum(axis=0), totals.sum(axis=0)),
-        mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals),
+        _without_noise(mean_scores(parts.sum(axis=0), totals.sum(axis=0)), noise),
+        _without_noise(mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals), noise),
         expected_in_groups(fit, np.ones(share.shape)),
         fit.randomization,
         _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
     )
+
+
+def _without_noise(values: FloatArray, noise: float) -> FloatArray:
+    """The values, 0 where rounding made them."""
+    kept: FloatArray = np.where(np.abs(values) <= noise, 0.0, values)
+    return kept
 
 
 def score_columns(fit: CrossFit, split: int) -> FloatArray:

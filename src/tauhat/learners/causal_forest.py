@@ -19,6 +19,7 @@ from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
+from tauhat.scikit_learn import as_outcome_model
 
 N_FOLDS = 5
 
@@ -137,7 +138,7 @@ class CausalForest(CateEstimator):
         """Return an unfitted copy with 100 trees."""
         copy: Self = clone(self)
         copy.set_params(
-            outcome_model=self.outcome_model.reduced(),
+            outcome_model=as_outcome_model(self.outcome_model).reduced(),
             n_estimators=min(self.n_estimators, 100),
         )
         return copy

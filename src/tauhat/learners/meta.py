@@ -14,6 +14,7 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
+from tauhat.scikit_learn import as_outcome_model
 
 N_FOLDS = 5
 
@@ -24,9 +25,10 @@ class TwoStageLearner(CateEstimator):
     Parameters
     ----------
     outcome_model
-        Regression of the outcome.
+        Regression of the outcome: a `tauhat.OutcomeModel`, or a regressor or
+        classifier of scikit-learn.
     effect_model
-        Regression of the pseudo-outcome; None means another copy of
+        Regression of the pseudo-outcome (no classifier); None means another copy of
         ``outcome_model``. Mixed models carry a random intercept in both stages.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
@@ -71,7 +73,7 @@ class TwoStageLearner(CateEstimator):
         if part.sample_weight is not None:
             weight = part.sample_weight if weight is None else weight * part.sample_weight
         chosen = self.outcome_model if self.effect_model is None else self.effect_model
-        model: OutcomeModel = clone(chosen)
+        model: OutcomeModel = clone(as_outcome_model(chosen))
         if "random_state" in model.get_params(deep=False):
             model.set_params(random_state=derive_seed(seed, "effect"))
         return model.fit(part.X, pseudo_outcome, clusters=part.clusters, sample_weight=weight)
@@ -79,9 +81,9 @@ class TwoStageLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with both models at bootstrap settings."""
         copy: Self = clone(self)
-        copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=as_outcome_model(self.outcome_model).reduced())
         if self.effect_model is not None:
-            copy.set_params(effect_model=self.effect_model.reduced())
+            copy.set_params(effect_model=as_outcome_model(self.effect_model).reduced())
         return copy
 
 

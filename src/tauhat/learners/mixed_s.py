@@ -23,6 +23,7 @@ from tauhat.learners.x import XLearner
 from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
+from tauhat.scikit_learn import as_outcome_model
 
 Form = Literal["x", "x-pooled", "dr", "r", "s-fixed", "s-projected", "textbook"]
 
@@ -130,7 +131,7 @@ class FixedTreatmentLearner(CateEstimator):
 
         self.coefficient_ = coefficient(data.y)
         for _ in range(self.n_iterations):
-            self.model_ = clone(self.outcome_model)
+            self.model_ = clone(as_outcome_model(self.outcome_model))
             if "random_state" in self.model_.get_params(deep=False):
                 self.model_.set_params(random_state=derive_seed(seed, "model"))
             features = treatment_features(data.X, data.treatment, self.model_)
@@ -261,12 +262,13 @@ class MixedEffectsLearner(CateEstimator):
         if self.form == "s-fixed":
             return FixedTreatmentLearner(self.outcome_model)
         if self.form in ("s-projected", "textbook"):
-            model = clone(self.outcome_model)
+            model = clone(as_outcome_model(self.outcome_model))
             if "projection" in model.get_params(deep=False):
                 model.set_params(projection=self.form == "s-projected")
             elif self.form == "s-projected":
                 raise ValueError(
-                    f"{type(model).__name__} cannot project its intercepts; use form='x'"
+                    f"{type(model).__name__} cannot project its intercepts, which form="
+                    "'s-projected' needs; leave form out"
                 )
             return SLearner(model)
         kinds = {"x": XLearner, "x-pooled": PooledXLearner, "dr": DRLearner, "r": RLearner}
@@ -287,8 +289,15 @@ class MixedEffectsLearner(CateEstimator):
         mean = float(np.average(effect, weights=data.sample_weight))
         if np.abs(effect).max() <= 1e-8 * self.reference_se_:
             warnings.warn(
-                "the model found no effect of treatment at all: its fixed part learned nothing, "
-                "and the cluster intercepts may hold the effect; use form='x'",
+                "the model found no effect of treatment at all: "
+                + (
+                    "its regressions learned nothing from the covariates; see what a linear mixed "
+                    "model (LMM) says"
+                    if self.flips_exactly
+                    else "the cluster intercepts may hold it, as they do in an S-learner. The "
+                    "default form of MixedEffectsLearner, which the names without -textbook "
+                    "have, does not lose it"
+                ),
                 TauhatWarning,
                 stacklevel=2,
             )
@@ -319,7 +328,7 @@ class MixedEffectsLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with both models at bootstrap settings."""
         copy: Self = clone(self)
-        copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=as_outcome_model(self.outcome_model).reduced())
         if self.effect_model is not None:
-            copy.set_params(effect_model=self.effect_model.reduced())
+            copy.set_params(effect_model=as_outcome_model(self.effect_model).reduced())
         return copy

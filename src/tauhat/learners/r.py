@@ -11,6 +11,7 @@ from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
 from tauhat.learners.meta import N_FOLDS, TwoStageLearner, components_given_effect
 from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.scikit_learn import as_outcome_model
 
 
 class RLearner(TwoStageLearner):
@@ -56,7 +57,7 @@ class RLearner(TwoStageLearner):
         weight = contrast**2 / np.mean(contrast**2)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), ratio, seed, weight)
         self._components: VarianceComponents | None = None
-        if self.outcome_model.models_clusters:
+        if as_outcome_model(self.outcome_model).models_clusters:
             self._components = components_given_effect(data, self.predict_effect(data.X))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -12,15 +13,19 @@ from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.errors import TauhatWarning
 from tauhat.learners.convergence import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
 )
 from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
+from tauhat.scikit_learn import ScikitLearnModel, as_outcome_model
 
 # The trace of the average effect takes that many of the trial's persons, evenly spaced.
 _MOST_TRACED = 200
+# Effects that differ by less than this share of the outcome's spread are all the same.
+_SAME_EFFECT = 1e-9
 
 
 class SLearner(CateEstimator):
@@ -29,12 +34,15 @@ class SLearner(CateEstimator):
     .. math:: \hat\tau(x) = \hat\mu(x, 1) - \hat\mu(x, 0)
 
     Models that are additive in their columns get the products of treatment and
-    covariates too, since their effect would otherwise be a constant.
+    covariates too, since their effect would otherwise be a constant; of an
+    additive model of scikit-learn this must be said,
+    ``SLearner(ScikitLearnModel(Ridge(), additive=True))``.
 
     Parameters
     ----------
     outcome_model
-        The regression.
+        The regression: a `tauhat.OutcomeModel`, or a regressor or classifier of
+        scikit-learn.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
 
@@ -85,6 +93,19 @@ class SLearner(CateEstimator):
         self.model_ = nuisances["outcome"].fitted
         if self.has_draws:
             self._measure_convergence(data)
+        if isinstance(self.model_, ScikitLearnModel) and not self.model_.additive:
+            self._warn_if_constant(self.model_, data)
+
+    def _warn_if_constant(self, model: ScikitLearnModel, data: TrialData) -> None:
+        spread = float(np.ptp(self.predict_effect(data.X)))
+        if spread <= _SAME_EFFECT * float(data.y.std()):
+            warnings.warn(
+                f"{type(model.estimator).__name__} gives everybody the same effect. If it "
+                "adds up its columns, as linear models do, an S-learner must give it products of "
+                "treatment and covariates: SLearner(tauhat.ScikitLearnModel(model, additive=True))",
+                TauhatWarning,
+                stacklevel=2,
+            )
 
     def _measure_convergence(self, data: TrialData) -> None:
         model: Any = self.model_
@@ -119,5 +140,5 @@ class SLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""
         copy: Self = clone(self)
-        copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=as_outcome_model(self.outcome_model).reduced())
         return copy

@@ -13,6 +13,7 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.learners.meta import arm_sizes, pooled_components
 from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.scikit_learn import as_outcome_model
 
 
 class TLearner(CateEstimator):
@@ -26,7 +27,8 @@ class TLearner(CateEstimator):
     Parameters
     ----------
     outcome_model
-        The regression.
+        The regression: a `tauhat.OutcomeModel`, or a regressor or classifier of
+        scikit-learn.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
 
@@ -78,5 +80,5 @@ class TLearner(CateEstimator):
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""
         copy: Self = clone(self)
-        copy.set_params(outcome_model=self.outcome_model.reduced())
+        copy.set_params(outcome_model=as_outcome_model(self.outcome_model).reduced())
         return copy

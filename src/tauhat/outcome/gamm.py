@@ -12,6 +12,7 @@ from tauhat.numerics.columns import column_scales, constant_within, ridge_rotati
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
 from tauhat.numerics.splines import smooth_columns, smooth_terms
+from tauhat.numerics.weights import mean_one
 
 
 class AdditiveMixedModel(OutcomeModel):
@@ -63,8 +64,9 @@ class AdditiveMixedModel(OutcomeModel):
     ) -> Self:
         """Fit to ``X`` of shape (n, p) and ``y`` of shape (n,)."""
         n, p = X.shape
-        self.mean_, self.scale_ = column_scales(X, sample_weight)
-        self.mean_y_ = float(np.average(y, weights=sample_weight))
+        weight = None if sample_weight is None else mean_one(sample_weight)
+        self.mean_, self.scale_ = column_scales(X, weight)
+        self.mean_y_ = float(np.average(y, weights=weight))
         self.scale_y_ = float(y.std()) or 1.0
         outcome = (y - self.mean_y_) / self.scale_y_
         codes = identified_clusters(clusters)
@@ -85,7 +87,7 @@ class AdditiveMixedModel(OutcomeModel):
         if self.terms_:
             blocks.append(smooth_columns(self.terms_, X))
         kept = independent_columns(fixed)
-        model = MixedModel(outcome, fixed[:, kept], blocks, codes, sample_weight)
+        model = MixedModel(outcome, fixed[:, kept], blocks, codes, weight)
         fit = model.fit()
         self.line_ = np.zeros(1 + p)
         if p > n / 10:

@@ -11,6 +11,7 @@ from tauhat.base import OutcomeModel, VarianceComponents, named_intercepts
 from tauhat.numerics.columns import column_scales, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.weights import mean_one
 
 
 class LinearMixedModel(OutcomeModel):
@@ -67,9 +68,10 @@ class LinearMixedModel(OutcomeModel):
     ) -> Self:
         """Fit to ``X`` of shape (n, p) and ``y`` of shape (n,)."""
         n, p = X.shape
-        mean, scale = column_scales(X, sample_weight)
+        weight = None if sample_weight is None else mean_one(sample_weight)
+        mean, scale = column_scales(X, weight)
         standardised = (X - mean) / scale
-        mean_y = float(np.average(y, weights=sample_weight))
+        mean_y = float(np.average(y, weights=weight))
         scale_y = float(y.std()) or 1.0
         outcome = (y - mean_y) / scale_y
         shrink = p > n / 10 if self.shrinkage == "auto" else bool(self.shrinkage)
@@ -78,13 +80,13 @@ class LinearMixedModel(OutcomeModel):
         codes = identified_clusters(clusters)
         if shrink:
             rotation = ridge_rotation(standardised)
-            fit = MixedModel(outcome, ones, [standardised @ rotation], codes, sample_weight).fit()
+            fit = MixedModel(outcome, ones, [standardised @ rotation], codes, weight).fit()
             slope = rotation @ fit.coefficients[1:]
             coefficients[:] = slope
         else:
             kept = independent_columns(np.hstack([ones, standardised]))
             fixed = np.hstack([ones, standardised])[:, kept]
-            fit = MixedModel(outcome, fixed, (), codes, sample_weight).fit()
+            fit = MixedModel(outcome, fixed, (), codes, weight).fit()
             coefficients[kept[1:] - 1] = fit.coefficients[1:]
         self.coefficients_ = coefficients * scale_y / scale
         self.intercept_ = mean_y + float(fit.coefficients[0]) * scale_y

@@ -14,10 +14,12 @@ from tauhat.base import OutcomeModel
 from tauhat.folds import cluster_folds
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.numerics.weights import mean_one
 from tauhat.outcome.aglm import AGLMModel
 from tauhat.outcome.boosting import BoostedTrees
 from tauhat.outcome.elastic_net import ElasticNetModel
 from tauhat.outcome.forest import RandomForest
+from tauhat.scikit_learn import as_outcome_model
 
 Weights = Literal["ols", "convex", "nnls", "ridge"]
 _WEIGHTS = ("ols", "convex", "nnls", "ridge")
@@ -40,8 +42,8 @@ class StackedModel(OutcomeModel):
     Parameters
     ----------
     members
-        Pairs of name and outcome model; None takes elastic net, random forest,
-        boosting and AGLM.
+        Pairs of name and outcome model, or regressor of scikit-learn; None takes
+        elastic net, random forest, boosting and AGLM.
     weights
         "ols": least squares with intercept, the second paper's. "nnls": weights
         not negative, with intercept. "convex": weights not negative that sum to
@@ -92,7 +94,7 @@ class StackedModel(OutcomeModel):
     def components(self) -> Sequence[tuple[str, OutcomeModel]]:
         """Members, or the default ones."""
         if self.members is not None:
-            return list(self.members)
+            return [(name, as_outcome_model(member)) for name, member in self.members]
         return [
             ("Linear", ElasticNetModel()),
             ("RF", RandomForest()),
@@ -225,6 +227,8 @@ def level_one(
     """
     if weights not in _WEIGHTS:
         raise ValueError(f"weights must be one of {', '.join(_WEIGHTS)}, got {weights!r}")
+    if sample_weight is not None:
+        sample_weight = mean_one(sample_weight)
     root = np.ones(len(y)) if sample_weight is None else np.sqrt(sample_weight)
     mean = float(np.average(y, weights=root**2))
     if weights == "convex":

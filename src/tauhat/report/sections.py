@@ -74,6 +74,8 @@ def average_section(data: ReportInput) -> Section:
         ]
         for name, e in present.items()
     ]
+    if present.get("difference", {}).get("se") == 0:
+        rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
     level = format_percent(run["interval"]["level"])
     drawn = gallery.average_effects(data)
     figure = figure_of(

@@ -35,8 +35,10 @@ def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool 
     Parameters
     ----------
     model
-        A fitted estimator: a learner or an ensemble. Estimators of other
-        libraries, wrapped in `tauhat.ensembles.ExternalEstimator`, cannot be saved.
+        A fitted estimator: a learner or an ensemble. One that holds models of
+        other libraries cannot be saved, neither estimators of effects
+        (`tauhat.ensembles.ExternalEstimator`) nor outcome models
+        (`tauhat.ScikitLearnModel`).
     path
         The file, replaced when it is there.
     with_data
