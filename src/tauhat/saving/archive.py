@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import stat
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.lib import format as npy
 
 from tauhat._typing import AnyArray
 from tauhat.errors import TrialError
+from tauhat.files import open_regular
 
 FORMAT = "tauhat model"
 VERSION = 1
@@ -139,19 +139,11 @@ class _BoundedReads(io.BufferedReader):
 
 
 def _opened(path: Path) -> _BoundedReads:
-    """Open a regular file and nothing else: a pipe or a device could keep the reader for ever."""
-    flags = os.O_RDONLY
-    for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):
-        flags |= getattr(os, name, 0)
     try:
-        descriptor = os.open(path, flags)
+        return _BoundedReads(open_regular(path))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TrialError(f"cannot read {path}: {reason}") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise TrialError(f"cannot read {path}: it is a folder, a pipe or a device, not a file")
-    return _BoundedReads(io.FileIO(descriptor))
 
 
 def _zip(file: _BoundedReads, path: Path) -> zipfile.ZipFile:
