@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.folds import randomization_units
-from tauhat.numerics.columns import constant_within
+from tauhat.numerics.columns import constant_within, scale_fault
 from tauhat.numerics.ordering import canonical_order
 
 
@@ -287,6 +287,11 @@ def validate_trial(
         raise ValueError(f"all {n} rows are in one arm (treatment = {arms[0]}); two are needed")
     if np.ptp(outcome) == 0:
         raise ValueError(f"y is constant ({outcome[0]:g}): there is no effect to estimate")
+    columns = zip((f"column {name!r} of X" for name in names), array.T, strict=True)
+    for name, values in (("y", outcome), *columns):
+        fault = scale_fault(values)
+        if fault:
+            raise ValueError(f"{name} {fault}")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
     if codes is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from tauhat.errors import TrialError
+from tauhat.parquet_text import check_text, least_bytes
 
 MAX_COLUMNS = 20_000
 MAX_BYTES = 2 * 1024**3
@@ -94,7 +95,8 @@ def read_table(path: str | Path, *, max_bytes: int = MAX_BYTES) -> pd.DataFrame:
     path
         The file.
     max_bytes
-        Refuse larger tables (bytes on disk, uncompressed bytes for Parquet).
+        Refuse larger tables (bytes on disk; unpacked bytes for Parquet, of which no text
+        column may have more than 256 MiB).
 
     Returns
     -------
@@ -152,13 +154,9 @@ def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
     try:
         with parquet.ParquetFile(path) as file:
             metadata = file.metadata
-            groups = (metadata.row_group(g) for g in range(metadata.num_row_groups))
-            n_bytes = max(
-                sum(group.total_byte_size for group in groups),
-                8 * metadata.num_rows * metadata.num_columns,
-            )
-            _refuse_size(path, metadata.num_columns, n_bytes, max_bytes)
+            _refuse_size(path, metadata.num_columns, least_bytes(metadata), max_bytes)
             check_column_names(file.schema_arrow.names)
+            check_text(path, max_bytes)
             table: pd.DataFrame = file.read().to_pandas()
     except (TrialError, OSError):
         raise

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.columns import missing_values, numeric_values, refuse_dates
+from tauhat.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.errors import DesignError, TrialError
 
 Label = str | int | float | bool
@@ -199,6 +199,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     present = values[~np.isnan(values)]
     if np.ptp(present) == 0:
         raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
+    refuse_scale(present, str(column.name))
     return values
 
 
