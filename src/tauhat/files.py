@@ -77,12 +77,12 @@ def open_regular(path: Path) -> io.FileIO:
     flags = os.O_RDONLY
     for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):
         flags |= getattr(os, name, 0)
-    file = io.FileIO(os.open(path, flags))
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         reason = "it is a folder, a pipe or a device, not a file"
         raise OSError(errno.EINVAL, reason, str(path))
-    return file
+    return io.FileIO(descriptor)
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:

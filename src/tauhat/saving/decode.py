@@ -116,16 +116,17 @@ class Decoder:
         kind = _of(node["kind"], str)
         if set(node) - {"kind"} - _KEYS[kind]:
             raise ValueError(f"a node of the kind {kind!r} has unknown keys")
-        number = node.get("number")
-        if number is not None and (_of(number, int) in self._objects) != (kind == "same"):
-            raise ValueError(f"object {number} is not there, or there twice")
         if kind == "same":
+            number = _of(node["number"], int)
             # Counted no further than the limit, since it can double at every node.
-            self._work = min(self._work + self._work_of[node["number"]], 2**60)
-            return self._objects[node["number"]]
+            self._work = min(self._work + self._work_of[number], 2**60)
+            return self._objects[number]
         before = self._work
         made = self._readers[kind](node)
-        if number is not None:
+        if node.get("number") is not None:
+            number = _of(node["number"], int)
+            if number in self._objects:
+                raise ValueError(f"object {number} is there twice")
             self._objects[number] = made
             self._work_of[number] = self._work - before
         return made

@@ -128,6 +128,8 @@ def _contents(file: IO[bytes], path: Path, arrays: bool) -> Contents | None:
                         require_same_study(record, header)
                     header = record
                     versions[record.version] = None
+                elif line.record.get("kind") != "unit":
+                    raise StudyError("it is neither a plan nor a unit")
                 elif header is None:
                     raise StudyError("it comes before any plan")
                 else:
