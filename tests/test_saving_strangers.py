@@ -137,6 +137,14 @@ def test_every_limit_holds(
     refused(packed(files["linear"]), tmp_path, message)
 
 
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, monkeypatch: Any) -> None:
+    model = LinearMixedEffect().fit(X, Y, treatment=A, clusters=CLUSTERS)
+    monkeypatch.setattr(archive, "_MOST_MEMBERS", 5)
+    with pytest.raises(th.TrialError, match=r"too large for a file: .* in \d+ parts"):
+        th.save(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_members_are_stored_or_deflated_and_named_once(files: Any, tmp_path: Path) -> None:
     for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         refused(packed(files["linear"], method), tmp_path, "packed in a way")

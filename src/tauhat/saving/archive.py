@@ -28,7 +28,9 @@ _MANIFEST = "manifest.json"
 _MOST_BYTES = 2**29
 _MOST_DIRECTORY = 2**23
 _MOST_MEMBERS = 100_000
-_MOST_MANIFEST = 2**24
+_MOST_MANIFEST, _MANIFEST_EXPANSION, _MANIFEST_ALWAYS_ALLOWED = 2**24, 50, 2**20
+# Lists and tables take many times their length once parsed; a manifest has fewer of them.
+_LEAST_CHARACTERS_A_LIST = 6
 _MOST_UNPACKED, _MOST_EXPANSION, _ALWAYS_ALLOWED = 2**31, 100, 2**26
 _LONGEST_EMPTY = 10**6
 _CHUNK = 2**20
@@ -58,6 +60,11 @@ class Contents:
 def pack(contents: Contents) -> bytes:
     """The file of some contents, the same bytes for the same contents.
 
+    Raises
+    ------
+    TrialError
+        If the file would be larger than `unpack` reads.
+
     Examples
     --------
     >>> pack(Contents({}, [], []))[:2]
@@ -70,16 +77,36 @@ def pack(contents: Contents) -> bytes:
         "texts": len(contents.texts),
         **contents.manifest,
     }
+    described = json.dumps(manifest, allow_nan=False).encode()
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, _MANIFEST, json.dumps(manifest, allow_nan=False).encode())
+        _add(archive, _MANIFEST, described)
         for number, array in enumerate(contents.arrays):
             buffer = io.BytesIO()
             npy.write_array(buffer, array, allow_pickle=False)
             _add(archive, f"arrays/{number}.npy", buffer.getvalue())
         for number, text in enumerate(contents.texts):
             _add(archive, f"texts/{number}.txt", text.encode())
-    return target.getvalue()
+        members = archive.infolist()
+    data = target.getvalue()
+    unpacked = sum(member.file_size for member in members)
+    if (
+        len(data) > _MOST_BYTES
+        or len(members) > _MOST_MEMBERS
+        or len(described) > _MOST_MANIFEST
+        or unpacked > _most_unpacked(len(data))
+    ):
+        raise TrialError(
+            f"this model is too large for a file: {len(data) / 2**20:,.0f} MiB, "
+            f"{unpacked / 2**20:,.0f} MiB unpacked, in {len(members):,} parts; fit it with fewer "
+            "trees or draws"
+        )
+    return data
+
+
+def _most_unpacked(size: int) -> int:
+    """Bytes that a file of some size may unpack to."""
+    return min(max(_ALWAYS_ALLOWED, _MOST_EXPANSION * size), _MOST_UNPACKED)
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -162,7 +189,7 @@ def _read(archive: zipfile.ZipFile, path: Path, size: int) -> Contents:
         raise TrialError(f"{path} is no model of tauhat.save: it has no {_MANIFEST}")
     if not len(members) == len(archive.infolist()) <= _MOST_MEMBERS:
         raise ValueError("it names a part twice, or far more parts than a model has")
-    left = min(max(_ALWAYS_ALLOWED, _MOST_EXPANSION * size), _MOST_UNPACKED)
+    left = _most_unpacked(size)
 
     def unpacked(name: str, most: int) -> bytes:
         nonlocal left
@@ -170,7 +197,8 @@ def _read(archive: zipfile.ZipFile, path: Path, size: int) -> Contents:
         left -= len(data)
         return data
 
-    manifest = _manifest(unpacked(_MANIFEST, _MOST_MANIFEST), path)
+    allowed = max(_MANIFEST_ALWAYS_ALLOWED, _MANIFEST_EXPANSION * members[_MANIFEST].compress_size)
+    manifest = _manifest(unpacked(_MANIFEST, min(allowed, _MOST_MANIFEST)), path)
     arrays = [f"arrays/{number}.npy" for number in range(manifest["arrays"])]
     texts = [f"texts/{number}.txt" for number in range(manifest["texts"])]
     if {_MANIFEST, *arrays, *texts} != set(members):
@@ -200,6 +228,8 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> b
 
 
 def _manifest(data: bytes, path: Path) -> dict[str, Any]:
+    if (data.count(b"[") + data.count(b"{")) * _LEAST_CHARACTERS_A_LIST > len(data) + 1000:
+        raise ValueError("its manifest is more nested than that of a model")
     manifest = json.loads(data, parse_constant=_refuse_constant, parse_float=_finite)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise TrialError(f"{path} is no model of tauhat.save: its manifest is of another format")

@@ -12,7 +12,8 @@ from typing import Any
 # JSON takes many times its length once parsed, so it is parsed forest by forest; the forest of one
 # draw is some ten thousand characters, and lists are a small part of them.
 _LONGEST_FOREST = 2**23
-_LEAST_CHARACTERS_A_LIST = 16
+_LEAST_CHARACTERS_A_LIST, _LEAST_CHARACTERS_A_FOREST = 16, 200
+_FOREST_NAME = '"forest_'
 _NAME = re.compile(r'([0-9]{1,7})":\s*')
 _FOREST = {"is_exponentiated": False, "output_dimension": 1}
 _TREE = {"has_categorical_split": False, "is_log_scale": False, "output_dimension": 1}
@@ -66,7 +67,9 @@ def rewritten_forests(text: str, n_trees: int, *, leaf_constant: bool) -> Forest
     Traceback (most recent call last):
     ValueError: forest 0 is damaged: it has or lacks 'is_exponentiated'
     """
-    start, *pieces = text.split('"forest_')
+    if text.count(_FOREST_NAME) * _LEAST_CHARACTERS_A_FOREST > len(text) + 1000:
+        raise ValueError("a text has more forests than it can hold")
+    start, *pieces = text.split(_FOREST_NAME)
     if start.strip() != "{" or not pieces:
         raise ValueError("a text holds no forests")
     settings = {"is_leaf_constant": leaf_constant, "num_trees": n_trees}

@@ -83,10 +83,13 @@ def load(path: str | os.PathLike[str]) -> CateEstimator:
     """Read a model that `save` wrote.
 
     Effects are those of the saved model to the last bit on the same versions of
-    the libraries. No code is taken from the file: it can only name estimators
-    and their parts that are in tauhat, and its numbers are read as numbers. The
-    trees are checked before the compiled engines read them; all the same, files
-    of unknown origin are better not opened.
+    the libraries. Files may come from strangers: no code is taken from them. A
+    file can only name estimators, their parts and attributes that are in tauhat,
+    and its numbers are read as numbers. What is read of it is bounded, whatever
+    it says of its sizes (512 MiB, unpacked 2 GiB and a hundred times the file).
+    The compiled engines read trees that are written anew from the checked ones.
+    What loads gives finite effects on rows of its trial; whether they are right,
+    no check can tell.
 
     Parameters
     ----------
