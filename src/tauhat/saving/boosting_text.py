@@ -110,13 +110,13 @@ def _head(head: str) -> tuple[list[str], int]:
     if first != "tree":
         raise ValueError("a text is no boosting model")
     fields = _fields(rest)
-    absent = set(_HEAD) - set(fields) - _NOT_NEEDED
-    if absent:
-        raise ValueError(f"the head of a boosting model lacks {min(absent)}")
     for key, value in fields.items():
         allowed = _HEAD.get(key, ())
         if allowed is not None and value not in allowed:
             raise ValueError(f"the head of a boosting model says {key[:40]}={value[:40]}")
+    absent = set(_HEAD) - set(fields) - _NOT_NEEDED
+    if absent:
+        raise ValueError(f"the head of a boosting model lacks {min(absent)}")
     infos = fields["feature_infos"].split(" ")
     n_columns = len(infos)
     if fields["max_feature_idx"] != str(n_columns - 1) or not all(map(_is_range, infos)):

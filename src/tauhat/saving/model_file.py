@@ -137,6 +137,7 @@ def _check_works(model: Any) -> None:
     persons = np.zeros((1, n_columns))
     if isinstance(model.trial_data_, TrialData):
         persons = np.vstack([persons, model.trial_data_.X[:_PERSONS_TRIED]])
-    effect = model.predict_effect(persons)
+    with np.errstate(all="ignore"):
+        effect = model.predict_effect(persons)
     if np.shape(effect) != (len(persons),) or not np.isfinite(effect).all():
         raise ValueError("it gives no effect")
