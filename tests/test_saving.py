@@ -23,7 +23,6 @@ from tauhat.learners import BayesianCausalForest, LinearMixedEffect, SLearner, X
 from tauhat.outcome import GPBoost, LinearMixedModel, MixedBART, RandomForest
 from tauhat.saving import archive
 from tauhat.saving.classes import known_classes
-from tauhat.saving.engines import checked_boosting, checked_forests
 
 RNG = np.random.default_rng(5)
 CLUSTERS = np.repeat(np.arange(20), RNG.integers(5, 12, 20))
@@ -343,19 +342,3 @@ def test_a_file_that_unpacks_to_too_much_is_refused(
     bomb = {**members_of(path), "texts/0.txt": bytes(10**7)}
     with pytest.raises(th.TrialError, match="far more than a model needs"):
         th.load(rewritten(path, bomb))
-
-
-def test_the_engines_get_whole_trees_only(tmp_path: Path) -> None:
-    text = members_of(saved(fitted("X-Boosting"), tmp_path))["texts/0.txt"].decode()
-    checked_boosting(text)
-    line = next(line for line in text.split("\n") if line.startswith("left_child="))
-    for spoilt in ("left_child=0", "left_child=999", "left_child=-999", "left_child=a"):
-        with pytest.raises(ValueError, match="damaged"):
-            checked_boosting(text.replace(line, spoilt, 1))
-    forests = json.loads(members_of(saved(fitted("BCF"), tmp_path))["texts/0.txt"])
-    checked_forests(json.dumps(forests))
-    for side, child in (("left", 0), ("left", 10**6), ("right", -3)):
-        spoilt_forests = json.loads(json.dumps(forests))
-        spoilt_forests["forest_3"]["tree_1"][side][0] = child
-        with pytest.raises(ValueError, match="damaged"):
-            checked_forests(json.dumps(spoilt_forests))

@@ -17,8 +17,9 @@ import pytest
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.plan_file import plan_from
+from tauhat.study.records import record_line
 from tauhat.study.results import read_study
-from tauhat.study.store import FILE, Store, _line, read_store
+from tauhat.study.store import FILE, Store, read_store
 
 CONTENT: dict[str, Any] = {
     "name": "small",
@@ -94,7 +95,7 @@ def test_cut_at_any_byte_it_loses_the_torn_record_only_and_goes_on(tmp_path: Pat
         else:
             assert contents is not None
             assert [(unit.row, unit.replicate) for unit in contents.units] == UNITS[: complete - 1]
-            assert contents.damaged == 0
+            assert contents.damaged == ()
         fill(tmp_path, UNITS[max(complete - 1, 0) :])
         assert b"".join(path.read_bytes().splitlines(True)[1:]) == whole[header:]
 
@@ -229,4 +230,4 @@ def write_units(folder: Path, plan: Plan) -> None:
                 "messages": {},
                 "values": base64.b64encode(numbers.astype("<f8").tobytes()).decode(),
             }
-            file.write(_line(record))
+            file.write(record_line(record))

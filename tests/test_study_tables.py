@@ -82,7 +82,6 @@ def make_study(plan: Plan) -> Study:
             }
         ),
         versions=("1.0",),
-        damaged=0,
     )  # fmt: skip
 
 

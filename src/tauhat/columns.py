@@ -11,6 +11,7 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray
 from tauhat.dates import kind_of_time
 from tauhat.errors import TrialError
 from tauhat.labels import is_blank, label_text
+from tauhat.numerics.columns import LARGEST, scale_fault
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
@@ -19,8 +20,6 @@ Kind = Literal["numeric", "boolean", "category", "ordered"]
 _MOSTLY_NUMBERS = 0.5
 _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
-# Squares and sums of larger numbers overflow.
-_LARGEST = 1e100
 
 
 def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
@@ -67,14 +66,35 @@ def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
         raise TrialError(
             f"column {name!r} holds {infinite} infinite values; correct them or make them missing"
         )
-    huge = int((np.abs(values) > _LARGEST).sum())
+    huge = int((np.abs(values) > LARGEST).sum())
     if huge:
         raise TrialError(
-            f"column {name!r} holds {huge} values beyond {_LARGEST:g}, too large to compute with; "
+            f"column {name!r} holds {huge} values beyond {LARGEST:g}, too large to compute with; "
             "correct them or make them missing"
         )
     result: FloatArray = values
     return result
+
+
+def refuse_scale(present: FloatArray, name: str) -> None:
+    """Raise a `TrialError` for numbers of a scale that cannot be computed with.
+
+    Parameters
+    ----------
+    present
+        Values that are there, shape (n,).
+    name
+        Name of the column.
+
+    Examples
+    --------
+    >>> refuse_scale(np.array([1e-200, 2e-200]), "dose")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: column 'dose' varies by 1e-200 only, too little to compute with; ...
+    """
+    fault = scale_fault(present)
+    if fault:
+        raise TrialError(f"column {name!r} {fault}")
 
 
 def refuse_dates(column: pd.Series[Any], name: str) -> None:

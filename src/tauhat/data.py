@@ -11,9 +11,10 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.folds import has_counterfactual, randomization_units
-from tauhat.numerics.columns import constant_within
+from tauhat.numerics.columns import constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.ordering import canonical_order
+from tauhat.numerics.weights import relative_weights
 
 
 @dataclass(frozen=True)
@@ -304,6 +305,11 @@ def validate_trial(
     arms = arm.astype(np.int64)
     if to_fit and arms.min() == arms.max():
         raise ValueError(f"all {n} rows are in one arm (treatment = {arms[0]}); two are needed")
+    columns = zip((f"column {name!r} of X" for name in names), array.T, strict=True)
+    for name, values in (("y", outcome), *columns):
+        fault = scale_fault(values)
+        if fault:
+            raise ValueError(f"{name} {fault}")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
     if codes is not None:

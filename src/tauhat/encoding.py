@@ -13,7 +13,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray
-from tauhat.columns import Kind, column_kind, level_labels, missing_values, numeric_values
+from tauhat.columns import (
+    Kind,
+    column_kind,
+    level_labels,
+    missing_values,
+    numeric_values,
+    refuse_scale,
+)
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.reading import as_pandas
 
@@ -164,6 +171,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if np.ptp(present) == 0:
             self._note_constant(column, name)
             return replace(learned, names=(), fill=float(present[0]))
+        refuse_scale(present, name)
         fill = float(present.mean() > 0.5) if kind == "boolean" else float(np.median(present))
         return replace(learned, fill=fill)
 

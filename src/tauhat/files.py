@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -51,6 +53,36 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def open_regular(path: Path) -> io.FileIO:
+    """Open a regular file for reading; a pipe or a device could keep its reader for ever.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened or is something else than a file.
+
+    Examples
+    --------
+    >>> open_regular(Path(os.devnull))
+    Traceback (most recent call last):
+    OSError: [Errno 22] it is a folder, a pipe or a device, not a file: '/dev/null'
+    """
+    flags = os.O_RDONLY
+    for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        reason = "it is a folder, a pipe or a device, not a file"
+        raise OSError(errno.EINVAL, reason, str(path))
+    return io.FileIO(descriptor)
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tauhat.errors import TrialError
 from tauhat.labels import MISSING_WORDS, is_blank
+from tauhat.parquet_text import check_text, least_bytes
 
 MAX_COLUMNS = 20_000
 MAX_NAME = 10_000
@@ -110,7 +111,8 @@ def read_table(
         stand in the file: as text from CSV, so that "007" and "7", "1.10" and
         "1.1" stay apart and "NA" is a word; from Parquet with every digit.
     max_bytes
-        Refuse larger tables (bytes on disk, uncompressed bytes for Parquet).
+        Refuse larger tables (bytes on disk; unpacked bytes for Parquet, of which no text
+        column may have more than 256 MiB).
 
     Returns
     -------
@@ -171,13 +173,9 @@ def _read_parquet(path: Path, labels: frozenset[str], max_bytes: int) -> pd.Data
     try:
         with parquet.ParquetFile(path) as file:
             metadata = file.metadata
-            groups = (metadata.row_group(g) for g in range(metadata.num_row_groups))
-            n_bytes = max(
-                sum(group.total_byte_size for group in groups),
-                8 * metadata.num_rows * metadata.num_columns,
-            )
-            _refuse_size(path, metadata.num_columns, n_bytes, max_bytes)
+            _refuse_size(path, metadata.num_columns, least_bytes(metadata), max_bytes)
             check_column_names(file.schema_arrow.names)
+            check_text(path, max_bytes)
             read = file.read()
             table: pd.DataFrame = read.to_pandas()
             for name in labels.intersection(read.column_names):

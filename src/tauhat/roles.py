@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.columns import level_labels, missing_values, numeric_values, refuse_dates
+from tauhat.columns import (
+    level_labels,
+    missing_values,
+    numeric_values,
+    refuse_dates,
+    refuse_scale,
+)
 from tauhat.design_hints import changes_of_arm, control_hint
 from tauhat.errors import DesignError, TrialError
 from tauhat.labels import (
@@ -234,6 +240,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     present = values[~np.isnan(values)]
     if np.ptp(present) == 0:
         raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
+    refuse_scale(present, str(column.name))
     return values
 
 

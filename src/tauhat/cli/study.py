@@ -16,6 +16,8 @@ from tauhat.cli.settings import available_cores
 if TYPE_CHECKING:
     from tauhat.study.runner import Progress
 
+_DAMAGED_SHOWN = 10
+
 study_app = typer.Typer(
     name="study",
     help="Simulation studies: run, continue and summarise them.",
@@ -96,7 +98,9 @@ def status(folder: Folder) -> None:
     if plan.note:
         print(plan.note)
     if study.damaged:
-        print(f"{study.damaged} damaged records are left out; a run makes their units anew")
+        print(f"{study.damaged} damaged records are left out; a run makes their units anew:")
+        for words in study.damaged_records[:_DAMAGED_SHOWN]:
+            print(f"  {words}")
     if study.n_units:
         print(f"{study.seconds.mean():.2f} s a unit, {study.seconds.sum() / 3600:.2f} h in all")
     counted = study.failures.groupby(["estimator", "message"], sort=True).size()

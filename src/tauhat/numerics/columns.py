@@ -6,6 +6,44 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 
+#: Squares and sums of larger numbers overflow.
+LARGEST = 1e100
+#: Columns that vary less than this are lost on the way: LightGBM reads numbers below 1e-35 as
+#: zero, and products of squares of numbers below 1e-80 are zero.
+LEAST_SPREAD = 1e-30
+
+
+def scale_fault(values: FloatArray) -> str | None:
+    """What is wrong with the scale of a column, or None when it can be computed with.
+
+    Parameters
+    ----------
+    values
+        Finite numbers, shape (n,), n > 0.
+
+    Returns
+    -------
+    str or None
+        To be put after the name of the column.
+
+    Examples
+    --------
+    >>> scale_fault(np.array([0.0, 1e-200]))
+    'varies by 1e-200 only, too little to compute with; give it in other units'
+    >>> scale_fault(np.array([3.0, 3.0])) is None
+    True
+    """
+    huge = int((np.abs(values) > LARGEST).sum())
+    if huge:
+        return (
+            f"holds {huge} values beyond {LARGEST:g}, too large to compute with; "
+            "correct them or make them missing"
+        )
+    spread = float(np.ptp(values))
+    if 0 < spread < LEAST_SPREAD:
+        return f"varies by {spread:.3g} only, too little to compute with; give it in other units"
+    return None
+
 
 def column_scales(X: FloatArray, weight: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
     """Weighted mean and standard deviation of each column; 1 for a constant column.

@@ -9,6 +9,7 @@ import numpy as np
 from stochtree import Dataset, ForestContainer
 
 from tauhat._typing import FloatArray
+from tauhat.errors import TrialError
 
 
 class TreeDraws:
@@ -27,16 +28,38 @@ class TreeDraws:
         Trees in each forest.
     leaf_constant
         False for forests whose leaves hold the coefficient of a regressor.
+    n_columns
+        Fewest columns that a prediction needs, where the forests come from a file: the engine
+        would read beyond the end of a shorter row.
     """
 
-    def __init__(self, container: ForestContainer, n_trees: int, *, leaf_constant: bool) -> None:
+    def __init__(
+        self,
+        container: ForestContainer,
+        n_trees: int,
+        *,
+        leaf_constant: bool,
+        n_columns: int = 0,
+    ) -> None:
         self._container: ForestContainer | None = container
         self._packed = b""
         self._n_trees = n_trees
         self._leaf_constant = leaf_constant
+        self._n_columns = n_columns
 
     def predict(self, X: FloatArray) -> FloatArray:
-        """Sum of the leaf values at ``X`` of shape (k, p) for every draw, shape (draws, k)."""
+        """Sum of the leaf values at ``X`` of shape (k, p) for every draw, shape (draws, k).
+
+        Raises
+        ------
+        TrialError
+            If the trees split on a column that ``X`` does not have.
+        """
+        if X.shape[1] < self._n_columns:
+            raise TrialError(
+                f"the trees split on column {self._n_columns}, but there are {X.shape[1]}: "
+                "the model does not fit its trial"
+            )
         data = Dataset()
         data.add_covariates(np.ascontiguousarray(X))
         data.add_basis(np.ones(len(X)))
@@ -49,11 +72,13 @@ class TreeDraws:
         return text
 
     @classmethod
-    def from_json(cls, text: str, n_trees: int, *, leaf_constant: bool) -> TreeDraws:
+    def from_json(
+        cls, text: str, n_trees: int, *, leaf_constant: bool, n_columns: int = 0
+    ) -> TreeDraws:
         """Draws of a text that `to_json` wrote."""
         container = ForestContainer(n_trees, 1, leaf_constant, False)
         container.load_from_json_string(text)
-        return cls(container, n_trees, leaf_constant=leaf_constant)
+        return cls(container, n_trees, leaf_constant=leaf_constant, n_columns=n_columns)
 
     @property
     def settings(self) -> tuple[int, bool]:

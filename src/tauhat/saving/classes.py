@@ -1,12 +1,16 @@
-"""The classes that a file may name: those of tauhat's own modules and no others."""
+"""The classes and attributes that a file may name: those of tauhat's own modules and no others."""
 
 from __future__ import annotations
 
+import dataclasses
+import dis
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 from tauhat import base, data, ensembles, learners, numerics, outcome
 from tauhat.outcome.tree_draws import TreeDraws
@@ -48,17 +52,56 @@ def _is_part_of_a_model(candidate: type) -> bool:
     return not issubclass(candidate, (BaseException, TreeDraws))
 
 
-def check_attribute(owner: type, name: str) -> None:
-    """Raise a `ValueError` for an attribute that would hide a method or a special name.
+def check_state(owner: type, names: set[str]) -> None:
+    """Raise a `ValueError` unless a class has attributes of these names to set.
+
+    A dataclass has its fields, all of them. Any other class has what its own
+    methods set; names that would hide a method are never among them.
 
     Examples
     --------
-    >>> check_attribute(data.TrialData, "X")
-    >>> check_attribute(data.TrialData, "take")
+    >>> check_state(known_classes()["LinearMixedEffect"], {"effect_coefficients_"})
+    >>> check_state(known_classes()["LinearMixedEffect"], {"has_draws"})
     Traceback (most recent call last):
-    ValueError: TrialData has no attribute 'take' to set
+    ValueError: LinearMixedEffect has no attribute 'has_draws' to set
     """
-    hidden = inspect.getattr_static(owner, name, None)
-    is_code = callable(hidden) or isinstance(hidden, (property, classmethod, staticmethod))
-    if not name.isidentifier() or name.startswith("__") or is_code:
-        raise ValueError(f"{owner.__name__} has no attribute {name!r} to set")
+    known = _attributes(owner)
+    unknown = sorted(names - known)
+    if unknown:
+        raise ValueError(f"{owner.__name__} has no attribute {unknown[0]!r} to set")
+    if dataclasses.is_dataclass(owner) and names != known:
+        raise ValueError(f"{owner.__name__} lacks {min(known - names)!r}")
+
+
+@cache
+def _attributes(owner: type) -> frozenset[str]:
+    if dataclasses.is_dataclass(owner):
+        return frozenset(field.name for field in dataclasses.fields(owner))
+    ours = [part for part in owner.__mro__ if part.__module__.startswith("tauhat.")]
+    set_by_code = {
+        name
+        for part in ours
+        for member in vars(part).values()
+        for name in _attributes_set_by(member)
+    }
+    hidden = {name for name in set_by_code if _is_code(inspect.getattr_static(owner, name, None))}
+    return frozenset(set_by_code - hidden)
+
+
+def _is_code(member: Any) -> bool:
+    return callable(member) or isinstance(member, (property, classmethod, staticmethod))
+
+
+def _attributes_set_by(member: Any) -> Iterator[str]:
+    function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+    if isinstance(function, FunctionType):
+        yield from _attributes_set_in(inspect.unwrap(function).__code__)
+
+
+def _attributes_set_in(code: CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "STORE_ATTR":
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _attributes_set_in(constant)

@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray
+from tauhat.data import TrialData
+from tauhat.numerics.extremes import ColumnLimits
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.archive import Contents
-from tauhat.saving.classes import check_attribute, known_classes
-from tauhat.saving.engines import checked_forests, gpboost_booster, lightgbm_booster
-from tauhat.saving.rows import RowsLeftOut
+from tauhat.saving.classes import check_state, known_classes
+from tauhat.saving.engines import gpboost_booster, lightgbm_booster, tree_draws
+from tauhat.saving.rows import RowsLeftOut, check_trial
+from tauhat.saving.trees import StoredForest, StoredTree
 
 _NUMBERS_OF_NO_SIZE = ("nan", "inf", "-inf")
+# Models that are members of ensembles in several places are one object in the file, yet each
+# place has its own work: a few levels of ensembles of themselves would never end. More work than
+# this many nodes, and times the nodes of the file, is none of a fitted model.
+_WORK, _WORK_A_NODE = 100_000, 20
+# Nodes within nodes; an ensemble of learners of outcome models has less than twenty.
+_DEEPEST = 100
+# Trees count by the length of what describes them.
+_CHARACTERS_A_NODE = _ENTRIES_A_NODE = 64
+# numpy stores texts of an array as wide as the longest.
+_MOST_CHARACTERS = 2**24
+
+_KEYS: Mapping[str, frozenset[str]] = {
+    kind: frozenset(keys.split())
+    for kind, keys in {
+        "tuple": "items",
+        "dict": "items",
+        "float": "value",
+        "scalar": "array",
+        "array": "array",
+        "strings": "object shape items",
+        "table": "columns index values",
+        "same": "number",
+        "object": "class state number",
+        "rows left out": "feature_names limits largest_effect number",
+        "tree draws": "n_trees leaf_constant text number",
+        "lightgbm": "text number",
+        "gpboost": "text number",
+    }.items()
+}
+
+T = TypeVar("T")
 
 
 class Decoder:
@@ -30,15 +64,17 @@ class Decoder:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
         self._objects: dict[int, Any] = {}
+        # Nodes below each object, those of the objects that it shares counted every time.
+        self._work_of: dict[int, int] = {}
+        self._nodes = self._work = self._depth = 0
         self._readers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "tuple": lambda node: tuple(self.value(node["items"])),
+            "tuple": lambda node: tuple(self._items(node["items"])),
             "dict": self._dict,
             "float": self._float,
             "scalar": lambda node: self._array(node)[()],
             "array": self._array,
             "strings": self._strings,
             "table": self._table,
-            "same": lambda node: self._objects[node["number"]],
             "object": self._object,
             "rows left out": self._rows_left_out,
             "tree draws": self._tree_draws,
@@ -46,25 +82,58 @@ class Decoder:
             "gpboost": lambda node: gpboost_booster(self._text(node)),
         }
 
-    def value(self, node: Any) -> Any:
-        """Value of a node.
+    def model(self, node: Any) -> Any:
+        """Value of the node of a whole model.
 
         Raises
         ------
         ValueError, KeyError, TypeError, IndexError
             If the node is none that `Encoder` makes.
         """
-        if isinstance(node, list):
-            return [self.value(item) for item in node]
-        if not isinstance(node, dict):
+        made = self._value(node)
+        if self._work > _WORK + _WORK_A_NODE * self._nodes:
+            raise ValueError("its models are members of each other too many times")
+        return made
+
+    def _value(self, node: Any) -> Any:
+        self._count(1)
+        if not isinstance(node, (list, dict)):
             return node
-        made = self._readers[node["kind"]](node)
-        if node["kind"] != "same" and node.get("number") is not None:
-            self._objects[node["number"]] = made
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+        made = self._items(node) if isinstance(node, list) else self._of_a_kind(node)
+        self._depth -= 1
+        return made
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        self._work += nodes
+
+    def _items(self, items: list[Any]) -> list[Any]:
+        return [self._value(item) for item in _of(items, list)]
+
+    def _of_a_kind(self, node: Mapping[str, Any]) -> Any:
+        kind = _of(node["kind"], str)
+        if set(node) - {"kind"} - _KEYS[kind]:
+            raise ValueError(f"a node of the kind {kind!r} has unknown keys")
+        if kind == "same":
+            number = _of(node["number"], int)
+            # Counted no further than the limit, since it can double at every node.
+            self._work = min(self._work + self._work_of[number], 2**60)
+            return self._objects[number]
+        before = self._work
+        made = self._readers[kind](node)
+        if node.get("number") is not None:
+            number = _of(node["number"], int)
+            if number in self._objects:
+                raise ValueError(f"object {number} is there twice")
+            self._objects[number] = made
+            self._work_of[number] = self._work - before
         return made
 
     def _dict(self, node: Mapping[str, Any]) -> dict[Any, Any]:
-        return {self.value(key): self.value(item) for key, item in node["items"]}
+        return {self._value(key): self._value(item) for key, item in _of(node["items"], list)}
 
     def _float(self, node: Mapping[str, Any]) -> float:
         if node["value"] not in _NUMBERS_OF_NO_SIZE:
@@ -72,43 +141,73 @@ class Decoder:
         return float(node["value"])
 
     def _array(self, node: Mapping[str, Any]) -> AnyArray:
-        return self._contents.arrays[int(node["array"])]
+        return _at(self._contents.arrays, node["array"])
 
     def _text(self, node: Mapping[str, Any]) -> str:
-        return self._contents.texts[int(node["text"])]
+        text = _at(self._contents.texts, node["text"])
+        self._count(len(text) // _CHARACTERS_A_NODE)
+        return text
 
     def _strings(self, node: Mapping[str, Any]) -> AnyArray:
-        items = [str(item) for item in node["items"]]
-        array = np.array(items, dtype=object if node["object"] else np.str_)
-        return array.reshape([int(length) for length in node["shape"]])
+        items = _texts(node["items"])
+        as_objects = _of(node["object"], bool)
+        if not as_objects and len(items) * max(map(len, items), default=0) > _MOST_CHARACTERS:
+            raise ValueError("it has an array of texts that are too long")
+        array = np.array(items, dtype=object if as_objects else np.str_)
+        return array.reshape([_of(length, int) for length in node["shape"]])
 
     def _table(self, node: Mapping[str, Any]) -> pd.DataFrame:
-        columns = self.value(node["columns"])
-        values = [self.value(column) for column in node["values"]]
-        index = None if node["index"] is None else self.value(node["index"])
+        columns = self._items(node["columns"])
+        values = self._items(node["values"])
+        index = None if node["index"] is None else self._items(node["index"])
+        lengths = {len(column) for column in values} | ({len(index)} if index else set())
+        if len(columns) != len(values) or len(lengths) > 1:
+            raise ValueError("the columns of a table do not go together")
         table = pd.DataFrame(dict(enumerate(values)), index=index)
         table.columns = pd.Index(columns)
         return table
 
     def _rows_left_out(self, node: Mapping[str, Any]) -> RowsLeftOut:
-        names = tuple(map(str, node["feature_names"]))
-        # Files of older versions have neither.
-        limits = self.value(node.get("limits"))
-        largest = self.value(node.get("largest_effect", RowsLeftOut.largest_effect))
-        return RowsLeftOut(names, limits, float(largest))
+        names = tuple(_texts(node["feature_names"]))
+        limits = self._value(node["limits"])
+        if not (limits is None or isinstance(limits, ColumnLimits)):
+            raise ValueError("the limits of its columns are something else")
+        return RowsLeftOut(names, limits, _of(self._value(node["largest_effect"]), float))
 
     def _tree_draws(self, node: Mapping[str, Any]) -> TreeDraws:
-        text = checked_forests(self._text(node))
-        constant = bool(node["leaf_constant"])
-        return TreeDraws.from_json(text, int(node["n_trees"]), leaf_constant=constant)
+        n_trees, constant = _of(node["n_trees"], int), _of(node["leaf_constant"], bool)
+        return tree_draws(self._text(node), n_trees, leaf_constant=constant)
 
     def _object(self, node: Mapping[str, Any]) -> Any:
-        kind = known_classes()[node["class"]]
-        state = {}
-        for name, item in node["state"].items():
-            check_attribute(kind, name)
-            state[name] = self.value(item)
+        kind = known_classes()[_of(node["class"], str)]
+        state = _of(node["state"], dict)
+        check_state(kind, set(state))
+        values = {name: self._value(item) for name, item in state.items()}
         made: Any = object.__new__(kind)
         # Past the guard of frozen dataclasses; the names were checked above.
-        vars(made).update(state)
+        vars(made).update(values)
+        if isinstance(made, (StoredTree, StoredForest)):
+            made.check()
+        if isinstance(made, StoredTree):
+            self._count(made.values.size // _ENTRIES_A_NODE)
+        if isinstance(made, TrialData):
+            check_trial(made)
         return made
+
+
+def _of(value: Any, kind: type[T]) -> T:
+    """Return the value if it is of a type (truths are no numbers)."""
+    if type(value) is not kind:
+        raise ValueError(f"it has {type(value).__name__} where {kind.__name__} should be")
+    return value
+
+
+def _texts(items: Any) -> list[str]:
+    return [_of(item, str) for item in _of(items, list)]
+
+
+def _at(parts: Sequence[T], number: Any) -> T:
+    place = _of(number, int)
+    if not 0 <= place < len(parts):
+        raise ValueError(f"it names part {place} of {len(parts)}")
+    return parts[place]

@@ -1,14 +1,15 @@
-"""Trees of the compiled engines as the text that each writes, checked before each reads it."""
+"""Trees of the compiled engines as text; what they are given to read is written anew, by us."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 import gpboost
 import lightgbm
+
+from tauhat.outcome.tree_draws import TreeDraws
+from tauhat.saving.boosting_text import rewritten_boosting
+from tauhat.saving.forest_text import rewritten_forests
 
 
 def lightgbm_text(booster: lightgbm.Booster) -> str:
@@ -23,9 +24,9 @@ def lightgbm_booster(text: str) -> lightgbm.Booster:
     Raises
     ------
     ValueError
-        If the text does not describe trees.
+        If the text does not describe trees, see `rewritten_boosting`.
     """
-    return lightgbm.Booster(model_str=checked_boosting(text))
+    return lightgbm.Booster(model_str=rewritten_boosting(text))
 
 
 def gpboost_text(booster: gpboost.Booster) -> str:
@@ -46,132 +47,20 @@ def gpboost_booster(text: str) -> gpboost.Booster:
     Raises
     ------
     ValueError
-        If the text does not describe trees.
+        If the text does not describe trees, see `rewritten_boosting`.
     """
-    return gpboost.Booster(model_str=checked_boosting(text), silent=True)
+    return gpboost.Booster(model_str=rewritten_boosting(text), silent=True)
 
 
-def checked_boosting(text: str) -> str:
-    r"""Text of a boosting model, if its trees are whole: the engines trust what they read.
-
-    The sizes of the trees, by which the engines would cut the text without
-    looking, are taken out; the engines then read tree by tree.
-
-    Parameters
-    ----------
-    text
-        What LightGBM or GPBoost wrote.
+def tree_draws(text: str, n_trees: int, *, leaf_constant: bool) -> TreeDraws:
+    """Posterior draws of a text of `TreeDraws.to_json`.
 
     Raises
     ------
     ValueError
-        If a child, a leaf or a column that a tree names is not there.
-
-    Examples
-    --------
-    >>> checked_boosting("tree\nmax_feature_idx=0\n\nTree=0\nnum_leaves=2\nleft_child=5\n")
-    Traceback (most recent call last):
-    ValueError: tree 0 of a boosting model is damaged
+        If the text does not describe trees, see `rewritten_forests`.
     """
-    head, *blocks = text.split("\nTree=")
-    lines = head.split("\n")
-    if lines[0] != "tree":
-        raise ValueError("a text is no boosting model")
-    columns = int(_fields(head)["max_feature_idx"]) + 1
-    for number, block in enumerate(blocks):
-        try:
-            whole = _boosted_tree_is_whole(_fields(block.split("\nend of trees")[0]), columns)
-        except (KeyError, ValueError):
-            whole = False
-        if not whole:
-            raise ValueError(f"tree {number} of a boosting model is damaged")
-    kept = "\n".join(line for line in lines if not line.startswith("tree_sizes="))
-    return "\nTree=".join([kept, *blocks])
-
-
-def _fields(block: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
-
-
-def _boosted_tree_is_whole(fields: Mapping[str, str], columns: int) -> bool:
-    leaves = int(fields["num_leaves"])
-    if leaves < 1 or fields["num_cat"] != "0" or fields.get("is_linear", "0") != "0":
-        return False
-    if len(fields["leaf_value"].split()) != leaves:
-        return False
-    if leaves == 1:
-        return True
-    splits = [int(value) for value in fields["split_feature"].split()]
-    lengths = {len(fields[name].split()) for name in ("threshold", "decision_type")}
-    if lengths != {leaves - 1} or not all(0 <= split < columns for split in splits):
-        return False
-    for side in ("left_child", "right_child"):
-        children = [int(value) for value in fields[side].split()]
-        # Inner nodes are numbered as they are split off, leaves are -1 - number.
-        inside = [node < c < leaves - 1 or 0 <= ~c < leaves for node, c in enumerate(children)]
-        if len(children) != leaves - 1 or not all(inside):
-            return False
-    return len(splits) == leaves - 1
-
-
-def checked_forests(text: str) -> str:
-    """Text of stochtree's forests, if its trees are whole.
-
-    Parameters
-    ----------
-    text
-        JSON that stochtree wrote.
-
-    Raises
-    ------
-    ValueError
-        If a tree is not one.
-
-    Examples
-    --------
-    >>> checked_forests('{"num_samples": 1, "forest_0": {"num_trees": 0}}')[:14]
-    '{"num_samples"'
-    """
-    described = json.loads(text)
-    try:
-        for number in range(int(described["num_samples"])):
-            forest = described[f"forest_{number}"]
-            for place in range(int(forest["num_trees"])):
-                if not _sampled_tree_is_whole(forest[f"tree_{place}"]):
-                    raise ValueError(f"tree {place} of forest {number} is damaged")
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"the forests lack {error}") from error
-    return text
-
-
-_NODE_LISTS = (
-    "left",
-    "right",
-    "parent",
-    "split_index",
-    "threshold",
-    "leaf_value",
-    "node_type",
-    "node_deleted",
-)
-
-
-def _sampled_tree_is_whole(tree: Mapping[str, Any]) -> bool:
-    n = int(tree["num_nodes"])
-    if n < 1 or tree["has_categorical_split"] or any(len(tree[k]) != n for k in _NODE_LISTS):
-        return False
-    left: Sequence[int] = tree["left"]
-    right: Sequence[int] = tree["right"]
-    seen: set[int] = set()
-    waiting = [0]
-    while waiting:
-        node = waiting.pop()
-        if not 0 <= node < n or node in seen:
-            return False
-        seen.add(node)
-        if left[node] == -1 and right[node] == -1:
-            continue
-        if tree["split_index"][node] < 0:
-            return False
-        waiting += [left[node], right[node]]
-    return True
+    forests = rewritten_forests(text, n_trees, leaf_constant=leaf_constant)
+    return TreeDraws.from_json(
+        forests.text, n_trees, leaf_constant=leaf_constant, n_columns=forests.n_columns
+    )

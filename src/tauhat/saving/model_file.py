@@ -18,6 +18,9 @@ from tauhat.saving.decode import Decoder
 from tauhat.saving.encode import Encoder
 from tauhat.saving.rows import RowsLeftOut
 
+_MANIFEST_KEYS = {"format", "version", "arrays", "texts", "written_by", "with_data", "model"}
+_PERSONS_TRIED = 20
+
 
 def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool = True) -> None:
     """Write a fitted estimator to a file that `load` reads back.
@@ -82,10 +85,13 @@ def load(path: str | os.PathLike[str]) -> CateEstimator:
     """Read a model that `save` wrote.
 
     Effects are those of the saved model to the last bit on the same versions of
-    the libraries. No code is taken from the file: it can only name estimators
-    and their parts that are in tauhat, and its numbers are read as numbers. The
-    trees are checked before the compiled engines read them; all the same, files
-    of unknown origin are better not opened.
+    the libraries. Files may come from strangers: no code is taken from them. A
+    file can only name estimators, their parts and attributes that are in tauhat,
+    and its numbers are read as numbers. What is read of it is bounded, whatever
+    it says of its sizes (512 MiB, unpacked 2 GiB and a hundred times the file).
+    The compiled engines read trees that are written anew from the checked ones.
+    What loads gives finite effects on rows of its trial; whether they are right,
+    no check can tell.
 
     Parameters
     ----------
@@ -111,7 +117,9 @@ def load(path: str | os.PathLike[str]) -> CateEstimator:
     source = Path(path)
     contents = unpack(source)
     try:
-        model: Any = Decoder(contents).value(contents.manifest["model"])
+        if set(contents.manifest) != _MANIFEST_KEYS:
+            raise ValueError("its manifest has or lacks a key")
+        model: Any = Decoder(contents).model(contents.manifest["model"])
         _check_works(model)
     except Exception as error:
         # A spoilt file can fail anywhere: all of it means the same to the user.
@@ -125,8 +133,13 @@ def _check_works(model: Any) -> None:
         raise ValueError("it holds no estimator of effects")
     if not isinstance(model.trial_data_, (TrialData, RowsLeftOut)):
         raise ValueError("it holds no trial")
-    if not 0 < int(model.n_features_in_) == len(model.trial_data_.feature_names):
+    n_columns = model.n_features_in_
+    if type(n_columns) is not int or not 0 < n_columns == len(model.trial_data_.feature_names):
         raise ValueError("its columns do not agree with its trial")
-    effect = model.predict_effect(np.zeros((1, int(model.n_features_in_))))
-    if np.shape(effect) != (1,):
+    persons = np.zeros((1, n_columns))
+    if isinstance(model.trial_data_, TrialData):
+        persons = np.vstack([persons, model.trial_data_.X[:_PERSONS_TRIED]])
+    with np.errstate(all="ignore"):
+        effect = model.predict_effect(persons)
+    if np.shape(effect) != (len(persons),) or not np.isfinite(effect).all():
         raise ValueError("it gives no effect")

@@ -1,4 +1,4 @@
-"""What stands in a loaded model for a trial whose rows were left out of the file."""
+"""The trial of a loaded model: its rows checked, or what stands there when they were left out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.numerics.extremes import ColumnLimits
 
@@ -41,3 +42,33 @@ class RowsLeftOut:
             "this needs the rows of the trial, which the saved model does not hold: "
             "it was saved with with_data=False; save it with its data, or fit it again"
         )
+
+
+def check_trial(data: TrialData) -> None:
+    """Raise a `ValueError` unless the arrays of a trial go together and are finite.
+
+    Parameters
+    ----------
+    data
+        A trial read from a file.
+    """
+    n, p = np.shape(data.y)[0], len(data.feature_names)
+    numbers = {"X": (n, p), "y": (n,), "propensity": (n,), "sample_weight": (n,)}
+    numbers["block_level"] = (n,)
+    counts = {"treatment": 2, "clusters": n, "blocks": n}
+    for name in (*numbers, *counts):
+        values = getattr(data, name)
+        if values is None and name not in ("X", "y", "treatment", "propensity"):
+            continue
+        kind, shape = ("i", (n,)) if name in counts else ("f", numbers[name])
+        if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != shape:
+            raise ValueError(f"{name} of its trial is not an array of the shape {shape}")
+        low, high = (0, counts[name] - 1) if name in counts else (-np.inf, np.inf)
+        if name in ("propensity", "sample_weight"):
+            low, high = 0, (1 if name == "propensity" else np.inf)
+        if not (np.isfinite(values).all() and (low <= values).all() and (values <= high).all()):
+            raise ValueError(f"{name} of its trial has values that no trial has")
+    if not isinstance(data.feature_names, tuple) or not all(
+        isinstance(name, str) for name in data.feature_names
+    ):
+        raise ValueError("the covariates of its trial have no names")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.errors import TrialError
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +49,59 @@ class StoredTree:
         [1, 2]
         """
         columns: AnyArray = np.asarray(X, dtype=np.float32 if self.single else np.float64)
+        needed = int(self.feature.max(where=self.left >= 0, initial=-1)) + 1
+        if columns.shape[1] < needed:
+            raise TrialError(
+                f"a tree splits on column {needed}, but there are {columns.shape[1]}: "
+                "the model does not fit its trial"
+            )
         node = np.zeros(len(columns), dtype=np.int64)
         moving = np.flatnonzero(self.left[node] >= 0)
-        # A tree is no deeper than it has nodes; a circle in a spoilt file must not run for ever.
-        for _ in range(len(self.left)):
-            if len(moving) == 0:
-                break
+        while len(moving):
             at = node[moving]
             goes_left = np.less_equal(columns[moving, self.feature[at]], self.threshold[at])
             node[moving] = np.where(goes_left, self.left[at], self.right[at])
             moving = moving[self.left[node[moving]] >= 0]
         return node
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless it is a whole tree with finite thresholds and values.
+
+        Examples
+        --------
+        >>> StoredTree(
+        ...     np.array([0, -1]), np.array([1, -1]), np.zeros(2, np.int64),
+        ...     np.zeros(2), np.ones((2, 1)), single=False,
+        ... ).check()
+        Traceback (most recent call last):
+        ValueError: the nodes of a tree are not those of a tree
+        """
+        nodes = np.shape(self.left)
+        for name in ("left", "right", "feature"):
+            _check_array(getattr(self, name), np.int64, nodes, name)
+        _check_array(self.threshold, np.float64, nodes, "threshold")
+        _check_array(self.values, np.float64, np.shape(self.values), "values")
+        if len(nodes) != 1 or self.values.ndim != 2 or len(self.values) != nodes[0] > 0:
+            raise ValueError("the arrays of a tree do not go together")
+        if not isinstance(self.single, bool):
+            raise ValueError("the precision of a tree is not told")
+        inner = np.flatnonzero(self.left >= 0)
+        below = np.concatenate([self.left[inner], self.right[inner]])
+        # Nodes are numbered from the root downwards, so that there is no way round in a circle.
+        if (
+            not np.array_equal(self.left >= 0, self.right >= 0)
+            or (self.feature[inner] < 0).any()
+            or (below <= np.tile(inner, 2)).any()
+            or not np.array_equal(np.sort(below), np.arange(1, nodes[0]))
+        ):
+            raise ValueError("the nodes of a tree are not those of a tree")
+
+
+def _check_array(array: Any, dtype: Any, shape: tuple[int, ...], name: str) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} of a tree is not an array of {np.dtype(dtype)} {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} of a tree is not finite")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +115,12 @@ class StoredForest:
     """
 
     trees: tuple[StoredTree, ...]
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless it holds trees with as many values each."""
+        ours = isinstance(self.trees, tuple) and all(isinstance(t, StoredTree) for t in self.trees)
+        if not ours or len({tree.values.shape[1] for tree in self.trees}) != 1:
+            raise ValueError("the trees of a forest do not go together")
 
     def mean_values(self, X: FloatArray) -> FloatArray:
         """Mean over the trees of the values at ``X`` of shape (k, p), shape (k, values)."""
@@ -104,6 +153,13 @@ class StoredEffectForest(StoredForest):
     """
 
     n_outputs: int
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless every node has the moments and their Jacobians."""
+        super().check()
+        q = self.n_outputs
+        if not isinstance(q, int) or q < 1 or self.trees[0].values.shape[1] != q + q * q:
+            raise ValueError("the trees of a forest do not have its number of outputs")
 
     def predict(self, X: FloatArray) -> FloatArray:
         """First parameter at ``X`` of shape (k, p), shape (k, 1)."""

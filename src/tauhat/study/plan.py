@@ -244,8 +244,15 @@ class Plan:
             ],
         }
 
-    def identity(self) -> dict[str, str]:
-        """What every stored result depends on, in words: two runs must agree on it."""
+    def identity(self, *, with_code: bool = True) -> dict[str, str]:
+        """What every stored result depends on, in words: two runs must agree on it.
+
+        Parameters
+        ----------
+        with_code
+            Whether to look up the code of own estimators, which may not be there
+            where results are only read.
+        """
         words = {
             "seed": str(self.seed),
             "test_size": str(self.test_size),
@@ -255,7 +262,7 @@ class Plan:
             "rows": json.dumps([f"{row.key} {row.higher_is_better}" for row in self.rows]),
         }
         for spec in self.estimators:
-            code = _source_hash(spec.path, self.folder) if spec.path else ""
+            code = _source_hash(spec.path, self.folder) if spec.path and with_code else ""
             described = [spec.estimator, spec.path, dict(spec.settings), code]
             words[f"estimator {spec.name}"] = json.dumps(described, sort_keys=True)
         return words

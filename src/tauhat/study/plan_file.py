@@ -5,19 +5,35 @@ from __future__ import annotations
 import difflib
 import itertools
 import json
+import math
+import re
+import reprlib
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from tauhat.files import open_regular
 from tauhat.simulate.scenario import scenario
 from tauhat.simulate.subgroup_metrics import TWENTY_PERCENT
 from tauhat.study.plan import EstimatorSpec, Plan, Row, StudyError
 
 _KEYS = {f.name for f in fields(Plan)} - {"folder"}
 _ROW_KEYS = {"scenario", "settings", "grid", "n", "label", "higher_is_better"}
+# Bounds of what is read of a plan: the largest shipped one has 6 kB, 16 rows and 3 levels.
+_MOST_BYTES = 2**20
+_MOST_ROWS = 10_000
+_DEEPEST = 20
+_TEXTS_AND_COMMENTS = re.compile(
+    r"""\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}.*?'{3}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*""", re.DOTALL
+)
+_BRACKETS = re.compile(r"[\[\]{}]")
+_DOTTED = re.compile(r"[\w \t.-]+")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
 _ESTIMATOR_KEYS = {"name", "estimator", "import", "settings"}
 
 
@@ -68,16 +84,53 @@ def load_plan(plan: str | Path | Mapping[str, Any] | Plan) -> Plan:
         return plan_from(tomllib.loads(text), str(plan))
     path = Path(plan)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            raw = file.read(_MOST_BYTES + 1)
+        text = raw.decode("utf-8")
+        _refuse_odd_toml(text, str(plan))
+        content = tomllib.loads(text)
     except FileNotFoundError as error:
         near = difflib.get_close_matches(str(plan), plan_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(plan_names())}"
         raise StudyError(f"{plan} is neither a file nor a shipped plan; {hint}") from error
     except OSError as error:
         raise StudyError(f"{plan} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, StudyError):
+            raise
         raise StudyError(f"{plan} is not TOML: {error}") from error
     return plan_from({"name": path.stem, **content}, str(plan), str(path.resolve().parent))
+
+
+def _refuse_odd_toml(text: str, source: str) -> None:
+    """Raise a `StudyError` for text that no plan has and that is hard on a parser of TOML."""
+    if len(text) > _MOST_BYTES:
+        raise StudyError(f"{source} is longer than {_MOST_BYTES / 2**20:.0f} MiB: it is no plan")
+    bare = _TEXTS_AND_COMMENTS.sub("t", text)
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(bare):
+        depth = max(depth + (1 if bracket in "[{" else -1), 0)
+        deepest = max(deepest, depth)
+    dots = max((key.count(".") for key in _DOTTED.findall(bare)), default=0)
+    if max(deepest, dots) > _DEEPEST:
+        raise StudyError(
+            f"{source} is nested {max(deepest, dots)} levels deep; a plan needs no more than "
+            f"{_DEEPEST}"
+        )
+
+
+def _depth(value: Any) -> int:
+    """Levels of lists and tables within each other, counted no further than the limit."""
+    level, depth = [value], 0
+    while level and depth <= _DEEPEST:
+        inner = [
+            one.values() if isinstance(one, Mapping) else one
+            for one in level
+            if isinstance(one, (Mapping, list, tuple))
+        ]
+        level = [item for items in inner for item in items]
+        depth += 1
+    return depth
 
 
 def plan_from(content: Mapping[str, Any], source: str, folder: str = "") -> Plan:
@@ -156,7 +209,8 @@ class _Reader:
     source: str
 
     def error(self, key: str, wanted: str, value: Any) -> StudyError:
-        return StudyError(f"{self.source}: {key} must be {wanted}, got {value!r}")
+        shown = _SHORT.repr(value)
+        return StudyError(f"{self.source}: {key} must be {wanted}, got {shown}")
 
     def known(self, content: Mapping[str, Any], keys: set[str], where: str) -> None:
         for key in content:
@@ -172,7 +226,7 @@ class _Reader:
         return value
 
     def distinct(self, names: Sequence[str], key: str) -> None:
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:
             raise StudyError(f"{self.source}: {key} has {repeated[0]!r} more than once")
 
@@ -198,6 +252,8 @@ class _Reader:
         value = content.get(key, {})
         if not isinstance(value, Mapping):
             raise self.error(key, "a table such as { noise = 0.9 }", value)
+        if _depth(value) > _DEEPEST:
+            raise self.error(key, f"nested no more than {_DEEPEST} levels deep", value)
         try:
             json.dumps(value)
         except TypeError as error:
@@ -218,6 +274,9 @@ def _rows(reader: _Reader, item: Any, where: str) -> Iterator[Row]:
     for n in sizes if isinstance(sizes, list) else [sizes]:
         if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 8):
             raise reader.error(f"{where}: n", "whole numbers of at least 8", sizes)
+    n_sizes = len(sizes) if isinstance(sizes, list) else 1
+    if n_sizes * math.prod(len(values) for values in grid.values()) > _MOST_ROWS:
+        raise StudyError(f"{reader.source}: {where} stands for more than {_MOST_ROWS:,} rows")
     for values in itertools.product(*grid.values()):
         point = dict(zip(grid, values, strict=True))
         words = ", ".join(f"{name}={value}" for name, value in point.items())

@@ -15,7 +15,8 @@ from tauhat.study import tables
 from tauhat.study.measures import AVERAGES
 from tauhat.study.paired import mean_table, paired_table
 from tauhat.study.plan import Plan, StudyError
-from tauhat.study.store import read_store, unpack
+from tauhat.study.records import unpack
+from tauhat.study.store import read_store
 
 #: Not part of what is equal for any jobs, backend and order.
 TIME: Final = "seconds"
@@ -49,8 +50,8 @@ class Study:
         What went wrong: columns ``scenario n replicate estimator message``.
     versions
         Versions of tauhat that the results were made with.
-    damaged
-        Records of the store that could not be read; their units are missing.
+    damaged_records
+        Records of the store that do not count, by line, and why; their units are missing.
     """
 
     plan: Plan
@@ -63,7 +64,12 @@ class Study:
     seconds: FloatArray
     failures: pd.DataFrame
     versions: tuple[str, ...]
-    damaged: int
+    damaged_records: tuple[str, ...] = ()
+
+    @property
+    def damaged(self) -> int:
+        """Number of damaged records."""
+        return len(self.damaged_records)
 
     @property
     def n_units(self) -> int:
@@ -192,5 +198,5 @@ def read_study(folder: str | Path) -> Study:
             messages, columns=["scenario", "n", "replicate", "estimator", "message"]
         ).astype({"n": "Int64"}),
         versions=contents.versions,
-        damaged=contents.damaged,
+        damaged_records=contents.damaged,
     )

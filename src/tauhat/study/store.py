@@ -2,12 +2,15 @@
 
 ``study.jsonl`` has one record a line: the CRC-32 of the record as 8 hexadecimal
 digits, a space, and the record as JSON. The first record is the plan; a later
-one of the same kind replaces it (a study continued with more replicates). Every
+one of the same study replaces it (one continued with more replicates). Every
 other record is one unit: ``row``, ``replicate``, ``seconds``, ``messages``, and
 ``values``, the base64 of little-endian 64-bit floats: the metrics of each
 estimator and the average effects, in the order of the plan record, then the
 time of each estimator. Numbers therefore come back bit for bit, and 100,000
 units are read in seconds.
+
+A record counts only if it has the keys, types and numbers that the plan asks
+for (`tauhat.study.records`); the others are named by line and left out.
 
 A record is written with one call and flushed to the disk before the next. What
 a kill leaves behind is at most a torn last line, which its checksum gives away
@@ -16,41 +19,32 @@ and the next run cuts off.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+import io
 import os
 import sys
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, NamedTuple, Self
+from typing import IO, Any, Final, Self
 
-import numpy as np
-
-from tauhat._typing import FloatArray
-from tauhat.files import check_writable, sync_folder
+from tauhat.files import check_writable, open_regular, sync_folder
 from tauhat.provenance import utc_now
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import Plan, StudyError
-from tauhat.study.plan_file import plan_from
+from tauhat.study.records import (
+    PlanRecord,
+    StoredUnit,
+    pack,
+    plan_record,
+    read_lines,
+    record_line,
+    require_same_study,
+    unit_record,
+)
 
 FILE: Final = "study.jsonl"
 _LOCK: Final = "study.lock"
-_FLOAT: Final = np.dtype("<f8")
-_NO_MESSAGES: Final[Mapping[str, str]] = {}
-
-
-class StoredUnit(NamedTuple):
-    """A unit as it stands in the store: its numbers still packed."""
-
-    row: str
-    replicate: int
-    seconds: float
-    messages: Mapping[str, str]
-    values: bytes
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,8 @@ class Contents:
     units
         Units in the order in which they were stored, each once.
     damaged
-        Records before the last good one that could not be read.
+        Records that do not count, by line, and why. A torn last line, which a kill
+        leaves behind, is none of them.
     end
         Bytes up to the end of the last good record.
     """
@@ -80,44 +75,8 @@ class Contents:
     versions: tuple[str, ...]
     metrics: tuple[str, ...]
     units: tuple[StoredUnit, ...]
-    damaged: int
+    damaged: tuple[str, ...]
     end: int
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    text = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _pack(result: UnitResult) -> str:
-    parts = (result.metrics.ravel(), result.averages, result.fit_seconds)
-    return base64.b64encode(np.concatenate(parts).astype(_FLOAT).tobytes()).decode()
-
-
-def unpack(units: Sequence[StoredUnit], columns: int) -> FloatArray:
-    """Numbers of all units, shape (units, columns)."""
-    packed = np.empty((len(units), columns))
-    for row, unit in zip(packed, units, strict=True):
-        row[:] = np.frombuffer(unit.values, dtype=_FLOAT)
-    return packed
-
-
-def _records(file: IO[bytes]) -> Iterator[tuple[Mapping[str, Any] | None, int]]:
-    """Each record, None for one whose checksum fails, and where its line ends."""
-    end = 0
-    decode = json.JSONDecoder().decode
-    for line in file:
-        end += len(line)
-        text = line[9:-1]
-        whole = line.endswith(b"\n") and line[:9] == b"%08x " % zlib.crc32(text)
-        yield (decode(text.decode()) if whole else None), end
-
-
-def _unit(record: Mapping[str, Any], arrays: bool) -> StoredUnit:
-    values = binascii.a2b_base64(record["values"]) if arrays else b""
-    # One empty mapping for all spares the garbage collector a visit to each.
-    messages = record["messages"] or _NO_MESSAGES
-    return StoredUnit(record["row"], record["replicate"], record["seconds"], messages, values)
 
 
 def read_store(folder: str | Path, *, arrays: bool = True) -> Contents | None:
@@ -142,40 +101,65 @@ def read_store(folder: str | Path, *, arrays: bool = True) -> Contents | None:
         If the file there is not the store of a study.
     """
     path = Path(folder) / FILE
-    header: Mapping[str, Any] | None = None
-    versions: dict[str, None] = {}
-    units: dict[tuple[str, int], StoredUnit] = {}
-    end = bad = damaged = lines = 0
     try:
-        with path.open("rb") as file:
-            for record, line_end in _records(file):
-                lines += 1
-                if record is None:
-                    bad += 1
-                    continue
-                end, damaged = line_end, bad
-                if record["kind"] == "plan":
-                    header = record
-                    versions[record["version"]] = None
-                else:
-                    unit = _unit(record, arrays)
-                    units.setdefault((unit.row, unit.replicate), unit)
+        with io.BufferedReader(open_regular(path)) as file:
+            return _contents(file, path, arrays)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StudyError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _contents(file: IO[bytes], path: Path, arrays: bool) -> Contents | None:
+    header: PlanRecord | None = None
+    versions: dict[str, None] = {}
+    units: dict[tuple[str, int], tuple[StoredUnit, int]] = {}
+    problems: list[tuple[int, str]] = []
+    last = end = 0
+    for line in read_lines(file):
+        if line.whole:
+            last, end = line.number, line.end
+        problem = line.problem
+        if line.record is not None:
+            try:
+                if line.record.get("kind") == "plan":
+                    record = plan_record(line.record, f"{path}, line {line.number}")
+                    if header is not None:
+                        require_same_study(record, header)
+                    header = record
+                    versions[record.version] = None
+                elif line.record.get("kind") != "unit":
+                    raise StudyError("it is neither a plan nor a unit")
+                elif header is None:
+                    raise StudyError("it comes before any plan")
+                else:
+                    unit = unit_record(line.record, header)
+                    kept = unit if arrays else unit._replace(values=b"")
+                    units.setdefault((unit.row, unit.replicate), (kept, line.number))
+            except (StudyError, RecursionError) as error:
+                problem = str(error)
+        if problem:
+            problems.append((line.number, problem))
     if header is None:
         # A kill while the first record was written leaves one torn line.
-        if lines > 1 or end > 0:
-            raise StudyError(f"{path} is not the store of a study")
+        if end > 0 or len(problems) > 1:
+            first = f" (line {problems[0][0]}: {problems[0][1]})" if problems else ""
+            raise StudyError(f"{path} is not the store of a study{first}")
         return None
+    for unit, number in units.values():
+        if unit.replicate >= header.plan.replicates:
+            problems.append((number, f"its replicate {unit.replicate} is beyond the plan's"))
     return Contents(
-        plan=plan_from(header["plan"], str(path), header["folder"]),
-        identity=header["identity"],
+        plan=header.plan,
+        identity=header.identity,
         versions=tuple(versions),
-        metrics=tuple(header["metrics"]),
-        units=tuple(units.values()),
-        damaged=damaged,
+        metrics=header.metrics,
+        units=tuple(u for u, _ in units.values() if u.replicate < header.plan.replicates),
+        damaged=tuple(
+            f"{path.name}, line {number}: {problem}"
+            for number, problem in sorted(problems)
+            if number <= last
+        ),
         end=end,
     )
 
@@ -247,12 +231,12 @@ class Store:
                 "replicate": result.replicate,
                 "seconds": result.seconds,
                 "messages": dict(result.messages),
-                "values": _pack(result),
+                "values": pack(result),
             }
         )
 
     def _append(self, record: Mapping[str, Any]) -> None:
-        left = memoryview(_line(record))
+        left = memoryview(record_line(record))
         try:
             while left:
                 # A disk that is nearly full takes a part.
