@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,12 @@ from tauhat.errors import TrialError
 
 # Characters that start a formula in a spreadsheet, their full-width forms included.
 FORMULA_START = tuple("=+-@\t\r\n|%＝＋－＠")
+
+
+class PatientLevel(str):
+    """Text about single persons; only its owner may read the file that it is written to."""
+
+    __slots__ = ()
 
 
 def check_writable(folder: Path) -> None:
@@ -53,14 +61,17 @@ def check_writable(folder: Path) -> None:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+def write_files(
+    folder: Path, contents: Mapping[str, str | bytes], *, gone: Collection[str] = ()
+) -> list[Path]:
     """Write files into a folder as one set: all of them, or none, whatever happens meanwhile.
 
     Everything is first written and flushed to a hidden folder. A folder that was
     not there yet appears by one rename. In a folder that was there, one rename
-    decides for the new set; then the old file of the last name is removed, and
-    the new files take their places, that of the last name last. So the last file
-    is a seal: where it stands, the set is whole. A process that is killed before
+    decides for the new set; then the old file of the last name is removed, the
+    files that are to go are removed, and the new files take their places, that of
+    the last name last. So the last file is a seal: where it stands, the set is
+    whole. A process that is killed before
     the decision leaves the folder as it was; one killed after it leaves a rest
     that `settle` (or the next call) puts in place. Writers of the same folder
     wait for each other.
@@ -70,7 +81,12 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
     folder
         Made when missing.
     contents
-        Text or bytes by file name.
+        Text or bytes by file name; ``"figures/age.svg"`` is in a folder of its own
+        within the set. `PatientLevel` text is readable by its owner only, from
+        the moment its file exists.
+    gone
+        Files of an earlier set, named likewise, that the new one does not have:
+        they are removed with it. A folder that is empty then is removed too.
 
     Returns
     -------
@@ -87,6 +103,9 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
     ...     write_files(Path(folder), {"a.txt": "one"})[0].read_text()
     'one'
     """
+    for name in (*contents, *gone):
+        if not _belongs(name):
+            raise ValueError(f"{name!r} is no name of a file in a set")
     made: list[Path] = []
     done = False
     try:
@@ -95,7 +114,7 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
             _make_folders(target.parent, made)
             done = _write_new_folder(target, contents)
         if not done:
-            _write_among_others(folder, contents)
+            _write_among_others(folder, contents, gone)
             done = True
         return [folder / name for name in contents]
     except OSError as error:
@@ -146,10 +165,18 @@ def settle(folder: Path) -> None:
 _PART = ".tauhat-part-"
 # Holds whole files that are yet to take their places, in the order of their names.
 _DECIDED = ".tauhat-decided"
+# In it: the names of files that go, one a line.
+_GONE = "gone"
 
 
 def _part_of(folder: Path) -> str:
     return f".{folder.name[:40]}{_PART}"
+
+
+def _belongs(name: str) -> bool:
+    """Whether a name is that of a file of a set, in its folder or in one folder within."""
+    parts = name.split("/")
+    return len(parts) <= 2 and not {"", ".", ".."} & set(parts) and "\n" not in name
 
 
 def _write_new_folder(folder: Path, contents: Mapping[str, str | bytes]) -> bool:
@@ -171,19 +198,20 @@ def _write_new_folder(folder: Path, contents: Mapping[str, str | bytes]) -> bool
         return True
 
 
-def _write_among_others(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+def _write_among_others(
+    folder: Path, contents: Mapping[str, str | bytes], gone: Collection[str]
+) -> None:
     """Replace some files of a folder, all or none of them."""
     with _only_writer(folder) as alone:
         _put_in_place(folder)
         _clear(folder, _PART, alone)
-        for name in contents:
-            if (folder / name).is_dir():
-                raise OSError(errno.EISDIR, f"{folder / name} is a folder")
+        for name in (*contents, *gone):
+            _check_free(folder, name)
         part = folder / f"{_PART}{secrets.token_hex(6)}"
+        order = {top: k for k, top in enumerate(dict.fromkeys(n.split("/")[0] for n in contents))}
+        numbered = {f"{order[n.split('/')[0]]:03d} {n}": text for n, text in contents.items()}
         try:
-            _fill(
-                part, {f"{k:03d} {name}": text for k, (name, text) in enumerate(contents.items())}
-            )
+            _fill(part, {**numbered, **({_GONE: "\n".join(gone)} if gone else {})})
             part.rename(folder / _DECIDED)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -195,19 +223,83 @@ def _write_among_others(folder: Path, contents: Mapping[str, str | bytes]) -> No
             _put_in_place(folder)
 
 
+def _check_free(folder: Path, name: str) -> None:
+    """Raise an OSError where a file cannot take its place: nothing has been changed yet."""
+    if (folder / name).is_dir():
+        raise OSError(errno.EISDIR, f"{folder / name} is a folder")
+    within = (folder / name).parent
+    if within != folder and os.path.lexists(within):
+        found = within.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_dev != folder.stat().st_dev:
+            raise OSError(
+                errno.ENOTDIR,
+                f"{within} is no plain folder (a link, a file or another disk); "
+                "remove or rename it",
+            )
+
+
 def _put_in_place(folder: Path) -> None:
     """Give the files that were decided on their places, the last one last."""
     decided = folder / _DECIDED
-    if not decided.is_dir():
+    if not _is_waiting(decided):
         return
-    numbered = sorted(path.name for path in decided.iterdir())
+    numbered = sorted(path.name for path in decided.iterdir() if path.name != _GONE)
+    going = decided / _GONE
     if len(numbered) > 1:
         (folder / numbered[-1][4:]).unlink(missing_ok=True)
         sync_folder(folder)
+    if going.exists():
+        names = going.read_text("utf-8").split("\n")
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        for within in {(folder / name).parent for name in names} - {folder}:
+            with contextlib.suppress(OSError):
+                within.rmdir()
+        going.unlink()
     for name in numbered:
-        os.replace(decided / name, folder / name[4:])
+        _move(decided / name, folder / name[4:])
     sync_folder(folder)
     decided.rmdir()
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file to its place, or the files of a folder to that folder's place."""
+    if not source.is_dir():
+        os.replace(source, target)
+        return
+    target.mkdir(exist_ok=True)
+    for path in sorted(source.iterdir()):
+        os.replace(path, target / path.name)
+    sync_folder(target)
+    source.rmdir()
+
+
+def _is_waiting(decided: Path) -> bool:
+    """Whether a folder of decided files is there; an error where something else has its name."""
+    if not os.path.lexists(decided):
+        return False
+    wrong = "a link" if decided.is_symlink() else "not a folder" if not decided.is_dir() else ""
+    if not wrong and not all(map(_was_decided, decided.iterdir())):
+        wrong = "a folder with other files in it"
+    if wrong:
+        raise TrialError(
+            f"{decided} stands in the way: it is {wrong}, but the name is kept for results that "
+            "wait to be put in place. Remove or rename it; nothing was changed"
+        )
+    return True
+
+
+def _was_decided(path: Path) -> bool:
+    """Whether `_write_among_others` can have made a file or folder."""
+    if path.is_symlink():
+        return False
+    if path.name == _GONE:
+        return path.is_file() and all(map(_belongs, path.read_text("utf-8").split("\n")))
+    if not re.match(r"\d{3} .", path.name):
+        return False
+    return path.is_file() or (
+        path.is_dir() and all(p.is_file() and not p.is_symlink() for p in path.iterdir())
+    )
 
 
 def _clear(folder: Path, prefix: str, alone: bool) -> None:
@@ -259,12 +351,16 @@ def _fill(folder: Path, contents: Mapping[str, str | bytes]) -> None:
     """Make a folder and write files that are on the disk when this returns."""
     folder.mkdir()
     for name, text in contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         _write_flushed(folder / name, text)
-    sync_folder(folder)
+    for path in {(folder / name).parent for name in contents} | {folder}:
+        sync_folder(path)
 
 
 def _write_flushed(path: Path, content: str | bytes) -> None:
-    with path.open("wb") as file:
+    mode = 0o600 if isinstance(content, PatientLevel) else 0o666
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    with open(handle, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import os
 import re
 import warnings
 from collections import Counter
@@ -113,6 +115,30 @@ def read_table(path: str | Path, *, max_bytes: int = MAX_BYTES) -> pd.DataFrame:
     Traceback (most recent call last):
     tauhat.errors.TrialError: there is no file nowhere.csv
     """
+    return read_hashed(path, max_bytes=max_bytes)[0]
+
+
+def read_hashed(path: str | Path, *, max_bytes: int = MAX_BYTES) -> tuple[pd.DataFrame, str]:
+    """Read a trial's table as `read_table` does, and the SHA-256 of the very bytes it came from.
+
+    The file is read once: whatever happens to it meanwhile, table and hash agree.
+
+    Parameters
+    ----------
+    path, max_bytes
+        As in `read_table`.
+
+    Returns
+    -------
+    DataFrame
+    str
+        In hexadecimal.
+
+    Raises
+    ------
+    TrialError
+        As `read_table`.
+    """
     path = Path(path)
     if path.is_dir():
         raise TrialError(f"{path} is a folder, not a file")
@@ -125,12 +151,23 @@ def read_table(path: str | Path, *, max_bytes: int = MAX_BYTES) -> pd.DataFrame:
     try:
         if path.stat().st_size == 0:
             raise TrialError(f"{path} is empty")
-        table = (_read_parquet if extension in _PARQUET else _read_text)(path, max_bytes)
+        content = _content(path, max_bytes)
+        read = _read_parquet if extension in _PARQUET else _read_text
+        table = read(path, content, max_bytes)
     except OSError as error:
         raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(table) == 0:
         raise TrialError(f"{path} has column names but no rows")
-    return table
+    return table, hashlib.sha256(content).hexdigest()
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file, read once and not beyond the limit."""
+    with path.open("rb") as file:
+        _refuse_size(path, 0, os.fstat(file.fileno()).st_size, max_bytes)
+        content = file.read(max_bytes + 1)
+    _refuse_size(path, 0, len(content), max_bytes)
+    return content
 
 
 def _refuse_size(path: Path, n_columns: int, n_bytes: int, max_bytes: int) -> None:
@@ -146,11 +183,11 @@ def _refuse_size(path: Path, n_columns: int, n_bytes: int, max_bytes: int) -> No
         )
 
 
-def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
-    from pyarrow import ArrowException, parquet
+def _read_parquet(path: Path, content: bytes, max_bytes: int) -> pd.DataFrame:
+    from pyarrow import ArrowException, BufferReader, parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(BufferReader(content)) as file:
             metadata = file.metadata
             groups = (metadata.row_group(g) for g in range(metadata.num_row_groups))
             n_bytes = max(
@@ -169,9 +206,8 @@ def _read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
     return table.set_axis([str(column) for column in table.columns], axis=1)
 
 
-def _read_text(path: Path, max_bytes: int) -> pd.DataFrame:
-    _refuse_size(path, 0, path.stat().st_size, max_bytes)
-    sample, header = _sample(path)
+def _read_text(path: Path, content: bytes, max_bytes: int) -> pd.DataFrame:
+    sample, header = _sample(path, content)
     separator = _TEXT[path.suffix.lower()]
     if separator not in header:
         separator = next((s for s in (";", "\t", ",") if s in header), separator)
@@ -188,7 +224,7 @@ def _read_text(path: Path, max_bytes: int) -> pd.DataFrame:
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
             table = pd.read_csv(
-                path,
+                io.BytesIO(content),
                 sep=separator,
                 decimal=decimal,
                 encoding="utf-8-sig",
@@ -202,10 +238,9 @@ def _read_text(path: Path, max_bytes: int) -> pd.DataFrame:
     return table.iloc[:, 1:] if row_names else table
 
 
-def _sample(path: Path) -> tuple[str, str]:
+def _sample(path: Path, content: bytes) -> tuple[str, str]:
     """First lines of a text file, and its header line."""
-    with path.open("rb") as file:
-        raw = file.read(_MAX_HEADER_BYTES)
+    raw = content[:_MAX_HEADER_BYTES]
     if b"\0" in raw:
         raise TrialError(f"{path} is not a table of UTF-8 text: it holds binary data")
     text = raw.decode("utf-8-sig", errors="replace")
