@@ -173,6 +173,17 @@ def _part_of(folder: Path) -> str:
     return f".{folder.name[:40]}{_PART}"
 
 
+def holds_unfinished(folder: Path) -> bool:
+    """Whether a folder is, by its name, one of those that results wait in.
+
+    Examples
+    --------
+    >>> holds_unfinished(Path("out/.tauhat-decided")), holds_unfinished(Path("out"))
+    (True, False)
+    """
+    return folder.name == _DECIDED or (folder.name.startswith(".") and _PART in folder.name)
+
+
 def _belongs(name: str) -> bool:
     """Whether a name is that of a file of a set, in its folder or in one folder within."""
     parts = name.split("/")
@@ -361,7 +372,10 @@ def _write_flushed(path: Path, content: str | bytes) -> None:
     mode = 0o600 if isinstance(content, PatientLevel) else 0o666
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     with open(handle, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        # Half a character, as of a file name that is not UTF-8, is written as an escape.
+        file.write(
+            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        )
         file.flush()
         os.fsync(file.fileno())
 
@@ -409,8 +423,11 @@ def printable(text: str) -> str:
     --------
     >>> printable("a\x1b[31mb\u202ec\n")
     'a [31mb c\n'
+    >>> printable("a file name that is not UTF-8: \udcff")
+    'a file name that is not UTF-8: \\udcff'
     """
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in whole)
 
 
 def csv_text(table: pd.DataFrame) -> str:

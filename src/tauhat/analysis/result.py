@@ -18,7 +18,7 @@ from tauhat.design_check import DesignCheck
 from tauhat.display import Shown
 from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
-from tauhat.files import csv_text, write_files
+from tauhat.files import PatientLevel, csv_text, write_files
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.intercepts import ClusterIntercepts
@@ -204,6 +204,8 @@ class Analysis:
     def report(self, path: str | Path, *, patient_level: bool = False) -> Path:
         """Write the report to a file, which appears whole or not at all.
 
+        With ``patient_level`` only the file's owner can read it.
+
         Parameters
         ----------
         path
@@ -220,8 +222,9 @@ class Analysis:
         TrialError
             If the file cannot be written.
         """
-        path = Path(path)
-        return write_files(path.parent, {path.name: self.to_html(patient_level=patient_level)})[0]
+        path, page = Path(path), self.to_html(patient_level=patient_level)
+        content = PatientLevel(page) if patient_level else page
+        return write_files(path.parent, {path.name: content})[0]
 
     def plots(self) -> dict[str, Plot]:
         """Return every figure of the report by name, each with its numbers.
@@ -306,6 +309,23 @@ class Analysis:
         TrialError
             If a format is unknown or the folder cannot be written to.
         """
+        return write_files(Path(folder), self.figure_files(formats=formats))
+
+    def figure_files(
+        self, *, formats: Sequence[str] = ("svg", "png", "csv")
+    ) -> dict[str, str | bytes]:
+        """Return what `save_plots` writes: the content of each file by its name.
+
+        Parameters
+        ----------
+        formats
+            As in `save_plots`.
+
+        Raises
+        ------
+        TrialError
+            If a format is unknown.
+        """
         ways: dict[str, Callable[[Plot], str | bytes]] = {
             "svg": Plot.svg,
             "png": Plot.png,
@@ -315,12 +335,11 @@ class Analysis:
         unknown = [kind for kind in formats if kind not in ways]
         if unknown:
             raise TrialError(f"figures are written as {', '.join(ways)}, not as {unknown[0]}")
-        contents = {
+        return {
             f"{name}.{kind}": ways[kind](drawn)
             for name, drawn in self.plots().items()
             for kind in formats
         }
-        return write_files(Path(folder), contents)
 
     def _repr_html_(self) -> str:
         return render_fragment(self.to_json())

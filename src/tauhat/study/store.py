@@ -38,7 +38,7 @@ from tauhat.study.plan import Plan, StudyError
 from tauhat.study.plan_file import plan_from
 
 FILE: Final = "study.jsonl"
-_LOCK: Final = "study.lock"
+LOCK: Final = "study.lock"
 _FLOAT: Final = np.dtype("<f8")
 _NO_MESSAGES: Final[Mapping[str, str]] = {}
 
@@ -210,7 +210,7 @@ class Store:
         self.folder = Path(folder)
         check_writable(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder / _LOCK)
+        self._lock = _lock(self.folder / LOCK)
         try:
             identity = plan.identity()
             before = read_store(self.folder, arrays=False)
