@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.columns import missing_values
 from tauhat.covariate_checks import (
     Finding,
@@ -21,6 +21,7 @@ from tauhat.covariate_checks import (
     missing_findings,
 )
 from tauhat.data import design_propensity
+from tauhat.disclosure import tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
@@ -48,8 +49,10 @@ class DesignCheck:
         One for each thing looked at.
     balance : DataFrame
         One row an encoded covariate: means of everyone enrolled by arm (observed
-        values only), standardised difference, and t and p value judged against
-        the variation between randomized units.
+        values only), standardised difference, t and p value judged against the
+        variation between randomized units, and whether such figures would tell
+        that fewer than five persons of an arm have one of two values: then no
+        finding and no report shows them.
     missingness : DataFrame
         One row a column: share missing by arm, p value of the difference.
     attrition : DataFrame
@@ -145,6 +148,7 @@ def check_design(trial: Trial) -> DesignCheck:
     units = _units(trial)
     values, names = _observed_values(trial)
     differences = arm_differences(values, trial.enrolled_treatment, units)
+    few = tells_few(values, trial.enrolled_treatment)
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
     )
@@ -165,12 +169,12 @@ def check_design(trial: Trial) -> DesignCheck:
         *_block_findings(trial),
         *_outcome_findings(trial, attrition),
         *covariate_findings(trial),
-        *leakage_findings(trial, units, names, differences),
+        *leakage_findings(trial, units, names, differences, few),
         *missing_findings(trial, missing, gaps),
     ]
     return DesignCheck(
         findings=tuple(findings),
-        balance=_balance_table(trial, names, differences),
+        balance=_balance_table(trial, names, differences, few),
         missingness=_missing_table(trial, gaps),
         attrition=attrition,
         cluster_sizes=sizes,
@@ -202,7 +206,9 @@ def _observed_values(trial: Trial) -> tuple[FloatArray, list[str]]:
     return values, names
 
 
-def _balance_table(trial: Trial, names: Sequence[str], differences: ArmDifferences) -> pd.DataFrame:
+def _balance_table(
+    trial: Trial, names: Sequence[str], differences: ArmDifferences, few: BoolArray
+) -> pd.DataFrame:
     cluster_level = set(trial.cluster_level_columns)
     return pd.DataFrame(
         {
@@ -215,6 +221,7 @@ def _balance_table(trial: Trial, names: Sequence[str], differences: ArmDifferenc
             "standardized_difference": differences.standardized,
             "t": differences.t,
             "p_value": differences.p_value,
+            "fewer_than_five": few,
         }
     )
 

@@ -15,6 +15,7 @@ from tauhat.analysis.record import run_record
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.design_check import DesignCheck
+from tauhat.disclosure import DIGITS_OF_DIFFERENCES
 from tauhat.display import Shown
 from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
@@ -182,7 +183,10 @@ class Analysis:
             balance=pd.DataFrame(
                 {
                     "covariate": balance["column"],
-                    "difference": balance["standardized_difference"],
+                    # Not a number where it would tell how many the few are.
+                    "difference": balance["standardized_difference"]
+                    .round(DIGITS_OF_DIFFERENCES)
+                    .mask(balance["fewer_than_five"]),
                 }
             ),
             members=self.member_effects,
