@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
 import secrets
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -18,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from tauhat.errors import TrialError
+from tauhat.waiting import DECIDED, GONE, PART, belongs, check_free, is_waiting
 
 # Characters that start a formula in a spreadsheet, their full-width forms included.
 FORMULA_START = tuple("=+-@\t\r\n|%＝＋－＠")
@@ -29,13 +27,15 @@ class PatientLevel(str):
     __slots__ = ()
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, names: Collection[str] = ()) -> None:
     """Raise a `TrialError` unless files can be made in ``folder``; nothing is left behind.
 
     Parameters
     ----------
     folder
         A folder, or one that is still to be made.
+    names
+        Files to be written there, as in `write_files`.
 
     Raises
     ------
@@ -57,6 +57,8 @@ def check_writable(folder: Path) -> None:
             raise TrialError(f"cannot write to {folder}: {existing} is not a folder")
         with tempfile.TemporaryFile(dir=existing):
             pass
+        for name in names:
+            check_free(folder, name)
     except OSError as error:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
 
@@ -104,7 +106,7 @@ def write_files(
     'one'
     """
     for name in (*contents, *gone):
-        if not _belongs(name):
+        if not belongs(name):
             raise ValueError(f"{name!r} is no name of a file in a set")
     made: list[Path] = []
     done = False
@@ -153,7 +155,7 @@ def settle(folder: Path) -> None:
         if target.is_dir():
             with _only_writer(target) as alone:
                 _put_in_place(target)
-                _clear(target, _PART, alone)
+                _clear(target, PART, alone)
         elif target.parent.is_dir():
             with _only_writer(target.parent) as alone:
                 _clear(target.parent, _part_of(target), alone)
@@ -161,33 +163,8 @@ def settle(folder: Path) -> None:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-# Begins the name of a folder that is still being written to, and useless once its writer is gone.
-_PART = ".tauhat-part-"
-# Holds whole files that are yet to take their places, in the order of their names.
-_DECIDED = ".tauhat-decided"
-# In it: the names of files that go, one a line.
-_GONE = "gone"
-
-
 def _part_of(folder: Path) -> str:
-    return f".{folder.name[:40]}{_PART}"
-
-
-def holds_unfinished(folder: Path) -> bool:
-    """Whether a folder is, by its name, one of those that results wait in.
-
-    Examples
-    --------
-    >>> holds_unfinished(Path("out/.tauhat-decided")), holds_unfinished(Path("out"))
-    (True, False)
-    """
-    return folder.name == _DECIDED or (folder.name.startswith(".") and _PART in folder.name)
-
-
-def _belongs(name: str) -> bool:
-    """Whether a name is that of a file of a set, in its folder or in one folder within."""
-    parts = name.split("/")
-    return len(parts) <= 2 and not {"", ".", ".."} & set(parts) and "\n" not in name
+    return f".{folder.name[:40]}{PART}"
 
 
 def _write_new_folder(folder: Path, contents: Mapping[str, str | bytes]) -> bool:
@@ -215,15 +192,15 @@ def _write_among_others(
     """Replace some files of a folder, all or none of them."""
     with _only_writer(folder) as alone:
         _put_in_place(folder)
-        _clear(folder, _PART, alone)
+        _clear(folder, PART, alone)
         for name in (*contents, *gone):
-            _check_free(folder, name)
-        part = folder / f"{_PART}{secrets.token_hex(6)}"
+            check_free(folder, name)
+        part = folder / f"{PART}{secrets.token_hex(6)}"
         order = {top: k for k, top in enumerate(dict.fromkeys(n.split("/")[0] for n in contents))}
         numbered = {f"{order[n.split('/')[0]]:03d} {n}": text for n, text in contents.items()}
         try:
-            _fill(part, {**numbered, **({_GONE: "\n".join(gone)} if gone else {})})
-            part.rename(folder / _DECIDED)
+            _fill(part, {**numbered, **({GONE: "\n".join(gone)} if gone else {})})
+            part.rename(folder / DECIDED)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         sync_folder(folder)
@@ -234,28 +211,13 @@ def _write_among_others(
             _put_in_place(folder)
 
 
-def _check_free(folder: Path, name: str) -> None:
-    """Raise an OSError where a file cannot take its place: nothing has been changed yet."""
-    if (folder / name).is_dir():
-        raise OSError(errno.EISDIR, f"{folder / name} is a folder")
-    within = (folder / name).parent
-    if within != folder and os.path.lexists(within):
-        found = within.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_dev != folder.stat().st_dev:
-            raise OSError(
-                errno.ENOTDIR,
-                f"{within} is no plain folder (a link, a file or another disk); "
-                "remove or rename it",
-            )
-
-
 def _put_in_place(folder: Path) -> None:
     """Give the files that were decided on their places, the last one last."""
-    decided = folder / _DECIDED
-    if not _is_waiting(decided):
+    decided = folder / DECIDED
+    if not is_waiting(decided):
         return
-    numbered = sorted(path.name for path in decided.iterdir() if path.name != _GONE)
-    going = decided / _GONE
+    numbered = sorted(path.name for path in decided.iterdir() if path.name != GONE)
+    going = decided / GONE
     if len(numbered) > 1:
         (folder / numbered[-1][4:]).unlink(missing_ok=True)
         sync_folder(folder)
@@ -283,34 +245,6 @@ def _move(source: Path, target: Path) -> None:
         os.replace(path, target / path.name)
     sync_folder(target)
     source.rmdir()
-
-
-def _is_waiting(decided: Path) -> bool:
-    """Whether a folder of decided files is there; an error where something else has its name."""
-    if not os.path.lexists(decided):
-        return False
-    wrong = "a link" if decided.is_symlink() else "not a folder" if not decided.is_dir() else ""
-    if not wrong and not all(map(_was_decided, decided.iterdir())):
-        wrong = "a folder with other files in it"
-    if wrong:
-        raise TrialError(
-            f"{decided} stands in the way: it is {wrong}, but the name is kept for results that "
-            "wait to be put in place. Remove or rename it; nothing was changed"
-        )
-    return True
-
-
-def _was_decided(path: Path) -> bool:
-    """Whether `_write_among_others` can have made a file or folder."""
-    if path.is_symlink():
-        return False
-    if path.name == _GONE:
-        return path.is_file() and all(map(_belongs, path.read_text("utf-8").split("\n")))
-    if not re.match(r"\d{3} .", path.name):
-        return False
-    return path.is_file() or (
-        path.is_dir() and all(p.is_file() and not p.is_symlink() for p in path.iterdir())
-    )
 
 
 def _clear(folder: Path, prefix: str, alone: bool) -> None:

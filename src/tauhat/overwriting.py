@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tauhat.errors import TrialError
-from tauhat.files import holds_unfinished
+from tauhat.waiting import holds_unfinished
 
 
 def refuse_overwriting(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:

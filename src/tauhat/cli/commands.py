@@ -12,7 +12,7 @@ from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
-from tauhat.cli.results import paths_written, write_results
+from tauhat.cli.results import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
@@ -117,7 +117,7 @@ def _prepare(settings: Settings, inputs: Sequence[Path]) -> None:
     if settings.jobs > 1:
         check_shared_memory()
     refuse_overwriting(inputs, paths_written(settings.out, figures=bool(settings.figures)))
-    check_writable(settings.out)
+    check_writable(settings.out, names_written(figures=bool(settings.figures)))
     settle(settings.out)
 
 

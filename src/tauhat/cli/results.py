@@ -89,9 +89,14 @@ def earlier_figures(folder: Path) -> list[str]:
         return []
 
 
+def names_written(*, figures: bool) -> list[str]:
+    """Names in the set of a run, one figure for all of them."""
+    return [PAGE, EFFECTS, SEAL, *([f"{FIGURES}/average-effects.svg"] if figures else [])]
+
+
 def paths_written(folder: Path, *, figures: bool) -> list[Path]:
     """Every file there is that a run into a folder may replace or remove, and its new ones."""
-    paths = [folder / name for name in (PAGE, EFFECTS, SEAL)]
+    paths = [folder / name for name in names_written(figures=figures)]
     if figures and (folder / FIGURES).is_dir():
         paths += sorted((folder / FIGURES).iterdir())
     return [*paths, *(folder / name for name in earlier_figures(folder))]
