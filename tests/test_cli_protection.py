@@ -8,7 +8,6 @@ import os
 import resource
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -293,28 +292,21 @@ def test_a_short_address_space_is_named_before_the_work(trial_csv: Path, tmp_pat
     assert not (tmp_path / "o").exists()
 
 
-@pytest.fixture
-def ascii_terminal(tmp_path: Path) -> Iterator[Path]:
-    """Standard output of an encoding without most letters, into a file."""
-    path = tmp_path / "printed"
-    with path.open("w", encoding="ascii") as stream, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdout", stream)
-        yield path
-
-
 @pytest.mark.parametrize("json_too", [False, True])
 def test_a_terminal_without_the_letters_of_a_name_is_no_error(
-    json_too: bool, ascii_terminal: Path, tmp_path: Path
+    json_too: bool, tmp_path: Path
 ) -> None:
-    path = small_trial_csv(tmp_path)
+    path, printed = small_trial_csv(tmp_path), tmp_path / "printed"
     path.write_text(path.read_text().replace("TASSH", "Ä 治疗"), "utf-8")
     words = arguments(path, tmp_path / "o", *(["--json"] if json_too else []))
-    assert main(words) == 0
-    printed = ascii_terminal.read_text("ascii")
+    with printed.open("w", encoding="ascii") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        assert main(words) == 0
+    text = printed.read_text("ascii")
     if json_too:
-        assert json.loads(printed) == run_of(tmp_path / "o")
+        assert json.loads(text) == run_of(tmp_path / "o")
     else:
-        assert "\\xc4 \\u6cbb\\u7597" in printed
+        assert "\\xc4 \\u6cbb\\u7597" in text
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are Unicode there")
@@ -329,9 +321,6 @@ def test_a_printer_that_fails_leaves_results_results(trial_csv: Path, tmp_path: 
     def work(*more: str) -> int:
         with open("/dev/full", "w") as full, pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdout", full)
-            # The test's own standard output must not be the one that is given up.
-            patch.setattr("tauhat.cli.streams.print_no_more", full.detach)
-            patch.setattr("tauhat.cli.commands.print_no_more", full.detach)
             return main(arguments(trial_csv, tmp_path / "o", *more))
 
     assert outcome(in_child(work)) == 0

@@ -71,7 +71,9 @@ def families() -> Iterator[list[Family]]:
     for family in begun:
         for number in family.members():
             os.kill(number, signal.SIGKILL)
-        family.head.communicate()
+        family.head.wait()
+        assert family.head.stderr is not None
+        family.head.stderr.close()
 
 
 @pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
@@ -119,7 +121,9 @@ def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) 
     for _ in range(40):
         family = Family(COMMAND)
         families.append(family)
-        time.sleep(rng.uniform(0, 6))
+        # While it starts, while workers start, and while they work.
+        assert family.has(int(rng.integers(1, 5)), seconds=60)
+        time.sleep(rng.uniform(0, 2))
         family.head.kill()
         family.head.communicate()
         assert family.has(0, seconds=10), family.members()
