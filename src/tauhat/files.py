@@ -106,7 +106,7 @@ def write_files(
     'one'
     """
     for name in (*contents, *gone):
-        if not belongs(name):
+        if not belongs(name) or (name in gone and "\n" in name):
             raise ValueError(f"{name!r} is no name of a file in a set")
     made: list[Path] = []
     done = False

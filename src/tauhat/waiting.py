@@ -32,7 +32,7 @@ def holds_unfinished(folder: Path) -> bool:
 def belongs(name: str) -> bool:
     """Whether a name is that of a file of a set, in its folder or in one folder within."""
     parts = name.split("/")
-    return len(parts) <= 2 and not {"", ".", ".."} & set(parts) and "\n" not in name
+    return len(parts) <= 2 and not {"", ".", ".."} & set(parts)
 
 
 def check_free(folder: Path, name: str) -> None:
