@@ -13,6 +13,7 @@ import pandas as pd
 from tauhat._typing import BoolArray, IntArray
 from tauhat.columns import missing_values
 from tauhat.covariate_choice import left_out_sentence, name_words
+from tauhat.disclosure import FEW, share_text
 from tauhat.numerics.balance import (
     ArmDifferences,
     chance_of_separation,
@@ -104,6 +105,7 @@ def leakage_findings(
     names: Sequence[str],
     differences: ArmDifferences,
     limits: ColumnLimits,
+    few: BoolArray,
 ) -> Iterator[Finding]:
     """Give the covariates that look like the outcome, the treatment, or what came after it."""
     questioned: set[str] = set()
@@ -128,7 +130,7 @@ def leakage_findings(
         if chance is not None:
             questioned.add(name)
             yield _separation_finding(name, chance)
-    yield from _imbalance_findings(trial, names, differences, questioned)
+    yield from _imbalance_findings(trial, names, differences, few, questioned)
     outcome = trial.roles["outcome"]
     later = [n for n in trial.covariate_names if n not in questioned and sounds_later(n, outcome)]
     if later:
@@ -157,7 +159,11 @@ def _separation_finding(name: str, chance: float) -> Finding:
 
 
 def _imbalance_findings(
-    trial: Trial, names: Sequence[str], differences: ArmDifferences, questioned: set[str]
+    trial: Trial,
+    names: Sequence[str],
+    differences: ArmDifferences,
+    few: BoolArray,
+    questioned: set[str],
 ) -> Iterator[Finding]:
     standardized = differences.standardized
     worst: dict[str, int] = {}
@@ -174,6 +180,9 @@ def _imbalance_findings(
         if beyond:
             questioned.add(source)
         measured = f"{standardized[j]:+.2f} SD, t = {differences.t[j]:.1f}"
+        usual = f"{measured}, p = {p_value:.2g}"
+        if few[j]:
+            measured = usual = f"{FEW} of an arm, so no figure is shown"
         yield Finding(
             "imbalance beyond chance" if beyond else "imbalance",
             f"{names[j]} ({measured})",
@@ -181,10 +190,11 @@ def _imbalance_findings(
             f"{names[j]!r} differs between the arms by more than chance allows ({measured}): it "
             "looks measured after randomization; if so, remove it from the covariates."
             if beyond
-            else f"{names[j]!r} differs between the arms more than usual ({measured}, p = "
-            f"{p_value:.2g}).",
+            else f"{names[j]!r} differs between the arms more than usual ({usual}).",
         )
-    finite = np.where(np.isfinite(standardized), np.abs(standardized), -1.0)
+    if few.all():
+        return
+    finite = np.where(np.isfinite(standardized) & ~few, np.abs(standardized), -1.0)
     j = int(np.argmax(finite))
     yield Finding(
         "largest standardised difference",
@@ -199,14 +209,21 @@ def _imbalance_findings(
 def missing_findings(trial: Trial, missing: BoolArray, gaps: ArmDifferences) -> Iterator[Finding]:
     """Give the covariates with missing values, unevenly by arm or along with the outcome."""
     some = missing.any(axis=0)
-    incomplete = missing.any(axis=1).mean()
+    n = len(missing)
+    incomplete = share_text(int(missing.any(axis=1).sum()), n)
+    rows = incomplete if FEW in incomplete else f"{incomplete} of rows"
+    largest = share_text(int(missing.sum(axis=0).max(initial=0)), n)
+    arm = trial.enrolled_treatment
+    by_arm = [
+        [share_text(int(count), int((arm == a).sum())) for count in missing[arm == a].sum(axis=0)]
+        for a in (0, 1)
+    ]
     yield Finding(
         "missing covariates",
-        f"{int(some.sum())} of {some.size} columns, {incomplete:.1%} of rows",
+        f"{int(some.sum())} of {some.size} columns, {rows}",
         "note" if some.any() else "ok",
         f"{int(some.sum())} of {some.size} covariates have missing values, up to "
-        f"{missing.mean(axis=0).max():.1%}; {incomplete:.1%} of rows lack something. They were "
-        "filled in and marked."
+        f"{largest}; {rows} lack something. They were filled in and marked."
         if some.any()
         else "",
     )
@@ -216,10 +233,10 @@ def missing_findings(trial: Trial, missing: BoolArray, gaps: ArmDifferences) -> 
         if gaps.p_value[j] < _UNLIKELY / some.sum():
             yield Finding(
                 "missing by arm",
-                f"{name} ({gaps.control[j]:.1%} control, {gaps.treated[j]:.1%} treated)",
+                f"{name} ({by_arm[0][j]} control, {by_arm[1][j]} treated)",
                 "warning",
-                f"{name!r} is missing in {gaps.control[j]:.1%} of the control and "
-                f"{gaps.treated[j]:.1%} of the treated arm (p = {gaps.p_value[j]:.2g}): what is "
+                f"{name!r} is missing in {by_arm[0][j]} of the control and "
+                f"{by_arm[1][j]} of the treated arm (p = {gaps.p_value[j]:.2g}): what is "
                 "missing depends on the arm, as for a measurement after randomization.",
             )
         if together[j] > MISSING_TOGETHER:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tauhat.errors import TrialError
 from tauhat.parallel import WorkerLostError, run_on
+from tauhat.workers import check_shared_memory
 
 # Tasks waiting for each worker, so that none idles while its result travels.
 _AHEAD: Final = 2
@@ -36,7 +37,8 @@ def dask_client(n_jobs: int, address: str | None = None) -> Iterator[Any]:
     Raises
     ------
     TrialError
-        If Dask is not installed or no scheduler answers.
+        If Dask is not installed, no scheduler answers, or there is no shared memory
+        left for workers here.
     """
     try:
         distributed = importlib.import_module("distributed")
@@ -47,6 +49,7 @@ def dask_client(n_jobs: int, address: str | None = None) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         cluster: Any = address
         if address is None and "DASK_SCHEDULER_ADDRESS" not in os.environ:
+            check_shared_memory()
             cluster = stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=n_jobs,

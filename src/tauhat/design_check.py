@@ -21,6 +21,7 @@ from tauhat.covariate_checks import (
     missing_findings,
 )
 from tauhat.data import validate_trial
+from tauhat.disclosure import tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.extreme_checks import far_value_findings
 from tauhat.few_clusters import unlearnable_covariates
@@ -58,8 +59,10 @@ class DesignCheck:
         One for each thing looked at.
     balance : DataFrame
         One row an encoded covariate: means of everyone enrolled by arm (observed
-        values that are not far outside), standardised difference, and t and p value judged against
-        the variation between randomized units.
+        values that are not far outside), standardised difference, t and p value judged
+        against the variation between randomized units, and whether such figures would tell
+        that fewer than five persons of an arm have one of two values: then no
+        finding and no report shows them.
     missingness : DataFrame
         One row a column: share missing by arm, p value of the difference.
     attrition : DataFrame
@@ -161,6 +164,7 @@ def check_design(trial: Trial) -> DesignCheck:
     limits = ColumnLimits.of(X[rows], clusters)
     values, names = _observed_values(trial, limits)
     differences = _between_arms(trial, values, units)
+    few = tells_few(values[_randomized(trial)], trial.enrolled_treatment[_randomized(trial)])
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
     )
@@ -181,12 +185,12 @@ def check_design(trial: Trial) -> DesignCheck:
         *label_findings(trial),
         *covariate_findings(trial),
         *far_value_findings(trial, X[rows], limits, clusters),
-        *leakage_findings(trial, units, names, differences, limits),
+        *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]
     return DesignCheck(
         findings=tuple(findings),
-        balance=_balance_table(trial, names, differences),
+        balance=_balance_table(trial, names, differences, few),
         missingness=_missing_table(trial, gaps),
         attrition=attrition,
         cluster_sizes=sizes,
@@ -237,7 +241,9 @@ def _observed_values(trial: Trial, limits: ColumnLimits) -> tuple[FloatArray, li
     return values, names
 
 
-def _balance_table(trial: Trial, names: Sequence[str], differences: ArmDifferences) -> pd.DataFrame:
+def _balance_table(
+    trial: Trial, names: Sequence[str], differences: ArmDifferences, few: BoolArray
+) -> pd.DataFrame:
     cluster_level = set(trial.cluster_level_columns)
     return pd.DataFrame(
         {
@@ -250,6 +256,7 @@ def _balance_table(trial: Trial, names: Sequence[str], differences: ArmDifferenc
             "standardized_difference": differences.standardized,
             "t": differences.t,
             "p_value": differences.p_value,
+            "fewer_than_five": few,
         }
     )
 

@@ -11,25 +11,34 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tauhat.errors import TrialError
+from tauhat.waiting import DECIDED, GONE, PART, belongs, check_free, is_waiting
 
 # Characters that start a formula in a spreadsheet, their full-width forms included.
 FORMULA_START = tuple("=+-@\t\r\n|%＝＋－＠")
 
 
-def check_writable(folder: Path) -> None:
+class PatientLevel(str):
+    """Text about single persons; only its owner may read the file that it is written to."""
+
+    __slots__ = ()
+
+
+def check_writable(folder: Path, names: Collection[str] = ()) -> None:
     """Raise a `TrialError` unless files can be made in ``folder``; nothing is left behind.
 
     Parameters
     ----------
     folder
         A folder, or one that is still to be made.
+    names
+        Files to be written there, as in `write_files`.
 
     Raises
     ------
@@ -51,6 +60,8 @@ def check_writable(folder: Path) -> None:
             raise TrialError(f"cannot write to {folder}: {existing} is not a folder")
         with tempfile.TemporaryFile(dir=existing):
             pass
+        for name in names:
+            check_free(folder, name)
     except OSError as error:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
 
@@ -85,14 +96,17 @@ def open_regular(path: Path) -> io.FileIO:
     return io.FileIO(descriptor)
 
 
-def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+def write_files(
+    folder: Path, contents: Mapping[str, str | bytes], *, gone: Collection[str] = ()
+) -> list[Path]:
     """Write files into a folder as one set: all of them, or none, whatever happens meanwhile.
 
     Everything is first written and flushed to a hidden folder. A folder that was
     not there yet appears by one rename. In a folder that was there, one rename
-    decides for the new set; then the old file of the last name is removed, and
-    the new files take their places, that of the last name last. So the last file
-    is a seal: where it stands, the set is whole. A process that is killed before
+    decides for the new set; then the old file of the last name is removed, the
+    files that are to go are removed, and the new files take their places, that of
+    the last name last. So the last file is a seal: where it stands, the set is
+    whole. A process that is killed before
     the decision leaves the folder as it was; one killed after it leaves a rest
     that `settle` (or the next call) puts in place. Writers of the same folder
     wait for each other.
@@ -102,7 +116,12 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
     folder
         Made when missing.
     contents
-        Text or bytes by file name.
+        Text or bytes by file name; ``"figures/age.svg"`` is in a folder of its own
+        within the set. `PatientLevel` text is readable by its owner only, from
+        the moment its file exists.
+    gone
+        Files of an earlier set, named likewise, that the new one does not have:
+        they are removed with it. A folder that is empty then is removed too.
 
     Returns
     -------
@@ -119,6 +138,9 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
     ...     write_files(Path(folder), {"a.txt": "one"})[0].read_text()
     'one'
     """
+    for name in (*contents, *gone):
+        if not belongs(name) or (name in gone and "\n" in name):
+            raise ValueError(f"{name!r} is no name of a file in a set")
     made: list[Path] = []
     done = False
     try:
@@ -127,7 +149,7 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]
             _make_folders(target.parent, made)
             done = _write_new_folder(target, contents)
         if not done:
-            _write_among_others(folder, contents)
+            _write_among_others(folder, contents, gone)
             done = True
         return [folder / name for name in contents]
     except OSError as error:
@@ -166,7 +188,7 @@ def settle(folder: Path) -> None:
         if target.is_dir():
             with _only_writer(target) as alone:
                 _put_in_place(target)
-                _clear(target, _PART, alone)
+                _clear(target, PART, alone)
         elif target.parent.is_dir():
             with _only_writer(target.parent) as alone:
                 _clear(target.parent, _part_of(target), alone)
@@ -174,14 +196,8 @@ def settle(folder: Path) -> None:
         raise TrialError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-# Begins the name of a folder that is still being written to, and useless once its writer is gone.
-_PART = ".tauhat-part-"
-# Holds whole files that are yet to take their places, in the order of their names.
-_DECIDED = ".tauhat-decided"
-
-
 def _part_of(folder: Path) -> str:
-    return f".{folder.name[:40]}{_PART}"
+    return f".{folder.name[:40]}{PART}"
 
 
 def _write_new_folder(folder: Path, contents: Mapping[str, str | bytes]) -> bool:
@@ -203,20 +219,21 @@ def _write_new_folder(folder: Path, contents: Mapping[str, str | bytes]) -> bool
         return True
 
 
-def _write_among_others(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+def _write_among_others(
+    folder: Path, contents: Mapping[str, str | bytes], gone: Collection[str]
+) -> None:
     """Replace some files of a folder, all or none of them."""
     with _only_writer(folder) as alone:
         _put_in_place(folder)
-        _clear(folder, _PART, alone)
-        for name in contents:
-            if (folder / name).is_dir():
-                raise OSError(errno.EISDIR, f"{folder / name} is a folder")
-        part = folder / f"{_PART}{secrets.token_hex(6)}"
+        _clear(folder, PART, alone)
+        for name in (*contents, *gone):
+            check_free(folder, name)
+        part = folder / f"{PART}{secrets.token_hex(6)}"
+        order = {top: k for k, top in enumerate(dict.fromkeys(n.split("/")[0] for n in contents))}
+        numbered = {f"{order[n.split('/')[0]]:03d} {n}": text for n, text in contents.items()}
         try:
-            _fill(
-                part, {f"{k:03d} {name}": text for k, (name, text) in enumerate(contents.items())}
-            )
-            part.rename(folder / _DECIDED)
+            _fill(part, {**numbered, **({GONE: "\n".join(gone)} if gone else {})})
+            part.rename(folder / DECIDED)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         sync_folder(folder)
@@ -229,17 +246,38 @@ def _write_among_others(folder: Path, contents: Mapping[str, str | bytes]) -> No
 
 def _put_in_place(folder: Path) -> None:
     """Give the files that were decided on their places, the last one last."""
-    decided = folder / _DECIDED
-    if not decided.is_dir():
+    decided = folder / DECIDED
+    if not is_waiting(decided):
         return
-    numbered = sorted(path.name for path in decided.iterdir())
+    numbered = sorted(path.name for path in decided.iterdir() if path.name != GONE)
+    going = decided / GONE
     if len(numbered) > 1:
         (folder / numbered[-1][4:]).unlink(missing_ok=True)
         sync_folder(folder)
+    if going.exists():
+        names = going.read_text("utf-8").split("\n")
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        for within in {(folder / name).parent for name in names} - {folder}:
+            with contextlib.suppress(OSError):
+                within.rmdir()
+        going.unlink()
     for name in numbered:
-        os.replace(decided / name, folder / name[4:])
+        _move(decided / name, folder / name[4:])
     sync_folder(folder)
     decided.rmdir()
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file to its place, or the files of a folder to that folder's place."""
+    if not source.is_dir():
+        os.replace(source, target)
+        return
+    target.mkdir(exist_ok=True)
+    for path in sorted(source.iterdir()):
+        os.replace(path, target / path.name)
+    sync_folder(target)
+    source.rmdir()
 
 
 def _clear(folder: Path, prefix: str, alone: bool) -> None:
@@ -291,13 +329,20 @@ def _fill(folder: Path, contents: Mapping[str, str | bytes]) -> None:
     """Make a folder and write files that are on the disk when this returns."""
     folder.mkdir()
     for name, text in contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         _write_flushed(folder / name, text)
-    sync_folder(folder)
+    for path in {(folder / name).parent for name in contents} | {folder}:
+        sync_folder(path)
 
 
 def _write_flushed(path: Path, content: str | bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+    mode = 0o600 if isinstance(content, PatientLevel) else 0o666
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    with open(handle, "wb") as file:
+        # Half a character, as of a file name that is not UTF-8, is written as an escape.
+        file.write(
+            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        )
         file.flush()
         os.fsync(file.fileno())
 
@@ -345,8 +390,11 @@ def printable(text: str) -> str:
     --------
     >>> printable("a\x1b[31mb\u202ec\n")
     'a [31mb c\n'
+    >>> printable("a file name that is not UTF-8: \udcff")
+    'a file name that is not UTF-8: \\udcff'
     """
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in whole)
 
 
 def csv_text(table: pd.DataFrame) -> str:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import joblib
 from threadpoolctl import threadpool_limits
 
+from tauhat.workers import WatchedWorkers, workers
+
 Result = TypeVar("Result")
 Listener = Callable[[int, int], None]
 
@@ -128,6 +130,8 @@ def run_tasks(
     ------
     WorkerLostError
         If a task ends its worker although it runs alone, and ``on_lost`` is None.
+    TrialError
+        If there is no shared memory left for workers.
 
     Examples
     --------
@@ -151,7 +155,9 @@ def run_tasks(
         whole = [(function, task) for task in tasks]
         collect((k, _kept(result, on_lost)) for k, result in pool(_single_threaded, whole))
     else:
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs, backend=workers(), return_as="generator", pre_dispatch="all"
+        )
         try:
             produced = parallel(joblib.delayed(_single_threaded)(function, task) for task in tasks)
             collect(enumerate(produced))
@@ -210,7 +216,7 @@ def run_alone(function: Callable[..., Result], task: tuple[Any, ...], n_jobs: in
     8
     """
     try:
-        parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky")
+        parallel = joblib.Parallel(n_jobs=n_jobs, backend=WatchedWorkers())
         (result,) = parallel([joblib.delayed(function)(*task)])
     except BrokenProcessPool:
         raise WorkerLostError from None

@@ -33,7 +33,7 @@ def least_bytes(metadata: Any) -> int:
     return int(max(declared, counted))
 
 
-def check_text(path: Any, max_bytes: int) -> None:
+def check_text(path: Any, content: bytes, max_bytes: int) -> None:
     """Raise a `TrialError` when the text of a column is too long to be unpacked.
 
     A text that many rows share is in the file once, so that a small file can
@@ -42,13 +42,15 @@ def check_text(path: Any, max_bytes: int) -> None:
     Parameters
     ----------
     path
-        The file.
+        The file, to be named.
+    content
+        Its bytes.
     max_bytes
         Most bytes of text of all columns together.
     """
-    from pyarrow import parquet
+    from pyarrow import BufferReader, parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(BufferReader(content)) as file:
         schema = file.schema
         paths = [
             schema.column(j).path
@@ -58,7 +60,7 @@ def check_text(path: Any, max_bytes: int) -> None:
     if not paths:
         return
     lengths: dict[str, int] = {}
-    with parquet.ParquetFile(path, read_dictionary=paths) as file:
+    with parquet.ParquetFile(BufferReader(content), read_dictionary=paths) as file:
         # A name with a dot could stand for a column or for a part of one: both are read.
         columns = sorted({name for path in paths for name in (path, path.split(".")[0])})
         for group in range(file.num_row_groups):

@@ -47,7 +47,9 @@ class LiveBar:
         self._task = self._progress.add_task("", total=1, visible=False)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        # A terminal that is gone must not end the work, nor hide what did.
+        with contextlib.suppress(OSError):
+            self._progress.start()
         return self
 
     def __exit__(
@@ -56,16 +58,18 @@ class LiveBar:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        with contextlib.suppress(OSError):
+            self._progress.stop()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Move the bar."""
         if step != self._step:
             self._step = step
             self._progress.reset(self._task)
-        self._progress.update(
-            self._task, description=step, completed=done, total=total, visible=True
-        )
+        with contextlib.suppress(OSError):
+            self._progress.update(
+                self._task, description=step, completed=done, total=total, visible=True
+            )
 
 
 def say(stream: TextIO, text: str, end: str = "\n") -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import re
 import warnings
 from collections import Counter
@@ -133,6 +135,32 @@ def read_table(
     Traceback (most recent call last):
     tauhat.errors.TrialError: there is no file nowhere.csv
     """
+    return read_hashed(path, labels=labels, max_bytes=max_bytes)[0]
+
+
+def read_hashed(
+    path: str | Path, *, labels: Collection[str] = (), max_bytes: int = MAX_BYTES
+) -> tuple[pd.DataFrame, str]:
+    """Read a trial's table as `read_table` does, and the SHA-256 of the very bytes it came from.
+
+    The file is read once: whatever happens to it meanwhile, table and hash agree.
+
+    Parameters
+    ----------
+    path, labels, max_bytes
+        As in `read_table`.
+
+    Returns
+    -------
+    DataFrame
+    str
+        In hexadecimal.
+
+    Raises
+    ------
+    TrialError
+        As `read_table`.
+    """
     path = Path(path)
     if path.is_dir():
         raise TrialError(f"{path} is a folder, not a file")
@@ -145,13 +173,23 @@ def read_table(
     try:
         if path.stat().st_size == 0:
             raise TrialError(f"{path} is empty")
+        content = _content(path, max_bytes)
         read = _read_parquet if extension in _PARQUET else _read_text
-        table = read(path, frozenset(labels), max_bytes)
+        table = read(path, content, frozenset(labels), max_bytes)
     except OSError as error:
         raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(table) == 0:
         raise TrialError(f"{path} has column names but no rows")
-    return table
+    return table, hashlib.sha256(content).hexdigest()
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file, read once and not beyond the limit."""
+    with path.open("rb") as file:
+        _refuse_size(path, 0, os.fstat(file.fileno()).st_size, max_bytes)
+        content = file.read(max_bytes + 1)
+    _refuse_size(path, 0, len(content), max_bytes)
+    return content
 
 
 def _refuse_size(path: Path, n_columns: int, n_bytes: int, max_bytes: int) -> None:
@@ -167,15 +205,17 @@ def _refuse_size(path: Path, n_columns: int, n_bytes: int, max_bytes: int) -> No
         )
 
 
-def _read_parquet(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFrame:
-    from pyarrow import ArrowException, parquet
+def _read_parquet(
+    path: Path, content: bytes, labels: frozenset[str], max_bytes: int
+) -> pd.DataFrame:
+    from pyarrow import ArrowException, BufferReader, parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(BufferReader(content)) as file:
             metadata = file.metadata
             _refuse_size(path, metadata.num_columns, least_bytes(metadata), max_bytes)
             check_column_names(file.schema_arrow.names)
-            check_text(path, max_bytes)
+            check_text(path, content, max_bytes)
             read = file.read()
             table: pd.DataFrame = read.to_pandas()
             for name in labels.intersection(read.column_names):
@@ -190,9 +230,8 @@ def _read_parquet(path: Path, labels: frozenset[str], max_bytes: int) -> pd.Data
     return table.set_axis([str(column) for column in table.columns], axis=1)
 
 
-def _read_text(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFrame:
-    _refuse_size(path, 0, path.stat().st_size, max_bytes)
-    start, separator, decimal = _format_of(path)
+def _read_text(path: Path, content: bytes, labels: frozenset[str], max_bytes: int) -> pd.DataFrame:
+    start, separator, decimal = _format_of(path, content)
     form: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "index_col": False}
     names = _names_of(path, start, form)
     _refuse_size(path, len(names), 0, max_bytes)
@@ -206,21 +245,25 @@ def _read_text(path: Path, labels: frozenset[str], max_bytes: int) -> pd.DataFra
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
             table: pd.DataFrame = pd.read_csv(
-                path, decimal=decimal, low_memory=False, **form, **_as_text(names, labels)
+                io.BytesIO(content),
+                decimal=decimal,
+                low_memory=False,
+                **form,
+                **_as_text(names, labels),
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
             raise TrialError(f"{path} is not a table: {error}") from error
         except (UnicodeDecodeError, pd.errors.EmptyDataError) as error:
             raise TrialError(f"{path} is not a table of UTF-8 text: {error}") from error
     table = table.iloc[:, 1:] if row_names else table
-    counted = _missing_words(path, table, form, labels)
+    counted = _missing_words(content, table, form, labels)
     if counted:
         table.attrs[WORDS] = counted
     return table
 
 
 def _missing_words(
-    path: Path, table: pd.DataFrame, form: dict[str, Any], labels: frozenset[str]
+    content: bytes, table: pd.DataFrame, form: dict[str, Any], labels: frozenset[str]
 ) -> dict[str, dict[str, int]]:
     """Words of text columns that were read as missing, counted by column."""
     gaps = table.isna().any()
@@ -228,7 +271,7 @@ def _missing_words(
     text = [name for name in text if name not in labels]
     if not text:
         return {}
-    cells = pd.read_csv(path, usecols=text, dtype=str, keep_default_na=False, **form)
+    cells = pd.read_csv(io.BytesIO(content), usecols=text, dtype=str, keep_default_na=False, **form)
     counted = {}
     for name in text:
         words = cells.loc[table[name].isna().to_numpy(), name].value_counts()
@@ -270,10 +313,9 @@ def _names_of(path: Path, start: bytes, form: dict[str, Any]) -> list[str]:
     return [str(name) for name in header.iloc[0]]
 
 
-def _format_of(path: Path) -> tuple[bytes, str, str]:
+def _format_of(path: Path, content: bytes) -> tuple[bytes, str, str]:
     """First bytes of a text file, its separator and its decimal sign."""
-    with path.open("rb") as file:
-        start = file.read(_MAX_HEADER_BYTES)
+    start = content[:_MAX_HEADER_BYTES]
     if b"\0" in start:
         raise TrialError(f"{path} is not a table of UTF-8 text: it holds binary data")
     text = start.decode("utf-8-sig", errors="replace")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tauhat._typing import IntArray
 from tauhat.data import TrialData
+from tauhat.disclosure import DIGITS_OF_DIFFERENCES, hidden_split, is_small
 from tauhat.display import Shown
 from tauhat.errors import TauhatWarning
 from tauhat.extremes import frame_within
@@ -30,7 +31,7 @@ from tauhat.inference.sorted_effects import (
     sorted_group_effects,
 )
 from tauhat.inference.subgroups import Subgroups, find_subgroups
-from tauhat.report.grouping import SMALLEST_GROUP, covariate_codes
+from tauhat.report.grouping import covariate_codes
 from tauhat.trial import Trial
 
 N_SPLITS = 5
@@ -263,10 +264,10 @@ def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
             }
             for better, policy in found.policy.items()
         ],
-        "by_covariate": _rows(found.by_covariate.table),
+        "by_covariate": _groups(found, found.by_covariate.table),
         "subgroups": {
             "found": subgroups.found,
-            "subgroups": _rows(subgroups.table),
+            "subgroups": _groups(found, subgroups.table),
             "difference": _interval(subgroups.difference),
             "covariates": _rows(subgroups.covariates),
             "credibility": _rows(subgroups.credibility),
@@ -277,6 +278,12 @@ def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table, names in lower case with underscores."""
     return table.rename(columns=lambda name: str(name).replace(" ", "_")).to_dict(orient="records")  # type: ignore[return-value]
+
+
+def _groups(found: HeldOutEffects, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of groups; few clusters are no few persons, but few persons are."""
+    rows = _rows(table)
+    return rows if found.fit.data.clusters is not None else [hidden_split(row) for row in rows]
 
 
 def _interval(estimate: Estimate) -> dict[str, float]:
@@ -295,10 +302,12 @@ def _classification(found: HeldOutEffects) -> list[dict[str, Any]]:
     for row in _rows(found.classification.table):
         name = row["covariate"]
         counts = [side * sizes[end] for end in sizes for side in (row[end], 1 - row[end])]
-        hidden = binary[name] and any(0 < count < SMALLEST_GROUP for count in counts)
+        hidden = binary[name] and any(map(is_small, counts))
         numbers = {k: v for k, v in row.items() if k not in ("covariate", "source")}
         if hidden:
             numbers = dict.fromkeys(numbers)
+        elif numbers["standardized"] is not None:
+            numbers["standardized"] = round(numbers["standardized"], DIGITS_OF_DIFFERENCES + 1)
         rows.append(
             {"covariate": name, "source": row["source"], "binary": binary[name]}
             | {"fewer_than_five": hidden}

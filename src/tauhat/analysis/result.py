@@ -15,10 +15,11 @@ from tauhat.analysis.record import run_record
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.design_check import DesignCheck
+from tauhat.disclosure import DIGITS_OF_DIFFERENCES
 from tauhat.display import Shown
 from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
-from tauhat.files import csv_text, write_files
+from tauhat.files import PatientLevel, csv_text, write_files
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.intercepts import ClusterIntercepts
@@ -192,7 +193,10 @@ class Analysis:
             balance=pd.DataFrame(
                 {
                     "covariate": balance["column"],
-                    "difference": balance["standardized_difference"],
+                    # Not a number where it would tell how many the few are.
+                    "difference": balance["standardized_difference"]
+                    .round(DIGITS_OF_DIFFERENCES)
+                    .mask(balance["fewer_than_five"]),
                 }
             ),
             members=self.member_effects[compared].reset_index(drop=True),
@@ -214,6 +218,8 @@ class Analysis:
     def report(self, path: str | Path, *, patient_level: bool = False) -> Path:
         """Write the report to a file, which appears whole or not at all.
 
+        With ``patient_level`` only the file's owner can read it.
+
         Parameters
         ----------
         path
@@ -230,8 +236,9 @@ class Analysis:
         TrialError
             If the file cannot be written.
         """
-        path = Path(path)
-        return write_files(path.parent, {path.name: self.to_html(patient_level=patient_level)})[0]
+        path, page = Path(path), self.to_html(patient_level=patient_level)
+        content = PatientLevel(page) if patient_level else page
+        return write_files(path.parent, {path.name: content})[0]
 
     def plots(self) -> dict[str, Plot]:
         """Return every figure of the report by name, each with its numbers.
@@ -316,6 +323,23 @@ class Analysis:
         TrialError
             If a format is unknown or the folder cannot be written to.
         """
+        return write_files(Path(folder), self.figure_files(formats=formats))
+
+    def figure_files(
+        self, *, formats: Sequence[str] = ("svg", "png", "csv")
+    ) -> dict[str, str | bytes]:
+        """Return what `save_plots` writes: the content of each file by its name.
+
+        Parameters
+        ----------
+        formats
+            As in `save_plots`.
+
+        Raises
+        ------
+        TrialError
+            If a format is unknown.
+        """
         ways: dict[str, Callable[[Plot], str | bytes]] = {
             "svg": Plot.svg,
             "png": Plot.png,
@@ -325,12 +349,11 @@ class Analysis:
         unknown = [kind for kind in formats if kind not in ways]
         if unknown:
             raise TrialError(f"figures are written as {', '.join(ways)}, not as {unknown[0]}")
-        contents = {
+        return {
             f"{name}.{kind}": ways[kind](drawn)
             for name, drawn in self.plots().items()
             for kind in formats
         }
-        return write_files(Path(folder), contents)
 
     def _repr_html_(self) -> str:
         return render_fragment(self.to_json())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 import sys
 import traceback
@@ -16,14 +14,22 @@ from typing import Annotated
 import typer
 
 from tauhat.cli.interrupts import Terminated, clean_interrupts
+from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
 from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
 from tauhat.cli.simulate import simulate
+from tauhat.cli.streams import (
+    complain,
+    escapes_for_missing_letters,
+    fill_closed_streams,
+    print_no_more,
+)
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
-from tauhat.files import printable
 
-OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, UNREAD, TERMINATED = 0, 1, 2, 3, 130, 141, 143
+OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
+# Added to the number of a signal that ended the command, as shells do.
+SIGNALLED = 128
 
 app = typer.Typer(
     name="tauhat",
@@ -157,6 +163,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Analyse a trial: report.html, effects.csv and run.json in the folder of --out."""
+    check_address_space()
     from tauhat.cli.commands import run_trial
 
     typed = Settings(
@@ -184,7 +191,14 @@ def run(
         address=address,
         out=out,
     )
-    code = run_trial(_merged(typed, config), force=force, json_output=json, command=_command())
+    settings = _merged(typed, config)
+    code = run_trial(
+        settings,
+        force=force,
+        json_output=json,
+        command=_command(file, out, config),
+        config=config,
+    )
     raise typer.Exit(code)
 
 
@@ -206,6 +220,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Check the design and the data, without looking at any effect."""
+    check_address_space()
     from tauhat.cli.commands import check_trial
 
     typed = Settings(
@@ -237,6 +252,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
+    check_address_space()
     from tauhat.cli.commands import run_demo
 
     settings = Settings(
@@ -248,7 +264,7 @@ def demo(
         patient_level=patient_level,
         figures=figures,
     )
-    raise typer.Exit(run_demo(settings, json_output=json, command=_command()))
+    raise typer.Exit(run_demo(settings, json_output=json, command=_command(out)))
 
 
 @app.command()
@@ -274,9 +290,15 @@ def _merged(typed: Settings, config: Path | None) -> Settings:
 _arguments: list[str] = []
 
 
-def _command() -> str:
-    """The command as typed."""
-    return shlex.join(["tauhat", *_arguments])
+def _command(*paths: Path | None) -> str:
+    """The command as typed, but for the folders of ``paths``: they are nobody's business."""
+    words = []
+    for word in _arguments:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if Path(value) in paths:
+            value = Path(value).name or value
+        words.append(f"{option}{equals}{value}")
+    return shlex.join(["tauhat", *words])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -290,9 +312,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 internal error, 2 bad input or a file or disk that cannot be used,
-        3 design check failed, 130 and 143 when interrupted or terminated, 141 when
-        nobody reads what is printed any more (``tauhat ... | head``).
+        0 done, 1 internal error, 2 bad input or a file, disk or memory that cannot be
+        used, 3 design check failed, 130 when interrupted, 143 when terminated, 129 when
+        its terminal was closed, 141 when nobody reads what is printed any more
+        (``tauhat ... | head``).
 
     Examples
     --------
@@ -301,7 +324,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _arguments[:] = words
-    _fill_closed_streams()
+    fill_closed_streams()
+    with escapes_for_missing_letters():
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     streams = sys.stdout, sys.stderr
     try:
         with clean_interrupts(), warnings.catch_warnings():
@@ -313,8 +341,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in words:
             traceback.print_exc()
         return _complain(error, BAD_INPUT)
-    except (KeyboardInterrupt, Terminated) as error:
-        return _interrupted(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return _interrupted(INTERRUPTED, error)
+    except Terminated as error:
+        return _interrupted(SIGNALLED + error.number, error)
     except BrokenPipeError:
         return _unread()
     except SystemExit as end:
@@ -323,11 +353,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stdout, sys.stderr = streams
         return _unread()
+    except MemoryError:
+        if "--debug" in words:
+            traceback.print_exc()
+        return _complain(out_of_memory(), BAD_INPUT)
     except OSError as error:
         if "--debug" in words:
             traceback.print_exc()
         if error.filename is None:
-            _print_no_more()
+            print_no_more()
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"the system refused: {where}{error.strerror or error}", BAD_INPUT)
     except Exception as error:
@@ -343,36 +377,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or OK)
 
 
-def _fill_closed_streams() -> None:
-    """Give a stream that was closed (``>&-``) a place to go, before a file takes its number."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-
-
-def _print_no_more() -> None:
-    """Let what standard output did not take go, instead of trying once more at the end."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
 def _unread() -> int:
     """End as the shell's own tools do when their pipe is closed: no word, 128 + SIGPIPE."""
-    _print_no_more()
+    print_no_more()
     return UNREAD
 
 
 def _complain(error: Exception | str, code: int) -> int:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    with contextlib.suppress(OSError):
-        print(f"tauhat: error: {' '.join(printable(text).split())}", file=sys.stderr)
+    complain(f"error: {text}")
     return code
 
 
-def _interrupted(code: int) -> int:
-    study = _arguments[:1] == ["study"]
-    left = "every finished unit is stored" if study else "no results were written"
-    print(f"tauhat: interrupted; {left}", file=sys.stderr)
+def _interrupted(code: int, error: BaseException | None = None) -> int:
+    left = "every finished unit is stored"
+    if _arguments[:1] != ["study"]:
+        left = next(iter(getattr(error, "__notes__", ())), "no results were written")
+    complain(f"interrupted; {left}")
     return code

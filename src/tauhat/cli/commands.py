@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tauhat.analysis import Analysis, Source, analyze
+from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
+from tauhat.cli.results import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
+from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
 from tauhat.design_check import DesignCheck
-from tauhat.files import check_writable, csv_text, settle, write_files
+from tauhat.files import check_writable, settle
+from tauhat.overwriting import refuse_overwriting
 from tauhat.progress import progress_display
-from tauhat.provenance import file_sha256
-from tauhat.reading import read_table
+from tauhat.reading import read_hashed
 from tauhat.trial import Trial
+from tauhat.workers import check_shared_memory
 
-CHECK_FAILED = 3
+BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 
-def read_trial(settings: Settings) -> Trial:
-    """The trial that the settings describe."""
+def read_trial(settings: Settings) -> tuple[Trial, str]:
+    """The trial that the settings describe, and the SHA-256 of the bytes it was read from."""
     assert settings.file is not None
     assert settings.outcome is not None
     assert settings.treatment is not None
     labels = (settings.treatment, settings.cluster, settings.block, settings.id)
-    return Trial(
-        read_table(settings.file, labels=[name for name in labels if name is not None]),
+    table, sha256 = read_hashed(settings.file, labels=[name for name in labels if name is not None])
+    trial = Trial(
+        table,
         outcome=settings.outcome,
         treatment=settings.treatment,
         control=settings.control,
@@ -46,29 +49,35 @@ def read_trial(settings: Settings) -> Trial:
         propensity=settings.propensity,
         id=settings.id,
     )
+    return trial, sha256
 
 
-def run_trial(settings: Settings, *, force: bool, json_output: bool, command: str) -> int:
+def run_trial(
+    settings: Settings,
+    *,
+    force: bool,
+    json_output: bool,
+    command: str,
+    config: Path | None = None,
+) -> int:
     """Analyse the trial of a file; the exit code."""
     settings = settings.checked()
     assert settings.file is not None
-    assert settings.out is not None
-    check_writable(settings.out)
-    settle(settings.out)
-    trial = read_trial(settings)
+    _prepare(settings, [settings.file, *([] if config is None else [config])])
+    trial, sha256 = read_trial(settings)
     assert settings.models is not None
     model_names(settings.models, trial.design)
     check = trial.check()
     if not check.passed and not force:
         _say_failed(check)
         return CHECK_FAILED
-    source = Source(file=settings.file.name, sha256=file_sha256(settings.file), command=command)
+    source = Source(file=settings.file.name, sha256=sha256, command=command)
     return _analyze_and_write(trial, settings, source, json_output)
 
 
 def check_trial(settings: Settings, *, json_output: bool) -> int:
     """Check the trial of a file; the exit code."""
-    trial = read_trial(settings.checked())
+    trial, _ = read_trial(settings.checked())
     check = trial.check()
     if json_output:
         content = {
@@ -78,7 +87,7 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
             "notes": check.notes,
             "table": records(check.table),
         }
-        _print_json(plain(content))
+        print_json(plain(content))
     else:
         print_check(check)
     if not check.passed:
@@ -91,9 +100,7 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     """Analyse the example that comes with the package; the exit code."""
     # The example is no file and its roles are known.
     settings = settings.over(Settings(file=Path("demo"), outcome="", treatment="")).checked()
-    assert settings.out is not None
-    check_writable(settings.out)
-    settle(settings.out)
+    _prepare(settings, [])
     trial = tassh_trial(make_tassh_like(seed=1))
     assert settings.models is not None
     model_names(settings.models, trial.design)
@@ -102,6 +109,17 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
         command=command,
     )
     return _analyze_and_write(trial, settings, source, json_output)
+
+
+def _prepare(settings: Settings, inputs: Sequence[Path]) -> None:
+    """See that the results can be written and nothing is lost to them, before any work."""
+    assert settings.out is not None
+    assert settings.jobs is not None
+    if settings.jobs > 1:
+        check_shared_memory()
+    refuse_overwriting(inputs, paths_written(settings.out, figures=bool(settings.figures)))
+    check_writable(settings.out, names_written(figures=bool(settings.figures)))
+    settle(settings.out)
 
 
 def list_estimators(*, every: bool) -> None:
@@ -131,17 +149,33 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
             source=source,
         )
         progress("writing the report", 0, 1)
-        record = analysis.to_json()
-        figures: list[Path] = []
-        if settings.figures:
-            figures = analysis.save_plots(settings.out / "figures")
-        paths = write_results(analysis, settings.out, patient_level=bool(settings.patient_level))
-        if figures:
-            paths.append(settings.out / "figures")
+        paths, record = write_results(
+            analysis,
+            settings.out,
+            patient_level=bool(settings.patient_level),
+            figures=bool(settings.figures),
+        )
     if json_output:
-        _print_json(record)
-    else:
+        return _print_record(record, settings.out)
+    with telling_what_was_written(settings.out):
         print_analysis(record, paths)
+    return 0
+
+
+def _print_record(record: dict[str, Any], out: Path) -> int:
+    """Print ``run.json``; the exit code tells whoever reads it whether all of it is there."""
+    try:
+        print_json(record)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print_no_more()
+        complain(
+            f"error: printing the JSON failed ({error.strerror or error}); the results are "
+            f"whole in {out}"
+        )
+        return BAD_OUTPUT
     return 0
 
 
@@ -156,26 +190,6 @@ def _backend(settings: Settings) -> Iterator[int]:
 
     with on_dask(settings.jobs, settings.address) as jobs:
         yield jobs
-
-
-def write_results(analysis: Analysis, folder: Path, *, patient_level: bool = False) -> list[Path]:
-    """Write report.html, effects.csv and run.json, the last one last."""
-    return write_files(
-        folder,
-        {
-            "report.html": analysis.to_html(patient_level=patient_level),
-            "effects.csv": csv_text(analysis.effects),
-            "run.json": _json_text(analysis.to_json()),
-        },
-    )
-
-
-def _json_text(content: Any) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _print_json(content: Any) -> None:
-    sys.stdout.write(_json_text(content))
 
 
 def _say_failed(check: DesignCheck) -> None:

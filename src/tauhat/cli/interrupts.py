@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run cleanly: workers stop, nothing half-written stays."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run cleanly: workers stop, no half-written files."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ from types import FrameType
 
 
 class Terminated(BaseException):
-    """The process was asked to end by SIGTERM."""
+    """The process was asked to end by SIGTERM, or by SIGHUP when its terminal was closed.
+
+    Parameters
+    ----------
+    number
+        The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
+# Windows has no SIGHUP.
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 _received: list[int] = []
 
 
 @contextmanager
 def clean_interrupts() -> Iterator[None]:
-    """Turn both signals into exceptions, so that ``finally`` blocks run; stop workers on the way.
+    """Turn the signals into exceptions, so that ``finally`` blocks run; stop workers on the way.
 
-    In a thread that is not the main one, signals are left as they are.
+    A hang-up that is ignored stays so: that is what ``nohup`` asks for. In a thread
+    that is not the main one, signals are left as they are.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,7 +46,12 @@ def clean_interrupts() -> Iterator[None]:
         raise_if_interrupted()
 
     _received.clear()
-    before = {s: signal.signal(s, receive) for s in (signal.SIGINT, signal.SIGTERM)}
+    hang_up = getattr(signal, "SIGHUP", None)
+    before = {
+        s: signal.signal(s, receive)
+        for s in _SIGNALS
+        if s != hang_up or signal.getsignal(s) is not signal.SIG_IGN
+    }
     try:
         yield
         # A compiled library may have swallowed the exception.
@@ -47,7 +67,7 @@ def clean_interrupts() -> Iterator[None]:
 def raise_if_interrupted() -> None:
     """Raise the exception of a signal that was received."""
     if _received:
-        raise Terminated if _received[0] == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if _received[0] == signal.SIGINT else Terminated(_received[0])
 
 
 def stop_workers() -> None:

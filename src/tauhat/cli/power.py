@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tauhat.cli.interrupts import raise_if_interrupted
+from tauhat.cli.limits import check_address_space
 from tauhat.cli.settings import available_cores
 from tauhat.errors import TrialError
 
@@ -85,6 +86,7 @@ def power(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
 ) -> None:
     """Power, sample size or detectable interaction for an effect that differs between persons."""
+    check_address_space()
     given = {
         "n_clusters": _parse(clusters, "--clusters", whole=True),
         "n_persons": _parse(persons, "--persons", whole=True),

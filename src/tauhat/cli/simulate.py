@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 import typer
 
+from tauhat.cli.streams import telling_what_was_written
 from tauhat.errors import TrialError
 
 if TYPE_CHECKING:
@@ -203,6 +204,11 @@ def _write(trial: SimulatedTrial, out: Path, *, truth: bool) -> None:
     check_writable(out.parent)
     settle(out.parent)
     write_files(out.parent, contents)
+    with telling_what_was_written(out):
+        _tell(trial, out, beside, truth=truth)
+
+
+def _tell(trial: SimulatedTrial, out: Path, beside: Path, *, truth: bool) -> None:
     units = "persons"
     if trial.clusters is not None:
         units = f"persons in {int(trial.clusters.max()) + 1} clusters"

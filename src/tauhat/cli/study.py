@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from tauhat.cli.limits import check_address_space
 from tauhat.cli.settings import available_cores
+from tauhat.cli.streams import telling_what_was_written
 
 if TYPE_CHECKING:
     from tauhat.study.runner import Progress
@@ -63,6 +65,7 @@ def run(
     ] = None,
 ) -> None:
     """Run what is missing of a study. Stop it at any time; the same command goes on."""
+    check_address_space()
     # One thread a unit, also in workers that are yet to start.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -82,7 +85,8 @@ def run(
     finally:
         display.end()
     failures = f", {len(study.failures)} failures" if len(study.failures) else ""
-    print(f"{study.n_units} of {study.plan.n_units} units{failures}: {out}")
+    with telling_what_was_written(out):
+        print(f"{study.n_units} of {study.plan.n_units} units{failures}: {out}")
 
 
 @study_app.command()
@@ -164,11 +168,17 @@ def figure(
     ] = None,
 ) -> None:
     """Write the figures (PNG, SVG), the tables (CSV) and one HTML page."""
-    from tauhat.study.page import write_page
+    from tauhat.overwriting import refuse_overwriting
+    from tauhat.study.page import FILES, write_page
     from tauhat.study.results import read_study
+    from tauhat.study.store import FILE
 
-    for path in write_page(read_study(folder), folder / "figures" if out is None else out):
-        print(path)
+    out = folder / "figures" if out is None else out
+    refuse_overwriting([folder / FILE], [out / name for name in FILES])
+    paths = write_page(read_study(folder), out)
+    with telling_what_was_written(out):
+        for path in paths:
+            print(path)
 
 
 @study_app.command()

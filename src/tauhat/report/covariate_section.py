@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.report import gallery
-from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.numbers import Scale, format_count, format_percent
 from tauhat.report.parts import arrow_note, cell, figure_of
 from tauhat.report.text import held_out_units, scale_of

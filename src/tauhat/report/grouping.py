@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.disclosure import SMALLEST_GROUP, is_small
 from tauhat.report.numbers import decimals_for, format_fixed
 
-SMALLEST_GROUP = 5
 FEW_VALUES = 6
 MOST_CATEGORIES = 8
 MOST_BINS = 8
@@ -145,7 +145,7 @@ def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, Floa
         return np.array([low - half, low + half]), np.array([float(len(effect))])
     edges = np.linspace(low, high, max(2, min(n_bins, len(effect) // SMALLEST_GROUP)) + 1)
     counts = np.histogram(np.clip(effect, low, high), edges)[0].astype(np.float64)
-    counts[counts < SMALLEST_GROUP] = np.nan
+    counts[is_small(counts) | (counts == 0)] = np.nan
     return edges, counts
 
 

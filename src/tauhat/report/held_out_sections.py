@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.report import gallery
 from tauhat.report.covariate_section import covariate_section
-from tauhat.report.grouping import SMALLEST_GROUP
 from tauhat.report.numbers import (
     Scale,
     decimals_for,

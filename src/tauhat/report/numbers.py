@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from tauhat.disclosure import SMALLEST_GROUP
+
 MINUS = "−"
 MOST_DECIMALS = 6
 
@@ -96,14 +98,16 @@ def format_percent(share: float) -> str:
     return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
 
 
-def format_count(count: int, smallest: int = 5) -> str:
-    """A number of persons; small ones are not shown.
+def format_count(count: int | None, smallest: int = SMALLEST_GROUP) -> str:
+    """A number of persons; small ones are not shown, nor those that would tell one.
 
     Examples
     --------
-    >>> format_count(3), format_count(1200)
-    ('<5', '1,200')
+    >>> format_count(3), format_count(1200), format_count(None)
+    ('<5', '1,200', 'not shown')
     """
+    if count is None:
+        return "not shown"
     return f"<{smallest}" if 0 < count < smallest else f"{count:,}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
 from tauhat.report.parts import figure_of, table_of
@@ -36,6 +37,11 @@ def design_section(data: ReportInput) -> Section:
                     "With few clusters, larger ones arise by chance."
                     if data.run["design"]["type"] == "cluster"
                     else "Some differ by chance."
+                )
+                + (
+                    f" Covariates of which {FEW} of an arm have one of two values are not shown."
+                    if data.balance["difference"].isna().any()
+                    else ""
                 ),
             )
         )

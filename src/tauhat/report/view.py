@@ -27,7 +27,8 @@ class ReportInput:
     check_table
         The design check, one row a finding.
     balance
-        ``covariate`` and its standardised ``difference`` between the arms.
+        ``covariate`` and its standardised ``difference`` between the arms, rounded; NaN
+        where it would tell how many persons a small level has.
     members
         Effects of the ensemble's members on the same persons, one column each;
         None when there are none. Shown like the above.

@@ -19,6 +19,7 @@ import joblib
 from tauhat.dask_cluster import dask_client, dask_results
 from tauhat.parallel import WorkerLostError, run_alone
 from tauhat.study.plan import StudyError
+from tauhat.workers import WatchedWorkers
 
 Backend = Literal["loky", "dask", "ray"]
 BACKENDS: Final = ("loky", "dask", "ray")
@@ -99,7 +100,7 @@ def _local(function: Callable[..., Result], tasks: Iterator[Task], n_jobs: int) 
     while True:
         parallel = joblib.Parallel(
             n_jobs=n_jobs,
-            backend="loky",
+            backend=WatchedWorkers(),
             batch_size=1,
             pre_dispatch=_AHEAD * n_jobs,
             return_as="generator_unordered",

@@ -33,6 +33,14 @@ _TABLES = {
     TIME: "Seconds a fit",
 }
 
+# Everything that `write_page` may write.
+FILES = (
+    *(f"relative-excess{what}.{kind}" for what in ("", "-by-row") for kind in ("svg", "png")),
+    *(f"{name}.csv" for name in ("medians", "regrets", "relative-excess", "average-effects")),
+    "failures.csv",
+    "study.html",
+)
+
 
 @dataclass(frozen=True)
 class Cell:

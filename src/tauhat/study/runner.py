@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from tauhat.overwriting import refuse_overwriting
 from tauhat.study.backends import Task, results_as_they_come
 from tauhat.study.measures import METRICS
 from tauhat.study.plan import Plan
 from tauhat.study.plan_file import load_plan
 from tauhat.study.results import Study, read_study
-from tauhat.study.store import Contents, Store
+from tauhat.study.store import FILE, LOCK, Contents, Store
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ def run_study(
     (1, 4)
     """
     chosen = load_plan(plan)
+    if isinstance(plan, (str, Path)):
+        refuse_overwriting([Path(plan)], [Path(out) / name for name in (FILE, LOCK)])
     if replicates is not None:
         chosen = replace(chosen, replicates=replicates)
     # Fitting imports every engine, which takes seconds; reading a study needs none.

@@ -44,7 +44,7 @@ from tauhat.study.records import (
 )
 
 FILE: Final = "study.jsonl"
-_LOCK: Final = "study.lock"
+LOCK: Final = "study.lock"
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class Store:
         self.folder = Path(folder)
         check_writable(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder / _LOCK)
+        self._lock = _lock(self.folder / LOCK)
         try:
             identity = plan.identity()
             before = read_store(self.folder, arrays=False)

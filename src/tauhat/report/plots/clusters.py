@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tauhat.report.grouping import SMALLEST_GROUP
+from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.report.plots.style import BLUE, ORANGE, Plot, new_axes, shorten, styled, zero_line
 
 _MANY = 120

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tauhat._typing import BoolArray, FloatArray
-from tauhat.report.grouping import SMALLEST_GROUP
+from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.report.plots.style import (
     BLUE,
     MARKS,

@@ -1,0 +1,93 @@
+"""Nothing about fewer than five persons: the one rule for all that may be passed on.
+
+It holds for reports, figures, ``run.json`` and the design check: a group of one to
+four persons has no number, a number that would give such a count back is not shown,
+and standardised differences have two or three digits, from which a count cannot be
+worked out. How many were enrolled, analysed and lost in each arm is always told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+
+SMALLEST_GROUP = 5
+FEW = "fewer than five persons"
+# Digits after the point of a standardised difference.
+DIGITS_OF_DIFFERENCES = 2
+
+
+def is_small(count: Any) -> Any:
+    """Whether a number of persons, or each of several, is not to be told: one to four.
+
+    Examples
+    --------
+    >>> is_small(3), is_small(np.array([0, 4.5, 5])).tolist()
+    (True, [False, True, False])
+    """
+    return (count > 0) & (count < SMALLEST_GROUP)
+
+
+def share_text(count: int, n: int) -> str:
+    """How many of n persons, in percent, unless few are in or out.
+
+    Examples
+    --------
+    >>> share_text(30, 400), share_text(2, 400), share_text(399, 400)
+    ('7.5%', 'fewer than five persons', 'all but fewer than five persons')
+    """
+    if is_small(count):
+        return FEW
+    return f"all but {FEW}" if is_small(n - count) else f"{count / n:.1%}"
+
+
+def tells_few(values: FloatArray, arm: IntArray) -> BoolArray:
+    """Whether a column's mean in an arm would tell how many persons a small level has.
+
+    That is so for columns of two values, one of which one to four persons of an
+    arm have.
+
+    Parameters
+    ----------
+    values
+        Columns, NaN where missing, shape (n, p).
+    arm
+        0 or 1, shape (n,).
+
+    Returns
+    -------
+    ndarray
+        Shape (p,).
+
+    Examples
+    --------
+    >>> sex, rare = np.arange(40) % 4 < 2, np.arange(40) < 3
+    >>> tells_few(np.column_stack([sex, rare, np.arange(40)]), np.arange(40) % 2).tolist()
+    [False, True, False]
+    """
+    known = ~np.isnan(values)
+    low = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    two = (~known | (values == low) | (values == high)).all(axis=0) & (low < high)
+    counts = [
+        ((values == level) & (arm == a)[:, None]).sum(axis=0)
+        for level in (low, high)
+        for a in (0, 1)
+    ]
+    few: BoolArray = two & is_small(np.array(counts)).any(axis=0)
+    return few
+
+
+def hidden_split(row: dict[str, Any]) -> dict[str, Any]:
+    """A group's row without the persons of its arms if one arm has few; the other tells it.
+
+    Examples
+    --------
+    >>> hidden_split({"persons": 12, "control_units": 3, "treated_units": 9})
+    {'persons': 12, 'control_units': None, 'treated_units': None}
+    """
+    arms = ("control_units", "treated_units")
+    return {**row, **dict.fromkeys(arms)} if any(is_small(row[a]) for a in arms) else row

@@ -1,0 +1,145 @@
+"""No process is left behind, however a command with several jobs ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+
+# Far more trials than there is time for.
+POWER = ["power", "--clusters", "30", "--size", "30", "--icc", "0.05", "--icc-x", "0.1"]
+POWER += ["--delta", "0.3", "--simulate", "5000", "--jobs", "2"]
+COMMAND = [sys.executable, "-m", "tauhat", *POWER]
+TASKS = "import time; from tauhat.parallel import run_tasks; run_tasks(time.sleep, [(99,)] * 2{})"
+IN_A_THREAD = "import threading; t = threading.Thread(target=lambda: {}); t.start(); t.join()"
+
+
+class Family:
+    """A command and all processes that it starts, known by a word in their environment."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._word = f"TAUHAT_TEST_FAMILY={uuid.uuid4().hex}"
+        name, _, value = self._word.partition("=")
+        self.head = subprocess.Popen(
+            words,
+            env={**os.environ, name: value},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def members(self) -> list[int]:
+        """Numbers of the living processes."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                try:
+                    environment = (folder / "environ").read_bytes()
+                    state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+                except OSError:
+                    continue
+                if self._word.encode() in environment and state != "Z":
+                    found.append(int(folder.name))
+        return found
+
+    def has(self, count: int, seconds: float) -> bool:
+        """Wait until there are ``count`` members, or at least that many if it is not 0."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            n = len(self.members())
+            if n == count or 0 < count < n:
+                return True
+            time.sleep(0.1)
+        return False
+
+
+@pytest.fixture
+def families() -> Iterator[list[Family]]:
+    begun: list[Family] = []
+    yield begun
+    for family in begun:
+        for number in family.members():
+            os.kill(number, signal.SIGKILL)
+        family.head.wait()
+        assert family.head.stderr is not None
+        family.head.stderr.close()
+
+
+@pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
+def test_workers_end_when_their_parent_is_killed(thread: bool, families: list[Family]) -> None:
+    script = TASKS.format(", n_jobs=2")
+    if thread:
+        first, _, call = script.rpartition("; ")
+        script = f"{first}; {IN_A_THREAD.format(call)}"
+    family = Family([sys.executable, "-c", script])
+    families.append(family)
+    # It, the tracker of its resources, and two workers.
+    assert family.has(4, seconds=60)
+    family.head.kill()
+    assert family.has(0, seconds=10), family.members()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_closed_terminal_ends_a_command_as_a_termination_does(
+    number: signal.Signals, families: list[Family]
+) -> None:
+    family = Family(COMMAND)
+    families.append(family)
+    assert family.has(4, seconds=60)
+    family.head.send_signal(number)
+    _, said = family.head.communicate(timeout=30)
+    assert family.head.returncode == 128 + number
+    assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"
+    assert family.has(0, seconds=10), family.members()
+
+
+def test_nohup_keeps_a_command_running(families: list[Family]) -> None:
+    family = Family(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND])
+    families.append(family)
+    assert family.has(4, seconds=60)
+    family.head.send_signal(signal.SIGHUP)
+    time.sleep(1.0)
+    assert family.head.poll() is None
+    family.head.terminate()
+    assert family.head.wait(30) == 143
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) -> None:
+    rng = np.random.default_rng(time.time_ns())
+    for _ in range(20):
+        family = Family(COMMAND)
+        families.append(family)
+        # While it starts, while workers start, and while they work.
+        assert family.has(int(rng.integers(1, 5)), seconds=60)
+        time.sleep(rng.uniform(0, 2))
+        family.head.kill()
+        family.head.communicate()
+        assert family.has(0, seconds=10), family.members()
+
+
+@pytest.mark.slow
+def test_workers_of_dask_end_when_their_parent_is_killed(families: list[Family]) -> None:
+    pytest.importorskip("distributed", reason="tauhat[dask] is missing")
+    script = (
+        "import time\nfrom tauhat.dask_cluster import on_dask\n"
+        "from tauhat.parallel import run_tasks\n"
+        "if __name__ == '__main__':\n    with on_dask(2) as jobs:\n"
+        "        run_tasks(time.sleep, [(99,)] * 2, n_jobs=jobs)\n"
+    )
+    family = Family([sys.executable, "-c", script])
+    families.append(family)
+    assert family.has(4, seconds=120)
+    family.head.kill()
+    assert family.has(0, seconds=20), family.members()
