@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.numerics.mixed_model import (
-    MixedModel,
-    fit_random_intercept,
-    independent_columns,
-)
+from tauhat.numerics.columns import independent_columns
+from tauhat.numerics.mixed_model import MixedModel, fit_random_intercept
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "r_peers"
 SETS = [

@@ -112,3 +112,40 @@ def constant_within(X: FloatArray, clusters: IntArray | None) -> BoolArray:
         return np.zeros(X.shape[1], dtype=bool)
     constant: BoolArray = (X[first_rows(clusters)[clusters]] == X).all(axis=0)
     return constant
+
+
+def independent_columns(F: FloatArray, tolerance: float = 1e-9) -> IntArray:
+    """Positions of columns of ``F`` that are not linear combinations of earlier ones.
+
+    Parameters
+    ----------
+    F
+        Columns, shape (n, f).
+    tolerance
+        Share of a column's length that must be new.
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> independent_columns(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
+    [0, 2]
+    """
+    n, f = F.shape
+    kept: list[int] = []
+    basis = np.empty((n, min(n, f)))
+    for j in range(f):
+        column = F[:, j]
+        length = np.linalg.norm(column)
+        if length == 0 or len(kept) == n:
+            continue
+        used = basis[:, : len(kept)]
+        rest = column - used @ (used.T @ column)
+        rest -= used @ (used.T @ rest)
+        new = np.linalg.norm(rest)
+        if new > tolerance * length:
+            basis[:, len(kept)] = rest / new
+            kept.append(j)
+    return np.array(kept, dtype=np.int64)

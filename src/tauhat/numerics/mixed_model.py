@@ -10,6 +10,8 @@ import numpy as np
 from scipy import linalg
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics import cholesky
+from tauhat.numerics.columns import independent_columns
 from tauhat.numerics.reml_search import Penalty, at_zero, search
 
 
@@ -123,7 +125,7 @@ class MixedModel:
         columns = np.hstack([fixed, *blocks]) if blocks else fixed
         weighted = columns if weight is None else columns * weight[:, None]
         weighted_y = y if weight is None else y * weight
-        self.cross = columns.T @ weighted
+        self.cross = np.asfortranarray(columns.T @ weighted)
         self.cross_y = columns.T @ weighted_y
         self.sum_squares = float(y @ weighted_y)
         self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
@@ -155,27 +157,41 @@ class MixedModel:
         return own
 
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-        """Cross products of columns and outcome in the metric of the intercepts' variances."""
+        """Cross products of columns and outcome in the metric of the intercepts' variances.
+
+        Of those of the columns only the upper triangle counts.
+        """
+        if not self.has_clusters:
+            nothing = np.zeros((0, len(self.cross)))
+            precision = cholesky.less_cross_products(self.cross, nothing)
+            return precision, self.cross_y, self.sum_squares
         own = self._cluster_ratios(ratios)
         k = own / (1 + own * self.cluster_weight)
-        precision = self.cross - self.cluster_sums.T @ (k[:, None] * self.cluster_sums)
+        scaled = np.sqrt(k)[:, None] * self.cluster_sums
+        precision = cholesky.less_cross_products(self.cross, scaled)
         right = self.cross_y - self.cluster_sums.T @ (k * self.cluster_sums_y)
         return precision, right, self.sum_squares - float(k @ self.cluster_sums_y**2)
 
     def _solve(self, log_ratios: FloatArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
-        """Cholesky factor, coefficients, residual sum of squares, ratios."""
+        """Cholesky factor R, R'^-1 times the right-hand side, residual sum of squares, ratios."""
         ratios = np.exp(log_ratios)
-        precision, right, total = self.cross.copy(), self.cross_y, self.sum_squares
-        if self.has_clusters:
-            precision, right, total = self._without_intercepts(ratios)
-        for ratio, block in zip(ratios, self.block_slices, strict=False):
-            index = np.arange(block.start, block.stop)
-            precision[index, index] += 1 / ratio
-        root = linalg.cholesky(precision)
-        coefficients: FloatArray = linalg.cho_solve((root, False), right)
+        precision, right, total = self._without_intercepts(ratios)
+        added = np.repeat(1 / ratios[: len(self.block_sizes)], self.block_sizes)
+        shrunken = np.arange(self.n_fixed, len(precision))
+        precision[shrunken, shrunken] += added
+        root = cholesky.factor(precision)
+        half = cholesky.solve_transposed(root, right)
         # Rounding can leave a perfect fit with a tiny negative sum of squares.
-        rss = max(total - float(right @ coefficients), 1e-12 * max(self.sum_squares, 1e-300))
-        return root, coefficients, rss, ratios
+        rss = max(total - float(half @ half), 1e-12 * max(self.sum_squares, 1e-300))
+        return root, half, rss, ratios
+
+    def _deviance(
+        self, root: FloatArray, rss: float, log_ratios: FloatArray, ratios: FloatArray
+    ) -> float:
+        """Value of `deviance` from a solution at these ratios."""
+        value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
+        value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
+        return float(value + self._volume(ratios))
 
     def objective(self, log_ratios: FloatArray) -> tuple[float, FloatArray]:
         r"""Minus twice the profiled restricted log-likelihood, up to a constant, and gradient.
@@ -184,28 +200,26 @@ class MixedModel:
 
         where M is the precision of the coefficients.
         """
-        root, coefficients, rss, ratios = self._solve(log_ratios)
+        root, half, rss, ratios = self._solve(log_ratios)
+        coefficients = cholesky.solve(root, half)
         df = self.degrees_of_freedom
-        value = df * np.log(rss) + 2 * np.log(np.diag(root)).sum()
         gradient = np.zeros(len(log_ratios))
-        inverse_root = linalg.solve_triangular(root, np.eye(len(root)))
+        inverse_root = cholesky.inverse(root)
         for j, block in enumerate(self.block_slices):
             u = coefficients[block]
-            value += self.block_sizes[j] * log_ratios[j]
             trace = float((inverse_root[block] ** 2).sum())
             gradient[j] = (
                 -df * float(u @ u) / (ratios[j] * rss) + self.block_sizes[j] - trace / ratios[j]
             )
         if self.has_clusters:
-            volume, slopes = self._volume_and_slopes(ratios, coefficients, rss, inverse_root)
-            value += volume
+            slopes = self._intercept_gradient(ratios, coefficients, rss, inverse_root)
             gradient[len(self.block_sizes) :] = slopes
-        return float(value), gradient
+        return self._deviance(root, rss, log_ratios, ratios), gradient
 
-    def _volume_and_slopes(
+    def _intercept_gradient(
         self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
-    ) -> tuple[float, FloatArray]:
-        """Log determinant of the intercepts' variance, and the gradient in their ratios."""
+    ) -> FloatArray:
+        """Gradient of the deviance in the log ratios of the intercepts."""
         own = self._cluster_ratios(ratios)
         shrink = 1 + own * self.cluster_weight
         residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
@@ -214,10 +228,10 @@ class MixedModel:
             own * self.cluster_weight / shrink
             - own / shrink**2 * (self.degrees_of_freedom * residual_sums**2 / rss + leverage)
         )
-        return float(np.log(shrink).sum()), slopes
+        return slopes
 
     def _volume(self, ratios: FloatArray) -> float:
-        """Log determinant of the intercepts' variance."""
+        """Log determinant of the intercepts' variance; 0 without clusters."""
         return float(np.log1p(self._cluster_ratios(ratios) * self.cluster_weight).sum())
 
     def _intercepts(
@@ -232,11 +246,7 @@ class MixedModel:
     def deviance(self, log_ratios: FloatArray) -> float:
         """Value of `objective`, without the cost of its gradient."""
         root, _, rss, ratios = self._solve(log_ratios)
-        value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
-        value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
-        if self.has_clusters:
-            value += self._volume(ratios)
-        return float(value)
+        return self._deviance(root, rss, log_ratios, ratios)
 
     def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
         """Maximise the restricted likelihood (plus a log prior) over the variance ratios.
@@ -268,9 +278,10 @@ class MixedModel:
 
     def at(self, log_ratios: FloatArray) -> MixedFit:
         """Return the fit at given log ratios."""
-        root, coefficients, rss, ratios = self._solve(log_ratios)
+        root, half, rss, ratios = self._solve(log_ratios)
+        coefficients = cholesky.solve(root, half)
         df = self.degrees_of_freedom
-        value, _ = self.objective(log_ratios)
+        value = self._deviance(root, rss, log_ratios, ratios)
         variance = rss / df
         effects, nesting = self._intercepts(ratios, coefficients)
         ratios = np.where(at_zero(log_ratios), 0.0, ratios)
@@ -340,7 +351,8 @@ class MixedModel:
     def _deviance_gradient(self, log_ratios: FloatArray, variance: float) -> FloatArray:
         """Gradient of the restricted deviance in the log ratios at a fixed residual variance."""
         _, profiled = self.objective(log_ratios)
-        _, coefficients, rss, ratios = self._solve(log_ratios)
+        root, half, rss, ratios = self._solve(log_ratios)
+        coefficients = cholesky.solve(root, half)
         residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
         blocks = [
             -float(coefficients[b] @ coefficients[b]) / ratios[j]
@@ -349,43 +361,6 @@ class MixedModel:
         fit_slope = np.r_[blocks, -self._intercept_slopes(ratios) @ residual_sums**2]
         adjusted: FloatArray = profiled + fit_slope * (1 / variance - self.degrees_of_freedom / rss)
         return adjusted
-
-
-def independent_columns(F: FloatArray, tolerance: float = 1e-9) -> IntArray:
-    """Positions of columns of ``F`` that are not linear combinations of earlier ones.
-
-    Parameters
-    ----------
-    F
-        Columns, shape (n, f).
-    tolerance
-        Share of a column's length that must be new.
-
-    Returns
-    -------
-    ndarray of int
-
-    Examples
-    --------
-    >>> independent_columns(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
-    [0, 2]
-    """
-    n, f = F.shape
-    kept: list[int] = []
-    basis = np.empty((n, min(n, f)))
-    for j in range(f):
-        column = F[:, j]
-        length = np.linalg.norm(column)
-        if length == 0 or len(kept) == n:
-            continue
-        used = basis[:, : len(kept)]
-        rest = column - used @ (used.T @ column)
-        rest -= used @ (used.T @ rest)
-        new = np.linalg.norm(rest)
-        if new > tolerance * length:
-            basis[:, len(kept)] = rest / new
-            kept.append(j)
-    return np.array(kept, dtype=np.int64)
 
 
 def fit_random_intercept(
@@ -411,7 +386,7 @@ def fit_random_intercept(
     -------
     MixedFit
         Its ``coefficients`` belong to the columns of ``fixed`` that
-        `independent_columns` keeps.
+        `tauhat.numerics.columns.independent_columns` keeps.
 
     Examples
     --------

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics import cholesky
 from tauhat.numerics.mixed_model import MixedFit, MixedModel
 
 
@@ -75,16 +76,16 @@ class NestedMixedModel(MixedModel):
         shrink, _, _, k = self._worth(ratios)
         sums = self._over_blocks(self.cluster_sums / shrink[:, None])
         sums_y = self._over_blocks(self.cluster_sums_y / shrink)
-        precision -= sums.T @ (k[:, None] * sums)
+        precision = cholesky.less_cross_products(precision, np.sqrt(k)[:, None] * sums)
         return precision, right - sums.T @ (k * sums_y), total - float(k @ sums_y**2)
 
     def _volume(self, ratios: FloatArray) -> float:
         worth = self._worth(ratios)[2]
         return super()._volume(ratios) + float(np.log1p(ratios[-1] * worth).sum())
 
-    def _volume_and_slopes(
+    def _intercept_gradient(
         self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
-    ) -> tuple[float, FloatArray]:
+    ) -> FloatArray:
         shrink, own, worth, k = self._worth(ratios)
         # Sums of V^-1 times the residuals, and times the columns in the metric of their
         # precision, over clusters and over blocks.
@@ -102,7 +103,8 @@ class NestedMixedModel(MixedModel):
         by_cluster = slope(of_clusters, own - k[self.nesting] * own**2)
         by_block = slope(of_blocks, worth / (1 + ratios[-1] * worth))
         slopes = self.members @ (self._cluster_ratios(ratios) * by_cluster)
-        return self._volume(ratios), np.r_[slopes, ratios[-1] * by_block.sum()]
+        gradient: FloatArray = np.r_[slopes, ratios[-1] * by_block.sum()]
+        return gradient
 
     def _intercepts(
         self, ratios: FloatArray, coefficients: FloatArray

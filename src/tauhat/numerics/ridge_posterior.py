@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics import cholesky
+from tauhat.numerics.columns import column_scales, independent_columns
+from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
@@ -261,7 +261,7 @@ def sample_ridge_posterior(
         fit = model.at(point)
         variance = fit.residual_variance * model.degrees_of_freedom
         variance /= rng.chisquare(model.degrees_of_freedom)
-        noise = linalg.solve_triangular(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
+        noise = cholesky.solve(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
         draw = fit.coefficients + np.sqrt(variance) * noise
         coefficients.append(draw[effect] * scale_y)
         ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
