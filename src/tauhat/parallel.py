@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import joblib
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Result = TypeVar("Result")
 Listener = Callable[[int, int], None]
@@ -19,6 +20,9 @@ Pool = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[tuple[
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+
+# Numerical libraries found in this process, and how many modules it had then.
+_libraries: tuple[int, ThreadpoolController] | None = None
 
 
 @contextmanager
@@ -71,11 +75,30 @@ def run_on(pool: Pool) -> Iterator[None]:
         _pool.reset(token)
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """Hold every numerical library that is loaded to one thread.
+
+    To look for the libraries takes milliseconds, as long as a small fit: it is
+    done again only when modules were imported meanwhile, which is what loads them.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     result = pow(2, 3)
+    """
+    global _libraries
+    n_modules = len(sys.modules)
+    if _libraries is None or _libraries[0] != n_modules:
+        _libraries = n_modules, ThreadpoolController()
+    limit: AbstractContextManager[Any] = _libraries[1].limit(limits=1)
+    return limit
+
+
 def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
     """Run one task with every numerical library held to one thread."""
     token = _listener.set(None)
     try:
-        with threadpool_limits(limits=1):
+        with one_thread():
             return function(*arguments)
     finally:
         _listener.reset(token)
