@@ -11,11 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tauhat.errors import TrialError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Characters that start a formula in a spreadsheet, their full-width forms included.
 FORMULA_START = tuple("=+-@\t\r\n|%＝＋－＠")
@@ -325,6 +326,8 @@ def csv_text(table: pd.DataFrame) -> str:
     >>> csv_text(pd.DataFrame({"@id": ["=x"], "effect": [0.5]}))
     "'@id,effect\n'=x,0.5\n"
     """
+    import pandas as pd
+
     safe = table.copy()
     for name in safe.columns:
         kind = safe[name].dtype
