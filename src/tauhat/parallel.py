@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ Pool = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[tuple[
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+# What ends with the task that runs now.
+_task: ContextVar[ExitStack | None] = ContextVar("task", default=None)
 
 # Numerical libraries found in this process, and how many modules it had then.
 _libraries: tuple[int, ThreadpoolController] | None = None
@@ -94,14 +96,20 @@ def one_thread() -> AbstractContextManager[Any]:
     return limit
 
 
+def hold_new_libraries() -> None:
+    """Hold libraries that a task has loaded to one thread until that task ends."""
+    held = _task.get()
+    if held is not None:
+        held.enter_context(one_thread())
+
+
 def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
     """Run one task with every numerical library held to one thread."""
-    token = _listener.set(None)
-    try:
-        with one_thread():
-            return function(*arguments)
-    finally:
-        _listener.reset(token)
+    with ExitStack() as held:
+        held.callback(_listener.reset, _listener.set(None))
+        held.callback(_task.reset, _task.set(held))
+        held.enter_context(one_thread())
+        return function(*arguments)
 
 
 class WorkerLostError(RuntimeError):
