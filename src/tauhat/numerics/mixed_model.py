@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
+from tauhat.numerics.cluster_sums import ClusterSums
 from tauhat.numerics.columns import independent_columns
-from tauhat.numerics.reml_search import Penalty, at_zero, search
+from tauhat.numerics.reml_search import Penalty, at_zero, penalised, search
 
 
 @dataclass(frozen=True)
@@ -129,31 +130,17 @@ class MixedModel:
         self.cross_y = columns.T @ weighted_y
         self.sum_squares = float(y @ weighted_y)
         self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
-        self.has_clusters = clusters is not None
-        if clusters is None:
-            self.cluster_weight: FloatArray = np.zeros(0)
-            self.cluster_sums: FloatArray = np.zeros((0, columns.shape[1]))
-            self.cluster_sums_y: FloatArray = np.zeros(0)
-            self.members: BoolArray = np.zeros((0, 0), dtype=bool)
-        else:
-            m = int(clusters.max()) + 1
-            ones = np.ones(n) if weight is None else weight
-            self.cluster_weight = np.bincount(clusters, ones, m).astype(np.float64)
-            self.cluster_sums = np.zeros((m, columns.shape[1]))
-            np.add.at(self.cluster_sums, clusters, weighted)
-            self.cluster_sums_y = np.bincount(clusters, weighted_y, m).astype(np.float64)
-            groups = np.zeros(m, np.int64) if cluster_groups is None else cluster_groups
-            self.members = np.arange(int(groups.max()) + 1)[:, None] == groups
+        self.clusters = ClusterSums(clusters, weight, weighted, weighted_y, cluster_groups)
 
     @property
     def n_ratios(self) -> int:
         """Number of variance ratios."""
-        return len(self.block_sizes) + len(self.members)
+        return len(self.block_sizes) + len(self.clusters.members)
 
     def _cluster_ratios(self, ratios: FloatArray) -> FloatArray:
         """Variance ratio of each cluster's intercept, shape (m,)."""
         first = len(self.block_sizes)
-        own: FloatArray = ratios[first : first + len(self.members)] @ self.members
+        own: FloatArray = ratios[first : first + len(self.clusters.members)] @ self.clusters.members
         return own
 
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
@@ -161,16 +148,11 @@ class MixedModel:
 
         Of those of the columns only the upper triangle counts.
         """
-        if not self.has_clusters:
-            nothing = np.zeros((0, len(self.cross)))
-            precision = cholesky.less_cross_products(self.cross, nothing)
-            return precision, self.cross_y, self.sum_squares
         own = self._cluster_ratios(ratios)
-        k = own / (1 + own * self.cluster_weight)
-        scaled = np.sqrt(k)[:, None] * self.cluster_sums
-        precision = cholesky.less_cross_products(self.cross, scaled)
-        right = self.cross_y - self.cluster_sums.T @ (k * self.cluster_sums_y)
-        return precision, right, self.sum_squares - float(k @ self.cluster_sums_y**2)
+        k = own / (1 + own * self.clusters.weight)
+        precision = self.clusters.less(self.cross, k)
+        right = self.cross_y - self.clusters.columns.T @ (k * self.clusters.outcome)
+        return precision, right, self.sum_squares - float(k @ self.clusters.outcome**2)
 
     def _solve(self, log_ratios: FloatArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
         """Cholesky factor R, R'^-1 times the right-hand side, residual sum of squares, ratios."""
@@ -211,9 +193,8 @@ class MixedModel:
             gradient[j] = (
                 -df * float(u @ u) / (ratios[j] * rss) + self.block_sizes[j] - trace / ratios[j]
             )
-        if self.has_clusters:
-            slopes = self._intercept_gradient(ratios, coefficients, rss, inverse_root)
-            gradient[len(self.block_sizes) :] = slopes
+        slopes = self._intercept_gradient(ratios, coefficients, rss, inverse_root)
+        gradient[len(self.block_sizes) :] = slopes
         return self._deviance(root, rss, log_ratios, ratios), gradient
 
     def _intercept_gradient(
@@ -221,26 +202,26 @@ class MixedModel:
     ) -> FloatArray:
         """Gradient of the deviance in the log ratios of the intercepts."""
         own = self._cluster_ratios(ratios)
-        shrink = 1 + own * self.cluster_weight
-        residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
-        leverage = ((self.cluster_sums @ inverse_root) ** 2).sum(axis=1)
-        slopes: FloatArray = self.members @ (
-            own * self.cluster_weight / shrink
-            - own / shrink**2 * (self.degrees_of_freedom * residual_sums**2 / rss + leverage)
+        shrink = 1 + own * self.clusters.weight
+        residual_sums = self.clusters.outcome - self.clusters.columns @ coefficients
+        share = own / shrink**2
+        slopes: FloatArray = self.clusters.members @ (
+            own * self.clusters.weight / shrink
+            - share * self.degrees_of_freedom * residual_sums**2 / rss
         )
-        return slopes
+        return slopes - self.clusters.leverage(share, inverse_root)
 
     def _volume(self, ratios: FloatArray) -> float:
         """Log determinant of the intercepts' variance; 0 without clusters."""
-        return float(np.log1p(self._cluster_ratios(ratios) * self.cluster_weight).sum())
+        return float(np.log1p(self._cluster_ratios(ratios) * self.clusters.weight).sum())
 
     def _intercepts(
         self, ratios: FloatArray, coefficients: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Predicted intercepts of the clusters, and of what they lie in."""
         own = self._cluster_ratios(ratios)
-        k = own / (1 + own * self.cluster_weight)
-        effects: FloatArray = k * (self.cluster_sums_y - self.cluster_sums @ coefficients)
+        k = own / (1 + own * self.clusters.weight)
+        effects: FloatArray = k * (self.clusters.outcome - self.clusters.columns @ coefficients)
         return effects, np.zeros(0)
 
     def deviance(self, log_ratios: FloatArray) -> float:
@@ -266,15 +247,8 @@ class MixedModel:
         if self.n_ratios == 0:
             return self.at(np.zeros(0))
 
-        def target(log_ratios: FloatArray) -> tuple[float, FloatArray]:
-            value, gradient = self.objective(log_ratios)
-            if penalty is not None:
-                extra, slope = penalty(log_ratios)
-                value, gradient = value + extra, gradient + slope
-            return value, gradient
-
         first = np.full(self.n_ratios, np.log(0.1)) if start is None else start
-        return self.at(search(target, first))
+        return self.at(search(penalised(self.objective, penalty), first))
 
     def at(self, log_ratios: FloatArray) -> MixedFit:
         """Return the fit at given log ratios."""
@@ -293,8 +267,8 @@ class MixedModel:
             covariance_root=root,
             log_ratios=np.asarray(log_ratios, dtype=np.float64),
             residual_variance=variance,
-            between_cluster_variance=float(between.mean()) if self.has_clusters else 0.0,
-            between_cluster_variances=ratios[blocks : blocks + len(self.members)] * variance,
+            between_cluster_variance=float(between.mean()) if len(between) else 0.0,
+            between_cluster_variances=ratios[blocks:][: len(self.clusters.members)] * variance,
             block_variances=ratios[:blocks] * variance,
             cluster_effects=effects,
             restricted_log_likelihood=float(loglik),
@@ -334,7 +308,7 @@ class MixedModel:
             hessian[a, q] = hessian[q, a] = -(rss[1] - rss[0]) / (2 * step) / variance
             if j >= len(self.block_sizes):
                 slope = self._intercept_slopes(ratios)[j - len(self.block_sizes)]
-                slopes[a] = variance * float(slope @ (self.cluster_sums @ weights) ** 2)
+                slopes[a] = variance * float(slope @ (self.clusters.columns @ weights) ** 2)
             else:
                 part = weights[self.block_slices[j]]
                 slopes[a] = variance * float(part @ part) / ratios[j]
@@ -345,7 +319,7 @@ class MixedModel:
     def _intercept_slopes(self, ratios: FloatArray) -> FloatArray:
         """Derivative of each cluster's shrinkage in the log ratios, shape (g, m)."""
         own = self._cluster_ratios(ratios)
-        slopes: FloatArray = self.members * (own / (1 + own * self.cluster_weight) ** 2)
+        slopes: FloatArray = self.clusters.members * (own / (1 + own * self.clusters.weight) ** 2)
         return slopes
 
     def _deviance_gradient(self, log_ratios: FloatArray, variance: float) -> FloatArray:
@@ -353,7 +327,7 @@ class MixedModel:
         _, profiled = self.objective(log_ratios)
         root, half, rss, ratios = self._solve(log_ratios)
         coefficients = cholesky.solve(root, half)
-        residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
+        residual_sums = self.clusters.outcome - self.clusters.columns @ coefficients
         blocks = [
             -float(coefficients[b] @ coefficients[b]) / ratios[j]
             for j, b in enumerate(self.block_slices)

@@ -28,6 +28,27 @@ def at_zero(log_ratios: FloatArray) -> BoolArray:
     return zero
 
 
+def penalised(deviance: Penalty, penalty: Penalty | None) -> Penalty:
+    """Sum of a deviance and a penalty, with its gradient.
+
+    Examples
+    --------
+    >>> square = lambda x: (float(x @ x), 2 * x)
+    >>> value, slope = penalised(square, square)(np.ones(2))
+    >>> value, slope.tolist()
+    (4.0, [4.0, 4.0])
+    """
+    if penalty is None:
+        return deviance
+
+    def total(log_ratios: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = deviance(log_ratios)
+        extra, slope = penalty(log_ratios)
+        return value + extra, gradient + slope
+
+    return total
+
+
 def search(target: Penalty, start: FloatArray) -> FloatArray:
     """Log ratios at which a deviance is least, to many digits.
 
