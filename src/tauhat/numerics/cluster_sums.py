@@ -56,9 +56,12 @@ class ClusterSums:
         m = 0 if clusters is None else int(clusters.max()) + 1
         rows = np.arange(len(of_row))
         gather = sparse.csr_array((np.ones(len(rows)), (of_row, rows)), shape=(m, n))
-        self.weight: FloatArray = gather @ (np.ones(n) if weight is None else weight)
-        self.columns: FloatArray = gather @ weighted
-        self.outcome: FloatArray = gather @ weighted_y
+
+        def over(values: FloatArray) -> FloatArray:
+            return np.asarray(gather @ values, dtype=np.float64)
+
+        self.weight = over(np.ones(n) if weight is None else weight)
+        self.columns, self.outcome = over(weighted), over(weighted_y)
         groups = np.zeros(m, np.int64) if groups is None else groups
         self.members: BoolArray = np.arange(groups.max(initial=-1) + 1)[:, None] == groups
         self._first, self._products = self._shared(groups)

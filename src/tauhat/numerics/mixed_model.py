@@ -244,9 +244,6 @@ class MixedModel:
         -------
         MixedFit
         """
-        if self.n_ratios == 0:
-            return self.at(np.zeros(0))
-
         first = np.full(self.n_ratios, np.log(0.1)) if start is None else start
         return self.at(search(penalised(self.objective, penalty), first))
 
@@ -276,6 +273,24 @@ class MixedModel:
             nesting_variance=float(ratios[-1]) * variance if len(nesting) else 0.0,
             nesting_effects=nesting,
         )
+
+    def draw(self, log_ratios: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float]:
+        """Draw of all coefficients and of the residual variance at given log ratios.
+
+        The residual variance has Jeffreys' prior, the fixed effects flat ones.
+
+        Returns
+        -------
+        coefficients
+            Fixed effects, then those of each block, shape (q,).
+        variance
+            Residual variance.
+        """
+        fit = self.at(log_ratios)
+        variance = fit.residual_variance * self.degrees_of_freedom
+        variance /= rng.chisquare(self.degrees_of_freedom)
+        noise = cholesky.solve(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
+        return fit.coefficients + np.sqrt(variance) * noise, variance
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
         r"""Satterthwaite degrees of freedom of one contrast of the coefficients.

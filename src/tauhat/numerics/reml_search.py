@@ -68,6 +68,8 @@ def search(target: Penalty, start: FloatArray) -> FloatArray:
     >>> search(lambda x: (float(((x - 1) ** 2).sum()), 2 * (x - 1)), np.zeros(2)).round(6).tolist()
     [1.0, 1.0]
     """
+    if len(start) == 0:
+        return start
     best = _minimise(target, start)
     if at_zero(best).any():
         # The deviance is flat near zero variance: a long step can get lost there.
