@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tauhat.numerics import cluster_sums
+from tauhat.numerics import columns as columns_module
 from tauhat.numerics.cluster_sums import ClusterSums
 from tauhat.numerics.nested_model import mixed_model
 
@@ -21,8 +22,8 @@ def sums():
 def test_sums_are_those_of_each_cluster(sums):
     clusters, columns, y, groups = sums
     weight = np.random.default_rng(2).uniform(0.5, 2, 600)
-    found = ClusterSums(clusters, weight, columns * weight[:, None], y * weight, groups)
-    own = clusters == 7
+    model = mixed_model(y, columns, (), clusters, weight, groups)
+    found, own = model.clusters, clusters == 7
     np.testing.assert_allclose(found.columns[7], weight[own] @ columns[own])
     assert found.weight[7] == pytest.approx(weight[own].sum())
     assert found.outcome[7] == pytest.approx(weight[own] @ y[own])
@@ -50,12 +51,26 @@ def test_shared_products_give_the_same_deviance_and_gradient(sums, monkeypatch, 
 def test_clusters_of_many_weights_keep_their_own_products(sums):
     clusters, columns, y, _ = sums
     weight = np.random.default_rng(2).uniform(0.5, 2, 600)
-    assert ClusterSums(clusters, weight, columns, y, None)._products is None
+    assert mixed_model(y, columns, (), clusters, weight).clusters._products is None
+
+
+def test_rows_in_parts_give_the_same_model(sums, monkeypatch):
+    clusters, columns, y, groups = sums
+    weight = np.random.default_rng(2).uniform(0.5, 2, 600)
+    arguments = (y, np.ones((600, 1)), [columns], clusters, weight, groups)
+    whole = mixed_model(*arguments)
+    monkeypatch.setattr(columns_module, "_FEWEST_ROWS", 77)
+    monkeypatch.setattr(columns_module, "_NUMBERS_AT_ONCE", 0)
+    parts = mixed_model(*arguments)
+    for name in ("cross", "cross_y", "sum_squares"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12)
+    for name in ("weight", "columns", "outcome"):
+        np.testing.assert_allclose(getattr(parts.clusters, name), getattr(whole.clusters, name))
 
 
 def test_no_clusters_take_nothing_off(sums):
-    _, columns, y, _ = sums
-    found = ClusterSums(None, None, columns, y, None)
+    columns = sums[1]
+    found = ClusterSums(np.zeros(0), np.zeros((0, 5)), np.zeros(0))
     cross = columns.T @ columns
     np.testing.assert_array_equal(found.less(cross, np.zeros(0)), cross)
     assert found.members.shape == (0, 0)

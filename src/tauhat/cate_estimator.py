@@ -15,6 +15,7 @@ from tauhat._typing import FloatArray
 from tauhat.block_levels import random_intercepts, without_block_levels
 from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.parallel import run_tasks
@@ -287,10 +288,14 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self, X: Any, checked: FloatArray, centre: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
-        reference = self.reference_posterior().effect_draws(checked)
+        posterior = self.reference_posterior()
         if not self.interval_is_of_mixture:
-            return centre, np.sqrt(((reference - centre) ** 2).mean(axis=0))
-        own = self.effect_draws(X)
+            error = np.empty(len(centre))
+            for rows in row_parts(len(centre), posterior.n_draws):
+                distance = posterior.effect_draws(checked[rows]) - centre[rows]
+                error[rows] = np.sqrt((distance**2).mean(axis=0))
+            return centre, error
+        reference, own = posterior.effect_draws(checked), self.effect_draws(X)
         apart = own.mean(axis=0) - reference.mean(axis=0)
         middle = reference.mean(axis=0) + _OWN_SHARE * apart
         variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)

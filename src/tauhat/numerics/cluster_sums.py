@@ -14,6 +14,19 @@ _MANY_CLUSTERS = 200
 _SHARED_BY = 8
 
 
+def sums_over(clusters: IntArray, values: FloatArray, m: int) -> FloatArray:
+    """Sums of rows over each of ``m`` clusters, shape (m,) or (m, q).
+
+    Examples
+    --------
+    >>> sums_over(np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0]), 2).tolist()
+    [1.0, 5.0]
+    """
+    rows = np.arange(len(clusters))
+    gather = sparse.csr_array((np.ones(len(rows)), (clusters, rows)), shape=(m, len(rows)))
+    return np.asarray(gather @ values, dtype=np.float64)
+
+
 class ClusterSums:
     r"""Weights and sums of columns and outcome in each cluster.
 
@@ -24,45 +37,30 @@ class ClusterSums:
 
     Parameters
     ----------
-    clusters
-        Cluster number 0 to m - 1 of each row, shape (n,), or None for no cluster at all.
     weight
-        Weight of each row, shape (n,), or None for equal ones.
-    weighted
-        Columns times weights, shape (n, q).
-    weighted_y
-        Outcome times weights, shape (n,).
+        Total weight of each cluster, shape (m,).
+    columns
+        Sums of columns times weights, shape (m, q).
+    outcome
+        Sums of the outcome times weights, shape (m,).
     groups
         Group 0 to g - 1 of each cluster, each with a variance of its own, shape (m,), or None.
 
     Attributes
     ----------
-    weight, columns, outcome
-        Sums over each cluster, of shapes (m,), (m, q) and (m,).
     members
         Whether a cluster lies in a group, shape (g, m).
     """
 
     def __init__(
         self,
-        clusters: IntArray | None,
-        weight: FloatArray | None,
-        weighted: FloatArray,
-        weighted_y: FloatArray,
-        groups: IntArray | None,
+        weight: FloatArray,
+        columns: FloatArray,
+        outcome: FloatArray,
+        groups: IntArray | None = None,
     ) -> None:
-        n = len(weighted)
-        of_row = np.zeros(0, np.int64) if clusters is None else clusters
-        m = 0 if clusters is None else int(clusters.max()) + 1
-        rows = np.arange(len(of_row))
-        gather = sparse.csr_array((np.ones(len(rows)), (of_row, rows)), shape=(m, n))
-
-        def over(values: FloatArray) -> FloatArray:
-            return np.asarray(gather @ values, dtype=np.float64)
-
-        self.weight = over(np.ones(n) if weight is None else weight)
-        self.columns, self.outcome = over(weighted), over(weighted_y)
-        groups = np.zeros(m, np.int64) if groups is None else groups
+        self.weight, self.columns, self.outcome = weight, columns, outcome
+        groups = np.zeros(len(weight), np.int64) if groups is None else groups
         self.members: BoolArray = np.arange(groups.max(initial=-1) + 1)[:, None] == groups
         self._first, self._products = self._shared(groups)
 

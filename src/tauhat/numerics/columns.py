@@ -6,6 +6,9 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 
+_NUMBERS_AT_ONCE = 20_000_000
+_FEWEST_ROWS = 1000
+
 
 def column_scales(X: FloatArray, weight: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
     """Weighted mean and standard deviation of each column; 1 for a constant column.
@@ -62,6 +65,25 @@ def ridge_rotation(Z: FloatArray) -> FloatArray:
     _, _, right = np.linalg.svd(Z, full_matrices=False)
     rotation: FloatArray = right.T
     return rotation
+
+
+def row_parts(n: int, width: int) -> list[slice]:
+    """Slices of rows, for work that would copy all of them at once: 160 MB each or less.
+
+    Parameters
+    ----------
+    n
+        Number of rows.
+    width
+        Numbers that the work holds for each row.
+
+    Examples
+    --------
+    >>> row_parts(30_000, 1000)
+    [slice(0, 20000, None), slice(20000, 30000, None)]
+    """
+    step = max(_FEWEST_ROWS, _NUMBERS_AT_ONCE // max(width, 1))
+    return [slice(start, min(start + step, n)) for start in range(0, max(n, 1), step)]
 
 
 def first_rows(clusters: IntArray) -> IntArray:

@@ -11,8 +11,8 @@ from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
-from tauhat.numerics.cluster_sums import ClusterSums
-from tauhat.numerics.columns import independent_columns
+from tauhat.numerics.cluster_sums import ClusterSums, sums_over
+from tauhat.numerics.columns import independent_columns, row_parts
 from tauhat.numerics.reml_search import Penalty, at_zero, penalised, search
 
 
@@ -123,14 +123,27 @@ class MixedModel:
         self.block_sizes = np.array([block.shape[1] for block in blocks], dtype=np.int64)
         edges = self.n_fixed + np.r_[0, np.cumsum(self.block_sizes)]
         self.block_slices = [slice(a, b) for a, b in pairwise(edges)]
-        columns = np.hstack([fixed, *blocks]) if blocks else fixed
-        weighted = columns if weight is None else columns * weight[:, None]
-        weighted_y = y if weight is None else y * weight
-        self.cross = np.asfortranarray(columns.T @ weighted)
-        self.cross_y = columns.T @ weighted_y
-        self.sum_squares = float(y @ weighted_y)
         self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
-        self.clusters = ClusterSums(clusters, weight, weighted, weighted_y, cluster_groups)
+        m = 0 if clusters is None else int(clusters.max()) + 1
+        q = int(edges[-1])
+        self.cross = np.zeros((q, q), order="F")
+        self.cross_y = np.zeros(q)
+        self.sum_squares = 0.0
+        sums, sums_y, sums_of_weight = np.zeros((m, q)), np.zeros(m), np.zeros(m)
+        for rows in row_parts(n, q):
+            columns = np.hstack([fixed[rows], *(block[rows] for block in blocks)])
+            own = None if weight is None else weight[rows]
+            weighted = columns if own is None else columns * own[:, None]
+            weighted_y = y[rows] if own is None else y[rows] * own
+            self.cross += columns.T @ weighted
+            self.cross_y += columns.T @ weighted_y
+            self.sum_squares += float(y[rows] @ weighted_y)
+            if clusters is not None:
+                group = clusters[rows]
+                sums += sums_over(group, weighted, m)
+                sums_y += sums_over(group, weighted_y, m)
+                sums_of_weight += sums_over(group, np.ones(len(group)) if own is None else own, m)
+        self.clusters = ClusterSums(sums_of_weight, sums, sums_y, cluster_groups)
 
     @property
     def n_ratios(self) -> int:

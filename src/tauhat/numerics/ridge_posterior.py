@@ -54,6 +54,11 @@ class RidgePosterior:
     residual: FloatArray
     acceptance: FloatArray
 
+    @property
+    def n_draws(self) -> int:
+        """Number of draws."""
+        return len(self.effect_draws_)
+
     def effect_design(self, X: FloatArray) -> FloatArray:
         """Level and blocks at any rows, shape (k, 1 + q)."""
         blocks = self.dictionary.blocks(X)
