@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from tauhat import parallel
+from tauhat.registry import estimator
 
 
 def threads():
@@ -49,3 +50,14 @@ def test_libraries_are_looked_for_again_when_a_module_was_imported(looked, monke
     monkeypatch.setitem(sys.modules, "a_new_module", types.ModuleType("a_new_module"))
     parallel.run_tasks(np.sqrt, [(4.0,), (9.0,)])
     assert len(looked) == 2
+
+
+def test_intervals_tell_how_far_they_are():
+    rng = np.random.default_rng(1)
+    X, treatment = rng.normal(size=(60, 2)), np.tile([0, 1], 30)
+    model = estimator("LMM", random_state=1).fit(X, treatment + X[:, 0], treatment=treatment)
+    seen = []
+    with parallel.report_progress(lambda done, total: seen.append((done, total))):
+        model.effect_interval(X)
+        model.effect_interval(X)
+    assert seen == [(done, 5) for done in range(1, 6)]

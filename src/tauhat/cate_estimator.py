@@ -18,7 +18,7 @@ from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.parallel import run_tasks
+from tauhat.parallel import run_in_parts
 from tauhat.resampling import bootstrap_standard_error, t_quantile
 
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
@@ -307,12 +307,17 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if not hasattr(self, "reference_posterior_"):
             data = self.trial_data_
             intercepts = random_intercepts(data)
-            arguments = (data.X, data.y_with_blocks, data.treatment, intercepts.groups)
-            seed = derive_seed(self.seed_, "reference")
-            (self.reference_posterior_,) = run_tasks(
-                sample_ridge_posterior,
-                [(*arguments, data.sample_weight, seed, intercepts.nesting)],
-                n_jobs=1,
+            self.reference_posterior_ = run_in_parts(
+                lambda on_done: sample_ridge_posterior(
+                    data.X,
+                    data.y_with_blocks,
+                    data.treatment,
+                    intercepts.groups,
+                    data.sample_weight,
+                    derive_seed(self.seed_, "reference"),
+                    intercepts.nesting,
+                    on_done=on_done,
+                )
             )
         return self.reference_posterior_
 

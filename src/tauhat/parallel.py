@@ -112,6 +112,27 @@ def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]
         return function(*arguments)
 
 
+def run_in_parts(function: Callable[[Listener], Result]) -> Result:
+    """Run one task here, on one thread, that tells itself how far it is.
+
+    Parameters
+    ----------
+    function
+        Called with a function to be told (parts done, parts in all), which passes
+        them on to the listener of `report_progress`.
+
+    Examples
+    --------
+    >>> with report_progress(lambda done, total: print(done, "of", total)):
+    ...     result = run_in_parts(lambda on_done: on_done(1, 2) or "result")
+    1 of 2
+    >>> result
+    'result'
+    """
+    listener = _listener.get() or (lambda done, total: None)
+    return _single_threaded(function, (listener,))
+
+
 class WorkerLostError(RuntimeError):
     """A worker process ended in the middle of a task, most likely for want of memory."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -226,6 +226,7 @@ def sample_ridge_posterior(
     burn_in: int = 60,
     draws: int = 100,
     thin: int = 3,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> RidgePosterior:
     r"""Sample the Bayesian ridge mixed model.
 
@@ -251,6 +252,8 @@ def sample_ridge_posterior(
         persons were randomized their blocks are the ``clusters``.
     n_chains, burn_in, draws, thin
         Chains, discarded steps, kept draws of each chain, steps for each draw.
+    on_done
+        Told (parts done, parts in all) after each chain and at the end.
 
     Returns
     -------
@@ -290,6 +293,7 @@ def sample_ridge_posterior(
         kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin)
         chains.append(kept)
         rates.append(rate)
+        on_done(chain + 1, n_chains + 1)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
     coefficients, residual = [], []
     between: dict[str, list[float]] = {"cluster": [], "block": []}
@@ -301,6 +305,7 @@ def sample_ridge_posterior(
         ratio = 0.0 if nesting is None else np.exp(point[-1])
         between["block"].append(ratio * variance * scale_y**2)
         residual.append(variance * scale_y**2)
+    on_done(n_chains + 1, n_chains + 1)
     return RidgePosterior(
         dictionary=dictionary,
         effect_draws_=np.array(coefficients),
