@@ -29,11 +29,12 @@ def engine(name: str) -> Any:
     >>> engine("stochtree").__name__
     'stochtree'
     """
-    module = sys.modules.get(name)
-    if module is None:
-        with _without_pyplot():
-            module = import_module(name)
-        hold_new_libraries()
+    if name in sys.modules:
+        # Not from there: another thread may still be at it, for which an import waits.
+        return import_module(name)
+    with _without_pyplot():
+        module = import_module(name)
+    hold_new_libraries()
     return module
 
 

@@ -51,7 +51,7 @@ def factor(precision: FloatArray) -> FloatArray:
     Raises
     ------
     numpy.linalg.LinAlgError
-        If it is not positive definite.
+        If it is not positive definite or not finite.
 
     Examples
     --------
@@ -59,8 +59,9 @@ def factor(precision: FloatArray) -> FloatArray:
     [[2.0, 1.0], [0.0, 2.0]]
     """
     root, failed = dpotrf(precision, lower=0, clean=1, overwrite_a=1)
-    if failed:
-        raise np.linalg.LinAlgError(f"not positive definite: pivot {failed} of {len(precision)}")
+    # Numbers that are not finite reach the diagonal, of which LAPACK need not say so.
+    if failed or not np.isfinite(np.trace(root)):
+        raise np.linalg.LinAlgError(f"a matrix of {len(precision)} columns has no Cholesky factor")
     found: FloatArray = root
     return found
 
