@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,24 +50,34 @@ def tree(root: int) -> dict[int, tuple[int, float]]:
     return inside
 
 
-def measure(command: list[str], interval: float = 0.1) -> Cost:
+def measure(
+    command: list[str], interval: float = 0.1, environment: Mapping[str, str] | None = None
+) -> Cost:
     """Run a command to its end; an error with its messages when it fails."""
     start = time.perf_counter()
     peak = 0
-    # Workers that are killed rather than waited for never reach the parent's own counters.
+    # Workers that are killed rather than waited for never reach the parent's own counters;
+    # what a process does after the last look at it is only in them.
     used: dict[int, float] = {}
     with tempfile.TemporaryFile() as messages:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=messages)
-        while process.poll() is None:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=messages, env=environment
+        )
+        while True:
+            ended, status, own = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
             now = tree(process.pid)
             peak = max(peak, sum(resident for resident, _ in now.values()))
             used.update({number: cpu for number, (_, cpu) in now.items()})
             time.sleep(interval)
+        process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - start
         if process.returncode:
             messages.seek(0)
             sys.exit(f"{' '.join(command)} failed:\n{messages.read().decode()}")
-    return Cost(seconds, sum(used.values()), peak / 2**20)
+    cpu_seconds = max(sum(used.values()), own.ru_utime + own.ru_stime)
+    return Cost(seconds, cpu_seconds, peak / 2**20)
 
 
 def exponent(sizes: list[float], costs: list[float]) -> float:

@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.numerics.mixed_model import (
-    MixedModel,
-    fit_random_intercept,
-    independent_columns,
-)
+from tauhat.numerics import reml_search
+from tauhat.numerics.columns import independent_columns
+from tauhat.numerics.mixed_model import MixedModel, fit_random_intercept
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "r_peers"
 SETS = [
@@ -190,3 +188,31 @@ def test_independent_columns_drops_what_earlier_ones_span():
     base = rng.normal(size=(30, 4))
     fixed = np.column_stack([base, base @ [1, 2, 3, 4], np.zeros(30), rng.normal(size=30)])
     assert independent_columns(fixed).tolist() == [0, 1, 2, 3, 6]
+
+
+@pytest.mark.parametrize("between", [0.0, 0.02, 0.5, 20.0])
+def test_one_ratio_is_found_where_several_are(between):
+    """By the root of the slope as by the general search, at zero and far from it."""
+    for seed in range(4):
+        X, y, clusters = simulate(m=12, size=6, between=between, seed=seed)
+        model = MixedModel(y, X, clusters=clusters)
+        found = reml_search.search(model.objective, np.log([0.1]))
+        general = reml_search._polish(
+            model.objective, reml_search._minimise(model.objective, np.log([0.3]))
+        )
+        assert model.deviance(found) <= model.deviance(general) + 1e-9
+        free = not reml_search.at_zero(found).any()
+        if free and not reml_search.at_zero(general).any():
+            np.testing.assert_allclose(found, general, rtol=1e-8, atol=1e-8)
+
+
+def test_a_second_minimum_is_left_to_the_general_search():
+    """A deviance that falls from zero to a hump, with a lower valley beyond it."""
+
+    def deviance(x):
+        value = -np.exp(-((x[0] - 1.5) ** 2)) + 0.01 * x[0]
+        slope = 2 * (x[0] - 1.5) * np.exp(-((x[0] - 1.5) ** 2)) + 0.01
+        return float(value), np.array([slope])
+
+    found = reml_search.search(deviance, np.array([-2.3]))
+    assert found[0] == pytest.approx(1.495, abs=0.01)

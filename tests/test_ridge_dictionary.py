@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tauhat.numerics import columns
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 
 
@@ -56,3 +57,14 @@ def test_a_constant_covariate_and_no_many_valued_one() -> None:
     X[:, 0] = X[:, 0] > 5
     assert RidgeDictionary(X, 1).names == ["linear", "products", "trees"]
     assert RidgeDictionary(np.ones((50, 2)), 1).names == []
+
+
+def test_rows_in_parts_give_the_same_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = covariates(6)
+    whole = RidgeDictionary(X, 1).blocks(X)
+    monkeypatch.setattr(columns, "_FEWEST_ROWS", 130)
+    monkeypatch.setattr(columns, "_NUMBERS_AT_ONCE", 0)
+    parts = RidgeDictionary(X, 1).blocks(X)
+    for name, block in whole.items():
+        # Directions may turn around; the functions that they span may not.
+        np.testing.assert_allclose(parts[name] @ parts[name].T, block @ block.T, atol=1e-8)

@@ -8,8 +8,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.columns import column_scales, independent_columns
+from tauhat.numerics.mixed_model import MixedModel
 
 _MOST_POWERS = 3
 _UNITS_A_COLUMN = 10

@@ -10,9 +10,8 @@ from tauhat._typing import IntArray
 from tauhat.allocation import without_level_of_allocation
 from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, first_rows
+from tauhat.numerics.columns import column_scales, first_rows, independent_columns
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.mixed_model import independent_columns
 from tauhat.numerics.nested_model import mixed_model
 
 

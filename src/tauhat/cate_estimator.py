@@ -17,9 +17,10 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.extremes import warn_of_far_values
 from tauhat.learning_view import learning_view
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.parallel import run_tasks
+from tauhat.parallel import run_in_parts
 from tauhat.resampling import bootstrap_standard_error, t_quantile
 
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
@@ -338,10 +339,14 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self, checked: FloatArray, centre: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
-        reference = self.reference_posterior().effect_draws(checked)
+        posterior = self.reference_posterior()
         if not self.interval_is_of_mixture:
-            return centre, np.sqrt(((reference - centre) ** 2).mean(axis=0))
-        own = self.draw_effect(checked)
+            error = np.empty(len(centre))
+            for rows in row_parts(len(centre), posterior.n_draws):
+                distance = posterior.effect_draws(checked[rows]) - centre[rows]
+                error[rows] = np.sqrt((distance**2).mean(axis=0))
+            return centre, error
+        reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
         apart = own.mean(axis=0) - reference.mean(axis=0)
         middle = reference.mean(axis=0) + _OWN_SHARE * apart
         variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
@@ -353,12 +358,17 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if not hasattr(self, "reference_posterior_"):
             data = self.trial_data_
             intercepts = random_intercepts(data)
-            arguments = (data.X, data.y_with_blocks, data.treatment, intercepts.groups)
-            seed = derive_seed(self.seed_, "reference")
-            (self.reference_posterior_,) = run_tasks(
-                sample_ridge_posterior,
-                [(*arguments, data.sample_weight, seed, intercepts.nesting)],
-                n_jobs=1,
+            self.reference_posterior_ = run_in_parts(
+                lambda on_done: sample_ridge_posterior(
+                    data.X,
+                    data.y_with_blocks,
+                    data.treatment,
+                    intercepts.groups,
+                    data.sample_weight,
+                    derive_seed(self.seed_, "reference"),
+                    intercepts.nesting,
+                    on_done=on_done,
+                )
             )
         return self.reference_posterior_
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, first_rows
-from tauhat.numerics.mixed_model import independent_columns
+from tauhat.numerics.columns import column_scales, first_rows, independent_columns
 from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWorkingModel
 
 # Clusters that the smaller arm needs for the mean and for each cluster-level covariate.

@@ -13,12 +13,13 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tauhat.errors import TrialError
 from tauhat.waiting import DECIDED, GONE, PART, belongs, check_free, is_waiting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Characters that start a formula in a spreadsheet, their full-width forms included.
 FORMULA_START = tuple("=+-@\t\r\n|%＝＋－＠")
@@ -405,6 +406,8 @@ def csv_text(table: pd.DataFrame) -> str:
     >>> csv_text(pd.DataFrame({"@id": ["=x"], "effect": [0.5]}))
     "'@id,effect\n'=x,0.5\n"
     """
+    import pandas as pd
+
     safe = table.copy()
     for name in safe.columns:
         kind = safe[name].dtype

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import joblib
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from tauhat.workers import WatchedWorkers, workers
 
@@ -21,6 +22,11 @@ Pool = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[tuple[
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+# What ends with the task that runs now.
+_task: ContextVar[ExitStack | None] = ContextVar("task", default=None)
+
+# Numerical libraries found in this process, and how many modules it had then.
+_libraries: tuple[int, ThreadpoolController] | None = None
 
 
 @contextmanager
@@ -73,14 +79,60 @@ def run_on(pool: Pool) -> Iterator[None]:
         _pool.reset(token)
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """Hold every numerical library that is loaded to one thread.
+
+    To look for the libraries takes milliseconds, as long as a small fit: it is
+    done again only when modules were imported meanwhile, which is what loads them.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     result = pow(2, 3)
+    """
+    global _libraries
+    n_modules = len(sys.modules)
+    if _libraries is None or _libraries[0] != n_modules:
+        _libraries = n_modules, ThreadpoolController()
+    limit: AbstractContextManager[Any] = _libraries[1].limit(limits=1)
+    return limit
+
+
+def hold_new_libraries() -> None:
+    """Hold libraries that a task has loaded to one thread until that task ends."""
+    held = _task.get()
+    if held is not None:
+        held.enter_context(one_thread())
+
+
 def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
     """Run one task with every numerical library held to one thread."""
-    token = _listener.set(None)
-    try:
-        with threadpool_limits(limits=1):
-            return function(*arguments)
-    finally:
-        _listener.reset(token)
+    with ExitStack() as held:
+        held.callback(_listener.reset, _listener.set(None))
+        held.callback(_task.reset, _task.set(held))
+        held.enter_context(one_thread())
+        return function(*arguments)
+
+
+def run_in_parts(function: Callable[[Listener], Result]) -> Result:
+    """Run one task here, on one thread, that tells itself how far it is.
+
+    Parameters
+    ----------
+    function
+        Called with a function to be told (parts done, parts in all), which passes
+        them on to the listener of `report_progress`.
+
+    Examples
+    --------
+    >>> with report_progress(lambda done, total: print(done, "of", total)):
+    ...     result = run_in_parts(lambda on_done: on_done(1, 2) or "result")
+    1 of 2
+    >>> result
+    'result'
+    """
+    listener = _listener.get() or (lambda done, total: None)
+    return _single_threaded(function, (listener,))
 
 
 class WorkerLostError(RuntimeError):

@@ -7,7 +7,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -116,6 +115,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 
 def _show_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version
+
         typer.echo(f"tauhat {version('tauhat')}")
         raise typer.Exit
 

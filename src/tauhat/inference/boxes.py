@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.tree import DecisionTreeRegressor
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.engines import engine
 from tauhat.numerics.standard_units import StandardUnits
 
 
@@ -114,7 +114,7 @@ def extreme_boxes(
     if float(effects.std()) <= 1e-8 * max(float(np.abs(effects).max()), 1e-300):
         return None
     # The seed only orders covariates that cut equally well.
-    tree = DecisionTreeRegressor(
+    tree = engine("sklearn.tree").DecisionTreeRegressor(
         max_depth=max_depth, min_weight_fraction_leaf=min_share, random_state=0
     )
     # The tree takes differences below 1e-7 for none, whatever the units.

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.ensemble import RandomForestRegressor
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, check_covariates, column_names
 from tauhat.display import html
+from tauhat.engines import engine
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import (
     TrialLike,
@@ -260,13 +260,17 @@ def _partial_shares(
     # The trees take differences below 1e-7 for none, whatever the units.
     X = StandardUnits.of(columns[chosen]).apply(columns[chosen])
     target = (values[chosen] - values[chosen].mean()) / values.std()
-    forest = RandomForestRegressor(
-        n_estimators=60,
-        min_samples_leaf=5,
-        max_features=0.5,
-        random_state=derive_seed(seed, "surrogate"),
-        n_jobs=1,
-    ).fit(X, target)
+    forest = (
+        engine("sklearn.ensemble")
+        .RandomForestRegressor(
+            n_estimators=60,
+            min_samples_leaf=5,
+            max_features=0.5,
+            random_state=derive_seed(seed, "surrogate"),
+            n_jobs=1,
+        )
+        .fit(X, target)
+    )
     variance = float(target.var())
     base = float(np.mean((target - forest.predict(X)) ** 2))
     shares = {}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.engines import engine
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.meta import N_FOLDS, components_given_effect
 from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
+
+if TYPE_CHECKING:
+    import lightgbm
 
 
 class EffectBoosting(CateEstimator):
@@ -127,7 +130,7 @@ class EffectBoosting(CateEstimator):
 
     def _boost(
         self, data: TrialData, residual: FloatArray, ratio: float, rounds: int, seed: int
-    ) -> tuple[LinearMixedEffect, lgb.Booster | None]:
+    ) -> tuple[LinearMixedEffect, lightgbm.Booster | None]:
         """Linear start and the trees on top of it."""
         linear = LinearMixedEffect().fit_with(data, {}, seed)
         if rounds == 0:
@@ -150,8 +153,9 @@ class EffectBoosting(CateEstimator):
             "feature_pre_filter": False,
             "verbose": -1,
         }
-        table = lgb.Dataset(data.X, label=np.zeros(data.n), params={"verbose": -1})
-        return linear, lgb.train(parameters, table, num_boost_round=rounds)
+        lightgbm = engine("lightgbm")
+        table = lightgbm.Dataset(data.X, label=np.zeros(data.n), params={"verbose": -1})
+        return linear, lightgbm.train(parameters, table, num_boost_round=rounds)
 
     def _held_out_loss(
         self,

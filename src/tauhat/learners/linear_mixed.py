@@ -13,10 +13,10 @@ from tauhat.data import TrialData
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.learners.meta import N_FOLDS
 from tauhat.nuisance import NuisanceFit, declared_folds
-from tauhat.numerics.columns import column_scales, ridge_rotation
+from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_lasso import fit_mixed_lasso, whiten_intercepts
-from tauhat.numerics.mixed_model import MixedFit, independent_columns
+from tauhat.numerics.mixed_model import MixedFit
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import exponential_prior
 from tauhat.numerics.seeds import derive_seed

@@ -11,6 +11,8 @@ LARGEST = 1e100
 #: Columns that vary less than this are lost on the way: LightGBM reads numbers below 1e-35 as
 #: zero, and products of squares of numbers below 1e-80 are zero.
 LEAST_SPREAD = 1e-30
+_NUMBERS_AT_ONCE = 20_000_000
+_FEWEST_ROWS = 1000
 
 
 def scale_fault(values: FloatArray) -> str | None:
@@ -102,6 +104,25 @@ def ridge_rotation(Z: FloatArray) -> FloatArray:
     return rotation
 
 
+def row_parts(n: int, width: int) -> list[slice]:
+    """Slices of rows, for work that would copy all of them at once: 160 MB each or less.
+
+    Parameters
+    ----------
+    n
+        Number of rows.
+    width
+        Numbers that the work holds for each row.
+
+    Examples
+    --------
+    >>> row_parts(30_000, 1000)
+    [slice(0, 20000, None), slice(20000, 30000, None)]
+    """
+    step = max(_FEWEST_ROWS, _NUMBERS_AT_ONCE // max(width, 1))
+    return [slice(start, min(start + step, n)) for start in range(0, max(n, 1), step)]
+
+
 def first_rows(clusters: IntArray) -> IntArray:
     """First row of each cluster, by cluster number.
 
@@ -150,3 +171,40 @@ def constant_within(X: FloatArray, clusters: IntArray | None) -> BoolArray:
         return np.zeros(X.shape[1], dtype=bool)
     constant: BoolArray = (X[first_rows(clusters)[clusters]] == X).all(axis=0)
     return constant
+
+
+def independent_columns(F: FloatArray, tolerance: float = 1e-9) -> IntArray:
+    """Positions of columns of ``F`` that are not linear combinations of earlier ones.
+
+    Parameters
+    ----------
+    F
+        Columns, shape (n, f).
+    tolerance
+        Share of a column's length that must be new.
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> independent_columns(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
+    [0, 2]
+    """
+    n, f = F.shape
+    kept: list[int] = []
+    basis = np.empty((n, min(n, f)))
+    for j in range(f):
+        column = F[:, j]
+        length = np.linalg.norm(column)
+        if length == 0 or len(kept) == n:
+            continue
+        used = basis[:, : len(kept)]
+        rest = column - used @ (used.T @ column)
+        rest -= used @ (used.T @ rest)
+        new = np.linalg.norm(rest)
+        if new > tolerance * length:
+            basis[:, len(kept)] = rest / new
+            kept.append(j)
+    return np.array(kept, dtype=np.int64)

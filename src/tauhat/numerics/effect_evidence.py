@@ -9,7 +9,6 @@ import numpy as np
 from scipy.stats import t as student
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.ridge_posterior import (
     BLOCK_SCALE,
@@ -17,6 +16,7 @@ from tauhat.numerics.ridge_posterior import (
     EFFECT_SCALES,
     PRIOR_DEGREES,
     posterior_mode,
+    posterior_model,
     without_heterogeneity,
 )
 
@@ -115,8 +115,8 @@ def effect_evidence(
     fixed, columns, scales = without_heterogeneity(features, treated, X.shape[1])
     scales += [] if clusters is None else [CLUSTER_SCALE]
     scales += [] if nesting is None else [BLOCK_SCALE]
-    intercepts = (clusters, weight, None, nesting)
-    constant = mixed_model(outcome, fixed, columns, *intercepts)
+    others = (clusters, weight, nesting, X.shape[1])
+    constant = posterior_model(outcome, fixed, columns, *others)
     fitted = posterior_mode(constant, np.array(scales))
     without = constant.deviance(fitted)
     middles = (np.arange(_N_NODES) + 0.5) / _N_NODES
@@ -124,7 +124,7 @@ def effect_evidence(
     evidence = {}
     for name, varying in _hypotheses(effect).items():
         both = [*(effect[name] for name in varying), *columns]
-        model = mixed_model(outcome, fixed, both, *intercepts)
+        model = posterior_model(outcome, fixed, both, *others)
         # Several blocks at once vary together as much as one alone.
         sizes = np.array([EFFECT_SCALES[name] for name in varying]) / np.sqrt(len(varying))
         evidence[name] = np.logaddexp.reduce(

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 
@@ -194,6 +192,9 @@ class _Path:
 
     def extend(self, penalties: FloatArray) -> FloatArray:
         """Coefficients at the next penalties, shape (p, number of penalties)."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import enet_path  # a third of a second to import
+
         with warnings.catch_warnings():
             # The tail of the path need not converge to the last digit to lose the comparison.
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
 from tauhat._typing import FloatArray, IntArray
 
@@ -144,6 +142,9 @@ def _path(
     left = both - basis @ onto
     A, b = np.asfortranarray(left[:, 1:]), np.ascontiguousarray(left[:, 0])
     use_gram = A.shape[0] > A.shape[1]
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import enet_path  # a third of a second to import
+
     with warnings.catch_warnings():
         # The tail of the path need not converge to the last digit to lose the comparison.
         warnings.simplefilter("ignore", ConvergenceWarning)

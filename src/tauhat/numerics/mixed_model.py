@@ -9,8 +9,11 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.numerics.reml_search import Penalty, at_zero, search
+from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics import cholesky
+from tauhat.numerics.cluster_sums import ClusterSums, sums_over
+from tauhat.numerics.columns import independent_columns, row_parts
+from tauhat.numerics.reml_search import Penalty, at_zero, penalised, search
 
 
 @dataclass(frozen=True)
@@ -120,62 +123,70 @@ class MixedModel:
         self.block_sizes = np.array([block.shape[1] for block in blocks], dtype=np.int64)
         edges = self.n_fixed + np.r_[0, np.cumsum(self.block_sizes)]
         self.block_slices = [slice(a, b) for a, b in pairwise(edges)]
-        columns = np.hstack([fixed, *blocks]) if blocks else fixed
-        weighted = columns if weight is None else columns * weight[:, None]
-        weighted_y = y if weight is None else y * weight
-        self.cross = columns.T @ weighted
-        self.cross_y = columns.T @ weighted_y
-        self.sum_squares = float(y @ weighted_y)
         self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
-        self.has_clusters = clusters is not None
-        if clusters is None:
-            self.cluster_weight: FloatArray = np.zeros(0)
-            self.cluster_sums: FloatArray = np.zeros((0, columns.shape[1]))
-            self.cluster_sums_y: FloatArray = np.zeros(0)
-            self.members: BoolArray = np.zeros((0, 0), dtype=bool)
-        else:
-            m = int(clusters.max()) + 1
-            ones = np.ones(n) if weight is None else weight
-            self.cluster_weight = np.bincount(clusters, ones, m).astype(np.float64)
-            self.cluster_sums = np.zeros((m, columns.shape[1]))
-            np.add.at(self.cluster_sums, clusters, weighted)
-            self.cluster_sums_y = np.bincount(clusters, weighted_y, m).astype(np.float64)
-            groups = np.zeros(m, np.int64) if cluster_groups is None else cluster_groups
-            self.members = np.arange(int(groups.max()) + 1)[:, None] == groups
+        m = 0 if clusters is None else int(clusters.max()) + 1
+        q = int(edges[-1])
+        self.cross = np.zeros((q, q), order="F")
+        self.cross_y = np.zeros(q)
+        self.sum_squares = 0.0
+        sums, sums_y, sums_of_weight = np.zeros((m, q)), np.zeros(m), np.zeros(m)
+        for rows in row_parts(n, q):
+            columns = np.hstack([fixed[rows], *(block[rows] for block in blocks)])
+            own = None if weight is None else weight[rows]
+            weighted = columns if own is None else columns * own[:, None]
+            weighted_y = y[rows] if own is None else y[rows] * own
+            self.cross += columns.T @ weighted
+            self.cross_y += columns.T @ weighted_y
+            self.sum_squares += float(y[rows] @ weighted_y)
+            if clusters is not None:
+                group = clusters[rows]
+                sums += sums_over(group, weighted, m)
+                sums_y += sums_over(group, weighted_y, m)
+                sums_of_weight += sums_over(group, np.ones(len(group)) if own is None else own, m)
+        self.clusters = ClusterSums(sums_of_weight, sums, sums_y, cluster_groups)
 
     @property
     def n_ratios(self) -> int:
         """Number of variance ratios."""
-        return len(self.block_sizes) + len(self.members)
+        return len(self.block_sizes) + len(self.clusters.members)
 
     def _cluster_ratios(self, ratios: FloatArray) -> FloatArray:
         """Variance ratio of each cluster's intercept, shape (m,)."""
         first = len(self.block_sizes)
-        own: FloatArray = ratios[first : first + len(self.members)] @ self.members
+        own: FloatArray = ratios[first : first + len(self.clusters.members)] @ self.clusters.members
         return own
 
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-        """Cross products of columns and outcome in the metric of the intercepts' variances."""
+        """Cross products of columns and outcome in the metric of the intercepts' variances.
+
+        Of those of the columns only the upper triangle counts.
+        """
         own = self._cluster_ratios(ratios)
-        k = own / (1 + own * self.cluster_weight)
-        precision = self.cross - self.cluster_sums.T @ (k[:, None] * self.cluster_sums)
-        right = self.cross_y - self.cluster_sums.T @ (k * self.cluster_sums_y)
-        return precision, right, self.sum_squares - float(k @ self.cluster_sums_y**2)
+        k = own / (1 + own * self.clusters.weight)
+        precision = self.clusters.less(self.cross, k)
+        right = self.cross_y - self.clusters.columns.T @ (k * self.clusters.outcome)
+        return precision, right, self.sum_squares - float(k @ self.clusters.outcome**2)
 
     def _solve(self, log_ratios: FloatArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
-        """Cholesky factor, coefficients, residual sum of squares, ratios."""
+        """Cholesky factor R, R'^-1 times the right-hand side, residual sum of squares, ratios."""
         ratios = np.exp(log_ratios)
-        precision, right, total = self.cross.copy(), self.cross_y, self.sum_squares
-        if self.has_clusters:
-            precision, right, total = self._without_intercepts(ratios)
-        for ratio, block in zip(ratios, self.block_slices, strict=False):
-            index = np.arange(block.start, block.stop)
-            precision[index, index] += 1 / ratio
-        root = linalg.cholesky(precision)
-        coefficients: FloatArray = linalg.cho_solve((root, False), right)
+        precision, right, total = self._without_intercepts(ratios)
+        added = np.repeat(1 / ratios[: len(self.block_sizes)], self.block_sizes)
+        shrunken = np.arange(self.n_fixed, len(precision))
+        precision[shrunken, shrunken] += added
+        root = cholesky.factor(precision)
+        half = cholesky.solve_transposed(root, right)
         # Rounding can leave a perfect fit with a tiny negative sum of squares.
-        rss = max(total - float(right @ coefficients), 1e-12 * max(self.sum_squares, 1e-300))
-        return root, coefficients, rss, ratios
+        rss = max(total - float(half @ half), 1e-12 * max(self.sum_squares, 1e-300))
+        return root, half, rss, ratios
+
+    def _deviance(
+        self, root: FloatArray, rss: float, log_ratios: FloatArray, ratios: FloatArray
+    ) -> float:
+        """Value of `deviance` from a solution at these ratios."""
+        value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
+        value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
+        return float(value + self._volume(ratios))
 
     def objective(self, log_ratios: FloatArray) -> tuple[float, FloatArray]:
         r"""Minus twice the profiled restricted log-likelihood, up to a constant, and gradient.
@@ -184,59 +195,52 @@ class MixedModel:
 
         where M is the precision of the coefficients.
         """
-        root, coefficients, rss, ratios = self._solve(log_ratios)
+        root, half, rss, ratios = self._solve(log_ratios)
+        coefficients = cholesky.solve(root, half)
         df = self.degrees_of_freedom
-        value = df * np.log(rss) + 2 * np.log(np.diag(root)).sum()
         gradient = np.zeros(len(log_ratios))
-        inverse_root = linalg.solve_triangular(root, np.eye(len(root)))
+        inverse_root = cholesky.inverse(root)
         for j, block in enumerate(self.block_slices):
             u = coefficients[block]
-            value += self.block_sizes[j] * log_ratios[j]
             trace = float((inverse_root[block] ** 2).sum())
             gradient[j] = (
                 -df * float(u @ u) / (ratios[j] * rss) + self.block_sizes[j] - trace / ratios[j]
             )
-        if self.has_clusters:
-            volume, slopes = self._volume_and_slopes(ratios, coefficients, rss, inverse_root)
-            value += volume
-            gradient[len(self.block_sizes) :] = slopes
-        return float(value), gradient
+        slopes = self._intercept_gradient(ratios, coefficients, rss, inverse_root)
+        gradient[len(self.block_sizes) :] = slopes
+        return self._deviance(root, rss, log_ratios, ratios), gradient
 
-    def _volume_and_slopes(
+    def _intercept_gradient(
         self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
-    ) -> tuple[float, FloatArray]:
-        """Log determinant of the intercepts' variance, and the gradient in their ratios."""
+    ) -> FloatArray:
+        """Gradient of the deviance in the log ratios of the intercepts."""
         own = self._cluster_ratios(ratios)
-        shrink = 1 + own * self.cluster_weight
-        residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
-        leverage = ((self.cluster_sums @ inverse_root) ** 2).sum(axis=1)
-        slopes: FloatArray = self.members @ (
-            own * self.cluster_weight / shrink
-            - own / shrink**2 * (self.degrees_of_freedom * residual_sums**2 / rss + leverage)
+        shrink = 1 + own * self.clusters.weight
+        residual_sums = self.clusters.outcome - self.clusters.columns @ coefficients
+        share = own / shrink**2
+        slopes: FloatArray = self.clusters.members @ (
+            own * self.clusters.weight / shrink
+            - share * self.degrees_of_freedom * residual_sums**2 / rss
         )
-        return float(np.log(shrink).sum()), slopes
+        return slopes - self.clusters.leverage(share, inverse_root)
 
     def _volume(self, ratios: FloatArray) -> float:
-        """Log determinant of the intercepts' variance."""
-        return float(np.log1p(self._cluster_ratios(ratios) * self.cluster_weight).sum())
+        """Log determinant of the intercepts' variance; 0 without clusters."""
+        return float(np.log1p(self._cluster_ratios(ratios) * self.clusters.weight).sum())
 
     def _intercepts(
         self, ratios: FloatArray, coefficients: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Predicted intercepts of the clusters, and of what they lie in."""
         own = self._cluster_ratios(ratios)
-        k = own / (1 + own * self.cluster_weight)
-        effects: FloatArray = k * (self.cluster_sums_y - self.cluster_sums @ coefficients)
+        k = own / (1 + own * self.clusters.weight)
+        effects: FloatArray = k * (self.clusters.outcome - self.clusters.columns @ coefficients)
         return effects, np.zeros(0)
 
     def deviance(self, log_ratios: FloatArray) -> float:
         """Value of `objective`, without the cost of its gradient."""
         root, _, rss, ratios = self._solve(log_ratios)
-        value = self.degrees_of_freedom * np.log(rss) + 2 * np.log(np.diag(root)).sum()
-        value += float(self.block_sizes @ log_ratios[: len(self.block_sizes)])
-        if self.has_clusters:
-            value += self._volume(ratios)
-        return float(value)
+        return self._deviance(root, rss, log_ratios, ratios)
 
     def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
         """Maximise the restricted likelihood (plus a log prior) over the variance ratios.
@@ -253,24 +257,15 @@ class MixedModel:
         -------
         MixedFit
         """
-        if self.n_ratios == 0:
-            return self.at(np.zeros(0))
-
-        def target(log_ratios: FloatArray) -> tuple[float, FloatArray]:
-            value, gradient = self.objective(log_ratios)
-            if penalty is not None:
-                extra, slope = penalty(log_ratios)
-                value, gradient = value + extra, gradient + slope
-            return value, gradient
-
         first = np.full(self.n_ratios, np.log(0.1)) if start is None else start
-        return self.at(search(target, first))
+        return self.at(search(penalised(self.objective, penalty), first))
 
     def at(self, log_ratios: FloatArray) -> MixedFit:
         """Return the fit at given log ratios."""
-        root, coefficients, rss, ratios = self._solve(log_ratios)
+        root, half, rss, ratios = self._solve(log_ratios)
+        coefficients = cholesky.solve(root, half)
         df = self.degrees_of_freedom
-        value, _ = self.objective(log_ratios)
+        value = self._deviance(root, rss, log_ratios, ratios)
         variance = rss / df
         effects, nesting = self._intercepts(ratios, coefficients)
         ratios = np.where(at_zero(log_ratios), 0.0, ratios)
@@ -282,8 +277,8 @@ class MixedModel:
             covariance_root=root,
             log_ratios=np.asarray(log_ratios, dtype=np.float64),
             residual_variance=variance,
-            between_cluster_variance=float(between.mean()) if self.has_clusters else 0.0,
-            between_cluster_variances=ratios[blocks : blocks + len(self.members)] * variance,
+            between_cluster_variance=float(between.mean()) if len(between) else 0.0,
+            between_cluster_variances=ratios[blocks:][: len(self.clusters.members)] * variance,
             block_variances=ratios[:blocks] * variance,
             cluster_effects=effects,
             restricted_log_likelihood=float(loglik),
@@ -291,6 +286,24 @@ class MixedModel:
             nesting_variance=float(ratios[-1]) * variance if len(nesting) else 0.0,
             nesting_effects=nesting,
         )
+
+    def draw(self, log_ratios: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float]:
+        """Draw of all coefficients and of the residual variance at given log ratios.
+
+        The residual variance has Jeffreys' prior, the fixed effects flat ones.
+
+        Returns
+        -------
+        coefficients
+            Fixed effects, then those of each block, shape (q,).
+        variance
+            Residual variance.
+        """
+        fit = self.at(log_ratios)
+        variance = fit.residual_variance * self.degrees_of_freedom
+        variance /= rng.chisquare(self.degrees_of_freedom)
+        noise = cholesky.solve(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
+        return fit.coefficients + np.sqrt(variance) * noise, variance
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
         r"""Satterthwaite degrees of freedom of one contrast of the coefficients.
@@ -323,7 +336,7 @@ class MixedModel:
             hessian[a, q] = hessian[q, a] = -(rss[1] - rss[0]) / (2 * step) / variance
             if j >= len(self.block_sizes):
                 slope = self._intercept_slopes(ratios)[j - len(self.block_sizes)]
-                slopes[a] = variance * float(slope @ (self.cluster_sums @ weights) ** 2)
+                slopes[a] = variance * float(slope @ (self.clusters.columns @ weights) ** 2)
             else:
                 part = weights[self.block_slices[j]]
                 slopes[a] = variance * float(part @ part) / ratios[j]
@@ -334,14 +347,15 @@ class MixedModel:
     def _intercept_slopes(self, ratios: FloatArray) -> FloatArray:
         """Derivative of each cluster's shrinkage in the log ratios, shape (g, m)."""
         own = self._cluster_ratios(ratios)
-        slopes: FloatArray = self.members * (own / (1 + own * self.cluster_weight) ** 2)
+        slopes: FloatArray = self.clusters.members * (own / (1 + own * self.clusters.weight) ** 2)
         return slopes
 
     def _deviance_gradient(self, log_ratios: FloatArray, variance: float) -> FloatArray:
         """Gradient of the restricted deviance in the log ratios at a fixed residual variance."""
         _, profiled = self.objective(log_ratios)
-        _, coefficients, rss, ratios = self._solve(log_ratios)
-        residual_sums = self.cluster_sums_y - self.cluster_sums @ coefficients
+        root, half, rss, ratios = self._solve(log_ratios)
+        coefficients = cholesky.solve(root, half)
+        residual_sums = self.clusters.outcome - self.clusters.columns @ coefficients
         blocks = [
             -float(coefficients[b] @ coefficients[b]) / ratios[j]
             for j, b in enumerate(self.block_slices)
@@ -349,43 +363,6 @@ class MixedModel:
         fit_slope = np.r_[blocks, -self._intercept_slopes(ratios) @ residual_sums**2]
         adjusted: FloatArray = profiled + fit_slope * (1 / variance - self.degrees_of_freedom / rss)
         return adjusted
-
-
-def independent_columns(F: FloatArray, tolerance: float = 1e-9) -> IntArray:
-    """Positions of columns of ``F`` that are not linear combinations of earlier ones.
-
-    Parameters
-    ----------
-    F
-        Columns, shape (n, f).
-    tolerance
-        Share of a column's length that must be new.
-
-    Returns
-    -------
-    ndarray of int
-
-    Examples
-    --------
-    >>> independent_columns(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
-    [0, 2]
-    """
-    n, f = F.shape
-    kept: list[int] = []
-    basis = np.empty((n, min(n, f)))
-    for j in range(f):
-        column = F[:, j]
-        length = np.linalg.norm(column)
-        if length == 0 or len(kept) == n:
-            continue
-        used = basis[:, : len(kept)]
-        rest = column - used @ (used.T @ column)
-        rest -= used @ (used.T @ rest)
-        new = np.linalg.norm(rest)
-        if new > tolerance * length:
-            basis[:, len(kept)] = rest / new
-            kept.append(j)
-    return np.array(kept, dtype=np.int64)
 
 
 def fit_random_intercept(
@@ -411,7 +388,7 @@ def fit_random_intercept(
     -------
     MixedFit
         Its ``coefficients`` belong to the columns of ``fixed`` that
-        `independent_columns` keeps.
+        `tauhat.numerics.columns.independent_columns` keeps.
 
     Examples
     --------

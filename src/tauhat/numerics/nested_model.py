@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics import cholesky
 from tauhat.numerics.mixed_model import MixedFit, MixedModel
 
 
@@ -64,8 +65,8 @@ class NestedMixedModel(MixedModel):
 
     def _worth(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Shrinkage and worth of each cluster, worth and weight of each block."""
-        shrink = 1 + self._cluster_ratios(ratios) * self.cluster_weight
-        own = self.cluster_weight / shrink
+        shrink = 1 + self._cluster_ratios(ratios) * self.clusters.weight
+        own = self.clusters.weight / shrink
         of_blocks = self._over_blocks(own)
         k: FloatArray = ratios[-1] / (1 + ratios[-1] * of_blocks)
         return shrink, own, of_blocks, k
@@ -73,23 +74,23 @@ class NestedMixedModel(MixedModel):
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         precision, right, total = super()._without_intercepts(ratios)
         shrink, _, _, k = self._worth(ratios)
-        sums = self._over_blocks(self.cluster_sums / shrink[:, None])
-        sums_y = self._over_blocks(self.cluster_sums_y / shrink)
-        precision -= sums.T @ (k[:, None] * sums)
+        sums = self._over_blocks(self.clusters.columns / shrink[:, None])
+        sums_y = self._over_blocks(self.clusters.outcome / shrink)
+        precision = cholesky.less_cross_products(precision, np.sqrt(k)[:, None] * sums)
         return precision, right - sums.T @ (k * sums_y), total - float(k @ sums_y**2)
 
     def _volume(self, ratios: FloatArray) -> float:
         worth = self._worth(ratios)[2]
         return super()._volume(ratios) + float(np.log1p(ratios[-1] * worth).sum())
 
-    def _volume_and_slopes(
+    def _intercept_gradient(
         self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
-    ) -> tuple[float, FloatArray]:
+    ) -> FloatArray:
         shrink, own, worth, k = self._worth(ratios)
         # Sums of V^-1 times the residuals, and times the columns in the metric of their
         # precision, over clusters and over blocks.
-        residual = self.cluster_sums_y - self.cluster_sums @ coefficients
-        both = np.column_stack([residual, self.cluster_sums @ inverse_root]) / shrink[:, None]
+        residual = self.clusters.outcome - self.clusters.columns @ coefficients
+        both = np.column_stack([residual, self.clusters.columns @ inverse_root]) / shrink[:, None]
         of_blocks = self._over_blocks(both)
         of_clusters = both - (own[:, None] * (k[:, None] * of_blocks)[self.nesting])
         of_blocks /= (1 + ratios[-1] * worth)[:, None]
@@ -101,14 +102,15 @@ class NestedMixedModel(MixedModel):
 
         by_cluster = slope(of_clusters, own - k[self.nesting] * own**2)
         by_block = slope(of_blocks, worth / (1 + ratios[-1] * worth))
-        slopes = self.members @ (self._cluster_ratios(ratios) * by_cluster)
-        return self._volume(ratios), np.r_[slopes, ratios[-1] * by_block.sum()]
+        slopes = self.clusters.members @ (self._cluster_ratios(ratios) * by_cluster)
+        gradient: FloatArray = np.r_[slopes, ratios[-1] * by_block.sum()]
+        return gradient
 
     def _intercepts(
         self, ratios: FloatArray, coefficients: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         shrink, own, _, k = self._worth(ratios)
-        sums = (self.cluster_sums_y - self.cluster_sums @ coefficients) / shrink
+        sums = (self.clusters.outcome - self.clusters.columns @ coefficients) / shrink
         of_blocks = k * self._over_blocks(sums)
         of_clusters = self._cluster_ratios(ratios) * (sums - own * of_blocks[self.nesting])
         return of_clusters, of_blocks

@@ -13,6 +13,9 @@ from tauhat._typing import BoolArray, FloatArray
 # residual is.
 _LOWER, _UPPER = -18.0, 12.0
 
+# Where a search that ended at zero starts again.
+_RETRIES = (1e-3, 1e-2, 1.0)
+
 Penalty = Callable[[FloatArray], tuple[float, FloatArray]]
 
 
@@ -26,6 +29,27 @@ def at_zero(log_ratios: FloatArray) -> BoolArray:
     """
     zero: BoolArray = log_ratios <= _LOWER + 1e-3
     return zero
+
+
+def penalised(deviance: Penalty, penalty: Penalty | None) -> Penalty:
+    """Sum of a deviance and a penalty, with its gradient.
+
+    Examples
+    --------
+    >>> square = lambda x: (float(x @ x), 2 * x)
+    >>> value, slope = penalised(square, square)(np.ones(2))
+    >>> value, slope.tolist()
+    (4.0, [4.0, 4.0])
+    """
+    if penalty is None:
+        return deviance
+
+    def total(log_ratios: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = deviance(log_ratios)
+        extra, slope = penalty(log_ratios)
+        return value + extra, gradient + slope
+
+    return total
 
 
 def search(target: Penalty, start: FloatArray) -> FloatArray:
@@ -47,14 +71,40 @@ def search(target: Penalty, start: FloatArray) -> FloatArray:
     >>> search(lambda x: (float(((x - 1) ** 2).sum()), 2 * (x - 1)), np.zeros(2)).round(6).tolist()
     [1.0, 1.0]
     """
+    if len(start) == 0:
+        return start
+    if len(start) == 1:
+        only = _one_ratio(target, float(start[0]))
+        if only is not None:
+            return only
     best = _minimise(target, start)
     if at_zero(best).any():
         # The deviance is flat near zero variance: a long step can get lost there.
         retries = [best]
-        for ratio in (1e-3, 1e-2, 1.0):
+        for ratio in _RETRIES:
             retries.append(_minimise(target, np.where(at_zero(best), np.log(ratio), best)))
         best = min(retries, key=lambda point: target(point)[0])
     return _polish(target, best)
+
+
+def _one_ratio(target: Penalty, start: float) -> FloatArray | None:
+    """Where the slope in the only log ratio is zero; None where there may be several minima."""
+
+    def slope(log_ratio: float) -> float:
+        return float(target(np.array([log_ratio]))[1][0])
+
+    here, below = start, slope(start) > 0
+    step = -2.0 if below else 2.0
+    while True:
+        there = min(max(here + step, _LOWER), _UPPER)
+        if (slope(there) > 0) != below:
+            low, high = min(here, there), max(here, there)
+            return np.array([optimize.brentq(slope, low, high, xtol=1e-13, rtol=1e-13)])
+        if there == _LOWER and any(slope(np.log(ratio)) <= 0 for ratio in _RETRIES):
+            return None
+        if there in (_LOWER, _UPPER):
+            return np.array([there])
+        here, step = there, 2 * step
 
 
 def _minimise(target: Penalty, start: FloatArray) -> FloatArray:

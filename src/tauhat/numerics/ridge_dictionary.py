@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales
+from tauhat.numerics.columns import column_scales, row_parts
 from tauhat.numerics.seeds import derive_seed
 
 _FEWEST_VALUES = 3
@@ -56,14 +57,20 @@ class _Rotation:
         return rotated
 
 
-def _rotation(raw: FloatArray, most: int) -> _Rotation:
-    n, q = raw.shape
-    centre = raw.mean(axis=0)
-    centred = raw - centre
+def _rotation(parts: list[FloatArray] | _Parts, most: int) -> _Rotation:
+    """Principal components of a block whose rows come in parts."""
+    n = sum(len(part) for part in parts)
+    centre: FloatArray = sum(part.sum(axis=0) for part in parts) / n
+    q = len(centre)
     # Eigenvectors of the smaller of the two Gram matrices.
     if q <= n:
-        values, vectors = np.linalg.eigh(centred.T @ centred / n)
+        gram = np.zeros((q, q))
+        for part in parts:
+            centred = part - centre
+            gram += centred.T @ centred
+        values, vectors = np.linalg.eigh(gram / n)
     else:
+        centred = np.vstack(list(parts)) - centre
         values, left = np.linalg.eigh(centred @ centred.T / n)
         vectors = centred.T @ left / np.sqrt(n * np.maximum(values, 1e-300))
     kept = np.argsort(values)[::-1][:most]
@@ -115,15 +122,14 @@ class RidgeDictionary:
             _line(Z[:, k], self._bends(Z, place)) for place, k in enumerate(self.continuous)
         ]
         self.trees = self._draw_trees(Z, seed, n_trees) if Z.shape[1] else []
-        raw = self._raw(Z)
-        self.rotations = {
-            name: _rotation(block, min(self._most_directions(name), len(Z) - 1))
-            for name, block in raw.items()
-            if block.shape[1]
-        }
-        self.rotations = {
-            name: rotation for name, rotation in self.rotations.items() if rotation.matrix.shape[1]
-        }
+        self.rotations = {}
+        for name in ("linear", "additive", "products", "trees"):
+            parts = _Parts(self, name, Z)
+            if parts.width:
+                most = min(self._most_directions(name), len(Z) - 1)
+                rotation = _rotation(list(parts) if len(parts) == 1 else parts, most)
+                if rotation.matrix.shape[1]:
+                    self.rotations[name] = rotation
 
     @property
     def names(self) -> list[str]:
@@ -132,8 +138,11 @@ class RidgeDictionary:
 
     def blocks(self, X: FloatArray) -> dict[str, FloatArray]:
         """Columns of every block at any rows, shape (k, q) each."""
-        raw = self._raw(self._standardise(X))
-        return {name: rotation.apply(raw[name]) for name, rotation in self.rotations.items()}
+        Z = self._standardise(X)
+        return {
+            name: np.vstack([rotation.apply(raw) for raw in _Parts(self, name, Z)])
+            for name, rotation in self.rotations.items()
+        }
 
     def _most_directions(self, name: str) -> int:
         """Directions kept of a block, if it has as many."""
@@ -168,19 +177,36 @@ class RidgeDictionary:
         steps = (x > self.steps[place]).astype(np.float64)
         return np.hstack([steps, np.maximum(x - self.hinges[place], 0)])
 
-    def _raw(self, Z: FloatArray) -> dict[str, FloatArray]:
-        n = len(Z)
-        additive = [np.zeros((n, 0))]
-        for place, (k, line) in enumerate(zip(self.continuous, self.lines, strict=True)):
-            additive.append(self._bends(Z, place) - (1 - _LINE_KEPT) * np.outer(Z[:, k], line))
-        # With many covariates their pairs would swamp the other blocks.
-        pairs = np.triu_indices(min(Z.shape[1], _MOST_FOR_PRODUCTS), 1)
-        indicators = [np.zeros((n, 0))]
-        for tree in self.trees:
-            indicators.append(np.eye(8)[tree.leaves(Z)])
-        return {
-            "linear": Z,
-            "additive": np.hstack(additive),
-            "products": Z[:, pairs[0]] * Z[:, pairs[1]],
-            "trees": np.hstack(indicators),
-        }
+    def features(self, name: str, Z: FloatArray) -> FloatArray:
+        """Columns of a block before their rotation, at standardised rows."""
+        if name == "linear":
+            return Z
+        if name == "additive":
+            places = enumerate(zip(self.continuous, self.lines, strict=True))
+            bends = [
+                self._bends(Z, place) - (1 - _LINE_KEPT) * np.outer(Z[:, k], line)
+                for place, (k, line) in places
+            ]
+            return np.hstack([np.zeros((len(Z), 0)), *bends])
+        if name == "products":
+            # With many covariates their pairs would swamp the other blocks.
+            pairs = np.triu_indices(min(Z.shape[1], _MOST_FOR_PRODUCTS), 1)
+            products: FloatArray = Z[:, pairs[0]] * Z[:, pairs[1]]
+            return products
+        indicators = [np.eye(8)[tree.leaves(Z)] for tree in self.trees]
+        return np.hstack([np.zeros((len(Z), 0)), *indicators])
+
+
+class _Parts:
+    """Features of a block of a dictionary, some rows at a time, made anew at each pass."""
+
+    def __init__(self, dictionary: RidgeDictionary, name: str, Z: FloatArray) -> None:
+        self.dictionary, self.name, self.Z = dictionary, name, Z
+        self.width = dictionary.features(name, Z[:1]).shape[1]
+        self.slices = row_parts(len(Z), self.width)
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        return (self.dictionary.features(self.name, self.Z[rows]) for rows in self.slices)

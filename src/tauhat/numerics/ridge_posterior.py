@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.columns import column_scales, independent_columns
+from tauhat.numerics.kernel_model import KernelMixedModel
+from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
-from tauhat.numerics.reml_search import Penalty
+from tauhat.numerics.reml_search import Penalty, penalised, search
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
 
@@ -23,6 +23,8 @@ CLUSTER_SCALE = 0.7
 BLOCK_SCALE = 0.7
 #: Degrees of freedom of these priors.
 PRIOR_DEGREES = 3.0
+#: With more covariates the model is worked by rows if it has fewer rows than columns.
+MANY_COVARIATES = 25
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class RidgePosterior:
     between_block: FloatArray
     residual: FloatArray
     acceptance: FloatArray
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws."""
+        return len(self.effect_draws_)
 
     def effect_design(self, X: FloatArray) -> FloatArray:
         """Level and blocks at any rows, shape (k, 1 + q)."""
@@ -116,13 +123,41 @@ def without_heterogeneity(
     return fixed, columns, [OUTCOME_SCALES[name] for name in names]
 
 
-def posterior_mode(model: MixedModel, scales: FloatArray) -> FloatArray:
+def posterior_model(
+    outcome: FloatArray,
+    fixed: FloatArray,
+    columns: Sequence[FloatArray],
+    clusters: IntArray | None,
+    weight: FloatArray | None,
+    nesting: IntArray | None,
+    p: int,
+) -> MixedModel | KernelMixedModel:
+    """Mixed model in the form that is cheaper; by rows only with many covariates.
+
+    Both have the same posterior. With few covariates it is that by columns, whatever the
+    number of rows, so that one more row does not change the random numbers of a draw.
+
+    Parameters
+    ----------
+    outcome, fixed, columns, clusters, weight, nesting
+        As in `tauhat.numerics.nested_model.mixed_model`.
+    p
+        Number of covariates.
+    """
+    width = sum(block.shape[1] for block in columns)
+    if p > MANY_COVARIATES and width > len(outcome):
+        return KernelMixedModel(outcome, fixed, columns, clusters, weight, nesting)
+    return mixed_model(outcome, fixed, columns, clusters, weight, None, nesting)
+
+
+def posterior_mode(model: MixedModel | KernelMixedModel, scales: FloatArray) -> FloatArray:
     """Mode of the log variance ratios under half-t priors with these scales, shape (k,)."""
-    start = 2 * np.log(0.3 * scales)
-    return model.fit(start=start, penalty=prior_penalty(scales)).log_ratios
+    return search(penalised(model.objective, prior_penalty(scales)), 2 * np.log(0.3 * scales))
 
 
-def _mode_and_spread(model: MixedModel, scales: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _mode_and_spread(
+    model: MixedModel | KernelMixedModel, scales: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Posterior mode of the log ratios and a root of the covariance around it."""
     penalty = prior_penalty(scales)
     mode = posterior_mode(model, scales)
@@ -142,7 +177,7 @@ def _mode_and_spread(model: MixedModel, scales: FloatArray) -> tuple[FloatArray,
 
 
 def _chain(
-    model: MixedModel,
+    model: MixedModel | KernelMixedModel,
     scales: FloatArray,
     mode: FloatArray,
     root: FloatArray,
@@ -191,6 +226,7 @@ def sample_ridge_posterior(
     burn_in: int = 60,
     draws: int = 100,
     thin: int = 3,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> RidgePosterior:
     r"""Sample the Bayesian ridge mixed model.
 
@@ -216,6 +252,8 @@ def sample_ridge_posterior(
         persons were randomized their blocks are the ``clusters``.
     n_chains, burn_in, draws, thin
         Chains, discarded steps, kept draws of each chain, steps for each draw.
+    on_done
+        Told (parts done, parts in all) after each chain and at the end.
 
     Returns
     -------
@@ -244,7 +282,8 @@ def sample_ridge_posterior(
         scales.append(CLUSTER_SCALE)
     if nesting is not None:
         scales.append(BLOCK_SCALE)
-    model = mixed_model(outcome, fixed, columns, clusters, weight, None, nesting)
+    p = X.shape[1]
+    model = posterior_model(outcome, fixed, columns, clusters, weight, nesting, p)
     of_effect = sum(part.shape[1] for part in features.values())
     effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
     chains, rates = [], []
@@ -254,21 +293,19 @@ def sample_ridge_posterior(
         kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin)
         chains.append(kept)
         rates.append(rate)
+        on_done(chain + 1, n_chains + 1)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
     coefficients, residual = [], []
     between: dict[str, list[float]] = {"cluster": [], "block": []}
     for point in (point for kept in chains for point in kept):
-        fit = model.at(point)
-        variance = fit.residual_variance * model.degrees_of_freedom
-        variance /= rng.chisquare(model.degrees_of_freedom)
-        noise = linalg.solve_triangular(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
-        draw = fit.coefficients + np.sqrt(variance) * noise
+        draw, variance = model.draw(point, rng)
         coefficients.append(draw[effect] * scale_y)
         ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
         between["cluster"].append(ratio * variance * scale_y**2)
         ratio = 0.0 if nesting is None else np.exp(point[-1])
         between["block"].append(ratio * variance * scale_y**2)
         residual.append(variance * scale_y**2)
+    on_done(n_chains + 1, n_chains + 1)
     return RidgePosterior(
         dictionary=dictionary,
         effect_draws_=np.array(coefficients),

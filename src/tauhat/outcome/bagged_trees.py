@@ -7,9 +7,9 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from sklearn.tree import DecisionTreeRegressor
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.engines import engine
 from tauhat.numerics.seeds import derive_seed
 
 
@@ -84,11 +84,15 @@ class BaggedTrees:
         for t in range(n_trees):
             rng = np.random.default_rng(derive_seed(seed, "tree", t))
             counts[:, t] = weight * two_stage_bootstrap(n, clusters, rng)
-            tree = DecisionTreeRegressor(
-                min_samples_leaf=min(min_samples_leaf, max(1, n // 4)),
-                max_features=ceil(max_features * p),
-                random_state=int(rng.integers(2**31 - 1)),
-            ).fit(single, target, sample_weight=counts[:, t], check_input=False)
+            tree = (
+                engine("sklearn.tree")
+                .DecisionTreeRegressor(
+                    min_samples_leaf=min(min_samples_leaf, max(1, n // 4)),
+                    max_features=ceil(max_features * p),
+                    random_state=int(rng.integers(2**31 - 1)),
+                )
+                .fit(single, target, sample_weight=counts[:, t], check_input=False)
+            )
             leaves[:, t] = first[-1] + tree.tree_.apply(single)
             first.append(first[-1] + tree.tree_.node_count)
             trees.append(tree.tree_)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import lightgbm
 import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.engines import engine
 from tauhat.folds import cluster_folds
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
+
+if TYPE_CHECKING:
+    import lightgbm
 
 
 class BoostedTrees(StandardizedModel):
@@ -95,7 +98,7 @@ class BoostedTrees(StandardizedModel):
         self.booster_ = None
         if self.n_rounds_ > 0:
             rows = lightgbm_rows(X, z, weight, parameters)
-            self.booster_ = lightgbm.train(parameters, rows, self.n_rounds_)
+            self.booster_ = engine("lightgbm").train(parameters, rows, self.n_rounds_)
 
     def _parameters(self, n: int, seed: int) -> dict[str, Any]:
         return {
@@ -136,7 +139,7 @@ def lightgbm_rows(
     reference: lightgbm.Dataset | None = None,
 ) -> lightgbm.Dataset:
     """Rows for a booster; the settings must come here too, or small data lose every column."""
-    return lightgbm.Dataset(X, z, weight=weight, params=parameters, reference=reference)
+    return engine("lightgbm").Dataset(X, z, weight=weight, params=parameters, reference=reference)
 
 
 def cross_validated_boosting(
@@ -176,7 +179,7 @@ def cross_validated_boosting(
             return 0, held_out
         held_out[outside] = np.average(z[~outside], weights=weight[~outside])
         learn = lightgbm_rows(X[~outside], z[~outside], weight[~outside], parameters)
-        booster = lightgbm.Booster(parameters, learn)
+        booster = engine("lightgbm").Booster(parameters, learn)
         out = lightgbm_rows(X[outside], z[outside], weight[outside], parameters, learn)
         booster.add_valid(out, "out")
         boosters.append((booster, outside, float(weight[outside].sum())))

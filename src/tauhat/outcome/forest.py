@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestRegressor
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.engines import engine
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
 
@@ -71,14 +71,18 @@ class RandomForest(StandardizedModel):
         sample_weight: FloatArray | None,
     ) -> None:
         enough = len(z) >= _FEWEST_FOR_OUT_OF_BAG
-        self.forest_ = RandomForestRegressor(
-            n_estimators=self.n_estimators,
-            min_samples_leaf=min(self.min_samples_leaf, max(1, len(z) // 4)),
-            max_features=ceil(self.max_features * X.shape[1]),
-            n_jobs=1,
-            oob_score=self.oob_score and enough and sample_weight is None,
-            random_state=derive_seed(resolve_seed(self.random_state), "random forest"),
-        ).fit(X, z, sample_weight=sample_weight)
+        self.forest_ = (
+            engine("sklearn.ensemble")
+            .RandomForestRegressor(
+                n_estimators=self.n_estimators,
+                min_samples_leaf=min(self.min_samples_leaf, max(1, len(z) // 4)),
+                max_features=ceil(self.max_features * X.shape[1]),
+                n_jobs=1,
+                oob_score=self.oob_score and enough and sample_weight is None,
+                random_state=derive_seed(resolve_seed(self.random_state), "random forest"),
+            )
+            .fit(X, z, sample_weight=sample_weight)
+        )
 
     def reduced(self) -> Self:
         """Return an unfitted copy with at most 60 trees."""

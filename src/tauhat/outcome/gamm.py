@@ -8,9 +8,14 @@ import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.base import OutcomeModel, VarianceComponents, named_intercepts
-from tauhat.numerics.columns import column_scales, constant_within, ridge_rotation
+from tauhat.numerics.columns import (
+    column_scales,
+    constant_within,
+    independent_columns,
+    ridge_rotation,
+)
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.mixed_model import MixedModel, independent_columns
+from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.splines import smooth_columns, smooth_terms
 from tauhat.numerics.weights import mean_one
 

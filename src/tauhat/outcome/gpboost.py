@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import gpboost
 import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.engines import engine
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
@@ -159,6 +159,7 @@ class GPBoost(RandomInterceptModel):
         codes = None if clusters is None else identified_clusters(clusters[rows])
         part = weight[rows]
         weights = None if np.ptp(part) == 0 else part
+        gpboost = engine("gpboost")
         if codes is None:
             data = gpboost.Dataset(X[rows], label=z[rows], weight=weights)
             return gpboost.train({**settings, "objective": "regression"}, data, rounds)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.engines import engine
 from tauhat.numerics.em import RandomIntercept
 from tauhat.outcome.boosting import lightgbm_rows
 from tauhat.outcome.mixed_boosting import BoostedInterceptModel
+
+if TYPE_CHECKING:
+    import lightgbm
 
 
 class MERTBoosting(BoostedInterceptModel):
@@ -139,7 +142,7 @@ class _Path:
         self.last = self.random.start(self.z)
         self.settings = model._parameters(len(rows), seed)
         self.learn = lightgbm_rows(X[rows], self.z, self.weight, self.settings)
-        self.booster = lightgbm.Booster(self.settings, self.learn)
+        self.booster = engine("lightgbm").Booster(self.settings, self.learn)
         self.target: FloatArray | None = None
 
     def watch(self, X: FloatArray, z: FloatArray, weight: FloatArray) -> None:

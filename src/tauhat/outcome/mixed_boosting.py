@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Self
 
-import lightgbm
 import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.engines import engine
 from tauhat.numerics.em import InterceptFit, RandomIntercept
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.boosting import cross_validated_boosting, lightgbm_rows
@@ -205,5 +205,5 @@ patience, linear_part, projection, random_state
         self.booster_ = None
         if self.n_rounds_ > 0:
             rows = lightgbm_rows(X, target, random.weight, parameters)
-            self.booster_ = lightgbm.train(parameters, rows, self.n_rounds_)
+            self.booster_ = engine("lightgbm").train(parameters, rows, self.n_rounds_)
         return self._predict_fixed_part(X), held_out

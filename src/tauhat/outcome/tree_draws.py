@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from stochtree import Dataset, ForestContainer
 
 from tauhat._typing import FloatArray
+from tauhat.engines import engine
 from tauhat.errors import TrialError
+
+if TYPE_CHECKING:
+    from stochtree import ForestContainer
 
 
 class TreeDraws:
@@ -60,7 +63,7 @@ class TreeDraws:
                 f"the trees split on column {self._n_columns}, but there are {X.shape[1]}: "
                 "the model does not fit its trial"
             )
-        data = Dataset()
+        data = engine("stochtree").Dataset()
         data.add_covariates(np.ascontiguousarray(X))
         data.add_basis(np.ones(len(X)))
         values: FloatArray = self._engine().predict(data).T
@@ -76,7 +79,7 @@ class TreeDraws:
         cls, text: str, n_trees: int, *, leaf_constant: bool, n_columns: int = 0
     ) -> TreeDraws:
         """Draws of a text that `to_json` wrote."""
-        container = ForestContainer(n_trees, 1, leaf_constant, False)
+        container = engine("stochtree").ForestContainer(n_trees, 1, leaf_constant, False)
         container.load_from_json_string(text)
         return cls(container, n_trees, leaf_constant=leaf_constant, n_columns=n_columns)
 
@@ -87,8 +90,11 @@ class TreeDraws:
 
     def _engine(self) -> ForestContainer:
         if self._container is None:
-            self._container = ForestContainer(self._n_trees, 1, self._leaf_constant, False)
-            self._container.load_from_json_string(zlib.decompress(self._packed).decode())
+            container = engine("stochtree").ForestContainer(
+                self._n_trees, 1, self._leaf_constant, False
+            )
+            container.load_from_json_string(zlib.decompress(self._packed).decode())
+            self._container = container
             self._packed = b""
         return self._container
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from stochtree import (
-    RNG,
-    Dataset,
-    Forest,
-    ForestContainer,
-    ForestModelConfig,
-    ForestSampler,
-    GlobalModelConfig,
-    LeafVarianceModel,
-    Residual,
-)
 
 from tauhat._typing import FloatArray
+from tauhat.engines import engine
 from tauhat.numerics.intercept_draws import InterceptSampler, LinearDraw
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.tree_draws import TreeDraws
+
+if TYPE_CHECKING:
+    from stochtree import RNG, Residual
 
 # Growing from the root looks at every cutpoint of every column it is given: 15 s
 # for 1,000 columns, and as good on a random 100 of them for each tree.
@@ -130,13 +124,14 @@ class _Term:
     def __init__(self, term: TreeTerm, X: FloatArray, residual: Residual) -> None:
         n, p = X.shape
         self.term = term
-        self.data = Dataset()
+        self.engine = engine("stochtree")
+        self.data = self.engine.Dataset()
         self.data.add_covariates(X)
         self.constant = term.regressor is None
         if term.regressor is not None:
             self.data.add_basis(term.regressor)
         leaf_model = 0 if self.constant else 1
-        self.config = ForestModelConfig(
+        self.config = self.engine.ForestModelConfig(
             num_trees=term.n_trees,
             num_features=p,
             num_observations=n,
@@ -153,12 +148,14 @@ class _Term:
             num_features_subsample=min(p, MOST_COLUMNS_TO_GROW),
         )
         self.leaf_variance = term.leaf_variance / term.n_trees
-        self.sampler = ForestSampler(self.data, GlobalModelConfig(1.0), self.config)
-        self.forest = Forest(term.n_trees, 1, self.constant, False)
-        self.grown = ForestContainer(term.n_trees, 1, self.constant, False)
-        self.draws = ForestContainer(term.n_trees, 1, self.constant, False)
+        self.sampler = self.engine.ForestSampler(
+            self.data, self.engine.GlobalModelConfig(1.0), self.config
+        )
+        self.forest = self.engine.Forest(term.n_trees, 1, self.constant, False)
+        self.grown = self.engine.ForestContainer(term.n_trees, 1, self.constant, False)
+        self.draws = self.engine.ForestContainer(term.n_trees, 1, self.constant, False)
         self.sampler.prepare_for_sampler(self.data, residual, self.forest, leaf_model, np.zeros(1))
-        self.leaf_model = LeafVarianceModel()
+        self.leaf_model = self.engine.LeafVarianceModel()
 
     def sweep(
         self, residual: Residual, variance: float, rng: RNG, *, grow: bool, keep: bool
@@ -170,7 +167,7 @@ class _Term:
             self.data,
             residual,
             rng,
-            GlobalModelConfig(variance),
+            self.engine.GlobalModelConfig(variance),
             self.config,
             grow or (keep and self.term.kept),
             grow,
@@ -233,8 +230,9 @@ def sample_trees(
     TreePosterior
     """
     rng = np.random.default_rng(derive_seed(seed, "linear"))
-    engine_rng = RNG(derive_seed(seed, "trees") % (2**31 - 1))
-    residual = Residual(z)
+    stochtree = engine("stochtree")
+    engine_rng = stochtree.RNG(derive_seed(seed, "trees") % (2**31 - 1))
+    residual = stochtree.Residual(z)
     parts = [_Term(term, np.ascontiguousarray(X), residual) for term in terms]
     variance = max(float(z @ z) / len(z), _SMALLEST_VARIANCE)
     p, m = linear.columns.shape[1], len(linear.totals)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from tauhat._typing import FloatArray
 from tauhat.cate_estimator import CateEstimator
@@ -19,6 +18,7 @@ from tauhat.ensembles.ensemble import MemberFit
 from tauhat.ensembles.together import fit_together
 from tauhat.inference.average_effects import average_effects
 from tauhat.numerics.seeds import derive_seed
+from tauhat.parallel import one_thread
 from tauhat.simulate.metrics import effect_metrics
 from tauhat.simulate.population import PopulationValues
 from tauhat.simulate.scenario import SimulatedPersons, SimulatedTrial, scenario
@@ -56,7 +56,7 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
     metrics, fit_seconds = np.full(shape, np.nan), np.full(len(estimators), np.nan)
     averages = np.full(len(AVERAGES), np.nan)
     messages: dict[str, str] = {}
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             trial, persons = draw_unit(plan, row, seed)
