@@ -208,7 +208,7 @@ def check_identifiers(
     >>> ids, arm = pd.Series(["a", "a", "b", "c"]), np.array([0, 0, 1, 1])
     >>> check_identifiers(ids, arm, None, None, pd.DataFrame(index=range(4)), {"id": "patient"})
     Traceback (most recent call last):
-    tauhat.errors.DesignError: id column 'patient': 1 identifiers stand on 2 rows with an ...
+    tauhat.errors.DesignError: id column 'patient': 1 identifier stands on 2 rows with ...
     """
     read = read_labels(column)
     found = find_repeats(read.values, arm, clusters)
@@ -226,16 +226,12 @@ def check_identifiers(
         return f"{name!r} numbers persons anew in each {group!r}; both together tell them apart."
     listed = " and ".join(f"{value!r} on {rows}" for value, rows in found.examples)
     digits = "; its numbers have more digits than its type keeps apart" if read.n_inexact else ""
+    stand = "1 identifier stands" if found.n_values == 1 else f"{found.n_values} identifiers stand"
     raise DesignError(
-        f"id column {name!r}: {_several(found, 'identifier')} an outcome (for example "
+        f"id column {name!r}: {stand} on {found.n_rows} rows with an outcome (for example "
         f"{listed}){where_they_stand(found)}{digits}; one row a person is needed. "
         f"{what_to_do(found, arm, name, roles)}"
     )
-
-
-def _several(found: Repeats, what: str) -> str:
-    one = found.n_values == 1
-    return f"{found.n_values} {what}{'s' * (not one)} stand{'s' * one} on {found.n_rows} rows with"
 
 
 def where_they_stand(found: Repeats) -> str:

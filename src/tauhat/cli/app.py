@@ -72,7 +72,8 @@ Propensity = Annotated[
     float | None, typer.Option(help="Probability of treatment by design (default: arm shares).")
 ]
 Identifier = Annotated[
-    str | None, typer.Option("--id", help="Column that identifies persons, for effects.csv.")
+    str | None,
+    typer.Option("--id", help="Column that identifies persons, one row each; for effects.csv."),
 ]
 Models = Annotated[
     list[str] | None,
