@@ -102,7 +102,7 @@ def test_clusters_go_where_they_can_and_are_missed_aloud_where_not(trial):
         np.testing.assert_array_equal(getattr(model.fitted_, name), model.trial_data_.clusters)
     with pytest.warns(TauhatWarning, match="LikeCausalML ignores clusters: its fit takes none"):
         ExternalEstimator(LikeCausalML()).fit(**trial)
-    weighted = {**without_clusters(trial), "sample_weight": np.ones(200)}
+    weighted = {**without_clusters(trial), "sample_weight": np.linspace(1, 2, 200)}
     with pytest.warns(TauhatWarning, match="LikeCausalML ignores sample weights"):
         ExternalEstimator(LikeCausalML()).fit(**weighted)
 
