@@ -23,8 +23,8 @@ FORMAT = "tauhat model"
 VERSION = 1
 _MANIFEST = "manifest.json"
 # Nothing that the file says of its sizes is believed: these bound what is read of it, before and
-# while it is unpacked. A forest of 2,000 trees is 2,000 members; large models of Bayesian trees
-# have 8 MB, which unpack to 44 MB.
+# while it is unpacked. Forests of 800 trees are 4,000 members; a large model of Bayesian trees has
+# 8 MB, which unpack to 44 MB.
 _MOST_BYTES = 2**29
 _MOST_DIRECTORY = 2**23
 _MOST_MEMBERS = 100_000
