@@ -277,6 +277,14 @@ def test_limits_speak_about_this_trial(page: str) -> None:
     assert "have no outcome" not in other
 
 
+def test_limits_count_the_smaller_arm(page: str) -> None:
+    assert "clusters are in the smaller arm" not in page
+    run = example_run()
+    run["design"]["arms"]["treated"]["clusters"] = 2
+    run["design"]["arms"]["control"]["clusters"] = 28
+    assert "Only 2 of the 30 clusters are in the smaller arm" in words_of(run)
+
+
 def test_no_person_can_be_read_off_the_page() -> None:
     data = example_input()
     data.run["modifiers"].append(modifier("income", 0.3, None))

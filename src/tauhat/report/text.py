@@ -388,6 +388,12 @@ def _cluster_limits(run: Run) -> list[str]:
             f"{m} clusters are {strength}: everything that compares clusters, the average effect "
             f"included, rests on {m} independent units, however many persons they hold."
         )
+    smaller = min(int(arm["clusters"]) for arm in design["arms"].values())
+    if 3 * smaller < m:
+        found.append(
+            f"Only {smaller} of the {m} clusters are in the smaller arm: the average effect and "
+            "its interval rest above all on these."
+        )
     level = design["cluster_covariates"]
     if level and design["too_few_clusters_for_covariates"]:
         found.append(
