@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.folds import has_counterfactual, randomization_units
+from tauhat.comparable_rows import comparable_rows, order_comparable
+from tauhat.folds import randomization_units
 from tauhat.numerics.columns import constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
-from tauhat.numerics.ordering import canonical_order
 from tauhat.numerics.weights import relative_weights
 
 
@@ -327,12 +327,12 @@ def validate_trial(
             pairs = np.unique(np.column_stack([codes, block_codes]), axis=0)
             if len(pairs) > len(size):
                 raise ValueError("blocks vary within clusters; a cluster lies in one block")
-    kept = _with_counterfactual(arms, codes, block_codes, to_fit)
+    kept = comparable_rows(arms, codes, block_codes, to_fit)
     if to_fit and np.ptp(outcome[kept]) == 0:
         raise ValueError(f"y is constant ({outcome[kept][0]:g}): there is no effect to estimate")
     weight = None if sample_weight is None else _positive(sample_weight, n)
     known = _known_propensity(propensity, arms, codes, block_codes, kept)
-    order, canonical = order_with_counterfactual(array, outcome, arms, codes, block_codes)
+    order, canonical = order_comparable(array, outcome, arms, codes, block_codes)
     limits = ColumnLimits.of(array[order], canonical)
     return TrialData(
         X=limits.apply(array[order]),
@@ -365,71 +365,6 @@ def _largest_effect(outcome: FloatArray) -> float:
     """Distance between the values of an outcome that has two; infinite otherwise."""
     two = len(np.unique(outcome)) == 2
     return float(np.ptp(outcome)) if two else np.inf
-
-
-def _with_counterfactual(
-    arms: IntArray, codes: IntArray | None, blocks: IntArray | None, to_fit: bool
-) -> BoolArray:
-    """Rows in blocks that hold both arms, shape (n,), or an error when too few are left to fit."""
-    kept = has_counterfactual(arms, blocks)
-    if not kept.any():
-        raise ValueError(
-            "no block holds both arms, so that nothing can be compared within blocks; if whole "
-            "blocks were randomized they are the clusters, otherwise leave blocks out"
-        )
-    if not to_fit:
-        return kept
-    left_out = ""
-    if not kept.all():
-        left_out = (
-            f" ({int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only and do "
-            "not count)"
-        )
-    _, arm, _ = randomization_units(arms[kept], None if codes is None else codes[kept], None)
-    control, treated = np.bincount(arm, minlength=2)
-    if min(control, treated) < 2 and codes is not None:
-        raise ValueError(
-            f"there are {control} control and {treated} treated clusters; at least two in each "
-            f"arm are needed to tell effects from cluster differences{left_out}"
-        )
-    if min(control, treated) < 2:
-        raise ValueError(f"at least two persons in each arm are needed{left_out}")
-    return kept
-
-
-def order_with_counterfactual(
-    X: FloatArray,
-    y: FloatArray,
-    treatment: IntArray,
-    clusters: IntArray | None,
-    blocks: IntArray | None,
-) -> tuple[IntArray, IntArray | None]:
-    """Canonical order of the rows that take part: those in blocks that hold both arms.
-
-    Parameters
-    ----------
-    X, y, treatment, clusters, blocks
-        As in `TrialData`, in the user's row order, n rows.
-
-    Returns
-    -------
-    order
-        The user's row numbers, shape (rows that take part,).
-    codes
-        Cluster number 0, 1, ... of each row in the new order, or None.
-
-    Examples
-    --------
-    >>> X = np.array([[2.0], [1.0], [3.0]])
-    >>> arm, block = np.array([0, 1, 1]), np.array([0, 0, 1])
-    >>> order_with_counterfactual(X, np.zeros(3), arm, None, block)[0].tolist()
-    [1, 0]
-    """
-    rows = np.flatnonzero(has_counterfactual(treatment, blocks))
-    order, codes = canonical_order(
-        X[rows], y[rows], treatment[rows], None if clusters is None else clusters[rows]
-    )
-    return rows[order], codes
 
 
 def _rank_blocks(codes: IntArray) -> IntArray:

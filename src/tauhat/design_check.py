@@ -12,6 +12,13 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.cluster_checks import (
+    cluster_findings,
+    cluster_sizes,
+    randomized_rows,
+    unit_numbers,
+    unlearnable_findings,
+)
 from tauhat.columns import missing_values
 from tauhat.covariate_checks import (
     Finding,
@@ -20,19 +27,15 @@ from tauhat.covariate_checks import (
     leakage_findings,
     missing_findings,
 )
-from tauhat.data import validate_trial
 from tauhat.disclosure import tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.extreme_checks import far_value_findings
-from tauhat.few_clusters import unlearnable_covariates
-from tauhat.folds import has_counterfactual
 from tauhat.incomplete_blocks import block_findings
 from tauhat.label_checks import label_findings
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.size_checks import (
-    degrees_of_freedom,
     few_persons_finding,
     probability_of_treatment,
 )
@@ -40,13 +43,8 @@ from tauhat.size_checks import (
 if TYPE_CHECKING:
     from tauhat.trial import Trial
 
-# Below 40 clusters, or 10 in an arm, cluster-robust errors need small-sample corrections and
-# what depends on the cluster rests on very few observations (Murray 1998; Leyrat et al. 2018).
-FEW_CLUSTERS = 40
-FEW_CLUSTERS_PER_ARM = 10
 _ATTRITION_DIFFERENCE = 0.02
 _HIGH_ATTRITION = 0.2
-_UNLIKELY = 0.01
 
 
 @dataclass(frozen=True)
@@ -157,28 +155,30 @@ def check_design(trial: Trial) -> DesignCheck:
     >>> check.failures
     ["'copy' is the outcome in other units (correlation 1.000): remove it from the covariates."]
     """
-    units = _units(trial)
+    units = unit_numbers(trial)
     rows = trial.has_counterfactual
     X = trial.X.to_numpy(dtype=np.float64)
     clusters = None if trial.clusters is None else _codes(trial.clusters[rows])
     limits = ColumnLimits.of(X[rows], clusters)
     values, names = _observed_values(trial, limits)
     differences = _between_arms(trial, values, units)
-    few = tells_few(values[_randomized(trial)], trial.enrolled_treatment[_randomized(trial)])
+    few = tells_few(
+        values[randomized_rows(trial)], trial.enrolled_treatment[randomized_rows(trial)]
+    )
     missing = np.column_stack(
         [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
     )
     gaps = _between_arms(trial, missing.astype(np.float64), units)
     lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
-    sizes = None if trial.clusters is None else _cluster_sizes(trial)
+    sizes = None if trial.clusters is None else cluster_sizes(trial)
     icc = None
     if clusters is not None:
         icc = intracluster_correlation(trial.y[rows], clusters, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
-        *([] if sizes is None or icc is None else _cluster_findings(trial, sizes, icc, units)),
-        *_unlearnable_findings(trial),
+        *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
+        *unlearnable_findings(trial),
         *block_findings(trial),
         *_outcome_findings(trial, attrition),
         *trial.row_findings,
@@ -198,25 +198,13 @@ def check_design(trial: Trial) -> DesignCheck:
     )
 
 
-def _units(trial: Trial) -> IntArray:
-    """Number of the randomized unit of everyone enrolled."""
-    if trial.enrolled_clusters is None:
-        return np.arange(len(trial.enrolled_treatment))
-    return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
-
-
 def _codes(labels: AnyArray) -> IntArray:
     return pd.factorize(labels)[0].astype(np.int64)
 
 
-def _randomized(trial: Trial) -> BoolArray:
-    """Who of those enrolled was randomized beside the other arm."""
-    return has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
-
-
 def _between_arms(trial: Trial, values: FloatArray, units: IntArray) -> ArmDifferences:
     """Arms compared, without blocks that hold one only."""
-    rows = _randomized(trial)
+    rows = randomized_rows(trial)
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
@@ -286,24 +274,6 @@ def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
     )
 
 
-def _cluster_sizes(trial: Trial) -> pd.DataFrame:
-    """Sizes as enrolled of the clusters randomized beside the other arm, by arm and in all."""
-    randomized = _randomized(trial)
-    codes = np.unique(_units(trial)[randomized], return_inverse=True)[1]
-    size = np.bincount(codes)
-    arm = np.zeros(len(size), dtype=np.int64)
-    arm[codes] = trial.enrolled_treatment[randomized]
-    rows = []
-    groups = [(str(trial.arm_labels[a]), size[arm == a]) for a in (0, 1)]
-    for label, sizes in [*groups, ("all", size)]:
-        mean, sd = float(sizes.mean()), float(sizes.std(ddof=1))
-        rows.append(
-            (label, len(sizes), sizes.min(), np.median(sizes), sizes.max(), mean, sd / mean)
-        )
-    columns = ["arm", "clusters", "minimum", "median", "maximum", "mean", "cv"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def _design_findings(trial: Trial) -> Iterator[Finding]:
     unit = "persons" if trial.clusters is None else f"clusters ({trial.roles['cluster']})"
     yield Finding("design", f"randomized by {unit}")
@@ -346,72 +316,6 @@ def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Findin
         f"{chance.mean():.0%} ({abs(z):.1f} standard errors apart): check it."
         if unlikely
         else "",
-    )
-
-
-def _cluster_findings(
-    trial: Trial, sizes: pd.DataFrame, icc: IntraclusterCorrelation, units: IntArray
-) -> Iterator[Finding]:
-    control, treated, everyone = (sizes.iloc[k] for k in range(3))
-    m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
-    n = int(trial.has_counterfactual.sum())
-    scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
-    above_all = f", above all on the {few} of the smaller arm," if 3 * few < m else ""
-    yield Finding(
-        "clusters",
-        f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
-        "warning" if scarce else "ok",
-        f"With {m} clusters ({control['clusters']} control, {treated['clusters']} treated) the "
-        f"average effect, and everything that depends on the cluster, rests on these{above_all} "
-        f"and not on {n} persons: tests and intervals use t with "
-        f"{degrees_of_freedom(trial)} degrees of freedom, intervals are wide, and how the effect "
-        "depends on cluster-level covariates can hardly be learned. How it depends on the person "
-        "can be, from differences within clusters."
-        if scarce
-        else "",
-    )
-    yield Finding(
-        "cluster size",
-        f"{everyone['minimum']} to {everyone['maximum']}, median {everyone['median']:g}, "
-        f"CV {everyone['cv']:.2f}",
-    )
-    rows = _randomized(trial)
-    arm = pd.Series(trial.enrolled_treatment[rows]).groupby(units[rows]).first().to_numpy()
-    size = np.unique(units[rows], return_counts=True)[1].astype(np.float64)
-    p_value = float(arm_differences(size[:, None], arm, np.arange(m)).p_value[0])
-    if p_value < _UNLIKELY:
-        yield Finding(
-            "cluster size by arm",
-            f"mean {control['mean']:.1f} control, {treated['mean']:.1f} treated",
-            "warning",
-            f"Clusters differ in size between the arms (mean {control['mean']:.1f} and "
-            f"{treated['mean']:.1f}, p = {p_value:.2g}): if persons were enrolled after the "
-            "clusters were randomized, who was enrolled may depend on the arm.",
-        )
-    effect_of_design = 1 + (everyone["mean"] * (1 + everyone["cv"] ** 2) - 1) * max(icc.value, 0)
-    yield Finding(
-        "ICC of the outcome within arm",
-        f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
-        "ok",
-        f"{max(icc.value, 0):.1%} of the outcome's variance within arm lies between clusters "
-        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {n} "
-        f"persons tell as much as about {n / effect_of_design:.0f} independent ones."
-        if np.isfinite(icc.value)
-        else "Clusters have one person each, so the ICC cannot be told.",
-    )
-
-
-def _unlearnable_findings(trial: Trial) -> Iterator[Finding]:
-    if not unlearnable_covariates(validate_trial(*trial)).any():
-        return
-    names = ", ".join(trial.cluster_level_names)
-    yield Finding(
-        "too few clusters for covariates",
-        names,
-        "warning",
-        f"There are too few clusters to learn what {names} does to the effect: an arm needs two "
-        "clusters for the mean and two for each cluster-level covariate. The models adjust for "
-        "these covariates, and their effects do not vary with them.",
     )
 
 

@@ -304,3 +304,11 @@ def alike_text(first: str, second: str) -> str:
     if unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second):
         return f"{pair} (accents as letters of their own and as marks)"
     return pair
+
+
+def words_read_as_missing(read: Labels) -> str:
+    """Which words were taken for missing values, and what to do if they are labels."""
+    if not read.words:
+        return ""
+    counted = " and ".join(f"the word {word!r} in {n}" for word, n in read.words.items())
+    return f" ({counted}, read as missing: if it is a label, write it otherwise)"

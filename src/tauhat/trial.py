@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.arms import choose_arms
 from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
 from tauhat.covariate_choice import CovariateChoice, choose_covariates
@@ -24,7 +25,6 @@ from tauhat.reading import as_pandas
 from tauhat.repeated_rows import row_findings
 from tauhat.roles import (
     check_units,
-    choose_arms,
     complete_within,
     label_values,
     outcome_values,

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.comparable_rows import order_comparable
 from tauhat.data import (
     TrialData,
     check_covariates,
-    order_with_counterfactual,
     validate_trial,
 )
 
@@ -139,4 +139,4 @@ def row_order(parts: TrialData | tuple[Any, ...]) -> IntArray:
         None if labels is None else pd.factorize(np.asarray(labels))[0].astype(np.int64)
         for labels in (clusters, blocks)
     )
-    return order_with_counterfactual(X, y, arms, codes, block_codes)[0]
+    return order_comparable(X, y, arms, codes, block_codes)[0]

@@ -15,7 +15,6 @@ from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit, mid_ranks
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
-    Jackknife,
     estimate_columns,
     expected_in_groups,
     mean_scores,
@@ -24,6 +23,7 @@ from tauhat.inference.descriptive import (
     score_columns,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.inference.jackknife import Jackknife
 from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.seeds import derive_seed
 

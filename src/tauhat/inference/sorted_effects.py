@@ -15,7 +15,6 @@ from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
-    Jackknife,
     estimate_columns,
     group_effects,
     interval_text,
@@ -24,6 +23,7 @@ from tauhat.inference.descriptive import (
     sums_by_unit,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.inference.jackknife import Jackknife
 
 
 @dataclass(frozen=True)

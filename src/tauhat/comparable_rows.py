@@ -1,0 +1,98 @@
+"""Which rows of a trial can be compared: those in blocks that hold both arms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.folds import has_counterfactual, randomization_units
+from tauhat.numerics.ordering import canonical_order
+
+
+def comparable_rows(
+    arms: IntArray, codes: IntArray | None, blocks: IntArray | None, to_fit: bool
+) -> BoolArray:
+    """Rows in blocks that hold both arms, or an error when too few are left to fit.
+
+    Parameters
+    ----------
+    arms
+        0 or 1, shape (n,).
+    codes, blocks
+        Cluster and block numbers, shape (n,), or None.
+    to_fit
+        Whether two units in each arm are needed.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If no block holds both arms, or too few units are left.
+
+    Examples
+    --------
+    >>> comparable_rows(np.array([0, 1, 1]), None, np.array([0, 0, 1]), to_fit=False).tolist()
+    [True, True, False]
+    """
+    kept = has_counterfactual(arms, blocks)
+    if not kept.any():
+        raise ValueError(
+            "no block holds both arms, so that nothing can be compared within blocks; if whole "
+            "blocks were randomized they are the clusters, otherwise leave blocks out"
+        )
+    if not to_fit:
+        return kept
+    left_out = ""
+    if not kept.all():
+        left_out = (
+            f" ({int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only and do "
+            "not count)"
+        )
+    _, arm, _ = randomization_units(arms[kept], None if codes is None else codes[kept], None)
+    control, treated = np.bincount(arm, minlength=2)
+    if min(control, treated) < 2 and codes is not None:
+        raise ValueError(
+            f"there are {control} control and {treated} treated clusters; at least two in each "
+            f"arm are needed to tell effects from cluster differences{left_out}"
+        )
+    if min(control, treated) < 2:
+        raise ValueError(f"at least two persons in each arm are needed{left_out}")
+    return kept
+
+
+def order_comparable(
+    X: FloatArray,
+    y: FloatArray,
+    treatment: IntArray,
+    clusters: IntArray | None,
+    blocks: IntArray | None,
+) -> tuple[IntArray, IntArray | None]:
+    """Canonical order of the rows that take part: those in blocks that hold both arms.
+
+    Parameters
+    ----------
+    X, y, treatment, clusters, blocks
+        As in `TrialData`, in the user's row order, n rows.
+
+    Returns
+    -------
+    order
+        The user's row numbers, shape (rows that take part,).
+    codes
+        Cluster number 0, 1, ... of each row in the new order, or None.
+
+    Examples
+    --------
+    >>> X = np.array([[2.0], [1.0], [3.0]])
+    >>> arm, block = np.array([0, 1, 1]), np.array([0, 0, 1])
+    >>> order_comparable(X, np.zeros(3), arm, None, block)[0].tolist()
+    [1, 0]
+    """
+    rows = np.flatnonzero(has_counterfactual(treatment, blocks))
+    order, codes = canonical_order(
+        X[rows], y[rows], treatment[rows], None if clusters is None else clusters[rows]
+    )
+    return rows[order], codes
