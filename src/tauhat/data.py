@@ -12,7 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.comparable_rows import comparable_rows, order_comparable
 from tauhat.folds import randomization_units
-from tauhat.numerics.columns import constant_within, scale_fault
+from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.weights import relative_weights
 
@@ -305,11 +305,13 @@ def validate_trial(
     arms = arm.astype(np.int64)
     if to_fit and arms.min() == arms.max():
         raise ValueError(f"all {n} rows are in one arm (treatment = {arms[0]}); two are needed")
-    columns = zip((f"column {name!r} of X" for name in names), array.T, strict=True)
-    for name, values in (("y", outcome), *columns):
+    fault = scale_fault(outcome, LEAST_SPREAD_OF_OUTCOME)
+    if fault:
+        raise ValueError(f"y {fault}")
+    for name, values in zip(names, array.T, strict=True):
         fault = scale_fault(values)
         if fault:
-            raise ValueError(f"{name} {fault}")
+            raise ValueError(f"column {name!r} of X {fault}")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
     if codes is not None:

@@ -403,6 +403,7 @@ def csv_text(table: pd.DataFrame) -> str:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> csv_text(pd.DataFrame({"@id": ["=x"], "effect": [0.5]}))
     "'@id,effect\n'=x,0.5\n"
     """

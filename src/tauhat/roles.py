@@ -24,6 +24,7 @@ from tauhat.labels import (
     read_labels,
     words_read_as_missing,
 )
+from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
 
 _NOT_OVER_TIME = (
     "Designs in which the arm changes over time are not supported: what else changed over time "
@@ -131,7 +132,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     present = values[~np.isnan(values)]
     if np.ptp(present) == 0:
         raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
-    refuse_scale(present, str(column.name))
+    refuse_scale(present, str(column.name), LEAST_SPREAD_OF_OUTCOME)
     return values
 
 

@@ -8,20 +8,24 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 
 #: Squares and sums of larger numbers overflow.
 LARGEST = 1e100
-#: Columns that vary less than this are lost on the way: LightGBM reads numbers below 1e-35 as
-#: zero, and products of squares of numbers below 1e-80 are zero.
+#: Covariates that vary less than this are lost on the way: LightGBM reads numbers below 1e-35 as
+#: zero.
 LEAST_SPREAD = 1e-30
+#: Outcomes are brought to unit scale first; squares of smaller numbers vanish there.
+LEAST_SPREAD_OF_OUTCOME = 1e-110
 _NUMBERS_AT_ONCE = 20_000_000
 _FEWEST_ROWS = 1000
 
 
-def scale_fault(values: FloatArray) -> str | None:
+def scale_fault(values: FloatArray, least: float = LEAST_SPREAD) -> str | None:
     """What is wrong with the scale of a column, or None when it can be computed with.
 
     Parameters
     ----------
     values
         Finite numbers, shape (n,), n > 0.
+    least
+        The least spread that can be computed with.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def scale_fault(values: FloatArray) -> str | None:
             "correct them or make them missing"
         )
     spread = float(np.ptp(values))
-    if 0 < spread < LEAST_SPREAD:
+    if 0 < spread < least:
         return f"varies by {spread:.3g} only, too little to compute with; give it in other units"
     return None
 
