@@ -326,7 +326,7 @@ def test_a_wrong_propensity_is_questioned() -> None:
 def test_blocks_with_one_arm_are_noted() -> None:
     df = persons().assign(site=lambda d: np.where(d["arm"] * (d.index % 5 == 0), "x", "z"))
     result = check(df, covariates=["age"], block="site")
-    assert any("1 of 2 blocks hold persons of one arm only" in s for s in result.notes)
+    assert any("1 of 2 blocks holds persons of one arm only" in s for s in result.notes)
 
 
 def test_display_escapes_and_orders_by_weight() -> None:

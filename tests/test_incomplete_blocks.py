@@ -88,7 +88,7 @@ def test_the_check_names_the_blocks_and_fails_when_they_hold_many() -> None:
     few, many = (th.Trial(persons(share), **ROLES) for share in (0.2, 0.3))
     assert few.check().passed
     (note,) = (line for line in few.check().notes if "one arm only" in line)
-    assert note.startswith("1 of 2 blocks hold persons of one arm only (site: B (40 in arm 0))")
+    assert note.startswith("1 of 2 blocks holds persons of one arm only (site: B (40 in arm 0))")
     assert "40 of 200 persons (20.0%)" in note
     assert [line[:12] for line in many.check().failures] == ["1 of 2 block"]
     assert "more than 25%" in many.check().failures[0]
@@ -173,7 +173,7 @@ def test_report_and_record_count_those_compared() -> None:
     (left_out,) = (line for line in limits(run) if "one arm only" in line)
     assert left_out.startswith("40 persons in blocks with one arm only (B (40 in arm 0)) are left")
     said = [line[:40] for line in run["check"]["notes"] if "one arm only" in line]
-    assert said == ["1 of 2 blocks hold persons of one arm on"]
+    assert said == ["1 of 2 blocks holds persons of one arm o"]
 
 
 def test_the_command_stops_unless_forced(
@@ -183,7 +183,7 @@ def test_the_command_stops_unless_forced(
     asked = [str(tmp_path / "trial.csv"), "--outcome", "y", "--treatment", "arm", "--block", "site"]
     assert main(["check", *asked]) == 3
     assert main(["run", *asked, "--out", str(tmp_path / "out"), "--models", "LMM"]) == 3
-    assert "1 of 2 blocks hold persons of one arm only" in capsys.readouterr().err
+    assert "1 of 2 blocks holds persons of one arm only" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

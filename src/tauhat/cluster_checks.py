@@ -88,7 +88,7 @@ def cluster_findings(
         "warning" if scarce else "ok",
         f"With {m} clusters ({control['clusters']} control, {treated['clusters']} treated) the "
         f"average effect, and everything that depends on the cluster, rests on these{above_all} "
-        f"and not on {n} persons: tests and intervals use t with "
+        f"and not on {n} persons: tests use t with "
         f"{degrees_of_freedom(trial)} degrees of freedom, intervals are wide, and how the effect "
         "depends on cluster-level covariates can hardly be learned. How it depends on the person "
         "can be, from differences within clusters."

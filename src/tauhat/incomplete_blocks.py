@@ -170,8 +170,9 @@ def block_findings(trial: Trial) -> Iterator[Finding]:
         clusters = 0 if trial.clusters is None else lacking["units"].sum()
         units = f" in {clusters} cluster{'s' if clusters > 1 else ''}" if clusters else ""
         sentence = (
-            f"{len(lacking)} of {count} blocks hold persons of one arm only "
-            f"({trial.roles['block']}: {named_blocks(lacking)}). Nothing tells what the other arm "
+            f"{len(lacking)} of {count} blocks {'holds' if len(lacking) == 1 else 'hold'} persons "
+            f"of one arm only ({trial.roles['block']}: {named_blocks(lacking)}). Nothing tells what "
+            "the other arm "
             f"would have done there, so {trial.n_without_counterfactual} of {trial.n} "
             f"persons{units} ({share:.1%}) are left out of fits, averages and tests; their "
             "effects are predicted all the same."
