@@ -172,9 +172,9 @@ def block_findings(trial: Trial) -> Iterator[Finding]:
         sentence = (
             f"{len(lacking)} of {count} blocks {'holds' if len(lacking) == 1 else 'hold'} persons "
             f"of one arm only ({trial.roles['block']}: {named_blocks(lacking)}). Nothing tells "
-            f"what the other arm would have done there, so {trial.n_without_counterfactual} of {trial.n} "
-            f"persons{units} ({share:.1%}) are left out of fits, averages and tests; their "
-            "effects are predicted all the same."
+            f"what the other arm would have done there, so {trial.n_without_counterfactual} of "
+            f"{trial.n} persons{units} ({share:.1%}) are left out of fits, averages and tests; "
+            "their effects are predicted all the same."
         )
     if share > _SOME_LEFT_OUT:
         status = "warning"
