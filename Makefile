@@ -23,7 +23,7 @@ DEVELOPMENT := $(VENV)/.installed-development
 # The packages that tauhat is compared with need an older scikit-learn than tauhat's own.
 PEERS := build/peers/.installed
 
-.PHONY: help demo test slow check format docs bench bench-all pins clean
+.PHONY: help demo test slow check format docs bench bench-all findings pins clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -56,6 +56,15 @@ bench: $(RUNTIME) $(PEERS) ## tauhat beside other packages; its time and memory;
 
 bench-all: $(DEVELOPMENT) $(PEERS) ## every command of benchmarks/README.md, which takes many hours
 	$(BIN)/python benchmarks/run.py
+
+findings: ## run findings/*.sh (needs the network; not part of CI)
+	@changed=""; \
+	for script in findings/*.sh; do \
+	    echo "$$script"; \
+	    bash "$$script" || changed="$$changed $$script"; \
+	done; \
+	if [ -n "$$changed" ]; then echo "Changed, or could not run:$$changed" >&2; exit 1; fi; \
+	echo "All as found."
 
 pins: ## constraints.txt anew, from the newest releases that pyproject.toml admits
 	rm -rf build/pins && python3 -m venv build/pins

@@ -9,7 +9,8 @@
 #   through one by one, so one of two tied rows is in the other's risk set and not the reverse;
 #   a comment there says that ties are not handled, as did the notes of release 0.15.0. That the
 #   row order matters is not documented as far as we found.
-# Seen: log hazard ratio 0.3465 throughout; standard error 0.0955 to 0.1739, p 0.0003 to 0.046.
+# Seen: log hazard ratio 0.3465 throughout; standard error 0.098 to 0.177, p 0.0004 to 0.05,
+#   in 20 orders of the same 300 rows.
 # tauhat: it fits no Cox model, and its tests hold it to results that do not depend on row order.
 #   Who compares with lifelines breaks ties at random a few times, or uses a bootstrap of clusters.
 set -euo pipefail
@@ -33,8 +34,8 @@ exact = 5 * rng.exponential(np.exp(-0.5 * arm + 0.3 * frailty))
 def fits(time):
     """One fit for each of 20 row orders: coefficient, cluster-robust SE, p."""
     trial = pd.DataFrame({"time": time, "event": 1, "arm": arm, "cluster": cluster})
-    orders = [trial, trial.sort_values("arm", kind="stable"), trial.sort_values("arm", ascending=False, kind="stable")]
-    orders += [trial.sample(frac=1, random_state=seed) for seed in range(17)]
+    orders = [trial, trial.sort_values("arm", kind="stable")]
+    orders += [trial.sample(frac=1, random_state=seed) for seed in range(18)]
     found = [
         CoxPHFitter().fit(rows, "time", "event", cluster_col="cluster").summary.loc["arm"]
         for rows in orders

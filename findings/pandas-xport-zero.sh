@@ -3,8 +3,8 @@
 #
 # Expected: 0.0, which the file holds as eight bytes of zero and which other readers return.
 # Happens: the smallest number of the format. No row of a 0/1 column equals 0: `arm == 0` selects
-#   nobody, `arm != 0` everybody, and astype(bool) makes every control treated. Printed as an
-#   integer or rounded, it looks like 0.
+#   nobody, `arm != 0` everybody, and astype(bool) makes every control treated. Rounded or
+#   made an integer it is 0, so a printed table looks right.
 # Source: pandas/io/sas/sas_xport.py, _parse_float_vec, which has no case for a fraction of zero.
 #   Issues 30051 and 50670 of pandas-dev/pandas.
 # Seen: pandas [5.397605346934028e-79, 1.0, 5.397605346934028e-79, 1.0], pyreadstat [0, 1, 0, 1].

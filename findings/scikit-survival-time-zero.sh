@@ -4,12 +4,13 @@
 # Expected: survival 1 from time 0 until the first event.
 # Happens: the curve says that its domain starts at 0, but before the first time in the data it
 #   returns the value at that time. With outcomes dated by visit that is the survival at the
-#   first visit: every restricted mean is too small, and so is a difference of two.
+#   first visit: a mean survival time read off the curves is too short, and the difference between
+#   the arms is off by their difference at the first visit.
 # Source: sksurv/functions.py, StepFunction.__call__, which moves earlier times up to the first
 #   one. The documented formula f(z) = a y_i + b for x_i <= z < x_(i+1) leaves them open.
-# Seen: survival at time 0: 0.68 (arm 0) and 0.79 (arm 1) for Cox, 0.68 and 0.79 for the forest.
-# tauhat: it has no survival outcome; a restricted mean for it to analyse is computed from a
-#   curve to which the point (0, 1) has been added.
+# Seen: survival at time 0 in the two arms .79 and .84 (Cox model), .76 and .84 (forest).
+# tauhat: it takes no censored outcome. Who prepares restricted mean times for it with such
+#   curves adds the point (0, 1) first.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

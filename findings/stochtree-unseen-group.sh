@@ -8,7 +8,7 @@
 # Source: stochtree/bart.py, predict: the ids go to the container's predict without the check that
 #   sample makes. Not documented as far as we found.
 # Seen: three groups with means -5, 0 and 5 (ids 10, 20, 30), predicted mean for ids 10, 20, 30, 99:
-#   -5.0, 0.0, 5.0, -5.0.
+#   -5.1, 0.0, 5.0, -5.1.
 # tauhat: an effect is for a person in a new cluster and never uses the effect of a cluster in the
 #   data; a test of every estimator holds it to that.
 set -euo pipefail
