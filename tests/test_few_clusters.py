@@ -1,11 +1,14 @@
 """Few clusters and cluster-level covariates: no learner's level may leave the average effect."""
 
+import json
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from tauhat import average_effects, estimator, estimator_names
+from tauhat import Trial, average_effects, estimator, estimator_names
 from tauhat.data import TrialData, validate_trial
 from tauhat.few_clusters import (
     unlearnable_covariates,
@@ -14,6 +17,7 @@ from tauhat.few_clusters import (
 )
 from tauhat.numerics.mixed_model import fit_random_intercept
 from tauhat.registry import _ENSEMBLES
+from tauhat.report.text import certainty_answer, limits, models_astray
 
 
 def cluster_trial(m: int, n_covariates: int, seed: int, size: int = 40) -> TrialData:
@@ -126,3 +130,39 @@ def test_a_regression_without_the_arm_learns_the_slope_within_arms():
     within_arms = fit_random_intercept(y, np.column_stack([ones, data.X]), data.clusters)
     assert with_arms.coefficients[1] > 3
     assert abs(within_arms.coefficients[1]) < 0.5
+
+
+def test_the_check_names_covariates_that_there_are_too_few_clusters_for():
+    clinic = np.repeat(np.arange(6), 10)
+    df = pd.DataFrame({"clinic": clinic, "arm": clinic % 2, "urban": (clinic > 2).astype(int)})
+    df["y"], df["age"] = np.random.default_rng(1).normal(size=(2, 60))
+    trial = Trial(df, outcome="y", treatment="arm", cluster="clinic", covariates=["age", "urban"])
+    (sentence,) = [s for s in trial.check().warnings if "too few clusters" in s]
+    assert "what urban does to the effect" in sentence
+    age_only = Trial(df, outcome="y", treatment="arm", cluster="clinic", covariates=["age"])
+    assert not any("too few clusters" in s for s in age_only.check().warnings)
+
+
+def report_run():
+    return json.loads((Path(__file__).parent / "report_run.json").read_text(encoding="utf-8"))
+
+
+def test_the_first_page_warns_of_a_model_that_leaves_the_average_effect():
+    run = report_run()
+    average = run["average_effect"]["individual"]
+    assert models_astray(run) == []
+    assert "Warning" not in certainty_answer(run).text
+    model = next(m for m in run["models"] if m["kept"])
+    model["mean_effect"] = average["estimate"] + 1.9 * average["se"]
+    assert models_astray(run) == []
+    model["mean_effect"] = average["estimate"] - 2.1 * average["se"]
+    assert [m["name"] for m in models_astray(run)] == [model["name"]]
+    assert f"the mean effect by {model['name']}" in certainty_answer(run).text
+
+
+def test_limits_say_that_effects_do_not_vary_with_covariates_of_too_few_clusters():
+    run = report_run()
+    assert not any("their effects do not vary" in text for text in limits(run))
+    run["design"]["too_few_clusters_for_covariates"] = True
+    (said,) = [text for text in limits(run) if "their effects do not vary" in text]
+    assert "urban" in said
