@@ -73,6 +73,24 @@ def test_covariates_need_two_clusters_an_arm_for_each_of_them_and_the_mean():
     assert left_out(10, 2) == [False, True, True]
 
 
+@pytest.mark.parametrize("slips", ["a cell", "noise", "filled"])
+def test_a_covariate_that_hardly_varies_within_clusters_is_one_of_the_cluster(slips):
+    data, rng = cluster_trial(4, 1, seed=11), np.random.default_rng(2)
+    X = data.X.copy()
+    if slips == "a cell":
+        X[0, 1] += 0.1
+    elif slips == "noise":
+        X[:, 1] += 0.2 * X[:, 1].std() * rng.normal(size=data.n)
+    else:
+        X[rng.random(data.n) < 0.05, 1] = X[:, 1].mean()
+    almost = validate_trial(X, data.y, data.treatment, data.clusters)
+    assert unlearnable_covariates(almost).tolist() == [False, True]
+    average = average_effects(almost).individual
+    for name in ("LMM", "T-Linear", "Effect-Boosting", "CF-DML-linear"):
+        (mean,) = mean_effects(name, [almost])
+        assert abs(mean - average.estimate) < average.se
+
+
 def test_a_copy_of_a_covariate_needs_no_clusters_of_its_own():
     data = cluster_trial(8, 1, seed=1, size=3)
     twice = np.column_stack([data.X, 3 - 2 * data.X[:, 1]])
@@ -163,6 +181,6 @@ def test_the_first_page_warns_of_a_model_that_leaves_the_average_effect():
 def test_limits_say_that_effects_do_not_vary_with_covariates_of_too_few_clusters():
     run = report_run()
     assert not any("their effects do not vary" in text for text in limits(run))
-    run["design"]["too_few_clusters_for_covariates"] = True
+    run["design"]["too_few_clusters_for"] = ["urban"]
     (said,) = [text for text in limits(run) if "their effects do not vary" in text]
     assert "urban" in said

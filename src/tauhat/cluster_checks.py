@@ -126,11 +126,19 @@ def cluster_findings(
     )
 
 
+def too_few_clusters_for(trial: Trial) -> list[str]:
+    """Names of the covariates that the trial has too few clusters for."""
+    data = validate_trial(*trial)
+    left_out = np.array(data.feature_names)[unlearnable_covariates(data)]
+    return list(dict.fromkeys(trial.encoder_.sources_[name] for name in left_out))
+
+
 def unlearnable_findings(trial: Trial) -> Iterator[Finding]:
     """Give the cluster-level covariates for which there are too few clusters."""
-    if not unlearnable_covariates(validate_trial(*trial)).any():
+    found = too_few_clusters_for(trial)
+    if not found:
         return
-    names = ", ".join(trial.cluster_level_names)
+    names = ", ".join(found)
     yield Finding(
         "too few clusters for covariates",
         names,

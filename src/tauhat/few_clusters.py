@@ -11,6 +11,9 @@ from tauhat.data import TrialData
 from tauhat.numerics.columns import column_scales, first_rows, independent_columns
 from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWorkingModel
 
+# Share of a covariate's variance between clusters from which it is one of the cluster, blanks that
+# were filled in and slips aside.
+_BETWEEN_CLUSTERS = 0.8
 # Clusters that the smaller arm needs for the mean and for each cluster-level covariate.
 CLUSTERS_A_COVARIATE = 2
 
@@ -18,10 +21,12 @@ CLUSTERS_A_COVARIATE = 2
 def unlearnable_covariates(data: TrialData) -> BoolArray:
     """Cluster-level covariates of a trial that has too few clusters for them, shape (p,).
 
-    All of them when the smaller arm has fewer than two clusters for the mean and
+    Covariates count that have four fifths of their variance or more between clusters. All of
+    them are named when the smaller arm has fewer than two clusters for the mean and
     two for each independent cluster-level covariate, none otherwise: with a
     regression through (nearly) as many clusters as it has coefficients, one arm
-    says whatever chance wants about clusters like those of the other.
+    says whatever chance wants about clusters like those of the other, and so does one that
+    leans on the few persons in whom such a covariate differs from the rest of their cluster.
 
     Parameters
     ----------
@@ -40,14 +45,20 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     >>> unlearnable_covariates(validate_trial(X, X[:, 0], clinic % 2, clinic)).tolist()
     [False, True]
     """
-    varying = data.cluster_level & (np.ptp(data.X, axis=0) > 0)
-    if data.clusters is None or not varying.any():
-        return np.zeros(len(varying), dtype=bool)
-    first = first_rows(data.clusters)
-    values = data.X[first][:, varying]
-    mean, scale = column_scales(values)
-    columns = np.column_stack([np.ones(len(first)), (values - mean) / scale])
-    smaller_arm = int(np.bincount(data.treatment[first], minlength=2).min())
+    if data.clusters is None:
+        return np.zeros(data.X.shape[1], dtype=bool)
+    size = np.bincount(data.clusters)
+    mean, scale = column_scales(data.X)
+    standard = (data.X - mean) / scale
+    sums = np.zeros((len(size), standard.shape[1]))
+    np.add.at(sums, data.clusters, standard)
+    between = (sums**2 / size[:, None]).sum(axis=0) / data.n
+    varying: BoolArray = (between >= _BETWEEN_CLUSTERS) & (np.ptp(data.X, axis=0) > 0)
+    if not varying.any():
+        return varying
+    columns = np.column_stack([np.ones(len(size)), sums[:, varying] / size[:, None]])
+    arm = data.treatment[first_rows(data.clusters)]
+    smaller_arm = int(np.bincount(arm, minlength=2).min())
     enough = smaller_arm >= CLUSTERS_A_COVARIATE * len(independent_columns(columns))
     return np.zeros(len(varying), dtype=bool) if enough else varying
 

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
-from tauhat.data import validate_trial
+from tauhat.cluster_checks import too_few_clusters_for
 from tauhat.ensembles.explanation import Explanation
-from tauhat.few_clusters import unlearnable_covariates
 from tauhat.incomplete_blocks import named_blocks
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
@@ -83,7 +82,6 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "max": int(counts.max()),
             "cv": float(counts.std() / counts.mean()),
         }
-    too_few = unlearnable_covariates(validate_trial(*trial))
     return {
         "type": trial.design,
         "n": int(compared.sum()),
@@ -98,7 +96,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks[compared])),
         "covariates": list(trial.covariate_names),
         "cluster_covariates": list(trial.cluster_level_names),
-        "too_few_clusters_for_covariates": bool(too_few.any()),
+        "too_few_clusters_for": too_few_clusters_for(trial),
         "propensity_given": trial.propensity is not None,
     }
 

@@ -395,10 +395,11 @@ def _cluster_limits(run: Run) -> list[str]:
             "its interval rest above all on these."
         )
     level = design["cluster_covariates"]
-    if level and design["too_few_clusters_for_covariates"]:
+    scarce = design["too_few_clusters_for"]
+    if scarce:
         found.append(
             f"There are too few clusters to learn how the effect varies with cluster-level "
-            f"covariates ({join_words(level[:5])}{' and others' if len(level) > 5 else ''}): the "
+            f"covariates ({join_words(scarce[:5])}{' and others' if len(scarce) > 5 else ''}): the "
             "models adjust for them, and their effects do not vary with them."
         )
     elif level:
