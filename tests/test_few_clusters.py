@@ -112,6 +112,15 @@ def test_effects_do_not_vary_with_a_covariate_that_was_left_out():
         assert model.predict_effect(data.X).std() > 0.1
 
 
+@pytest.mark.parametrize("name", ["LMM", "LMM-lasso", "MERT-Boosting", "GPBoost", "X-RF", "BRM"])
+def test_a_trial_of_which_no_covariate_is_left_has_one_effect(name):
+    full = cluster_trial(6, 1, seed=1, size=10)
+    data = validate_trial(full.X[:, 1:], full.y, full.treatment, full.clusters)
+    (mean,) = mean_effects(name, [data])
+    average = average_effects(data).individual
+    assert abs(mean - average.estimate) < average.se
+
+
 def test_what_is_taken_out_is_the_same_in_both_arms_and_in_the_units_of_the_outcome():
     data = FOUR_CLUSTERS[0]
     part = data.y - without_unlearnable_covariates(data).y
@@ -156,7 +165,7 @@ def test_the_check_names_covariates_that_there_are_too_few_clusters_for():
     df["y"], df["age"] = np.random.default_rng(1).normal(size=(2, 60))
     trial = Trial(df, outcome="y", treatment="arm", cluster="clinic", covariates=["age", "urban"])
     (sentence,) = [s for s in trial.check().warnings if "too few clusters" in s]
-    assert "what urban does to the effect" in sentence
+    assert "how the effect depends on urban" in sentence
     age_only = Trial(df, outcome="y", treatment="arm", cluster="clinic", covariates=["age"])
     assert not any("too few clusters" in s for s in age_only.check().warnings)
 

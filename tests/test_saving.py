@@ -342,3 +342,9 @@ def test_a_file_that_unpacks_to_too_much_is_refused(
     bomb = {**members_of(path), "arrays/0.npy": bytes(10**7)}
     with pytest.raises(th.TrialError, match="far more than a model needs"):
         th.load(rewritten(path, bomb))
+
+
+def test_a_saved_model_is_readable_by_its_owner_only(tmp_path):
+    X, arm = np.random.default_rng(1).normal(size=(40, 2)), np.tile([0, 1], 20)
+    th.save(th.estimator("LMM").fit(X, X[:, 0] * arm, treatment=arm), tmp_path / "m.tauhat")
+    assert (tmp_path / "m.tauhat").stat().st_mode & 0o777 == 0o600

@@ -143,7 +143,7 @@ def unlearnable_findings(trial: Trial) -> Iterator[Finding]:
         "too few clusters for covariates",
         names,
         "warning",
-        f"There are too few clusters to learn what {names} does to the effect: an arm needs two "
+        f"There are too few clusters to learn how the effect depends on {names}: an arm needs two "
         "clusters for the mean and two for each cluster-level covariate. The models adjust for "
         "these covariates, and their effects do not vary with them.",
     )

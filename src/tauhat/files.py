@@ -31,6 +31,12 @@ class PatientLevel(str):
     __slots__ = ()
 
 
+class PatientLevelBytes(bytes):
+    """The same for contents that are no text."""
+
+    __slots__ = ()
+
+
 def check_writable(folder: Path, names: Collection[str] = ()) -> None:
     """Raise a `TrialError` unless files can be made in ``folder``; nothing is left behind.
 
@@ -337,7 +343,7 @@ def _fill(folder: Path, contents: Mapping[str, str | bytes]) -> None:
 
 
 def _write_flushed(path: Path, content: str | bytes) -> None:
-    mode = 0o600 if isinstance(content, PatientLevel) else 0o666
+    mode = 0o600 if isinstance(content, (PatientLevel, PatientLevelBytes)) else 0o666
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     with open(handle, "wb") as file:
         # Half a character, as of a file name that is not UTF-8, is written as an escape.

@@ -17,6 +17,9 @@ from tauhat.inference.descriptive import DESCRIPTIVE, estimate_columns, no_estim
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.cluster_robust import ContrastTest, cluster_robust_regression
 
+# Held-out effects that vary less, in standard deviations of the outcome, are noise of rounding.
+_HARDLY = 1e-5
+
 
 @dataclass(frozen=True)
 class BestLinearPredictor(Shown):
@@ -202,7 +205,7 @@ def _one_split(fit: CrossFit, split: int) -> tuple[ContrastTest, ContrastTest | 
     columns = [np.ones(data.n), contrast]
     if float(np.ptp(expected)) > 1e-8 * scale:
         columns.append(expected - expected.mean())
-    varies = float(effects.std()) > 1e-8 * scale
+    varies = float(effects.std()) > _HARDLY * scale
     if varies:
         columns += [effects, contrast * effects]
     tests = _tests(fit, np.column_stack(columns), weight)

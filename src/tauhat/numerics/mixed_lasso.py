@@ -11,6 +11,7 @@ from scipy import linalg
 from tauhat._typing import FloatArray, IntArray
 
 _N_PENALTIES = 40
+_NOISE = 1e-10
 _SMALLEST_PENALTY = 0.01
 _TOLERANCE = 1e-8
 
@@ -115,6 +116,8 @@ def fit_mixed_lasso(
     >>> int(np.abs(fit.sparse).argmax()), bool(abs(fit.sparse[3] - 2) < 0.1)
     (3, True)
     """
+    # What is left of a constant column is rounding noise, which a path would blow up.
+    sparse = np.where(np.abs(sparse).max(axis=0, initial=0.0) <= _NOISE, 0.0, sparse)
     basis, _ = np.linalg.qr(free)
     largest = float(np.abs(sparse.T @ (y - basis @ (basis.T @ y))).max(initial=0.0)) / len(y)
     if largest == 0:

@@ -142,12 +142,17 @@ class _Path:
         self.last = self.random.start(self.z)
         self.settings = model._parameters(len(rows), seed)
         self.learn = lightgbm_rows(X[rows], self.z, self.weight, self.settings)
-        self.booster = engine("lightgbm").Booster(self.settings, self.learn)
+        self.booster: Any = None
+        if (np.ptp(X[rows], axis=0) > 0).any():
+            # LightGBM grows nothing without a column to split on.
+            self.booster = engine("lightgbm").Booster(self.settings, self.learn)
         self.target: FloatArray | None = None
 
     def watch(self, X: FloatArray, z: FloatArray, weight: FloatArray) -> None:
         """Measure the error on these rows after every tree."""
         self.target, self.out_weight = z - self.mean, weight
+        if self.booster is None:
+            return
         out = lightgbm_rows(X, self.target, weight, self.settings, self.learn)
         self.booster.add_valid(out, "out")
 
@@ -163,13 +168,18 @@ class _Path:
 
     def grow(self) -> float:
         """Add a tree; the squared error on the watched rows, 0 when there are none."""
-        self.booster.update(fobj=self._gradient)
+        if self.booster is not None:
+            self.booster.update(fobj=self._gradient)
         if self.target is None:
             return 0.0
+        if self.booster is None:
+            return float(self.out_weight @ self.target**2)
         return float(self.booster.eval_valid(feval=self._error)[0][2])
 
     def predict(self, X: FloatArray, rounds: int) -> FloatArray:
         """Fixed part after some rounds."""
+        if self.booster is None:
+            return np.full(len(X), self.mean)
         predicted: FloatArray = self.mean + self.booster.predict(
             X, num_iteration=rounds, num_threads=1
         )

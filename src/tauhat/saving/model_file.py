@@ -11,7 +11,7 @@ import numpy as np
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
-from tauhat.files import write_files
+from tauhat.files import PatientLevelBytes, write_files
 from tauhat.provenance import package_versions
 from tauhat.saving.archive import Contents, pack, spoilt, unpack
 from tauhat.saving.decode import Decoder
@@ -29,8 +29,8 @@ def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool 
     of the tree engines; no pickle. It appears whole or not at all. The same
     model gives the same bytes.
 
-    **By default the file holds the rows of the trial** (covariates, outcome,
-    arm, clusters), which `CateEstimator.effect_interval` and
+    Only its owner can read it. **By default the file holds the rows of the
+    trial** (covariates, outcome, arm, clusters), which `CateEstimator.effect_interval` and
     `CateEstimator.reference_posterior` need: keep it where the data may be kept.
     Without them it still holds what the model took from single persons, such as
     thresholds, knots and the smallest and largest covariates.
@@ -78,7 +78,7 @@ def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool 
     manifest = {"written_by": package_versions(), "with_data": with_data, "model": node}
     target = Path(path)
     contents = Contents(manifest, encoder.arrays, encoder.texts)
-    write_files(target.parent, {target.name: pack(contents)})
+    write_files(target.parent, {target.name: PatientLevelBytes(pack(contents))})
 
 
 def load(path: str | os.PathLike[str]) -> CateEstimator:
