@@ -91,6 +91,19 @@ def test_a_covariate_that_hardly_varies_within_clusters_is_one_of_the_cluster(sl
         assert abs(mean - average.estimate) < average.se
 
 
+def test_a_covariate_that_one_cluster_decides_is_left_out_alone():
+    data = cluster_trial(30, 2, seed=5, size=4)
+    X = data.X.copy()
+    X[:, 1] = np.where(data.clusters == 3, 1.0, 0.0)
+    one = validate_trial(X, data.y, data.treatment, data.clusters)
+    assert unlearnable_covariates(one).tolist() == [False, True, False]
+    for arm in (0, 1):
+        for cluster in np.unique(data.clusters[data.treatment == arm])[:2]:
+            X[:, 1] = np.where(data.clusters == cluster, 1.0, X[:, 1])
+    two = validate_trial(X, data.y, data.treatment, data.clusters)
+    assert not unlearnable_covariates(two).any()
+
+
 def test_a_copy_of_a_covariate_needs_no_clusters_of_its_own():
     data = cluster_trial(8, 1, seed=1, size=3)
     twice = np.column_stack([data.X, 3 - 2 * data.X[:, 1]])

@@ -144,6 +144,7 @@ def unlearnable_findings(trial: Trial) -> Iterator[Finding]:
         names,
         "warning",
         f"There are too few clusters to learn how the effect depends on {names}: an arm needs two "
-        "clusters for the mean and two for each cluster-level covariate. The models adjust for "
-        "these covariates, and their effects do not vary with them.",
+        "clusters for the mean and two for each cluster-level covariate, and no cluster may have "
+        "more than half of the spread of a covariate, or four fifths in its arm. The models adjust "
+        "for these covariates, and their effects do not vary with them.",
     )

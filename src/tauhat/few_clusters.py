@@ -14,6 +14,10 @@ from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWork
 # Share of a covariate's variance between clusters from which it is one of the cluster, blanks that
 # were filled in and slips aside.
 _BETWEEN_CLUSTERS = 0.8
+# A covariate of which one cluster has more than this share of the spread, as sums of squares, is
+# learned from that cluster alone.
+_MOST_OF_ONE = 0.5
+_MOST_OF_ONE_IN_ARM = 0.8
 # Clusters that the smaller arm needs for the mean and for each cluster-level covariate.
 CLUSTERS_A_COVARIATE = 2
 
@@ -27,6 +31,8 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     regression through (nearly) as many clusters as it has coefficients, one arm
     says whatever chance wants about clusters like those of the other, and so does one that
     leans on the few persons in whom such a covariate differs from the rest of their cluster.
+    A covariate of which one cluster has more than half of the spread, or four fifths of that
+    in its arm, is named in any trial.
 
     Parameters
     ----------
@@ -56,11 +62,23 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     varying: BoolArray = (between >= _BETWEEN_CLUSTERS) & (np.ptp(data.X, axis=0) > 0)
     if not varying.any():
         return varying
-    columns = np.column_stack([np.ones(len(size)), sums[:, varying] / size[:, None]])
+    means = sums / size[:, None]
     arm = data.treatment[first_rows(data.clusters)]
+    alone: BoolArray = varying & (_largest_share(means) > _MOST_OF_ONE)
+    for one_arm in (0, 1):
+        alone |= varying & (_largest_share(means[arm == one_arm]) > _MOST_OF_ONE_IN_ARM)
+    columns = np.column_stack([np.ones(len(size)), means[:, varying & ~alone]])
     smaller_arm = int(np.bincount(arm, minlength=2).min())
     enough = smaller_arm >= CLUSTERS_A_COVARIATE * len(independent_columns(columns))
-    return np.zeros(len(varying), dtype=bool) if enough else varying
+    return alone if enough else varying
+
+
+def _largest_share(means: FloatArray) -> FloatArray:
+    """Largest share of one cluster in the sum of squares of each column, shape (p,)."""
+    squares = (means - means.mean(axis=0)) ** 2
+    total = squares.sum(axis=0)
+    share: FloatArray = squares.max(axis=0) / np.where(total > 0, total, np.inf)
+    return share
 
 
 def without_unlearnable_covariates(data: TrialData) -> TrialData:
