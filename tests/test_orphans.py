@@ -37,6 +37,8 @@ class Family:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Whoever runs these tests under nohup would hand on that the signal is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     def members(self) -> list[int]:
