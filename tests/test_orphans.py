@@ -106,6 +106,22 @@ def test_a_closed_terminal_ends_a_command_as_a_termination_does(
     assert family.has(0, seconds=10), family.members()
 
 
+def test_a_signal_while_workers_start_ends_a_command(families: list[Family]) -> None:
+    script = (
+        "import signal, sys\nfrom joblib.externals.loky import process_executor\n"
+        "from tauhat.cli.app import main\n"
+        "thread = process_executor._ExecutorManagerThread\nstart = thread.start\n"
+        "def interrupted(self):\n    signal.raise_signal(signal.SIGTERM)\n    start(self)\n"
+        "thread.start = interrupted\nsys.exit(main(sys.argv[1:]))"
+    )
+    family = Family([sys.executable, "-c", script, *POWER])
+    families.append(family)
+    _, said = family.head.communicate(timeout=120)
+    assert family.head.returncode == 143
+    assert said == "tauhat: interrupted; no results were written\n"
+    assert family.has(0, seconds=10), family.members()
+
+
 def test_nohup_keeps_a_command_running(families: list[Family]) -> None:
     family = Family(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND])
     families.append(family)

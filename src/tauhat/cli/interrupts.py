@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from tauhat.workers import ENDING_SIGNALS
+
 
 class Terminated(BaseException):
     """The process was asked to end by SIGTERM, or by SIGHUP when its terminal was closed.
@@ -23,10 +25,6 @@ class Terminated(BaseException):
         self.number = number
 
 
-# Windows has no SIGHUP.
-_SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 _received: list[int] = []
 
 
@@ -49,7 +47,7 @@ def clean_interrupts() -> Iterator[None]:
     hang_up = getattr(signal, "SIGHUP", None)
     before = {
         s: signal.signal(s, receive)
-        for s in _SIGNALS
+        for s in ENDING_SIGNALS
         if s != hang_up or signal.getsignal(s) is not signal.SIG_IGN
     }
     try:
@@ -58,6 +56,12 @@ def clean_interrupts() -> Iterator[None]:
         raise_if_interrupted()
     except (KeyboardInterrupt, Terminated):
         stop_workers()
+        raise
+    except Exception:
+        # What a library raises while it is interrupted is no error of its own.
+        if _received:
+            stop_workers()
+        raise_if_interrupted()
         raise
     finally:
         for number, handler in before.items():
