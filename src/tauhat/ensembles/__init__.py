@@ -10,10 +10,12 @@ from tauhat.ensembles.q_aggregation import QAggregation
 from tauhat.ensembles.r_stacking import RStacking
 from tauhat.ensembles.recalibrated import Recalibrated
 from tauhat.ensembles.robust import RobustEnsemble
+from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.ensembles.t_stacking import TStacking
 
 __all__ = [
+    "RULES",
     "CausalStacking",
     "ConsensusAverage",
     "Explanation",

@@ -7,7 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,8 @@ from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.external import ExternalEstimator
 from tauhat.ensembles.out_of_fold import HeldOut
-from tauhat.errors import TauhatWarning
-from tauhat.learners.catalog import ensemble_member
+from tauhat.errors import TauhatWarning, TrialError
+from tauhat.learners.catalog import ensemble_member, unknown_name
 from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.parallel import WorkerLostError, run_tasks
@@ -136,6 +136,10 @@ class Ensemble(CateEstimator):
     seconds_
         Time of each member, its share of the shared regressions included.
     """
+
+    #: Class and description of every rule by the name that users type; `rules` fills it in,
+    #: which knows the subclasses.
+    rules: ClassVar[Mapping[str, tuple[type[Ensemble], str]]] = {}
 
     def __init__(
         self, members: Members | None = None, random_state: Any = None, n_jobs: int = 1
@@ -314,11 +318,8 @@ class Ensemble(CateEstimator):
             If the rule is unknown, or needs out-of-fold effects that are not
             there.
         """
-        # The rules are subclasses of this class.
-        from tauhat.ensembles.rules import rule as rule_of
-
         check_is_fitted(self, "members_")
-        chosen = rule_of(rule)
+        chosen = _rule_of(rule)
         chosen.set_params(members=self.members, random_state=self.random_state, n_jobs=self.n_jobs)
         chosen.take_over(self, cross_fit=cross_fit)
         return chosen
@@ -345,3 +346,18 @@ class Ensemble(CateEstimator):
             chosen = self.resolve_members(self.trial_data_)
             copy.set_params(members=[(name, member.reduced()) for name, member in chosen])
         return copy
+
+
+def _rule_of(chosen: Ensemble | str) -> Ensemble:
+    """Return an unfitted ensemble of a rule's name, or a copy of the one given."""
+    if isinstance(chosen, Ensemble):
+        copy: Ensemble = clone(chosen)
+        return copy
+    if not isinstance(chosen, str):
+        raise TrialError(
+            f"{type(chosen).__name__} does not weigh the effects of members; name one of "
+            f"{', '.join(Ensemble.rules)}, or give such an ensemble"
+        )
+    if chosen not in Ensemble.rules:
+        raise TrialError(unknown_name("rule", chosen, list(Ensemble.rules)))
+    return Ensemble.rules[chosen][0]()

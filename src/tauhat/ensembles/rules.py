@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sklearn.base import clone
-
 from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
@@ -12,8 +10,6 @@ from tauhat.ensembles.pointwise import MedianEffect, TrimmedMeanEffect
 from tauhat.ensembles.q_aggregation import QAggregation
 from tauhat.ensembles.r_stacking import RStacking
 from tauhat.ensembles.t_stacking import TStacking
-from tauhat.errors import TrialError
-from tauhat.learners.catalog import unknown_name
 
 #: Class and description of every rule by the name that users type.
 RULES: dict[str, tuple[type[Ensemble], str]] = {
@@ -36,38 +32,4 @@ RULES: dict[str, tuple[type[Ensemble], str]] = {
     ),
 }
 
-
-def rule(chosen: Ensemble | str) -> Ensemble:
-    """Return an unfitted ensemble of a name, or a copy of the one given.
-
-    Parameters
-    ----------
-    chosen
-        A key of ``RULES``, or an ensemble.
-
-    Returns
-    -------
-    Ensemble
-
-    Raises
-    ------
-    TrialError
-        If the name is unknown, with the nearest known ones, or the object is no
-        ensemble of effects.
-
-    Examples
-    --------
-    >>> rule("Median")
-    MedianEffect()
-    """
-    if isinstance(chosen, Ensemble):
-        copy: Ensemble = clone(chosen)
-        return copy
-    if not isinstance(chosen, str):
-        raise TrialError(
-            f"{type(chosen).__name__} does not weigh the effects of members; name one of "
-            f"{', '.join(RULES)}, or give such an ensemble"
-        )
-    if chosen not in RULES:
-        raise TrialError(unknown_name("rule", chosen, list(RULES)))
-    return RULES[chosen][0]()
+Ensemble.rules = RULES
