@@ -123,7 +123,7 @@ def test_modules_stay_short() -> None:
     ("source", "n_found"),
     [
         ("from tauhat.errors import TrialError", 0),
-        ("from tauhat.folds import assign_folds", 0),
+        ("from tauhat.folds import cluster_folds", 0),
         ("from tauhat.cli import main", 1),
         ("import tauhat.report.html as html", 1),
         ("from tauhat import analysis, errors", 1),
