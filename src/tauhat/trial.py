@@ -259,8 +259,6 @@ class Trial:
         self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
         self.y: FloatArray = outcome[observed]
         self.treatment: IntArray = self.enrolled_treatment[observed]
-        self.clusters: AnyArray | None
-        self.blocks: AnyArray | None
         self.clusters, self.blocks = (
             None if labels is None else labels[observed]
             for labels in (self.enrolled_clusters, self.enrolled_blocks)

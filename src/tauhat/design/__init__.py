@@ -3,7 +3,7 @@
 from tauhat.design.clusters import Clusters
 from tauhat.design.design import Design
 from tauhat.design.intercepts import Intercepts
-from tauhat.design.kinds import KINDS, design_of
+from tauhat.design.kinds import design_of
 from tauhat.design.persons import Persons
 
-__all__ = ["KINDS", "Clusters", "Design", "Intercepts", "Persons", "design_of"]
+__all__ = ["Clusters", "Design", "Intercepts", "Persons", "design_of"]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.design.clusters import Clusters
 from tauhat.design.design import Design
 from tauhat.design.persons import Persons
-
-KINDS: Mapping[str, type[Design]] = {kind.name: kind for kind in (Persons, Clusters)}
-"""Every kind of design by its name."""
 
 
 def design_of(

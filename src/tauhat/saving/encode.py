@@ -180,7 +180,8 @@ def _attributes(value: Any) -> Mapping[str, Any]:
     """What an object consists of: a dataclass of its fields, not of what it remembers of them."""
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}
-    return vars(value)
+    attributes: Mapping[str, Any] = vars(value)
+    return attributes
 
 
 def _with_own_reader(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tauhat.data import TrialData
-from tauhat.design import KINDS
+from tauhat.design import Design
 from tauhat.errors import TrialError
 from tauhat.numerics.extremes import ColumnLimits
 
@@ -68,7 +68,7 @@ def check_trial(data: TrialData) -> None:
 
 
 def _check_design(design: Any, n: int) -> None:
-    if not isinstance(design, tuple(KINDS.values())):
+    if not isinstance(design, Design):
         raise ValueError("the design of its trial is something else")
     m = np.size(design.arm)
     _check_array("unit", design.unit, (n,), "i", 0, m - 1)
