@@ -15,6 +15,21 @@ LONGEST_MODULE = 450
 # The package's own __init__ offers the public names, so it stands above every room.
 FACADE = "tauhat"
 
+# Who was randomized is asked of the design. Whether there are clusters is asked only where
+ASKS_FOR_CLUSTERS = {
+    # a mixed model may have a random intercept of clusters, or none that can be told,
+    "numerics", "outcome", "scikit_learn.py", "folds.py", "few_clusters.py",
+    "learners/causal_forest.py", "learners/linear_mixed.py", "ensembles/losses.py",
+    "inference/compare.py",
+    # the user's columns are read before there is a design,
+    "data.py", "comparable_rows.py", "trial.py", "roles.py", "incomplete_blocks.py",
+    "repeated_identifiers.py", "repeated_rows.py",
+    # a simulated trial is drawn or written as a table,
+    "simulate/scenario.py", "cli/simulate.py", "study/units.py",
+    # and a result may hold a table of the clusters' intercepts.
+    "analysis/result.py", "report/gallery.py",
+}  # fmt: skip
+
 
 def read_rooms(text: str) -> tuple[dict[str, int], set[str]]:
     """Layer of each room, lowest 0, and the rooms that are announced for later."""
@@ -119,11 +134,36 @@ def test_modules_stay_short() -> None:
     assert not too_long, f"longer than {LONGEST_MODULE} lines: {too_long}"
 
 
+def asks_for_clusters(source: str) -> list[int]:
+    """Lines that ask whether clusters are None."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            asked = ast.unparse(node.left).rpartition(".")[2]
+            none = ast.unparse(node.comparators[0]) == "None"
+            if none and asked in ("clusters", "enrolled_clusters", "cluster_codes"):
+                lines.append(node.lineno)
+    return lines
+
+
+def test_who_was_randomized_is_asked_of_the_design() -> None:
+    asking = set()
+    for path in MODULES:
+        name = str(path.relative_to(PACKAGE))
+        if room_of(dotted(path, PACKAGE)) != "design" and asks_for_clusters(
+            path.read_text("utf-8")
+        ):
+            room = room_of(dotted(path, PACKAGE))
+            asking.add(room if room in ASKS_FOR_CLUSTERS else name)
+    assert asking == ASKS_FOR_CLUSTERS
+    assert asks_for_clusters("a = 1 if data.clusters is None else 2\nb = clusters is not None")
+
+
 @pytest.mark.parametrize(
     ("source", "n_found"),
     [
         ("from tauhat.errors import TrialError", 0),
-        ("from tauhat.folds import assign_folds", 0),
+        ("from tauhat.folds import cluster_folds", 0),
         ("from tauhat.cli import main", 1),
         ("import tauhat.report.html as html", 1),
         ("from tauhat import analysis, errors", 1),

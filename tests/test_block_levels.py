@@ -10,7 +10,7 @@ import pytest
 import tauhat as th
 from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
-from tauhat.block_levels import random_intercepts, without_block_levels
+from tauhat.block_levels import without_block_levels
 from tauhat.data import TrialData, validate_trial
 
 
@@ -52,11 +52,11 @@ def test_nothing_is_done_where_no_block_holds_several_units() -> None:
     one = validate_trial(X, y, arm, blocks=np.zeros(60))
     assert without_block_levels(alone) is alone
     assert without_block_levels(one) is one
-    assert random_intercepts(alone).groups is None
+    assert alone.design.intercepts().groups is None
     clinic = np.repeat(np.arange(12), 5)
     by_clinic = validate_trial(X, y, clinic % 2, clinic)
     assert without_block_levels(by_clinic) is by_clinic
-    assert random_intercepts(by_clinic).nesting is None
+    assert by_clinic.design.intercepts().nesting is None
 
 
 @pytest.mark.parametrize("data", [_persons(2), _clusters(2)], ids=["persons", "clusters"])

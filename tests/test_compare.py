@@ -200,3 +200,39 @@ def test_ranking_agrees_with_the_true_error():
                 losses = table.loc[list(learners), f"{loss}_loss"]
                 agreement[loss].append(float(stats.kendalltau(losses, errors).statistic))
     assert np.mean(agreement["heterogeneity"]) > 0.4
+
+
+def persons_in_sites(level, seed=1):
+    """Ten sites of 20 persons whose levels have the standard deviation given."""
+    rng = np.random.default_rng(seed)
+    site, arm = np.repeat(np.arange(10), 20), np.tile([0, 1], 100)
+    X = rng.normal(size=(200, 2))
+    y = X[:, 1] + arm * (0.5 + 0.8 * X[:, 0]) + rng.normal(size=200)
+    return X, y + level * rng.normal(size=10)[site], arm, None, None, site
+
+
+def clusters_in_blocks(level, seed=1):
+    """Six blocks of four clusters of 10 persons."""
+    rng = np.random.default_rng(seed)
+    clusters, arm = np.repeat(np.arange(24), 10), np.tile([0, 0, 1, 1], 6)
+    X = rng.normal(size=(240, 2))
+    y = X[:, 1] + arm[clusters] * (0.5 + 0.8 * X[:, 0]) + rng.normal(size=240)
+    y += 0.3 * rng.normal(size=24)[clusters]
+    return (
+        X,
+        y + level * rng.normal(size=6)[clusters // 4],
+        arm[clusters],
+        clusters,
+        None,
+        (clusters // 4),
+    )
+
+
+@pytest.mark.parametrize("draw", [persons_in_sites, clusters_in_blocks])
+def test_levels_of_blocks_are_no_estimators_error(draw):
+    plain, level = (compare(draw(size), SCALES).table for size in (0.0, 4.0))
+    assert level.estimator.tolist() == plain.estimator.tolist()
+    for loss in LOSSES:
+        # The levels are estimated; once their variance of 16 was a part of every loss.
+        np.testing.assert_allclose(level[f"{loss}_loss"], plain[f"{loss}_loss"], rtol=0.1)
+        np.testing.assert_allclose(level[f"{loss}_se"], plain[f"{loss}_se"], rtol=0.25, atol=1e-12)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tauhat.data import validate_trial
-from tauhat.folds import assign_folds, randomization_units, small_blocks
+from tauhat.design import design_of
 from tauhat.learners.linear_mixed import LinearMixedEffect
-from tauhat.resampling import bootstrap_standard_error, resample_units
+from tauhat.resampling import bootstrap_standard_error
 from tauhat.testing import example_trial
 
 
@@ -20,9 +20,9 @@ def trial(n_clusters=30, seed=1):
 
 def test_folds_hold_whole_clusters_and_both_arms():
     clusters, treatment = trial()
-    fold = assign_folds(treatment, n_folds=5, random_state=3, clusters=clusters)
+    fold = design_of(treatment, clusters=clusters).folds(5, seed=3)
     assert all(len(np.unique(fold[clusters == c])) == 1 for c in range(30))
-    _, arm, _ = randomization_units(treatment, clusters, None)
+    arm = design_of(treatment, clusters).arm
     fold_of_cluster = np.array([fold[clusters == c][0] for c in range(30)])
     for a in (0, 1):
         assert np.bincount(fold_of_cluster[arm == a], minlength=5).tolist() == [3] * 5
@@ -31,7 +31,7 @@ def test_folds_hold_whole_clusters_and_both_arms():
 def test_folds_balance_arms_within_blocks():
     treatment = np.tile([0, 1], 60)
     blocks = np.repeat(np.arange(12), 10)
-    fold = assign_folds(treatment, n_folds=5, random_state=1, blocks=blocks)
+    fold = design_of(treatment, blocks=blocks).folds(5, seed=1)
     for block in range(12):
         for a in (0, 1):
             rows = (blocks == block) & (treatment == a)
@@ -41,7 +41,7 @@ def test_folds_balance_arms_within_blocks():
 def test_small_blocks_still_fill_every_fold():
     treatment = np.tile([0, 1], 20)
     blocks = np.repeat(np.arange(20), 2)
-    fold = assign_folds(treatment, n_folds=5, random_state=1, blocks=blocks)
+    fold = design_of(treatment, blocks=blocks).folds(5, seed=1)
     for a in (0, 1):
         assert np.bincount(fold[treatment == a]).tolist() == [4] * 5
 
@@ -49,26 +49,25 @@ def test_small_blocks_still_fill_every_fold():
 def test_few_clusters_reduce_the_folds_and_one_is_refused():
     clusters = np.repeat(np.arange(6), 4)
     treatment = (clusters >= 4).astype(int)
-    fold = assign_folds(treatment, n_folds=5, random_state=1, clusters=clusters)
+    fold = design_of(treatment, clusters=clusters).folds(5, seed=1)
     assert fold.max() + 1 == 2
     with pytest.raises(ValueError, match="two clusters in each arm, got 1"):
-        assign_folds((clusters >= 5).astype(int), n_folds=5, random_state=1, clusters=clusters)
+        design_of((clusters >= 5).astype(int), clusters).folds(5, seed=1)
 
 
 def test_swapped_arms_give_the_same_folds():
     treatment = np.random.default_rng(2).permutation(np.repeat([0, 1], [40, 37]))
-    first = assign_folds(treatment, n_folds=5, random_state=4)
-    second = assign_folds(1 - treatment, n_folds=5, random_state=4)
+    first = design_of(treatment).folds(5, seed=4)
+    second = design_of(1 - treatment).folds(5, seed=4)
     np.testing.assert_array_equal(first, second)
 
 
 def test_bootstrap_draws_whole_clusters_within_arm():
     X, y, treatment, clusters = example_trial()
     data = validate_trial(X, y, treatment, clusters)
-    sample = resample_units(data, seed=1)
+    sample = data.resample(seed=1)
     assert sample.n_units == data.n_units == 12
-    _, arm, _ = randomization_units(sample.treatment, sample.clusters, None)
-    assert arm.sum() == 6
+    assert sample.design.arm_sizes.tolist() == [6, 6]
     originals = {tuple(data.y[data.clusters == c]) for c in range(12)}
     drawn = [tuple(sample.y[sample.clusters == c]) for c in range(12)]
     assert set(drawn) <= originals
@@ -80,7 +79,7 @@ def test_bootstrap_keeps_block_totals():
     blocks = np.repeat(["a", "b", "c"], 20)
     treatment = np.tile([0, 1], 30)
     data = validate_trial(rng.normal(size=(60, 2)), rng.normal(size=60), treatment, blocks=blocks)
-    sample = resample_units(data, seed=2)
+    sample = data.resample(seed=2)
     for block in range(3):
         rows = sample.blocks == block
         assert (rows.sum(), sample.treatment[rows].sum()) == (20, 10)
@@ -130,18 +129,16 @@ def test_bootstrap_does_not_depend_on_the_number_of_jobs():
 def test_pairs_stay_whole_and_large_blocks_are_dealt_by_arm() -> None:
     pair = np.repeat(np.arange(12), 2)
     arm = np.tile([0, 1], 12)
-    fold = assign_folds(arm, n_folds=5, random_state=3, blocks=pair)
+    fold = design_of(arm, blocks=pair).folds(5, seed=3)
     assert all(len(set(fold[pair == k])) == 1 for k in range(12))
     assert np.bincount(fold).tolist() == [6, 6, 4, 4, 4]
-    np.testing.assert_array_equal(
-        fold, assign_folds(1 - arm, n_folds=5, random_state=3, blocks=pair)
-    )
+    np.testing.assert_array_equal(fold, design_of(1 - arm, blocks=pair).folds(5, seed=3))
     # Fewer pairs than folds are dealt one by one, as the large blocks are.
     few = np.r_[0, 0, 1, 1, np.full(8, 2)]
-    fold = assign_folds(arm[:12], n_folds=3, random_state=3, blocks=few)
+    fold = design_of(arm[:12], blocks=few).folds(3, seed=3)
     assert np.bincount(fold[arm[:12] == 0]).tolist() == [2, 2, 2]
     large = np.repeat([0, 1], 12)
-    fold = assign_folds(arm, n_folds=3, random_state=3, blocks=large)
+    fold = design_of(arm, blocks=large).folds(3, seed=3)
     for this_block in (0, 1):
         for this_arm in (0, 1):
             here = fold[(large == this_block) & (arm == this_arm)]
@@ -149,11 +146,11 @@ def test_pairs_stay_whole_and_large_blocks_are_dealt_by_arm() -> None:
 
 
 def test_blocks_that_a_part_of_the_trial_lacks_do_not_count():
-    arm, block = np.tile([0, 1], 6), np.repeat([0, 3, 4, 8, 9, 11], 2)
-    assert small_blocks(arm, block).tolist() == [0, 3, 4, 8, 9, 11]
-    fold = assign_folds(arm, n_folds=3, random_state=1, blocks=block)
-    assert np.bincount(fold).tolist() == [4, 4, 4]
-    assert small_blocks(np.array([0, 1]), np.array([5, 5])).tolist() == []
+    whole = design_of(np.tile([0, 1], 12), blocks=np.repeat(np.arange(12), 2))
+    part = whole.take(np.isin(whole.block, [0, 3, 4, 8, 9, 11]))
+    assert part.small_blocks.tolist() == [0, 1, 2, 3, 4, 5]
+    assert np.bincount(part.folds(3, seed=1)).tolist() == [4, 4, 4]
+    assert whole.take(whole.block == 5).small_blocks.tolist() == []
 
 
 def test_bootstrap_of_a_paired_trial_draws_pairs():
@@ -162,7 +159,7 @@ def test_bootstrap_of_a_paired_trial_draws_pairs():
     pair, treatment = clusters // 2, clusters % 2
     y = rng.normal(size=30)[pair] + 0.5 * rng.normal(size=60)[clusters]
     data = validate_trial(rng.normal(size=(300, 1)), y, treatment, clusters, blocks=pair)
-    sample = resample_units(data, seed=3)
+    sample = data.resample(seed=3)
     assert (sample.n_units, len(set(sample.blocks))) == (60, 30)
     for block in range(30):
         rows = sample.blocks == block

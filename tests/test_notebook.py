@@ -32,7 +32,7 @@ ROOMS = ("analysis", "base", "design_check", "ensembles", "inference", "power", 
 PARTS = {
     "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
     "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
-    "OrderedTrial", "PersonScores", "Problem", "Randomization", "Source",
+    "OrderedTrial", "PersonScores", "Problem", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
 }  # fmt: skip
 

@@ -8,8 +8,8 @@ from math import comb
 import numpy as np
 import pytest
 
+from tauhat.design.permutations import assignments, count_allocations, upper_tail_p
 from tauhat.errors import TrialError
-from tauhat.inference.permutations import assignments, count_allocations, upper_tail_p
 
 
 def drawn(possible):

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as hnp
 
 import tauhat as th
 from tauhat.data import validate_trial
+from tauhat.design import design_of
 from tauhat.encoding import TableEncoder
-from tauhat.folds import assign_folds
 from tauhat.simulate.metrics import (
     bias,
     calibration_slope,
@@ -59,7 +59,7 @@ def test_folds_keep_clusters_whole_and_arms_balanced(
     design: tuple[np.ndarray, np.ndarray, np.ndarray], n_folds: int, seed: int
 ) -> None:
     arm, clusters, blocks = design
-    folds = assign_folds(arm, n_folds=n_folds, random_state=seed, clusters=clusters, blocks=blocks)
+    folds = design_of(arm, clusters, blocks).folds(n_folds, seed)
     per_cluster = pd.DataFrame({"c": clusters, "a": arm, "f": folds, "b": blocks}).drop_duplicates()
     assert per_cluster["c"].is_unique
     used = int(folds.max()) + 1
@@ -68,9 +68,7 @@ def test_folds_keep_clusters_whole_and_arms_balanced(
     assert (counts.max() - counts.min() <= 1).all()
     within = per_cluster.groupby(["a", "b", "f"]).size().unstack(fill_value=0)
     assert (within.max(axis=1) - within.min(axis=1) <= 1).all()
-    flipped = assign_folds(
-        1 - arm, n_folds=n_folds, random_state=seed, clusters=clusters, blocks=blocks
-    )
+    flipped = design_of(1 - arm, clusters, blocks).folds(n_folds, seed)
     assert np.array_equal(folds, flipped)
 
 

@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.inference.randomization_error import Randomization
+from tauhat.design import design_of
 
-PAIRS = Randomization(np.tile([0, 1], 5), np.repeat(np.arange(5), 2))
+PAIRS = design_of(np.tile([0, 1], 5), blocks=np.repeat(np.arange(5), 2))
 ALL = np.ones((10, 1))
 
 
 def test_without_blocks_it_is_the_plain_jackknife() -> None:
     rng = np.random.default_rng(1)
     deleted = rng.normal(size=(12, 3))
-    design = Randomization(np.tile([0, 1], 6), np.zeros(12, dtype=np.int64))
+    design = design_of(np.tile([0, 1], 6))
     plain = np.sqrt(11 / 12 * ((deleted - deleted.mean(axis=0)) ** 2).sum(axis=0))
     np.testing.assert_allclose(design.errors(deleted, np.ones((12, 3))), plain, rtol=1e-12)
     expected = np.ones((12, 2))
@@ -26,7 +26,7 @@ def test_without_blocks_it_is_the_plain_jackknife() -> None:
 
 def test_levels_that_were_refitted_give_the_blocked_jackknife_where_blocks_are_balanced() -> None:
     rng = np.random.default_rng(1)
-    design = Randomization(np.tile([0, 1], 12), np.repeat(np.arange(6), 4))
+    design = design_of(np.tile([0, 1], 12), blocks=np.repeat(np.arange(6), 4))
     deleted = rng.normal(size=(24, 1))
     expected = np.sqrt(3 / 4 * ((deleted - deleted.mean()) ** 2).sum())
     found = design.errors(deleted, np.ones((24, 1)), refitted=True)
@@ -46,7 +46,7 @@ def test_what_a_pair_shares_is_no_error_and_its_difference_counts_once() -> None
 
 def test_levels_and_effects_of_large_blocks_drop_out() -> None:
     arm, block = np.tile([0, 0, 1, 1], 3), np.repeat(np.arange(3), 4)
-    design = Randomization(arm, block)
+    design = design_of(arm, blocks=block)
     own = np.array([1.0, -1.0, 2.0, -2.0] * 3)
     moved = own + np.array([5.0, -2.0, -3.0])[block] + np.array([1.0, 4.0, -5.0])[block] * arm
     # Two units of an arm: twice their squared distances to the mean.
@@ -60,7 +60,7 @@ def test_levels_and_effects_of_large_blocks_drop_out() -> None:
 
 
 def test_one_small_block_among_large_ones_counts_its_units_alone() -> None:
-    design = Randomization(np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 0, 1, 1]))
+    design = design_of(np.array([0, 0, 1, 1, 0, 1]), blocks=np.array([0, 0, 0, 0, 1, 1]))
     deleted = np.array([[0.0], [0.0], [0.0], [0.0], [3.0], [-3.0]])
     found = design.errors(deleted, np.ones((6, 1)))[0]
     assert found == pytest.approx(np.sqrt(5 / 6 * 18), rel=1e-12)

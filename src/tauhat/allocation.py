@@ -80,7 +80,7 @@ def _coefficients(data: TrialData, fixed: FloatArray) -> FloatArray:
     scale = float(data.y.std())
     outcome = (data.y - data.y.mean()) / scale
     found = np.zeros(fixed.shape[1])
-    if data.clusters is not None and len(outcome) > len(kept):
+    if data.design.holds_persons and len(outcome) > len(kept):
         model = MixedModel(outcome, own, clusters=data.clusters, weight=weight)
         found[kept] = model.fit().coefficients
     else:

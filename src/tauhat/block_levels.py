@@ -2,93 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from tauhat._typing import IntArray
 from tauhat.allocation import without_level_of_allocation
-from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, first_rows, independent_columns
-from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.columns import column_scales, independent_columns
 from tauhat.numerics.nested_model import mixed_model
-
-
-@dataclass(frozen=True)
-class Intercepts:
-    """Random intercepts of a mixed model of one trial.
-
-    Attributes
-    ----------
-    groups
-        Cluster 0 to m - 1 of each row, shape (n,), or block where persons were
-        randomized; None without either.
-    nesting
-        Block 0 to k - 1 in which each cluster lies, shape (m,), or None.
-    groups_are_blocks
-        Whether ``groups`` are blocks.
-    """
-
-    groups: IntArray | None
-    nesting: IntArray | None = None
-    groups_are_blocks: bool = False
-
-    def components(
-        self,
-        of_groups: float,
-        of_nesting: float,
-        residual: float,
-        by_arm: tuple[float, float] | None = None,
-    ) -> VarianceComponents:
-        """Variance components of a mixed model with these intercepts.
-
-        Parameters
-        ----------
-        of_groups, of_nesting
-            Variance of the intercept of ``groups``, and of that of ``nesting``.
-        residual
-            Residual variance.
-        by_arm
-            Variance of the intercept in control and treated clusters.
-        """
-        if self.groups_are_blocks:
-            return VarianceComponents(0.0, residual, between_block=of_groups)
-        of_blocks = None if self.nesting is None else of_nesting
-        return VarianceComponents(of_groups, residual, by_arm, of_blocks)
-
-
-def random_intercepts(data: TrialData) -> Intercepts:
-    """Random intercepts of clusters and of blocks that hold several units.
-
-    Parameters
-    ----------
-    data
-        The trial.
-
-    Returns
-    -------
-    Intercepts
-
-    Examples
-    --------
-    >>> from tauhat.data import validate_trial
-    >>> clinic, arm = np.repeat(np.arange(8), 2), np.repeat([0, 1, 1, 0] * 2, 2)
-    >>> X, region = np.arange(16.0)[:, None], np.repeat([0, 1], 8)
-    >>> found = random_intercepts(validate_trial(X, X[:, 0], arm, clinic, blocks=region))
-    >>> int(found.groups.max()), found.nesting.tolist(), found.groups_are_blocks
-    (7, [0, 0, 0, 0, 1, 1, 1, 1], False)
-    >>> persons = random_intercepts(validate_trial(X, X[:, 0], arm, blocks=region))
-    >>> int(persons.groups.max()), persons.nesting, persons.groups_are_blocks
-    (1, None, True)
-    """
-    if data.blocks is None:
-        return Intercepts(data.clusters)
-    if data.clusters is None or data.n_units == data.n:
-        blocks = identified_clusters(data.blocks)
-        return Intercepts(data.clusters) if blocks is None else Intercepts(blocks, None, True)
-    blocks_of_clusters = data.blocks[first_rows(data.clusters)]
-    return Intercepts(data.clusters, identified_clusters(blocks_of_clusters))
 
 
 def without_block_levels(data: TrialData) -> TrialData:
@@ -106,7 +27,7 @@ def without_block_levels(data: TrialData) -> TrialData:
     by REML. Both arms of a block have the same level taken out, so that every effect stays
     as it is. In small blocks such as pairs the prediction holds some of the residuals too,
     so that what is left looks less noisy than it is: models that can have the intercepts
-    themselves take them (`random_intercepts`) and the outcome with its levels
+    themselves take them (`tauhat.design.Design.intercepts`) and the outcome with its levels
     (`TrialData.y_with_blocks`), among them the reference posterior of the intervals.
 
     Parameters
@@ -132,7 +53,7 @@ def without_block_levels(data: TrialData) -> TrialData:
     True
     """
     data = without_level_of_allocation(data)
-    intercepts = random_intercepts(data)
+    intercepts = data.design.intercepts()
     if not intercepts.groups_are_blocks and intercepts.nesting is None:
         return data
     if data.block_level is not None or np.ptp(data.y) == 0:

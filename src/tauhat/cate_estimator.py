@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
-from tauhat.block_levels import random_intercepts
 from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.extremes import warn_of_far_values
 from tauhat.learning_view import learning_view
@@ -189,7 +188,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         low, middle, high = np.quantile(effect, [0.1, 0.5, 0.9])
         rows += [
             ("persons", data.n),
-            ("clusters", "none" if data.clusters is None else data.n_units),
+            ("clusters", data.n_units if data.design.holds_persons else "none"),
             ("covariates", len(data.feature_names)),
             ("mean effect", float(effect.mean())),
             ("SD of effects", float(effect.std())),
@@ -211,7 +210,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         raw = self.predict_effect(data.X)
         effect = self.bounded(raw)
         cut = int((effect != raw).sum())
-        units = "" if data.clusters is None else f" in {data.n_units} clusters"
+        units = f" in {data.n_units} clusters" if data.design.holds_persons else ""
         text = (
             f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
@@ -333,7 +332,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
-        return self.has_draws and self.trial_data_.clusters is not None
+        return self.has_draws and self.trial_data_.design.holds_persons
 
     def _middle_and_error(
         self, checked: FloatArray, centre: FloatArray
@@ -357,7 +356,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):
             data = self.trial_data_
-            intercepts = random_intercepts(data)
+            intercepts = data.design.intercepts()
             self.reference_posterior_ = run_in_parts(
                 lambda on_done: sample_ridge_posterior(
                     data.X,

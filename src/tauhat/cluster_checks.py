@@ -13,8 +13,8 @@ from tauhat.covariate_checks import (
     Finding,
 )
 from tauhat.data import validate_trial
+from tauhat.design.blocks import has_counterfactual
 from tauhat.few_clusters import unlearnable_covariates
-from tauhat.folds import has_counterfactual
 from tauhat.numerics.balance import arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation
 from tauhat.size_checks import (
@@ -33,9 +33,7 @@ _UNLIKELY = 0.01
 
 def unit_numbers(trial: Trial) -> IntArray:
     """Number of the randomized unit of everyone enrolled."""
-    if trial.enrolled_clusters is None:
-        return np.arange(len(trial.enrolled_treatment))
-    return pd.factorize(trial.enrolled_clusters)[0].astype(np.int64)
+    return trial.enrolled_randomization.unit
 
 
 def randomized_rows(trial: Trial) -> BoolArray:

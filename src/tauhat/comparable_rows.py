@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.folds import has_counterfactual, randomization_units
+from tauhat.design import design_of
+from tauhat.design.blocks import has_counterfactual
 from tauhat.numerics.ordering import canonical_order
 
 
@@ -51,15 +52,13 @@ def comparable_rows(
             f" ({int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only and do "
             "not count)"
         )
-    _, arm, _ = randomization_units(arms[kept], None if codes is None else codes[kept], None)
-    control, treated = np.bincount(arm, minlength=2)
-    if min(control, treated) < 2 and codes is not None:
-        raise ValueError(
-            f"there are {control} control and {treated} treated clusters; at least two in each "
-            f"arm are needed to tell effects from cluster differences{left_out}"
-        )
+    design = design_of(arms[kept], None if codes is None else codes[kept])
+    control, treated = design.arm_sizes
     if min(control, treated) < 2:
-        raise ValueError(f"at least two persons in each arm are needed{left_out}")
+        raise ValueError(
+            f"there are {control} control and {treated} treated {design.units_word}; at least two "
+            f"{design.units_word} in each arm are needed{left_out}"
+        )
     return kept
 
 

@@ -202,7 +202,7 @@ def _imbalance_findings(
         "ok",
         f"The arms differ most in {names[j]!r}, by {standardized[j]:+.2f} standard deviations "
         f"(p = {differences.p_value[j]:.2g} by the variation between "
-        f"{'persons' if trial.clusters is None else 'clusters'}).",
+        f"{trial.randomization.units_word}).",
     )
 
 

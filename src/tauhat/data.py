@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.comparable_rows import comparable_rows, order_comparable
-from tauhat.folds import randomization_units
+from tauhat.design import Design, design_of
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.weights import relative_weights
@@ -27,16 +27,10 @@ class TrialData:
         Covariates, shape (n, p), without values far outside their column.
     y
         Outcome, shape (n,).
-    treatment
-        Arm, 0 (control) or 1 (treated), shape (n,).
-    clusters
-        Cluster number 0 to m - 1 of each row, shape (n,), or None.
+    design
+        Who was randomized, and how (`tauhat.design.Design`).
     sample_weight
         Positive weights of mean one, shape (n,), or None where all weigh the same.
-    blocks
-        Block number of each row, shape (n,), or None.
-    propensity
-        Known probability of treatment of each row, shape (n,).
     feature_names
         Names of the columns of ``X``.
     names_given
@@ -59,11 +53,8 @@ class TrialData:
 
     X: FloatArray
     y: FloatArray
-    treatment: IntArray
-    clusters: IntArray | None
+    design: Design
     sample_weight: FloatArray | None
-    blocks: IntArray | None
-    propensity: FloatArray
     feature_names: tuple[str, ...]
     names_given: bool = False
     allocation_adjusted: bool = False
@@ -79,8 +70,28 @@ class TrialData:
 
     @property
     def n_units(self) -> int:
-        """Number of randomized units: clusters, or persons when there are none."""
-        return self.n if self.clusters is None else int(self.clusters.max()) + 1
+        """Number of randomized units."""
+        return self.design.n_units
+
+    @property
+    def treatment(self) -> IntArray:
+        """Arm of each row, 0 (control) or 1 (treated), shape (n,)."""
+        return self.design.treatment
+
+    @property
+    def clusters(self) -> IntArray | None:
+        """Cluster number 0 to m - 1 of each row, shape (n,), or None."""
+        return self.design.clusters
+
+    @property
+    def blocks(self) -> IntArray | None:
+        """Block number of each row, shape (n,), or None."""
+        return self.design.blocks
+
+    @property
+    def propensity(self) -> FloatArray:
+        """Known probability of treatment of each row, shape (n,)."""
+        return self.design.propensity
 
     @property
     def y_with_blocks(self) -> FloatArray:
@@ -93,55 +104,25 @@ class TrialData:
         return constant_within(self.X, self.clusters)
 
     def take(self, rows: IntArray | BoolArray) -> TrialData:
-        """Return the rows named, with clusters renumbered 0 to m - 1."""
+        """Return the rows named, with the design numbered anew."""
+        return self._picked(rows, self.design.take(rows))
 
+    def resample(self, seed: int) -> TrialData:
+        """Return whole units drawn with replacement (`tauhat.design.Design.resample`)."""
+        return self._picked(*self.design.resample(seed))
+
+    def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:
             return None if values is None else values[rows]
 
-        clusters = pick(self.clusters)
-        if clusters is not None:
-            clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
         return replace(
             self,
             X=self.X[rows],
             y=self.y[rows],
-            treatment=self.treatment[rows],
-            clusters=clusters,
+            design=design,
             sample_weight=pick(self.sample_weight),
-            blocks=pick(self.blocks),
-            propensity=self.propensity[rows],
             block_level=pick(self.block_level),
         )
-
-
-def design_propensity(
-    treatment: IntArray, clusters: IntArray | None, blocks: IntArray | None
-) -> FloatArray:
-    """Probability of treatment that a completely randomized design with these counts has.
-
-    Within a block, every unit is treated with probability (treated units) /
-    (units): a fact of a design with fixed arm sizes, not an estimate from the
-    covariates.
-
-    Parameters
-    ----------
-    treatment, clusters, blocks
-        As in `tauhat.folds.randomization_units`.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Propensity of each row; 0 or 1 in a block with one arm only.
-
-    Examples
-    --------
-    >>> design_propensity(np.array([0, 1, 1, 1]), None, None).tolist()
-    [0.75, 0.75, 0.75, 0.75]
-    """
-    unit, arm, block = randomization_units(treatment, clusters, blocks)
-    share = np.bincount(block, weights=arm) / np.maximum(np.bincount(block), 1)
-    result: FloatArray = share[block][unit]
-    return result
 
 
 def check_covariates(X: Any, expected_names: Sequence[str] | None = None) -> FloatArray:
@@ -272,7 +253,7 @@ def validate_trial(
     """Check the arrays of a trial and put them in canonical order.
 
     Rows of blocks with one arm only are left out and counted: nothing tells what the
-    other arm would have done there (`tauhat.folds.has_counterfactual`).
+    other arm would have done there (`tauhat.design.blocks.has_counterfactual`).
 
     Parameters
     ----------
@@ -314,36 +295,28 @@ def validate_trial(
             raise ValueError(f"column {name!r} of X {fault}")
     codes = None if clusters is None else _codes(clusters, "clusters", n)
     block_codes = None if blocks is None else _codes(blocks, "blocks", n)
-    if codes is not None:
-        treated = np.bincount(codes, weights=arms)
-        size = np.bincount(codes)
-        mixed = int(((treated > 0) & (treated < size)).sum())
-        if mixed:
-            raise ValueError(
-                f"treatment varies within {mixed} of {len(size)} clusters; in a cluster-"
-                "randomized trial it is constant. If persons were randomized within these units, "
-                "give them as blocks and not as clusters; designs in which units change their "
-                "arm over time (stepped wedge, crossover) are not supported"
-            )
-        if block_codes is not None:
-            pairs = np.unique(np.column_stack([codes, block_codes]), axis=0)
-            if len(pairs) > len(size):
-                raise ValueError("blocks vary within clusters; a cluster lies in one block")
+    known = _known_propensity(propensity, n)
+    # Of all rows, so that what is wrong within clusters is found in blocks of one arm too.
+    design_of(arms, codes, block_codes, known)
     kept = comparable_rows(arms, codes, block_codes, to_fit)
     if to_fit and np.ptp(outcome[kept]) == 0:
         raise ValueError(f"y is constant ({outcome[kept][0]:g}): there is no effect to estimate")
+    if known is not None and ((known[kept] <= 0) | (known[kept] >= 1)).any():
+        raise ValueError("propensity must lie strictly between 0 and 1")
     weight = None if sample_weight is None else _positive(sample_weight, n)
-    known = _known_propensity(propensity, arms, codes, block_codes, kept)
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes)
     limits = ColumnLimits.of(array[order], canonical)
     return TrialData(
         X=limits.apply(array[order]),
         y=outcome[order],
-        treatment=arms[order],
-        clusters=canonical,
+        design=design_of(
+            arms[order],
+            canonical,
+            # Numbered by first appearance in canonical order, so that labels do not matter.
+            None if block_codes is None else block_codes[order],
+            None if known is None else known[order],
+        ),
         sample_weight=None if weight is None else relative_weights(weight[order]),
-        blocks=None if block_codes is None else _rank_blocks(block_codes[order]),
-        propensity=known[order],
         feature_names=names,
         names_given=hasattr(X, "columns"),
         n_without_counterfactual=int((~kept).sum()),
@@ -369,25 +342,9 @@ def _largest_effect(outcome: FloatArray) -> float:
     return float(np.ptp(outcome)) if two else np.inf
 
 
-def _rank_blocks(codes: IntArray) -> IntArray:
-    """Block numbers by first appearance in canonical order, so that labels do not matter."""
-    ranked: IntArray = pd.factorize(codes)[0].astype(np.int64)
-    return ranked
-
-
-def _known_propensity(
-    propensity: Any,
-    arms: IntArray,
-    codes: IntArray | None,
-    blocks: IntArray | None,
-    kept: BoolArray,
-) -> FloatArray:
+def _known_propensity(propensity: Any, n: int) -> FloatArray | None:
     if propensity is None:
-        return design_propensity(arms, codes, blocks)
+        return None
     if np.ndim(propensity) == 0:
-        known = np.full(len(arms), float(propensity))
-    else:
-        known = _numeric(propensity, "propensity", len(arms))
-    if ((known[kept] <= 0) | (known[kept] >= 1)).any():
-        raise ValueError("propensity must lie strictly between 0 and 1")
-    return known
+        return np.full(n, float(propensity))
+    return _numeric(propensity, "propensity", n)

@@ -158,8 +158,8 @@ def check_design(trial: Trial) -> DesignCheck:
     units = unit_numbers(trial)
     rows = trial.has_counterfactual
     X = trial.X.to_numpy(dtype=np.float64)
-    clusters = None if trial.clusters is None else _codes(trial.clusters[rows])
-    limits = ColumnLimits.of(X[rows], clusters)
+    design = trial.randomization.take(rows)
+    limits = ColumnLimits.of(X[rows], design.clusters)
     values, names = _observed_values(trial, limits)
     differences = _between_arms(trial, values, units)
     few = tells_few(
@@ -171,10 +171,10 @@ def check_design(trial: Trial) -> DesignCheck:
     gaps = _between_arms(trial, missing.astype(np.float64), units)
     lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
-    sizes = None if trial.clusters is None else cluster_sizes(trial)
-    icc = None
-    if clusters is not None:
-        icc = intracluster_correlation(trial.y[rows], clusters, trial.treatment[rows])
+    sizes = icc = None
+    if design.holds_persons:
+        sizes = cluster_sizes(trial)
+        icc = intracluster_correlation(trial.y[rows], design.unit, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
@@ -184,7 +184,7 @@ def check_design(trial: Trial) -> DesignCheck:
         *trial.row_findings,
         *label_findings(trial),
         *covariate_findings(trial),
-        *far_value_findings(trial, X[rows], limits, clusters),
+        *far_value_findings(trial, X[rows], limits, design.clusters),
         *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]
@@ -275,14 +275,14 @@ def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
 
 
 def _design_findings(trial: Trial) -> Iterator[Finding]:
-    unit = "persons" if trial.clusters is None else f"clusters ({trial.roles['cluster']})"
-    yield Finding("design", f"randomized by {unit}")
+    column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
+    yield Finding("design", f"randomized by {trial.randomization.units_word}{column}")
     counts = np.bincount(trial.enrolled_treatment, minlength=2)
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
         yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
-    if trial.clusters is None:
+    if not trial.randomization.holds_persons:
         yield from few_persons_finding(trial)
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
@@ -303,8 +303,8 @@ def _allocation_finding(trial: Trial) -> Iterator[Finding]:
 
 
 def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
-    units = np.arange(trial.n) if trial.clusters is None else np.asarray(trial.clusters)
-    first = np.flatnonzero(~pd.Series(units).duplicated() & trial.has_counterfactual)
+    first = trial.randomization.first
+    first = first[trial.has_counterfactual[first]]
     chance, treated = propensity[first], trial.treatment[first]
     z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
     unlikely = abs(z) > 4
@@ -350,8 +350,8 @@ def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding
             else "The analysis takes those lost to be like those left with the same covariates."
         ),
     )
-    if trial.enrolled_clusters is not None:
-        gone = len(pd.unique(trial.enrolled_clusters)) - (trial.n_clusters or 0)
+    if trial.randomization.holds_persons:
+        gone = trial.enrolled_randomization.n_units - trial.randomization.n_units
         if gone:
             yield Finding(
                 "clusters without any outcome",

@@ -10,8 +10,8 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.covariate_checks import Finding, Status
+from tauhat.design.blocks import has_counterfactual
 from tauhat.errors import DesignError
-from tauhat.folds import has_counterfactual
 from tauhat.roles import check_units
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def compared_within_blocks(
     Returns
     -------
     compared
-        See `tauhat.folds.has_counterfactual`, shape (n,).
+        See `tauhat.design.blocks.has_counterfactual`, shape (n,).
     table
         See `incomplete_blocks`.
 

@@ -17,7 +17,6 @@ from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.few_clusters import without_average_effect
-from tauhat.folds import assign_folds
 from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import WorkerLostError, run_tasks
 from tauhat.scikit_learn import as_outcome_model
@@ -145,24 +144,13 @@ def treatment_features(
     return np.hstack([X, centred])
 
 
-def declared_folds(data: TrialData, n_folds: int, seed: int) -> IntArray:
-    """Folds that every declaration with this seed and number of folds shares."""
-    return assign_folds(
-        data.treatment,
-        n_folds=n_folds,
-        random_state=seed,
-        clusters=data.clusters,
-        blocks=data.blocks,
-    )
-
-
 def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeModel:
     part = data.take(rows)
     features = part.X
     if nuisance.with_treatment:
         features = treatment_features(part.X, part.treatment, nuisance.feature_model)
     y = part.y
-    if nuisance.arm is None and not nuisance.with_treatment and part.clusters is not None:
+    if nuisance.arm is None and not nuisance.with_treatment and part.design.holds_persons:
         y = without_average_effect(part)
     model: OutcomeModel = clone(nuisance.model)
     if "random_state" in model.get_params(deep=False):
@@ -196,7 +184,7 @@ def _fold(
     nuisance: Nuisance, data: TrialData, fold: int
 ) -> tuple[FloatArray, VarianceComponents | None]:
     """Predictions for one fold, and the variance components of a mixed model."""
-    folds = declared_folds(data, nuisance.n_folds, nuisance.seed)
+    folds = data.design.folds(nuisance.n_folds, nuisance.seed)
     learn = folds != fold
     if nuisance.arm is not None:
         learn &= data.treatment == nuisance.arm
@@ -292,7 +280,7 @@ def fit_nuisances(
             continue
         pair = (nuisance.n_folds, nuisance.seed)
         if pair not in folds:
-            folds[pair] = declared_folds(data, *pair)
+            folds[pair] = data.design.folds(*pair)
         for fold in range(int(folds[pair].max()) + 1):
             tasks.append((_fold, (nuisance, data, fold)))
             places.append((key, fold))

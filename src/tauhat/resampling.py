@@ -1,4 +1,4 @@
-"""Bootstrap of whole randomized units within arm and block."""
+"""Errors of effects by refits on whole units drawn within arm and block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from scipy import stats
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.folds import randomization_units, small_blocks
 from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import run_tasks
 
@@ -26,59 +25,8 @@ def t_quantile(level: float, degrees_of_freedom: float) -> float:
     return float(stats.t.ppf(0.5 + level / 2, max(degrees_of_freedom, 1.0)))
 
 
-def resample_units(data: TrialData, seed: int) -> TrialData:
-    """Draw units with replacement within arm and block; copies become units of their own.
-
-    Of pairs and other blocks with fewer than two units in an arm whole blocks are drawn:
-    within such a block there is nothing to draw.
-
-    Parameters
-    ----------
-    data
-        The trial.
-    seed
-        Seed of this draw.
-
-    Returns
-    -------
-    TrialData
-        With the same number of units in each arm of each large block, and the same
-        number of small blocks.
-    """
-    unit, arm, block = randomization_units(data.treatment, data.clusters, data.blocks)
-    small = small_blocks(arm, block)
-    if len(small) < 2:
-        small = small[:0]
-    chosen = np.empty(len(arm), dtype=np.int64)
-    # Streams belong to the first unit's arm and the other, not to control and treated, so
-    # that exchanging the arms gives the same sample.
-    for stream in (0, 1):
-        this_arm = abs(int(arm[0]) - stream)
-        for this_block in np.setdiff1d(block, small):
-            members = np.flatnonzero((arm == this_arm) & (block == this_block))
-            rng = np.random.default_rng(derive_seed(seed, "resample", stream, int(this_block)))
-            chosen[members] = members[rng.integers(len(members), size=len(members))]
-    large = np.flatnonzero(~np.isin(block, small))
-    rng = np.random.default_rng(derive_seed(seed, "resample", "small blocks"))
-    drawn = [np.flatnonzero(block == k) for k in rng.choice(small, size=len(small))]
-    chosen = np.concatenate([chosen[large], *drawn])
-    in_block = np.r_[block[large], np.repeat(small, [len(units) for units in drawn])]
-    order = np.argsort(unit, kind="stable")
-    sizes = np.bincount(unit)
-    starts = np.r_[0, np.cumsum(sizes)[:-1]]
-    taken = sizes[chosen]
-    offsets = np.arange(taken.sum()) - np.repeat(np.r_[0, np.cumsum(taken)[:-1]], taken)
-    rows = order[np.repeat(starts[chosen], taken) + offsets]
-    sample = data.take(rows)
-    if data.blocks is not None:
-        sample = replace(sample, blocks=np.repeat(in_block, taken))
-    if data.clusters is None:
-        return sample
-    return replace(sample, clusters=np.repeat(np.arange(len(chosen)), taken))
-
-
 def _refit(estimator: Any, data: TrialData, X: FloatArray, seed: int) -> FloatArray:
-    sample = resample_units(data, seed)
+    sample = data.resample(seed)
     fitted = estimator.set_params(random_state=derive_seed(seed, "refit"), n_jobs=1)
     effects: FloatArray = fitted.fit_data(sample).predict_effect(X)
     return effects

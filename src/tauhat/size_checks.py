@@ -6,17 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat._typing import FloatArray
 from tauhat.covariate_checks import Finding
-from tauhat.data import design_propensity
-from tauhat.folds import randomization_units
-from tauhat.numerics.arm_variances import (
-    design_degrees_of_freedom,
-    expected_of_averages,
-    words,
-)
+from tauhat.numerics.arm_variances import expected_of_averages, words
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -48,27 +41,14 @@ def few_persons_finding(trial: Trial) -> Iterator[Finding]:
     )
 
 
-def _codes(labels: AnyArray | None) -> IntArray | None:
-    return None if labels is None else pd.factorize(labels)[0].astype(np.int64)
-
-
 def probability_of_treatment(trial: Trial) -> FloatArray:
     """Probability of treatment of each analysed person."""
-    if trial.propensity is not None:
-        return trial.propensity
-    return design_propensity(trial.treatment, _codes(trial.clusters), _codes(trial.blocks))
+    return trial.randomization.propensity
 
 
 def degrees_of_freedom(trial: Trial) -> str:
     """Degrees of freedom of the average effects, in words."""
-    rows = trial.has_counterfactual
-    clusters, blocks = (
-        _codes(None if labels is None else labels[rows])
-        for labels in (trial.clusters, trial.blocks)
-    )
-    unit, arm, block = randomization_units(trial.treatment[rows], clusters, blocks)
-    persons = np.bincount(unit).astype(np.float64)
-    chance = probability_of_treatment(trial)[rows][np.unique(unit, return_index=True)[1]]
-    expected = expected_of_averages(persons, persons, chance, arm)
-    free = design_degrees_of_freedom(expected, arm, block)
-    return " and ".join(dict.fromkeys(map(words, free)))
+    design = trial.randomization.take(trial.has_counterfactual)
+    persons = np.bincount(design.unit).astype(np.float64)
+    expected = expected_of_averages(persons, persons, design.probability[:, 1], design.arm)
+    return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected))))

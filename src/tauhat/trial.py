@@ -15,6 +15,7 @@ from tauhat.arms import choose_arms
 from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
 from tauhat.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.design import Design, design_of
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
 from tauhat.errors import TrialError
@@ -255,15 +256,13 @@ class Trial:
     ) -> None:
         """Arrays of the persons with an outcome."""
         observed = self.has_outcome
-
-        def pick(values: Any) -> Any:
-            return None if values is None else values[observed]
-
         self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
         self.y: FloatArray = outcome[observed]
         self.treatment: IntArray = self.enrolled_treatment[observed]
-        self.clusters: AnyArray | None = pick(self.enrolled_clusters)
-        self.blocks: AnyArray | None = pick(self.enrolled_blocks)
+        self.clusters, self.blocks = (
+            None if labels is None else labels[observed]
+            for labels in (self.enrolled_clusters, self.enrolled_blocks)
+        )
         self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
             self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
         )
@@ -285,12 +284,22 @@ class Trial:
     @property
     def n_clusters(self) -> int | None:
         """Number of clusters analysed, or None in an individually randomized trial."""
-        return None if self.clusters is None else len(pd.unique(self.clusters))
+        return self.randomization.n_units if self.randomization.holds_persons else None
 
     @property
     def design(self) -> Literal["cluster", "individual"]:
         """What was randomized: clusters or persons."""
-        return "individual" if self.clusters is None else "cluster"
+        return self.randomization.name
+
+    @cached_property
+    def randomization(self) -> Design:
+        """Who of those with an outcome was randomized, and how, in the order of the rows."""
+        return design_of(self.treatment, self.clusters, self.blocks, self.propensity)
+
+    @cached_property
+    def enrolled_randomization(self) -> Design:
+        """Who of all enrolled was randomized, and how, in the order of the rows."""
+        return design_of(self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
 
     @property
     def cluster_level_columns(self) -> tuple[str, ...]:
@@ -403,7 +412,7 @@ class Trial:
             ("persons without outcome", str(self.n_missing_outcome)),
             ("covariates", f"{len(self.covariate_names)} ({self.X.shape[1]} columns encoded)"),
         ]
-        if self.clusters is not None:
+        if self.randomization.holds_persons:
             rows.insert(3, ("clusters", f"{self.n_clusters} ({self.roles['cluster']})"))
             rows.append(("cluster-level covariates", ", ".join(self.cluster_level_names) or "none"))
         if self.blocks is not None:
@@ -418,18 +427,18 @@ class Trial:
     def text(self) -> str:
         """The trial in a few sentences."""
         control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
-        units = "persons" if self.clusters is None else f"persons in {self.n_clusters} clusters"
+        inside = f" in {self.n_clusters} clusters" if self.randomization.holds_persons else ""
         return " ".join(
             [
-                f"Of {self.n} {units}, {control} are in the control arm ({self.arm_labels[0]}) "
-                f"and {treated} in the treated arm ({self.arm_labels[1]}).",
+                f"Of {self.n} persons{inside}, {control} are in the control arm "
+                f"({self.arm_labels[0]}) and {treated} in the treated arm ({self.arm_labels[1]}).",
                 *self.notes,
             ]
         )
 
     def __repr__(self) -> str:
         control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
-        clusters = "" if self.clusters is None else f"clusters={self.n_clusters}, "
+        clusters = f"clusters={self.n_clusters}, " if self.randomization.holds_persons else ""
         return (
             f"Trial(n={self.n}, {clusters}arms={self.arm_labels[0]} {control} / "
             f"{self.arm_labels[1]} {treated}, covariates={len(self.covariate_names)})"

@@ -115,8 +115,8 @@ def too_few(data: TrialData) -> str | None:
 with fewer than 6 clusters in an arm that cannot be done.
     """
     persons = np.bincount(data.treatment, minlength=2)
-    if data.clusters is not None:
-        units = min(len(np.unique(data.clusters[data.treatment == arm])) for arm in (0, 1))
+    if data.design.holds_persons:
+        units = int(data.design.arm_sizes.min())
         if units < FEWEST_CLUSTERS_AN_ARM:
             return (
                 f"The smaller arm has {units} clusters. Groups that some clusters suggest are "
@@ -283,7 +283,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _groups(found: HeldOutEffects, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of groups; few clusters are no few persons, but few persons are."""
     rows = _rows(table)
-    return rows if found.fit.data.clusters is not None else [hidden_split(row) for row in rows]
+    return rows if found.fit.design.holds_persons else [hidden_split(row) for row in rows]
 
 
 def _interval(estimate: Estimate) -> dict[str, float]:

@@ -62,20 +62,20 @@ def estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
 def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
     """The design with its counts of those who take part in fits, averages and tests."""
     compared, arms = trial.has_counterfactual, {}
-    clusters = None if trial.clusters is None else trial.clusters[compared]
+    design = trial.randomization.take(compared)
     for arm, name in enumerate(("control", "treated")):
         rows = trial.treatment[compared] == arm
         arms[name] = {
             "label": str(trial.arm_labels[arm]),
             "n": int(rows.sum()),
-            "clusters": None if clusters is None else len(pd.unique(clusters[rows])),
+            "clusters": int(design.arm_sizes[arm]) if design.holds_persons else None,
             "n_missing_outcome": int(
                 (~trial.has_outcome & (trial.enrolled_treatment == arm)).sum()
             ),
         }
     sizes = None
-    if clusters is not None:
-        counts = pd.Series(clusters).value_counts().to_numpy()
+    if design.holds_persons:
+        counts = np.bincount(design.unit)
         sizes = {
             "min": int(counts.min()),
             "median": float(np.median(counts)),
@@ -89,7 +89,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "n_missing_outcome": trial.n_missing_outcome,
         "n_excluded": trial.n_excluded,
         "incomplete_blocks": incomplete_record(trial),
-        "clusters": None if clusters is None else len(pd.unique(clusters)),
+        "clusters": design.n_units if design.holds_persons else None,
         "cluster_size": sizes,
         "arms": arms,
         "icc": icc,

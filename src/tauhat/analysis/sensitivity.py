@@ -14,11 +14,11 @@ from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.models import fit_models
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.design.blocks import has_counterfactual
 from tauhat.display import html
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
-from tauhat.folds import has_counterfactual
 from tauhat.inference.average_effects import AverageEffects, average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import row_order
@@ -244,7 +244,7 @@ def _other_seeds(
     notes: list[str],
 ) -> list[dict[str, Any]]:
     rows = []
-    if isinstance(reported, RobustEnsemble) and data.clusters is not None:
+    if isinstance(reported, RobustEnsemble) and data.design.holds_persons:
         # Tempered weights are computed; in individual trials they are means over drawn ones.
         notes.append("The weights do not depend on the seed in a trial of clusters.")
     elif isinstance(reported, RobustEnsemble):

@@ -247,7 +247,7 @@ def analyze(
             n_seeds=n_seeds,
             n_jobs=n_jobs,
         )
-        clusters = None if data.clusters is None else cluster_intercepts(trial, level=level)
+        clusters = cluster_intercepts(trial, level=level) if data.design.holds_persons else None
     return Analysis(
         trial=trial,
         check=check,

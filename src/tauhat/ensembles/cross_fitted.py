@@ -16,7 +16,6 @@ from tauhat.ensembles.ensemble import Ensemble, MemberFit, Members
 from tauhat.ensembles.out_of_fold import CrossFit, HeldOut
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
-from tauhat.folds import randomization_units
 from tauhat.learners.meta import N_FOLDS
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -216,10 +215,9 @@ class CrossFittedEnsemble(Ensemble):
 
 def _check_units(name: str, data: TrialData) -> None:
     """Refuse a trial whose rest, once a fold is left out, cannot be split again."""
-    _, arm, _ = randomization_units(data.treatment, data.clusters, data.blocks)
-    smaller = int(np.bincount(arm, minlength=2).min())
+    smaller = int(data.design.arm_sizes.min())
     if smaller < _FEWEST_UNITS:
-        what = "persons" if data.clusters is None else "clusters"
+        what = data.design.units_word
         raise TrialError(
             f"{name} weighs its members on {what} that they have not seen, which takes at least "
             f"{_FEWEST_UNITS} {what} in each arm; the smaller arm has {smaller}. Name a single "

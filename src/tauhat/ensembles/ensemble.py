@@ -55,7 +55,7 @@ CLUSTER_LIBRARY = (
 
 def default_members(data: TrialData) -> list[tuple[str, CateEstimator]]:
     """Members for the design at hand: mixed-effects learners when there are clusters."""
-    names = INDIVIDUAL_LIBRARY if data.clusters is None else CLUSTER_LIBRARY
+    names = {"individual": INDIVIDUAL_LIBRARY, "cluster": CLUSTER_LIBRARY}[data.design.name]
     return [(name, ensemble_member(name)) for name in names]
 
 

@@ -18,7 +18,7 @@ from tauhat.ensembles.priors import prior_weights
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 
-_PERSONS, _CLUSTERS = 4.0, 8.0
+_TEMPERATURES = {"individual": 4.0, "cluster": 8.0}
 
 
 class ExponentialWeights(CrossFittedEnsemble):
@@ -92,7 +92,7 @@ class ExponentialWeights(CrossFittedEnsemble):
         """No constant, and the discounted weights."""
         temperature = self.temperature
         if temperature is None:
-            temperature = _PERSONS if data.clusters is None else _CLUSTERS
+            temperature = _TEMPERATURES[data.design.name]
         losses = effect_loss("doubly-robust", data, cross_fit).of_each()
         self.losses_ = dict(zip(cross_fit.names, losses.tolist(), strict=True))
         prior = prior_weights(self.prior, cross_fit.names)

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.base import OutcomeModel
-from tauhat.block_levels import random_intercepts
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
@@ -181,7 +180,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             raise TrialError(f"given_share must lie between 0 and 1, got {self.given_share}")
         if self.members is not None:
             return super().resolve_members(data)
-        names = INDIVIDUAL_MEMBERS if data.clusters is None else CLUSTER_MEMBERS
+        names = {"individual": INDIVIDUAL_MEMBERS, "cluster": CLUSTER_MEMBERS}[data.design.name]
         return [(name, ensemble_member(name)) for name in sorted(names)]
 
     def refit_members(self, data: TrialData) -> list[tuple[str, CateEstimator]]:
@@ -190,7 +189,7 @@ class RobustEnsemble(CrossFittedEnsemble):
 
     def resolve_given(self, data: TrialData) -> list[tuple[str, CateEstimator]]:
         """Learners whose shares are given beside the members, in the order of their names."""
-        if self.members is not None or data.clusters is not None or self.given_share == 0:
+        if self.members is not None or data.design.holds_persons or self.given_share == 0:
             return []
         return [
             (f"X-Stack-{name}", XLearner(imputing_stack(), second_stage(name)))
@@ -200,7 +199,7 @@ class RobustEnsemble(CrossFittedEnsemble):
     def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Regressions for the loss, and those of the learners that are given a share."""
         declared = list(super().own_nuisances(data, seed))
-        if data.clusters is None:
+        if not data.design.holds_persons:
             imputing = XLearner(imputing_stack()).declare_nuisances(data, seed)
             declared += [replace(one, name=f"{_IMPUTED}/{one.name}") for one in imputing]
         for name, learner in self.resolve_given(data):
@@ -226,7 +225,7 @@ class RobustEnsemble(CrossFittedEnsemble):
             tasks.append((learner, data, own, self.seed_, shared))
         results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
         self._variances = None
-        intercepts = random_intercepts(data)
+        intercepts = data.design.intercepts()
         evidence = effect_evidence(
             data.X,
             data.y_with_blocks,
@@ -238,7 +237,7 @@ class RobustEnsemble(CrossFittedEnsemble):
         )
         self.log_bayes_factor_ = evidence.log_bayes_factor
         self.linear_ = evidence.linear
-        self.imputed_ = None if data.clusters is not None else _impute(data, nuisances)
+        self.imputed_ = None if data.design.holds_persons else _impute(data, nuisances)
         self._given_fits = {name: fit for (name, _), fit in zip(given, results, strict=True)}
         super()._combine(fits, data, held_out, nuisances)
         del self._given_fits
@@ -261,16 +260,15 @@ class RobustEnsemble(CrossFittedEnsemble):
         """No constant, and the earned weights; the rest of what was learned is kept."""
         loss = self._loss(data, cross_fit)
         system = loss.system()
-        units = np.arange(data.n) if data.clusters is None else data.clusters
         rng = np.random.default_rng(derive_seed(self.seed_, "weights"))
         draws = np.array(
             [
-                _earn(loss, *system, rng.exponential(size=int(units.max()) + 1)[units])
+                _earn(loss, *system, rng.exponential(size=data.n_units)[data.design.unit])
                 for _ in range(_N_RESAMPLES)
             ]
         )
         earned = draws.mean(axis=0)
-        if data.clusters is not None:
+        if data.design.holds_persons:
             earned = _earn(loss, *system, np.ones(data.n))
         self.earned_ = dict(zip(cross_fit.names, earned.tolist(), strict=True))
         self.earned_sd_ = dict(zip(cross_fit.names, draws.std(axis=0).tolist(), strict=True))

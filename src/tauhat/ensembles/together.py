@@ -18,7 +18,7 @@ from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member, lost_memb
 from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
 from tauhat.learning_view import learning_view
-from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds, fit_nuisances, pick
+from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.seeds import derive_seed
 from tauhat.parallel import WorkerLostError, run_tasks
 
@@ -237,7 +237,7 @@ def held_out_effects(
 ) -> HeldOut:
     """Effects of every row by estimators that did not see its fold.
 
-    Folds are those of `tauhat.nuisance.declared_folds`: whole clusters,
+    Folds are those of `tauhat.design.Design.folds`: whole clusters,
     balanced by arm and block, the same as for cross-fitted outcome regressions
     with this seed and number of folds. In every fold the estimators are fitted
     together, with the propensity of the design.
@@ -259,7 +259,7 @@ def held_out_effects(
     -------
     HeldOut
     """
-    folds = declared_folds(data, n_folds, seed)
+    folds = data.design.folds(n_folds, seed)
     tasks: list[_FoldTask] = [
         (estimators, data, folds, fold, derive_seed(seed, "held out", fold))
         for fold in range(int(folds.max()) + 1)

@@ -11,10 +11,9 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.design import Design
 from tauhat.display import Shown
-from tauhat.folds import block_sizes, randomization_units
 from tauhat.inference.inputs import TrialLike, as_trial_data
-from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.arm_variances import by_arm, expected_of_averages, moderated_variance, words
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
@@ -231,7 +230,7 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     with the known propensity and one ridge regression an arm, its penalty chosen
     by leave-one-out error and own-arm predictions leave-one-out; variances and degrees
     of freedom by the same rule, n - 2 in equal arms. With blocks, what a block shares
-    does not count as error (`tauhat.inference.randomization_error.Randomization`). There
+    does not count as error (`tauhat.design.Design.errors`). There
     are no clusters to average over, so ``cluster`` and ``difference`` are None.
 
     Blocks with one arm only tell nothing about the effect and are left out.
@@ -268,8 +267,8 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     data = as_trial_data(trial)
-    clustered = data.clusters is not None
-    found = (_cluster_randomized if clustered else _individually_randomized)(data, level)
+    estimate = {"individual": _individually_randomized, "cluster": _cluster_randomized}
+    found = estimate[data.design.name](data, level)
     if not data.n_without_counterfactual:
         return found
     left_out = f"{data.n_without_counterfactual} persons in blocks with one arm only are left out"
@@ -277,29 +276,27 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
 
 
 def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
-    assert data.clusters is not None
-    first = np.unique(data.clusters, return_index=True)[1]
-    arm = data.treatment[first]
-    block = np.zeros(len(first), dtype=np.int64) if data.blocks is None else data.blocks[first]
+    design = data.design
+    clusters, first, arm, block = design.unit, design.first, design.arm, design.block
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
-    log_size = np.log(np.bincount(data.clusters, weights=weight))
+    log_size = np.log(np.bincount(clusters, weights=weight))
     size_p = _arm_difference_p(log_size, arm, block)
-    n_blocks = int(block.max()) + 1
+    n_blocks = design.n_blocks
     covariates = data.X
     if size_p >= SIZE_DIFFERS_P:
-        covariates = np.column_stack([covariates, log_size[data.clusters]])
+        covariates = np.column_stack([covariates, log_size[clusters]])
     # Levels of blocks are means over both arms. Without a slope of the effect along size they
     # would take a part of the individual-average with them, in however many pairs.
     sloped = n_blocks > 1 and size_p >= SIZE_DIFFERS_P and np.ptp(log_size) > 1e-9
     along = log_size - log_size.mean()
     if sloped:
-        covariates = np.column_stack([covariates, (arm * along)[data.clusters]])
+        covariates = np.column_stack([covariates, (arm * along)[clusters]])
     model = ExchangeableWorkingModel(
         data.y,
-        np.column_stack([np.eye(n_blocks)[block][data.clusters], data.treatment]),
+        np.column_stack([np.eye(n_blocks)[block][clusters], data.treatment]),
         covariates,
-        clusters=data.clusters,
+        clusters=clusters,
         weight=weight,
         correlation=WORKING_CORRELATION,
     )
@@ -324,11 +321,10 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     apart = float(np.ptp(model.sizes) > _SAME_SIZE * model.sizes.max())
     estimates.append(apart * (estimates[0] - estimates[1]))
     deletions.append(apart * (deletions[0] - deletions[1]))
-    persons = np.bincount(data.clusters).astype(np.float64)
-    randomization = Randomization(arm, block)
+    persons = np.bincount(clusters).astype(np.float64)
     expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
-    errors = randomization.errors(np.column_stack(deletions), expected, refitted=True)
-    free = randomization.degrees_of_freedom(expected)
+    errors = design.errors(np.column_stack(deletions), expected, refitted=True)
+    free = design.degrees_of_freedom(expected)
     bounds = data.largest_effect * np.array([1, 1, 2])
     individual, cluster, difference = (
         Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level).within(largest)
@@ -390,8 +386,8 @@ def _deleted_contrasts(adjusted: FloatArray, weight: FloatArray, arm: IntArray) 
 def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
-    _, arm_of, block = randomization_units(data.treatment, None, data.blocks)
-    covariates = np.column_stack([data.X, _large_block_dummies(arm_of, block)])
+    design, arm_of = data.design, data.design.arm
+    covariates = np.column_stack([data.X, _large_block_dummies(design)])
     predicted: dict[Literal[0, 1], FloatArray] = {}
     arms: tuple[Literal[0, 1], Literal[0, 1]] = (0, 1)
     for arm in arms:
@@ -412,14 +408,13 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
     expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
-    randomization = Randomization(arm_of, block)
-    df = float(randomization.degrees_of_freedom(expected)[0])
-    if data.blocks is None:
+    df = float(design.degrees_of_freedom(expected)[0])
+    if design.n_blocks == 1:
         count = by_arm(np.ones((data.n, 1)), arm_of)
         squares = by_arm(shares[:, None] ** 2, arm_of) * count / (count - 1)
         se = float(np.sqrt(moderated_variance(squares, by_arm(expected, arm_of), count - 1)[0]))
     else:
-        se = float(randomization.errors(shares[:, None], expected)[0])
+        se = float(design.errors(shares[:, None], expected)[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
         f"probability of treatment; t with {words(df)} degrees of freedom"
@@ -428,14 +423,14 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     return AverageEffects(result.within(data.largest_effect), None, None, method)
 
 
-def _large_block_dummies(arm: IntArray, block: IntArray) -> FloatArray:
+def _large_block_dummies(design: Design) -> FloatArray:
     """Indicators of blocks with many persons in each arm, shape (n, b); none without blocks.
 
     The level of a block drops out of the estimate by its own probability of treatment. A
     regression on it, predicting without the person, would lean on the few others of a small
     block and so make their errors count twice.
     """
-    sizes = block_sizes(arm, block).min(axis=1)
+    sizes = design.block_sizes.min(axis=1)
     large = np.flatnonzero((sizes >= _MANY_IN_BLOCK) & (len(sizes) > 1))
-    dummies: FloatArray = (block[:, None] == large).astype(np.float64)
+    dummies: FloatArray = (design.block[:, None] == large).astype(np.float64)
     return dummies

@@ -174,7 +174,7 @@ def best_linear_predictor(
             "p_value": p_values,
         }
     )
-    error = "HC2" if fit.data.clusters is None else "CR2 over whole clusters, Satterthwaite"
+    error = "CR2 over whole clusters, Satterthwaite" if fit.design.holds_persons else "HC2"
     return BestLinearPredictor(
         slope=replace(pooled, p_value=float(np.median(p_values))),
         average_effect=_median(averages, level).within(fit.data.largest_effect),
@@ -215,8 +215,8 @@ def _one_split(fit: CrossFit, split: int) -> tuple[ContrastTest, ContrastTest | 
 def _tests(fit: CrossFit, design: FloatArray, weight: FloatArray) -> tuple[ContrastTest, ...]:
     """Coefficients 1 and last of a weighted regression of the outcome."""
     places = (1, design.shape[1] - 1)
-    if fit.data.clusters is not None:
-        result = cluster_robust_regression(design, fit.data.y, fit.data.clusters, weight=weight)
+    if fit.design.holds_persons:
+        result = cluster_robust_regression(design, fit.data.y, fit.units, weight=weight)
         return tuple(result.coefficient(j) for j in places)
     root = np.sqrt(weight)
     X, y = design * root[:, None], fit.data.y * root

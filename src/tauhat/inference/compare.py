@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.block_levels import without_block_levels
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.display import Shown
 from tauhat.ensembles.ensemble import default_members
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
-from tauhat.folds import randomization_units
 from tauhat.inference.cross_fitting import RandomState
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.nuisance import Nuisance, fit_nuisances, pick
@@ -146,7 +146,8 @@ def compare(
 
     The row "constant effect" gives everybody one effect, fitted without the
     fold too. In a cluster trial prefer the first loss: the others carry the
-    noise of whole clusters.
+    noise of whole clusters. With blocks, Y is the outcome without their levels
+    (`tauhat.block_levels.without_block_levels`), which no estimator is asked for.
 
     Parameters
     ----------
@@ -218,20 +219,19 @@ def compare(
     kept = [name for name in totals["heterogeneity"] if name not in failures]
     if len(kept) < 2:
         raise TrialError(f"no estimator could be fitted: {failures}")
-    unit, _, _ = randomization_units(data.treatment, data.clusters, data.blocks)
+    unit = data.design.unit
     sizes: FloatArray = np.bincount(unit, weights=_weights(data)).astype(np.float64)
     unit_losses: dict[Loss, pd.DataFrame] = {
         loss: pd.DataFrame({name: np.bincount(unit, totals[loss][name]) for name in kept})
         for loss in LOSSES
     }
-    units = "persons" if data.clusters is None else "whole clusters"
     splits = "1 split" if n_splits == 1 else f"{n_splits} splits"
     return ModelComparison(
         table=_table(unit_losses, sizes),
         unit_losses=unit_losses,
         unit_sizes=sizes,
         failures=failures,
-        method=f"Cross-fitted over {n_folds} folds of {units}, {splits}",
+        method=f"Cross-fitted over {n_folds} folds of {data.design.whole_units}, {splits}",
     )
 
 
@@ -269,6 +269,9 @@ def _one_split(
     estimators: Mapping[str, CateEstimator], data: TrialData, n_folds: int, seed: int, n_jobs: int
 ) -> tuple[dict[Loss, dict[str, FloatArray]], Mapping[str, str]]:
     """Loss of every person under every estimator, weights included, and what failed."""
+    held_out = held_out_effects(estimators, data, n_folds, seed, n_jobs=n_jobs)
+    # What a block's persons share is no estimator's error.
+    data = without_block_levels(data)
     model = AdditiveMixedModel()
     declared = [
         Nuisance("mean", model, n_folds=n_folds, seed=seed),
@@ -276,7 +279,6 @@ def _one_split(
         Nuisance("treated", model, arm=1, n_folds=n_folds, seed=seed),
     ]
     outcomes = pick(declared, fit_nuisances(declared, data, n_jobs=n_jobs))
-    held_out = held_out_effects(estimators, data, n_folds, seed, n_jobs=n_jobs)
     weight = _weights(data)
     clusters = identified_clusters(data.clusters)
     contrast = data.treatment - data.propensity

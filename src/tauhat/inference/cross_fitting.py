@@ -14,17 +14,16 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, check_covariates
+from tauhat.design import Design
 from tauhat.display import Shown
 from tauhat.errors import TrialError
-from tauhat.folds import randomization_units
 from tauhat.inference.inputs import (
     OrderedTrial,
     TrialLike,
     ordered_trial,
     row_order,
 )
-from tauhat.inference.randomization_error import Randomization
-from tauhat.nuisance import Nuisance, declared_folds, fit_without_fold
+from tauhat.nuisance import Nuisance, fit_without_fold
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.parallel import run_tasks
@@ -132,18 +131,15 @@ class CrossFit(Shown):
         weight = self.data.sample_weight
         return np.ones(self.data.n) if weight is None else weight / weight.mean()
 
-    @cached_property
+    @property
     def units(self) -> IntArray:
         """Randomized unit 0 to u - 1 of each row: cluster, or the person, shape (n,)."""
-        return randomization_units(self.data.treatment, self.data.clusters, self.data.blocks)[0]
+        return self.design.unit
 
-    @cached_property
-    def randomization(self) -> Randomization:
-        """Arm and block of each randomized unit."""
-        _, arm, block = randomization_units(
-            self.data.treatment, self.data.clusters, self.data.blocks
-        )
-        return Randomization(arm, block)
+    @property
+    def design(self) -> Design:
+        """Who was randomized, and how."""
+        return self.data.design
 
     @property
     def control(self) -> FloatArray:
@@ -225,8 +221,8 @@ class CrossFit(Shown):
     @property
     def method(self) -> str:
         """How the effects were held out, in words."""
-        units = "persons" if self.data.clusters is None else "whole clusters"
         splits = "1 split" if self.n_splits == 1 else f"{self.n_splits} splits"
+        units = self.design.whole_units
         return f"{self.estimator} cross-fitted over {self.n_folds} folds of {units}, {splits}"
 
 
@@ -347,7 +343,7 @@ def cross_fit(
         Nuisance("outcome", nuisance_model, n_folds=n_folds, seed=derive_seed(seed, "split", s))
         for s in range(n_splits)
     ]
-    folds = np.array([declared_folds(data, n_folds, nuisance.seed) for nuisance in nuisances])
+    folds = np.array([data.design.folds(n_folds, nuisance.seed) for nuisance in nuisances])
     places = [(s, fold) for s in range(n_splits) for fold in range(int(folds[s].max()) + 1)]
     tasks = [(effect_model, nuisances[s], data, folds[s], fold) for s, fold in places]
     outcome = np.empty(folds.shape)

@@ -49,7 +49,7 @@ def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:
 
 def jackknife_words(fit: CrossFit) -> str:
     """What the jackknife leaves out, for the method of a result."""
-    return f"delete-one-{'person' if fit.data.clusters is None else 'cluster'} jackknife"
+    return f"delete-one-{fit.design.unit_word} jackknife"
 
 
 def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
@@ -107,7 +107,7 @@ def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
     estimate[few], deleted[:, few] = np.nan, np.nan
     largest = _largest(fit, np.ones(member.shape[1]))
     expected = expected_in_groups(fit, member)
-    return Jackknife(estimate, deleted, expected, fit.randomization, largest)
+    return Jackknife(estimate, deleted, expected, fit.design, largest)
 
 
 def _largest(fit: CrossFit, share: FloatArray) -> FloatArray | None:
@@ -130,7 +130,7 @@ def expected_in_groups(fit: CrossFit, member: FloatArray) -> FloatArray:
     return expected_squares(
         sums_by_unit(member * inverse, fit.units),
         sums_by_unit((member > 0).astype(np.float64), fit.units),
-        fit.randomization.arm,
+        fit.design.arm,
     )
 
 
@@ -214,7 +214,7 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
         _without_noise(mean_scores(parts.sum(axis=0), totals.sum(axis=0)), noise),
         _without_noise(mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals), noise),
         expected_in_groups(fit, np.ones(share.shape)),
-        fit.randomization,
+        fit.design,
         _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
     )
 
@@ -323,7 +323,7 @@ def over_splits(
             estimates.mean(axis=0),
             np.mean([result.deleted for result in results], axis=0),
             results[0].expected,
-            results[0].randomization,
+            results[0].design,
         )
         errors = np.tile(mean.errors, (len(results), 1))
     free = np.array([result.degrees_of_freedom for result in results])

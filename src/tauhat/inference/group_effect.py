@@ -107,7 +107,7 @@ def group_effect(
     interval t with the degrees of freedom of the average effects, counted in clusters with
     members (`tauhat.numerics.arm_variances.design_degrees_of_freedom`). With blocks, what
     the arms of a block share does not count as error
-    (`tauhat.inference.randomization_error.Randomization`).
+    (`tauhat.design.Design.errors`).
 
     Parameters
     ----------
@@ -167,11 +167,10 @@ def group_effect(
     units = units_an_arm(fit, member)
     for where, (control, treated) in zip(("in", "outside"), units, strict=True):
         if min(control, treated) < 2:
-            what = "persons" if fit.data.clusters is None else "clusters"
             raise TrialError(
                 f"{where} the subgroup {words} there are {control} control and {treated} treated "
-                f"{what} with anyone in it; an average effect needs two in each arm. "
-                "Choose a wider subgroup"
+                f"{fit.design.units_word} with anyone in it; an average effect needs two in each "
+                "arm. Choose a wider subgroup"
             )
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
     results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]

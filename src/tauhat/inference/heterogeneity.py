@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tauhat.display import html
-from tauhat.folds import randomization_units
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
     Problem,
     compare,
     ordered_allocations,
-    strata_of,
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
 from tauhat.numerics.seeds import resolve_seed
@@ -239,17 +237,14 @@ def test_heterogeneity(
     wanted = _checked_weights(weights)
     ordered = ordered_trial(trial)
     seed = resolve_seed(random_state)
-    _, arm, _ = randomization_units(
-        ordered.data.treatment, ordered.data.clusters, ordered.data.blocks
-    )
-    stratum = strata_of(ordered.data)
+    design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
-    problem = Problem.of(ordered, arm, stratum, wanted)
+    problem = Problem.of(ordered, wanted)
     draws = n_permutations
-    compared = compare(problem, arm, stratum, draws, seed, allowed)
+    compared = compare(problem, design.permutations(draws, seed, allowed))
     near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
     if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
-        compared = compare(problem, arm, stratum, MANY_PERMUTATIONS, seed, allowed)
+        compared = compare(problem, design.permutations(MANY_PERMUTATIONS, seed, allowed))
     return _result(problem, compared, ordered, significance_level)
 
 
@@ -269,7 +264,7 @@ def _result(
             "n_terms": [problem.n_terms[name] for name in compared.block_p],
         }
     )
-    what = "whole clusters" if problem.has_clusters else "persons"
+    what = ordered.data.design.whole_units
     strata = int(drawn.stratum.max()) + 1
     within = f" within {strata} strata" if strata > 1 else ""
     number = (

@@ -83,10 +83,10 @@ def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> Flo
     products = bases * scores.residual[:, None]
     if data.sample_weight is not None:
         products = products * (data.sample_weight / data.sample_weight.mean())[:, None]
-    return products if data.clusters is None else _group_sums(products, data.clusters)
+    return _group_sums(products, data.design.unit)
 
 
-def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> PersonScores:
+def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     """Residuals and whitened bases of the person-level blocks.
 
     With clusters, outcome and covariates are centred within cluster, so that
@@ -98,8 +98,6 @@ def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> P
     ----------
     data
         The trial.
-    stratum
-        Stratum of each unit, shape (units,).
     modifiers
         Which columns of ``X`` may be effect modifiers; the others only help to
         predict the outcome, shape (p,).
@@ -110,7 +108,8 @@ def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> P
     """
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
-    group = stratum if data.clusters is None else data.clusters
+    has_clusters = data.design.holds_persons
+    group = data.design.unit if has_clusters else data.design.strata
     varies = ~data.cluster_level
     # A constant column tells nobody from anybody, and no slope can be fitted to it.
     modifiers = modifiers & (np.ptp(data.X, axis=0) > 0)
@@ -124,7 +123,7 @@ def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> P
     splines = np.column_stack([tested, marks, _hinges(tested, (0.25, 0.5, 0.75))])
     within_splines = center_within(splines, group, weight)
     outcome = center_within(data.y, group, weight)
-    if data.clusters is None:
+    if not has_clusters:
         arm = center_within(data.treatment.astype(np.float64), group, weight)
         outcome = _remove(outcome[:, None], arm[:, None], weight)[:, 0]
         within_splines = _remove(within_splines, arm[:, None], weight)
@@ -132,10 +131,10 @@ def person_scores(data: TrialData, stratum: IntArray, modifiers: BoolArray) -> P
     residual = outcome - within_splines @ coefficients
     free = max(data.n - int(group.max()) - 1 - used, 1.0)
     cluster_outcome = None
-    if data.clusters is not None:
+    if has_clusters:
         remainder = weight * (data.y - splines @ coefficients)
-        total = np.bincount(data.clusters, weights=weight)
-        cluster_outcome = np.bincount(data.clusters, weights=remainder) / total
+        total = np.bincount(data.design.unit, weights=weight)
+        cluster_outcome = np.bincount(data.design.unit, weights=remainder) / total
     return PersonScores(
         residual=residual,
         covariates=center_within(person, group, weight),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.design.permutations import Assignments, upper_tail_p
 from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.heterogeneity_blocks import PersonScores, person_scores, unit_scores
 from tauhat.inference.inputs import OrderedTrial
@@ -20,7 +21,6 @@ from tauhat.inference.permutation_statistics import (
     block_statistic,
     column_statistics,
 )
-from tauhat.inference.permutations import Assignments, assignments, upper_tail_p
 from tauhat.numerics.working_models import standardize
 
 
@@ -37,32 +37,30 @@ class Problem:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, ordered: OrderedTrial, arm: IntArray, stratum: IntArray, wanted: Mapping[str, float]
-    ) -> Problem:
+    def of(cls, ordered: OrderedTrial, wanted: Mapping[str, float]) -> Problem:
         """Scores and statistics of every block that is wanted and possible."""
-        data = ordered.data
-        scores = person_scores(data, stratum, ~ordered.marks)
+        data, has_clusters = ordered.data, ordered.data.design.holds_persons
+        scores = person_scores(data, ~ordered.marks)
         statistics: dict[str, Callable[[FloatArray], FloatArray]] = {}
         n_terms: dict[str, int] = {}
         columns: list[tuple[IntArray, Callable[[FloatArray], FloatArray]]] = []
         notes = []
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
-                units = _units(basis, scores, data, stratum)
+                units = _units(basis, scores, data)
                 statistics[name] = _bind(block_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
-            units = _units(scores.covariates, scores, data, stratum)
+            units = _units(scores.covariates, scores, data)
             columns.append((person_columns, _bind(column_statistics, units)))
         if scores.n_components is not None:
             notes.append(
                 f"The {len(person_columns)} person-level columns were tested through their "
                 f"{scores.n_components} leading principal components."
             )
-        if data.clusters is not None:
-            block, note = _cluster_level_block(data, scores, arm, stratum)
+        if has_clusters:
+            block, note = _cluster_level_block(data, scores)
             if block is not None:
                 between = np.flatnonzero(scores.cluster_level).astype(np.int64)
                 values = _cluster_values(data, scores.cluster_level)
@@ -76,7 +74,7 @@ class Problem:
             raise NothingToTestError(
                 "there is nothing to test: no covariate varies within clusters"
                 " and no cluster-level block is possible. " + " ".join(notes)
-                if data.clusters is not None
+                if has_clusters
                 else "there is nothing to test: no covariate varies between persons"
             )
         total = sum(wanted[name] for name in statistics)
@@ -87,7 +85,7 @@ class Problem:
             used,
             columns,
             scores.cluster_level,
-            data.clusters is not None,
+            has_clusters,
             tuple(notes),
         )
 
@@ -98,12 +96,10 @@ def _bind(
     return lambda assigned: statistic(units, assigned)
 
 
-def _units(
-    basis: FloatArray, scores: PersonScores, data: TrialData, stratum: IntArray
-) -> UnitScores:
+def _units(basis: FloatArray, scores: PersonScores, data: TrialData) -> UnitScores:
     """Unit scores less their stratum mean, which no permutation within strata can move."""
-    summed = _center(unit_scores(basis, scores, data), stratum)
-    if data.clusters is not None:
+    summed = _center(unit_scores(basis, scores, data), data.design.strata)
+    if data.design.holds_persons:
         return UnitScores(summed)
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     scale = (weight / weight.mean())[:, None]
@@ -120,18 +116,16 @@ def _center(values: FloatArray, stratum: IntArray) -> FloatArray:
 
 def _cluster_values(data: TrialData, columns: BoolArray) -> FloatArray:
     """Standardized cluster-level columns, one row a cluster."""
-    assert data.clusters is not None
-    first = np.unique(data.clusters, return_index=True)[1]
-    return standardize(data.X[first][:, columns], np.ones(len(first)))
+    return standardize(data.X[data.design.first][:, columns], np.ones(data.n_units))
 
 
 def _cluster_level_block(
-    data: TrialData, scores: PersonScores, arm: IntArray, stratum: IntArray
+    data: TrialData, scores: PersonScores
 ) -> tuple[ClusterLevelBlock | None, str]:
     """The cluster-level block, or why there is none."""
-    assert data.clusters is not None
     assert scores.cluster_outcome is not None
-    m, smaller = len(arm), int(min(arm.sum(), (1 - arm).sum()))
+    arm, stratum = data.design.arm, data.design.strata
+    m, smaller = data.n_units, int(data.design.arm_sizes.min())
     between = scores.cluster_level
     if not between.any():
         return None, (
@@ -153,7 +147,7 @@ def _cluster_level_block(
             "freedom to test cluster-level covariates as effect modifiers."
         )
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
-    sizes = np.bincount(data.clusters, weights=weight / weight.mean())
+    sizes = np.bincount(data.design.unit, weights=weight / weight.mean())
     block = ClusterLevelBlock(
         scores.cluster_outcome,
         _cluster_values(data, between),
@@ -176,18 +170,8 @@ class Comparison:
     columns: list[tuple[IntArray, FloatArray]]
 
 
-def compare(
-    problem: Problem,
-    arm: IntArray,
-    stratum: IntArray,
-    n_permutations: int,
-    seed: int,
-    allowed: AnyArray | None,
-) -> Comparison:
+def compare(problem: Problem, drawn: Assignments) -> Comparison:
     """Statistics of every assignment, and their permutation p-values."""
-    drawn = assignments(
-        arm, stratum, n_permutations=n_permutations, random_state=seed, allocations=allowed
-    )
     values: dict[str, list[FloatArray]] = {name: [] for name in problem.statistics}
     columns: list[list[FloatArray]] = [[] for _ in problem.columns]
     for assigned in drawn.batches():
@@ -207,20 +191,6 @@ def compare(
             for (which, _), store in zip(problem.columns, columns, strict=True)
         ],
     )
-
-
-def strata_of(data: TrialData) -> IntArray:
-    """Units whose arms could have been exchanged: same block, same probability of treatment."""
-    if data.clusters is None:
-        first = np.arange(data.n)
-    else:
-        first = np.unique(data.clusters, return_index=True)[1]
-    block = np.zeros(len(first), dtype=np.int64) if data.blocks is None else data.blocks[first]
-    # Rounded, since a share may be written 1/3 or .3333333333.
-    chance = np.round(data.propensity[first], 9)
-    pairs = pd.factorize(pd.Series(list(zip(block.tolist(), chance.tolist(), strict=True))))[0]
-    strata: IntArray = pairs.astype(np.int64)
-    return strata
 
 
 def ordered_allocations(allocations: Any, ordered: OrderedTrial) -> AnyArray:

@@ -89,11 +89,8 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
     data = validate_trial(*parts)
     labels: AnyArray
     order = row_order(parts)
-    if data.clusters is None:
-        labels = order
-    else:
-        first = np.unique(data.clusters, return_index=True)[1]
-        labels = np.asarray(parts[3])[order][first]
+    # Of persons their rows, of clusters the user's names.
+    labels = np.asarray(parts[3])[order][data.design.first] if data.design.holds_persons else order
     known = source_columns(trial)
     marked = missing_marks(trial)
     return OrderedTrial(

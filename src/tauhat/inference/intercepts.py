@@ -93,7 +93,7 @@ def cluster_intercepts(trial: TrialLike, *, level: float = 0.95) -> ClusterInter
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     ordered = ordered_trial(trial)
     data = ordered.data
-    if data.clusters is None:
+    if not data.design.holds_persons:
         raise ValueError("persons were randomized in this trial, so it has no cluster intercepts")
     columns = np.column_stack([data.treatment, data.X])
     model = LinearMixedModel().fit(
@@ -101,18 +101,17 @@ def cluster_intercepts(trial: TrialLike, *, level: float = 0.95) -> ClusterInter
     )
     components = model.variance_components_
     between, residual = components.between_cluster, components.residual
-    persons = np.bincount(data.clusters)
+    persons = np.bincount(data.design.unit)
     total = residual + persons * between
     spread = np.sqrt(
         np.divide(between * residual, total, out=np.zeros(len(total)), where=total > 0)
     )
     half = t_quantile(level, max(len(persons) - 2, 1)) * spread
     estimate = model.cluster_effects_
-    first = np.unique(data.clusters, return_index=True)[1]
     table = pd.DataFrame(
         {
             "cluster": ordered.unit_labels,
-            "treatment": data.treatment[first],
+            "treatment": data.design.arm,
             "persons": persons,
             "estimate": estimate,
             "lower": estimate - half,

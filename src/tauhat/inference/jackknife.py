@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.inference.randomization_error import Randomization
+from tauhat.design import Design
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,15 @@ class Jackknife:
     expected
         `tauhat.numerics.arm_variances.expected_squares` of each unit in each estimate, zero
         where it takes no part, shape (u, k).
-    randomization
-        Arm and block of each unit.
+    design
+        Who was randomized, and how.
     largest
         The largest size that each estimate can have, shape (k,); None for any.
 
     Examples
     --------
-    >>> design = Randomization(np.array([0, 0, 1, 1]), np.zeros(4, int))
+    >>> from tauhat.design import Persons
+    >>> design = Persons.of(np.array([0, 0, 1, 1]))
     >>> both = Jackknife(
     ...     np.array([1.0, 3.0]), np.array([[1.0, 2.0]] * 4), np.ones((4, 2)), design)
     >>> both.combine(np.array([[-1.0], [1.0]])).estimate.tolist()
@@ -40,7 +41,7 @@ class Jackknife:
     estimate: FloatArray
     deleted: FloatArray
     expected: FloatArray
-    randomization: Randomization
+    design: Design
     largest: FloatArray | None = None
 
     def combine(self, weights: FloatArray) -> Jackknife:
@@ -55,19 +56,19 @@ class Jackknife:
             _combined(self.estimate, weights),
             _combined(self.deleted, weights),
             self.expected[:, most],
-            self.randomization,
+            self.design,
             None if self.largest is None else np.abs(weights).T @ self.largest,
         )
 
     @property
     def errors(self) -> FloatArray:
         """Jackknife standard errors, shape (k,)."""
-        return self.randomization.errors(self.deleted, self.expected)
+        return self.design.errors(self.deleted, self.expected)
 
     @property
     def degrees_of_freedom(self) -> FloatArray:
         """Degrees of freedom of these, shape (k,)."""
-        return self.randomization.degrees_of_freedom(self.expected)
+        return self.design.degrees_of_freedom(self.expected)
 
 
 def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:

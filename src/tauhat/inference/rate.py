@@ -9,8 +9,8 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.cate_estimator import CateEstimator
+from tauhat.design import Design
 from tauhat.display import html
-from tauhat.folds import assign_folds
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit, mid_ranks
 from tauhat.inference.descriptive import (
@@ -24,7 +24,6 @@ from tauhat.inference.descriptive import (
 )
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
-from tauhat.inference.randomization_error import Randomization
 from tauhat.numerics.seeds import derive_seed
 
 # Shares treated at which the targeting curve is drawn.
@@ -166,8 +165,8 @@ def rate(
         n_jobs=n_jobs,
     )
     sign = 1.0 if higher_is_better else -1.0
-    units = _deletion_groups(fit)
-    results = [_one_split(fit, s, sign, units) for s in range(fit.n_splits)]
+    units, deleted = fit.design.deletion_groups(MOST_DELETIONS, derive_seed(fit.seed, "deletions"))
+    results = [_one_split(fit, s, sign, units, deleted) for s in range(fit.n_splits)]
     autoc, qini, *toc = over_splits(fit, results, level=level)
     curve = pd.DataFrame(
         [
@@ -175,28 +174,13 @@ def rate(
             for q, at in zip(SHARES, toc, strict=True)
         ]
     )
-    what = "cluster" if fit.data.clusters is not None else "person"
-    if fit.data.clusters is None and fit.data.n > MOST_DELETIONS:
-        what = "group of persons"
+    what = fit.design.unit_word if deleted is fit.design else "group of persons"
     return RankWeightedEffect(
         one_sided(autoc),
         one_sided(qini),
         curve,
         higher_is_better,
         f"Rank-weighted effects, {fit.method}; delete-one-{what.replace(' ', '-')} jackknife",
-    )
-
-
-def _deletion_groups(fit: CrossFit) -> IntArray:
-    """What the jackknife leaves out at once, by row: clusters, persons, or groups of persons."""
-    data = fit.data
-    if data.clusters is not None or data.n <= MOST_DELETIONS:
-        return fit.units
-    return assign_folds(
-        data.treatment,
-        n_folds=MOST_DELETIONS,
-        random_state=derive_seed(fit.seed, "deletions"),
-        blocks=data.blocks,
     )
 
 
@@ -213,7 +197,9 @@ def _rank_weights(effects: FloatArray, weight: FloatArray) -> FloatArray:
     return result
 
 
-def _one_split(fit: CrossFit, split: int, sign: float, units: IntArray) -> Jackknife:
+def _one_split(
+    fit: CrossFit, split: int, sign: float, units: IntArray, design: Design
+) -> Jackknife:
     """AUTOC, Qini and targeting curve of one split, with every unit left out in turn."""
     columns = score_columns(fit, split) * np.array([1.0, sign, 1.0, sign, 1.0, sign])
     effects, folds = sign * fit.effects[split], fit.folds[split]
@@ -225,8 +211,7 @@ def _one_split(fit: CrossFit, split: int, sign: float, units: IntArray) -> Jackk
     rows_of = [np.flatnonzero(folds == fold) for fold in range(fit.n_folds)]
     parts = [part(rows) for rows in rows_of]
     whole, totals = np.sum(parts, axis=0), columns.sum(axis=0)
-    n_units = int(units.max()) + 1
-    deleted = np.empty((n_units, len(whole)))
+    deleted = np.empty((design.n_units, len(whole)))
     members = np.split(np.argsort(units, kind="stable"), np.cumsum(np.bincount(units))[:-1])
     for i, rows in enumerate(members):
         without = whole.copy()
@@ -234,10 +219,7 @@ def _one_split(fit: CrossFit, split: int, sign: float, units: IntArray) -> Jackk
             kept = rows_of[fold][~np.isin(rows_of[fold], rows)]
             without += (part(kept) if len(kept) else 0.0) - parts[fold]
         deleted[i] = mean_scores(without, totals - columns[rows].sum(axis=0))
-    design, expected = fit.randomization, np.ones(deleted.shape)
-    if n_units == len(design.arm):
+    expected = np.ones(deleted.shape)
+    if design is fit.design:
         expected = expected_in_groups(fit, np.ones((fit.data.n, deleted.shape[1])))
-    else:
-        # Groups of persons of both arms and all blocks.
-        design = Randomization(np.zeros(n_units, np.int64), np.zeros(n_units, np.int64))
     return Jackknife(mean_scores(whole, totals), deleted, expected, design)

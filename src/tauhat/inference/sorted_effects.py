@@ -295,7 +295,7 @@ def classification_analysis(
             np.r_[low.estimate, high.estimate],
             np.hstack([low.deleted, high.deleted]),
             np.hstack([low.expected, high.expected]),
-            fit.randomization,
+            fit.design,
         )
         results.append(both.combine(np.vstack([-np.eye(p), np.eye(p)])))
     estimates = over_splits(fit, results, level=level)
@@ -347,7 +347,7 @@ def _means(fit: CrossFit, X: FloatArray, weight: FloatArray) -> Jackknife:
     with np.errstate(divide="ignore", invalid="ignore"):
         deleted = (sums.sum(axis=0) - sums) / (size.sum() - size)
     expected = np.repeat((size / size.sum()) ** 2, X.shape[1], axis=1)
-    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, expected, fit.randomization)
+    return Jackknife(sums.sum(axis=0) / size.sum(), deleted, expected, fit.design)
 
 
 def _group_name(k: int, n_groups: int) -> str:

@@ -272,7 +272,7 @@ def find_subgroups(
             difference=difference,
             agreement=float(np.mean([group.agreement for group in subgroups] or [0.0])),
             fewest_units=min((min(group.units) for group in subgroups), default=0),
-            unit="persons" if data.clusters is None else "clusters",
+            unit=data.design.units_word,
         ),
         float(np.mean([boxes is not None for boxes in fits])),
         f"Trees of depth {max_depth} on effects of {fit.method}",

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.block_levels import random_intercepts
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.learners.convergence import (
@@ -93,7 +92,7 @@ class BayesianRidgeEffect(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Sample the posterior."""
-        intercepts = random_intercepts(data)
+        intercepts = data.design.intercepts()
         self.posterior_: RidgePosterior = sample_ridge_posterior(
             data.X,
             data.y_with_blocks,

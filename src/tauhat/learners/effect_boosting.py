@@ -13,7 +13,7 @@ from tauhat.data import TrialData
 from tauhat.engines import engine
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.meta import N_FOLDS, components_given_effect
-from tauhat.nuisance import Nuisance, NuisanceFit, declared_folds
+from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -110,7 +110,7 @@ class EffectBoosting(CateEstimator):
         contrast = data.treatment - data.propensity
         ratio = self._variance_ratio(data, residual, contrast)
         candidates = np.arange(0, self.max_rounds + 1, 10)
-        folds = declared_folds(data, N_FOLDS, derive_seed(seed, "rounds"))
+        folds = data.design.folds(N_FOLDS, derive_seed(seed, "rounds"))
         losses = np.zeros(len(candidates))
         for fold in range(int(folds.max()) + 1):
             losses += self._held_out_loss(data, residual, contrast, ratio, folds != fold, seed)

@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.block_levels import Intercepts, random_intercepts
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.design import Intercepts
 from tauhat.nuisance import Nuisance
 from tauhat.numerics.columns import first_rows
 from tauhat.numerics.em import identified_clusters
@@ -62,7 +62,7 @@ class GaussianEffect(CateEstimator):
             raise ValueError(
                 f"between_cluster must be 'common' or 'by-arm', got {self.between_cluster!r}"
             )
-        found = random_intercepts(data)
+        found = data.design.intercepts()
         found = replace(found, groups=identified_clusters(found.groups))
         one = self.between_cluster == "common" or found.groups_are_blocks
         if one or found.groups is None:

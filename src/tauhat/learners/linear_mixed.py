@@ -12,7 +12,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.learners.meta import N_FOLDS
-from tauhat.nuisance import NuisanceFit, declared_folds
+from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_lasso import fit_mixed_lasso, whiten_intercepts
@@ -174,7 +174,7 @@ class LinearMixedEffect(GaussianEffect):
         white = whiten_intercepts(
             np.column_stack([y, columns]), clusters, ratios, data.sample_weight
         )
-        folds = declared_folds(data, N_FOLDS, derive_seed(seed, "lasso"))
+        folds = data.design.folds(N_FOLDS, derive_seed(seed, "lasso"))
         chosen = fit_mixed_lasso(white[:, 0], white[:, 1:3], white[:, 3:], folds)
         self.penalty_ = chosen.penalty
         p = len(self.mean_)

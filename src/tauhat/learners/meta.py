@@ -98,11 +98,7 @@ def arm_sizes(data: TrialData) -> tuple[IntArray, IntArray]:
     >>> [sizes.tolist() for sizes in arm_sizes(data)]
     [[4, 2], [3, 2]]
     """
-    persons = np.bincount(data.treatment, minlength=2)
-    if data.clusters is None:
-        return persons, persons
-    treated = np.bincount(data.clusters, data.treatment) > 0
-    return persons, np.bincount(treated.astype(np.int64), minlength=2)
+    return np.bincount(data.treatment, minlength=2), data.design.arm_sizes
 
 
 def pooled_components(

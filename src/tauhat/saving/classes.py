@@ -12,11 +12,11 @@ from importlib import import_module
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from tauhat import base, data, ensembles, learners, numerics, outcome
+from tauhat import base, data, design, ensembles, learners, numerics, outcome
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
-_ROOMS = (numerics, outcome, learners, ensembles)
+_ROOMS = (numerics, design, outcome, learners, ensembles)
 
 
 @cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import gpboost
@@ -154,7 +156,7 @@ class Encoder:
         if known_classes().get(kind.__name__) is not kind:
             raise _no_form(value, where)
         state = {}
-        for name, item in vars(value).items():
+        for name, item in _attributes(value).items():
             if not self.with_data and name == "reference_posterior_":
                 # Only intervals use it, and they need the rows besides.
                 continue
@@ -172,6 +174,14 @@ class Encoder:
             "limits": self.node(trial.limits, "limits"),
             "largest_effect": self.node(trial.largest_effect, "largest_effect"),
         }
+
+
+def _attributes(value: Any) -> Mapping[str, Any]:
+    """What an object consists of: a dataclass of its fields, not of what it remembers of them."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    attributes: Mapping[str, Any] = vars(value)
+    return attributes
 
 
 def _with_own_reader(value: Any) -> Any:

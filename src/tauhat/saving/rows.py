@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tauhat.data import TrialData
+from tauhat.design import Design
 from tauhat.errors import TrialError
 from tauhat.numerics.extremes import ColumnLimits
 
@@ -53,22 +54,41 @@ def check_trial(data: TrialData) -> None:
         A trial read from a file.
     """
     n, p = np.shape(data.y)[0], len(data.feature_names)
-    numbers = {"X": (n, p), "y": (n,), "propensity": (n,), "sample_weight": (n,)}
-    numbers["block_level"] = (n,)
-    counts = {"treatment": 2, "clusters": n, "blocks": n}
-    for name in (*numbers, *counts):
-        values = getattr(data, name)
-        if values is None and name not in ("X", "y", "treatment", "propensity"):
-            continue
-        kind, shape = ("i", (n,)) if name in counts else ("f", numbers[name])
-        if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != shape:
-            raise ValueError(f"{name} of its trial is not an array of the shape {shape}")
-        low, high = (0, counts[name] - 1) if name in counts else (-np.inf, np.inf)
-        if name in ("propensity", "sample_weight"):
-            low, high = 0, (1 if name == "propensity" else np.inf)
-        if not (np.isfinite(values).all() and (low <= values).all() and (values <= high).all()):
-            raise ValueError(f"{name} of its trial has values that no trial has")
+    _check_array("X", data.X, (n, p))
+    _check_array("y", data.y, (n,))
+    for name in ("sample_weight", "block_level"):
+        if getattr(data, name) is not None:
+            low = 0 if name == "sample_weight" else -np.inf
+            _check_array(name, getattr(data, name), (n,), low=low)
+    _check_design(data.design, n)
     if not isinstance(data.feature_names, tuple) or not all(
         isinstance(name, str) for name in data.feature_names
     ):
         raise ValueError("the covariates of its trial have no names")
+
+
+def _check_design(design: Any, n: int) -> None:
+    if not isinstance(design, Design):
+        raise ValueError("the design of its trial is something else")
+    m = np.size(design.arm)
+    _check_array("unit", design.unit, (n,), "i", 0, m - 1)
+    _check_array("arm", design.arm, (m,), "i", 0, 1)
+    _check_array("block", design.block, (m,), "i", 0, m - 1)
+    _check_array("probability", design.probability, (m, 2), "f", 0, 1)
+    if len(np.unique(design.unit)) < m or len(np.unique(design.block)) <= design.block.max():
+        raise ValueError("its trial has units or blocks of nobody")
+
+
+def _check_array(
+    name: str,
+    values: Any,
+    shape: tuple[int, ...],
+    kind: str = "f",
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> None:
+    """Raise a `ValueError` unless values are a finite array of a shape between two limits."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != shape:
+        raise ValueError(f"{name} of its trial is not an array of the shape {shape}")
+    if not (np.isfinite(values).all() and (low <= values).all() and (values <= high).all()):
+        raise ValueError(f"{name} of its trial has values that no trial has")

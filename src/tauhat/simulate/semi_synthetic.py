@@ -63,11 +63,11 @@ def _take_apart(data: TrialData) -> tuple[FloatArray, FloatArray, float, float]:
     standard = (data.X - data.X.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
     design = np.column_stack([np.ones(data.n), data.treatment, standard])
     coefficients = np.zeros(design.shape[1])
-    if data.clusters is None:
+    if not data.design.holds_persons:
         coefficients[:] = np.linalg.lstsq(design, data.y, rcond=None)[0]
         between, within = 0.0, float((data.y - design @ coefficients).var())
     else:
-        fit = fit_random_intercept(data.y, design, data.clusters)
+        fit = fit_random_intercept(data.y, design, data.design.unit)
         coefficients[independent_columns(design)] = fit.coefficients
         between, within = fit.between_cluster_variance, fit.residual_variance
     residual = data.y - design @ coefficients
@@ -130,7 +130,7 @@ class SemiSynthetic(Scenario):
     def _base(self) -> _Base:
         data = _as_arrays(self.trial)
         X = pd.DataFrame(data.X, columns=list(data.feature_names))
-        unit = np.arange(data.n) if data.clusters is None else data.clusters
+        unit = data.design.unit
         mu0, residual, between, within = _take_apart(data)
         if self.prognosis is not None:
             mu0 = surface_values(self.prognosis, X, "prognosis")
@@ -167,7 +167,7 @@ class SemiSynthetic(Scenario):
         X = base.X.iloc[rows].reset_index(drop=True)
         return SimulatedPersons(
             X=X,
-            clusters=None if base.data.clusters is None else unit,
+            clusters=unit if base.data.design.holds_persons else None,
             tau=surface_values(self.effect, X, "effect"),
             mu0=base.mu0[rows],
             nodes=pd.DataFrame({"real_row": rows}),

@@ -1,0 +1,84 @@
+"""Designs in which whole clusters were randomized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.design.design import Design, probabilities
+from tauhat.design.intercepts import Intercepts
+from tauhat.numerics.columns import first_rows
+from tauhat.numerics.em import identified_clusters
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters(Design):
+    """Cluster-randomized: the rows of a cluster share its arm, block and probability.
+
+    Examples
+    --------
+    >>> clinic = np.repeat(np.arange(4), 2)
+    >>> trial = Clusters.of(clinic % 2, clinic, clinic // 2)
+    >>> trial.n_units, trial.arm.tolist(), trial.block.tolist()
+    (4, [0, 1, 0, 1], [0, 0, 1, 1])
+    >>> trial.take(np.array([2, 3, 4, 5])).block.tolist()
+    [0, 1]
+    """
+
+    name: ClassVar[Literal["individual", "cluster"]] = "cluster"
+    unit_word: ClassVar[str] = "cluster"
+    whole_units: ClassVar[str] = "whole clusters"
+    holds_persons: ClassVar[bool] = True
+
+    @classmethod
+    def of(
+        cls,
+        arm: IntArray,
+        clusters: AnyArray,
+        blocks: AnyArray | None = None,
+        propensity: FloatArray | None = None,
+    ) -> Self:
+        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        unit = pd.factorize(clusters)[0].astype(np.int64)
+        first = first_rows(unit)
+        mixed = np.bincount(unit, arm != arm[first][unit]) > 0
+        if mixed.any():
+            raise ValueError(
+                f"treatment varies within {int(mixed.sum())} of {len(first)} clusters; in a "
+                "cluster-randomized trial it is constant. If persons were randomized within these "
+                "units, give them as blocks and not as clusters; designs in which units change "
+                "their arm over time (stepped wedge, crossover) are not supported"
+            )
+        if blocks is not None and (blocks != blocks[first][unit]).any():
+            raise ValueError("blocks vary within clusters; a cluster lies in one block")
+        if propensity is not None and (propensity != propensity[first][unit]).any():
+            raise ValueError(
+                "propensity varies within clusters; give each cluster one probability of treatment"
+            )
+        of_units = (None if values is None else values[first] for values in (blocks, propensity))
+        return cls(unit, *probabilities(arm[first], *of_units))
+
+    @property
+    def clusters(self) -> IntArray:
+        """Cluster 0 to m - 1 of each row, shape (n,)."""
+        return self.unit
+
+    def intercepts(self) -> Intercepts:
+        """Those of the clusters, nested in those of blocks that hold several clusters."""
+        blocks = identified_clusters(self.block)
+        # Of clusters of one person each only the blocks' can be told from the residual.
+        if self.n_units == self.n and blocks is not None:
+            return Intercepts(blocks, None, True)
+        return Intercepts(self.unit, None if self.n_units == self.n else blocks)
+
+    def deletion_groups(self, most: int, seed: int) -> tuple[IntArray, Design]:
+        """Clusters, however many."""
+        return self.unit, self
+
+    def _units_of(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        codes, chosen = pd.factorize(self.unit[rows])
+        return codes.astype(np.int64), chosen
