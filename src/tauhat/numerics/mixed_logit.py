@@ -276,11 +276,11 @@ class GeneralisedMixedModel:
         return float(self.n_fixed + solution.effective.sum())
 
     def _first_state(self) -> _State:
-        """Everybody at the overall rate, which no coefficients stand for yet."""
-        level = self.response.crude_level(self.weight, self.offset)
+        """A predictor that no coefficients stand for yet."""
+        predictor = self.response.first_predictor(self.weight, self.offset)
         nothing = np.zeros(self.columns.shape[1])
         effects, nesting = np.zeros(self.n_clusters), np.zeros(self.n_nesting)
-        return _State(nothing, effects, nesting, self.offset + level, made=False)
+        return _State(nothing, effects, nesting, predictor, made=False)
 
     def _working(self, response: Response, predictor: FloatArray) -> WorkingModel:
         """Linear mixed model of the working outcome at a predictor."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit, gammaln
+from scipy.special import expit, gammaln, logit
 
 from tauhat._typing import FloatArray
 
@@ -51,6 +51,13 @@ class Response(ABC):
     @abstractmethod
     def crude_level(self, weight: FloatArray | None, offset: FloatArray) -> float:
         """Linear predictor, less the offset, at the overall rate; finite without any event."""
+
+    @abstractmethod
+    def first_predictor(self, weight: FloatArray | None, offset: FloatArray) -> FloatArray:
+        """Linear predictor half way between each row's outcome and the overall rate, shape (n,).
+
+        From there no row's working outcome is far off, as it can be from the overall rate.
+        """
 
     @abstractmethod
     def rows(self, chosen: Any) -> Self:
@@ -126,6 +133,12 @@ class Binomial(Response):
         events, trials = float(own @ self.events), float((own * self.trials).sum())
         events = min(max(events, 0.5), max(trials - 0.5, 0.5))
         return float(np.log(events / max(trials - events, 0.5)) - np.average(offset, weights=own))
+
+    def first_predictor(self, weight: FloatArray | None, offset: FloatArray) -> FloatArray:
+        """Log odds half way between each row's share of events and the overall risk."""
+        risk = (self.events / self.trials + expit(offset + self.crude_level(weight, offset))) / 2
+        first: FloatArray = logit(np.clip(risk, _LEAST_WEIGHT, 1 - _LEAST_WEIGHT))
+        return first
 
     def rows(self, chosen: Any) -> Self:
         """The same for some rows, chosen by position or by a mask."""
@@ -208,6 +221,12 @@ class Counts(Response):
         time = float(own @ np.exp(offset - offset.max()))
         events = max(float(own @ self.events), 0.5)
         return float(np.log(events / time) - offset.max())
+
+    def first_predictor(self, weight: FloatArray | None, offset: FloatArray) -> FloatArray:
+        """Log mean half way between each count and what the overall rate makes of it."""
+        overall = np.exp(offset + self.crude_level(weight, offset))
+        first: FloatArray = np.log((self.events + overall) / 2)
+        return first
 
     def rows(self, chosen: Any) -> Self:
         """The same for some rows, chosen by position or by a mask."""
