@@ -11,15 +11,10 @@ import numpy as np
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.responses import Response
+from tauhat.numerics.variance_updates import extrapolated, log_variances, shown
 from tauhat.numerics.working_outcome import Solution, WorkingModel, working_model
 
-# Logs of the least and the largest variance. A block of the least is off: its standard
-# deviation is .003 log odds. The largest would let it decide every outcome.
-_LOWEST, _HIGHEST = float(np.log(1e-5)), float(np.log(25.0))
-_FIRST_VARIANCE, _LEAST_VARIANCE = 0.1, 1e-12
-# Extrapolated updates of log variances: the largest factor by which one is thought to repeat
-# the one before, and the longest jump.
-_REPEATS, _JUMP = 0.9, 1.5
+_FIRST_VARIANCE = 0.1
 _FIRST_PASSES = 2
 _SHORTEST_STEP, _ROUNDING = 1e-4, 1e-12
 # Log-likelihood, over the tolerance, that a last pass may still gain.
@@ -41,8 +36,8 @@ class GeneralisedFit:
         Variance of each block's coefficients; 0 for a block that is off.
     cluster_variances
         Variance of the random intercept in each group of clusters, shape (g,);
-        empty without clusters. Smaller than the truth where clusters hold few
-        events: see `tauhat.numerics.quadrature`.
+        empty without clusters. Too small where clusters hold few events: see
+        `tauhat.numerics.integrated_intercepts`.
     nesting_variance
         Variance of the intercepts of what the clusters lie in (0 without).
     cluster_effects, nesting_effects
@@ -234,7 +229,7 @@ class GeneralisedMixedModel:
         Parameters
         ----------
         variances
-            Variances to hold fixed, shape (n_variances,); nan for one to be
+            Positive variances to hold, shape (n_variances,); nan for one to be
             estimated. None estimates all.
         start
             Variances to start from; default .1 each. An exponential prior has a
@@ -251,12 +246,13 @@ class GeneralisedMixedModel:
         held = np.full(self.n_variances, np.nan) if variances is None else variances
         first = np.full(self.n_variances, _FIRST_VARIANCE) if start is None else start
         free = np.isnan(held)
-        logs = np.log(np.maximum(np.where(free, first, held), _LEAST_VARIANCE))
+        logs = np.where(free, log_variances(np.where(free, first, 1.0)), 0.0)
+        logs[~free] = np.log(held[~free])
         response, state = self.response, self._first_state()
         passes, moved = 0, np.inf if free.any() else 0.0
         settled = False
         while passes < max_passes and not settled:
-            working = self._working(response, state.predictor)
+            working = self.working(response, state.predictor)
             # The first predictors know little of the covariates, nor would the variances.
             if passes >= _FIRST_PASSES and free.any():
                 logs, moved = self._updated(working, logs, free)
@@ -282,8 +278,8 @@ class GeneralisedMixedModel:
         effects, nesting = np.zeros(self.n_clusters), np.zeros(self.n_nesting)
         return _State(nothing, effects, nesting, predictor, made=False)
 
-    def _working(self, response: Response, predictor: FloatArray) -> WorkingModel:
-        """Linear mixed model of the working outcome at a predictor."""
+    def working(self, response: Response, predictor: FloatArray) -> WorkingModel:
+        """Linear mixed model of the working outcome at a predictor, shape (n,)."""
         score, curvature = response.score_and_weight(predictor)
         return working_model(
             predictor - self.offset + score / curvature,
@@ -305,16 +301,10 @@ class GeneralisedMixedModel:
         def once(point: FloatArray) -> FloatArray:
             solution = working.solution(np.exp(point))
             shrink = solution.effective + self.rates * np.exp(point / 2)
-            new = np.log(np.maximum(solution.squares, _LEAST_VARIANCE) / shrink)
-            return np.where(free, np.clip(new, _LOWEST, _HIGHEST), point)
+            return np.where(free, log_variances(solution.squares / shrink), point)
 
         one = once(logs)
-        two = once(one)
-        first, second = one - logs, two - one
-        # Updates shrink by much the same factor each time: the sum of those to come.
-        repeats = np.clip(second / np.where(first == 0, 1.0, first), 0.0, _REPEATS)
-        jump = np.clip(second * repeats / (1 - repeats), -_JUMP, _JUMP)
-        new = np.where(free, np.clip(two + jump, _LOWEST, _HIGHEST), logs)
+        new = np.where(free, extrapolated(logs, one, once(one)), logs)
         return new, float(np.abs(new - logs).max(initial=0.0))
 
     def _step(
@@ -357,14 +347,20 @@ class GeneralisedMixedModel:
         for block, variance in zip(self.block_slices, variances, strict=False):
             penalty += float((state.coefficients[block] ** 2).sum()) / variance
         if self.clusters is not None:
-            own = self._of_clusters(variances)
+            own = self.cluster_variance(variances)
             penalty += float((state.cluster_effects**2 / own).sum())
         if self.nesting is not None:
             penalty += float((state.nesting_effects**2).sum()) / variances[-1]
         return float(value - penalty / 2)
 
-    def _of_clusters(self, variances: FloatArray) -> FloatArray:
-        """Variances by group of clusters, one a cluster or one for all."""
+    def cluster_members(self) -> FloatArray:
+        """Whether each cluster lies in each group, 0 or 1, shape (g, m)."""
+        groups = np.zeros(self.n_clusters) if self.cluster_groups is None else self.cluster_groups
+        members: FloatArray = (np.arange(self.n_groups)[:, None] == groups).astype(np.float64)
+        return members
+
+    def cluster_variance(self, variances: FloatArray) -> FloatArray:
+        """Of all variances those of the intercepts, one a cluster or one for all."""
         first = len(self.block_slices)
         by_group = variances[first : first + self.n_groups]
         return by_group if self.cluster_groups is None else by_group[self.cluster_groups]
@@ -374,17 +370,18 @@ class GeneralisedMixedModel:
     ) -> GeneralisedFit:
         """What is reported: the posterior at the last predictor."""
         variances = np.exp(logs)
-        solution = self._working(response, state.predictor).solution(variances)
-        marginal = self._penalised(response, state, variances) - solution.log_volume / 2
+        solution = self.working(response, state.predictor).solution(variances)
+        marginal = self._penalised(response, state, variances)
+        marginal -= (solution.log_volume + solution.intercept_volume) / 2
         marginal -= float(self.rates @ np.sqrt(variances))
-        shown = np.where(logs <= _LOWEST + 1e-9, 0.0, variances)
+        reported = shown(logs)
         blocks = len(self.block_slices)
         return GeneralisedFit(
             coefficients=state.coefficients,
             covariance_root=solution.root,
-            block_variances=shown[:blocks],
-            cluster_variances=shown[blocks : blocks + self.n_groups],
-            nesting_variance=float(shown[-1]) if self.nesting is not None else 0.0,
+            block_variances=reported[:blocks],
+            cluster_variances=reported[blocks : blocks + self.n_groups],
+            nesting_variance=float(reported[-1]) if self.nesting is not None else 0.0,
             cluster_effects=state.cluster_effects,
             nesting_effects=state.nesting_effects,
             effective=solution.effective,

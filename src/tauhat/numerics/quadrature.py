@@ -90,45 +90,89 @@ class InterceptLikelihood:
         self.nodes, self.node_weights = hermite_nodes(nodes)
         self._modes = np.zeros(self.m)
 
-    def _sums(self, values: FloatArray) -> FloatArray:
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Weighted sums over the rows of each cluster, shape (m,)."""
         weighted = values if self.weight is None else values * self.weight
         summed: FloatArray = np.bincount(self.clusters, weighted, self.m).astype(np.float64)
         return summed
 
-    def _centred(self, predictor: FloatArray, sd: float) -> tuple[FloatArray, FloatArray]:
+    def _centred(self, predictor: FloatArray, sd: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Modes and curvatures of the integrands, shapes (m,)."""
-        modes = self._modes.copy()
-        while True:
-            for _ in range(_STEPS):
-                at = predictor + sd * modes[self.clusters]
-                score, information = self.response.score_and_weight(at)
-                curvature = 1 + sd**2 * self._sums(information)
-                step = (sd * self._sums(score) - modes) / curvature
-                modes += np.clip(step, -_LONGEST, _LONGEST)
-                if np.abs(step).max() < _SETTLED:
-                    break
-            else:
-                # Started from the modes of other parameters, far off.
-                if self._modes.any():
-                    self._modes, modes = np.zeros(self.m), np.zeros(self.m)
-                    continue
-            break
-        self._modes = modes.copy()
-        at = predictor + sd * modes[self.clusters]
-        return modes, 1 + sd**2 * self._sums(self.response.score_and_weight(at)[1])
 
-    def __call__(self, predictor: FloatArray, sd: float) -> float:
-        """Log-likelihood at a predictor without intercepts, shape (n,), and their SD."""
+        def newton(modes: FloatArray) -> tuple[FloatArray, FloatArray]:
+            at = predictor + (sd * modes)[self.clusters]
+            score, information = self.response.score_and_weight(at)
+            curvature = 1 + sd**2 * self.sums(information)
+            step: FloatArray = (sd * self.sums(score) - modes) / curvature
+            return np.clip(step, -_LONGEST, _LONGEST), curvature
+
+        # The last modes, of parameters near by as a rule, and zero where these led astray.
+        for start in (self._modes, np.zeros(self.m)):
+            modes = start.copy()
+            for _ in range(_STEPS):
+                step, curvature = newton(modes)
+                if np.abs(step).max() < _SETTLED:
+                    self._modes = modes
+                    return modes, curvature
+                modes = modes + step
+        self._modes = np.zeros(self.m)
+        return modes, curvature
+
+    def _integrands(
+        self, predictor: FloatArray, sd: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Intercepts at the nodes and logs of the integrands there, (nodes, m); log widths."""
         modes, curvature = self._centred(predictor, sd)
         width = 1 / np.sqrt(curvature)
-        logs = np.empty((len(self.nodes), self.m))
-        for k, node in enumerate(self.nodes):
-            u = modes + node * width
-            rows = self.response.log_likelihood(predictor + sd * u[self.clusters])
-            logs[k] = self._sums(rows) - u**2 / 2 + node**2 / 2
+        at = modes + self.nodes[:, None] * width
+        logs = np.empty_like(at)
+        for k, u in enumerate(at):
+            rows = self.response.log_likelihood(predictor + (sd * u)[self.clusters])
+            logs[k] = self.sums(rows) - u**2 / 2 + self.nodes[k] ** 2 / 2
+        return sd * at, logs, np.log(width)
+
+    def __call__(self, predictor: FloatArray, sd: FloatArray | float) -> float:
+        """Log-likelihood.
+
+        Parameters
+        ----------
+        predictor
+            Linear predictor without the intercepts, shape (n,).
+        sd
+            Standard deviation of the intercepts, one or one a cluster.
+        """
+        _, logs, log_width = self._integrands(predictor, np.broadcast_to(sd, self.m))
         top = logs.max(axis=0)
         inside = self.node_weights @ np.exp(logs - top)
-        return float((top + np.log(inside) + np.log(width)).sum())
+        return float((top + np.log(inside) + log_width).sum())
+
+    def posterior(
+        self, predictor: FloatArray, sd: FloatArray | float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        r"""Posterior of the intercepts, and the slopes of the likelihood in the predictor.
+
+        Parameters
+        ----------
+        predictor, sd
+            As in a call.
+
+        Returns
+        -------
+        slopes
+            Of the log-likelihood in each row's predictor, weights left out, shape
+            (n,): the mean of the row's score over the intercept's posterior.
+        means, variances
+            Of the intercepts, each of shape (m,).
+        """
+        at, logs, _ = self._integrands(predictor, np.broadcast_to(sd, self.m))
+        share = self.node_weights[:, None] * np.exp(logs - logs.max(axis=0))
+        share /= share.sum(axis=0)
+        slopes = np.zeros(len(predictor))
+        for u, own in zip(at, share, strict=True):
+            score, _ = self.response.score_and_weight(predictor + u[self.clusters])
+            slopes += own[self.clusters] * score
+        means = (share * at).sum(axis=0)
+        return slopes, means, (share * (at - means) ** 2).sum(axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,36 +266,3 @@ def _hessian(function: Any, point: FloatArray) -> FloatArray:
             second = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * _DIFFERENCE**2)
             hessian[i, j] = hessian[j, i] = second
     return hessian
-
-
-def between_cluster_sd(
-    likelihood: InterceptLikelihood, predictor: FloatArray, largest: float = 5.0
-) -> float:
-    """Standard deviation of the intercept that is likeliest beside a given predictor.
-
-    Parameters
-    ----------
-    likelihood
-        Outcomes and clusters.
-    predictor
-        Linear predictor without the intercepts, shape (n,).
-    largest
-        Upper end of the search.
-
-    Examples
-    --------
-    >>> from tauhat.numerics.responses import Counts
-    >>> clusters = np.repeat(np.arange(50), 20)
-    >>> rng = np.random.default_rng(1)
-    >>> y = rng.poisson(np.exp(1 + 0.5 * rng.normal(size=50)[clusters])).astype(float)
-    >>> likelihood = InterceptLikelihood(Counts(y), clusters)
-    >>> 0.4 < between_cluster_sd(likelihood, np.ones(1000)) < 0.6
-    True
-    """
-    found: Any = optimize.minimize_scalar(
-        lambda sd: -likelihood(predictor, float(sd)),
-        bounds=(0.0, largest),
-        method="bounded",
-        options={"xatol": 1e-4},
-    )
-    return float(found.x)

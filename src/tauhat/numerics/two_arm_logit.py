@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.integrated_intercepts import integrate_intercepts
 from tauhat.numerics.marginal_risks import marginal_mean
 from tauhat.numerics.mixed_logit import GeneralisedFit, GeneralisedMixedModel
 from tauhat.numerics.responses import Response
@@ -159,7 +160,7 @@ class TwoArmModel:
         )
 
     def fit(self, variances: FloatArray | None = None) -> TwoArmFit:
-        """Fit the model.
+        """Fit the model, by quasi-likelihood and then with the intercepts integrated out.
 
         Parameters
         ----------
@@ -168,6 +169,9 @@ class TwoArmModel:
             `tauhat.numerics.mixed_logit.GeneralisedMixedModel.fit`.
         """
         fit = self.model.fit(variances=variances)
+        blocks = len(fit.block_variances)
+        held = variances is not None and not np.isnan(variances[blocks:]).any()
+        fit = integrate_intercepts(self.model, fit, held=held)
         of_clusters = fit.cluster_variances if len(fit.cluster_variances) else np.zeros(1)
         control, treated = (
             float(of_clusters[arm if self.by_arm else 0]) + fit.nesting_variance for arm in (0, 1)

@@ -31,9 +31,10 @@ class Solution:
     squares, effective
         Sum of squares and effective number of each variance's coefficients: the
         blocks, the groups of clusters, what these lie in.
-    log_volume
-        Log determinant of the precision of all random coefficients and of those
-        with a prior, relative to the prior's.
+    log_volume, intercept_volume
+        Log determinant of the precision of the coefficients, relative to that of
+        their priors, and of the intercepts' precision given the coefficients,
+        relative to their prior's.
     """
 
     coefficients: FloatArray
@@ -43,6 +44,7 @@ class Solution:
     squares: FloatArray
     effective: FloatArray
     log_volume: float
+    intercept_volume: float
 
 
 class WorkingModel(MixedModel):
@@ -72,8 +74,7 @@ class WorkingModel(MixedModel):
             Positive variances: of each block, of each group of clusters, of what
             the clusters lie in.
         """
-        _, half, _, _ = solved = self._solve(np.log(variances))
-        root = solved[0]
+        root, half, _, _ = self._solve(np.log(variances))
         coefficients = cholesky.solve(root, half)
         inverse_root = cholesky.inverse(root)
         blocks = len(self.block_sizes)
@@ -93,7 +94,7 @@ class WorkingModel(MixedModel):
                 variances, coefficients, float(self.degrees_of_freedom), inverse_root
             )
             effective[blocks:] = slopes + squares[blocks:] / variances[blocks:]
-        volume = 2 * np.log(np.diag(root)).sum() + self._volume(variances)
+        volume = 2 * np.log(np.diag(root)).sum()
         volume += float(self.block_sizes @ np.log(variances[:blocks]))
         proper = self.prior_precision[self.prior_precision > 0]
         return Solution(
@@ -104,6 +105,7 @@ class WorkingModel(MixedModel):
             squares=squares,
             effective=np.maximum(effective, _LEAST_EFFECTIVE),
             log_volume=float(volume - np.log(proper).sum()),
+            intercept_volume=self._volume(variances),
         )
 
 
