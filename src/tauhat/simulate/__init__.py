@@ -8,12 +8,14 @@ holds the table to the code.
 =======================  ==========  =======  =========  ============  ====
 scenario                 individual  cluster  SD effect  SD prognosis  R^2
 =======================  ==========  =======  =========  ============  ====
+binary                         0.16     0.16       0.04          0.16  0.15
 linear                         1.00     1.00       1.00          1.00  0.45
 slightly-nonlinear             0.50     0.50       1.00          0.50  0.52
 slightly-nonlinear p=20        0.50     0.50       1.00          0.63  0.56
 highly-nonlinear               0.50     0.50       1.00          1.00  0.53
 second-order                   0.00     0.00       1.00          1.00  0.71
 pd-l1                         -0.43    -0.43       1.00          1.19  0.67
+crt-binary                     0.16     0.16       0.03          0.16  0.15
 crt                            0.50     0.50       0.52          0.69  0.44
 crt-null-m20-icc10             0.40     0.40       0.00          0.69  0.34
 crt-linear-m20-icc01           0.55     0.55       0.42          0.69  0.45
@@ -30,9 +32,11 @@ tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
 
 The constants of the individual scenarios are calibrated to published tables,
-not published themselves.
+not published themselves. The effects of the scenarios with "binary" in their
+name are differences of risks.
 """
 
+from tauhat.simulate.binary_scenario import BinaryTrial
 from tauhat.simulate.cluster import CLUSTER_DESIGNS, NULL_DESIGNS, ClusterTrial
 from tauhat.simulate.cluster_scenario import ClusterScenario
 from tauhat.simulate.individual import HighlyNonlinear, Linear, SlightlyNonlinear
@@ -70,6 +74,7 @@ __all__ = [
     "NULL_DESIGNS",
     "PDL1",
     "TRANSFORMATIONS",
+    "BinaryTrial",
     "ClusterScenario",
     "ClusterTrial",
     "HighlyNonlinear",

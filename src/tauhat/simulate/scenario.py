@@ -405,8 +405,8 @@ def scenario_names(kind: str | None = None) -> list[str]:
 
     Examples
     --------
-    >>> scenario_names("individual")[:2]
-    ['linear', 'slightly-nonlinear']
+    >>> scenario_names("individual")[:3]
+    ['binary', 'linear', 'slightly-nonlinear']
     """
     if kind is not None and kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
