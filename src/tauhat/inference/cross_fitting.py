@@ -21,7 +21,6 @@ from tauhat.inference.inputs import (
     OrderedTrial,
     TrialLike,
     ordered_trial,
-    row_order,
 )
 from tauhat.inference.randomization_error import Randomization
 from tauhat.nuisance import Nuisance, declared_folds, fit_without_fold
@@ -357,7 +356,7 @@ def cross_fit(
         surfaces[s, fold], outcome[s, folds[s] == fold] = surface, expected
     return CrossFit(
         trial=ordered,
-        rows=row_order(trial if isinstance(trial, TrialData) else tuple(trial)),
+        rows=ordered.rows,
         frame=covariate_frame(trial, data),
         estimator=name,
         folds=folds,

@@ -96,7 +96,7 @@ class BayesianRidgeEffect(CateEstimator):
         intercepts = random_intercepts(data)
         self.posterior_: RidgePosterior = sample_ridge_posterior(
             data.X,
-            data.y_with_blocks,
+            data.working_with_blocks,
             data.treatment,
             intercepts.groups,
             data.sample_weight,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tauhat.data import TrialData
+from tauhat.data import LearningView, TrialData
+from tauhat.endpoint import KINDS, Endpoint
 from tauhat.errors import TrialError
 from tauhat.numerics.extremes import ColumnLimits
 
@@ -20,7 +21,7 @@ class RowsLeftOut:
     ----------
     feature_names
         Names of the covariates.
-    limits, largest_effect
+    limits, endpoint
         As in `tauhat.data.TrialData`.
 
     Examples
@@ -32,7 +33,7 @@ class RowsLeftOut:
 
     feature_names: tuple[str, ...]
     limits: ColumnLimits | None = None
-    largest_effect: float = np.inf
+    endpoint: Endpoint = field(default_factory=Endpoint)
 
     def __getattr__(self, name: str) -> Any:
         # Copies and pickles ask for special names that an object need not have.
@@ -52,13 +53,19 @@ def check_trial(data: TrialData) -> None:
     data
         A trial read from a file.
     """
-    n, p = np.shape(data.y)[0], len(data.feature_names)
-    numbers = {"X": (n, p), "y": (n,), "propensity": (n,), "sample_weight": (n,)}
-    numbers["block_level"] = (n,)
-    counts = {"treatment": 2, "clusters": n, "blocks": n}
-    for name in (*numbers, *counts):
-        values = getattr(data, name)
-        if values is None and name not in ("X", "y", "treatment", "propensity"):
+    (n, k), p = np.shape(data.measured), len(data.feature_names)
+    numbers = {"X": (n, p), "measured": (n, k), "propensity": (n,), "sample_weight": (n,)}
+    counts = {"treatment": 2, "clusters": n, "blocks": n, "rows": 2**53}
+    arrays = {name: getattr(data, name) for name in (*numbers, *counts)}
+    view = data.learning
+    if isinstance(view, LearningView):
+        numbers |= {"outcome": (n,), "outcome_with_blocks": (n,), "X before": (n, p)}
+        arrays |= {"outcome": view.outcome, "outcome_with_blocks": view.outcome_with_blocks}
+        arrays["X before"] = view.X
+    elif view is not None:
+        raise ValueError("what learners see of its trial is something else")
+    for name, values in arrays.items():
+        if values is None and name in ("sample_weight", "clusters", "blocks"):
             continue
         kind, shape = ("i", (n,)) if name in counts else ("f", numbers[name])
         if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != shape:
@@ -72,3 +79,12 @@ def check_trial(data: TrialData) -> None:
         isinstance(name, str) for name in data.feature_names
     ):
         raise ValueError("the covariates of its trial have no names")
+    check_endpoint(data.endpoint)
+
+
+def check_endpoint(endpoint: Any) -> None:
+    """Raise a `ValueError` unless an endpoint read from a file is one of ours."""
+    if not isinstance(endpoint, Endpoint) or endpoint.kind_name not in KINDS:
+        raise ValueError("the endpoint of its trial is of no known kind")
+    if type(endpoint.largest_effect) is not float or not endpoint.largest_effect > 0:
+        raise ValueError("the endpoint of its trial has no largest effect")
