@@ -10,6 +10,7 @@ import tauhat as th
 from tauhat.allocation import without_level_of_allocation
 from tauhat.data import TrialData, validate_trial
 from tauhat.ensembles.together import fit_together
+from tauhat.learning_view import learning_view
 
 SHARES = np.tile([0.25, 0.75], 6)
 
@@ -40,15 +41,18 @@ def test_with_one_probability_nothing_is_done() -> None:
 def test_what_is_taken_out_is_a_function_of_the_probability_and_is_taken_once() -> None:
     data = _trial(2)
     adjusted = without_level_of_allocation(data)
-    gone = data.y - adjusted.y
+    gone = data.y - adjusted.working
     many = data.propensity > 0.5
     assert np.ptp(gone[many]) == pytest.approx(0, abs=1e-12)
     assert np.ptp(gone[~many]) == pytest.approx(0, abs=1e-12)
     # The levels lie 2 apart; the treatment's own part stays.
     assert gone[many][0] - gone[~many][0] == pytest.approx(2, abs=0.35)
     assert gone.mean() == pytest.approx(0, abs=1e-12)
-    assert without_level_of_allocation(adjusted) is adjusted
-    assert adjusted.take(np.arange(50)).allocation_adjusted
+    np.testing.assert_array_equal(adjusted.y, data.y)
+    view = learning_view(data)
+    assert learning_view(view) is view
+    part = view.take(np.arange(50))
+    np.testing.assert_array_equal(learning_view(part).working, view.working[:50])
 
 
 @pytest.mark.parametrize("name", ["LMM", "GAMM", "T-Linear", "X-RF", "BRM"])
@@ -88,7 +92,7 @@ def test_many_probabilities_take_no_more_than_three_powers() -> None:
     data = validate_trial(X, y, arm, propensity=known)
     effect = th.estimator("LMM").fit_data(data).predict_effect(X).mean()
     assert effect == pytest.approx(0.5, abs=0.2)
-    gone = data.y - without_level_of_allocation(data).y
+    gone = data.y - without_level_of_allocation(data).working
     powers = np.vander(data.propensity, 4)
     fitted = powers @ np.linalg.lstsq(powers, gone, rcond=None)[0]
     np.testing.assert_allclose(fitted, gone, atol=1e-9)

@@ -12,6 +12,7 @@ from tauhat._typing import FloatArray
 from tauhat.base import VarianceComponents
 from tauhat.block_levels import without_block_levels
 from tauhat.data import TrialData, validate_trial
+from tauhat.learning_view import learning_view
 
 
 def _persons(seed: int, *, sites: int = 10, size: int = 25, spread: float = 1.0) -> TrialData:
@@ -60,22 +61,24 @@ def test_nothing_is_done_where_no_block_holds_several_units() -> None:
 
 
 @pytest.mark.parametrize("data", [_persons(2), _clusters(2)], ids=["persons", "clusters"])
-def test_one_level_a_block_is_taken_out_once_and_kept(data: TrialData) -> None:
-    adjusted = without_block_levels(data)
-    assert adjusted.block_level is not None
-    np.testing.assert_allclose(adjusted.y_with_blocks, data.y, atol=1e-12)
+def test_one_level_a_block_is_taken_out_once_and_the_outcome_stays(data: TrialData) -> None:
+    view = learning_view(data)
+    np.testing.assert_array_equal(view.y, data.y)
+    np.testing.assert_allclose(view.working_with_blocks, data.y, atol=1e-12)
+    level = view.working_with_blocks - view.working
     for block in range(10):
-        assert np.ptp(adjusted.block_level[data.blocks == block]) == pytest.approx(0, abs=1e-12)
-    assert adjusted.y.std() < 0.95 * data.y.std()
-    assert without_block_levels(adjusted) is adjusted
-    part = adjusted.take(np.arange(40))
-    np.testing.assert_array_equal(part.y_with_blocks, adjusted.y_with_blocks[:40])
+        assert np.ptp(level[data.blocks == block]) == pytest.approx(0, abs=1e-12)
+    assert view.working.std() < 0.95 * data.y.std()
+    assert learning_view(view) is view
+    part = view.take(np.arange(40))
+    np.testing.assert_array_equal(learning_view(part).working, view.working[:40])
+    np.testing.assert_array_equal(part.working_with_blocks, view.working_with_blocks[:40])
+    np.testing.assert_array_equal(part.as_it_is().working, data.y[:40])
 
 
 def test_level_is_the_shrunken_mean_of_what_covariates_and_arms_leave() -> None:
     data = _persons(3, sites=40, size=10)
-    level = without_block_levels(data).block_level
-    assert level is not None
+    level = data.y - without_block_levels(data).working
     left = data.y - data.X[:, 0] - data.treatment * (0.5 + 0.5 * data.X[:, 1])
     means = np.bincount(data.blocks, left - left.mean()) / 10
     found = level[np.unique(data.blocks, return_index=True)[1]]
@@ -192,7 +195,7 @@ def test_intervals_in_pairs_allow_for_what_a_pair_hides() -> None:
         inside.append(np.mean((lower <= truth) & (truth <= upper)))
         reference = model.reference_posterior()
         ratios.append(reference.residual.mean())
-        assert without_block_levels(data).y.var() < 0.8 * data.y.var()
+        assert without_block_levels(data).working.var() < 0.8 * data.y.var()
     assert np.mean(inside) > 0.93
     assert np.mean(ratios) == pytest.approx(1, abs=0.25)
 

@@ -17,7 +17,7 @@ from tauhat.inference.descriptive import DESCRIPTIVE, group_effects, over_splits
 from tauhat.inference.effect_calibration import effect_calibration
 from tauhat.inference.effect_curve import effect_curve
 from tauhat.inference.group_effect import group_effect, read_rule
-from tauhat.inference.inputs import ordered_trial, row_order
+from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.sorted_effects import classification_analysis, sorted_group_effects
 from tauhat.numerics.cluster_robust import cluster_robust_regression
 from tauhat.simulate import scenario
@@ -40,8 +40,8 @@ def make_trial(seed=0, m=24, size=20, *, effect=1.0, clusters=True, blocks=False
 
 def with_effects(trial, effects, outcome=0.0, n_folds=4, n_splits=1):
     """A cross-fit with the effects and expected outcomes given, in the trial's row order."""
-    ordered, rows = ordered_trial(trial), row_order(trial)
-    data = ordered.data
+    ordered = ordered_trial(trial)
+    data, rows = ordered.data, ordered.rows
     units = np.arange(data.n) if data.clusters is None else data.clusters
     surfaces = np.tile(np.asarray(effects, dtype=float)[rows], (n_splits, n_folds, 1))
     expected = np.broadcast_to(np.asarray(outcome, dtype=float), data.n)[rows]

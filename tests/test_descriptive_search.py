@@ -11,7 +11,7 @@ from tauhat.inference.boxes import Box, extreme_boxes
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import DESCRIPTIVE, score_means
 from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.inputs import ordered_trial, row_order
+from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.policy_value import policy_value
 from tauhat.inference.rate import rate
 from tauhat.inference.subgroups import find_subgroups
@@ -36,8 +36,8 @@ def make_trial(seed=0, m=24, size=25, *, effect=1.0, clusters=True):
 
 def with_effects(trial, effects, n_folds=4):
     """A cross-fit with the effects given, the same in every fold, in the trial's row order."""
-    ordered, rows = ordered_trial(trial), row_order(trial)
-    data = ordered.data
+    ordered = ordered_trial(trial)
+    data, rows = ordered.data, ordered.rows
     units = np.arange(data.n) if data.clusters is None else data.clusters
     surfaces = np.tile(np.asarray(effects, dtype=float)[rows], (1, n_folds, 1))
     outcome = np.zeros((1, data.n))

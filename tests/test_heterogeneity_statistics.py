@@ -9,7 +9,7 @@ from heterogeneity_trials import cluster_trial
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_blocks import center_within
 from tauhat.inference.heterogeneity_comparison import Problem
-from tauhat.inference.inputs import ordered_trial, row_order
+from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.permutation_statistics import (
     ClusterLevelBlock,
     UnitScores,
@@ -68,8 +68,7 @@ def test_person_level_blocks_follow_the_recipe(treated):
     rng = np.random.default_rng(0)
     assigned = np.array([arm, *(rng.permutation(arm) for _ in range(5))]).astype(float)
     ordered = ordered_trial(trial)
-    first = np.unique(ordered.data.clusters, return_index=True)[1]
-    labels = np.asarray(trial[3])[row_order(trial)][first]
+    labels = ordered.unit_labels
     problem = Problem.of(ordered, arm[labels], np.zeros(20, dtype=np.int64), DEFAULT_WEIGHTS)
     for name, expected in by_the_recipe(trial, assigned).items():
         np.testing.assert_allclose(

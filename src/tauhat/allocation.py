@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from tauhat._typing import FloatArray
@@ -16,7 +14,7 @@ _UNITS_A_COLUMN = 10
 
 
 def without_level_of_allocation(data: TrialData) -> TrialData:
-    r"""The trial with that part of the outcome taken out that goes with the allocation.
+    r"""The trial with that part of the working outcome taken out that goes with the allocation.
 
     Where blocks differ in the probability :math:`\pi` of treatment, more of the
     treated are in some blocks than of the controls, and a model of the outcome
@@ -37,7 +35,7 @@ def without_level_of_allocation(data: TrialData) -> TrialData:
     Returns
     -------
     TrialData
-        The same one where all have one probability, or where this has been done.
+        The same one where all have one probability.
 
     References
     ----------
@@ -51,13 +49,13 @@ def without_level_of_allocation(data: TrialData) -> TrialData:
     >>> noise = np.tile([-1.0, 1.0], 40)
     >>> data = validate_trial(noise[:, None] ** 3, 5.0 * block + noise, arm, blocks=block)
     >>> same = without_level_of_allocation(data)
-    >>> means = [one.y[one.treatment == 1].mean() - one.y[one.treatment == 0].mean()
+    >>> means = [one.working[one.treatment == 1].mean() - one.working[one.treatment == 0].mean()
     ...          for one in (data, same)]
     >>> np.round(means, 9).tolist()
     [2.5, 0.0]
     """
     spread = float(np.ptp(data.propensity))
-    if data.allocation_adjusted or spread < 1e-9 or np.ptp(data.y) == 0:
+    if spread < 1e-9 or np.ptp(data.y) == 0:
         return data
     levels = len(np.unique(np.round(data.propensity, 9)))
     powers = min(levels - 1, _MOST_POWERS, max(1, data.n_units // _UNITS_A_COLUMN))
@@ -69,7 +67,7 @@ def without_level_of_allocation(data: TrialData) -> TrialData:
         mean, scale = column_scales(data.X)
         fixed = np.column_stack([fixed, (data.X - mean) / scale])
     level = basis @ _coefficients(data, fixed)[1 : 1 + powers]
-    return replace(data, y=data.y - level, allocation_adjusted=True)
+    return data.less(level)
 
 
 def _coefficients(data: TrialData, fixed: FloatArray) -> FloatArray:
@@ -77,8 +75,8 @@ def _coefficients(data: TrialData, fixed: FloatArray) -> FloatArray:
     kept = independent_columns(fixed)
     own = fixed[:, kept]
     weight = data.sample_weight
-    scale = float(data.y.std())
-    outcome = (data.y - data.y.mean()) / scale
+    scale = float(data.working.std())
+    outcome = (data.working - data.working.mean()) / scale
     found = np.zeros(fixed.shape[1])
     if data.design.holds_persons and len(outcome) > len(kept):
         model = MixedModel(outcome, own, clusters=data.clusters, weight=weight)

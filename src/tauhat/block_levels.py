@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from tauhat.allocation import without_level_of_allocation
 from tauhat.data import TrialData
 from tauhat.numerics.columns import column_scales, independent_columns
 from tauhat.numerics.nested_model import mixed_model
 
 
 def without_block_levels(data: TrialData) -> TrialData:
-    r"""The trial with the levels of its blocks taken out of the outcome.
+    r"""The trial with the levels of its blocks taken out of the working outcome.
 
     Sites, strata and pairs differ in their outcomes, which is noise to a learner that knows
-    no blocks. What goes with unequal shares of treated is taken out first
-    (`tauhat.allocation.without_level_of_allocation`), then the predictions
-    :math:`\hat g` of random intercepts of the blocks in
+    no blocks. Taken out are the predictions :math:`\hat g` of random intercepts of the blocks in
 
     .. math::
         y_{i} = \alpha + x_i'\beta + (A_i - \tfrac12)(\delta + x_i'\gamma) + g_{s(i)} + b_{c(i)}
@@ -28,7 +23,7 @@ def without_block_levels(data: TrialData) -> TrialData:
     as it is. In small blocks such as pairs the prediction holds some of the residuals too,
     so that what is left looks less noisy than it is: models that can have the intercepts
     themselves take them (`tauhat.design.Design.intercepts`) and the outcome with its levels
-    (`TrialData.y_with_blocks`), among them the reference posterior of the intervals.
+    (`TrialData.working_with_blocks`), among them the reference posterior of the intervals.
 
     Parameters
     ----------
@@ -38,8 +33,7 @@ def without_block_levels(data: TrialData) -> TrialData:
     Returns
     -------
     TrialData
-        With ``block_level``; the same one where no block holds several units, or where
-        this has been done.
+        The same one where no block holds several units.
 
     Examples
     --------
@@ -49,14 +43,13 @@ def without_block_levels(data: TrialData) -> TrialData:
     >>> level, X = rng.normal(size=20)[site], rng.normal(size=(200, 1))
     >>> y = level + arm + 0.5 * rng.normal(size=200)
     >>> data = without_block_levels(validate_trial(X, y, arm, blocks=site))
-    >>> bool(data.y.std() < 0.75 < y.std())
+    >>> bool(data.working.std() < 0.75 < data.y.std())
     True
     """
-    data = without_level_of_allocation(data)
     intercepts = data.design.intercepts()
     if not intercepts.groups_are_blocks and intercepts.nesting is None:
         return data
-    if data.block_level is not None or np.ptp(data.y) == 0:
+    if np.ptp(data.working) == 0:
         return data
     mean, scale = column_scales(data.X, data.sample_weight)
     lines = (data.X - mean) / scale
@@ -67,10 +60,10 @@ def without_block_levels(data: TrialData) -> TrialData:
     else:
         fixed = np.hstack([fixed, lines])
     fixed = fixed[:, independent_columns(fixed)]
-    spread = float(data.y.std())
-    outcome = (data.y - data.y.mean()) / spread
+    spread = float(data.working.std())
+    outcome = (data.working - data.working.mean()) / spread
     weight, nesting = data.sample_weight, intercepts.nesting
     fit = mixed_model(outcome, fixed, columns, intercepts.groups, weight, None, nesting).fit()
     of_groups = fit.cluster_effects if nesting is None else fit.nesting_effects[nesting]
     level = spread * of_groups[intercepts.groups]
-    return replace(data, y=data.y - level, block_level=level)
+    return data.less(level, of_blocks=True)

@@ -91,11 +91,11 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def bounded(self, effect: FloatArray) -> FloatArray:
         """Effects no larger than can be: within -1 and 1 for a 0/1 outcome.
 
-        An outcome with two values has effects within their distance, either way;
-        a model that does not know that can give more. Others are left as they are.
+        An outcome with two values has effects within their distance, either way
+        (`tauhat.endpoint.Endpoint.bounded`); a model that does not know that can give
+        more. Others are left as they are.
         """
-        largest = self.trial_data_.largest_effect
-        return np.clip(effect, -largest, largest)
+        return self.trial_data_.endpoint.bounded(effect)
 
     def reduced(self) -> Self:
         """Return an unfitted copy at the settings that a bootstrap can afford."""
@@ -163,7 +163,12 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return self.fit_with(data, pick(declared, fits), seed)
 
     def fit_with(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> Self:
-        """Fit from the declared regressions, computed elsewhere, by their names."""
+        """Fit from the declared regressions, computed elsewhere, by their names.
+
+        Both are of the trial as its learners see it (`tauhat.learning_view.learning_view`).
+        """
+        if data.learning is None:
+            raise ValueError("fit_with needs the learners' view of the trial; see learning_view")
         self.n_features_in_ = data.X.shape[1]
         self.__dict__.pop("feature_names_in_", None)
         if data.names_given:
@@ -216,7 +221,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
         )
         if cut:
-            text += f" {cut} of them were larger than the outcome's two values allow and were cut."
+            beyond = data.endpoint.words.beyond
+            text += f" {cut} of them were larger than {beyond} and were cut."
         return text
 
     def effect(self, X: Any) -> FloatArray:
@@ -360,7 +366,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             self.reference_posterior_ = run_in_parts(
                 lambda on_done: sample_ridge_posterior(
                     data.X,
-                    data.y_with_blocks,
+                    data.working_with_blocks,
                     data.treatment,
                     intercepts.groups,
                     data.sample_weight,

@@ -12,7 +12,6 @@ from tauhat._typing import BoolArray, IntArray
 from tauhat.covariate_checks import (
     Finding,
 )
-from tauhat.data import validate_trial
 from tauhat.design.blocks import has_counterfactual
 from tauhat.few_clusters import unlearnable_covariates
 from tauhat.numerics.balance import arm_differences
@@ -126,7 +125,7 @@ def cluster_findings(
 
 def too_few_clusters_for(trial: Trial) -> list[str]:
     """Names of the covariates that the trial has too few clusters for."""
-    data = validate_trial(*trial)
+    data = trial.data
     left_out = np.array(data.feature_names)[unlearnable_covariates(data)]
     return list(dict.fromkeys(trial.encoder_.sources_[name] for name in left_out))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
@@ -68,6 +70,7 @@ def order_comparable(
     treatment: IntArray,
     clusters: IntArray | None,
     blocks: IntArray | None,
+    ties: Sequence[FloatArray] = (),
 ) -> tuple[IntArray, IntArray | None]:
     """Canonical order of the rows that take part: those in blocks that hold both arms.
 
@@ -75,6 +78,8 @@ def order_comparable(
     ----------
     X, y, treatment, clusters, blocks
         As in `TrialData`, in the user's row order, n rows.
+    ties
+        What else tells rows apart that are alike in these, each of shape (n,).
 
     Returns
     -------
@@ -92,6 +97,10 @@ def order_comparable(
     """
     rows = np.flatnonzero(has_counterfactual(treatment, blocks))
     order, codes = canonical_order(
-        X[rows], y[rows], treatment[rows], None if clusters is None else clusters[rows]
+        X[rows],
+        y[rows],
+        treatment[rows],
+        None if clusters is None else clusters[rows],
+        [values[rows] for values in ties],
     )
     return rows[order], codes

@@ -12,9 +12,35 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.comparable_rows import comparable_rows, order_comparable
 from tauhat.design import Design, design_of
+from tauhat.endpoint import Endpoint
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.weights import relative_weights
+from tauhat.vectors import label_codes, numeric, positive, vector
+
+
+@dataclass(frozen=True)
+class LearningView:
+    """What learners see in place of the outcome and the covariates of a trial.
+
+    Attributes
+    ----------
+    outcome
+        Working outcome, shape (n,): without what must not be taken for an effect.
+    outcome_with_blocks
+        The same but for the levels of the blocks, shape (n,), for models that have random
+        intercepts of the blocks themselves.
+    X
+        Covariates before any was set to its mean, shape (n, p).
+    """
+
+    outcome: FloatArray
+    outcome_with_blocks: FloatArray
+    X: FloatArray
+
+    def take(self, rows: IntArray | BoolArray) -> LearningView:
+        """Return the rows named."""
+        return LearningView(self.outcome[rows], self.outcome_with_blocks[rows], self.X[rows])
 
 
 @dataclass(frozen=True)
@@ -25,48 +51,54 @@ class TrialData:
     ----------
     X
         Covariates, shape (n, p), without values far outside their column.
-    y
-        Outcome, shape (n,).
+    measured
+        What was measured of the outcome as it stands in the table, one column each,
+        shape (n, k); the first is ``y``.
     design
         Who was randomized, and how (`tauhat.design.Design`).
     sample_weight
         Positive weights of mean one, shape (n,), or None where all weigh the same.
     feature_names
         Names of the columns of ``X``.
+    rows
+        Position of each row among those that the user gave, shape (n,).
+    endpoint
+        What kind of outcome it is, and what follows for effects on it.
     names_given
         Whether these came with the covariates; else they are x1, x2, ...
-    allocation_adjusted
-        Whether what goes with ``propensity`` was taken out of ``y``
-        (`tauhat.allocation.without_level_of_allocation`).
-    block_level
-        What was taken out of ``y`` as the level of each row's block
-        (`tauhat.block_levels.without_block_levels`), shape (n,), or None.
+    cluster_labels
+        The user's label of each cluster, shape (m,), or None.
+    learning
+        What learners see (`tauhat.learning_view.learning_view`); None in the trial as it is.
     n_without_counterfactual
         Rows that were left out since their block has one arm only.
     limits
         How far the columns of ``X`` go, and what they hold in place of values
         beyond (`tauhat.numerics.extremes.ColumnLimits`), or None.
-    largest_effect
-        The largest effect that can be, either way: the distance between the two
-        values of an outcome that has two; infinite for others.
     """
 
     X: FloatArray
-    y: FloatArray
+    measured: FloatArray
     design: Design
     sample_weight: FloatArray | None
     feature_names: tuple[str, ...]
+    rows: IntArray
+    endpoint: Endpoint
     names_given: bool = False
-    allocation_adjusted: bool = False
-    block_level: FloatArray | None = None
+    cluster_labels: AnyArray | None = None
+    learning: LearningView | None = None
     n_without_counterfactual: int = 0
     limits: ColumnLimits | None = None
-    largest_effect: float = np.inf
 
     @property
     def n(self) -> int:
         """Number of persons."""
-        return len(self.y)
+        return len(self.measured)
+
+    @property
+    def y(self) -> FloatArray:
+        """The outcome as it was measured, shape (n,)."""
+        return self.measured[:, 0]
 
     @property
     def n_units(self) -> int:
@@ -94,9 +126,49 @@ class TrialData:
         return self.design.propensity
 
     @property
-    def y_with_blocks(self) -> FloatArray:
-        """Outcome with the levels of the blocks, shape (n,)."""
-        return self.y if self.block_level is None else self.y + self.block_level
+    def unit_labels(self) -> AnyArray:
+        """The user's label of each randomized unit, row numbers for persons, shape (m,)."""
+        return self.rows if self.cluster_labels is None else self.cluster_labels
+
+    @property
+    def largest_effect(self) -> float:
+        """The largest effect that can be, either way (`tauhat.endpoint.Endpoint`)."""
+        return self.endpoint.largest_effect
+
+    @property
+    def working(self) -> FloatArray:
+        """Outcome that regressions learn from, shape (n,): ``y`` in the trial as it is."""
+        return self.y if self.learning is None else self.learning.outcome
+
+    @property
+    def working_with_blocks(self) -> FloatArray:
+        """The same with the levels of the blocks, shape (n,)."""
+        return self.y if self.learning is None else self.learning.outcome_with_blocks
+
+    def as_it_is(self) -> TrialData:
+        """Return the trial as it is, whatever learners see of it."""
+        return self if self.learning is None else replace(self, X=self.learning.X, learning=None)
+
+    def less(
+        self, part: FloatArray, *, of_blocks: bool = False, X: FloatArray | None = None
+    ) -> TrialData:
+        """Return the trial with a part taken out of its working outcome; ``y`` stays.
+
+        Parameters
+        ----------
+        part
+            What to take out, shape (n,).
+        of_blocks
+            Whether it is the levels of the blocks.
+        X
+            Covariates that learners see from now on, shape (n, p); None for the same.
+        """
+        learning = LearningView(
+            self.working - part,
+            self.working_with_blocks - (0.0 if of_blocks else part),
+            self.X if self.learning is None else self.learning.X,
+        )
+        return replace(self, X=self.X if X is None else X, learning=learning)
 
     @property
     def cluster_level(self) -> BoolArray:
@@ -115,13 +187,18 @@ class TrialData:
         def pick(values: AnyArray | None) -> Any:
             return None if values is None else values[rows]
 
+        labels = self.cluster_labels
+        if labels is not None:
+            labels = labels[self.design.unit[rows][design.first]]
         return replace(
             self,
             X=self.X[rows],
-            y=self.y[rows],
+            measured=self.measured[rows],
             design=design,
             sample_weight=pick(self.sample_weight),
-            block_level=pick(self.block_level),
+            rows=self.rows[rows],
+            cluster_labels=labels,
+            learning=None if self.learning is None else self.learning.take(rows),
         )
 
 
@@ -205,40 +282,6 @@ def column_names(X: Any) -> tuple[str, ...]:
     return tuple(f"x{j + 1}" for j in range(np.shape(X)[1]))
 
 
-def _vector(values: Any, name: str, n: int) -> AnyArray:
-    """One value a row, or an error that names the argument."""
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(f"{name} must have one dimension, got shape {array.shape}")
-    if len(array) != n:
-        raise ValueError(f"{name} has {len(array)} values but X has {n} rows")
-    return array
-
-
-def _codes(values: Any, name: str, n: int) -> IntArray:
-    """Integer codes of labels of any kind, or an error when a label is missing."""
-    codes, _ = pd.factorize(_vector(values, name, n), use_na_sentinel=True)
-    if (codes < 0).any():
-        raise ValueError(f"{name} has {int((codes < 0).sum())} missing labels")
-    return codes.astype(np.int64)
-
-
-def _numeric(values: Any, name: str, n: int) -> FloatArray:
-    vector = _vector(values, name, n)
-    try:
-        array = vector.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numeric: {error}") from error
-    if not np.isfinite(array).all():
-        count = int((~np.isfinite(array)).sum())
-        raise ValueError(f"{name} has {count} missing or infinite values; remove these rows")
-    return array
-
-
 def validate_trial(
     X: Any,
     y: Any,
@@ -248,6 +291,7 @@ def validate_trial(
     blocks: Any = None,
     propensity: Any = None,
     *,
+    endpoint: str | None = None,
     to_fit: bool = True,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
@@ -259,6 +303,8 @@ def validate_trial(
     ----------
     X, y, treatment, clusters, sample_weight, blocks, propensity
         As in `tauhat.CateEstimator.fit`.
+    endpoint
+        Name of the kind of outcome, see `tauhat.endpoint.KINDS`; None to tell it from ``y``.
     to_fit
         Whether there must be enough to estimate an effect: two arms of two units
         each, and outcomes that differ. False for a part of a trial.
@@ -275,8 +321,8 @@ def validate_trial(
     names = column_names(X) if np.ndim(X) == 2 or hasattr(X, "columns") else ()
     array = check_covariates(X)
     n = len(array)
-    outcome = _numeric(y, "y", n)
-    arm = _numeric(treatment, "treatment", n)
+    outcome = numeric(y, "y", n)
+    arm = numeric(treatment, "treatment", n)
     if not np.isin(arm, (0.0, 1.0)).all():
         found = np.unique(arm)[:5].tolist()
         raise ValueError(
@@ -293,8 +339,8 @@ def validate_trial(
         fault = scale_fault(values)
         if fault:
             raise ValueError(f"column {name!r} of X {fault}")
-    codes = None if clusters is None else _codes(clusters, "clusters", n)
-    block_codes = None if blocks is None else _codes(blocks, "blocks", n)
+    codes = None if clusters is None else label_codes(clusters, "clusters", n)
+    block_codes = None if blocks is None else label_codes(blocks, "blocks", n)
     known = _known_propensity(propensity, n)
     # Of all rows, so that what is wrong within clusters is found in blocks of one arm too.
     design_of(arms, codes, block_codes, known)
@@ -303,12 +349,14 @@ def validate_trial(
         raise ValueError(f"y is constant ({outcome[kept][0]:g}): there is no effect to estimate")
     if known is not None and ((known[kept] <= 0) | (known[kept] >= 1)).any():
         raise ValueError("propensity must lie strictly between 0 and 1")
-    weight = None if sample_weight is None else _positive(sample_weight, n)
-    order, canonical = order_comparable(array, outcome, arms, codes, block_codes)
+    weight = None if sample_weight is None else positive(sample_weight, n)
+    measured = outcome[:, None]
+    ties = [] if weight is None else [weight]
+    order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
     limits = ColumnLimits.of(array[order], canonical)
     return TrialData(
         X=limits.apply(array[order]),
-        y=outcome[order],
+        measured=measured[order],
         design=design_of(
             arms[order],
             canonical,
@@ -318,28 +366,20 @@ def validate_trial(
         ),
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,
+        rows=order,
+        endpoint=Endpoint.of(outcome[order], endpoint),
         names_given=hasattr(X, "columns"),
+        cluster_labels=None if clusters is None else _labels(clusters, n, order, canonical),
         n_without_counterfactual=int((~kept).sum()),
         limits=limits,
-        largest_effect=_largest_effect(outcome[order]),
     )
 
 
-def _positive(sample_weight: Any, n: int) -> FloatArray:
-    weight = _numeric(sample_weight, "sample_weight", n)
-    if (weight <= 0).any():
-        raise ValueError(
-            f"sample_weight has {int((weight < 0).sum())} negative values and "
-            f"{int((weight == 0).sum())} zeros; weights must be positive: leave out the rows that "
-            "should not count"
-        )
-    return weight
-
-
-def _largest_effect(outcome: FloatArray) -> float:
-    """Distance between the values of an outcome that has two; infinite otherwise."""
-    two = len(np.unique(outcome)) == 2
-    return float(np.ptp(outcome)) if two else np.inf
+def _labels(clusters: Any, n: int, order: IntArray, canonical: IntArray | None) -> AnyArray:
+    """The user's labels of clusters 0, 1, ..., shape (m,)."""
+    first = pd.Series(canonical).drop_duplicates().index.to_numpy()
+    labels: AnyArray = vector(clusters, "clusters", n)[order][first]
+    return labels
 
 
 def _known_propensity(propensity: Any, n: int) -> FloatArray | None:
@@ -347,4 +387,4 @@ def _known_propensity(propensity: Any, n: int) -> FloatArray | None:
         return None
     if np.ndim(propensity) == 0:
         return np.full(n, float(propensity))
-    return _numeric(propensity, "propensity", n)
+    return numeric(propensity, "propensity", n)

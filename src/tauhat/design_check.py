@@ -38,6 +38,7 @@ from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlatio
 from tauhat.size_checks import (
     few_persons_finding,
     probability_of_treatment,
+    weight_findings,
 )
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def check_design(trial: Trial) -> DesignCheck:
         *unlearnable_findings(trial),
         *block_findings(trial),
         *_outcome_findings(trial, attrition),
+        *weight_findings(trial),
         *trial.row_findings,
         *label_findings(trial),
         *covariate_findings(trial),
@@ -321,13 +323,9 @@ def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Findin
 
 def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding]:
     yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
-    if len(np.unique(trial.y)) == 2:
-        yield Finding(
-            "type of outcome",
-            "two values",
-            "note",
-            "The outcome has two values; effects are differences in its mean (risk differences).",
-        )
+    words = trial.endpoint.words
+    if words.note:
+        yield Finding("type of outcome", words.values, "note", words.note)
     if not trial.n_missing_outcome:
         yield Finding("missing outcomes", "0")
         return

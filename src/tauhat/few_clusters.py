@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray
@@ -84,7 +82,7 @@ def _largest_share(means: FloatArray) -> FloatArray:
 def without_unlearnable_covariates(data: TrialData) -> TrialData:
     r"""The trial without the cluster-level covariates that it has too few clusters for.
 
-    Their part of the outcome is taken out,
+    Their part of the working outcome is taken out,
 
     .. math:: \tilde Y = Y - (v - \bar v)'\hat\gamma, \qquad
               E(Y \mid A, X, v) = \alpha + \beta A + X'\delta + v'\gamma,
@@ -111,7 +109,7 @@ def without_unlearnable_covariates(data: TrialData) -> TrialData:
     >>> y = 3 * rural + arm + np.tile([-1.0, 1], 100)
     >>> data = validate_trial(rural[:, None], y, arm, clinic)
     >>> same = without_unlearnable_covariates(data)
-    >>> bool(np.ptp(same.X) == 0), bool(same.y.std() < 0.7 * data.y.std())
+    >>> bool(np.ptp(same.X) == 0), bool(same.working.std() < 0.7 * data.y.std())
     (True, True)
     """
     left_out = unlearnable_covariates(data)
@@ -122,7 +120,7 @@ def without_unlearnable_covariates(data: TrialData) -> TrialData:
     mean, scale = column_scales(data.X, weight)
     part = (data.X - mean) / scale @ np.where(left_out, slopes, 0.0)
     X = np.where(left_out, mean, data.X)
-    return replace(data, X=X, y=data.y - part)
+    return data.less(part, X=X)
 
 
 def within_arm_coefficients(data: TrialData) -> FloatArray:
@@ -143,11 +141,11 @@ def within_arm_coefficients(data: TrialData) -> FloatArray:
         In units of the outcome; zeros where the outcome is constant.
     """
     assert data.clusters is not None
-    if np.ptp(data.y) == 0:
+    if np.ptp(data.working) == 0:
         return np.zeros(2 + data.X.shape[1])
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     model = ExchangeableWorkingModel(
-        data.y,
+        data.working,
         np.column_stack([np.ones(data.n), data.treatment - data.propensity]),
         data.X,
         clusters=data.clusters,
@@ -158,7 +156,7 @@ def within_arm_coefficients(data: TrialData) -> FloatArray:
 
 
 def without_average_effect(data: TrialData) -> FloatArray:
-    r"""Outcome less ``(A - pi)`` times the average effect, for a regression without the arm.
+    r"""Working outcome less ``(A - pi)`` times the average effect, to regress without the arm.
 
     With the known propensity :math:`E(Y \mid x)` stays what it is. The arms of a
     few clusters go with their covariates by chance, however, and a regression
@@ -175,6 +173,6 @@ def without_average_effect(data: TrialData) -> FloatArray:
     """
     contrast = data.treatment - data.propensity
     if np.ptp(data.treatment) == 0:
-        return data.y
-    result: FloatArray = data.y - contrast * within_arm_coefficients(data)[1]
+        return data.working
+    result: FloatArray = data.working - contrast * within_arm_coefficients(data)[1]
     return result

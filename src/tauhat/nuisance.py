@@ -149,7 +149,7 @@ def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeMo
     features = part.X
     if nuisance.with_treatment:
         features = treatment_features(part.X, part.treatment, nuisance.feature_model)
-    y = part.y
+    y = part.working
     if nuisance.arm is None and not nuisance.with_treatment and part.design.holds_persons:
         y = without_average_effect(part)
     model: OutcomeModel = clone(nuisance.model)
@@ -350,7 +350,7 @@ def _assemble_composites(
         weight = None if data.sample_weight is None else data.sample_weight[rows]
         composite: Any = clone(nuisance.model)
         assembled = _run(
-            composite.assemble, (models, np.column_stack(columns), data.y[rows], weight)
+            composite.assemble, (models, np.column_stack(columns), data.working[rows], weight)
         )
         model = None if assembled.error is not None else composite
         fits[nuisance.key] = NuisanceFit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,8 @@ def bootstrap_standard_error(
     estimator
         Unfitted estimator.
     data
-        The trial; the levels of its blocks are taken out of each resample anew.
+        The trial. What learners see of it (`tauhat.learning_view.learning_view`) is made of
+        each resample anew, so that its error counts.
     X
         Covariates at which the effect is wanted, shape (k, p).
     n_bootstrap
@@ -64,7 +64,7 @@ def bootstrap_standard_error(
     """
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap must be at least 2, got {n_bootstrap}")
-    data = replace(data, y=data.y_with_blocks, block_level=None)
+    data = data.as_it_is()
     tasks = [(estimator, data, X, derive_seed(seed, r)) for r in range(n_bootstrap)]
     effects = np.array(run_tasks(_refit, tasks, n_jobs=n_jobs))
     error: FloatArray = effects.std(axis=0, ddof=1)

@@ -13,9 +13,6 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.columns import (
     level_labels,
     missing_values,
-    numeric_values,
-    refuse_dates,
-    refuse_scale,
 )
 from tauhat.design_hints import changes_of_arm
 from tauhat.errors import DesignError, TrialError
@@ -24,7 +21,6 @@ from tauhat.labels import (
     read_labels,
     words_read_as_missing,
 )
-from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
 
 _NOT_OVER_TIME = (
     "Designs in which the arm changes over time are not supported: what else changed over time "
@@ -91,49 +87,6 @@ def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
             raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
         roles[role] = column
     return roles
-
-
-def outcome_values(column: pd.Series[Any]) -> FloatArray:
-    """Outcome as numbers, NaN where missing.
-
-    Parameters
-    ----------
-    column
-        Numbers or booleans, shape (n,).
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    TrialError
-        If it is text (two labels: how to code them), dates, infinite, all
-        missing or constant.
-
-    Examples
-    --------
-    >>> outcome_values(pd.Series([True, False, None], name="relapse")).tolist()
-    [1.0, 0.0, nan]
-    """
-    missing = missing_values(column)
-    if missing.all():
-        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
-    levels = pd.unique(column[~missing].astype(object))
-    if len(levels) == 2 and all(isinstance(level, str) for level in levels):
-        first, second = sorted(levels)
-        if not pd.to_numeric(pd.Series([first, second]), errors="coerce").notna().all():
-            raise TrialError(
-                f"outcome column {column.name!r} has the labels {first!r} and {second!r}; code it "
-                f"as numbers, such as 1 for {second!r} and 0 for {first!r}"
-            )
-    refuse_dates(column, str(column.name))
-    values = numeric_values(column, str(column.name))
-    present = values[~np.isnan(values)]
-    if np.ptp(present) == 0:
-        raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
-    refuse_scale(present, str(column.name), LEAST_SPREAD_OF_OUTCOME)
-    return values
 
 
 def label_values(column: pd.Series[Any], role: str) -> AnyArray:

@@ -9,12 +9,15 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.covariate_checks import Finding
+from tauhat.endpoint import effective_size
 from tauhat.numerics.arm_variances import expected_of_averages, words
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
 
 _FEW_PERSONS = 100
+# Weights leave less than this share of the sample, as far as a mean goes.
+_SMALL_SHARE = 0.5
 
 
 def few_persons_finding(trial: Trial) -> Iterator[Finding]:
@@ -52,3 +55,21 @@ def degrees_of_freedom(trial: Trial) -> str:
     persons = np.bincount(design.unit).astype(np.float64)
     expected = expected_of_averages(persons, persons, design.probability[:, 1], design.arm)
     return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected))))
+
+
+def weight_findings(trial: Trial) -> Iterator[Finding]:
+    """How far sample weights differ, and how many equally weighted persons tell as much."""
+    if trial.sample_weight is None:
+        return
+    weight = trial.sample_weight[trial.has_counterfactual]
+    name, n, size = trial.roles["weight"], len(weight), effective_size(weight)
+    few = size < _SMALL_SHARE * n
+    yield Finding(
+        "weights",
+        f"{name}: {weight.min():.4g} to {weight.max():.4g}, effective sample size {size:.1f}",
+        "warning" if few else "note",
+        f"Persons count by their weights ({name}) in the models, the averages and the test; of a "
+        f"mean these {n} persons tell as much as {size:.0f} of equal weight"
+        + (", since a few have most of it." if few else ".")
+        + " This check counts everyone alike.",
+    )

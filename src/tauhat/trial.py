@@ -15,11 +15,14 @@ from tauhat.arms import choose_arms
 from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
 from tauhat.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, design_of
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
+from tauhat.endpoint import Endpoint, outcome_values, weight_values
 from tauhat.errors import TrialError
-from tauhat.incomplete_blocks import compared_within_blocks, named_blocks
+from tauhat.extremes import warn_of_far_values
+from tauhat.incomplete_blocks import compared_within_blocks
 from tauhat.labels import as_written, label_text
 from tauhat.provenance import table_sha256
 from tauhat.reading import as_pandas
@@ -28,11 +31,11 @@ from tauhat.roles import (
     check_units,
     complete_within,
     label_values,
-    outcome_values,
     row_propensity,
     single_roles,
     varies_within,
 )
+from tauhat.trial_facts import decisions, facts
 
 CLUSTER_SIZE = "cluster size"
 
@@ -82,6 +85,12 @@ class Trial:
     arms
         Labels (control, treated) of the two arms to compare when there are more;
         the others' rows are left out and counted.
+    weight
+        Column of sample weights, positive for everyone with an outcome: persons count in
+        proportion to them in fits, averages and tests.
+    endpoint
+        Kind of the outcome: "binary" (two values) or "continuous"; None to tell it
+        from the values.
 
     Attributes
     ----------
@@ -97,6 +106,8 @@ class Trial:
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None
         Probability of treatment by design, if it was given.
+    sample_weight : ndarray, shape (n,), or None
+        Weights, if they were given.
     has_counterfactual : ndarray of bool, shape (n,)
         Whether the person's block holds both arms, so that the person takes part in
         fits, averages and tests.
@@ -160,10 +171,18 @@ class Trial:
         id: str | None = None,
         cluster_size: bool = False,
         arms: Sequence[Any] | None = None,
+        weight: str | None = None,
+        endpoint: str | None = None,
     ) -> None:
         table = as_pandas(df)
         self.roles = single_roles(
-            table, outcome=outcome, treatment=treatment, cluster=cluster, block=block, id=id
+            table,
+            outcome=outcome,
+            treatment=treatment,
+            cluster=cluster,
+            block=block,
+            id=id,
+            weight=weight,
         )
         self.covariates_named = covariates is not None
         choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
@@ -185,6 +204,8 @@ class Trial:
         self.enrolled_blocks = self._labels(kept, "block")
         outcome_column = outcome_values(kept[self.roles["outcome"]])
         self.has_outcome: BoolArray = ~np.isnan(outcome_column)
+        self._kind_named = endpoint
+        Endpoint.of(outcome_column[self.has_outcome], endpoint, self.roles["outcome"])
         check_units(
             self.enrolled_treatment,
             self.enrolled_clusters,
@@ -195,19 +216,7 @@ class Trial:
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
         self.row_findings = tuple(row_findings(table.iloc[self.rows], kept, self))
-        notes = list(choice.notes)
-        if self.n_excluded:
-            notes.append(f"{self.n_excluded} rows of other arms were left out.")
-        if self.n_missing_outcome:
-            notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
-        if self.n_without_counterfactual:
-            notes.append(
-                f"{self.n_without_counterfactual} persons in blocks with one arm only "
-                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}) have predicted "
-                "effects and are otherwise left out."
-            )
-        notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
-        self.notes = tuple(notes)
+        self.notes = (*choice.notes, *decisions(self))
 
     def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
@@ -271,6 +280,9 @@ class Trial:
         self.id: AnyArray | None = (
             as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
         )
+        self.sample_weight = (
+            weight_values(kept[self.roles["weight"]], observed) if "weight" in self.roles else None
+        )
         self.n_missing_outcome = int((~observed).sum())
         self.frame = self.enrolled_frame[observed].reset_index(drop=True)
         self.encoder_ = TableEncoder().fit(self.frame)
@@ -310,7 +322,8 @@ class Trial:
     @property
     def label_columns(self) -> pd.DataFrame:
         """Columns of arms, clusters, blocks and identifiers as they were given, all rows."""
-        names = dict.fromkeys(name for role, name in self.roles.items() if role != "outcome")
+        numbers = ("outcome", "weight")
+        names = dict.fromkeys(name for role, name in self.roles.items() if role not in numbers)
         return self._table[list(names)]
 
     @cached_property
@@ -318,11 +331,26 @@ class Trial:
         """SHA-256 of the columns used, all rows, as given."""
         return table_sha256(self._table)
 
+    @cached_property
+    def data(self) -> TrialData:
+        """The trial as validated arrays in canonical order, with the way back to its rows.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not make a trial.
+        """
+        return validate_trial(*self, endpoint=self._kind_named)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What kind of outcome it is, and what follows for effects on it."""
+        return self.data.endpoint
+
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
-        return iter(
-            (self.X, self.y, self.treatment, self.clusters, None, self.blocks, self.propensity)
-        )
+        units = (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
+        return iter((self.X, self.y, *units))
 
     def __len__(self) -> int:
         return self.n
@@ -386,7 +414,8 @@ class Trial:
             from tauhat.registry import estimator as registered_estimator
 
             estimator = registered_estimator(estimator)
-        fitted: CateEstimator = estimator.set_params(**parameters).fit(*self)
+        warn_of_far_values(self.X.to_numpy(dtype=np.float64), self.data)
+        fitted: CateEstimator = estimator.set_params(**parameters).fit_data(self.data)
         return fitted
 
     def check(self) -> DesignCheck:
@@ -402,26 +431,7 @@ class Trial:
     @property
     def table(self) -> pd.DataFrame:
         """One row for each fact of the trial: item, value."""
-        control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
-        rows: list[tuple[str, str]] = [
-            ("design", f"{self.design} randomized"),
-            ("outcome", self.roles["outcome"]),
-            ("persons analysed", str(self.n)),
-            ("control", f"{self.arm_labels[0]}: {control} persons"),
-            ("treated", f"{self.arm_labels[1]}: {treated} persons"),
-            ("persons without outcome", str(self.n_missing_outcome)),
-            ("covariates", f"{len(self.covariate_names)} ({self.X.shape[1]} columns encoded)"),
-        ]
-        if self.randomization.holds_persons:
-            rows.insert(3, ("clusters", f"{self.n_clusters} ({self.roles['cluster']})"))
-            rows.append(("cluster-level covariates", ", ".join(self.cluster_level_names) or "none"))
-        if self.blocks is not None:
-            rows.append(("blocks", f"{len(pd.unique(self.blocks))} ({self.roles['block']})"))
-        if self.n_without_counterfactual:
-            rows.append(("in blocks with one arm only", f"{self.n_without_counterfactual} persons"))
-        if self.n_excluded:
-            rows.append(("rows of other arms", str(self.n_excluded)))
-        return pd.DataFrame(rows, columns=["item", "value"])
+        return facts(self)
 
     @property
     def text(self) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
 from tauhat.cluster_checks import too_few_clusters_for
+from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
 from tauhat.incomplete_blocks import named_blocks
 from tauhat.inference.average_effects import Estimate
@@ -98,6 +99,17 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "cluster_covariates": list(trial.cluster_level_names),
         "too_few_clusters_for": too_few_clusters_for(trial),
         "propensity_given": trial.propensity is not None,
+    }
+
+
+def endpoint_record(trial: Trial) -> dict[str, Any]:
+    """What kind of outcome it is, what follows for effects on it, and how persons are weighed."""
+    weight = trial.sample_weight
+    compared = trial.has_counterfactual
+    return {
+        **trial.endpoint.record(),
+        "weight": trial.roles.get("weight"),
+        "effective_n": None if weight is None else effective_size(weight[compared]),
     }
 
 
@@ -197,6 +209,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
         "data_sha256": made.data_sha256,
         "synthetic": analysis.synthetic,
         "roles": {**analysis.trial.roles},
+        "endpoint": endpoint_record(analysis.trial),
         "design": design_record(
             analysis.trial, None if analysis.check.icc is None else analysis.check.icc.value
         ),

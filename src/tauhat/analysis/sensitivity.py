@@ -21,7 +21,7 @@ from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.inference.average_effects import AverageEffects, average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.inputs import row_order
+from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.numerics.seeds import derive_seed
@@ -162,7 +162,7 @@ def sensitivity(
     -------
     Sensitivity
     """
-    order = row_order(tuple(trial))
+    order = data.rows
     notes: list[str] = []
     rows = _without_members(reported, effect, member_effects, order, notes)
     rows += _other_seeds(
@@ -300,8 +300,9 @@ def _averages(
     """Average effect with other treatments of missing covariates and outcomes."""
     reported = average.individual
     rows = [("as reported", reported.estimate, reported.lower, reported.upper)]
-    parts = tuple(trial)
-    alone = _average_of(parts, None, level, with_covariates=False)
+    data = trial.data
+    nothing = replace(data, X=np.zeros((data.n, 1)), feature_names=("none",))
+    alone = _average_of(nothing, level)
     if alone is not None:
         rows.append(("no covariates used", *alone))
     compared = trial.has_counterfactual
@@ -309,7 +310,8 @@ def _averages(
     blocks = None if trial.blocks is None else trial.blocks[complete]
     complete = complete[has_counterfactual(trial.treatment[complete], blocks)]
     if len(complete) < compared.sum():
-        found = _average_of(parts, complete, level, with_covariates=True)
+        parts = (None if part is None else np.asarray(part)[complete] for part in trial)
+        found = _average_of(parts, level)
         share = f"{len(complete):,} of {int(compared.sum()):,}"
         if found is None:
             notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
@@ -333,19 +335,10 @@ def _averages(
     return rows
 
 
-def _average_of(
-    parts: tuple[Any, ...], keep: Any, level: float, *, with_covariates: bool
-) -> tuple[float, float, float] | None:
-    """Individual-average effect of some rows; None when they make no trial."""
-    X, *others = parts
-    X = np.asarray(X, dtype=np.float64)
-    if not with_covariates:
-        X = np.zeros((len(X), 1))
-    if keep is not None:
-        X = X[keep]
-        others = [None if part is None else np.asarray(part)[keep] for part in others]
+def _average_of(trial: TrialLike, level: float) -> tuple[float, float, float] | None:
+    """Individual-average effect; None where the rows make no trial."""
     try:
-        found = average_effects((X, *others), level=level).individual
+        found = average_effects(trial, level=level).individual
     except (ValueError, np.linalg.LinAlgError):
         return None
     return found.estimate, found.lower, found.upper

@@ -26,7 +26,6 @@ from tauhat.analysis.models import (
 from tauhat.analysis.result import Analysis, IntervalMethod
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
-from tauhat.data import validate_trial
 from tauhat.errors import NothingToTestError
 from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import average_effects
@@ -188,7 +187,7 @@ def analyze(
     clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
         check = trial.check()
-        data = validate_trial(*trial)
+        data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(data, level=level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
@@ -203,7 +202,7 @@ def analyze(
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
         raw = model_effects(fitted, X if data.limits is None else data.limits.apply(X))
-        effects = raw.clip(-data.largest_effect, data.largest_effect)
+        effects = raw.apply(data.endpoint.bounded)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
         compared = effects[trial.has_counterfactual]
         table, agreement = models_table(fitted, compared), agreement_table(fitted, compared)

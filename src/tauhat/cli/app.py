@@ -75,6 +75,16 @@ Identifier = Annotated[
     str | None,
     typer.Option("--id", help="Column that identifies persons, one row each; for effects.csv."),
 ]
+Weight = Annotated[
+    str | None, typer.Option(help="Column of sample weights, by which persons count.")
+]
+EndpointOf = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        help="Kind of the outcome: binary or continuous (default: told by its values).",
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME,NAME", help="default, quick, or names (see `tauhat estimators`)."),
@@ -149,6 +159,8 @@ def run(
     block: Block = None,
     propensity: Propensity = None,
     identifier: Identifier = None,
+    weight: Weight = None,
+    endpoint: EndpointOf = None,
     models: Models = None,
     jobs: Jobs = None,
     seed: Seed = None,
@@ -181,6 +193,8 @@ def run(
         block=block,
         propensity=propensity,
         id=identifier,
+        weight=weight,
+        endpoint=endpoint,
         models=split_names(models),
         jobs=jobs,
         seed=seed,
@@ -218,6 +232,8 @@ def check(
     block: Block = None,
     propensity: Propensity = None,
     identifier: Identifier = None,
+    weight: Weight = None,
+    endpoint: EndpointOf = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -238,6 +254,8 @@ def check(
         block=block,
         propensity=propensity,
         id=identifier,
+        weight=weight,
+        endpoint=endpoint,
     )
     raise typer.Exit(check_trial(_merged(typed, config), json_output=json))
 

@@ -48,6 +48,8 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
         block=settings.block,
         propensity=settings.propensity,
         id=settings.id,
+        weight=settings.weight,
+        endpoint=settings.endpoint,
     )
     return trial, sha256
 

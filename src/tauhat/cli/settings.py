@@ -32,7 +32,7 @@ class Settings:
         The trial's table.
     outcome, treatment, control, arms, cluster, covariates, cluster_covariates, cluster_size
         Roles of the columns, as in `tauhat.Trial`.
-    block, propensity, id
+    block, propensity, id, weight, endpoint
         Likewise.
     models
         ``("default",)``, ``("quick",)`` or names of estimators.
@@ -60,6 +60,8 @@ class Settings:
     block: str | None = None
     propensity: float | None = None
     id: str | None = None
+    weight: str | None = None
+    endpoint: str | None = None
     models: tuple[str, ...] | None = None
     jobs: int | None = None
     seed: int | None = None
@@ -141,7 +143,8 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(name for name in names if name)
 
 
-_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "backend", "address"}
+_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "weight", "endpoint"}
+_TEXT |= {"backend", "address"}
 _LISTS = {"arms", "covariates", "cluster_covariates", "models"}
 _PATHS = {"file", "out"}
 _SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better"}

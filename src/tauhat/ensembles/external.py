@@ -98,7 +98,7 @@ class ExternalEstimator(CateEstimator):
         own_seed = derive_seed(seed, "external")
         values: dict[str, Any] = {
             "covariates": data.X,
-            "outcome": data.y,
+            "outcome": data.working,
             "treatment": data.treatment,
             "clusters": data.clusters,
             "sample_weight": data.sample_weight,

@@ -164,7 +164,7 @@ def effect_loss(
     contrast = data.treatment - pi
     expected = cross_fit.mean
     if kind == "transformed":
-        expected = np.full(data.n, np.average(data.y, weights=weight))
+        expected = np.full(data.n, np.average(data.working, weights=weight))
     elif kind == "doubly-robust" and clusters is None:
         expected = (1 - pi) * cross_fit.treated + pi * cross_fit.control
     if clusters is None and kind != "residual":
@@ -173,7 +173,7 @@ def effect_loss(
         contrast = pi * (1 - pi) / contrast
         precision = contrast**-2 / np.mean(contrast**-2)
         weight = precision if weight is None else weight * precision
-    residual = data.y - expected
+    residual = data.working - expected
     white, between, variance = estimated_whitening(
         residual, contrast, data.X, clusters, weight, variances
     )

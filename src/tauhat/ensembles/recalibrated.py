@@ -220,13 +220,13 @@ class CalibrationProblem:
         """Problem of a trial with cross-fitted outcomes and effects, all of shape (n,)."""
         weight = data.sample_weight
         weight = np.ones(data.n) if weight is None else weight / weight.mean()
-        contrast, residual = data.treatment - data.propensity, data.y - mean
+        contrast, residual = data.treatment - data.propensity, data.working - mean
         clusters = identified_clusters(data.clusters)
         white, _, _ = estimated_whitening(residual, contrast, data.X, clusters, weight)
         # The mean of a fold's held-out effects moves against the fold's own mean effect.
         total = np.bincount(folds, weights=weight)
         centred = effects - (np.bincount(folds, weights=weight * effects) / total)[folds]
-        if centred.std() <= _CONSTANT * float(data.y.std()):
+        if centred.std() <= _CONSTANT * float(data.working.std()):
             centred = np.zeros(data.n)
         return cls(white, residual, contrast, centred)
 

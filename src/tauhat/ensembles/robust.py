@@ -228,7 +228,7 @@ class RobustEnsemble(CrossFittedEnsemble):
         intercepts = data.design.intercepts()
         evidence = effect_evidence(
             data.X,
-            data.y_with_blocks,
+            data.working_with_blocks,
             data.treatment - data.propensity,
             identified_clusters(intercepts.groups),
             data.sample_weight,
@@ -342,7 +342,7 @@ def _impute(data: TrialData, nuisances: Mapping[str, NuisanceFit]) -> FloatArray
     """Effect of each person imputed by the stack of the other arm, shape (n,)."""
     control = nuisances[f"{_IMPUTED}/control"].fitted.predict(data.X)
     treated = nuisances[f"{_IMPUTED}/treated"].fitted.predict(data.X)
-    return np.where(data.treatment == 1, data.y - control, treated - data.y)
+    return np.where(data.treatment == 1, data.working - control, treated - data.working)
 
 
 def _earn(

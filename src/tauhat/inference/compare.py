@@ -292,7 +292,7 @@ def _one_split(
     level = _held_out_level(residual, contrast, clusters, ratio, weight, held_out.folds)
     losses: dict[Loss, dict[str, FloatArray]] = {loss: {} for loss in LOSSES}
     for name, found in {CONSTANT: level, **held_out.effects}.items():
-        effect = np.clip(found, -data.largest_effect, data.largest_effect)
+        effect = data.endpoint.bounded(found)
         varying = _centred(effect, held_out.folds, weight)
         left = white.heterogeneity_residual(residual, contrast, varying)
         losses["heterogeneity"][name] = left**2 / variance

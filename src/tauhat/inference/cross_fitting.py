@@ -21,7 +21,6 @@ from tauhat.inference.inputs import (
     OrderedTrial,
     TrialLike,
     ordered_trial,
-    row_order,
 )
 from tauhat.nuisance import Nuisance, fit_without_fold
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -353,7 +352,7 @@ def cross_fit(
         surfaces[s, fold], outcome[s, folds[s] == fold] = surface, expected
     return CrossFit(
         trial=ordered,
-        rows=row_order(trial if isinstance(trial, TrialData) else tuple(trial)),
+        rows=ordered.rows,
         frame=covariate_frame(trial, data),
         estimator=name,
         folds=folds,

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.comparable_rows import order_comparable
-from tauhat.data import (
-    TrialData,
-    check_covariates,
-    validate_trial,
-)
+from tauhat._typing import AnyArray, BoolArray, IntArray
+from tauhat.data import TrialData, validate_trial
+from tauhat.trial import Trial
 
 # What a trial unpacks to, and what every function of this room takes.
 TrialLike = TrialData | Iterable[Any]
@@ -37,12 +32,16 @@ class OrderedTrial:
     marks
         Which encoded covariates mark missing values, shape (p,). They help to
         predict the outcome; nobody means them as effect modifiers.
+    rows
+        Position of each row of ``data`` in what was given, shape (n,). Rows of blocks
+        with one arm only are not among them.
     """
 
     data: TrialData
     unit_labels: AnyArray
     sources: tuple[str, ...]
     marks: BoolArray
+    rows: IntArray
 
 
 def as_trial_data(trial: TrialLike) -> TrialData:
@@ -69,7 +68,9 @@ def as_trial_data(trial: TrialLike) -> TrialData:
     >>> as_trial_data((X, [1.0, 2.0, 3.0, 5.0], [0, 1, 0, 1])).n
     4
     """
-    return trial if isinstance(trial, TrialData) else validate_trial(*trial)
+    if isinstance(trial, TrialData):
+        return trial
+    return trial.data if isinstance(trial, Trial) else validate_trial(*trial)
 
 
 def ordered_trial(trial: TrialLike) -> OrderedTrial:
@@ -82,22 +83,16 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
     >>> ordered.unit_labels.tolist(), ordered.sources
     (['b', 'a', 'd', 'c'], ('x1',))
     """
-    if isinstance(trial, TrialData):
-        nothing = np.zeros(len(trial.feature_names), dtype=bool)
-        return OrderedTrial(trial, np.arange(trial.n_units), trial.feature_names, nothing)
-    parts = tuple(trial)
-    data = validate_trial(*parts)
-    labels: AnyArray
-    order = row_order(parts)
-    # Of persons their rows, of clusters the user's names.
-    labels = np.asarray(parts[3])[order][data.design.first] if data.design.holds_persons else order
+    data = as_trial_data(trial)
     known = source_columns(trial)
     marked = missing_marks(trial)
     return OrderedTrial(
         data,
-        labels,
+        data.unit_labels,
         tuple(known.get(name, name) for name in data.feature_names),
         np.array([name in marked for name in data.feature_names], dtype=bool),
+        # What was given may be validated arrays, or some of their rows.
+        np.arange(data.n) if isinstance(trial, TrialData) else data.rows,
     )
 
 
@@ -113,27 +108,3 @@ def missing_marks(trial: TrialLike) -> frozenset[str]:
     columns = getattr(getattr(trial, "encoder_", None), "columns_", ())
     marks = (getattr(column, "indicator", None) for column in columns)
     return frozenset(str(mark) for mark in marks if mark)
-
-
-def row_order(parts: TrialData | tuple[Any, ...]) -> IntArray:
-    """Position in the user's table of each row of the canonical order.
-
-    Rows of blocks with one arm only are not among them.
-
-    Examples
-    --------
-    >>> row_order((np.array([[2.0], [1.0]]), [0.0, 0.0], [0, 1])).tolist()
-    [1, 0]
-    """
-    if isinstance(parts, TrialData):
-        return np.arange(parts.n)
-    X: FloatArray = check_covariates(parts[0])
-    y = np.asarray(parts[1], dtype=np.float64).reshape(len(X))
-    arms = np.asarray(parts[2], dtype=np.int64).reshape(len(X))
-    clusters = parts[3] if len(parts) > 3 else None
-    blocks = parts[5] if len(parts) > 5 else None
-    codes, block_codes = (
-        None if labels is None else pd.factorize(np.asarray(labels))[0].astype(np.int64)
-        for labels in (clusters, blocks)
-    )
-    return order_comparable(X, y, arms, codes, block_codes)[0]

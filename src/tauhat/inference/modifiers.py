@@ -16,9 +16,8 @@ from tauhat.engines import engine
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import (
     TrialLike,
-    as_trial_data,
     missing_marks,
-    row_order,
+    ordered_trial,
     source_columns,
 )
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -128,14 +127,15 @@ def effect_modifiers(
     >>> found.table.covariate[0], found.table.direction[0]
     ('x2', 'larger effect at larger values')
     """
-    columns, names, sources = _covariates(trial)
+    ordered = ordered_trial(trial)
+    columns, names, sources = _covariates(trial, ordered.data)
     marks = missing_marks(trial)
     values = np.asarray(effects, dtype=np.float64).reshape(-1)
     if len(values) != len(columns):
         raise ValueError(f"there are {len(values)} effects but the trial has {len(columns)} rows")
     if not np.isfinite(values).all():
         raise ValueError(f"{int((~np.isfinite(values)).sum())} effects are missing or infinite")
-    compared = np.sort(row_order(trial if isinstance(trial, TrialData) else tuple(trial)))
+    compared = np.sort(ordered.rows)
     columns, values = columns[compared], values[compared]
     spread = float(values.std())
     constant = spread <= 1e-9 * max(float(np.abs(values).max()), 1e-300)
@@ -169,7 +169,9 @@ def effect_modifiers(
     return EffectModifiers(table.reset_index(drop=True), 0.0 if constant else spread)
 
 
-def _covariates(trial: TrialLike) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
+def _covariates(
+    trial: TrialLike, data: TrialData
+) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
     """Covariates in the trial's own row order, their names, and the user's columns behind them."""
     if isinstance(trial, TrialData):
         return trial.X, trial.feature_names, trial.feature_names
@@ -177,7 +179,7 @@ def _covariates(trial: TrialLike) -> tuple[FloatArray, tuple[str, ...], tuple[st
     names = column_names(X)
     known = source_columns(trial)
     columns = check_covariates(X)
-    limits = as_trial_data(trial).limits
+    limits = data.limits
     return (
         columns if limits is None else limits.apply(columns),
         names,

@@ -129,9 +129,9 @@ class BayesianCausalForest(CateEstimator):
         """Run the chains."""
         chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
         self.columns_ = StandardUnits.of(data.X)
-        location = np.average(data.y, weights=data.sample_weight)
-        self.scale_ = float(data.y.std())
-        z = np.round((data.y - location) / self.scale_, DIGITS)
+        location = np.average(data.working, weights=data.sample_weight)
+        self.scale_ = float(data.working.std())
+        z = np.round((data.working - location) / self.scale_, DIGITS)
         groups = identified_clusters(data.clusters) if self.random_intercept else None
         posterior = self._sample(data, z, groups, chains, derive_seed(seed, "bcf"))
         self.tree_draws_ = posterior.trees[0]

@@ -95,7 +95,7 @@ class BayesianRidgeEffect(CateEstimator):
         intercepts = data.design.intercepts()
         self.posterior_: RidgePosterior = sample_ridge_posterior(
             data.X,
-            data.y_with_blocks,
+            data.working_with_blocks,
             data.treatment,
             intercepts.groups,
             data.sample_weight,

@@ -98,14 +98,14 @@ class CausalForest(CateEstimator):
 
         self.columns_ = StandardUnits.of(data.X)
         treatment = data.treatment - data.propensity
-        residual = data.y - nuisances["mean"].cross_fitted
+        residual = data.working - nuisances["mean"].cross_fitted
         self.cluster_effects_ = np.zeros(0)
         clusters = identified_clusters(data.clusters)
         if clusters is not None:
             self.cluster_effects_ = residual_intercepts(residual, treatment, data)
             residual = residual - self.cluster_effects_[clusters]
         self.scale_ = float(residual.std())
-        if self.scale_ <= 1e-12 * np.abs(data.y).max():
+        if self.scale_ <= 1e-12 * np.abs(data.working).max():
             # The covariates alone explain the outcome to the last digit.
             self.scale_, self.forest_ = 0.0, None
             if clusters is not None:
@@ -169,7 +169,7 @@ def residual_intercepts(residual: FloatArray, treatment: FloatArray, data: Trial
     """
     assert data.clusters is not None
     scale = float(residual.std())
-    if scale <= 1e-12 * np.abs(data.y).max():
+    if scale <= 1e-12 * np.abs(data.working).max():
         return np.zeros(data.n_units)
     X = StandardUnits.of(data.X).apply(data.X)
     fixed = np.column_stack([np.ones(data.n), treatment])

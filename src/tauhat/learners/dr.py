@@ -58,7 +58,7 @@ class DRLearner(TwoStageLearner):
         own = np.where(data.treatment == 1, treated, control)
         pi = data.propensity
         weight = (data.treatment - pi) / (pi * (1 - pi))
-        score = treated - control + weight * (data.y - own)
+        score = treated - control + weight * (data.working - own)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), score, seed)
         self.fold_components_ = [nuisances[arm].components for arm in ("control", "treated")]
         self.arm_sizes_ = arm_sizes(data)

@@ -103,7 +103,7 @@ class EffectBoosting(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Choose the number of trees by whole-cluster cross-validation and boost."""
-        residual = data.y - nuisances["mean"].cross_fitted
+        residual = data.working - nuisances["mean"].cross_fitted
         # Unit scale, so that the ridge penalty of the leaves means the same in every trial.
         self.scale_y_ = float(residual.std()) or 1.0
         residual = residual / self.scale_y_

@@ -95,7 +95,7 @@ class AdditiveMixedEffect(GaussianEffect):
         self.mean_, self.scale_ = column_scales(data.X, weight)
         lines = (data.X - self.mean_) / self.scale_
         contrast = (data.treatment - 0.5)[:, None]
-        outcome = data.y_with_blocks
+        outcome = data.working_with_blocks
         scale_y = float(outcome.std())
         y = (outcome - np.average(outcome, weights=weight)) / scale_y
         many = p > n / 10

@@ -110,7 +110,7 @@ class LinearMixedEffect(GaussianEffect):
         self.mean_, self.scale_ = column_scales(data.X, weight)
         X = (data.X - self.mean_) / self.scale_
         contrast = (data.treatment - 0.5)[:, None]
-        outcome = data.y_with_blocks
+        outcome = data.working_with_blocks
         scale_y = float(outcome.std())
         mean_y = float(np.average(outcome, weights=weight))
         y = (outcome - mean_y) / scale_y
@@ -144,7 +144,7 @@ class LinearMixedEffect(GaussianEffect):
             to_effect[model.block_slices[0], 1:] = rotation.T
         self.keep(intercepts, fit, to_effect, scale_y)
         if self.interactions == "lasso":
-            y = (data.y - mean_y) / scale_y
+            y = (data.working - mean_y) / scale_y
             self._select(data, y, np.hstack([head, contrast * X, X]), fit, arms, seed)
             self.effect_coefficients_ *= scale_y
         unit = np.r_[1.0, self.scale_]

@@ -163,7 +163,7 @@ def components_given_effect(data: TrialData, effect: FloatArray) -> VarianceComp
     contrast = data.treatment - data.propensity
     model = AdditiveMixedModel().fit(
         np.column_stack([data.X, data.treatment]),
-        data.y - contrast * effect,
+        data.working - contrast * effect,
         clusters=data.clusters,
         sample_weight=data.sample_weight,
     )

@@ -59,7 +59,7 @@ class PooledXLearner(XLearner):
         """Regress the imputed effects of all persons."""
         self.outcome_models_ = [nuisances["control"].fitted, nuisances["treated"].fitted]
         control, treated = (model.predict(data.X) for model in self.outcome_models_)
-        imputed = np.where(data.treatment == 1, data.y - control, treated - data.y)
+        imputed = np.where(data.treatment == 1, data.working - control, treated - data.working)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), imputed, seed)
         self.arm_sizes_ = arm_sizes(data)
 
@@ -121,7 +121,7 @@ class FixedTreatmentLearner(CateEstimator):
         """Fit regression and coefficient in turn, starting from the coefficient."""
         contrast = data.treatment - 0.5
         fixed = np.column_stack([np.ones(data.n), contrast])
-        scale = float(data.y.std())
+        scale = float(data.working.std())
 
         def coefficient(outcome: FloatArray) -> float:
             fit = MixedModel(
@@ -129,7 +129,7 @@ class FixedTreatmentLearner(CateEstimator):
             ).fit()
             return float(fit.coefficients[1]) * scale
 
-        self.coefficient_ = coefficient(data.y)
+        self.coefficient_ = coefficient(data.working)
         for _ in range(self.n_iterations):
             self.model_ = clone(as_outcome_model(self.outcome_model))
             if "random_state" in self.model_.get_params(deep=False):
@@ -137,14 +137,14 @@ class FixedTreatmentLearner(CateEstimator):
             features = treatment_features(data.X, data.treatment, self.model_)
             self.model_.fit(
                 features,
-                data.y - contrast * self.coefficient_,
+                data.working - contrast * self.coefficient_,
                 clusters=data.clusters,
                 sample_weight=data.sample_weight,
             )
             # The regression's own mean effect is left to the coefficient.
             self.mean_ = float(np.average(self._varying(data.X), weights=data.sample_weight))
             explained = self.model_.predict(features) - contrast * self.mean_
-            self.coefficient_ = coefficient(data.y - explained)
+            self.coefficient_ = coefficient(data.working - explained)
 
     def _varying(self, X: FloatArray) -> FloatArray:
         treated, control = (

@@ -52,7 +52,7 @@ class RLearner(TwoStageLearner):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Regress the ratio of residuals with the squared treatment residual as weight."""
         contrast = data.treatment - data.propensity
-        residual = data.y - nuisances["mean"].cross_fitted
+        residual = data.working - nuisances["mean"].cross_fitted
         ratio = residual / contrast
         weight = contrast**2 / np.mean(contrast**2)
         self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), ratio, seed, weight)

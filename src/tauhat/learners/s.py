@@ -98,7 +98,7 @@ class SLearner(CateEstimator):
 
     def _warn_if_constant(self, model: ScikitLearnModel, data: TrialData) -> None:
         spread = float(np.ptp(self.predict_effect(data.X)))
-        if spread <= _SAME_EFFECT * float(data.y.std()):
+        if spread <= _SAME_EFFECT * float(data.working.std()):
             warnings.warn(
                 f"{type(model.estimator).__name__} gives everybody the same effect. If it "
                 "adds up its columns, as linear models do, an S-learner must give it products of "

@@ -57,8 +57,12 @@ class XLearner(TwoStageLearner):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Regress the imputed effects in each arm."""
         control, treated = (np.flatnonzero(data.treatment == arm) for arm in (0, 1))
-        imputed_treated = data.y[treated] - nuisances["control"].fitted.predict(data.X[treated])
-        imputed_control = nuisances["treated"].fitted.predict(data.X[control]) - data.y[control]
+        imputed_treated = data.working[treated] - nuisances["control"].fitted.predict(
+            data.X[treated]
+        )
+        imputed_control = (
+            nuisances["treated"].fitted.predict(data.X[control]) - data.working[control]
+        )
         self.effect_models_ = [
             self.fit_effect_model(data, control, imputed_control, seed),
             self.fit_effect_model(data, treated, imputed_treated, seed),

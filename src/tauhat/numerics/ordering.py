@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 
 
 def canonical_order(
-    X: FloatArray, y: FloatArray, treatment: IntArray, clusters: IntArray | None
+    X: FloatArray,
+    y: FloatArray,
+    treatment: IntArray,
+    clusters: IntArray | None,
+    ties: Sequence[FloatArray] = (),
 ) -> tuple[IntArray, IntArray | None]:
     """Order rows by their content and number the clusters by theirs.
 
-    Rows are sorted by covariates, then outcome, then arm. Clusters are sorted
+    Rows are sorted by covariates, then outcome, then arm, then ``ties``. Clusters are sorted
     by size, then covariate means, then mean outcome, and come one after the
     other. Everything random downstream (folds, bootstrap, tree subsamples)
     works on this order, so shuffled rows or renamed clusters give the same
@@ -28,6 +34,8 @@ def canonical_order(
         Arm of each row, 0 or 1, shape (n,).
     clusters
         Integer cluster codes, shape (n,), or None.
+    ties
+        What else tells rows apart that are alike in these, each of shape (n,).
 
     Returns
     -------
@@ -43,7 +51,7 @@ def canonical_order(
     >>> order.tolist()
     [1, 0, 2]
     """
-    keys = (treatment, y, *X.T[::-1])
+    keys = (*ties[::-1], treatment, y, *X.T[::-1])
     order = np.lexsort(keys).astype(np.int64)
     if clusters is None:
         return order, None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
@@ -59,13 +62,18 @@ def design_section(data: ReportInput) -> Section:
     )
 
 
+def _how_persons_count(run: Mapping[str, Any]) -> str:
+    weight = run["endpoint"]["weight"]
+    return "the same" if weight is None else f"by the weights in {weight}"
+
+
 def average_section(data: ReportInput) -> Section:
     """Both average effects."""
     run = data.run
     scale = scale_of(run)
     effects = run["average_effect"]
     labels = {
-        "individual": "Individual-average (every person counts the same)",
+        "individual": f"Individual-average (every person counts {_how_persons_count(run)})",
         "cluster": "Cluster-average (every cluster counts the same)",
         "difference": "Difference of the two",
     }
@@ -100,7 +108,8 @@ def average_section(data: ReportInput) -> Section:
         paragraphs=[
             "These come from the randomization, not from the models below: a model-robust "
             "estimate, which stays valid when the working regression is wrong. Effects are "
-            f"differences in {run['roles']['outcome']}, treated minus control; positive means "
+            f"{run['endpoint']['effect']}s in {run['roles']['outcome']}, treated minus control; "
+            "positive means "
             "that treatment raises it."
         ],
         figures=[figure],

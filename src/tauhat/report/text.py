@@ -327,7 +327,7 @@ def limits(run: Run) -> list[str]:
     if run["effects"]["n_cut"]:
         found.append(
             f"The estimates of {run['effects']['n_cut']:,} of {run['design']['n']:,} persons were "
-            "larger than an outcome with two values allows and were cut: a model that is linear "
+            f"larger than {run['endpoint']['beyond']} and were cut: a model that is linear "
             "in the covariates goes too far there."
         )
     failed = [m["name"] for m in run["models"] if m["failure"]]

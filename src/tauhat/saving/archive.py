@@ -20,7 +20,7 @@ from tauhat.errors import TrialError
 from tauhat.files import open_regular
 
 FORMAT = "tauhat model"
-VERSION = 1
+VERSION = 2
 _MANIFEST = "manifest.json"
 # Nothing that the file says of its sizes is believed: these bound what is read of it, before and
 # while it is unpacked. Forests of 800 trees are 4,000 members; a large model of Bayesian trees has

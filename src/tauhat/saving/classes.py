@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tauhat import base, data, design, ensembles, learners, numerics, outcome
+from tauhat.endpoint import endpoint
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
@@ -33,7 +34,7 @@ def known_classes() -> dict[str, type]:
     >>> "Popen" in known_classes()
     False
     """
-    modules = [base, data, trees, *(part for room in _ROOMS for part in _modules(room))]
+    modules = [base, data, endpoint, trees, *(part for room in _ROOMS for part in _modules(room))]
     found: dict[str, type] = {}
     for module in modules:
         for name, candidate in inspect.getmembers(module, inspect.isclass):

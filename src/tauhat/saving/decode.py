@@ -15,7 +15,7 @@ from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.archive import Contents
 from tauhat.saving.classes import check_state, known_classes
 from tauhat.saving.engines import gpboost_booster, lightgbm_booster, tree_draws
-from tauhat.saving.rows import RowsLeftOut, check_trial
+from tauhat.saving.rows import RowsLeftOut, check_endpoint, check_trial
 from tauhat.saving.trees import StoredForest, StoredTree
 
 _NUMBERS_OF_NO_SIZE = ("nan", "inf", "-inf")
@@ -42,7 +42,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
         "table": "columns index values",
         "same": "number",
         "object": "class state number",
-        "rows left out": "feature_names limits largest_effect number",
+        "rows left out": "feature_names limits endpoint number",
         "tree draws": "n_trees leaf_constant text number",
         "lightgbm": "text number",
         "gpboost": "text number",
@@ -172,7 +172,9 @@ class Decoder:
         limits = self._value(node["limits"])
         if not (limits is None or isinstance(limits, ColumnLimits)):
             raise ValueError("the limits of its columns are something else")
-        return RowsLeftOut(names, limits, _of(self._value(node["largest_effect"]), float))
+        endpoint = self._value(node["endpoint"])
+        check_endpoint(endpoint)
+        return RowsLeftOut(names, limits, endpoint)
 
     def _tree_draws(self, node: Mapping[str, Any]) -> TreeDraws:
         n_trees, constant = _of(node["n_trees"], int), _of(node["leaf_constant"], bool)

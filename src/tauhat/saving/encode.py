@@ -163,6 +163,9 @@ class Encoder:
             if not self.with_data and name in ROW_ATTRIBUTES and item is not None:
                 state[name] = {**self._rows_left_out(RowsLeftOut(())), "number": None}
                 continue
+            if name == "cluster_labels":
+                # Labels can be anything, and no model needs them.
+                item = None
             inner = where if where.startswith("member ") else f"{kind.__name__}.{name}"
             state[name] = self.node(item, inner)
         return {"kind": "object", "class": kind.__name__, "state": state}
@@ -172,7 +175,7 @@ class Encoder:
             "kind": "rows left out",
             "feature_names": list(trial.feature_names),
             "limits": self.node(trial.limits, "limits"),
-            "largest_effect": self.node(trial.largest_effect, "largest_effect"),
+            "endpoint": self.node(trial.endpoint, "endpoint"),
         }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tauhat.data import TrialData
+from tauhat.data import LearningView, TrialData
 from tauhat.design import Design
+from tauhat.endpoint import KINDS, Endpoint
 from tauhat.errors import TrialError
 from tauhat.numerics.extremes import ColumnLimits
 
@@ -21,7 +22,7 @@ class RowsLeftOut:
     ----------
     feature_names
         Names of the covariates.
-    limits, largest_effect
+    limits, endpoint
         As in `tauhat.data.TrialData`.
 
     Examples
@@ -33,7 +34,7 @@ class RowsLeftOut:
 
     feature_names: tuple[str, ...]
     limits: ColumnLimits | None = None
-    largest_effect: float = np.inf
+    endpoint: Endpoint = field(default_factory=Endpoint)
 
     def __getattr__(self, name: str) -> Any:
         # Copies and pickles ask for special names that an object need not have.
@@ -53,18 +54,25 @@ def check_trial(data: TrialData) -> None:
     data
         A trial read from a file.
     """
-    n, p = np.shape(data.y)[0], len(data.feature_names)
+    (n, k), p = np.shape(data.measured), len(data.feature_names)
     _check_array("X", data.X, (n, p))
-    _check_array("y", data.y, (n,))
-    for name in ("sample_weight", "block_level"):
-        if getattr(data, name) is not None:
-            low = 0 if name == "sample_weight" else -np.inf
-            _check_array(name, getattr(data, name), (n,), low=low)
+    _check_array("measured", data.measured, (n, k))
+    _check_array("rows", data.rows, (n,), "i", 0, 2**53)
+    if data.sample_weight is not None:
+        _check_array("sample_weight", data.sample_weight, (n,), low=0)
+    view = data.learning
+    if isinstance(view, LearningView):
+        _check_array("outcome", view.outcome, (n,))
+        _check_array("outcome_with_blocks", view.outcome_with_blocks, (n,))
+        _check_array("X before", view.X, (n, p))
+    elif view is not None:
+        raise ValueError("what learners see of its trial is something else")
     _check_design(data.design, n)
     if not isinstance(data.feature_names, tuple) or not all(
         isinstance(name, str) for name in data.feature_names
     ):
         raise ValueError("the covariates of its trial have no names")
+    check_endpoint(data.endpoint)
 
 
 def _check_design(design: Any, n: int) -> None:
@@ -92,3 +100,11 @@ def _check_array(
         raise ValueError(f"{name} of its trial is not an array of the shape {shape}")
     if not (np.isfinite(values).all() and (low <= values).all() and (values <= high).all()):
         raise ValueError(f"{name} of its trial has values that no trial has")
+
+
+def check_endpoint(endpoint: Any) -> None:
+    """Raise a `ValueError` unless an endpoint read from a file is one of ours."""
+    if not isinstance(endpoint, Endpoint) or endpoint.kind_name not in KINDS:
+        raise ValueError("the endpoint of its trial is of no known kind")
+    if type(endpoint.largest_effect) is not float or not endpoint.largest_effect > 0:
+        raise ValueError("the endpoint of its trial has no largest effect")

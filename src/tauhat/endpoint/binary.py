@@ -1,0 +1,51 @@
+"""Outcomes with two values, such as 0 and 1, analysed on the scale of risk differences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.endpoint.continuous import same_mean
+from tauhat.endpoint.kind import OutcomeKind, Words
+
+
+def has_two_values(values: FloatArray) -> bool:
+    """Whether there are two different values."""
+    return len(np.unique(values)) == 2
+
+
+def more_or_fewer_values(values: FloatArray) -> str | None:
+    """Say how many values there are when they are not two."""
+    found = len(np.unique(values))
+    return None if found == 2 else f"has {found} different values; a binary outcome has two"
+
+
+def distance_of_two(values: FloatArray) -> float:
+    """A mean moves no further than from one value to the other."""
+    return float(np.ptp(values))
+
+
+def binomial_variance(mean: FloatArray) -> FloatArray:
+    """Variance of an outcome coded 0 and 1; means that a linear model puts beyond have none."""
+    inside = np.clip(mean, 0.0, 1.0)
+    variance: FloatArray = inside * (1 - inside)
+    return variance
+
+
+BINARY = OutcomeKind(
+    name="binary",
+    is_plain=has_two_values,
+    fault=more_or_fewer_values,
+    largest_effect=distance_of_two,
+    # The models are linear in the risk: they know of two values only when effects are cut.
+    link="identity",
+    marginal_mean=same_mean,
+    variance=binomial_variance,
+    scales=("difference",),
+    words=Words(
+        effect="risk difference",
+        values="two values",
+        note="The outcome has two values; effects are differences in its mean (risk differences).",
+        beyond="an outcome with two values allows",
+    ),
+)

@@ -1,0 +1,143 @@
+"""The endpoint of a trial: what was measured, and what can be said of effects on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.columns import missing_values, numeric_values, refuse_dates, refuse_scale
+from tauhat.endpoint.binary import BINARY
+from tauhat.endpoint.continuous import CONTINUOUS
+from tauhat.endpoint.kind import OutcomeKind, Words
+from tauhat.errors import TrialError
+from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
+
+#: Every kind of outcome by its name. Where nobody says which one it is, the first counts that
+#: the values plainly belong to; the last takes any.
+KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (BINARY, CONTINUOUS)}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What was measured in a trial.
+
+    Attributes
+    ----------
+    kind_name
+        Name of its kind, one of ``KINDS``.
+    largest_effect
+        Largest effect that can be, either way; infinite without bounds.
+
+    Examples
+    --------
+    >>> endpoint = Endpoint.of(np.array([0.0, 1.0, 1.0]))
+    >>> endpoint.kind_name, endpoint.words.effect
+    ('binary', 'risk difference')
+    >>> endpoint.bounded(np.array([-1.2, 0.3])).tolist()
+    [-1.0, 0.3]
+    """
+
+    kind_name: str = CONTINUOUS.name
+    largest_effect: float = np.inf
+
+    @classmethod
+    def of(cls, values: FloatArray, kind: str | None = None, column: str = "y") -> Endpoint:
+        """Endpoint with these values.
+
+        Parameters
+        ----------
+        values
+            Outcomes, shape (n,), none missing.
+        kind
+            Name of the kind; None to tell it from the values.
+        column
+            Name of the outcome, for messages.
+
+        Raises
+        ------
+        TrialError
+            If the kind is unknown or the values are not of that kind.
+        """
+        if kind is None:
+            found = next(one for one in KINDS.values() if one.is_plain(values))
+        elif kind in KINDS:
+            found = KINDS[kind]
+            fault = found.fault(values)
+            if fault:
+                raise TrialError(f"outcome column {column!r} {fault}")
+        else:
+            raise TrialError(f"endpoint must be one of {', '.join(sorted(KINDS))}, got {kind!r}")
+        return cls(found.name, found.largest_effect(values))
+
+    @property
+    def kind(self) -> OutcomeKind:
+        """What is known of outcomes of this kind."""
+        return KINDS[self.kind_name]
+
+    @property
+    def words(self) -> Words:
+        """How results are told."""
+        return self.kind.words
+
+    def bounded(self, effect: FloatArray) -> FloatArray:
+        """Effects no larger than can be, any shape; as they are without bounds."""
+        return np.clip(effect, -self.largest_effect, self.largest_effect)
+
+    def record(self) -> dict[str, Any]:
+        """What ``run.json`` and the report say of it."""
+        kind = self.kind
+        return {
+            "kind": kind.name,
+            "link": kind.link,
+            "scale": kind.scales[0],
+            "effect": kind.words.effect,
+            "largest_effect": self.largest_effect,
+            "beyond": kind.words.beyond,
+        }
+
+
+def outcome_values(column: pd.Series[Any]) -> FloatArray:
+    """Outcome as numbers, NaN where missing.
+
+    Parameters
+    ----------
+    column
+        Numbers or booleans, shape (n,).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    TrialError
+        If it is text (two labels: how to code them), dates, infinite, all
+        missing or constant.
+
+    Examples
+    --------
+    >>> outcome_values(pd.Series([True, False, None], name="relapse")).tolist()
+    [1.0, 0.0, nan]
+    """
+    missing = missing_values(column)
+    if missing.all():
+        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
+    levels = pd.unique(column[~missing].astype(object))
+    if len(levels) == 2 and all(isinstance(level, str) for level in levels):
+        first, second = sorted(levels)
+        if not pd.to_numeric(pd.Series([first, second]), errors="coerce").notna().all():
+            raise TrialError(
+                f"outcome column {column.name!r} has the labels {first!r} and {second!r}; code it "
+                f"as numbers, such as 1 for {second!r} and 0 for {first!r}"
+            )
+    refuse_dates(column, str(column.name))
+    values = numeric_values(column, str(column.name))
+    present = values[~np.isnan(values)]
+    if np.ptp(present) == 0:
+        raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
+    refuse_scale(present, str(column.name), LEAST_SPREAD_OF_OUTCOME)
+    return values

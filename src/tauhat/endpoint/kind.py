@@ -1,0 +1,73 @@
+"""What is known of one kind of outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tauhat._typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Words:
+    """How results on outcomes of one kind are told.
+
+    Attributes
+    ----------
+    effect
+        What an effect is, such as "risk difference", to precede "in" and the outcome.
+    values
+        The values of such outcomes in a word or two, for the table of the design check.
+    note
+        A sentence for the design check; empty where there is nothing to say.
+    beyond
+        What rules out effects beyond the bounds, such as "an outcome with two values allows";
+        empty for kinds without bounds.
+    """
+
+    effect: str
+    values: str
+    note: str = ""
+    beyond: str = ""
+
+
+@dataclass(frozen=True)
+class OutcomeKind:
+    r"""One kind of outcome: what its values may be, and what an effect on it is.
+
+    Its functions are plain functions of a module, so that a trial can be sent to other
+    processes.
+
+    Attributes
+    ----------
+    name
+        What users type as ``endpoint=``.
+    is_plain
+        Whether values, shape (n,), are so plainly of this kind that nobody has to say so.
+    fault
+        What is wrong with values, shape (n,), of an outcome that is said to be of this kind, to
+        follow the name of the column; None if nothing is.
+    largest_effect
+        Largest effect that can be, either way, given values, shape (n,); infinite without bounds.
+    link
+        Name of the link g between the mean and a sum of terms.
+    marginal_mean
+        :math:`E_b\{g^{-1}(\eta + b)\}` for :math:`b \sim N(0, \sigma^2)`, given
+        :math:`\eta`, shape (k,), and :math:`\sigma^2`: the mean in a new cluster.
+    variance
+        Variance of an outcome up to a factor, given its mean, shape (k,).
+    scales
+        Scales on which an effect can be told, the usual one first.
+    words
+        How results are told.
+    """
+
+    name: str
+    is_plain: Callable[[FloatArray], bool]
+    fault: Callable[[FloatArray], str | None]
+    largest_effect: Callable[[FloatArray], float]
+    link: str
+    marginal_mean: Callable[[FloatArray, float], FloatArray]
+    variance: Callable[[FloatArray], FloatArray]
+    scales: tuple[str, ...]
+    words: Words

@@ -1,0 +1,57 @@
+"""Arguments with one value a row, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, FloatArray, IntArray
+
+
+def vector(values: Any, name: str, n: int) -> AnyArray:
+    """One value a row, or an error that names the argument."""
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, got shape {array.shape}")
+    if len(array) != n:
+        raise ValueError(f"{name} has {len(array)} values but X has {n} rows")
+    return array
+
+
+def label_codes(values: Any, name: str, n: int) -> IntArray:
+    """Integer codes of labels of any kind, or an error when a label is missing."""
+    codes, _ = pd.factorize(vector(values, name, n), use_na_sentinel=True)
+    if (codes < 0).any():
+        raise ValueError(f"{name} has {int((codes < 0).sum())} missing labels")
+    return codes.astype(np.int64)
+
+
+def numeric(values: Any, name: str, n: int) -> FloatArray:
+    """Finite numbers, one a row, or an error that names the argument and counts the others."""
+    given = vector(values, name, n)
+    try:
+        array = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numeric: {error}") from error
+    if not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        raise ValueError(f"{name} has {count} missing or infinite values; remove these rows")
+    return array
+
+
+def positive(sample_weight: Any, n: int) -> FloatArray:
+    """Positive numbers, one a row, or an error that counts the others."""
+    weight = numeric(sample_weight, "sample_weight", n)
+    if (weight <= 0).any():
+        raise ValueError(
+            f"sample_weight has {int((weight < 0).sum())} negative values and "
+            f"{int((weight == 0).sum())} zeros; weights must be positive: leave out the rows that "
+            "should not count"
+        )
+    return weight
