@@ -141,9 +141,7 @@ class CrossFittedEnsemble(Ensemble):
         """Fit from members and refits made elsewhere, by the names of `resolve_members`."""
         if held_out is None or nuisances is None:
             raise ValueError(f"{type(self).__name__} needs the members' effects out of fold")
-        self.n_features_in_ = data.X.shape[1]
-        self.seed_ = seed
-        self.trial_data_ = data
+        self.start_fit(data, seed)
         self._combine(fits, data, held_out, nuisances)
         return self
 

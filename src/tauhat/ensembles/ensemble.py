@@ -242,9 +242,7 @@ class Ensemble(CateEstimator):
         held_out, nuisances
             What `refit_folds` and `own_nuisances` ask for.
         """
-        self.n_features_in_ = data.X.shape[1]
-        self.seed_ = seed
-        self.trial_data_ = data
+        self.start_fit(data, seed)
         self.combine(fits, data)
         return self
 
