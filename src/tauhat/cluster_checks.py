@@ -12,7 +12,6 @@ from tauhat._typing import BoolArray, IntArray
 from tauhat.covariate_checks import (
     Finding,
 )
-from tauhat.data import validate_trial
 from tauhat.few_clusters import unlearnable_covariates
 from tauhat.folds import has_counterfactual
 from tauhat.numerics.balance import arm_differences
@@ -128,7 +127,7 @@ def cluster_findings(
 
 def too_few_clusters_for(trial: Trial) -> list[str]:
     """Names of the covariates that the trial has too few clusters for."""
-    data = validate_trial(*trial)
+    data = trial.data
     left_out = np.array(data.feature_names)[unlearnable_covariates(data)]
     return list(dict.fromkeys(trial.encoder_.sources_[name] for name in left_out))
 

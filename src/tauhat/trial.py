@@ -15,6 +15,7 @@ from tauhat.arms import choose_arms
 from tauhat.cate_estimator import CateEstimator
 from tauhat.columns import refuse_collections
 from tauhat.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.data import TrialData, validate_trial
 from tauhat.design_check import DesignCheck, check_design
 from tauhat.encoding import TableEncoder
 from tauhat.errors import TrialError
@@ -309,6 +310,11 @@ class Trial:
         """SHA-256 of the columns used, all rows, as given."""
         return table_sha256(self._table)
 
+    @cached_property
+    def data(self) -> TrialData:
+        """The checked arrays in canonical order that estimators and tests take."""
+        return validate_trial(*self)
+
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
         return iter(
@@ -388,6 +394,10 @@ class Trial:
         DesignCheck
             A table, sentences, warnings and failures.
         """
+        return self._design_check
+
+    @cached_property
+    def _design_check(self) -> DesignCheck:
         return check_design(self)
 
     @property

@@ -16,6 +16,7 @@ from tauhat.data import (
     check_covariates,
     validate_trial,
 )
+from tauhat.trial import Trial
 
 # What a trial unpacks to, and what every function of this room takes.
 TrialLike = TrialData | Iterable[Any]
@@ -69,7 +70,9 @@ def as_trial_data(trial: TrialLike) -> TrialData:
     >>> as_trial_data((X, [1.0, 2.0, 3.0, 5.0], [0, 1, 0, 1])).n
     4
     """
-    return trial if isinstance(trial, TrialData) else validate_trial(*trial)
+    if isinstance(trial, TrialData):
+        return trial
+    return trial.data if isinstance(trial, Trial) else validate_trial(*trial)
 
 
 def ordered_trial(trial: TrialLike) -> OrderedTrial:
@@ -86,7 +89,7 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
         nothing = np.zeros(len(trial.feature_names), dtype=bool)
         return OrderedTrial(trial, np.arange(trial.n_units), trial.feature_names, nothing)
     parts = tuple(trial)
-    data = validate_trial(*parts)
+    data = as_trial_data(trial)
     labels: AnyArray
     order = row_order(parts)
     if data.clusters is None:
