@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
+from tauhat.analysis.run_schema import SCHEMA
 from tauhat.cluster_checks import too_few_clusters_for
 from tauhat.ensembles.explanation import Explanation
 from tauhat.incomplete_blocks import named_blocks
@@ -187,6 +188,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
     record = {
+        "schema": SCHEMA,
         "versions": dict(made.versions),
         "seed": made.seed,
         "command": made.command,
