@@ -322,9 +322,12 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"level must lie between 0 and 1, got {level}")
         checked = self._check_new(X)
         centre = self.predict_effect(checked)
-        if n_bootstrap is None:
-            return self.interval_around(centre, checked, level)
         quantile = t_quantile(level, self.trial_data_.n_units - 2)
+        if n_bootstrap is None:
+            middle, error = self._middle_and_error(checked, centre)
+            lower, upper = middle - quantile * error, middle + quantile * error
+            lower, upper = np.minimum(lower, centre), np.maximum(upper, centre)
+            return self.bounded(lower), self.bounded(upper)
         error = bootstrap_standard_error(
             self.reduced(),
             self.trial_data_,
@@ -334,16 +337,6 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             n_jobs=self.n_jobs,
         )
         return self.bounded(centre - quantile * error), self.bounded(centre + quantile * error)
-
-    def interval_around(
-        self, effect: FloatArray, X: FloatArray, level: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return `effect_interval` at checked covariates with a known effect before `bounded`."""
-        quantile = t_quantile(level, self.trial_data_.n_units - 2)
-        middle, error = self._middle_and_error(X, effect)
-        lower, upper = middle - quantile * error, middle + quantile * error
-        lower, upper = np.minimum(lower, effect), np.maximum(upper, effect)
-        return self.bounded(lower), self.bounded(upper)
 
     @property
     def interval_is_of_mixture(self) -> bool:

@@ -27,7 +27,7 @@ from tauhat.analysis.result import Analysis, IntervalMethod
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.cate_estimator import CateEstimator
 from tauhat.errors import NothingToTestError
-from tauhat.extremes import frame_within, warn_of_far_values
+from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.intercepts import cluster_intercepts
@@ -201,9 +201,7 @@ def analyze(
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
-        warn_of_far_values(X, data, new=True)
-        X = X if data.limits is None else data.limits.apply(X)
-        raw = model_effects(fitted, X)
+        raw = model_effects(fitted, X if data.limits is None else data.limits.apply(X))
         effects = raw.clip(-data.largest_effect, data.largest_effect)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
         compared = effects[trial.has_counterfactual]
@@ -211,8 +209,7 @@ def analyze(
         explain = getattr(fitted.reported, "explain", None)
         explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):
-        known = raw[fitted.name].to_numpy(dtype=np.float64)
-        lower, upper = fitted.reported.interval_around(known, X, level)
+        lower, upper = fitted.reported.effect_interval(X, level=level)
     with clock.step("modifiers", "describing what the effects depend on"):
         modifiers = effect_modifiers(
             effect,
@@ -308,7 +305,7 @@ def _effects_table(
 
 def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
     posterior = "a reference posterior (Bayesian ridge mixed model)"
-    if type(model).interval_around is not CateEstimator.interval_around:
+    if type(model).effect_interval is not CateEstimator.effect_interval:
         return IntervalMethod("posterior standard deviation and t quantile", level)
     if model.interval_is_of_mixture:
         return IntervalMethod(

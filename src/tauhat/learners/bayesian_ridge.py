@@ -152,13 +152,9 @@ class BayesianRidgeEffect(CateEstimator):
         lower, upper
             Each of shape (k,).
         """
-        return super().effect_interval(X, level=level)
-
-    def interval_around(
-        self, effect: FloatArray, X: FloatArray, level: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return `effect_interval` at checked covariates; its middle is that of the draws."""
-        draws = self.draw_effect(X)
+        if not 0 < level < 1:
+            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        draws = self.draw_effect(self._check_new(X))
         half = t_quantile(level, self.trial_data_.n_units - 2) * draws.std(axis=0)
         centre = np.mean(draws, axis=0)
         return self.bounded(centre - half), self.bounded(centre + half)
