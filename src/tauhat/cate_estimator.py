@@ -167,17 +167,25 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         Both are of the trial as its learners see it (`tauhat.learning_view.learning_view`).
         """
+        self.start_fit(data, seed)
+        self.fit_effect(data, nuisances, seed)
+        return self
+
+    def start_fit(self, data: TrialData, seed: int) -> None:
+        """Take the trial, its columns and the seed; drop what an earlier fit left.
+
+        Every way to fit comes through here: the names of the columns are what
+        `effect` and the others hold new covariates to.
+        """
         if data.learning is None:
-            raise ValueError("fit_with needs the learners' view of the trial; see learning_view")
+            raise ValueError("fitting needs the learners' view of the trial; see learning_view")
         self.n_features_in_ = data.X.shape[1]
-        self.__dict__.pop("feature_names_in_", None)
+        for name in ("feature_names_in_", "reference_posterior_"):
+            self.__dict__.pop(name, None)
         if data.names_given:
             self.feature_names_in_ = np.array(data.feature_names, dtype=object)
         self.seed_ = seed
         self.trial_data_ = data
-        self.__dict__.pop("reference_posterior_", None)
-        self.fit_effect(data, nuisances, seed)
-        return self
 
     @property
     def table(self) -> pd.DataFrame:
@@ -424,7 +432,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self, "n_features_in_")
         expected = self.trial_data_.feature_names
         if hasattr(X, "columns") and not hasattr(self, "feature_names_in_"):
-            X = np.asarray(X, dtype=np.float64)
+            # The fit knew no names: columns go by position, faults by their names here.
+            X = check_covariates(X)
         checked = check_covariates(X, expected)
         warn_of_far_values(checked, self.trial_data_, new=True)
         return self._within_limits(checked)

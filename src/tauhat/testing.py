@@ -209,10 +209,11 @@ def check_pickle(subject: Subject) -> None:
 
 
 def check_not_fitted(subject: Subject) -> None:
-    """Effects and scores before the fit are an error."""
+    """Every method that takes covariates says before the fit that it is not fitted."""
     X, y, treatment, _ = subject.arrays
     unfitted = clone(subject.estimator)
-    for name, arguments in (("effect", (X,)), ("score", (X, y, treatment))):
+    for name in ("effect", "predict", "effect_interval", "effect_draws", "score"):
+        arguments = (X, y, treatment) if name == "score" else (X,)
         try:
             getattr(unfitted, name)(*arguments)
         except NotFittedError:

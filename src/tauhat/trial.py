@@ -426,6 +426,10 @@ class Trial:
         DesignCheck
             A table, sentences, warnings and failures.
         """
+        return self._design_check
+
+    @cached_property
+    def _design_check(self) -> DesignCheck:
         return check_design(self)
 
     @property

@@ -189,8 +189,10 @@ def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     DataFrame
         As the models give them, before they are cut to what is possible.
     """
-    models = {fitted.name: fitted.reported, **members_of(fitted)}
-    return pd.DataFrame({name: model.predict_effect(X) for name, model in models.items()})
+    effects = {name: model.predict_effect(X) for name, model in members_of(fitted).items()}
+    model = fitted.reported
+    own = model.combined(effects) if isinstance(model, Ensemble) else model.predict_effect(X)
+    return pd.DataFrame({fitted.name: own, **effects})
 
 
 def models_table(fitted: FittedModels, effects: pd.DataFrame) -> pd.DataFrame:

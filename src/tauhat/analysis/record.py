@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
+from tauhat.analysis.run_schema import SCHEMA
 from tauhat.cluster_checks import too_few_clusters_for
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
@@ -199,6 +200,7 @@ def run_record(analysis: Analysis) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
     record = {
+        "schema": SCHEMA,
         "versions": dict(made.versions),
         "seed": made.seed,
         "command": made.command,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,10 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``run.json``: every number but those of single persons."""
+        return deepcopy(self._record)
+
+    @cached_property
+    def _record(self) -> dict[str, Any]:
         return run_record(self)
 
     @property

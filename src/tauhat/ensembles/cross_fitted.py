@@ -140,9 +140,7 @@ class CrossFittedEnsemble(Ensemble):
         """Fit from members and refits made elsewhere, by the names of `resolve_members`."""
         if held_out is None or nuisances is None:
             raise ValueError(f"{type(self).__name__} needs the members' effects out of fold")
-        self.n_features_in_ = data.X.shape[1]
-        self.seed_ = seed
-        self.trial_data_ = data
+        self.start_fit(data, seed)
         self._combine(fits, data, held_out, nuisances)
         return self
 
@@ -166,19 +164,19 @@ class CrossFittedEnsemble(Ensemble):
         self.cross_fit_ = _cross_fit(held_out, nuisances)
         self.combine(complete, data)
 
-    def weigh(self, data: TrialData) -> None:
+    def weigh(self, data: TrialData, effects: Mapping[str, FloatArray]) -> None:
         """Weigh the fitted members by their out-of-fold effects."""
         self.cross_fit_ = self.cross_fit_.only(list(self.members_))
-        super().weigh(data)
+        super().weigh(data, effects)
 
     def aggregate(self, effects: FloatArray, names: Sequence[str], data: TrialData) -> FloatArray:
         """Weights of the rule; the constant goes to ``intercept_``."""
         self.intercept_, weights = self.learn(data, self.cross_fit_)
         return weights
 
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effect at checked covariates, shape (k,)."""
-        return self.intercept_ + super().predict_effect(X)
+    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
+        """Effect of some persons, given the members' effects on them by name."""
+        return self.intercept_ + super().combined(effects)
 
     def take_over(self, source: Ensemble, *, cross_fit: bool = False) -> None:
         """Become a fitted ensemble of another's members and out-of-fold effects."""
@@ -189,7 +187,7 @@ class CrossFittedEnsemble(Ensemble):
             self.cross_fit_ = source.cross_fit_
             # Robust has learners that were given their weight and never refitted.
             self.members_ = {name: self.members_[name] for name in source.cross_fit_.names}
-            self.weigh(self.trial_data_)
+            self.weigh(self.trial_data_, self.member_effects(self.trial_data_.X))
             return
         if not cross_fit:
             raise TrialError(
@@ -210,7 +208,7 @@ class CrossFittedEnsemble(Ensemble):
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
         self.cross_fit_ = _cross_fit(held_out, nuisances)
-        self.weigh(data)
+        self.weigh(data, self.member_effects(data.X))
 
 
 def _check_units(name: str, data: TrialData) -> None:

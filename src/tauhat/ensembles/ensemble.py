@@ -71,11 +71,15 @@ class MemberFit:
         What went wrong, else empty.
     seconds
         Time that it would have taken alone.
+    effects
+        Its effects on the rows of the trial, shape (n,); None if it failed, and
+        where nobody asked for them.
     """
 
     estimator: CateEstimator | None
     message: str
     seconds: float
+    effects: FloatArray | None = None
 
 
 def fit_member(
@@ -89,13 +93,15 @@ def fit_member(
     start = time.perf_counter()
     message = ""
     fitted: CateEstimator | None = None
+    effects: FloatArray | None = None
     try:
         fitted = member.fit_with(data, nuisances, seed)
-        if not np.isfinite(fitted.predict_effect(data.X)).all():
+        effects = fitted.predict_effect(data.X)
+        if not np.isfinite(effects).all():
             fitted, message = None, "it gave effects that are not finite"
     except Exception as error:
         fitted, message = None, f"{type(error).__name__}: {error}"
-    return MemberFit(fitted, message, time.perf_counter() - start + shared_seconds)
+    return MemberFit(fitted, message, time.perf_counter() - start + shared_seconds, effects)
 
 
 def lost_member(error: WorkerLostError) -> MemberFit:
@@ -246,9 +252,7 @@ class Ensemble(CateEstimator):
         held_out, nuisances
             What `refit_folds` and `own_nuisances` ask for.
         """
-        self.n_features_in_ = data.X.shape[1]
-        self.seed_ = seed
-        self.trial_data_ = data
+        self.start_fit(data, seed)
         self.combine(fits, data)
         return self
 
@@ -257,6 +261,7 @@ class Ensemble(CateEstimator):
         self.members_: dict[str, CateEstimator] = {}
         self.failures_: dict[str, str] = {}
         self.seconds_: dict[str, float] = {}
+        effects: dict[str, FloatArray] = {}
         for name, fit in fits.items():
             self.seconds_[name] = fit.seconds
             if fit.estimator is None:
@@ -266,29 +271,41 @@ class Ensemble(CateEstimator):
             # Workers return copies of the data; keep one.
             fit.estimator.trial_data_ = data
             self.members_[name] = fit.estimator
+            effects[name] = (
+                fit.estimator.predict_effect(data.X) if fit.effects is None else fit.effects
+            )
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
-        self.weigh(data)
+        self.weigh(data, effects)
 
-    def weigh(self, data: TrialData) -> None:
-        """Weigh the fitted members."""
+    def weigh(self, data: TrialData, effects: Mapping[str, FloatArray]) -> None:
+        """Weigh the fitted members, given the effects of each on the training rows."""
         names = list(self.members_)
-        effects = self.member_effects(data.X)
-        self.agreement_ = pd.DataFrame(kendall_matrix(effects), index=names, columns=names)
-        weights = self.aggregate(effects, names, data)
+        columns = np.column_stack([effects[name] for name in names])
+        self.agreement_ = pd.DataFrame(kendall_matrix(columns), index=names, columns=names)
+        weights = self.aggregate(columns, names, data)
         self.weights_ = dict(zip(names, weights.tolist(), strict=True))
         self.kept_ = [name for name in names if self.weights_[name] != 0]
 
-    def member_effects(self, X: FloatArray) -> FloatArray:
-        """Effects of all fitted members at checked covariates, shape (k, members)."""
-        return np.column_stack([member.predict_effect(X) for member in self.members_.values()])
+    def member_effects(self, X: FloatArray) -> dict[str, FloatArray]:
+        """Effects of all fitted members at checked covariates by name, each of shape (k,)."""
+        return {name: member.predict_effect(X) for name, member in self.members_.items()}
+
+    def counted_members(self) -> Sequence[str]:
+        """Names of the members whose effects `combined` needs."""
+        return self.kept_
+
+    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
+        """Effect of some persons, given the members' effects on them by name."""
+        total = np.zeros(len(next(iter(effects.values()))))
+        for name in self.kept_:
+            total += self.weights_[name] * effects[name]
+        return total
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""
-        total = np.zeros(len(X))
-        for name in self.kept_:
-            total += self.weights_[name] * self.members_[name].predict_effect(X)
-        return total
+        counted = self.counted_members()
+        return self.combined({name: self.members_[name].predict_effect(X) for name in counted})
 
     def reaggregate(self, rule: Ensemble | str, *, cross_fit: bool = False) -> Ensemble:
         """Return an ensemble of the same fitted members under another rule.
@@ -327,7 +344,7 @@ class Ensemble(CateEstimator):
     def take_over(self, source: Ensemble, *, cross_fit: bool = False) -> None:
         """Become a fitted ensemble of another's members."""
         self.copy_members(source)
-        self.weigh(self.trial_data_)
+        self.weigh(self.trial_data_, self.member_effects(self.trial_data_.X))
 
     def copy_members(self, source: Ensemble) -> None:
         """Take the trial, the seed and the fitted members of another ensemble."""

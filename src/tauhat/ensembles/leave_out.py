@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import cast
-
-import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.ensembles.ensemble import Ensemble
-
-
-class _Known:
-    """Stands for a fitted member whose effects on the training rows are known."""
-
-    def __init__(self, effects: FloatArray) -> None:
-        self._effects = effects
-
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effects on the training rows, whatever ``X``."""
-        return self._effects
 
 
 def weighed_again(
@@ -70,15 +55,12 @@ def weighed_again(
     True
     """
     again = copy(ensemble)
-    data = ensemble.trial_data_
     again.members_ = {
-        name: cast(CateEstimator, _Known(np.asarray(effects[name], dtype=np.float64)))
-        for name in ensemble.members_
-        if name not in without
+        name: member for name, member in ensemble.members_.items() if name not in without
     }
     if not again.members_:
         raise ValueError("no member is left")
     if seed is not None:
         again.seed_ = seed
-    again.weigh(data)
-    return again.predict_effect(data.X)
+    again.weigh(ensemble.trial_data_, effects)
+    return again.combined(effects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,13 @@ class PointwiseEnsemble(Ensemble):
         share: FloatArray = self.rank_weights(len(names))[ranks].mean(axis=0)
         return share
 
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effect at checked covariates, shape (k,)."""
-        ordered = np.sort(self.member_effects(X), axis=1)
+    def counted_members(self) -> Sequence[str]:
+        """Names of all members: each has a rank, whatever its weight."""
+        return list(self.members_)
+
+    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
+        """Effect of some persons, given the members' effects on them by name."""
+        ordered = np.sort(np.column_stack([effects[name] for name in self.members_]), axis=1)
         effect: FloatArray = ordered @ self.rank_weights(ordered.shape[1])
         return effect
 

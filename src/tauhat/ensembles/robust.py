@@ -246,14 +246,14 @@ class RobustEnsemble(CrossFittedEnsemble):
         """Weigh the members and the given learners that could be fitted."""
         super().combine({**fits, **self._given_fits}, data)
 
-    def weigh(self, data: TrialData) -> None:
+    def weigh(self, data: TrialData, effects: Mapping[str, FloatArray]) -> None:
         """Weigh the fitted members, and judge whether their heterogeneity is real."""
         earning = [name for name in self.members_ if name in self.cross_fit_.names]
         if not earning:
             raise ValueError(f"no member could be fitted out of fold: {self.failures_}")
         self.cross_fit_ = self.cross_fit_.only(earning)
-        Ensemble.weigh(self, data)
-        raw = self._weighed(data.X)
+        Ensemble.weigh(self, data, effects)
+        raw = super().combined(effects)
         self.level_ = float(np.average(raw, weights=data.sample_weight))
 
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
@@ -304,12 +304,9 @@ class RobustEnsemble(CrossFittedEnsemble):
         earning = set(self.cross_fit_.names)
         return self.linear_ if STRAIGHT in earning and set(self.members_) - earning else 0.0
 
-    def _weighed(self, X: FloatArray) -> FloatArray:
-        return super().predict_effect(X)
-
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effect at checked covariates, shape (k,)."""
-        return self.level_ + self.shrinkage_ * (self._weighed(X) - self.level_)
+    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
+        """Effect of some persons, given the members' effects on them by name."""
+        return self.level_ + self.shrinkage_ * (super().combined(effects) - self.level_)
 
     def take_over(self, source: Ensemble, *, cross_fit: bool = False) -> None:
         """Refused: the given learners and the stack would have to be fitted."""
@@ -324,16 +321,16 @@ class RobustEnsemble(CrossFittedEnsemble):
             With ``table`` and ``text``.
         """
         check_is_fitted(self, "shrinkage_")
-        data = self.trial_data_
+        effects = self.member_effects(self.trial_data_.X)
         return explain_weights(
-            effects=dict(zip(self.members_, self.member_effects(data.X).T, strict=True)),
+            effects=effects,
             weights=self.weights_,
             earned=self.earned_,
             earned_sd=self.earned_sd_,
             given_share=self.given_share,
             lines=(STRAIGHT, self._given_to_lines()),
             shrinkage=self.shrinkage_,
-            effect=self.predict_effect(data.X),
+            effect=self.combined(effects),
             agreement=self.agreement_,
         )
 

@@ -1,0 +1,345 @@
+"""What ``run.json`` holds: one typed record for each of its objects, each key with its meaning."""
+
+# No "from __future__ import annotations": with it TypedDict does not see NotRequired.
+from typing import Annotated, Any, NotRequired, TypedDict
+
+#: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
+SCHEMA = 1
+
+#: Numbers that could not be estimated, or would tell of fewer than five persons, are null.
+Number = float | None
+Count = int | None
+
+
+class Data(TypedDict):
+    file: Annotated[str | None, "name of the input file; null for a table in memory"]
+    sha256: Annotated[str, "SHA-256 of the file, or of the columns used"]
+
+
+class ClusterSize(TypedDict):
+    min: Annotated[int, "persons in the smallest cluster"]
+    median: Annotated[float, "median"]
+    max: Annotated[int, "persons in the largest cluster"]
+    cv: Annotated[float, "coefficient of variation"]
+
+
+class IncompleteBlocks(TypedDict):
+    blocks: Annotated[int, "blocks with one arm only"]
+    persons: Annotated[int, "persons in them"]
+    units: Annotated[int, "randomized units in them"]
+    named: Annotated[str, "the blocks, in words"]
+
+
+class Arm(TypedDict):
+    label: Annotated[str, "the arm as the data call it"]
+    n: Annotated[int, "persons compared"]
+    clusters: Annotated[Count, "their clusters; null when persons were randomized"]
+    n_missing_outcome: Annotated[int, "persons enrolled who have no outcome"]
+
+
+class Arms(TypedDict):
+    control: Annotated[Arm, "the control arm"]
+    treated: Annotated[Arm, "the treated arm"]
+
+
+class Design(TypedDict):
+    type: Annotated[str, '"cluster" or "individual": what was randomized']
+    n: Annotated[int, "persons compared, those of all other numbers"]
+    n_rows: Annotated[int, "rows of the input"]
+    n_missing_outcome: Annotated[int, "persons without an outcome"]
+    n_excluded: Annotated[int, "rows of other arms"]
+    incomplete_blocks: Annotated[IncompleteBlocks | None, "who is left out of comparisons"]
+    clusters: Annotated[Count, "clusters compared"]
+    cluster_size: Annotated[ClusterSize | None, "persons compared in a cluster"]
+    arms: Annotated[Arms, "counts by arm"]
+    icc: Annotated[Number, "intracluster correlation of the outcome within arm"]
+    blocks: Annotated[Count, "blocks compared; null without blocks"]
+    covariates: Annotated[list[str], "columns used as covariates"]
+    cluster_covariates: Annotated[list[str], "those that are constant within clusters"]
+    too_few_clusters_for: Annotated[list[str], "those adjusted for only"]
+    propensity_given: Annotated[bool, "whether the probability of treatment was given"]
+
+
+class Check(TypedDict):
+    passed: Annotated[bool, "whether the design check passed"]
+    failures: Annotated[list[str], "what failed"]
+    warnings: Annotated[list[str], "what to keep in mind"]
+    notes: Annotated[list[str], "what was decided on the way"]
+
+
+class Interval(TypedDict):
+    estimate: Annotated[Number, "estimate"]
+    se: Annotated[Number, "standard error"]
+    lower: Annotated[Number, "lower end of the interval"]
+    upper: Annotated[Number, "upper end of the interval"]
+
+
+class EstimateWithTest(Interval):
+    p_value: Annotated[Number, "two-sided p-value of no effect"]
+    degrees_of_freedom: Annotated[Number, "degrees of freedom of t"]
+
+
+class AverageEffect(TypedDict):
+    individual: Annotated[EstimateWithTest, "every person counts the same"]
+    cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
+    difference: Annotated[EstimateWithTest | None, "individual-average less cluster-average effect"]
+    method: Annotated[str, "estimator, in words"]
+
+
+class HeterogeneityTestRecord(TypedDict):
+    tested: Annotated[bool, "whether it could be tested"]
+    statistic: Annotated[Number, "test statistic"]
+    p_value: Annotated[Number, "of the hypothesis that the effect is the same for everyone"]
+    method: Annotated[str, "test, in words"]
+    text: Annotated[str, "result, in a sentence"]
+    parts: Annotated[dict[str, Number], "p-value by component of the test"]
+    exact: Annotated[bool, "whether all assignments were used and not a sample of them"]
+    notes: Annotated[list[str], "what was left out and why"]
+
+
+class Modifier(TypedDict):
+    covariate: Annotated[str, "column of the input"]
+    columns: Annotated[str, "encoded columns behind it"]
+    strength: Annotated[Number, "the larger of the two shares"]
+    share: Annotated[Number, "of the effects' variance that it tells alone"]
+    partial_share: Annotated[Number, "that no other covariate tells"]
+    trend: Annotated[Number, "Kendall's tau-b with the effect"]
+    direction: Annotated[str, "the trend in words"]
+    p_adjusted: Annotated[Number, "from the test, adjusted for looking at all covariates"]
+    level: Annotated[str, '"person" or "cluster"']
+    lowest_label: Annotated[str | None, "group with the smallest mean effect"]
+    lowest_effect: Annotated[Number, "its mean estimated effect"]
+    highest_label: Annotated[str | None, "group with the largest mean effect"]
+    highest_effect: Annotated[Number, "its mean estimated effect"]
+
+
+class Group(Interval):
+    group: Annotated[str, "the group"]
+    persons: Annotated[Number, "its persons, on average over the splits"]
+    predicted: Annotated[Number, "mean predicted effect"]
+
+
+class Classification(TypedDict):
+    covariate: Annotated[str, "encoded column"]
+    source: Annotated[str, "column of the input"]
+    binary: Annotated[bool, "whether its values are 0 and 1, so that means are shares"]
+    fewer_than_five: Annotated[bool, "whether the numbers are hidden for that reason"]
+    largest: Annotated[Number, "mean in the quarter with the largest predicted effects"]
+    smallest: Annotated[Number, "mean in the quarter with the smallest"]
+    difference: Annotated[Number, "between the two"]
+    se: Annotated[Number, "its standard error"]
+    lower: Annotated[Number, "lower end of its interval"]
+    upper: Annotated[Number, "upper end of its interval"]
+    standardized: Annotated[Number, "difference in standard deviations"]
+
+
+class Calibration(TypedDict):
+    slope: Annotated[Interval, "1 when predicted effects come true"]
+    bias: Annotated[Interval, "mean predicted less mean observed effect"]
+    spread: Annotated[Number, "standard deviation of the predicted effects"]
+    curve: Annotated[list[Group], "predicted and observed effects by group"]
+
+
+class CurvePoint(Interval):
+    share: Annotated[float, "of the persons that the rule treats"]
+    qini: Annotated[Number, "share times estimate"]
+
+
+class Ranking(TypedDict):
+    better: Annotated[str, 'which outcome is better: "higher" or "lower"']
+    autoc: Annotated[Interval, "area under the curve"]
+    qini: Annotated[Interval, "area under the Qini curve"]
+    curve: Annotated[list[CurvePoint], "effect in those first in rank, less that in all"]
+
+
+class Comparison(Interval):
+    treating: Annotated[str, "which rule against which"]
+
+
+class Policy(TypedDict):
+    better: Annotated[str, 'which outcome is better: "higher" or "lower"']
+    threshold: Annotated[float, "predicted effect from which the rule treats"]
+    share_treated: Annotated[Number, "of the persons"]
+    comparisons: Annotated[list[Comparison], "gain of the rule"]
+
+
+class CovariateGroup(Interval):
+    covariate: Annotated[str, "column of the input"]
+    group: Annotated[str, "range or category"]
+    persons: Annotated[Count, "its persons"]
+    control_units: Annotated[Count, "randomized units in control"]
+    treated_units: Annotated[Count, "randomized units treated"]
+
+
+class Subgroup(Interval):
+    subgroup: Annotated[str, "which end of the effect it is for"]
+    rule: Annotated[str, "who belongs to it"]
+    persons: Annotated[Count, "its persons"]
+    control_units: Annotated[Count, "randomized units in control"]
+    treated_units: Annotated[Count, "randomized units treated"]
+    agreement: Annotated[Number, "with the rules of the splits"]
+
+
+class Named(TypedDict):
+    covariate: Annotated[str, "column of the input"]
+    share: Annotated[float, "of the splits whose rules use it"]
+
+
+class Credibility(TypedDict):
+    item: Annotated[str, "question of the guideline"]
+    answer: Annotated[str, "answer"]
+    basis: Annotated[str, "what it rests on"]
+
+
+class SubgroupsRecord(TypedDict):
+    found: Annotated[Number, "share of the splits that suggest a subgroup"]
+    subgroups: Annotated[list[Subgroup], "the subgroups"]
+    difference: Annotated[Interval, "between their effects"]
+    covariates: Annotated[list[Named], "covariates that the rules use"]
+    credibility: Annotated[list[Credibility], "what speaks for and against them"]
+
+
+class NotHeldOut(TypedDict):
+    given: Annotated[bool, "whether it was estimated; if not, only reason stands here"]
+    reason: Annotated[str, "why it was not estimated"]
+
+
+class HeldOut(TypedDict):
+    given: Annotated[bool, "whether it was estimated; if not, only reason stands here"]
+    estimator: Annotated[str, "model of the held-out effects"]
+    n_splits: Annotated[int, "splits into folds"]
+    n_folds: Annotated[int, "folds of each"]
+    method: Annotated[str, "in words"]
+    groups: Annotated[list[Group], "quarters by predicted effect"]
+    difference: Annotated[Interval, "last less first quarter"]
+    classification: Annotated[list[Classification], "who is in the outer quarters"]
+    calibration: Annotated[Calibration, "predicted against observed effects"]
+    ranking: Annotated[list[Ranking], "whether the order of the persons is right"]
+    policy: Annotated[list[Policy], "gain of treating by the model"]
+    by_covariate: Annotated[list[CovariateGroup], "average effects along covariates"]
+    subgroups: Annotated[SubgroupsRecord, "subgroups that the data suggest"]
+
+
+class ExplainedMember(TypedDict):
+    member: Annotated[str, "model"]
+    weight: Annotated[float, "weight, given and earned"]
+    given: Annotated[Number, "part given beforehand"]
+    earned: Annotated[Number, "part earned"]
+    earned_sd: Annotated[Number, "its standard deviation over reweighted trials"]
+    mean_effect: Annotated[float, "mean of its effects"]
+    sd: Annotated[float, "their standard deviation"]
+    agreement: Annotated[Number, "mean Kendall's tau-b with the others"]
+
+
+class ExplanationRecord(TypedDict):
+    text: Annotated[str, "in sentences"]
+    members: Annotated[list[ExplainedMember], "member by member"]
+
+
+class ReportedModel(TypedDict):
+    name: Annotated[str, "model whose effects are reported"]
+    text: Annotated[str, "what it made of its members"]
+    explanation: Annotated[ExplanationRecord | None, "of its weights, if it has one"]
+
+
+class Model(TypedDict):
+    name: Annotated[str, "model"]
+    role: Annotated[str, '"reported", "member" or "also fitted"']
+    weight: Annotated[Number, "weight in the ensemble"]
+    kept: Annotated[bool, "whether it counts"]
+    seconds: Annotated[float, "time, shared regressions included"]
+    mean_effect: Annotated[Number, "mean of its effects"]
+    sd_effect: Annotated[Number, "their standard deviation"]
+    r_hat: Annotated[Number, "of the average effect; null without chains"]
+    converged: Annotated[bool | None, "whether that is at most 1.1"]
+    failure: Annotated[str | None, "what went wrong"]
+
+
+class Agreement(TypedDict):
+    models: Annotated[list[str], "models, in the order of the matrix"]
+    kendall: Annotated[list[list[Number]], "Kendall's tau-b between their effects"]
+    mean: Annotated[Number, "mean off the diagonal"]
+
+
+class ChangedMember(TypedDict):
+    what: Annotated[str, '"member" or "seed"']
+    change: Annotated[str, "what was left out or drawn anew"]
+    mean_effect: Annotated[Number, "mean effect then"]
+    sd_effect: Annotated[Number, "standard deviation of the effects then"]
+    kendall: Annotated[Number, "tau-b with the reported effects"]
+    mean_change: Annotated[Number, "mean absolute change of a person's effect"]
+
+
+class Split(TypedDict):
+    split: Annotated[int, "number of the split"]
+    estimate: Annotated[Number, "difference between the outer quarters"]
+    lower: Annotated[Number, "lower end of its interval"]
+    upper: Annotated[Number, "upper end of its interval"]
+
+
+class ChangedAverage(TypedDict):
+    change: Annotated[str, "other treatment of missing data"]
+    estimate: Annotated[Number, "individual-average effect then"]
+    lower: Annotated[Number, "lower end of its interval"]
+    upper: Annotated[Number, "upper end of its interval"]
+
+
+class SensitivityRecord(TypedDict):
+    members: Annotated[list[ChangedMember], "without a member, or with other seeds"]
+    splits: Annotated[list[Split], "split by split"]
+    averages: Annotated[list[ChangedAverage], "average effect under other assumptions"]
+    p_value_range: Annotated[list[float] | None, "of the test under other seeds"]
+    without_one_cluster: Annotated[list[float] | None, "range of the average effect"]
+    tipping_point: Annotated[Number, "difference of those lost that would undo the result"]
+    notes: Annotated[list[str], "what was not done and why"]
+
+
+class VarianceComponent(TypedDict):
+    model: Annotated[str, "model"]
+    between_cluster: Annotated[Number, "variance between clusters"]
+    residual: Annotated[Number, "variance within clusters"]
+    icc: Annotated[Number, "share of the first"]
+
+
+class IntervalMethodRecord(TypedDict):
+    method: Annotated[str, "how persons' intervals were made"]
+    level: Annotated[float, "their nominal coverage, and that of all intervals"]
+
+
+class Effects(TypedDict):
+    mean: Annotated[float, "mean of the estimated effects"]
+    sd: Annotated[float, "their standard deviation"]
+    mean_interval_width: Annotated[float, "mean width of the persons' intervals"]
+    share_interval_excludes_zero: Annotated[float, "share of intervals without 0"]
+    quantiles: Annotated[dict[str, float], "quantiles of the estimated effects"]
+    n_cut: Annotated[int, "effects cut to what the outcome allows"]
+
+
+class Run(TypedDict):
+    """Content of ``run.json``."""
+
+    schema: Annotated[int, f"version of this layout: {SCHEMA}"]
+    versions: Annotated[dict[str, str], "Python and packages"]
+    seed: Annotated[int, "seed of the run"]
+    command: Annotated[str | None, "command as typed; null from Python"]
+    rerun: Annotated[str, "what to type for the same numbers"]
+    finished: Annotated[str, "time, UTC, ISO 8601"]
+    seconds: Annotated[dict[str, float], "time of each step"]
+    data: Annotated[Data, "where the data came from"]
+    data_sha256: Annotated[str, "data.sha256 again"]
+    synthetic: Annotated[str | None, "what to say of data that were made up"]
+    roles: Annotated[dict[str, Any], "column or columns of each role"]
+    design: Annotated[Design, "who was randomized, and how many took part"]
+    check: Annotated[Check, "design check"]
+    average_effect: Annotated[AverageEffect, "average effects"]
+    heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
+    modifiers: Annotated[list[Modifier], "covariates, strongest first"]
+    held_out: Annotated[NotHeldOut | HeldOut, "what effects say that no model saw"]
+    reported_model: Annotated[ReportedModel, "model whose effects are reported"]
+    models: Annotated[list[Model], "every model"]
+    agreement: Annotated[Agreement | None, "of the models; null with one"]
+    sensitivity: Annotated[SensitivityRecord, "what the results hang on"]
+    variance_components: Annotated[list[VarianceComponent], "of models with random effects"]
+    interval: Annotated[IntervalMethodRecord, "intervals of persons' effects"]
+    effects: Annotated[Effects, "how the estimated effects are spread"]
+    files: NotRequired[Annotated[dict[str, str], "SHA-256 of each file of the set"]]
