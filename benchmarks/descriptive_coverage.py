@@ -19,7 +19,7 @@ import tauhat as th
 from tauhat.inference import HeterogeneityTest
 from tauhat.inference.boxes import extreme_boxes
 from tauhat.inference.cross_fitting import CrossFit
-from tauhat.inference.inputs import row_order
+from tauhat.inference.inputs import ordered_trial
 from tauhat.numerics.seeds import derive_seed
 from tauhat.simulate import scenario
 
@@ -93,7 +93,7 @@ def one_trial(design: str, replicate: int, splits: int, estimator: str) -> dict:
     start = time.process_time()
     given, tau = draw(design, derive_seed(20261124, design, replicate))
     fit = th.cross_fit(given, estimator, n_splits=splits, random_state=replicate)
-    true = tau[row_order(given)]
+    true = tau[ordered_trial(given).rows]
     row: dict[str, float] = {}
     groups = th.sorted_group_effects(fit, n_groups=4)
     member = np.eye(4)[fit.quantile_groups(4)]

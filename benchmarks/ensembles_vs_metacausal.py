@@ -68,7 +68,7 @@ def same_input(rules: dict, seed: int) -> pd.DataFrame:
             if name == "R-Stacking":
                 arms = (found.mean, found.mean)
             nuisance = NuisanceEstimates(data.propensity, *arms)
-            arguments = (found.effects.T, data.y, data.treatment, data.X, nuisance)
+            arguments = (found.effects.T, data.working, data.treatment, data.X, nuisance)
             learned = their.fit_weights(*arguments)
             weights = learned.weights
             effect = learned.intercept + all_rows @ weights

@@ -279,7 +279,7 @@ def _replace(node: Any, kind: str, change: Callable[[dict[str, Any]], None]) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(version=2), "version 2 .* reads version 1"),
+        (lambda m: m.update(version=3), "version 3 .* reads version 2"),
         (lambda m: m.update(version="1"), "version '1'"),
         (lambda m: m.update(arrays=10**9), "damaged"),
         (lambda m: m.update(model=None), "no estimator"),

@@ -128,7 +128,10 @@ class TrialData:
     @property
     def unit_labels(self) -> AnyArray:
         """The user's label of each randomized unit, row numbers for persons, shape (m,)."""
-        return self.rows if self.cluster_labels is None else self.cluster_labels
+        if self.clusters is None:
+            return self.rows
+        # A saved model does not hold the labels.
+        return np.arange(self.n_units) if self.cluster_labels is None else self.cluster_labels
 
     @property
     def largest_effect(self) -> float:

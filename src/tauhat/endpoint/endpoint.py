@@ -73,6 +73,13 @@ class Endpoint:
             raise TrialError(f"endpoint must be one of {', '.join(sorted(KINDS))}, got {kind!r}")
         return cls(found.name, found.largest_effect(values))
 
+    def check(self) -> None:
+        """Raise a `ValueError` unless the kind is known and there is a largest effect."""
+        if not isinstance(self.kind_name, str) or self.kind_name not in KINDS:
+            raise ValueError(f"there is no kind of outcome {self.kind_name!r}")
+        if type(self.largest_effect) is not float or not self.largest_effect > 0:
+            raise ValueError("an endpoint has no largest effect")
+
     @property
     def kind(self) -> OutcomeKind:
         """What is known of outcomes of this kind."""
