@@ -2,8 +2,9 @@
 
 Clusters of 15 persons (or of sizes with CV .8), groups of about 20 persons against single ones,
 persons, and clusters in blocks of unequal sizes; errors of the same or of different variance in
-the arms, normal or skewed, with three covariates or none. The last table has blocks: there the
-target is the effect on the persons of the trial, which may differ from block to block.
+the arms, normal or skewed, with three covariates, none, or (persons) ten. The last table has
+blocks: there the target is the effect on the persons of the trial, which may differ from block
+to block.
 
 Usage: python benchmarks/unequal_arms.py --trials 600 [--only clusters]
 """
@@ -22,7 +23,8 @@ from tauhat.numerics.seeds import derive_seed
 
 # Treated and control clusters.
 CLUSTERS = ((2, 30), (3, 40), (2, 4), (3, 3), (4, 12), (10, 10), (16, 16))
-PERSONS = ((2, 198), (5, 195), (10, 190), (100, 100))
+PERSONS = ((2, 30), (3, 40), (2, 198), (5, 195), (10, 190), (30, 60), (100, 100))
+GROUPS = ((5, 100), (2, 30))
 # Control and treated clusters of each block.
 BLOCKS = {
     "6 of 2 + 2": ((2, 2),) * 6,
@@ -155,20 +157,23 @@ def _row(name, results):
 
 
 def of_clusters(trials):
-    """Clusters against clusters, and groups against persons."""
-    rows = [
+    """Clusters against clusters."""
+    return [
         _row(f"{t} : {c}", {n: coverage(t, c, s, trials) for n, s in SETTINGS.items()})
         for t, c in CLUSTERS
     ]
-    of_groups = {n: s for n, s in SETTINGS.items() if not s.size_cv}
-    rows += [
+
+
+def of_groups(trials):
+    """Groups against persons."""
+    settings = {n: s for n, s in SETTINGS.items() if not s.size_cv}
+    return [
         _row(
             f"{t} groups : {c} persons",
-            {n: coverage(t, c, s, trials, "groups") for n, s in of_groups.items()},
+            {n: coverage(t, c, s, trials, "groups") for n, s in settings.items()},
         )
-        for t, c in ((5, 100), (2, 30))
+        for t, c in GROUPS
     ]
-    return rows
 
 
 def of_persons(trials):
@@ -178,6 +183,7 @@ def of_persons(trials):
         for n, s in SETTINGS.items()
         if not s.size_cv and n not in ("ICC .02", "ICC .3")
     }
+    settings["10 covariates"] = Setting(icc=0.0, covariates=10)
     return [
         _row(f"{t} : {c}", {n: coverage(t, c, s, trials, "persons") for n, s in settings.items()})
         for t, c in PERSONS
@@ -192,7 +198,7 @@ def of_blocks(trials):
     ]
 
 
-TABLES = {"clusters": of_clusters, "persons": of_persons, "blocks": of_blocks}
+TABLES = {"clusters": of_clusters, "groups": of_groups, "persons": of_persons, "blocks": of_blocks}
 
 
 def main() -> None:

@@ -32,6 +32,18 @@ def cluster_trial(m: int, n_covariates: int, seed: int, size: int = 40) -> Trial
     return validate_trial(np.column_stack([x, V]), y, arm, clusters)
 
 
+def skewed_trial(m: int, seed: int) -> TrialData:
+    """Two lognormal covariates of clusters; the outcome goes with their logarithms."""
+    rng = np.random.default_rng([seed, m, 2])
+    clusters = np.repeat(np.arange(m), 40)
+    arm = rng.permutation(np.arange(m) % 2)[clusters]
+    x = rng.normal(size=40 * m)
+    V = np.exp(4 + 1.5 * rng.normal(size=(m, 2)))[clusters]
+    intercept = 0.3 * rng.normal(size=m)[clusters]
+    y = x + 0.3 * np.log(V).sum(axis=1) + arm * (1 + 0.5 * x) + intercept
+    return validate_trial(np.column_stack([x, V]), y + rng.normal(size=40 * m), arm, clusters)
+
+
 def mean_effects(name: str, trials: list[TrialData]) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -53,10 +65,13 @@ def test_mean_effect_of_four_clusters_stays_near_the_average_effect(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("m_and_covariates", [(6, 2), (8, 1), (8, 3), (16, 2)])
+@pytest.mark.parametrize("cell", [(6, 2), (8, 1), (8, 3), (16, 2), "skewed"])
 @pytest.mark.parametrize("name", [n for n in estimator_names() if n not in ("Robust", "Stacked-X")])
-def test_mean_effects_are_as_good_as_the_average_effect(name, m_and_covariates):
-    trials = [cluster_trial(*m_and_covariates, seed) for seed in range(8)]
+def test_mean_effects_are_as_good_as_the_average_effect(name, cell):
+    trials = [
+        skewed_trial(12, seed) if cell == "skewed" else cluster_trial(*cell, seed)
+        for seed in range(8)
+    ]
     average = np.array([average_effects(data).individual.estimate for data in trials])
     means = mean_effects(name, trials)
     error, robust_error = np.sqrt(np.mean((means - 1) ** 2)), np.sqrt(np.mean((average - 1) ** 2))
@@ -102,6 +117,32 @@ def test_a_covariate_that_one_cluster_decides_is_left_out_alone():
             X[:, 1] = np.where(data.clusters == cluster, 1.0, X[:, 1])
     two = validate_trial(X, data.y, data.treatment, data.clusters)
     assert not unlearnable_covariates(two).any()
+
+
+def test_slopes_that_an_arm_would_extrapolate_are_not_learned():
+    """A mean effect of -4.5 by T-Linear, where the average effect is 1.01."""
+    # One treated cluster has most of a covariate that hardly varies among the controls.
+    data = skewed_trial(12, seed=0)
+    assert unlearnable_covariates(data).tolist() == [False, True, True]
+    average = average_effects(data).individual
+    for name in ("T-Linear", "X-GAMM-RF", "Effect-Boosting"):
+        (mean,) = mean_effects(name, [data])
+        assert abs(mean - average.estimate) < average.se
+
+
+def test_only_the_covariate_that_is_extrapolated_is_left_out():
+    clinic = np.repeat(np.arange(12), 3)
+    arm, rng = clinic % 2, np.random.default_rng(1)
+    alike = np.tile([-1.0, -1, 1, 1], 3)[clinic]
+    # Within arms it varies by 1, between the arms by 4: then by 1 only.
+    for apart, left_out in ((4, True), (1, False)):
+        far = (np.tile([-1.0, -1, 0, 0, 1, 1], 2) + apart * (np.arange(12) % 2))[clinic]
+        data = validate_trial(np.column_stack([alike, far]), rng.normal(size=36), arm, clinic)
+        assert unlearnable_covariates(data).tolist() == [False, left_out]
+    # Nothing can be learned in an arm in which a covariate is constant, nor extrapolated.
+    constant = np.where(arm == 1, 1.0, alike)
+    one = validate_trial(constant[:, None], rng.normal(size=36), arm, clinic)
+    assert unlearnable_covariates(one).tolist() == [False]
 
 
 def test_a_copy_of_a_covariate_needs_no_clusters_of_its_own():

@@ -141,7 +141,8 @@ def unlearnable_findings(trial: Trial) -> Iterator[Finding]:
         names,
         "warning",
         f"There are too few clusters to learn how the effect depends on {names}: an arm needs two "
-        "clusters for the mean and two for each cluster-level covariate, and no cluster may have "
-        "more than half of the spread of a covariate, or four fifths in its arm. The models adjust "
-        "for these covariates, and their effects do not vary with them.",
+        "clusters for the mean and two for each cluster-level covariate, no cluster may have more "
+        "than half of the spread of a covariate, or four fifths in its arm, and the arms may not "
+        "lie so far apart in it that slopes would have to be extended beyond what an arm has "
+        "seen. The models adjust for these covariates, and their effects do not vary with them.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tauhat._typing import BoolArray, FloatArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.numerics.columns import column_scales, first_rows, independent_columns
 from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWorkingModel
@@ -16,12 +16,16 @@ _BETWEEN_CLUSTERS = 0.8
 # learned from that cluster alone.
 _MOST_OF_ONE = 0.5
 _MOST_OF_ONE_IN_ARM = 0.8
+# What slopes learned in one arm may add to the variance of its mean at the trial's mean
+# covariates, as a share of the variance without them. Beyond it they extrapolate: the arm
+# has hardly seen covariates like those of the other.
+_MOST_ADDED_VARIANCE = 1.0
 # Clusters that the smaller arm needs for the mean and for each cluster-level covariate.
 CLUSTERS_A_COVARIATE = 2
 
 
 def unlearnable_covariates(data: TrialData) -> BoolArray:
-    """Cluster-level covariates of a trial that has too few clusters for them, shape (p,).
+    r"""Cluster-level covariates of a trial that has too few clusters for them, shape (p,).
 
     Covariates count that have four fifths of their variance or more between clusters. All of
     them are named when the smaller arm has fewer than two clusters for the mean and
@@ -30,7 +34,12 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     says whatever chance wants about clusters like those of the other, and so does one that
     leans on the few persons in whom such a covariate differs from the rest of their cluster.
     A covariate of which one cluster has more than half of the spread, or four fifths of that
-    in its arm, is named in any trial.
+    in its arm, is named in any trial; and so are those whose slopes within an arm of n clusters
+    would more than double the variance of its mean,
+
+    .. math:: n (\bar v - \bar v_a)' S_a^{-1} (\bar v - \bar v_a) > 1
+
+    with :math:`S_a` the sums of squares and products within arm a, the worst one first.
 
     Parameters
     ----------
@@ -68,7 +77,24 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     columns = np.column_stack([np.ones(len(size)), means[:, varying & ~alone]])
     smaller_arm = int(np.bincount(arm, minlength=2).min())
     enough = smaller_arm >= CLUSTERS_A_COVARIATE * len(independent_columns(columns))
-    return alone if enough else varying
+    if not enough:
+        return varying
+    while _added_variance(means[:, varying & ~alone], arm) > _MOST_ADDED_VARIANCE:
+        added = [_added_variance(column[:, None], arm) for column in means.T]
+        alone[np.argmax(np.where(varying & ~alone, added, -1.0))] = True
+    return alone
+
+
+def _added_variance(columns: FloatArray, arm: IntArray) -> float:
+    """What slopes within arms add to the variance of an arm's mean, relative, in the worse arm."""
+    added = 0.0
+    for one_arm in (0, 1):
+        own = columns[arm == one_arm]
+        away = columns.mean(axis=0) - own.mean(axis=0)
+        # Its pseudo-inverse has no slope along what does not vary in the arm.
+        reach = np.linalg.pinv(own - own.mean(axis=0), rcond=1e-8)
+        added = max(added, len(own) * float(((away @ reach) ** 2).sum()))
+    return added
 
 
 def _largest_share(means: FloatArray) -> FloatArray:

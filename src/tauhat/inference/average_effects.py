@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from tauhat.numerics.arm_variances import by_arm, expected_of_averages, moderate
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
     ExchangeableWorkingModel,
-    leave_one_out_ridge,
+    outcomes_by_arm,
 )
 from tauhat.resampling import t_quantile
 
@@ -228,9 +227,12 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
 
     Individually randomized: the augmented inverse-probability-weighted mean
     with the known propensity and one ridge regression an arm, its penalty chosen
-    by leave-one-out error and own-arm predictions leave-one-out; variances and degrees
-    of freedom by the same rule, n - 2 in equal arms. With blocks, what a block shares
-    does not count as error (`tauhat.design.Design.errors`). There
+    by leave-one-out error and own-arm predictions leave-one-out. An arm with fewer than
+    three persons for its level and each covariate, and at most half as many as the other, takes
+    the other's slopes with a level of its own: fewer persons learn slopes that are off by
+    more than they explain. Variances and degrees of freedom are by the same rule, n - 2 in
+    equal arms. With blocks, what a block shares does not count as error
+    (`tauhat.design.Design.errors`). There
     are no clusters to average over, so ``cluster`` and ``difference`` are None.
 
     Blocks with one arm only tell nothing about the effect and are left out.
@@ -388,11 +390,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = weight / weight.mean()
     design, arm_of = data.design, data.design.arm
     covariates = np.column_stack([data.X, _large_block_dummies(design)])
-    predicted: dict[Literal[0, 1], FloatArray] = {}
-    arms: tuple[Literal[0, 1], Literal[0, 1]] = (0, 1)
-    for arm in arms:
-        rows = data.treatment == arm
-        predicted[arm] = leave_one_out_ridge(covariates, data.y, rows, weight)
+    predicted = outcomes_by_arm(covariates, data.y, data.treatment, weight)
     scores = predicted[1] - predicted[0]
     influence = scores.copy()
     estimate = 0.0
@@ -401,7 +399,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         inverse = weight * (data.treatment == arm) / chance
         # Normalized by the realized weights (Hajek), which costs no bias and less variance.
         inverse *= weight.sum() / inverse.sum()
-        residual = data.y - predicted[1 if arm == 1 else 0]
+        residual = data.y - predicted[arm]
         correction = float((inverse * residual).sum() / weight.sum())
         estimate += sign * correction
         influence += sign * (inverse / weight * (residual - correction) + correction)

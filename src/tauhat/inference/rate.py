@@ -29,7 +29,8 @@ from tauhat.numerics.seeds import derive_seed
 # Shares treated at which the targeting curve is drawn.
 SHARES = np.arange(1, 21) / 20
 
-# Persons are left out one by one up to this number, beyond it in this many groups.
+# Persons are left out one by one up to this number, beyond it in this many groups, each with
+# persons of both arms: in no more than the smaller arm has persons.
 MOST_DELETIONS = 200
 
 
@@ -113,9 +114,10 @@ def rate(
     integrals are means of scores weighted by :math:`-\log v - 1` and
     :math:`1/2 - v`, where v is the share of persons ranked above. The standard
     error is the jackknife that leaves out one cluster and ranks the rest anew
-    (persons: one, or one of 200 groups dealt within arm, without clusters). Mean
-    over splits, error as in `sorted_group_effects`; t with the degrees of
-    freedom of the average effects.
+    (without clusters: one person, or from 201 persons on one group of persons of both arms,
+    of 200 groups or as many as the smaller arm has persons). Mean over splits, error as in
+    `sorted_group_effects`; t with the degrees of freedom of the average effects, of groups
+    with their number less two.
 
     Parameters
     ----------

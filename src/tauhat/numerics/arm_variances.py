@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.numerics.working_models import WORKING_CORRELATION
 
 # Each arm's variance counts as if this many more of its units had been seen, with the variance
 # that both arms share. None: 2 units against 30 need t with one degree of freedom. Many: their
 # own variance no longer counts. benchmarks/unequal_arms.py has the coverage behind the choice.
 PRIOR_UNITS = 1.0
+# Correlation of persons in a cluster for the size of an arm's error beside the other's. It matters
+# where clusters differ in size. At .05, that of the working models, 5 groups against 100 persons
+# are taken for 11 degrees of freedom: too many when groups vary more than single persons.
+EXPECTED_CORRELATION = 0.1
 
 
 def expected_squares(weight: FloatArray, persons: FloatArray, arm: IntArray) -> FloatArray:
@@ -19,7 +22,7 @@ def expected_squares(weight: FloatArray, persons: FloatArray, arm: IntArray) -> 
     .. math:: q_j = \Bigl(\frac{w_j}{\sum_{A_k = A_j} w_k}\Bigr)^2
               \Bigl(\rho + \frac{1 - \rho}{N_j}\Bigr)
 
-    under the working correlation of .05 between the persons of a cluster.
+    under a correlation of .1 between the persons of a cluster.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ def expected_squares(weight: FloatArray, persons: FloatArray, arm: IntArray) -> 
     """
     total = by_arm(weight, arm)[arm]
     share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-    own = WORKING_CORRELATION + (1 - WORKING_CORRELATION) / np.maximum(persons, 1)
+    own = EXPECTED_CORRELATION + (1 - EXPECTED_CORRELATION) / np.maximum(persons, 1)
     squares: FloatArray = share**2 * own
     return squares
 

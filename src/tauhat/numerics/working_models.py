@@ -9,6 +9,9 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 # Working correlation between two persons of a cluster; it moves the precision of estimates and
 # the degrees of freedom of their errors, never what is estimated.
 WORKING_CORRELATION = 0.05
+# An arm learns slopes of its own if it has this many persons for its level and for each
+# covariate, or more than half as many persons as the other arm.
+_PERSONS_A_COEFFICIENT = 3
 
 
 class ExchangeableWorkingModel:
@@ -238,3 +241,48 @@ def leave_one_out_ridge(
     predicted[rows] = y[rows] - best[2] / root
     result: FloatArray = predicted
     return result
+
+
+def outcomes_by_arm(
+    X: FloatArray, y: FloatArray, arm: IntArray, weight: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Expected outcome of everyone in the control arm and in the treated arm.
+
+    Each is a `leave_one_out_ridge` from its own arm. An arm with fewer than three persons for
+    its level and each covariate, and at most half as many as the other, takes the other's
+    slopes, with a level of its own. Outcomes have no part in the choice.
+
+    Parameters
+    ----------
+    X
+        Covariates, shape (n, p).
+    y
+        Outcome, shape (n,).
+    arm
+        0 or 1 for each person, at least two of each, shape (n,).
+    weight
+        Weight of each person, shape (n,).
+
+    Returns
+    -------
+    control, treated
+        Each of shape (n,).
+
+    Examples
+    --------
+    >>> x, arm = np.arange(12.0), np.repeat([0, 1], [10, 2])
+    >>> control, treated = outcomes_by_arm(x[:, None], 2 * x + 5 * arm, arm, np.ones(12))
+    >>> (treated - control).round(1).tolist() == [5.0] * 12
+    True
+    """
+    rows = (arm == 0, arm == 1)
+    persons = [int(own.sum()) for own in rows]
+    few, many = (1, 0) if persons[1] < persons[0] else (0, 1)
+    enough = _PERSONS_A_COEFFICIENT * (1 + X.shape[1])
+    if persons[few] >= enough or 2 * persons[few] > persons[many]:
+        control, treated = (leave_one_out_ridge(X, y, own, weight) for own in rows)
+        return control, treated
+    of_many = leave_one_out_ridge(X, y, rows[many], weight)
+    no_covariates = np.empty((len(y), 0))
+    of_few = of_many + leave_one_out_ridge(no_covariates, y - of_many, rows[few], weight)
+    return (of_few, of_many) if few == 0 else (of_many, of_few)
