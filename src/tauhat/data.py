@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.comparable_rows import comparable_rows, order_comparable
 from tauhat.folds import randomization_units
+from tauhat.numerics.codes import pair_of_values
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.weights import relative_weights
@@ -53,8 +54,8 @@ class TrialData:
         How far the columns of ``X`` go, and what they hold in place of values
         beyond (`tauhat.numerics.extremes.ColumnLimits`), or None.
     largest_effect
-        The largest effect that can be, either way: the distance between the two
-        values of an outcome that has two; infinite for others.
+        The largest effect that can be, either way: the range of an outcome that has
+        two values, but for rare ones; infinite for others.
     """
 
     X: FloatArray
@@ -364,9 +365,8 @@ def _positive(sample_weight: Any, n: int) -> FloatArray:
 
 
 def _largest_effect(outcome: FloatArray) -> float:
-    """Distance between the values of an outcome that has two; infinite otherwise."""
-    two = len(np.unique(outcome)) == 2
-    return float(np.ptp(outcome)) if two else np.inf
+    """Range of an outcome that has two values, but for rare ones; infinite otherwise."""
+    return np.inf if pair_of_values(outcome) is None else float(np.ptp(outcome))
 
 
 def _rank_blocks(codes: IntArray) -> IntArray:

@@ -184,7 +184,7 @@ def check_design(trial: Trial) -> DesignCheck:
         *trial.row_findings,
         *label_findings(trial),
         *covariate_findings(trial),
-        *far_value_findings(trial, X[rows], limits, clusters),
+        *far_value_findings(trial, X),
         *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]

@@ -19,6 +19,7 @@ from tauhat.columns import (
 )
 from tauhat.design_hints import changes_of_arm
 from tauhat.errors import DesignError, TrialError
+from tauhat.extremes import refuse_codes_beside_two
 from tauhat.labels import (
     match_label,
     read_labels,
@@ -109,7 +110,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     ------
     TrialError
         If it is text (two labels: how to code them), dates, infinite, all
-        missing or constant.
+        missing or constant, or has two values and usual codes for missing ones.
 
     Examples
     --------
@@ -133,6 +134,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     if np.ptp(present) == 0:
         raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
     refuse_scale(present, str(column.name), LEAST_SPREAD_OF_OUTCOME)
+    refuse_codes_beside_two(present, str(column.name))
     return values
 
 
