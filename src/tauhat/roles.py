@@ -17,7 +17,7 @@ from tauhat.columns import (
     refuse_dates,
     refuse_scale,
 )
-from tauhat.design_hints import changes_of_arm
+from tauhat.design_hints import changes_of_arm, staggered_change
 from tauhat.errors import DesignError, TrialError
 from tauhat.extremes import refuse_codes_beside_two
 from tauhat.labels import (
@@ -187,8 +187,9 @@ def check_units(
     """
     where = where and f" {where}"
     if clusters is None:
-        if blocks is not None and table is not None:
-            changes = changes_of_arm(arm, blocks, table, "blocks")
+        if table is not None:
+            changes = None if blocks is None else changes_of_arm(arm, blocks, table, "blocks")
+            changes = changes or staggered_change(arm, None, blocks, table)
             if changes:
                 raise DesignError(f"{changes}. {_NOT_OVER_TIME}")
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
@@ -211,6 +212,9 @@ def check_units(
             f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); "
             + (f"{changes}. {_NOT_OVER_TIME}" if changes else _MIXED_CLUSTERS)
         )
+    staggered = None if table is None else staggered_change(arm, clusters, blocks, table)
+    if staggered:
+        raise DesignError(f"{staggered}. {_NOT_OVER_TIME}")
     with_outcome = np.bincount(codes, weights=observed) > 0
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:

@@ -31,6 +31,7 @@ FEW_LEVELS = 20
 MOST_APART = 0.1
 # A value that so few have beside two others is none of a pair's.
 _RARE = 0.05
+_PAIRS = ((0.0, 1.0), (1.0, 2.0))
 _TO_STANDARD_DEVIATION = 1.4826
 
 
@@ -174,7 +175,7 @@ def _beyond_tail(others: FloatArray, nearest: float, count: int) -> bool:
 
 
 def pair_of_values(values: FloatArray) -> tuple[float, float] | None:
-    """The two values of a column that has no others, but for at most two rare ones at its ends.
+    """The two values of a column that has no others, 0 and 1 or 1 and 2 but for rare ones.
 
     Parameters
     ----------
@@ -184,7 +185,8 @@ def pair_of_values(values: FloatArray) -> tuple[float, float] | None:
     Returns
     -------
     tuple of float, or None
-        Smaller and larger; None for other columns.
+        Smaller and larger; None for other columns. At most one rare value is below, and one
+        above.
 
     Examples
     --------
@@ -195,9 +197,12 @@ def pair_of_values(values: FloatArray) -> tuple[float, float] | None:
     if not 2 <= len(distinct) <= 4:
         return None
     first, second = np.sort(np.argsort(-counts, kind="stable")[:2])
-    if second - first > 1 or counts[[first, second]].sum() < (1 - _RARE) * len(values):
-        return None
-    return float(distinct[first]), float(distinct[second])
+    pair = float(distinct[first]), float(distinct[second])
+    if len(distinct) == 2:
+        return pair
+    rare = len(values) - counts[[first, second]].sum() <= _RARE * len(values)
+    one_each = first <= 1 and second == first + 1 and len(distinct) - second <= 2
+    return pair if pair in _PAIRS and rare and one_each else None
 
 
 def goes_on_rarely(values: FloatArray, pair: tuple[float, float], third: float) -> bool:
