@@ -39,6 +39,7 @@ from tauhat.size_checks import (
     few_persons_finding,
     probability_of_treatment,
 )
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -279,7 +280,7 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
     yield Finding("design", f"randomized by {unit}")
     counts = np.bincount(trial.enrolled_treatment, minlength=2)
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
-        yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
+        yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
     if trial.clusters is None:
@@ -357,5 +358,6 @@ def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding
                 "clusters without any outcome",
                 str(gone),
                 "warning",
-                f"{gone} clusters have no outcome at all and were left out.",
+                f"{counted(gone, 'cluster has', 'clusters have')} no outcome at all and "
+                f"{'was' if gone == 1 else 'were'} left out.",
             )

@@ -14,6 +14,7 @@ from tauhat.covariate_checks import Finding, Status
 from tauhat.extremes import FarValues, codes_apart, far_values, number, third_values
 from tauhat.numerics.codes import goes_on_rarely
 from tauhat.numerics.extremes import ColumnLimits, tail_limits
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -97,8 +98,8 @@ def _third_finding(third: FarValues, column: FloatArray, of_outcome: bool) -> Fi
         "rare third outcome" if of_outcome else "rare third value",
         _value(third),
         status,
-        f"{third.name!r} is {number(pair[0])} or {number(pair[1])} but for {len(third.values)} "
-        f"{'row' if one else 'rows'} with {third.shown}. If this stands for a missing "
+        f"{third.name!r} is {number(pair[0])} or {number(pair[1])} but for "
+        f"{counted(len(third.values), 'row')} with {third.shown}. If this stands for a missing "
         f"{'outcome' if of_outcome else 'value'}, leave {'the cell' if one else 'these cells'} "
         "empty; if it is a slip, put it right. The analysis takes it as measured.",
     )

@@ -15,6 +15,7 @@ from tauhat._typing import FloatArray
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.numerics.codes import codes_at_end, pair_of_values, usual_codes
 from tauhat.numerics.extremes import ColumnLimits
+from tauhat.wording import counted
 
 _MOST_SHOWN = 3
 # So far beyond an outcome's two values, in steps between them, and beside so many, a code is one.
@@ -71,7 +72,7 @@ class FarValues:
         """What was found, in a sentence without its end."""
         count = len(self.values)
         return (
-            f"{count} value{'s' if count > 1 else ''} of {self.name!r} "
+            f"{counted(count, 'value')} of {self.name!r} "
             f"{'lie' if count > 1 else 'lies'} apart from the others, which go from "
             f"{number(self.lowest)} to {number(self.highest)}: {self.shown}"
         )
@@ -197,7 +198,7 @@ def refuse_codes_beside_two(values: FloatArray, name: str) -> None:
         return
     raise TrialError(
         f"outcome column {name!r} is {number(low)} or {number(high)} but for "
-        f"{len(codes)} {'row' if len(codes) == 1 else 'rows'} with {shown(codes)}, a usual code "
+        f"{counted(len(codes), 'row')} with {shown(codes)}, a usual code "
         "for a missing value: leave these cells empty"
     )
 
@@ -251,7 +252,7 @@ def warn_of_far_values(X: FloatArray, trial: Limited, *, new: bool = False) -> N
     sides = [(below, limits.below, limits.n_below), (above, limits.above, limits.n_above)]
     listed = [
         f"{trial.feature_names[j]!r}: {shown(X[beyond[:, j], j])} "
-        f"({beyond[:, j].sum()} times), read as {number(read_as[j])}"
+        f"({counted(beyond[:, j].sum(), 'time')}), read as {number(read_as[j])}"
         for beyond, read_as, known in sides
         for j in np.flatnonzero(beyond.any(axis=0) & ~(new & (known > 0))).tolist()
     ]

@@ -32,8 +32,11 @@ from tauhat.roles import (
     single_roles,
     varies_within,
 )
+from tauhat.wording import counted
 
 CLUSTER_SIZE = "cluster size"
+_EXCLUDED = ("row of another arm was", "rows of other arms were")
+_LOST = ("person without an outcome was", "persons without an outcome were")
 
 
 class Trial:
@@ -195,15 +198,14 @@ class Trial:
         self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
         self.row_findings = tuple(row_findings(table.iloc[self.rows], kept, self))
         notes = list(choice.notes)
-        if self.n_excluded:
-            notes.append(f"{self.n_excluded} rows of other arms were left out.")
-        if self.n_missing_outcome:
-            notes.append(f"{self.n_missing_outcome} persons without an outcome were left out.")
+        for count, words in ((self.n_excluded, _EXCLUDED), (self.n_missing_outcome, _LOST)):
+            if count:
+                notes.append(f"{counted(count, *words)} left out.")
         if self.n_without_counterfactual:
             notes.append(
-                f"{self.n_without_counterfactual} persons in blocks with one arm only "
-                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}) have predicted "
-                "effects and are otherwise left out."
+                f"{counted(self.n_without_counterfactual, 'person')} in blocks with one arm only "
+                f"({self.roles['block']}: {named_blocks(self.incomplete_blocks)}): effects are "
+                "predicted for them, and they are otherwise left out."
             )
         notes.extend(note[0].upper() + note[1:] + "." for note in self.encoder_.notes_)
         self.notes = tuple(notes)
@@ -398,10 +400,13 @@ class Trial:
             ("design", f"{self.design} randomized"),
             ("outcome", self.roles["outcome"]),
             ("persons analysed", str(self.n)),
-            ("control", f"{self.arm_labels[0]}: {control} persons"),
-            ("treated", f"{self.arm_labels[1]}: {treated} persons"),
+            ("control", f"{self.arm_labels[0]}: {counted(control, 'person')}"),
+            ("treated", f"{self.arm_labels[1]}: {counted(treated, 'person')}"),
             ("persons without outcome", str(self.n_missing_outcome)),
-            ("covariates", f"{len(self.covariate_names)} ({self.X.shape[1]} columns encoded)"),
+            (
+                "covariates",
+                f"{len(self.covariate_names)} ({counted(self.X.shape[1], 'column')} encoded)",
+            ),
         ]
         if self.clusters is not None:
             rows.insert(3, ("clusters", f"{self.n_clusters} ({self.roles['cluster']})"))
@@ -409,7 +414,9 @@ class Trial:
         if self.blocks is not None:
             rows.append(("blocks", f"{len(pd.unique(self.blocks))} ({self.roles['block']})"))
         if self.n_without_counterfactual:
-            rows.append(("in blocks with one arm only", f"{self.n_without_counterfactual} persons"))
+            rows.append(
+                ("in blocks with one arm only", counted(self.n_without_counterfactual, "person"))
+            )
         if self.n_excluded:
             rows.append(("rows of other arms", str(self.n_excluded)))
         return pd.DataFrame(rows, columns=["item", "value"])

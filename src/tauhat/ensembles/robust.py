@@ -160,6 +160,8 @@ class RobustEnsemble(CrossFittedEnsemble):
     (1.0, True)
     """
 
+    registered_name = "Robust"
+
     flips_exactly: ClassVar[bool] = False
     _variances: tuple[float, float] | None = None
 

@@ -147,7 +147,8 @@ def tail_limits(X: FloatArray, clusters: IntArray | None = None) -> tuple[FloatA
     >>> bool(tail_limits(dose)[1] < 100), bool(ColumnLimits.of(dose).outside(dose).any())
     (True, False)
     """
-    low, high = np.array([_tail(units) for units in _columns_of_units(X, clusters)]).T
+    found = np.array([_tail(units) for units in _columns_of_units(X, clusters)])
+    low, high = found.reshape(-1, 2).T
     return low, high
 
 
