@@ -160,6 +160,8 @@ def test_a_rare_two_of_a_count_is_a_note() -> None:
     genotype = np.repeat([0.0, 1, 2], [240, 56, 4])
     df = clinics().assign(sex=np.random.default_rng(1).permutation(genotype))
     assert findings(df) == [("rare third value", "sex (4: 2)", "note")]
+    levels = pd.Categorical.from_codes(df["sex"].astype(int), list("abc"), ordered=True)
+    assert findings(df.assign(sex=levels)) == []
     assert list(third_values(np.repeat([0.0, 1, 2], 100), "stage")) == []
 
 
@@ -167,6 +169,13 @@ def test_a_rare_two_of_a_count_is_a_note() -> None:
 def test_codes_in_an_outcome_of_two_values_are_refused(value: float) -> None:
     with pytest.raises(th.TrialError, match=f"'sex' is 0 or 1 but for 3 rows with {value}"):
         trial_of(coded("sex", value), outcome="sex", covariates=["age"])
+
+
+def test_a_code_in_an_outcome_is_refused_beside_a_third_value() -> None:
+    df = coded("sex", 9)
+    df.loc[10, "sex"] = -1
+    with pytest.raises(th.TrialError, match="'sex' is 0 or 1 but for 3 rows with 9"):
+        trial_of(df, outcome="sex", covariates=["age"])
 
 
 @pytest.mark.parametrize("value", [2, -1])

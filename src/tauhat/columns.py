@@ -71,14 +71,13 @@ def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
     if infinite:
         raise TrialError(
             f"column {name!r} holds {counted(infinite, 'infinite value')}; correct them or "
-            f"make them missing"
+            "make them missing"
         )
     huge = int((np.abs(values) > LARGEST).sum())
     if huge:
         raise TrialError(
             f"column {name!r} holds {counted(huge, 'value')} beyond {LARGEST:g}, too large to "
-            f"compute with; "
-            "correct them or make them missing"
+            "compute with; correct them or make them missing"
         )
     result: FloatArray = values
     return result

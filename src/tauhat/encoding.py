@@ -189,7 +189,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise TrialError(
                 f"column {name!r} looks like an identifier: {len(order)} different values in "
                 f"{counted(n, 'row')}; give it as id= or cluster=, or leave it out of the "
-                f"covariates"
+                "covariates"
             )
         # Equal counts: the level that comes first, whatever the order of the rows.
         by_frequency = sorted(order, key=lambda level: (-counts[level], order.index(level)))
@@ -272,8 +272,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         elif missing.any() and not column.had_missing:
             _warn(
                 f"column {column.source!r} has {counted(missing.sum(), 'missing value')} but "
-                f"had none "
-                "in the training rows; filled with the training rows' typical value"
+                "had none in the training rows; filled with the training rows' typical value"
             )
         if not column.names:
             return encoded
@@ -323,8 +322,7 @@ def _warn_unseen(column: _Column, unseen: list[str], into: str) -> None:
     if unseen:
         _warn(
             f"column {column.source!r} has {counted(len(unseen), 'level')} that the training "
-            f"rows did "
-            f"not have, such as {unseen[0]!r}; read as {into}"
+            f"rows did not have, such as {unseen[0]!r}; read as {into}"
         )
 
 

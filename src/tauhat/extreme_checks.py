@@ -46,6 +46,7 @@ def _findings(
         clusters = pd.factorize(trial.clusters[compared])[0].astype(np.int64)
     limits = ColumnLimits.of(X[compared], clusters)
     tails = np.array(tail_limits(X[compared], clusters))
+    ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}
     for j, name in enumerate(names):
         told: set[bool] = set()
         column = X[:, [j]]
@@ -58,7 +59,7 @@ def _findings(
                 told.add(far.above)
                 yield _far_finding(far, of_outcome)
         for third in third_values(inside, name):
-            if third.above not in told:
+            if third.above not in told and name not in ranks:
                 yield _third_finding(third, inside, of_outcome)
 
 

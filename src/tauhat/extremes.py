@@ -18,7 +18,8 @@ from tauhat.numerics.extremes import ColumnLimits
 from tauhat.wording import counted
 
 _MOST_SHOWN = 3
-# So far beyond an outcome's two values, in steps between them, and beside so many, a code is one.
+# Beside so many outcomes of two values, and so far beyond them, a code is one.
+_PAIRS = ([0.0, 1.0], [1.0, 2.0])
 _STEPS = 2.0
 _FEWEST_OTHERS = 10
 
@@ -174,7 +175,7 @@ def codes_apart(column: FloatArray, name: str) -> Iterator[FarValues]:
 
 
 def refuse_codes_beside_two(values: FloatArray, name: str) -> None:
-    """Raise a `TrialError` for usual codes in an outcome that has two values otherwise.
+    """Raise a `TrialError` for usual codes in an outcome that is 0 or 1, or 1 or 2, otherwise.
 
     Parameters
     ----------
@@ -190,11 +191,12 @@ def refuse_codes_beside_two(values: FloatArray, name: str) -> None:
     tauhat.errors.TrialError: outcome column 'relapse' is 0 or 1 but for 2 rows with 9, a usual ...
     """
     coded = usual_codes(values)
-    others, codes = np.unique(values[~coded]), values[coded]
-    if len(others) != 2 or len(codes) == 0 or len(values) - len(codes) < _FEWEST_OTHERS:
+    others, codes = np.unique(values[~coded]).tolist(), values[coded]
+    if others not in _PAIRS or len(values) - len(codes) < _FEWEST_OTHERS:
         return
-    low, high = others.tolist()
-    if (np.maximum(low - codes, codes - high) <= _STEPS * (high - low)).any():
+    low, high = others
+    codes = codes[np.maximum(low - codes, codes - high) > _STEPS]
+    if not len(codes):
         return
     raise TrialError(
         f"outcome column {name!r} is {number(low)} or {number(high)} but for "

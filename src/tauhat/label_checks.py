@@ -76,8 +76,7 @@ def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
             "warning",
             f"{name!r} holds numbers with more digits than its type keeps apart, in "
             f"{counted(read.n_inexact, 'row')}: different labels may have become the same. "
-            f"Read the column "
-            "as text.",
+            "Read the column as text.",
         )
 
 

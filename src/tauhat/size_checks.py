@@ -38,8 +38,7 @@ def few_persons_finding(trial: Trial) -> Iterator[Finding]:
     if equal < 0.9 * n:
         known = (
             f"With {counted(few, 'person')} in the smaller arm this trial tells as much as one "
-            f"with "
-            f"{equal:.0f} persons in arms of equal size (t with "
+            f"with {equal:.0f} persons in arms of equal size (t with "
             f"{with_degrees(degrees_of_freedom(trial))}):"
         )
     yield Finding(

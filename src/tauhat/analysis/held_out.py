@@ -121,7 +121,7 @@ with fewer than 6 clusters in an arm that cannot be done.
         if units < FEWEST_CLUSTERS_AN_ARM:
             return (
                 f"The smaller arm has {counted(units, 'cluster')}. Groups that some clusters "
-                f"suggest are "
+                "suggest are "
                 f"judged on the others; with fewer than {FEWEST_CLUSTERS_AN_ARM} clusters in an "
                 "arm that cannot be done."
             )
@@ -133,7 +133,7 @@ with fewer than 6 clusters in an arm that cannot be done.
     elif persons.min() < FEWEST_PERSONS_AN_ARM:
         return (
             f"The smaller arm has {counted(persons.min(), 'person')}. Groups that some persons "
-            f"suggest are "
+            "suggest are "
             f"judged on the others; with fewer than {FEWEST_PERSONS_AN_ARM} persons in an arm "
             "that cannot be done."
         )

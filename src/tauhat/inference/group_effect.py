@@ -75,7 +75,7 @@ class GroupEffect(Shown):
         """The result in sentences."""
         return (
             f"In the subgroup {self.rule} ({counted(self.n_inside, 'person')}), the average "
-            f"effect is "
+            "effect is "
             f"{interval_text(self.inside)}; outside it, {interval_text(self.outside)}; difference "
             f"{interval_text(self.difference)}. The interval holds for a subgroup that was named "
             "without looking at outcomes; for one that the data suggested use find_subgroups. "

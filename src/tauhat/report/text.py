@@ -375,8 +375,7 @@ def _detectable(run: Run) -> list[str]:
         fewest = min(min(g["control_units"], g["treated_units"]) for g in subgroups)
         found.append(
             f"The subgroups' effects rest on as few as {counted(fewest, 'cluster')} in an arm; "
-            f"what those "
-            "clusters have in common cannot be told from what the rule says."
+            "what those clusters have in common cannot be told from what the rule says."
         )
     return found
 
@@ -395,8 +394,7 @@ def _cluster_limits(run: Run) -> list[str]:
     if 3 * smaller < m:
         found.append(
             f"Only {smaller} of the {m} clusters {'is' if smaller == 1 else 'are'} in the "
-            f"smaller arm: the average effect and "
-            "its interval rest above all on these."
+            "smaller arm: the average effect and its interval rest above all on these."
         )
     level = design["cluster_covariates"]
     scarce = design["too_few_clusters_for"]

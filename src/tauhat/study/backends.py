@@ -128,10 +128,9 @@ def _with_number(function: Callable[..., Result], number: int, task: Task) -> tu
 def _say_losses(losses: int) -> None:
     if losses:
         raise StudyError(
-            f"{counted(losses, 'unit')} ended their worker process, most likely because memory "
-            f"ran out; all "
-            "others are stored. The same command tries these again: give it fewer jobs or a "
-            "larger machine"
+            f"{counted(losses, 'unit ended its', 'units ended their')} worker process, most likely "
+            "because memory ran out; all others are stored. The same command tries these again: "
+            "give it fewer jobs or a larger machine"
         )
 
 
