@@ -293,7 +293,7 @@ def test_attrition_is_judged_by_clusters() -> None:
 def test_clusters_without_outcomes_are_said() -> None:
     df = clinics()
     df.loc[df["clinic"] == 3, "y"] = np.nan
-    assert any("1 clusters have no outcome at all" in s for s in check(df).warnings)
+    assert any("1 cluster has no outcome at all" in s for s in check(df).warnings)
 
 
 def test_cluster_sizes_that_depend_on_the_arm_are_questioned() -> None:

@@ -165,7 +165,7 @@ def test_new_persons_are_read_as_those_of_the_trial(tmp_path: Path) -> None:
     model = th.estimator("LMM", random_state=1).fit(*trial)
     oldest = trial.X["age"].max()
     new = pd.DataFrame({"age": [oldest, 999999.0]})
-    with pytest.warns(th.TauhatWarning, match=r"'age': 999999 \(1 times\), read as 9"):
+    with pytest.warns(th.TauhatWarning, match=r"'age': 999999 \(1 time\), read as 9"):
         effect = model.effect(new)
     assert effect[0] == effect[1]
     for with_data in (True, False):

@@ -381,7 +381,7 @@ def test_a_lost_worker_costs_its_own_task_only(square: Any) -> None:
 def test_units_of_a_study_that_end_their_worker_are_named_at_the_end(square: Any) -> None:
     found: list[int] = []
     results = results_as_they_come(square, [(number,) for number in range(6)], n_jobs=2)
-    with pytest.raises(StudyError, match="1 units ended their worker process"):
+    with pytest.raises(StudyError, match="1 unit ended its worker process"):
         found.extend(results)
     assert sorted(found) == [0, 1, 9, 16, 25]
 

@@ -242,7 +242,7 @@ def test_numbers_that_lost_digits_are_questioned() -> None:
 def test_identifiers_are_counted_and_not_shown() -> None:
     df = clinics().assign(who=[f"secret{k}" for k in range(71)] + ["Secret1"])
     check = trial_of(df, id="who").check()
-    assert "1 pair(s) of labels" in found(check, "labels nearly alike")[0][1]
+    assert "1 pair of labels" in found(check, "labels nearly alike")[0][1]
     assert "secret" not in str(check.table) + check.text.lower()
 
 
@@ -295,7 +295,9 @@ def test_codes_of_clusters_stay_apart_in_files(
 def test_labels_are_read_as_written_and_other_columns_as_ever(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("who,clinic,dose,word\n00001,1.10,NA,NA\nNA,1.1,2,x\n1e2,,n/a,None\n")
-    table = read_table(path, labels=["who", "clinic", "not there"])
+    with pytest.raises(TrialError, match=r"no column 'clinc'; did you mean 'clinic'\?"):
+        read_table(path, labels=["who", "clinc"])
+    table = read_table(path, labels=["who", "clinic"])
     assert table["who"].tolist() == ["00001", "NA", "1e2"]
     assert table["clinic"].tolist() == ["1.10", "1.1", ""]
     pd.testing.assert_frame_equal(table[["dose", "word"]], read_table(path)[["dose", "word"]])
@@ -329,8 +331,8 @@ def test_identifiers_come_back_unchanged(
     [
         ('"a\nb",c,c', "repeated: ['c']"),
         ("a,c\x0bc,c\x0bc", "repeated"),
-        ("a,\u200b,c", "1 column(s) have an empty name"),
-        ("a\u2028b,", "1 column(s) have an empty name"),
+        ("a,\u200b,c", "1 column has an empty name"),
+        ("a\u2028b,", "1 column has an empty name"),
         (f'a,"{"x" * 200_000}"', "a column name has 200,000 characters, more than 10,000"),
         ('a,"b', "its first line does not end"),
     ],

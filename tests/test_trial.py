@@ -253,7 +253,7 @@ def broken(**columns: object) -> pd.DataFrame:
         (broken(), {"arms": ("usual", "usual")}, "'usual' twice"),
         (broken(), {"arms": ("new", "usual"), "control": "usual"}, "not the first of arms"),
         (broken(y=np.resize(["yes", "no"], 40)), {}, "1 for 'yes' and 0 for 'no'"),
-        (broken(y=["bad"] + ["1.5", "2"] * 19 + ["2"]), {}, "'y' holds 1 values.*'bad'"),
+        (broken(y=["bad"] + ["1.5", "2"] * 19 + ["2"]), {}, "'y' holds 1 value.*'bad'"),
         (broken(y=np.nan), {}, "'y' is missing in all 40 rows"),
         (broken(y=1.0), {}, "'y' is constant"),
         (broken(y=pd.date_range("2020-01-01", periods=40)), {}, "'y' holds dates"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,14 +23,34 @@ from tauhat.labels import (
     zero_and_one,
 )
 
+# Letters that two labels must share if one is part of the other.
+_LEAST = 3
+
 Label = str | int | float | bool
 
 
 def _find_label(given: Any, counts: Mapping[Label, int], argument: str) -> Label:
     found: Label | None = match_label(given, counts)
     if found is None:
-        raise TrialError(f"{argument}: there is no arm {given!r}; the arms are {_listed(counts)}")
+        near = [repr(label) for label in counts if _alike(given, label)]
+        if not near and argument == "control":
+            said = control_hint(list(counts)).removeprefix("control=")
+            near = [] if " or " in said else [said]
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise TrialError(
+            f"{argument}: there is no arm {given!r}; the arms are {_listed(counts)}{hint}"
+        )
     return found
+
+
+def _alike(given: Any, label: Label) -> bool:
+    """Whether a label is written nearly as one that was given, or holds it, or is held by it."""
+    first, second = (
+        re.sub(r"[\W_]+", " ", str(text)).strip().casefold() for text in (given, label)
+    )
+    if min(len(first), len(second)) >= _LEAST and (first in second or second in first):
+        return True
+    return bool(difflib.get_close_matches(first, [second], cutoff=0.6))
 
 
 def _listed(counts: Mapping[Label, int]) -> str:

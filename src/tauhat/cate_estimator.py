@@ -62,6 +62,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     has_draws: ClassVar[bool] = False
     flips_exactly: ClassVar[bool] = True
+    #: Name that users type for it (`tauhat.registry`), where the class has one of its own.
+    registered_name: ClassVar[str] = ""
 
     # What scikit-learn's tools hand on once `sklearn.set_config(enable_metadata_routing=True)`.
     __metadata_request__fit: ClassVar[dict[str, bool]] = _TRIAL_ARGUMENTS
@@ -85,7 +87,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws at checked covariates, shape (draws, k), before `bounded`."""
         raise NotImplementedError(
-            f"{type(self).__name__} has no posterior; use effect_interval for its uncertainty"
+            f"{self.known_as} has no posterior; use effect_interval for its uncertainty"
         )
 
     def bounded(self, effect: FloatArray) -> FloatArray:
@@ -190,7 +192,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @property
     def table(self) -> pd.DataFrame:
         """What it is and, once fitted, the spread of its effects over the trial: item, value."""
-        rows: list[tuple[str, Any]] = [("estimator", type(self).__name__)]
+        rows: list[tuple[str, Any]] = [("estimator", self.known_as)]
         if not hasattr(self, "trial_data_"):
             return pd.DataFrame([*rows, ("fitted", "no")], columns=["item", "value"])
         data: Any = self.trial_data_
@@ -212,9 +214,14 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return pd.DataFrame(rows, columns=["item", "value"])
 
     @property
+    def known_as(self) -> str:
+        """Name that users type for it, or of its class."""
+        return self.registered_name or type(self).__name__
+
+    @property
     def text(self) -> str:
         """What it is and, once fitted, what it found, in a sentence."""
-        name = type(self).__name__
+        name = self.known_as
         if not hasattr(self, "trial_data_"):
             return f"{name}, not fitted."
         data: Any = self.trial_data_

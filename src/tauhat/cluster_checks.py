@@ -16,9 +16,8 @@ from tauhat.design.blocks import has_counterfactual
 from tauhat.few_clusters import unlearnable_covariates
 from tauhat.numerics.balance import arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation
-from tauhat.size_checks import (
-    degrees_of_freedom,
-)
+from tauhat.size_checks import degrees_of_freedom
+from tauhat.wording import with_degrees
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -58,6 +57,14 @@ def cluster_sizes(trial: Trial) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def _analysed_clusters(trial: Trial) -> tuple[int, int]:
+    """Clusters with persons who are compared, control and treated."""
+    rows = trial.has_counterfactual
+    clusters, arm = np.asarray(trial.clusters)[rows], trial.treatment[rows]
+    control, treated = (len(pd.unique(clusters[arm == a])) for a in (0, 1))
+    return control, treated
+
+
 def cluster_findings(
     trial: Trial, sizes: pd.DataFrame, icc: IntraclusterCorrelation, units: IntArray
 ) -> Iterator[Finding]:
@@ -68,25 +75,29 @@ def cluster_findings(
     trial
         The trial.
     sizes
-        From `cluster_sizes`.
+        From `cluster_sizes`, of all that were enrolled.
     icc
         Intracluster correlation of the outcome within arm.
     units
         From `unit_numbers`.
     """
     control, treated, everyone = (sizes.iloc[k] for k in range(3))
-    m, few = int(everyone["clusters"]), int(min(control["clusters"], treated["clusters"]))
+    enrolled = int(everyone["clusters"])
+    of_arm = _analysed_clusters(trial)
+    m, few = sum(of_arm), min(of_arm)
+    arms = f"{of_arm[0]} control, {of_arm[1]} treated"
+    left = "" if m == enrolled else f"; {enrolled} enrolled"
     n = int(trial.has_counterfactual.sum())
     scarce = m < FEW_CLUSTERS or few < FEW_CLUSTERS_PER_ARM
     above_all = f", above all on the {few} of the smaller arm," if 3 * few < m else ""
     yield Finding(
         "clusters",
-        f"{m} ({control['clusters']} control, {treated['clusters']} treated)",
+        f"{m} ({arms}{left})",
         "warning" if scarce else "ok",
-        f"With {m} clusters ({control['clusters']} control, {treated['clusters']} treated) the "
-        f"average effect, and everything that depends on the cluster, rests on these{above_all} "
+        f"With {m} clusters ({arms}{left}) the average effect, and everything that depends on "
+        f"the cluster, rests on these{above_all} "
         f"and not on {n} persons: tests use t with "
-        f"{degrees_of_freedom(trial)} degrees of freedom, intervals are wide, and how the effect "
+        f"{with_degrees(degrees_of_freedom(trial))}, intervals are wide, and how the effect "
         "depends on cluster-level covariates can hardly be learned. How it depends on the person "
         "can be, from differences within clusters."
         if scarce
@@ -100,7 +111,7 @@ def cluster_findings(
     rows = randomized_rows(trial)
     arm = pd.Series(trial.enrolled_treatment[rows]).groupby(units[rows]).first().to_numpy()
     size = np.unique(units[rows], return_counts=True)[1].astype(np.float64)
-    p_value = float(arm_differences(size[:, None], arm, np.arange(m)).p_value[0])
+    p_value = float(arm_differences(size[:, None], arm, np.arange(enrolled)).p_value[0])
     if p_value < _UNLIKELY:
         yield Finding(
             "cluster size by arm",

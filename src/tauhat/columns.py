@@ -12,6 +12,8 @@ from tauhat.dates import kind_of_time
 from tauhat.errors import TrialError
 from tauhat.labels import is_blank, label_text
 from tauhat.numerics.columns import LARGEST, LEAST_SPREAD, scale_fault
+from tauhat.wording import counted
+from tauhat.written_numbers import way_of_writing
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
@@ -57,20 +59,25 @@ def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
         values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         bad = np.isnan(values) & plain.notna().to_numpy()
         if bad.any():
+            written = way_of_writing(map(str, pd.unique(plain[plain.notna()].astype(object))))
+            if written:
+                raise TrialError(f"column {name!r} holds numbers {written}")
             raise TrialError(
-                f"column {name!r} holds {int(bad.sum())} values that are not numbers, "
+                f"column {name!r} holds "
+                f"{counted(bad.sum(), 'value that is no number', 'values that are not numbers')}, "
                 f"such as {_first(plain[bad])}; correct them or make them missing"
             )
     infinite = int(np.isinf(values).sum())
     if infinite:
         raise TrialError(
-            f"column {name!r} holds {infinite} infinite values; correct them or make them missing"
+            f"column {name!r} holds {counted(infinite, 'infinite value')}; correct them or "
+            "make them missing"
         )
     huge = int((np.abs(values) > LARGEST).sum())
     if huge:
         raise TrialError(
-            f"column {name!r} holds {huge} values beyond {LARGEST:g}, too large to compute with; "
-            "correct them or make them missing"
+            f"column {name!r} holds {counted(huge, 'value')} beyond {LARGEST:g}, too large to "
+            "compute with; correct them or make them missing"
         )
     result: FloatArray = values
     return result

@@ -22,6 +22,7 @@ from tauhat.numerics.balance import (
     outcome_correlation,
 )
 from tauhat.numerics.extremes import ColumnLimits
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -68,7 +69,7 @@ def covariate_findings(trial: Trial) -> Iterator[Finding]:
     """Give what was left out or pooled, copies of other covariates, and identifiers."""
     yield Finding(
         "covariates",
-        f"{len(trial.covariate_names)} ({trial.X.shape[1]} columns encoded)",
+        f"{len(trial.covariate_names)} ({counted(trial.X.shape[1], 'column')} encoded)",
         "ok" if trial.covariates_named else "note",
         ""
         if trial.covariates_named
@@ -167,6 +168,7 @@ def _imbalance_findings(
 ) -> Iterator[Finding]:
     standardized = differences.standardized
     worst: dict[str, int] = {}
+    told: set[str] = set()
     for j, name in enumerate(names):
         source = trial.encoder_.sources_[name]
         best = worst.get(source)
@@ -176,6 +178,7 @@ def _imbalance_findings(
         p_value = differences.p_value[j]
         if source in questioned or not p_value < 0.05 / len(names):
             continue
+        told.add(names[j])
         beyond = p_value < CHANCE_OF_IMBALANCE
         if beyond:
             questioned.add(source)
@@ -200,7 +203,9 @@ def _imbalance_findings(
         "largest standardised difference",
         f"{standardized[j]:+.2f} ({names[j]})",
         "ok",
-        f"The arms differ most in {names[j]!r}, by {standardized[j]:+.2f} standard deviations "
+        ""
+        if names[j] in told
+        else f"The arms differ most in {names[j]!r}, by {standardized[j]:+.2f} standard deviations "
         f"(p = {differences.p_value[j]:.2g} by the variation between "
         f"{trial.randomization.units_word}).",
     )
@@ -208,7 +213,10 @@ def _imbalance_findings(
 
 def missing_findings(trial: Trial, missing: BoolArray, gaps: ArmDifferences) -> Iterator[Finding]:
     """Give the covariates with missing values, unevenly by arm or along with the outcome."""
-    some = missing.any(axis=0)
+    # What is missing everywhere was left out and not filled in.
+    used = {column.source for column in trial.encoder_.columns_}
+    some = missing.any(axis=0) & np.array([name in used for name in trial.covariate_names])
+    missing = missing & some
     n = len(missing)
     incomplete = share_text(int(missing.any(axis=1).sum()), n)
     rows = incomplete if FEW in incomplete else f"{incomplete} of rows"
@@ -222,7 +230,8 @@ def missing_findings(trial: Trial, missing: BoolArray, gaps: ArmDifferences) -> 
         "missing covariates",
         f"{int(some.sum())} of {some.size} columns, {rows}",
         "note" if some.any() else "ok",
-        f"{int(some.sum())} of {some.size} covariates have missing values, up to "
+        f"{int(some.sum())} of {some.size} covariates "
+        f"{'has' if some.sum() == 1 else 'have'} missing values, up to "
         f"{largest}; {rows} lack something. They were filled in and marked."
         if some.any()
         else "",

@@ -40,6 +40,7 @@ from tauhat.size_checks import (
     probability_of_treatment,
     weight_findings,
 )
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -186,7 +187,7 @@ def check_design(trial: Trial) -> DesignCheck:
         *trial.row_findings,
         *label_findings(trial),
         *covariate_findings(trial),
-        *far_value_findings(trial, X[rows], limits, design.clusters),
+        *far_value_findings(trial, X),
         *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]
@@ -281,7 +282,7 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
     yield Finding("design", f"randomized by {trial.randomization.units_word}{column}")
     counts = np.bincount(trial.enrolled_treatment, minlength=2)
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
-        yield Finding(f"{role} arm", f"{label}: {count} persons enrolled")
+        yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} enrolled")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
     if not trial.randomization.holds_persons:
@@ -355,5 +356,6 @@ def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding
                 "clusters without any outcome",
                 str(gone),
                 "warning",
-                f"{gone} clusters have no outcome at all and were left out.",
+                f"{counted(gone, 'cluster has', 'clusters have')} no outcome at all and "
+                f"{'was' if gone == 1 else 'were'} left out.",
             )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import comb
 
 from tauhat._typing import AnyArray, IntArray
 
@@ -23,6 +25,28 @@ _WITHIN = (
 )
 # More values than this are no periods of a trial.
 _MOST_PERIODS = 60
+# A stepped wedge has at least so many periods, and steps if the column's name is of no time; and
+# most of its units are there in each.
+_FEWEST_PERIODS = 3
+_FEWEST_STEPS = 3
+_TIME = re.compile(
+    r"period|time|month|week|day|date|year|quarter|season|semester|trimester|wave|step|phase|round"
+    r"|visit|calendar|epoch"
+)
+_MOSTLY_COMPLETE = 0.7
+# Chance that units allocated at random within each centre would stand in such an order: with one
+# in each period of each centre, which covariates hardly ever make, and with several.
+_CHANCE = 0.02
+_CHANCE_IF_SEVERAL = 1e-6
+
+
+# "north-3", "Clinic 4 month 2", "c12p3": a name that holds the unit, and a number at its end;
+# and 403, 1203 for month 3 of centres 4 and 12.
+_LABELS = [
+    re.compile(r"(.*[^\W\d_].*?|\d+)(?:[\W_]+|[\W_]*[^\W\d_]+[\W_]*)(\d+)"),
+    re.compile(r"(\d+)(\d)"),
+    re.compile(r"(\d+)(\d\d)"),
+]
 
 
 def control_hint(labels: Sequence[Any]) -> str:
@@ -119,6 +143,139 @@ def changes_of_arm(
     return None
 
 
+@dataclass(frozen=True)
+class _Column:
+    """What may name the centres, or the periods, of clusters; as either, in words."""
+
+    as_time: str
+    as_centre: str
+    order: IntArray
+    fewest_steps: int = _FEWEST_STEPS
+
+
+def staggered_change(
+    arm: IntArray, units: AnyArray | None, blocks: AnyArray | None, table: pd.DataFrame
+) -> str | None:
+    """Whether units are periods of centres, or their persons, that change arms one by one.
+
+    So it is if some column, or the first part of the clusters' labels, names
+    centres and another one, or the second part, their periods: each centre
+    that has both arms is under control in all periods up to one, and treated
+    after, with at least three such moments, or two in a column called month or the
+    like; the first period of all is one of controls or
+    the last one of treated; and clusters allocated at random within centres would
+    hardly ever stand in such an order.
+
+    Parameters
+    ----------
+    arm
+        0 or 1, constant within clusters, shape (n,).
+    units, blocks
+        Label of the cluster and of the block of each row, shape (n,), or None.
+    table
+        Columns without a role, n rows.
+
+    Returns
+    -------
+    str or None
+        A sentence that names the columns and the design; None if there are no such columns.
+
+    Examples
+    --------
+    >>> centre, month = np.repeat(list("abcd"), 5), np.tile(np.arange(5), 4)
+    >>> treated = (month > pd.factorize(centre)[0]).astype(int)
+    >>> table = pd.DataFrame({"month": month})
+    >>> staggered_change(treated, np.arange(20), centre, table)
+    "over 'month' the blocks change from control to treated one after the other: this looks ..."
+    """
+    codes, labels = pd.factorize(np.arange(len(arm)) if units is None else units)
+    first = np.unique(codes, return_index=True)[1]
+    m, arm_of = len(first), arm[first]
+    columns: list[_Column] = []
+    for name in table.columns:
+        moment = _codes_of_clusters(table[name], codes, first)
+        if moment is not None:
+            steps = 2 if _TIME.search(str(name).casefold()) else _FEWEST_STEPS
+            columns.append(_Column(repr(name), f"the values of {name!r}", moment, steps))
+    for of_block in [] if blocks is None else [_codes_of_clusters(pd.Series(blocks), codes, first)]:
+        if of_block is not None:
+            columns.append(_Column("the blocks", "the blocks", of_block))
+    if units is not None:
+        columns += [
+            _Column(
+                f"the {part} part of the clusters' labels",
+                f"the {part} parts of their labels",
+                order,
+            )
+            for part, order in _parts_of_labels(labels)
+        ]
+    for time in (column for column in columns if _may_be_periods(column.order, arm_of)):
+        for centre in columns:
+            if centre is time or not 2 <= centre.order.max() + 1 < m:
+                continue
+            if _staggered(arm_of, centre.order, time.order, time.fewest_steps):
+                what = "" if units is None else ", whose clusters are periods of units"
+                return (
+                    f"over {time.as_time} {centre.as_centre} change from control to treated one "
+                    f"after the other: this looks like a stepped wedge{what}"
+                )
+    return None
+
+
+def _codes_of_clusters(column: pd.Series[Any], codes: IntArray, first: IntArray) -> IntArray | None:
+    """Order of a column's values, one a cluster; None if they vary within clusters."""
+    of_cluster = column.iloc[first]
+    try:
+        same = (column.to_numpy() == of_cluster.to_numpy()[codes]).all()
+    except (TypeError, ValueError):
+        return None
+    return _moments(of_cluster, most=len(first)) if same else None
+
+
+def _parts_of_labels(labels: AnyArray) -> Iterator[tuple[str, IntArray]]:
+    """Two parts of the clusters' labels, where all have a number at the end, apart from the rest.
+
+    Labels of digits alone are split before the last one and the last two.
+    """
+    texts = [str(label) for label in labels]
+    for pattern in _LABELS:
+        split = [pattern.fullmatch(text) for text in texts]
+        if all(split):
+            names, numbers = zip(*(match.groups() for match in split if match), strict=True)
+            yield "first", pd.factorize(np.array(names))[0]
+            yield "last", pd.factorize(np.array(numbers, dtype=np.float64), sort=True)[0]
+
+
+def _may_be_periods(moment: IntArray, arm: IntArray) -> bool:
+    """Whether all units begin as controls, or end as treated."""
+    last = moment.max()
+    if not _FEWEST_PERIODS <= last + 1 <= _MOST_PERIODS:
+        return False
+    return bool(arm[moment == 0].max() == 0 or arm[moment == last].min() == 1)
+
+
+def _staggered(arm: IntArray, centre: IntArray, moment: IntArray, fewest: int) -> bool:
+    """Whether centres go from control to treated at so many different moments, not by chance."""
+    treated, size = np.bincount(centre, weights=arm), np.bincount(centre)
+    mixed = (treated > 0) & (treated < size)
+    if mixed.sum() < 2:
+        return False
+    last_control, first_treated = np.full(len(size), -1), np.full(len(size), moment.max() + 1)
+    np.maximum.at(last_control, centre[arm == 0], moment[arm == 0])
+    np.minimum.at(first_treated, centre[arm == 1], moment[arm == 1])
+    if (last_control >= first_treated)[mixed].any():
+        return False
+    cells = pd.DataFrame({"centre": centre, "moment": moment, "arm": arm})[mixed[centre]]
+    with_both = int((cells.groupby("moment")["arm"].nunique() == 2).sum())
+    if min(len(np.unique(first_treated[mixed])), with_both + 1) < fewest:
+        return False
+    seen = len(cells[["centre", "moment"]].drop_duplicates())
+    if seen < _MOSTLY_COMPLETE * mixed.sum() * cells["moment"].nunique():
+        return False
+    chance = (1 / comb(size[mixed], treated[mixed])).prod()
+    return bool(chance < (_CHANCE if seen == len(cells) else _CHANCE_IF_SEVERAL))
+
+
 def _ordered(column: pd.Series[Any], arm: IntArray) -> bool:
     """Whether all rows of one arm come before all of the other."""
     moment = _moments(column)
@@ -128,11 +285,23 @@ def _ordered(column: pd.Series[Any], arm: IntArray) -> bool:
     return bool(control.max() < treated.min() or treated.max() < control.min())
 
 
-def _moments(column: pd.Series[Any]) -> AnyArray | None:
+def _moments(column: pd.Series[Any], most: int = _MOST_PERIODS) -> AnyArray | None:
     """Order of the values of a column that could be a time; None if it could not."""
-    if column.isna().any() or not 2 <= column.nunique() <= _MOST_PERIODS:
-        return None
     try:
-        return pd.factorize(column.to_numpy(), sort=True)[0]
+        if column.isna().any() or not 2 <= column.nunique() <= most:
+            return None
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            return pd.factorize(column.to_numpy(), sort=True)[0]
+        codes, labels = pd.factorize(column.astype(object).to_numpy())
+        order = sorted(range(len(labels)), key=lambda k: _natural(labels[k]))
     except TypeError:
         return None
+    return np.argsort(order)[codes]
+
+
+def _natural(label: Any) -> Any:
+    """What sorts "month 10" behind "month 9"."""
+    if not isinstance(label, str):
+        return label
+    parts = re.split(r"(\d+)", label.casefold())
+    return [int(part) if k % 2 else part for k, part in enumerate(parts)]

@@ -23,6 +23,8 @@ from tauhat.columns import (
 )
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.reading import as_pandas
+from tauhat.wording import counted
+from tauhat.written_numbers import way_of_writing
 
 _IDENTIFIER_SHARE = 0.8
 _IDENTIFIER_LEVELS = 10
@@ -181,9 +183,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         order = self._level_order(column, counts)
         n = sum(counts.values())
         if len(order) > _IDENTIFIER_LEVELS and len(order) >= _IDENTIFIER_SHARE * n:
+            written = way_of_writing(order)
+            if written:
+                raise TrialError(f"column {name!r} holds numbers {written}")
             raise TrialError(
                 f"column {name!r} looks like an identifier: {len(order)} different values in "
-                f"{n} rows; give it as id= or cluster=, or leave it out of the covariates"
+                f"{counted(n, 'row')}; give it as id= or cluster=, or leave it out of the "
+                "covariates"
             )
         # Equal counts: the level that comes first, whatever the order of the rows.
         by_frequency = sorted(order, key=lambda level: (-counts[level], order.index(level)))
@@ -265,8 +271,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             encoded[column.indicator] = missing.astype(np.float64)
         elif missing.any() and not column.had_missing:
             _warn(
-                f"column {column.source!r} has {int(missing.sum())} missing values but had none "
-                "in the training rows; they were filled with the training rows' typical value"
+                f"column {column.source!r} has {counted(missing.sum(), 'missing value')} but "
+                "had none in the training rows; filled with the training rows' typical value"
             )
         if not column.names:
             return encoded
@@ -315,8 +321,8 @@ def _ranks(values: pd.Series[Any], column: _Column) -> tuple[FloatArray, list[st
 def _warn_unseen(column: _Column, unseen: list[str], into: str) -> None:
     if unseen:
         _warn(
-            f"column {column.source!r} has {len(unseen)} level(s) that the training rows did not "
-            f"have, such as {unseen[0]!r}; they were read as {into}"
+            f"column {column.source!r} has {counted(len(unseen), 'level')} that the training "
+            f"rows did not have, such as {unseen[0]!r}; read as {into}"
         )
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from tauhat._typing import FloatArray, IntArray
-from tauhat.covariate_checks import Finding
-from tauhat.extremes import FarValues, codes_apart, far_values, number
-from tauhat.numerics.extremes import ColumnLimits
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.covariate_checks import Finding, Status
+from tauhat.extremes import FarValues, codes_apart, far_values, number, third_values
+from tauhat.numerics.codes import goes_on_rarely
+from tauhat.numerics.extremes import ColumnLimits, tail_limits
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
 
 
-def far_value_findings(
-    trial: Trial, X: FloatArray, limits: ColumnLimits, clusters: IntArray | None
-) -> Iterator[Finding]:
+def far_value_findings(trial: Trial, X: FloatArray) -> Iterator[Finding]:
     """Give values of the outcome and of numeric covariates that stand apart from the others.
 
     Parameters
@@ -24,54 +28,83 @@ def far_value_findings(
     trial
         The trial.
     X
-        Encoded covariates of those who are compared, shape (k, p).
-    limits
-        Their limits.
-    clusters
-        Cluster number of each of these, shape (k,), or None.
+        Encoded covariates of everyone analysed, shape (n, p).
     """
-    outcome, y = trial.roles["outcome"], trial.y[trial.has_counterfactual, None]
-    for far in _apart(y, ColumnLimits.of(y, clusters), [outcome]):
-        one = len(far.values) == 1
-        yield Finding(
-            "outcomes far outside",
-            _value(far),
-            "warning",
-            f"{far.text}. If {far.shown} stands for a missing outcome, leave "
-            f"{'this cell' if one else 'these cells'} empty; if it is a slip, put it right. The "
-            f"analysis takes {'it' if one else 'them'} as measured.",
-        )
     numeric = [j for j, name in enumerate(trial.X.columns) if name in trial.covariate_names]
     names = [str(trial.X.columns[j]) for j in numeric]
-    for far in _apart(X[:, numeric], limits.take(numeric), names):
-        one = len(far.values) == 1
-        taken = (
-            f"takes {'it' if one else 'them'} as measured"
-            if far.read_as is None
-            else f"reads {'it' if one else 'them'} as {number(far.read_as)}"
-        )
-        yield Finding(
-            "values far outside",
-            _value(far),
-            "warning",
-            f"{far.text}. If {far.shown} stands for a missing value, leave "
-            f"{'this cell' if one else 'these cells'} empty; if it is a slip, put it right; if "
-            f"the column is measured so, give its logarithm. The analysis {taken}.",
-        )
+    yield from _findings(trial, trial.y[:, None], [trial.roles["outcome"]], of_outcome=True)
+    yield from _findings(trial, X[:, numeric], names, of_outcome=False)
+
+
+def _findings(
+    trial: Trial, X: FloatArray, names: list[str], *, of_outcome: bool
+) -> Iterator[Finding]:
+    """What stands apart among everyone analysed, by the limits of those who are compared."""
+    compared = trial.has_counterfactual
+    clusters = None
+    if trial.clusters is not None:
+        clusters = pd.factorize(trial.clusters[compared])[0].astype(np.int64)
+    limits = ColumnLimits.of(X[compared], clusters)
+    tails = np.array(tail_limits(X[compared], clusters))
+    ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}
+    for j, name in enumerate(names):
+        told: set[bool] = set()
+        column = X[:, [j]]
+        for far in far_values(column, limits.take([j]), [name]):
+            told.add(far.above)
+            yield _far_finding(far, of_outcome)
+        inside = column[~limits.take([j]).outside(column)]
+        for far in chain(codes_apart(inside, name), _levels_apart(inside, name, tails[:, j])):
+            if far.above not in told:
+                told.add(far.above)
+                yield _far_finding(far, of_outcome)
+        for third in third_values(inside, name):
+            if third.above not in told and name not in ranks:
+                yield _third_finding(third, inside, of_outcome)
+
+
+def _levels_apart(column: FloatArray, name: str, tail: FloatArray) -> Iterator[FarValues]:
+    """Values that the tail does not explain, and that are levels of their own."""
+    within = column[(column >= tail[0]) & (column <= tail[1])]
+    for beyond in (column < tail[0], column > tail[1]):
+        if beyond.any():
+            yield FarValues(name, column[beyond], float(within.min()), float(within.max()))
+
+
+def _far_finding(far: FarValues, of_outcome: bool) -> Finding:
+    one = len(far.values) == 1
+    what, it = ("a missing outcome" if of_outcome else "a missing value"), "it" if one else "them"
+    logarithm = "" if of_outcome else "; if the column is measured so, give its logarithm"
+    taken = (
+        f"takes {it} as measured"
+        if of_outcome or far.read_as is None
+        else f"reads {it} as {number(far.read_as)}"
+    )
+    return Finding(
+        "outcomes far outside" if of_outcome else "values far outside",
+        _value(far),
+        "warning",
+        f"{far.text}. If {far.shown} stands for {what}, leave "
+        f"{'this cell' if one else 'these cells'} empty; if it is a slip, put it right{logarithm}. "
+        f"The analysis {taken}.",
+    )
+
+
+def _third_finding(third: FarValues, column: FloatArray, of_outcome: bool) -> Finding:
+    pair = (third.lowest, third.highest)
+    likely = all(goes_on_rarely(column, pair, value) for value in np.unique(third.values))
+    status: Status = "note" if likely else "warning"
+    one = len(third.values) == 1
+    return Finding(
+        "rare third outcome" if of_outcome else "rare third value",
+        _value(third),
+        status,
+        f"{third.name!r} is {number(pair[0])} or {number(pair[1])} but for "
+        f"{counted(len(third.values), 'row')} with {third.shown}. If this stands for a missing "
+        f"{'outcome' if of_outcome else 'value'}, leave {'the cell' if one else 'these cells'} "
+        "empty; if it is a slip, put it right. The analysis takes it as measured.",
+    )
 
 
 def _value(far: FarValues) -> str:
     return f"{far.name} ({len(far.values)}: {far.shown})"
-
-
-def _apart(X: FloatArray, limits: ColumnLimits, names: list[str]) -> Iterator[FarValues]:
-    """Values beyond the limits and, on sides without, codes that stand apart."""
-    for j, name in enumerate(names):
-        column = X[:, [j]]
-        beyond = list(far_values(column, limits.take([j]), [name]))
-        yield from beyond
-        told = {far.values[0] > far.highest for far in beyond}
-        inside = column[~limits.take([j]).outside(column)]
-        for code in codes_apart(inside, name):
-            if (code.values[0] > code.highest) not in told:
-                yield code

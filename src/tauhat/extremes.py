@@ -12,22 +12,16 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from tauhat._typing import FloatArray
-from tauhat.errors import TauhatWarning
-from tauhat.numerics.extremes import ColumnLimits, robust_scale
+from tauhat.errors import TauhatWarning, TrialError
+from tauhat.numerics.codes import codes_at_end, pair_of_values, usual_codes
+from tauhat.numerics.extremes import ColumnLimits
+from tauhat.wording import counted
 
-# Codes of surveys and laboratory systems: refused, does not know, does not apply, missing.
-_CODES = frozenset(
-    {-1.0}
-    | {s * float(d * n) for s in (1, -1) for d in "789" for n in range(1, 9)}
-    | {s * float("9" * n + d) for s in (1, -1) for d in "678" for n in range(1, 4)}
-)
-# Chance of a gap like this before a code, if the column had an exponential tail.
-_CHANCE = 0.005
-# A gap before a code is this many times as wide as any other gap.
-_WIDER = 1.5
-_FEWEST_OTHERS = 10
-_SOME_VARIETY = 5
 _MOST_SHOWN = 3
+# Beside so many outcomes of two values, and so far beyond them, a code is one.
+_PAIRS = ([0.0, 1.0], [1.0, 2.0])
+_STEPS = 2.0
+_FEWEST_OTHERS = 10
 
 
 class Limited(Protocol):
@@ -65,6 +59,11 @@ class FarValues:
     read_as: float | None = None
 
     @property
+    def above(self) -> bool:
+        """Whether they lie above the others."""
+        return bool(self.values[0] > self.highest)
+
+    @property
     def shown(self) -> str:
         """The values, each once, as far as there are few."""
         return shown(self.values)
@@ -74,7 +73,7 @@ class FarValues:
         """What was found, in a sentence without its end."""
         count = len(self.values)
         return (
-            f"{count} value{'s' if count > 1 else ''} of {self.name!r} "
+            f"{counted(count, 'value')} of {self.name!r} "
             f"{'lie' if count > 1 else 'lies'} apart from the others, which go from "
             f"{number(self.lowest)} to {number(self.highest)}: {self.shown}"
         )
@@ -145,17 +144,7 @@ def frame_within(frame: pd.DataFrame, trial: Limited) -> pd.DataFrame:
 
 
 def codes_apart(column: FloatArray, name: str) -> Iterator[FarValues]:
-    r"""Usual codes for missing values at the ends of a column, apart from the others.
-
-    A code counts when the gap g before it is half as wide again as any between
-    the others, and one that their own tail does not explain: with the mean
-    excess e of their k outermost over the next, at least a third of a robust
-    standard deviation, and j codes,
-
-    .. math:: \{1 + j g / (k e)\}^{-k} < .005
-
-    as the gap before the largest of a sample with an exponential tail. Negative
-    codes count also when all else, of at least five different values, is not negative.
+    """Usual codes for missing values at the ends of a column, apart from the others.
 
     Parameters
     ----------
@@ -167,6 +156,7 @@ def codes_apart(column: FloatArray, name: str) -> Iterator[FarValues]:
     Yields
     ------
     FarValues
+        See `tauhat.numerics.codes.codes_at_end`.
 
     Examples
     --------
@@ -177,38 +167,71 @@ def codes_apart(column: FloatArray, name: str) -> Iterator[FarValues]:
     []
     """
     for sign in (-1.0, 1.0):
-        ordered = np.sort(sign * column)[::-1]
-        best = 0
-        end = 0
-        while end < len(ordered) // 2 and sign * ordered[end] in _CODES:
-            end = int((ordered >= ordered[end]).sum())
-            others = ordered[end:]
-            if end < len(ordered) and (
-                _apart(others, ordered[end - 1], end)
-                or (sign < 0 and _never_negative(-others) and ordered[end - 1] > 0)
-            ):
-                best = end
-        if best:
-            others = sign * ordered[best:]
-            ends = float(others.min()), float(others.max())
-            yield FarValues(name, sign * ordered[:best], *ends)
+        count = codes_at_end(column, sign)
+        if count:
+            ordered = sign * np.sort(sign * column)[::-1]
+            others = ordered[count:]
+            yield FarValues(name, ordered[:count], float(others.min()), float(others.max()))
 
 
-def _never_negative(others: FloatArray) -> bool:
-    """Whether values of some variety are all 0 or more."""
-    return others.min() >= 0 and len(np.unique(others)) >= _SOME_VARIETY
+def refuse_codes_beside_two(values: FloatArray, name: str) -> None:
+    """Raise a `TrialError` for usual codes in an outcome that is 0 or 1, or 1 or 2, otherwise.
+
+    Parameters
+    ----------
+    values
+        Outcomes that are there, shape (n,).
+    name
+        Name of the column.
+
+    Examples
+    --------
+    >>> refuse_codes_beside_two(np.r_[np.tile([0.0, 1], 50), 9, 9], "relapse")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: outcome column 'relapse' is 0 or 1 but for 2 rows with 9, a usual ...
+    """
+    coded = usual_codes(values)
+    others, codes = np.unique(values[~coded]).tolist(), values[coded]
+    if others not in _PAIRS or len(values) - len(codes) < _FEWEST_OTHERS:
+        return
+    low, high = others
+    codes = codes[np.maximum(low - codes, codes - high) > _STEPS]
+    if not len(codes):
+        return
+    raise TrialError(
+        f"outcome column {name!r} is {number(low)} or {number(high)} but for "
+        f"{counted(len(codes), 'row')} with {shown(codes)}, a usual code "
+        "for a missing value: leave these cells empty"
+    )
 
 
-def _apart(others: FloatArray, nearest: float, count: int) -> bool:
-    """Whether the gap between the largest of the others and ``count`` codes is too wide."""
-    k = min(max(10, len(others) // 10), len(others) // 2)
-    if len(others) < _FEWEST_OTHERS or others[0] == others[-1]:
-        return False
-    scale = robust_scale(np.abs(others - np.median(others)))
-    excess = max(float((others[:k] - others[k]).mean()), scale / 3)
-    if nearest - others[0] <= _WIDER * float(-np.diff(others).min()):
-        return False
-    return bool((1 + count * (nearest - others[0]) / (k * excess)) ** -k < _CHANCE)
+def third_values(column: FloatArray, name: str) -> Iterator[FarValues]:
+    """Rare values of a column that otherwise has two.
+
+    Parameters
+    ----------
+    column
+        Values, shape (n,).
+    name
+        Of the column.
+
+    Yields
+    ------
+    FarValues
+        Those below and those above the two.
+
+    Examples
+    --------
+    >>> smoker = np.r_[np.tile([0.0, 1], 50), -1, 2, 2]
+    >>> [(found.shown, len(found.values)) for found in third_values(smoker, "smoker")]
+    [('-1', 1), ('2', 2)]
+    """
+    pair = pair_of_values(column)
+    if pair is None:
+        return
+    for beyond in (column < pair[0], column > pair[1]):
+        if beyond.any():
+            yield FarValues(name, column[beyond], *pair)
 
 
 def warn_of_far_values(X: FloatArray, trial: Limited, *, new: bool = False) -> None:
@@ -231,7 +254,7 @@ def warn_of_far_values(X: FloatArray, trial: Limited, *, new: bool = False) -> N
     sides = [(below, limits.below, limits.n_below), (above, limits.above, limits.n_above)]
     listed = [
         f"{trial.feature_names[j]!r}: {shown(X[beyond[:, j], j])} "
-        f"({beyond[:, j].sum()} times), read as {number(read_as[j])}"
+        f"({counted(beyond[:, j].sum(), 'time')}), read as {number(read_as[j])}"
         for beyond, read_as, known in sides
         for j in np.flatnonzero(beyond.any(axis=0) & ~(new & (known > 0))).tolist()
     ]

@@ -13,6 +13,7 @@ from tauhat.covariate_checks import Finding, Status
 from tauhat.design.blocks import has_counterfactual
 from tauhat.errors import DesignError
 from tauhat.roles import check_units
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -91,7 +92,10 @@ def _why_nothing_compares(
     else:
         seems = f"looks like the randomized unit: use cluster={block} (--cluster) instead"
         if clusters is not None:
-            seems += f", and {roles['cluster']!r} as a covariate or not at all"
+            cluster = repr(roles["cluster"])
+            person = n_units == len(arm)
+            seems += f", and id={cluster}" if person else f", and {cluster} as a covariate or not"
+            seems += " (--id)" if person else " at all"
     return (
         f"within each of the {n_blocks} values of {block} everybody with an outcome has the same "
         f"arm, so that no arms can be compared within blocks. {block} {seems}. block= is for "
@@ -168,7 +172,7 @@ def block_findings(trial: Trial) -> Iterator[Finding]:
     sentence = "All persons are in one block, which is as good as none." if count == 1 else ""
     if len(lacking):
         clusters = 0 if trial.clusters is None else lacking["units"].sum()
-        units = f" in {clusters} cluster{'s' if clusters > 1 else ''}" if clusters else ""
+        units = f" in {counted(clusters, 'cluster')}" if clusters else ""
         sentence = (
             f"{len(lacking)} of {count} blocks {'holds' if len(lacking) == 1 else 'hold'} persons "
             f"of one arm only ({trial.roles['block']}: {named_blocks(lacking)}). Nothing tells "

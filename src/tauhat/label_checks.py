@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tauhat.columns import missing_values
 from tauhat.covariate_checks import Finding
 from tauhat.labels import Labels, alike_text, near_pairs, read_labels
 from tauhat.reading import WORDS
+from tauhat.wording import counted
+from tauhat.written_numbers import way_of_writing
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -51,15 +54,16 @@ def label_findings(trial: Trial) -> Iterator[Finding]:
             read = read_labels(trial.enrolled_frame[learned.source])
             yield from _reading_findings(learned.source, read)
             yield from _near_findings(learned.source, read, "levels", shown=True)
+            yield from _number_findings(trial.enrolled_frame[learned.source], learned.source)
 
 
 def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
     parts = []
     if read.n_changed:
-        parts.append(f"needless blanks were left out in {read.n_changed} rows")
+        parts.append(f"needless blanks were left out in {counted(read.n_changed, 'row')}")
     if read.merged:
         n = len(read.merged)
-        several = "1 label is" if n == 1 else f"{n} labels are"
+        several = counted(n, "label is", "labels are")
         parts.append(f"{several} written in several ways and read as one{' each' * (n > 1)}")
     if parts:
         yield Finding(
@@ -68,11 +72,26 @@ def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
     if read.n_inexact:
         yield Finding(
             "inexact labels",
-            f"{name} ({read.n_inexact} rows)",
+            f"{name} ({counted(read.n_inexact, 'row')})",
             "warning",
             f"{name!r} holds numbers with more digits than its type keeps apart, in "
-            f"{read.n_inexact} rows: different labels may have become the same. Read the column "
-            "as text.",
+            f"{counted(read.n_inexact, 'row')}: different labels may have become the same. "
+            "Read the column as text.",
+        )
+
+
+def _number_findings(column: pd.Series[Any], name: str) -> Iterator[Finding]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return
+    levels = pd.unique(column[~missing_values(column)])
+    written = way_of_writing(map(str, levels))
+    if written:
+        yield Finding(
+            "numbers written as text",
+            f"{name} ({counted(len(levels), 'value')})",
+            "warning",
+            f"{name!r} holds numbers {written}. As they are, its "
+            f"{counted(len(levels), 'value counts as a category', 'values count as categories')}.",
         )
 
 
@@ -81,8 +100,10 @@ def _near_findings(name: str, read: Labels, what: str, *, shown: bool) -> Iterat
     if not pairs:
         return
     listed = "; ".join(alike_text(*pair) for pair in pairs[:_MOST_PAIRS])
-    more = f" and {len(pairs) - _MOST_PAIRS} more pairs" if len(pairs) > _MOST_PAIRS else ""
-    found = f"{listed}{more}" if shown else f"{len(pairs)} pair(s) of labels"
+    more = (
+        f" and {counted(len(pairs) - _MOST_PAIRS, 'more pair')}" if len(pairs) > _MOST_PAIRS else ""
+    )
+    found = f"{listed}{more}" if shown else counted(len(pairs), "pair") + " of labels"
     yield Finding(
         "labels nearly alike",
         f"{name}: {found}",

@@ -67,7 +67,18 @@ def label_text(value: Any) -> str:
         return plain_text(value)
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
-    return plain_text(str(value.item() if isinstance(value, np.generic) else value))
+    return plain_text(str(plain_label(value)))
+
+
+def plain_label(label: Any) -> Any:
+    """A label as Python's own type, so that a message shows it as the user wrote it.
+
+    Examples
+    --------
+    >>> plain_label(np.int64(2)), plain_label("a")
+    (2, 'a')
+    """
+    return label.item() if isinstance(label, np.generic) else label
 
 
 @dataclass(frozen=True)
@@ -286,6 +297,8 @@ def _key(text: str) -> Any:
     # "A+" and "A-", "<5" and ">5" are different, and so are "1-10" and "11-0".
     sign = re.search(r"[-\u2212]$", apart)
     apart = re.sub(r"(?<=\d)[\W_]+(?=\d)", "\u00b7", apart)
+    # "Site 01" is "Site 1", but "1.05" is not "1.5".
+    apart = re.sub(r"(?<![\d\u00b7])0+(?=\d)", "", apart)
     kept = "".join(
         c for c in apart if c.isalnum() or c == "\u00b7" or unicodedata.category(c) == "Sm"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import difflib
 import hashlib
 import io
 import os
@@ -17,6 +19,7 @@ import pandas as pd
 from tauhat.errors import TrialError
 from tauhat.labels import MISSING_WORDS, is_blank
 from tauhat.parquet_text import check_text, least_bytes
+from tauhat.wording import counted
 
 MAX_COLUMNS = 20_000
 MAX_NAME = 10_000
@@ -88,7 +91,9 @@ def check_column_names(names: Iterable[str]) -> None:
         )
     empty = sum(count for name, count in counts.items() if is_blank(name))
     if empty:
-        raise TrialError(f"{empty} column(s) have an empty name; name or remove them")
+        raise TrialError(
+            f"{counted(empty, 'column has', 'columns have')} an empty name; name or remove them"
+        )
     repeated = [name[:80] for name, count in counts.items() if count > 1]
     if repeated:
         raise TrialError(f"column names must be unique; repeated: {repeated[:10]}")
@@ -127,7 +132,8 @@ def read_table(
     TrialError
         Before anything is read in: a missing or empty file, an unknown
         extension, repeated or empty column names, more than 20,000 columns, too
-        many bytes. While reading: contents that are no table.
+        many bytes. While reading: contents that are no table. After it: ``labels`` that
+        are no columns.
 
     Examples
     --------
@@ -135,7 +141,13 @@ def read_table(
     Traceback (most recent call last):
     tauhat.errors.TrialError: there is no file nowhere.csv
     """
-    return read_hashed(path, labels=labels, max_bytes=max_bytes)[0]
+    table = read_hashed(path, labels=labels, max_bytes=max_bytes)[0]
+    for name in labels:
+        if name not in table.columns:
+            near = difflib.get_close_matches(str(name), table.columns, n=3, cutoff=0.6)
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise TrialError(f"labels: {path} has no column {str(name)!r}{hint}")
+    return table
 
 
 def read_hashed(
@@ -251,15 +263,50 @@ def _read_text(path: Path, content: bytes, labels: frozenset[str], max_bytes: in
                 **form,
                 **_as_text(names, labels),
             )
-        except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-            raise TrialError(f"{path} is not a table: {error}") from error
-        except (UnicodeDecodeError, pd.errors.EmptyDataError) as error:
-            raise TrialError(f"{path} is not a table of UTF-8 text: {error}") from error
+        except UnicodeDecodeError as error:
+            raise TrialError(
+                f"{path} is not a table of UTF-8 text: {_odd_byte(content)}"
+            ) from error
+        except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+            fault = _odd_line(content, separator, len(names))
+            raise TrialError(f"{path} is not a table: {fault}") from error
     table = table.iloc[:, 1:] if row_names else table
     counted = _missing_words(content, table, form, labels)
     if counted:
         table.attrs[WORDS] = counted
     return table
+
+
+def _odd_byte(content: bytes) -> str:
+    """The first line that is no UTF-8 text, in words."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return (
+            f"line {line} holds the byte 0x{content[error.start]:02x}, which is none; save the "
+            "file as UTF-8 (it may be in Windows-1252 or Latin-1)"
+        )
+    return "it cannot be decoded"
+
+
+def _odd_line(content: bytes, separator: str, n_names: int) -> str:
+    """The first line of a text that breaks its table, in words."""
+    lines = io.StringIO(content.decode("utf-8-sig", errors="replace"), newline="")
+    reader = csv.reader(lines, delimiter=separator)
+    start = 1
+    try:
+        for cells in reader:
+            if len(cells) > n_names:
+                return (
+                    f"line {start} has {counted(len(cells), 'cell')}, and the first line "
+                    f"{counted(n_names, 'name')}; is a name missing, or a cell with a separator in "
+                    "it not in quotation marks?"
+                )
+            last, start = start, reader.line_num + 1
+    except csv.Error:
+        last = start
+    return f"a quotation mark that opens in line {last} does not close"
 
 
 def _missing_words(

@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.errors import DesignError
 from tauhat.labels import read_labels
+from tauhat.wording import counted
 
 FEWEST_PERSONS = 5
 NEARLY_ALL = 0.95
@@ -226,7 +227,7 @@ def check_identifiers(
         return f"{name!r} numbers persons anew in each {group!r}; both together tell them apart."
     listed = " and ".join(f"{value!r} on {rows}" for value, rows in found.examples)
     digits = "; its numbers have more digits than its type keeps apart" if read.n_inexact else ""
-    stand = "1 identifier stands" if found.n_values == 1 else f"{found.n_values} identifiers stand"
+    stand = counted(found.n_values, "identifier stands", "identifiers stand")
     raise DesignError(
         f"id column {name!r}: {stand} on {found.n_rows} rows with an outcome (for example "
         f"{listed}){where_they_stand(found)}{digits}; one row a person is needed. "

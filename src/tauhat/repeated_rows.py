@@ -30,6 +30,7 @@ from tauhat.repeated_identifiers import (
     what_to_do,
     where_they_stand,
 )
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -108,9 +109,10 @@ def _identifier_findings(
     if found is not None:
         yield Finding(
             "persons on several rows",
-            f"{name} ({found.n_values} values on {found.n_rows} rows)",
+            f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",
             "warning",
-            f"{found.n_values} identifiers of {name!r} stand on {found.n_rows} rows, of which at "
+            f"{counted(found.n_values, 'identifier')} of {name!r} "
+            f"{'stands' if found.n_values == 1 else 'stand'} on {found.n_rows} rows, of which at "
             "most one each has an outcome: the others count as persons without an outcome. Leave "
             "them out.",
         )
@@ -183,7 +185,7 @@ def _tells_apart(found: Repeats, visit: pd.Series[Any]) -> bool:
 def _finding(found: Repeats, name: str, trial: Trial, *, fails: bool) -> Finding:
     return Finding(
         "persons on several rows",
-        f"{name} ({found.n_values} values on {found.n_rows} rows)",
+        f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",
         "fail" if fails else "warning",
         f"{name!r} looks like an identifier of persons, and {found.n_values} of its values stand "
         f"on {found.n_rows} rows{where_they_stand(found)}: one row a person is needed, or errors "
@@ -204,9 +206,9 @@ def _copies(table: pd.DataFrame, roles: Mapping[str, str]) -> Iterator[Finding]:
     but = f" but {', '.join(map(repr, tells[:3]))}" if tells else ""
     yield Finding(
         "repeated rows",
-        f"{n_copies} row{'s' * (n_copies > 1)}",
+        counted(n_copies, "row"),
         "fail" if not tells and n_copies >= _MANY_COPIES * len(table) else "warning",
-        f"{n_copies} {'rows repeat' if n_copies > 1 else 'row repeats'} another one in all "
+        f"{counted(n_copies, 'row repeats', 'rows repeat')} another one in all "
         f"columns{but}: a person who stands twice in the table counts twice. Leave copies out.",
     )
 

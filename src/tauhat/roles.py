@@ -14,13 +14,15 @@ from tauhat.columns import (
     level_labels,
     missing_values,
 )
-from tauhat.design_hints import changes_of_arm
+from tauhat.design_hints import changes_of_arm, staggered_change
 from tauhat.errors import DesignError, TrialError
 from tauhat.labels import (
     match_label,
+    plain_label,
     read_labels,
     words_read_as_missing,
 )
+from tauhat.wording import counted
 
 _NOT_OVER_TIME = (
     "Designs in which the arm changes over time are not supported: what else changed over time "
@@ -138,15 +140,16 @@ def check_units(
     """
     where = where and f" {where}"
     if clusters is None:
-        if blocks is not None and table is not None:
-            changes = changes_of_arm(arm, blocks, table, "blocks")
+        if table is not None:
+            changes = None if blocks is None else changes_of_arm(arm, blocks, table, "blocks")
+            changes = changes or staggered_change(arm, None, blocks, table)
             if changes:
                 raise DesignError(f"{changes}. {_NOT_OVER_TIME}")
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(
                 f"the control arm has {int((arm[observed] == 0).sum())} and the treated arm "
-                f"{int((arm[observed] == 1).sum())} persons with an outcome{where}; "
+                f"{counted((arm[observed] == 1).sum(), 'person')} with an outcome{where}; "
                 "two in each are needed"
             )
         return
@@ -159,9 +162,13 @@ def check_units(
         changes = None if table is None else changes_of_arm(arm, clusters, table)
         raise DesignError(
             f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
-            f"{labels[k]}: {size[k] - treated[k]} control and {treated[k]} treated persons); "
+            f"{labels[k]}: {size[k] - treated[k]} control and "
+            f"{counted(treated[k], 'treated person')}); "
             + (f"{changes}. {_NOT_OVER_TIME}" if changes else _MIXED_CLUSTERS)
         )
+    staggered = None if table is None else staggered_change(arm, clusters, blocks, table)
+    if staggered:
+        raise DesignError(f"{staggered}. {_NOT_OVER_TIME}")
     with_outcome = np.bincount(codes, weights=observed) > 0
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:
@@ -218,22 +225,24 @@ def row_propensity(
         for block in pd.unique(blocks):
             key = match_label(block, propensity)
             if key is None:
-                raise TrialError(f"propensity has no number for block {block!r}")
-            values[block] = _probability(propensity[key], compared[blocks == block].all())
+                raise TrialError(f"propensity has no number for block {plain_label(block)!r}")
+            values[block] = _probability(propensity[key], compared[blocks == block].all(), block)
         return np.array([values[block] for block in blocks])
     return np.full(len(compared), _probability(propensity))
 
 
-def _probability(value: Any, compared: bool = True) -> float:
+def _probability(value: Any, compared: bool = True, block: Any = None) -> float:
+    of_block = "" if block is None else f" of block {plain_label(block)!r}"
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise TrialError(
-            "propensity must be a number or a mapping from block to number, "
-            f"got {type(value).__name__}"
+            f"propensity{of_block} must be a number"
+            + (", " if of_block else " or a mapping from block to number, ")
+            + f"got {type(value).__name__}"
         ) from None
     if not 0 < number < 1 and (compared or number not in (0, 1)):
-        raise TrialError(f"propensity must lie strictly between 0 and 1, got {number:g}")
+        raise TrialError(f"propensity{of_block} must lie strictly between 0 and 1, got {number:g}")
     return number
 
 

@@ -125,9 +125,8 @@ class ScikitLearnModel(OutcomeModel):
         if len(values) > 2:
             raise TrialError(
                 f"{_name(self.estimator)} is a classifier and needs an outcome of two values; "
-                f"here it has {len(values)}. The second regression of an X-, DR- or R-learner is "
-                "of effects: give a regressor as effect_model. With blocks or unequal allocation "
-                "their levels are taken out of the outcome first: use a regressor"
+                f"here it has {len(values)}: use a regressor (levels of blocks and of unequal "
+                "allocation are taken out of the outcome first)"
             )
         self.values_ = values[[0, -1]]
         return (y == values[-1]).astype(np.int64) if len(values) == 2 else np.zeros(len(y), int)
@@ -179,6 +178,19 @@ def as_outcome_model(model: Any) -> OutcomeModel:
         return model
     check_outcome_model(model)
     return ScikitLearnModel(model)
+
+
+def is_classifier(model: Any) -> bool:
+    """Whether a model predicts classes, itself or as what a `ScikitLearnModel` wraps.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> is_classifier(ScikitLearnModel(LogisticRegression()))
+    True
+    """
+    inner = model.estimator if isinstance(model, ScikitLearnModel) else model
+    return not isinstance(inner, OutcomeModel) and _kind(inner) == "classifier"
 
 
 def check_outcome_model(model: Any) -> None:

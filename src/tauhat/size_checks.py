@@ -11,6 +11,7 @@ from tauhat._typing import FloatArray
 from tauhat.covariate_checks import Finding
 from tauhat.endpoint import effective_size
 from tauhat.numerics.arm_variances import expected_of_averages, words
+from tauhat.wording import counted, with_degrees
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
@@ -29,12 +30,12 @@ def few_persons_finding(trial: Trial) -> Iterator[Finding]:
     if equal >= _FEW_PERSONS:
         return
     few = min(control, treated)
-    known = f"With {n} persons"
+    known = f"With {counted(n, 'person')}"
     if equal < 0.9 * n:
         known = (
-            f"With {few} persons in the smaller arm this trial tells as much as one with "
-            f"{equal:.0f} persons in arms of equal size (t with {degrees_of_freedom(trial)} "
-            "degrees of freedom):"
+            f"With {counted(few, 'person')} in the smaller arm this trial tells as much as one "
+            f"with {equal:.0f} persons in arms of equal size (t with "
+            f"{with_degrees(degrees_of_freedom(trial))}):"
         )
     yield Finding(
         "number of persons",

@@ -8,9 +8,14 @@ import pandas as pd
 
 from tauhat.endpoint import effective_size
 from tauhat.incomplete_blocks import named_blocks
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial import Trial
+
+
+_EXCLUDED = ("row of another arm was", "rows of other arms were")
+_LOST = ("person without an outcome was", "persons without an outcome were")
 
 
 def facts(trial: Trial) -> pd.DataFrame:
@@ -20,10 +25,13 @@ def facts(trial: Trial) -> pd.DataFrame:
         ("design", f"{trial.design} randomized"),
         ("outcome", trial.roles["outcome"]),
         ("persons analysed", str(trial.n)),
-        ("control", f"{trial.arm_labels[0]}: {control} persons"),
-        ("treated", f"{trial.arm_labels[1]}: {treated} persons"),
+        ("control", f"{trial.arm_labels[0]}: {counted(control, 'person')}"),
+        ("treated", f"{trial.arm_labels[1]}: {counted(treated, 'person')}"),
         ("persons without outcome", str(trial.n_missing_outcome)),
-        ("covariates", f"{len(trial.covariate_names)} ({trial.X.shape[1]} columns encoded)"),
+        (
+            "covariates",
+            f"{len(trial.covariate_names)} ({counted(trial.X.shape[1], 'column')} encoded)",
+        ),
     ]
     if trial.clusters is not None:
         rows.insert(3, ("clusters", f"{trial.n_clusters} ({trial.roles['cluster']})"))
@@ -34,7 +42,9 @@ def facts(trial: Trial) -> pd.DataFrame:
         size = f"effective sample size {effective_size(trial.sample_weight):.1f}"
         rows.append(("weights", f"{trial.roles['weight']}, {size}"))
     if trial.n_without_counterfactual:
-        rows.append(("in blocks with one arm only", f"{trial.n_without_counterfactual} persons"))
+        rows.append(
+            ("in blocks with one arm only", counted(trial.n_without_counterfactual, "person"))
+        )
     if trial.n_excluded:
         rows.append(("rows of other arms", str(trial.n_excluded)))
     return pd.DataFrame(rows, columns=["item", "value"])
@@ -43,15 +53,14 @@ def facts(trial: Trial) -> pd.DataFrame:
 def decisions(trial: Trial) -> list[str]:
     """Who was left out and how covariates were read, in sentences."""
     notes = []
-    if trial.n_excluded:
-        notes.append(f"{trial.n_excluded} rows of other arms were left out.")
-    if trial.n_missing_outcome:
-        notes.append(f"{trial.n_missing_outcome} persons without an outcome were left out.")
+    for count, words in ((trial.n_excluded, _EXCLUDED), (trial.n_missing_outcome, _LOST)):
+        if count:
+            notes.append(f"{counted(count, *words)} left out.")
     if trial.n_without_counterfactual:
         notes.append(
-            f"{trial.n_without_counterfactual} persons in blocks with one arm only "
-            f"({trial.roles['block']}: {named_blocks(trial.incomplete_blocks)}) have predicted "
-            "effects and are otherwise left out."
+            f"{counted(trial.n_without_counterfactual, 'person')} in blocks with one arm only "
+            f"({trial.roles['block']}: {named_blocks(trial.incomplete_blocks)}): effects are "
+            "predicted for them, and they are otherwise left out."
         )
     notes.extend(note[0].upper() + note[1:] + "." for note in trial.encoder_.notes_)
     return notes

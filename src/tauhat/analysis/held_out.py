@@ -33,6 +33,7 @@ from tauhat.inference.sorted_effects import (
 from tauhat.inference.subgroups import Subgroups, find_subgroups
 from tauhat.report.grouping import covariate_codes
 from tauhat.trial import Trial
+from tauhat.wording import counted
 
 N_SPLITS = 5
 # Beyond this many encoded covariates the additive mixed model takes seconds a fit.
@@ -119,7 +120,8 @@ with fewer than 6 clusters in an arm that cannot be done.
         units = int(data.design.arm_sizes.min())
         if units < FEWEST_CLUSTERS_AN_ARM:
             return (
-                f"The smaller arm has {units} clusters. Groups that some clusters suggest are "
+                f"The smaller arm has {counted(units, 'cluster')}. Groups that some clusters "
+                "suggest are "
                 f"judged on the others; with fewer than {FEWEST_CLUSTERS_AN_ARM} clusters in an "
                 "arm that cannot be done."
             )
@@ -130,7 +132,8 @@ with fewer than 6 clusters in an arm that cannot be done.
             )
     elif persons.min() < FEWEST_PERSONS_AN_ARM:
         return (
-            f"The smaller arm has {persons.min()} persons. Groups that some persons suggest are "
+            f"The smaller arm has {counted(persons.min(), 'person')}. Groups that some persons "
+            "suggest are "
             f"judged on the others; with fewer than {FEWEST_PERSONS_AN_ARM} persons in an arm "
             "that cannot be done."
         )

@@ -211,7 +211,7 @@ def _without_members(
 ) -> list[dict[str, Any]]:
     if not isinstance(reported, Ensemble):
         notes.append(
-            f"{type(reported).__name__} is no ensemble whose members can be weighed anew, so "
+            f"{reported.known_as} is no ensemble whose members can be weighed anew, so "
             "none was left out."
         )
         return []

@@ -17,6 +17,7 @@ import typer
 
 from tauhat.cli.streams import telling_what_was_written
 from tauhat.errors import TrialError
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,7 +213,7 @@ def _tell(trial: SimulatedTrial, out: Path, beside: Path, *, truth: bool) -> Non
     units = "persons"
     if trial.clusters is not None:
         units = f"persons in {int(trial.clusters.max()) + 1} clusters"
-    print(f"{out}: {trial.n} {units}, {trial.X.shape[1]} covariates")
+    print(f"{out}: {trial.n} {units}, {counted(trial.X.shape[1], 'covariate')}")
     if truth:
         averages = f"{trial.individual_average:.4g} over persons"
         if trial.clusters is not None:

@@ -14,6 +14,7 @@ import typer
 from tauhat.cli.limits import check_address_space
 from tauhat.cli.settings import available_cores
 from tauhat.cli.streams import telling_what_was_written
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.study.runner import Progress
@@ -97,7 +98,10 @@ def status(folder: Folder) -> None:
     study = read_study(folder)
     plan = study.plan
     print(f"{plan.name}: {study.n_units} of {plan.n_units} units done")
-    print(f"{len(plan.rows)} rows, {len(plan.estimators)} estimators, seed {plan.seed}")
+    print(
+        f"{counted(len(plan.rows), 'row')}, {counted(len(plan.estimators), 'estimator')}, "
+        f"seed {plan.seed}"
+    )
     print(f"made with tauhat {', '.join(study.versions)}")
     if plan.note:
         print(plan.note)
@@ -107,9 +111,9 @@ def status(folder: Folder) -> None:
             print(f"  {words}")
     if study.n_units:
         print(f"{study.seconds.mean():.2f} s a unit, {study.seconds.sum() / 3600:.2f} h in all")
-    counted = study.failures.groupby(["estimator", "message"], sort=True).size()
-    for line in counted.reset_index(name="times").itertuples(index=False):
-        print(f"{line.times} times: {line.estimator}: {line.message}")
+    failures = study.failures.groupby(["estimator", "message"], sort=True).size()
+    for line in failures.reset_index(name="times").itertuples(index=False):
+        print(f"{counted(line.times, 'time')}: {line.estimator}: {line.message}")
 
 
 @study_app.command()
@@ -190,7 +194,7 @@ def plans() -> None:
     width = max(len(name) for name in names)
     for name in names:
         plan = load_plan(name)
-        print(f"{name.ljust(width)}  {plan.description} ({plan.n_units} units)")
+        print(f"{name.ljust(width)}  {plan.description} ({counted(plan.n_units, 'unit')})")
 
 
 class _ProgressLine:

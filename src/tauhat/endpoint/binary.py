@@ -7,11 +7,12 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.endpoint.continuous import same_mean
 from tauhat.endpoint.kind import OutcomeKind, Words
+from tauhat.numerics.codes import pair_of_values
 
 
 def has_two_values(values: FloatArray) -> bool:
-    """Whether there are two different values."""
-    return len(np.unique(values)) == 2
+    """Whether there are two different values, but for rare ones."""
+    return pair_of_values(values) is not None
 
 
 def more_or_fewer_values(values: FloatArray) -> str | None:
@@ -21,7 +22,7 @@ def more_or_fewer_values(values: FloatArray) -> str | None:
 
 
 def distance_of_two(values: FloatArray) -> float:
-    """A mean moves no further than from one value to the other."""
+    """A mean moves no further than from the lowest value to the highest."""
     return float(np.ptp(values))
 
 

@@ -14,6 +14,7 @@ from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.errors import TrialError
+from tauhat.extremes import refuse_codes_beside_two
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
 
 #: Every kind of outcome by its name. Where nobody says which one it is, the first counts that
@@ -123,7 +124,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     ------
     TrialError
         If it is text (two labels: how to code them), dates, infinite, all
-        missing or constant.
+        missing or constant, or has two values and usual codes for missing ones.
 
     Examples
     --------
@@ -147,4 +148,5 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     if np.ptp(present) == 0:
         raise TrialError(f"outcome column {column.name!r} is constant ({present[0]:g})")
     refuse_scale(present, str(column.name), LEAST_SPREAD_OF_OUTCOME)
+    refuse_codes_beside_two(present, str(column.name))
     return values

@@ -50,6 +50,8 @@ class CausalStacking(CrossFittedEnsemble):
     1.0
     """
 
+    registered_name = "Causal-Stacking"
+
     def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
         """No constant, and the convex weights with the least loss."""
         return 0.0, effect_loss("doubly-robust", data, cross_fit).convex_weights()

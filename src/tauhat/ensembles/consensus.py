@@ -65,6 +65,8 @@ class ConsensusAverage(Ensemble):
     1.0
     """
 
+    registered_name = "CBA"
+
     flips_exactly: ClassVar[bool] = False
 
     def __init__(

@@ -114,7 +114,7 @@ class CrossFittedEnsemble(Ensemble):
     def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Mean outcome, over both arms and in each, on the folds of the members' refits."""
         self.check_settings()
-        _check_units(type(self).__name__, data)
+        _check_units(self.known_as, data)
         model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
         folds = self.n_folds
         return [
@@ -139,7 +139,7 @@ class CrossFittedEnsemble(Ensemble):
     ) -> Self:
         """Fit from members and refits made elsewhere, by the names of `resolve_members`."""
         if held_out is None or nuisances is None:
-            raise ValueError(f"{type(self).__name__} needs the members' effects out of fold")
+            raise ValueError(f"{self.known_as} needs the members' effects out of fold")
         self.start_fit(data, seed)
         self._combine(fits, data, held_out, nuisances)
         return self
@@ -191,8 +191,8 @@ class CrossFittedEnsemble(Ensemble):
             return
         if not cross_fit:
             raise TrialError(
-                f"{type(self).__name__} weighs members by effects out of fold, and this "
-                f"{type(source).__name__} has none: fit {type(self).__name__} or another "
+                f"{self.known_as} weighs members by effects out of fold, and this "
+                f"{source.known_as} has none: fit {self.known_as} or another "
                 "cross-fitted ensemble, or allow the refits with cross_fit=True"
             )
         data, seed = source.trial_data_, source.seed_

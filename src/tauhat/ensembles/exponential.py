@@ -68,6 +68,8 @@ class ExponentialWeights(CrossFittedEnsemble):
     1.0
     """
 
+    registered_name = "Exponential"
+
     def __init__(
         self,
         members: Members | None = None,

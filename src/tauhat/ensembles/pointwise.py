@@ -78,6 +78,8 @@ class MedianEffect(PointwiseEnsemble):
     1.0
     """
 
+    registered_name = "Median"
+
     def rank_weights(self, k: int) -> FloatArray:
         """All weight on the middle."""
         weights = np.zeros(k)
@@ -121,6 +123,8 @@ class TrimmedMeanEffect(PointwiseEnsemble):
     >>> round(sum(model.weights_.values()), 6)
     1.0
     """
+
+    registered_name = "Trimmed-Mean"
 
     def __init__(
         self,

@@ -70,6 +70,8 @@ class QAggregation(CrossFittedEnsemble):
     1.0
     """
 
+    registered_name = "Q-Aggregation"
+
     def __init__(
         self,
         members: Members | None = None,

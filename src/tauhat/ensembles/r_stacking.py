@@ -58,6 +58,8 @@ class RStacking(CrossFittedEnsemble):
     True
     """
 
+    registered_name = "R-Stacking"
+
     def __init__(
         self,
         members: Members | None = None,

@@ -159,6 +159,8 @@ class RobustEnsemble(CrossFittedEnsemble):
     (1.0, True)
     """
 
+    registered_name = "Robust"
+
     flips_exactly: ClassVar[bool] = False
     _variances: tuple[float, float] | None = None
 

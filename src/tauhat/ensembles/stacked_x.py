@@ -74,6 +74,8 @@ class StackedX(CateEstimator):
     True
     """
 
+    registered_name = "Stacked-X"
+
     flips_exactly: ClassVar[bool] = False
 
     def __init__(

@@ -60,6 +60,8 @@ class TStacking(CrossFittedEnsemble):
     True
     """
 
+    registered_name = "T-Stacking"
+
     def __init__(
         self,
         members: Members | None = None,

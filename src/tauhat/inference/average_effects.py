@@ -20,6 +20,7 @@ from tauhat.numerics.working_models import (
     outcomes_by_arm,
 )
 from tauhat.resampling import t_quantile
+from tauhat.wording import counted, with_degrees
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
@@ -273,8 +274,10 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     found = estimate[data.design.name](data, level)
     if not data.n_without_counterfactual:
         return found
-    left_out = f"{data.n_without_counterfactual} persons in blocks with one arm only are left out"
-    return replace(found, method=f"{found.method}; {left_out}")
+    count = data.n_without_counterfactual
+    left_out = f"{counted(count, 'person')} in blocks with one arm only"
+    verb = "is" if count == 1 else "are"
+    return replace(found, method=f"{found.method}; {left_out} {verb} left out")
 
 
 def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
@@ -336,7 +339,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     said = " and ".join(dict.fromkeys(words(df) for df in free[:2]))
     method = (
         f"Model-robust estimate over {len(first)} clusters{within}; delete-one-cluster "
-        f"jackknife, t with {said} degrees of freedom"
+        f"jackknife, t with {with_degrees(said)}"
     )
     if size_p < SIZE_DIFFERS_P:
         method += (
@@ -415,7 +418,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         se = float(design.errors(shares[:, None], expected)[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
-        f"probability of treatment; t with {words(df)} degrees of freedom"
+        f"probability of treatment; t with {with_degrees(words(df))}"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
     return AverageEffects(result.within(data.largest_effect), None, None, method)

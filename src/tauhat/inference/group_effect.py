@@ -25,6 +25,7 @@ from tauhat.inference.descriptive import (
     units_an_arm,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.wording import counted
 
 Rule = str | Callable[[pd.DataFrame], Any] | Any
 
@@ -73,7 +74,8 @@ class GroupEffect(Shown):
     def text(self) -> str:
         """The result in sentences."""
         return (
-            f"In the subgroup {self.rule} ({self.n_inside} persons), the average effect is "
+            f"In the subgroup {self.rule} ({counted(self.n_inside, 'person')}), the average "
+            "effect is "
             f"{interval_text(self.inside)}; outside it, {interval_text(self.outside)}; difference "
             f"{interval_text(self.difference)}. The interval holds for a subgroup that was named "
             "without looking at outcomes; for one that the data suggested use find_subgroups. "
@@ -234,7 +236,9 @@ def read_rule(fit: CrossFit, rule: Rule) -> tuple[BoolArray, str]:
     if array.dtype != bool:
         missing = int(pd.isna(array).sum())
         if missing:
-            raise TrialError(f"the rule is missing for {missing} persons; say yes or no for them")
+            raise TrialError(
+                f"the rule is missing for {counted(missing, 'person')}; say yes or no for each"
+            )
         if not np.isin(array, (0, 1)).all():
             raise TrialError(f"the rule gives values of type {array.dtype}, not yes or no")
     return array.astype(bool), words

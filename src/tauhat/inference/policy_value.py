@@ -29,6 +29,7 @@ from tauhat.inference.descriptive import (
     score_means,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.wording import counted
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class PolicyValue(Shown):
             start = f"The model would treat {100 * self.share_treated:.0f} % of persons"
         else:
             other, what = self.over_random, "as many at random"
-            limit = f"{self.treat_at_most} persons"
+            limit = counted(self.treat_at_most, "person")
             if isinstance(self.treat_at_most, float):
                 limit = f"{100 * self.treat_at_most:.3g} % of persons"
             start = (

@@ -27,6 +27,7 @@ from tauhat.inference.descriptive import (
 )
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.inputs import TrialLike
+from tauhat.wording import counted
 
 Boxes = tuple[Box, Box] | None
 
@@ -76,7 +77,10 @@ class Subgroup(Shown):
     @property
     def text(self) -> str:
         """The subgroup in a sentence."""
-        return f"{self.name}: {self.rule} ({self.persons} persons), {interval_text(self.effect)}"
+        return (
+            f"{self.name}: {self.rule} ({counted(self.persons, 'person')}), "
+            f"{interval_text(self.effect)}"
+        )
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.base import OutcomeModel, VarianceComponents
 from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.errors import TrialError
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
-from tauhat.scikit_learn import as_outcome_model
+from tauhat.scikit_learn import as_outcome_model, is_classifier
 
 N_FOLDS = 5
 
@@ -73,6 +74,12 @@ class TwoStageLearner(CateEstimator):
         if part.sample_weight is not None:
             weight = part.sample_weight if weight is None else weight * part.sample_weight
         chosen = self.outcome_model if self.effect_model is None else self.effect_model
+        if is_classifier(chosen):
+            given = "effect_model" if self.effect_model is not None else "outcome_model"
+            raise TrialError(
+                f"{given} is a classifier, and the second regression of the "
+                f"{type(self).__name__} is of effects: give a regressor as effect_model"
+            )
         model: OutcomeModel = clone(as_outcome_model(chosen))
         if "random_state" in model.get_params(deep=False):
             model.set_params(random_state=derive_seed(seed, "effect"))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.codes import (
+    FEW_LEVELS,
+    MOST_APART,
+    codes_at_end,
+    robust_scale,
+    usual_codes,
+)
 from tauhat.numerics.columns import constant_within, first_rows
 
 # A value within this many robust standard deviations of the median is never outside.
@@ -20,10 +27,13 @@ _CHANCE_IF_REPEATED = 1e-3
 _USUAL_TAIL = 0.1
 _USUAL_WEIGHT = 10
 _FEWEST_IN_TAIL = 3
-# More than this share of the units are a group of their own.
-_MOST_OUTSIDE = 0.1
-_FEW_LEVELS = 20
-_TO_STANDARD_DEVIATION = 1.4826
+# Zeros within so many robust standard deviations of the others may be amounts.
+_NEAR_ZERO = 2.0
+# A value that so many units share is a level of its own, unless it lies farther from the median
+# than this many times the others.
+_SHARE_OF_LEVEL = 0.02
+_FEWEST_OF_LEVEL = 3
+_FARTHEST_LEVEL = 20.0
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,18 @@ class ColumnLimits:
     deviations from the median and be at most a tenth of the units; a covariate
     of the cluster counts once a cluster.
 
+    The nearest of these is a level of its own, and inside, if it is no usual code
+    for missing values, is not 20 times as far from the median as the others, and a
+    fiftieth of the units and three at least share it, as a dose of 100 beside 0 to 20.
+
+    Usual codes for missing values that lie apart at an end of what is inside
+    (`tauhat.numerics.codes.codes_at_end`) are outside too, beyond half of the gap.
+
     A value that is outside is read as the nearest one inside; if each value
     outside on its side stands in the trial at least twice, as codes for missing
-    values do, as the median (in a column of at most 20 values it may be a level
-    and is read as the nearest). Both move with the units of the column.
+    values do, as the median (in a column of at most 20 values it may be a level,
+    and 0 within two robust standard deviations of the others an amount: they are
+    read as the nearest). Limits move with the units of the column, but for codes.
 
     Attributes
     ----------
@@ -83,12 +101,8 @@ class ColumnLimits:
     @classmethod
     def of(cls, X: FloatArray, clusters: IntArray | None = None) -> ColumnLimits:
         """Limits of the columns of ``X``, shape (n, p), with cluster numbers or None."""
-        of_cluster = constant_within(X, clusters)
-        first = np.arange(len(X)) if clusters is None else first_rows(clusters)
-        found = np.zeros((4, X.shape[1]))
-        for j, column in enumerate(X.T):
-            found[:, j] = _limits(column[first] if of_cluster[j] else column)
-        low, high, below, above = found
+        found = np.array([_limits(units) for units in _columns_of_units(X, clusters)])
+        low, high, below, above = found.reshape(-1, 4).T
         n_below, n_above = np.less(X, low).sum(axis=0), np.greater(X, high).sum(axis=0)
         return cls(low, high, below, above, n_below, n_above)
 
@@ -114,36 +128,99 @@ class ColumnLimits:
         return np.where(below, self.below, np.where(above, self.above, X))
 
 
-def robust_scale(distance: FloatArray) -> float:
-    """Standard deviation from the median absolute distance, or from that of those not zero.
+def tail_limits(X: FloatArray, clusters: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest value that the tails of columns explain, whatever lies beyond.
+
+    Parameters
+    ----------
+    X, clusters
+        As in `ColumnLimits.of`.
+
+    Returns
+    -------
+    low, high
+        Shape (p,).
 
     Examples
     --------
-    >>> robust_scale(np.array([0.0, 0.0, 0.0, 1.0])), robust_scale(np.zeros(3))
-    (1.4826, 0.0)
+    >>> dose = np.r_[np.tile(np.arange(21.0), 14), np.full(12, 100)][:, None]
+    >>> bool(tail_limits(dose)[1] < 100), bool(ColumnLimits.of(dose).outside(dose).any())
+    (True, False)
     """
-    middle = float(np.median(distance))
-    if middle == 0 and distance.any():
-        # More than half are equal, as in counts with many zeros.
-        middle = float(np.median(distance[distance > 0]))
-    return _TO_STANDARD_DEVIATION * middle
+    found = np.array([_tail(units) for units in _columns_of_units(X, clusters)])
+    low, high = found.reshape(-1, 2).T
+    return low, high
+
+
+def _columns_of_units(X: FloatArray, clusters: IntArray | None) -> Iterator[FloatArray]:
+    """Each column, once a cluster where it is constant within clusters."""
+    of_cluster = constant_within(X, clusters)
+    first = np.arange(len(X)) if clusters is None else first_rows(clusters)
+    for j, column in enumerate(X.T):
+        yield column[first] if of_cluster[j] else column
+
+
+def _tail(units: FloatArray) -> tuple[float, float]:
+    """The smallest and the largest value that the tail of a column, shape (n,), explains."""
+    median = float(np.median(units))
+    farthest = _farthest(units, median)
+    return median - farthest, median + farthest
 
 
 def _limits(units: FloatArray) -> tuple[float, float, float, float]:
     """Low and high, and what stands for values below and above."""
-    median = float(np.median(units))
-    farthest = _farthest(units, median)
-    low, high = median - farthest, median + farthest
+    low, high = _tail(units)
+    if np.isfinite(high):
+        high = _with_levels(units, high, 1.0)
+        low = -_with_levels(-units, -low, -1.0)
+    inside = units[(units >= low) & (units <= high)]
+    low = max(low, -_before_codes(-inside, -1.0))
+    high = min(high, _before_codes(inside, 1.0))
     inside = units[(units >= low) & (units <= high)]
     typical = float(np.median(inside))
     levels = len(np.unique(inside))
     coded = [
-        levels > _FEW_LEVELS and _repeated(beyond)
+        levels > FEW_LEVELS and _repeated(beyond) and not _amounts(beyond, inside)
         for beyond in (units[units < low], units[units > high])
     ]
     ends = (float(inside.min()), float(inside.max()))
     below, above = (typical if code else end for code, end in zip(coded, ends, strict=True))
     return low, high, below, above
+
+
+def _with_levels(units: FloatArray, high: float, sign: float) -> float:
+    """The upper limit behind levels of their own that follow it.
+
+    ``sign`` is -1 where the values are the negatives of the column's.
+    """
+    median = float(np.median(units))
+    needed = max(_FEWEST_OF_LEVEL, _SHARE_OF_LEVEL * len(units))
+    while (units > high).any():
+        inside, nearest = units[units <= high], float(units[units > high].min())
+        reach = _FARTHEST_LEVEL * float(np.abs(inside - median).max())
+        level = (units == nearest).sum() >= needed and nearest - median <= reach
+        if not level or usual_codes(np.array([sign * nearest]))[0]:
+            break
+        high = nearest
+    return high
+
+
+def _before_codes(inside: FloatArray, sign: float) -> float:
+    """The middle of the gap before the codes at the upper end, infinite where there are none.
+
+    ``sign`` is -1 where the values are the negatives of the column's.
+    """
+    count = codes_at_end(sign * inside, sign, certain=True)
+    if not count:
+        return np.inf
+    ordered = np.sort(inside)[::-1]
+    return float(ordered[count - 1] + ordered[count]) / 2
+
+
+def _amounts(beyond: FloatArray, inside: FloatArray) -> bool:
+    """Whether there are zeros near enough to positive values to be none of something."""
+    scale = robust_scale(np.abs(inside - np.median(inside)))
+    return bool((beyond == 0).any() and inside.min() < _NEAR_ZERO * scale)
 
 
 def _repeated(values: FloatArray) -> bool:
@@ -161,7 +238,7 @@ def _farthest(units: FloatArray, median: float) -> float:
     if k < _FEWEST_IN_TAIL:
         return np.inf
     near = _NEAR * robust_scale(distance)
-    most = min(max(1, int(_MOST_OUTSIDE * n)), len(ordered) - 1 - k)
+    most = min(max(1, int(MOST_APART * n)), len(ordered) - 1 - k)
     chance = np.full(1, _CHANCE)
     if ordered[0] > near:
         _, place, counts = np.unique(units, return_inverse=True, return_counts=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tauhat.display import Shown
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
+from tauhat.wording import with_degrees
 
 Unknown = Literal["power", "delta", "n_clusters", "n_persons"]
 
@@ -131,7 +132,7 @@ class HtePower(Shown):
             )
         return (
             f"{size}, a two-sided test at the {level} level of the treatment-by-modifier "
-            f"interaction in {method} ({self.degrees_of_freedom:.3g} degrees of freedom) has "
+            f"interaction in {method} ({with_degrees(f'{self.degrees_of_freedom:.3g}')}) has "
             f"{percent} power to detect {change}, assuming {assumed}. {source}"
         )
 

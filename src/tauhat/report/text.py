@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.wording import counted
 
 Run = Mapping[str, Any]
 
@@ -305,7 +306,8 @@ def limits(run: Run) -> list[str]:
     alone = design.get("incomplete_blocks") or {"persons": 0}
     if alone["persons"]:
         found.append(
-            f"{alone['persons']:,} persons in blocks with one arm only ({alone['named']}) are left "
+            f"{counted(alone['persons'], 'person', form=',')} in blocks with one arm only "
+            f"({alone['named']}) {'is' if alone['persons'] == 1 else 'are'} left "
             "out: what is said of the effect is not about these blocks. Their effects are "
             "predicted, from persons elsewhere."
         )
@@ -372,8 +374,8 @@ def _detectable(run: Run) -> list[str]:
     if subgroups and run["design"]["type"] == "cluster":
         fewest = min(min(g["control_units"], g["treated_units"]) for g in subgroups)
         found.append(
-            f"The subgroups' effects rest on as few as {fewest} clusters in an arm; what those "
-            "clusters have in common cannot be told from what the rule says."
+            f"The subgroups' effects rest on as few as {counted(fewest, 'cluster')} in an arm; "
+            "what those clusters have in common cannot be told from what the rule says."
         )
     return found
 
@@ -391,8 +393,8 @@ def _cluster_limits(run: Run) -> list[str]:
     smaller = min(int(arm["clusters"]) for arm in design["arms"].values())
     if 3 * smaller < m:
         found.append(
-            f"Only {smaller} of the {m} clusters are in the smaller arm: the average effect and "
-            "its interval rest above all on these."
+            f"Only {smaller} of the {m} clusters {'is' if smaller == 1 else 'are'} in the "
+            "smaller arm: the average effect and its interval rest above all on these."
         )
     level = design["cluster_covariates"]
     scarce = design["too_few_clusters_for"]

@@ -72,7 +72,7 @@ def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool 
             "of an analysis, save one of its models"
         )
     if not hasattr(model, "trial_data_"):
-        raise TrialError(f"this {type(model).__name__} is not fitted: fit it before saving it")
+        raise TrialError(f"this {model.known_as} is not fitted: fit it before saving it")
     encoder = Encoder(with_data=with_data)
     node = encoder.node(model, type(model).__name__)
     manifest = {"written_by": package_versions(), "with_data": with_data, "model": node}

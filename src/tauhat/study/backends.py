@@ -19,6 +19,7 @@ import joblib
 from tauhat.dask_cluster import dask_client, dask_results
 from tauhat.parallel import WorkerLostError, run_alone
 from tauhat.study.plan import StudyError
+from tauhat.wording import counted
 from tauhat.workers import WatchedWorkers
 
 Backend = Literal["loky", "dask", "ray"]
@@ -127,9 +128,9 @@ def _with_number(function: Callable[..., Result], number: int, task: Task) -> tu
 def _say_losses(losses: int) -> None:
     if losses:
         raise StudyError(
-            f"{losses} units ended their worker process, most likely because memory ran out; all "
-            "others are stored. The same command tries these again: give it fewer jobs or a "
-            "larger machine"
+            f"{counted(losses, 'unit ended its', 'units ended their')} worker process, most likely "
+            "because memory ran out; all others are stored. The same command tries these again: "
+            "give it fewer jobs or a larger machine"
         )
 
 

@@ -1,0 +1,34 @@
+"""Counts with their nouns, singular and plural."""
+
+from __future__ import annotations
+
+
+def counted(count: int, one: str, several: str = "", form: str = "d") -> str:
+    """A count and what is counted, with a verb if the words have one.
+
+    Parameters
+    ----------
+    count
+        How many.
+    one, several
+        Words for one, and for none or several; without the latter, ``one`` with an s.
+    form
+        Format of the count.
+
+    Examples
+    --------
+    >>> counted(1, "person"), counted(1200, "cluster has", "clusters have", ",")
+    ('1 person', '1,200 clusters have')
+    """
+    return f"{count:{form}} {one if count == 1 else several or one + 's'}"
+
+
+def with_degrees(count: str) -> str:
+    """Degrees of freedom after their number, given in words.
+
+    Examples
+    --------
+    >>> with_degrees("1"), with_degrees("8 and 9.5")
+    ('1 degree of freedom', '8 and 9.5 degrees of freedom')
+    """
+    return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
