@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import SupportsInt
 
-def counted(count: int, one: str, several: str = "", form: str = "d") -> str:
+
+def counted(count: SupportsInt, one: str, several: str = "", form: str = "d") -> str:
     """A count and what is counted, with a verb if the words have one.
 
     Parameters
@@ -20,7 +22,8 @@ def counted(count: int, one: str, several: str = "", form: str = "d") -> str:
     >>> counted(1, "person"), counted(1200, "cluster has", "clusters have", ",")
     ('1 person', '1,200 clusters have')
     """
-    return f"{count:{form}} {one if count == 1 else several or one + 's'}"
+    number = int(count)
+    return f"{number:{form}} {one if number == 1 else several or one + 's'}"
 
 
 def with_degrees(count: str) -> str:

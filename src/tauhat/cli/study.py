@@ -7,7 +7,7 @@ import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -106,14 +106,15 @@ def status(folder: Folder) -> None:
     if plan.note:
         print(plan.note)
     if study.damaged:
-        print(f"{study.damaged} damaged records are left out; a run makes their units anew:")
+        damaged = counted(study.damaged, "damaged record is", "damaged records are")
+        print(f"{damaged} left out; a run makes their units anew:")
         for words in study.damaged_records[:_DAMAGED_SHOWN]:
             print(f"  {words}")
     if study.n_units:
         print(f"{study.seconds.mean():.2f} s a unit, {study.seconds.sum() / 3600:.2f} h in all")
-    failures = study.failures.groupby(["estimator", "message"], sort=True).size()
-    for line in failures.reset_index(name="times").itertuples(index=False):
-        print(f"{counted(line.times, 'time')}: {line.estimator}: {line.message}")
+    failures: Any = study.failures.groupby(["estimator", "message"], sort=True).size()
+    for (name, message), times in failures.items():
+        print(f"{counted(times, 'time')}: {name}: {message}")
 
 
 @study_app.command()

@@ -330,7 +330,7 @@ def cross_fit(
             f"got {n_splits} and {n_folds}"
         )
     chosen = DEFAULT_ESTIMATOR if estimator is None else estimator
-    name = chosen if isinstance(chosen, str) else chosen.known_as
+    name = chosen if isinstance(chosen, str) else getattr(chosen, "known_as", type(chosen).__name__)
     effect_model: Any = registered_estimator(chosen) if isinstance(chosen, str) else clone(chosen)
     nuisance_model = AdditiveMixedModel() if outcome_model is None else outcome_model
     if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):

@@ -87,9 +87,9 @@ class PolicyValue(Shown):
             start = f"The model would treat {100 * self.share_treated:.0f} % of persons"
         else:
             other, what = self.over_random, "as many at random"
-            limit = counted(self.treat_at_most, "person")
-            if isinstance(self.treat_at_most, float):
-                limit = f"{100 * self.treat_at_most:.3g} % of persons"
+            most: Any = self.treat_at_most
+            share = isinstance(most, float)
+            limit = f"{100 * most:.3g} % of persons" if share else counted(most, "person")
             start = (
                 f"If at most {limit} can be treated, the model would treat "
                 f"{100 * self.share_treated:.3g} % of persons"
