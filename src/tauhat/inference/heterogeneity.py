@@ -20,6 +20,7 @@ from tauhat.inference.heterogeneity_comparison import (
     strata_of,
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
+from tauhat.inference.permutations import MANY_PERSONS, person_groups
 from tauhat.numerics.seeds import resolve_seed
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {
@@ -177,7 +178,9 @@ def test_heterogeneity(
     constant within clusters drops out by centring. The fourth needs the average
     effect as a plug-in and is left out below 12 clusters or 6 an arm. When
     persons were randomized there is no cluster to centre in: the average
-    effect is projected out, which makes the test approximate.
+    effect is projected out, which makes the test approximate. More than 20,000
+    persons are permuted in about 5,000 random groups of one arm (and block), for
+    time: given the groups, that is as valid as permuting single persons.
 
     Parameters
     ----------
@@ -244,13 +247,21 @@ def test_heterogeneity(
     )
     stratum = strata_of(ordered.data)
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
-    problem = Problem.of(ordered, arm, stratum, wanted)
+    permuted, groups = "persons" if ordered.data.clusters is None else "whole clusters", None
+    n_strata = int(stratum.max()) + 1
+    if ordered.data.clusters is None and len(arm) > MANY_PERSONS and allowed is None:
+        groups = person_groups(arm, stratum, seed)
+        permuted = f"groups of up to {groups.persons.max():,} persons"
+    problem = Problem.of(ordered, arm, stratum, wanted, groups)
+    if groups is not None:
+        arm, stratum = groups.arm, groups.stratum
     draws = n_permutations
     compared = compare(problem, arm, stratum, draws, seed, allowed)
     near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
     if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
         compared = compare(problem, arm, stratum, MANY_PERMUTATIONS, seed, allowed)
-    return _result(problem, compared, ordered, significance_level)
+    within = f" within {n_strata} strata" if n_strata > 1 else ""
+    return _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)
 
 
 # The name is the public one; pytest would otherwise collect it as a test.
@@ -258,7 +269,11 @@ test_heterogeneity.__test__ = False  # type: ignore[attr-defined]
 
 
 def _result(
-    problem: Problem, compared: Comparison, ordered: OrderedTrial, significance_level: float
+    problem: Problem,
+    compared: Comparison,
+    ordered: OrderedTrial,
+    permuted: str,
+    significance_level: float,
 ) -> HeterogeneityTest:
     drawn = compared.assignments
     table = pd.DataFrame(
@@ -269,9 +284,6 @@ def _result(
             "n_terms": [problem.n_terms[name] for name in compared.block_p],
         }
     )
-    what = "whole clusters" if problem.has_clusters else "persons"
-    strata = int(drawn.stratum.max()) + 1
-    within = f" within {strata} strata" if strata > 1 else ""
     number = (
         f"all {drawn.n_assignments} possible assignments"
         if drawn.enumerated
@@ -290,7 +302,7 @@ def _result(
     return HeterogeneityTest(
         statistic=compared.statistic,
         p_value=compared.p_value,
-        method=f"Weighted block min-p permutation test; {what} permuted{within}, {number}",
+        method=f"Weighted block min-p permutation test; {permuted}, {number}",
         table=table,
         modifiers=_modifier_table(problem, compared, ordered),
         n_assignments=drawn.n_assignments,

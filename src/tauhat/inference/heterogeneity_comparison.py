@@ -20,7 +20,14 @@ from tauhat.inference.permutation_statistics import (
     block_statistic,
     column_statistics,
 )
-from tauhat.inference.permutations import Assignments, assignments, upper_tail_p
+from tauhat.inference.permutations import (
+    Assignments,
+    PersonGroups,
+    assignments,
+    upper_tail_p,
+)
+from tauhat.numerics.cluster_sums import sums_over
+from tauhat.numerics.columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 
@@ -38,9 +45,17 @@ class Problem:
 
     @classmethod
     def of(
-        cls, ordered: OrderedTrial, arm: IntArray, stratum: IntArray, wanted: Mapping[str, float]
+        cls,
+        ordered: OrderedTrial,
+        arm: IntArray,
+        stratum: IntArray,
+        wanted: Mapping[str, float],
+        groups: PersonGroups | None = None,
     ) -> Problem:
-        """Scores and statistics of every block that is wanted and possible."""
+        """Scores and statistics of every block that is wanted and possible.
+
+        With ``groups`` the assignments are of these and not of the persons.
+        """
         data = ordered.data
         scores = person_scores(data, stratum, ~ordered.marks)
         statistics: dict[str, Callable[[FloatArray], FloatArray]] = {}
@@ -49,12 +64,12 @@ class Problem:
         notes = []
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
-                units = _units(basis, scores, data, stratum)
+                units = _units(basis, scores, data, stratum, groups)
                 statistics[name] = _bind(block_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
-            units = _units(scores.covariates, scores, data, stratum)
+            units = _units(scores.covariates, scores, data, stratum, groups)
             columns.append((person_columns, _bind(column_statistics, units)))
         if scores.n_components is not None:
             notes.append(
@@ -99,15 +114,55 @@ def _bind(
 
 
 def _units(
-    basis: FloatArray, scores: PersonScores, data: TrialData, stratum: IntArray
+    basis: FloatArray,
+    scores: PersonScores,
+    data: TrialData,
+    stratum: IntArray,
+    groups: PersonGroups | None,
 ) -> UnitScores:
     """Unit scores less their stratum mean, which no permutation within strata can move."""
+    if groups is not None:
+        return _grouped_units(basis, scores, data, stratum, groups)
     summed = _center(unit_scores(basis, scores, data), stratum)
     if data.clusters is not None:
         return UnitScores(summed)
+    return UnitScores(summed, (basis * _scale(data)[:, None], scores.residual))
+
+
+def _scale(data: TrialData) -> FloatArray:
+    """Weights of mean one, shape (n,)."""
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
-    scale = (weight / weight.mean())[:, None]
-    return UnitScores(summed, (basis * scale, scores.residual))
+    scale: FloatArray = weight / weight.mean()
+    return scale
+
+
+def _grouped_units(
+    basis: FloatArray,
+    scores: PersonScores,
+    data: TrialData,
+    stratum: IntArray,
+    groups: PersonGroups,
+) -> UnitScores:
+    """`_units` of groups of persons, without a table of all persons' scores."""
+    count = len(groups.arm)
+    scale = _scale(data)[:, None]
+    residual = scores.residual[:, None]
+    of_strata = np.bincount(stratum)
+    parts = row_parts(data.n, 4 * basis.shape[1])
+    means = np.zeros((len(of_strata), basis.shape[1]))
+    for rows in parts:
+        score = basis[rows] * residual[rows] * scale[rows]
+        means += sums_over(stratum[rows], score, len(of_strata)) / of_strata[:, None]
+    sums, squares, columns = (np.zeros((count, basis.shape[1])) for _ in range(3))
+    for rows in parts:
+        weighted = basis[rows] * scale[rows]
+        score = weighted * residual[rows] - means[stratum[rows]]
+        sums += sums_over(groups.number[rows], score, count)
+        squares += sums_over(groups.number[rows], score**2, count)
+        columns += sums_over(groups.number[rows], weighted, count)
+    of_residuals = sums_over(groups.number, scores.residual, count)
+    persons = groups.persons.astype(np.float64)
+    return UnitScores(sums, (columns, of_residuals), (persons, squares))
 
 
 def _center(values: FloatArray, stratum: IntArray) -> FloatArray:

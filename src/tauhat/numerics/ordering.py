@@ -43,8 +43,7 @@ def canonical_order(
     >>> order.tolist()
     [1, 0, 2]
     """
-    keys = (treatment, y, *X.T[::-1])
-    order = np.lexsort(keys).astype(np.int64)
+    order = _row_order(X, y, treatment)
     if clusters is None:
         return order, None
     by_cluster = order[np.argsort(clusters[order], kind="stable")]
@@ -60,3 +59,14 @@ def canonical_order(
     row_rank = np.repeat(rank, sizes)
     final = np.argsort(row_rank, kind="stable")
     return by_cluster[final], row_rank[final]
+
+
+def _row_order(X: FloatArray, y: FloatArray, treatment: IntArray) -> IntArray:
+    """Order by covariates, then outcome, then arm; a sort by all of these only where rows tie."""
+    first = X[:, 0] if X.shape[1] else y
+    order = np.argsort(first, kind="stable").astype(np.int64)
+    same = np.r_[False, first[order[1:]] == first[order[:-1]], False]
+    tied = same[:-1] | same[1:]
+    rows = np.sort(order[tied])
+    order[tied] = rows[np.lexsort((treatment[rows], y[rows], *X[rows].T[::-1]))]
+    return order
