@@ -405,3 +405,18 @@ def test_forests_that_split_beyond_the_last_column(files: Any, tmp_path: Path) -
     _with(f"{split_tree(forests)}/split_index/0", 7)(forests)
     members = {**files["bcf"], "texts/0.txt": json.dumps(forests).encode()}
     refused(packed(members), tmp_path, "split on column 8, but there are 3")
+
+
+def test_a_file_starts_no_processes(files: Any, tmp_path: Path) -> None:
+    def many(manifest: Any) -> None:
+        for node in nodes(manifest["model"], "object"):
+            if "n_jobs" in node["state"]:
+                node["state"]["n_jobs"] = 10_000
+
+    path = tmp_path / "many"
+    path.write_bytes(with_manifest(files["ensemble"], many))
+    model = th.load(path)
+    parameters = model.get_params()
+    jobs = {name: value for name, value in parameters.items() if name.endswith("n_jobs")}
+    assert set(jobs.values()) == {1}
+    assert all(member.n_jobs == 1 for member in model.members_.values())

@@ -183,6 +183,9 @@ class Decoder:
         state = _of(node["state"], dict)
         check_state(kind, set(state))
         values = {name: self._value(item) for name, item in state.items()}
+        if "n_jobs" in values:
+            # How many processes to start is for whoever loads a model, not for its file.
+            values["n_jobs"] = 1
         made: Any = object.__new__(kind)
         # Past the guard of frozen dataclasses; the names were checked above.
         vars(made).update(values)
