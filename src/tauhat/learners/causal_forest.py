@@ -23,8 +23,8 @@ from tauhat.scikit_learn import as_outcome_model
 
 N_FOLDS = 5
 
-#: With more rows each tree sees no more of them than in a trial of this size, and a quarter as
-#: many trees are grown.
+#: With more rows than this each tree sees as many as in a trial of half of them, and a quarter as
+#: many trees are grown: time would grow with the rows, and trees of that size differ less.
 MANY_ROWS = 20_000
 
 
@@ -53,8 +53,8 @@ class CausalForest(CateEstimator):
     min_samples_leaf
         Fewest rows in a leaf, in each half of an honest tree.
     max_samples
-        Share of the rows in each tree's sample, at most one half. Of more than
-        20,000 rows it is the share of 20,000, and a quarter as many trees are grown.
+        Share of the rows in each tree's sample, at most one half. With more than
+        20,000 rows it is the share of 10,000, and a quarter as many trees are grown.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
 
@@ -118,7 +118,7 @@ class CausalForest(CateEstimator):
             return
         n_trees, share = self.n_estimators, self.max_samples
         if data.n > MANY_ROWS:
-            n_trees, share = -(-n_trees // 4), share * MANY_ROWS / data.n
+            n_trees, share = -(-n_trees // 4), share * MANY_ROWS / 2 / data.n
         self.forest_ = Forest(
             n_estimators=4 * -(-n_trees // 4),
             criterion="mse",

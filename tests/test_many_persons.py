@@ -1,4 +1,4 @@
-"""Many persons are permuted in groups: the same statistics, and a test that keeps its size."""
+"""Trials of more than 20,000 persons: less work, the same answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from tauhat.inference.heterogeneity_comparison import Problem, strata_of
 from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.permutations import assignments, person_groups
 from tauhat.learners import CausalForest, causal_forest
-from tauhat.outcome import ElasticNetModel
+from tauhat.numerics import columns, ridge_dictionary, ridge_posterior
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
+from tauhat.outcome import ElasticNetModel, boosting
+from tauhat.outcome.boosting import BoostedTrees
 
 
 @pytest.fixture
@@ -95,6 +98,40 @@ def test_large_forests_see_as_many_rows_a_tree_as_smaller_ones(monkeypatch: pyte
     rows = [f.estimators_[0].tree_.n_node_samples[0] for f in (usual, large)]
     assert rows[1] == pytest.approx(0.5 * rows[0], abs=2)
     assert np.corrcoef(forest.effect(X), 0.4 + X[:, 1])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("with_clusters", [False, True])
+def test_features_of_a_part_of_the_rows_give_the_posterior_of_all(
+    with_clusters: bool, monkeypatch: pytest.MonkeyPatch
+):
+    X, y, arm = person_trial(4, n=600, slope=0.7)
+    clusters = np.arange(600) % 30 if with_clusters else None
+    once = sample_ridge_posterior(X, y, arm, clusters, None, 1)
+    # Learned on all rows but one, and made in parts of twenty.
+    monkeypatch.setattr(ridge_posterior, "MANY_ROWS", 599)
+    monkeypatch.setattr(ridge_dictionary, "MANY_ROWS", 10)
+    monkeypatch.setattr(columns, "_NUMBERS_AT_ONCE", 20)
+    monkeypatch.setattr(columns, "_FEWEST_ROWS", 20)
+    parts = sample_ridge_posterior(X, y, arm, clusters, None, 1)
+    draws = [posterior.effect_draws(X) for posterior in (once, parts)]
+    means, spreads = ([f(d, axis=0) for d in draws] for f in (np.mean, np.std))
+    assert np.abs(means[0] - means[1]).mean() < 0.1 * spreads[0].mean()
+    np.testing.assert_allclose(spreads[1].mean(), spreads[0].mean(), rtol=0.1)
+
+
+def test_boosting_of_many_persons_chooses_its_rounds_by_one_fold(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(900, 3))
+    y = 2.0 * (X[:, 0] > 0) + rng.normal(size=900)
+    rounds = [BoostedTrees(random_state=1).fit(X, y).n_rounds_]
+    monkeypatch.setattr(boosting, "MANY_ROWS", 800)
+    rounds += [BoostedTrees(random_state=1).fit(X, y).n_rounds_]
+    of_clusters = BoostedTrees(random_state=1).fit(X, y, clusters=np.arange(900) // 9)
+    monkeypatch.setattr(boosting, "MANY_ROWS", 20_000)
+    again = BoostedTrees(random_state=1).fit(X, y, clusters=np.arange(900) // 9)
+    assert rounds[0] != rounds[1]
+    assert 20 < min(rounds) <= max(rounds) < 200
+    assert of_clusters.n_rounds_ == again.n_rounds_
 
 
 @pytest.mark.slow
