@@ -273,6 +273,26 @@ def test_effects_are_finite(files: Any, tmp_path: Path) -> None:
         refused(packed(members), tmp_path, "gives no effect")
 
 
+@pytest.mark.parametrize("with_data", [True, False])
+def test_limits_are_those_of_the_columns(with_data: bool, tmp_path: Path) -> None:
+    model = LinearMixedEffect(random_state=1).fit(X, Y, treatment=A, clusters=CLUSTERS)
+    th.save(model, tmp_path / "model", with_data=with_data)
+    with zipfile.ZipFile(tmp_path / "model") as zipped:
+        members = {part: zipped.read(part) for part in zipped.namelist()}
+    (limits,) = (
+        node
+        for node in nodes(json.loads(members["manifest.json"])["model"], "object")
+        if node["class"] == "ColumnLimits"
+    )
+    name = f"arrays/{limits['state']['n_below']['array']}.npy"
+    array = array_of(members, name)
+    for spoilt in (array[1:], array[:, None], array.astype(float)):
+        refused(packed({**members, name: npy(spoilt)}), tmp_path, "limits of its columns are not")
+    name = f"arrays/{limits['state']['low']['array']}.npy"
+    spoilt = array_of(members, name) * np.nan
+    refused(packed({**members, name: npy(spoilt)}), tmp_path, "limits of its columns are no num")
+
+
 def _field(key: str, value: str) -> Callable[[str], str]:
     """Give a key another value the first time that it occurs."""
 

@@ -10,12 +10,11 @@ import pandas as pd
 
 from tauhat._typing import AnyArray
 from tauhat.data import TrialData
-from tauhat.numerics.extremes import ColumnLimits
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.archive import Contents
 from tauhat.saving.classes import check_state, known_classes
 from tauhat.saving.engines import gpboost_booster, lightgbm_booster, tree_draws
-from tauhat.saving.rows import RowsLeftOut, check_trial
+from tauhat.saving.rows import RowsLeftOut, check_bounds, check_trial
 from tauhat.saving.trees import StoredForest, StoredTree
 
 _NUMBERS_OF_NO_SIZE = ("nan", "inf", "-inf")
@@ -169,10 +168,9 @@ class Decoder:
 
     def _rows_left_out(self, node: Mapping[str, Any]) -> RowsLeftOut:
         names = tuple(_texts(node["feature_names"]))
-        limits = self._value(node["limits"])
-        if not (limits is None or isinstance(limits, ColumnLimits)):
-            raise ValueError("the limits of its columns are something else")
-        return RowsLeftOut(names, limits, _of(self._value(node["largest_effect"]), float))
+        limits, largest = self._value(node["limits"]), self._value(node["largest_effect"])
+        check_bounds(limits, largest, len(names))
+        return RowsLeftOut(names, limits, largest)
 
     def _tree_draws(self, node: Mapping[str, Any]) -> TreeDraws:
         n_trees, constant = _of(node["n_trees"], int), _of(node["leaf_constant"], bool)

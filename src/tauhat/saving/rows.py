@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -72,3 +72,29 @@ def check_trial(data: TrialData) -> None:
         isinstance(name, str) for name in data.feature_names
     ):
         raise ValueError("the covariates of its trial have no names")
+    check_bounds(data.limits, data.largest_effect, p)
+
+
+def check_bounds(limits: Any, largest_effect: Any, p: int) -> None:
+    """Raise a `ValueError` unless limits are those of p columns and the largest effect a number.
+
+    Parameters
+    ----------
+    limits, largest_effect
+        As in `tauhat.data.TrialData`, read from a file.
+    p
+        Number of covariates.
+    """
+    if type(largest_effect) is not float or not largest_effect >= 0:
+        raise ValueError("the largest effect of its trial is no distance")
+    if limits is None:
+        return
+    if not isinstance(limits, ColumnLimits):
+        raise ValueError("the limits of its columns are something else")
+    for field in fields(ColumnLimits):
+        values = getattr(limits, field.name)
+        kind = "i" if field.name.startswith("n_") else "f"
+        if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != (p,):
+            raise ValueError(f"the limits of its columns are not an array of the shape {(p,)}")
+        if np.isnan(values).any():
+            raise ValueError("the limits of its columns are no numbers")
