@@ -18,6 +18,7 @@ from cli_runs import arguments, leave_out_the_slow, run_of, small_trial_csv
 from fault_processes import in_child, outcome, run_quietly, told
 from tauhat import files, workers
 from tauhat.analysis import Analysis
+from tauhat.analysis.record import design_record
 from tauhat.cli import commands, main
 from tauhat.cli.results import earlier_figures
 from tauhat.design_check import check_design
@@ -261,6 +262,31 @@ def test_no_figure_gives_the_persons_of_a_small_level_back() -> None:
     assert rare not in check.text
     assert "up to fewer than five persons" in check.text
     assert "0.8%" not in check.text + check.table.to_string()
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_an_arm_that_lost_few_persons_is_not_told(told: bool) -> None:
+    n = 300
+    rng = np.random.default_rng(4)
+    df = pd.DataFrame({"arm": np.arange(n) % 2, "age": rng.normal(50, 9, n)})
+    df["y"] = df["age"] / 10 + rng.normal(size=n)
+    # 9 of 150 controls; of the treated 3 of 150, or none.
+    df.loc[list(range(0, 18, 2)) + ([] if told else [21, 33, 45]), "y"] = np.nan
+    trial = Trial(df, outcome="y", treatment="arm")
+    arms = design_record(trial, None)["arms"]
+    lost = {name: arm["n_missing_outcome"] for name, arm in arms.items()}
+    shown = check_design(trial).text + check_design(trial).table.to_string()
+    if told:
+        assert lost == {"control": 9, "treated": 0}
+        assert "6.0% control, 0.0% treated" in shown
+        assert "0: 150 persons enrolled" in shown
+        return
+    assert lost == {"control": None, "treated": None}
+    assert "12 (fewer than five persons of an arm among them)" in shown
+    assert "left out: fewer than five persons of an arm among them. The" in shown
+    assert "0: 141 persons with an outcome" in shown
+    assert "150 persons" not in shown
+    assert not any(share in shown for share in ("6.0%", "2.0%"))
 
 
 # --- What the system refuses -------------------------------------------------------------------

@@ -136,7 +136,7 @@ def test_nohup_keeps_a_command_running(families: list[Family]) -> None:
 @pytest.mark.slow
 def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) -> None:
     rng = np.random.default_rng(time.time_ns())
-    for _ in range(20):
+    for _ in range(100):
         family = Family(COMMAND)
         families.append(family)
         # While it starts, while workers start, and while they work.

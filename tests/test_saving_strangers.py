@@ -273,6 +273,26 @@ def test_effects_are_finite(files: Any, tmp_path: Path) -> None:
         refused(packed(members), tmp_path, "gives no effect")
 
 
+@pytest.mark.parametrize("with_data", [True, False])
+def test_limits_are_those_of_the_columns(with_data: bool, tmp_path: Path) -> None:
+    model = LinearMixedEffect(random_state=1).fit(X, Y, treatment=A, clusters=CLUSTERS)
+    th.save(model, tmp_path / "model", with_data=with_data)
+    with zipfile.ZipFile(tmp_path / "model") as zipped:
+        members = {part: zipped.read(part) for part in zipped.namelist()}
+    (limits,) = (
+        node
+        for node in nodes(json.loads(members["manifest.json"])["model"], "object")
+        if node["class"] == "ColumnLimits"
+    )
+    name = f"arrays/{limits['state']['n_below']['array']}.npy"
+    array = array_of(members, name)
+    for spoilt in (array[1:], array[:, None], array.astype(float)):
+        refused(packed({**members, name: npy(spoilt)}), tmp_path, "limits of its columns are not")
+    name = f"arrays/{limits['state']['low']['array']}.npy"
+    spoilt = array_of(members, name) * np.nan
+    refused(packed({**members, name: npy(spoilt)}), tmp_path, "limits of its columns are no num")
+
+
 def _field(key: str, value: str) -> Callable[[str], str]:
     """Give a key another value the first time that it occurs."""
 
@@ -405,3 +425,18 @@ def test_forests_that_split_beyond_the_last_column(files: Any, tmp_path: Path) -
     _with(f"{split_tree(forests)}/split_index/0", 7)(forests)
     members = {**files["bcf"], "texts/0.txt": json.dumps(forests).encode()}
     refused(packed(members), tmp_path, "split on column 8, but there are 3")
+
+
+def test_a_file_starts_no_processes(files: Any, tmp_path: Path) -> None:
+    def many(manifest: Any) -> None:
+        for node in nodes(manifest["model"], "object"):
+            if "n_jobs" in node["state"]:
+                node["state"]["n_jobs"] = 10_000
+
+    path = tmp_path / "many"
+    path.write_bytes(with_manifest(files["ensemble"], many))
+    model = th.load(path)
+    parameters = model.get_params()
+    jobs = {name: value for name, value in parameters.items() if name.endswith("n_jobs")}
+    assert set(jobs.values()) == {1}
+    assert all(member.n_jobs == 1 for member in model.members_.values())

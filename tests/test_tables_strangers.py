@@ -14,6 +14,7 @@ from pyarrow import parquet
 import tauhat as th
 from tauhat import parquet_text
 from tauhat.learners import LinearMixedEffect
+from tauhat.parquet_pages import page_bytes
 from tauhat.reading import read_table
 
 N = 400
@@ -114,3 +115,44 @@ def test_scales_within_bounds_change_nothing_but_the_unit(column: str, scale: fl
         effect = LinearMixedEffect().fit(X, y, treatment=table["arm"]).effect(X)
         effects.append(effect / (one if column == "outcome" else 1))
     np.testing.assert_allclose(effects[1], effects[0], rtol=1e-9)
+
+
+def test_pages_are_counted_at_the_length_that_they_state(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    table = pa.table({"y": np.arange(3000.0), "sex": ["f", "m", None] * 1000, "b": [True] * 3000})
+    # Pages and groups of several kinds: each header leads to the next.
+    for options in (
+        {},
+        {"data_page_size": 500, "use_dictionary": False, "compression": "none"},
+        {"data_page_version": "2.0", "compression": "zstd", "row_group_size": 700},
+        {"write_page_checksum": True, "write_statistics": True, "compression": "gzip"},
+    ):
+        parquet.write_table(table, path, **options)
+        with parquet.ParquetFile(path) as file:
+            declared = sum(
+                file.metadata.row_group(g).column(j).total_uncompressed_size
+                for g in range(file.metadata.num_row_groups)
+                for j in range(3)
+            )
+            counted = page_bytes(path.read_bytes(), file.metadata)
+        # The columns' own numbers are with the headers of the pages.
+        assert 0.7 * declared < counted < declared
+        assert len(read_table(path)) == 3000
+
+
+def test_a_page_that_states_more_than_its_column_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    values = np.random.default_rng(1).normal(size=3000)
+    parquet.write_table(pa.table({"y": values}), path, use_dictionary=False, compression="none")
+    content = bytearray(path.read_bytes())
+    # Field 1 (type, a data page), field 2 (its length, here of 24,000 bytes and a few).
+    assert content[4:7] == bytes([0x15, 0x00, 0x15])
+    assert content[9] < 128
+    content[7:10] = bytes([0xFE, 0xFF, 0x7F])  # 1 MiB less one: harmless, and what is bounded
+    path.write_bytes(content)
+    with pytest.raises(th.TrialError, match=r"holds 0.00 GiB, more than 0.00 GiB"):
+        read_table(path, max_bytes=500_000)
+    content[7:10] = bytes([0xFD, 0xFF, 0x7F])  # a negative length
+    path.write_bytes(content)
+    with pytest.raises(th.TrialError, match=r"not a Parquet table.*page without a length"):
+        read_table(path)

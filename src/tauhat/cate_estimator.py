@@ -17,6 +17,7 @@ from tauhat.extremes import warn_of_far_values
 from tauhat.learning_view import learning_view
 from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.columns import row_parts
+from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.parallel import run_in_parts
@@ -362,7 +363,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         posterior = self.reference_posterior()
         if not self.interval_is_of_mixture:
             error = np.empty(len(centre))
-            for rows in row_parts(len(centre), posterior.n_draws):
+            copies = 1 if len(centre) <= MANY_ROWS else 8
+            for rows in row_parts(len(centre), copies * posterior.n_draws):
                 distance = posterior.effect_draws(checked[rows]) - centre[rows]
                 error[rows] = np.sqrt((distance**2).mean(axis=0))
             return centre, error

@@ -27,7 +27,7 @@ from tauhat.covariate_checks import (
     leakage_findings,
     missing_findings,
 )
-from tauhat.disclosure import tells_few
+from tauhat.disclosure import FEW, is_small, tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.extreme_checks import far_value_findings
 from tauhat.incomplete_blocks import block_findings
@@ -277,12 +277,21 @@ def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
     )
 
 
+def _lost(trial: Trial) -> IntArray:
+    """Persons without an outcome in each arm, shape (2,)."""
+    lost: IntArray = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
+    return lost
+
+
 def _design_findings(trial: Trial) -> Iterator[Finding]:
     column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
     yield Finding("design", f"randomized by {trial.randomization.units_word}{column}")
-    counts = np.bincount(trial.enrolled_treatment, minlength=2)
+    counts, which = np.bincount(trial.enrolled_treatment, minlength=2), "enrolled"
+    if is_small(_lost(trial)).any():
+        # Beside the numbers analysed, those enrolled would tell how many an arm lost.
+        counts, which = counts - _lost(trial), "with an outcome"
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
-        yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} enrolled")
+        yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} {which}")
     if trial.n_excluded:
         yield Finding("rows of other arms", str(trial.n_excluded), "note")
     if not trial.randomization.holds_persons:
@@ -332,15 +341,20 @@ def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding
         return
     shares, p_value = attrition["share_missing"].to_numpy(), attrition["p_value"].iloc[2]
     share = trial.n_missing_outcome / len(trial.has_outcome)
+    by_arm = f"{shares[0]:.1%} control, {shares[1]:.1%} treated"
+    told = (
+        f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm (p = {p_value:.2g})"
+    )
+    if is_small(_lost(trial)).any():
+        by_arm = told = f"{FEW} of an arm among them"
     uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < 0.05
     what = (
         f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
-        f"outcome and were left out: {shares[0]:.1%} of the control and {shares[1]:.1%} of the "
-        f"treated arm (p = {p_value:.2g}). "
+        f"outcome and were left out: {told}. "
     )
     yield Finding(
         "missing outcomes",
-        f"{trial.n_missing_outcome} ({shares[0]:.1%} control, {shares[1]:.1%} treated)",
+        f"{trial.n_missing_outcome} ({by_arm})",
         "warning" if uneven or share > _HIGH_ATTRITION else "note",
         what
         + (

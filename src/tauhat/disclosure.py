@@ -3,7 +3,8 @@
 It holds for reports, figures, ``run.json`` and the design check: a group of one to
 four persons has no number, a number that would give such a count back is not shown,
 and standardised differences have two or three digits, from which a count cannot be
-worked out. How many were enrolled, analysed and lost in each arm is always told.
+worked out. How many were analysed in each arm and lost in all is always told; how many
+each arm enrolled and lost only if neither lost one to four.
 """
 
 from __future__ import annotations

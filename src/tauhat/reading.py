@@ -18,6 +18,7 @@ import pandas as pd
 
 from tauhat.errors import TrialError
 from tauhat.labels import MISSING_WORDS, is_blank
+from tauhat.parquet_pages import page_bytes
 from tauhat.parquet_text import check_text, least_bytes
 from tauhat.wording import counted
 
@@ -226,6 +227,7 @@ def _read_parquet(
         with parquet.ParquetFile(BufferReader(content)) as file:
             metadata = file.metadata
             _refuse_size(path, metadata.num_columns, least_bytes(metadata), max_bytes)
+            _refuse_size(path, 0, page_bytes(content, metadata), max_bytes)
             check_column_names(file.schema_arrow.names)
             check_text(path, content, max_bytes)
             read = file.read()

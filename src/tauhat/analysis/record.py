@@ -11,6 +11,7 @@ import pandas as pd
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.cluster_checks import too_few_clusters_for
+from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
 from tauhat.incomplete_blocks import named_blocks
@@ -64,6 +65,7 @@ def estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
 def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
     """The design with its counts of those who take part in fits, averages and tests."""
     compared, arms = trial.has_counterfactual, {}
+    lost = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
     design = trial.randomization.take(compared)
     for arm, name in enumerate(("control", "treated")):
         rows = trial.treatment[compared] == arm
@@ -71,9 +73,8 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "label": str(trial.arm_labels[arm]),
             "n": int(rows.sum()),
             "clusters": int(design.arm_sizes[arm]) if design.holds_persons else None,
-            "n_missing_outcome": int(
-                (~trial.has_outcome & (trial.enrolled_treatment == arm)).sum()
-            ),
+            # With the total one arm's number gives the other's.
+            "n_missing_outcome": None if is_small(lost).any() else int(lost[arm]),
         }
     sizes = None
     if design.holds_persons:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from tauhat.design.permutations import MANY_PERSONS, Assignments, assignments, person_groups
 from tauhat.display import html
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
@@ -175,7 +176,9 @@ def test_heterogeneity(
     constant within clusters drops out by centring. The fourth needs the average
     effect as a plug-in and is left out below 12 clusters or 6 an arm. When
     persons were randomized there is no cluster to centre in: the average
-    effect is projected out, which makes the test approximate.
+    effect is projected out, which makes the test approximate. More than 20,000
+    persons are permuted in about 5,000 random groups of one arm (and block), for
+    time: given the groups, that is as valid as permuting single persons.
 
     Parameters
     ----------
@@ -239,13 +242,25 @@ def test_heterogeneity(
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
-    problem = Problem.of(ordered, wanted)
+    permuted, groups = design.whole_units, None
+    if not design.holds_persons and design.n_units > MANY_PERSONS and allowed is None:
+        groups = person_groups(design.arm, design.strata, seed)
+        permuted = f"groups of up to {groups.persons.max():,} persons"
+    problem = Problem.of(ordered, wanted, groups)
+
+    def assigned(draws: int) -> Assignments:
+        if groups is None:
+            return design.permutations(draws, seed, allowed)
+        return assignments(groups.arm, groups.stratum, n_permutations=draws, random_state=seed)
+
     draws = n_permutations
-    compared = compare(problem, design.permutations(draws, seed, allowed))
+    compared = compare(problem, assigned(draws))
     near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
     if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
-        compared = compare(problem, design.permutations(MANY_PERMUTATIONS, seed, allowed))
-    return _result(problem, compared, ordered, significance_level)
+        compared = compare(problem, assigned(MANY_PERMUTATIONS))
+    n_strata = int(design.strata.max()) + 1
+    within = f" within {n_strata} strata" if n_strata > 1 else ""
+    return _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)
 
 
 # The name is the public one; pytest would otherwise collect it as a test.
@@ -253,7 +268,11 @@ test_heterogeneity.__test__ = False  # type: ignore[attr-defined]
 
 
 def _result(
-    problem: Problem, compared: Comparison, ordered: OrderedTrial, significance_level: float
+    problem: Problem,
+    compared: Comparison,
+    ordered: OrderedTrial,
+    permuted: str,
+    significance_level: float,
 ) -> HeterogeneityTest:
     drawn = compared.assignments
     table = pd.DataFrame(
@@ -264,9 +283,6 @@ def _result(
             "n_terms": [problem.n_terms[name] for name in compared.block_p],
         }
     )
-    what = ordered.data.design.whole_units
-    strata = int(drawn.stratum.max()) + 1
-    within = f" within {strata} strata" if strata > 1 else ""
     number = (
         f"all {drawn.n_assignments} possible assignments"
         if drawn.enumerated
@@ -285,7 +301,7 @@ def _result(
     return HeterogeneityTest(
         statistic=compared.statistic,
         p_value=compared.p_value,
-        method=f"Weighted block min-p permutation test; {what} permuted{within}, {number}",
+        method=f"Weighted block min-p permutation test; {permuted}, {number}",
         table=table,
         modifiers=_modifier_table(problem, compared, ordered),
         n_assignments=drawn.n_assignments,

@@ -8,6 +8,7 @@ import numpy as np
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.numerics.columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 # More person-level columns than this are replaced by their leading principal components.
@@ -18,6 +19,9 @@ MOST_PRODUCTS = 500
 
 # Ridge penalties over the diagonal of the Gram matrix; the smallest is the usual one.
 PENALTIES = tuple(0.01 * 4.0**k for k in range(8))
+
+# Of work that copies rows, the copies that it makes of each.
+_COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,17 @@ def center_within(values: FloatArray, group: IntArray, weight: FloatArray) -> Fl
     >>> center_within(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]), np.ones(3)).tolist()
     [-1.0, 1.0, 0.0]
     """
-    columns = values.reshape(len(values), -1)
-    centered: FloatArray = (
-        columns
-        - _group_sums(columns * weight[:, None], group)[group]
-        / (np.bincount(group, weights=weight)[group][:, None])
-    )
+    centered = values.reshape(len(values), -1).copy()
+    _center(centered, group, weight)
     return centered.reshape(values.shape)
+
+
+def _center(columns: FloatArray, group: IntArray, weight: FloatArray) -> None:
+    """Take the groups' means out of columns, in place and a few columns at a time."""
+    total = np.bincount(group, weights=weight)[:, None]
+    for part in row_parts(columns.shape[1], _COPIES * len(columns), fewest=2):
+        few = columns[:, part]
+        few -= (_group_sums(few * weight[:, None], group) / total)[group]
 
 
 def _group_sums(values: FloatArray, group: IntArray) -> FloatArray:
@@ -120,21 +128,8 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     marks = columns[:, varies & ~modifiers]
     if marks.shape[1] > MOST_COVARIATES:
         marks = leading_components(marks, MOST_COVARIATES)
-    splines = np.column_stack([tested, marks, _hinges(tested, (0.25, 0.5, 0.75))])
-    within_splines = center_within(splines, group, weight)
-    outcome = center_within(data.y, group, weight)
-    if not has_clusters:
-        arm = center_within(data.treatment.astype(np.float64), group, weight)
-        outcome = _remove(outcome[:, None], arm[:, None], weight)[:, 0]
-        within_splines = _remove(within_splines, arm[:, None], weight)
-    coefficients, used = _ridge(within_splines, outcome, weight, int(group.max()) + 1)
-    residual = outcome - within_splines @ coefficients
+    residual, used, cluster_outcome = _residuals(data, tested, marks, group, weight)
     free = max(data.n - int(group.max()) - 1 - used, 1.0)
-    cluster_outcome = None
-    if has_clusters:
-        remainder = weight * (data.y - splines @ coefficients)
-        total = np.bincount(data.design.unit, weights=weight)
-        cluster_outcome = np.bincount(data.design.unit, weights=remainder) / total
     return PersonScores(
         residual=residual,
         covariates=center_within(person, group, weight),
@@ -147,26 +142,69 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     )
 
 
+def _residuals(
+    data: TrialData, tested: FloatArray, marks: FloatArray, group: IntArray, weight: FloatArray
+) -> tuple[FloatArray, float, FloatArray | None]:
+    """Residuals of the outcome, degrees of freedom used, and the clusters' outcomes."""
+    splines = np.column_stack([tested, marks, _hinges(tested, (0.25, 0.5, 0.75))])
+    outcome = center_within(data.y, group, weight)
+    if not data.design.holds_persons:
+        _center(splines, group, weight)
+        arm = center_within(data.treatment.astype(np.float64), group, weight)[:, None]
+        outcome = outcome[:, None]
+        _remove(outcome, arm, weight)
+        _remove(splines, arm, weight)
+        outcome = outcome[:, 0]
+        coefficients, used = _ridge(splines, outcome, weight, int(group.max()) + 1)
+        return outcome - splines @ coefficients, used, None
+    within_splines = center_within(splines, group, weight)
+    coefficients, used = _ridge(within_splines, outcome, weight, int(group.max()) + 1)
+    remainder = weight * (data.y - splines @ coefficients)
+    total = np.bincount(data.design.unit, weights=weight)
+    cluster_outcome = np.bincount(data.design.unit, weights=remainder) / total
+    return outcome - within_splines @ coefficients, used, cluster_outcome
+
+
 def _bases(
     tested: FloatArray, cluster: FloatArray, group: IntArray, weight: FloatArray
 ) -> dict[str, FloatArray]:
     linear = center_within(tested, group, weight)
-    curves = _curves(tested)
-    products = _products(tested, cluster)
-    bases = {"linear": _whiten(linear, weight)}
-    for name, columns in (("curvature", curves), ("products", products)):
-        within = center_within(columns, group, weight)
-        before = np.sqrt((weight @ within**2) / weight.sum())
-        remaining = _remove(within, linear, weight)
-        after = np.sqrt((weight @ remaining**2) / weight.sum())
+    bases = {"linear": linear}
+    # One after the other, each in place: of many persons these are the largest tables there are.
+    for name in ("curvature", "products"):
+        columns = _curves(tested) if name == "curvature" else _products(tested, cluster)
+        _center(columns, group, weight)
+        before = np.sqrt(_squares(columns, weight) / weight.sum())
+        _remove(columns, linear, weight)
+        after = np.sqrt(_squares(columns, weight) / weight.sum())
         # Columns that the linear ones already span hold only rounding errors.
-        bases[name] = _whiten(remaining[:, after > 1e-3 * np.maximum(before, 1e-12)], weight)
+        bases[name] = _whiten(_chosen(columns, after > 1e-3 * np.maximum(before, 1e-12)), weight)
+    bases["linear"] = _whiten(linear, weight)
     return {name: basis for name, basis in bases.items() if basis.shape[1] > 0}
+
+
+def _chosen(columns: FloatArray, which: BoolArray) -> FloatArray:
+    """Some of the columns; no copy if that is all of them."""
+    return columns if which.all() else columns[:, which]
+
+
+def _squares(columns: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weighted sum of squares of each column."""
+    total = np.zeros(columns.shape[1])
+    for rows in row_parts(len(columns), _COPIES * columns.shape[1]):
+        total += weight[rows] @ columns[rows] ** 2
+    return total
 
 
 def _many_valued(columns: FloatArray) -> AnyArray:
     """Numbers of the columns with more than two distinct values."""
-    return np.flatnonzero([len(np.unique(column)) > 2 for column in columns.T])
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    return np.flatnonzero(
+        [
+            bool(((column > a) & (column < b)).any())
+            for column, a, b in zip(columns.T, low, high, strict=True)
+        ]
+    )
 
 
 def _hinges(columns: FloatArray, quantiles: tuple[float, ...]) -> FloatArray:
@@ -197,9 +235,13 @@ def _products(person: FloatArray, cluster: FloatArray) -> FloatArray:
         if p * (p - 1) // 2 + p * q > room:
             cluster = leading_components(cluster, max((room - p * (p - 1) // 2) // max(p, 1), 0))
     first, second = np.triu_indices(person.shape[1], k=1)
-    pieces = [person[:, first] * person[:, second]]
-    pieces.extend(person * column[:, None] for column in cluster.T)
-    products: FloatArray = np.column_stack(pieces)
+    own = len(first)
+    products: FloatArray = np.empty((len(person), own + person.shape[1] * cluster.shape[1]))
+    for rows in row_parts(len(person), _COPIES * products.shape[1]):
+        part = person[rows]
+        products[rows, :own] = part[:, first] * part[:, second]
+        between = part[:, None, :] * cluster[rows][:, :, None]
+        products[rows, own:] = between.reshape(len(part), -1)
     return products
 
 
@@ -215,27 +257,40 @@ def leading_components(columns: FloatArray, count: int) -> FloatArray:
     return standardize(centered @ chosen, np.ones(len(columns)))
 
 
-def _remove(values: FloatArray, columns: FloatArray, weight: FloatArray) -> FloatArray:
-    """Residuals of weighted least squares of each column of ``values`` on ``columns``."""
+def _remove(values: FloatArray, columns: FloatArray, weight: FloatArray) -> None:
+    """Put residuals of weighted least squares of each of ``values`` on ``columns`` in its place."""
     root = np.sqrt(weight)[:, None]
     scaled = columns * root
     gram = scaled.T @ scaled
     inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    residual: FloatArray = values - columns @ (inverse @ (scaled.T @ (values * root)))
-    return residual
+    parts = row_parts(len(values), _COPIES * values.shape[1])
+    cross = np.zeros((columns.shape[1], values.shape[1]))
+    for rows in parts:
+        cross += scaled[rows].T @ (values[rows] * root[rows])
+    coefficients = inverse @ cross
+    for rows in parts:
+        values[rows] -= columns[rows] @ coefficients
 
 
 def _whiten(columns: FloatArray, weight: FloatArray) -> FloatArray:
-    """Columns of standard deviation 1 in the metric of their shrunken correlation."""
+    """Columns of standard deviation 1 in the metric of their shrunken correlation.
+
+    The columns given are overwritten.
+    """
     total = weight.sum()
-    spread = np.sqrt((weight @ columns**2) / total)
+    spread = np.sqrt(_squares(columns, weight) / total)
     kept = spread > 1e-10
-    scaled: FloatArray = columns[:, kept] / spread[kept]
-    if scaled.shape[1] == 0:
-        return scaled
-    correlation = (scaled * weight[:, None]).T @ scaled / total
-    values, vectors = np.linalg.eigh(0.9 * correlation + 0.1 * np.eye(scaled.shape[1]))
-    whitened: FloatArray = scaled @ (vectors / np.sqrt(values)) @ vectors.T
+    whitened = _chosen(columns, kept)
+    whitened /= spread[kept]
+    if whitened.shape[1] == 0:
+        return whitened
+    parts = row_parts(len(whitened), _COPIES * whitened.shape[1])
+    correlation = np.zeros((whitened.shape[1], whitened.shape[1]))
+    for rows in parts:
+        correlation += (whitened[rows] * weight[rows][:, None]).T @ whitened[rows]
+    values, vectors = np.linalg.eigh(0.9 * (correlation / total) + 0.1 * np.eye(len(correlation)))
+    for rows in parts:
+        whitened[rows] = whitened[rows] @ (vectors / np.sqrt(values)) @ vectors.T
     return whitened
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.design.permutations import Assignments, upper_tail_p
+from tauhat.design.permutations import Assignments, PersonGroups, upper_tail_p
 from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.heterogeneity_blocks import PersonScores, person_scores, unit_scores
 from tauhat.inference.inputs import OrderedTrial
@@ -21,6 +21,8 @@ from tauhat.inference.permutation_statistics import (
     block_statistic,
     column_statistics,
 )
+from tauhat.numerics.cluster_sums import sums_over
+from tauhat.numerics.columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 
@@ -37,8 +39,16 @@ class Problem:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, ordered: OrderedTrial, wanted: Mapping[str, float]) -> Problem:
-        """Scores and statistics of every block that is wanted and possible."""
+    def of(
+        cls,
+        ordered: OrderedTrial,
+        wanted: Mapping[str, float],
+        groups: PersonGroups | None = None,
+    ) -> Problem:
+        """Scores and statistics of every block that is wanted and possible.
+
+        With ``groups`` the assignments are of these and not of the persons.
+        """
         data, has_clusters = ordered.data, ordered.data.design.holds_persons
         scores = person_scores(data, ~ordered.marks)
         statistics: dict[str, Callable[[FloatArray], FloatArray]] = {}
@@ -47,12 +57,12 @@ class Problem:
         notes = []
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
-                units = _units(basis, scores, data)
+                units = _units(basis, scores, data, groups)
                 statistics[name] = _bind(block_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
-            units = _units(scores.covariates, scores, data)
+            units = _units(scores.covariates, scores, data, groups)
             columns.append((person_columns, _bind(column_statistics, units)))
         if scores.n_components is not None:
             notes.append(
@@ -96,14 +106,52 @@ def _bind(
     return lambda assigned: statistic(units, assigned)
 
 
-def _units(basis: FloatArray, scores: PersonScores, data: TrialData) -> UnitScores:
+def _units(
+    basis: FloatArray, scores: PersonScores, data: TrialData, groups: PersonGroups | None
+) -> UnitScores:
     """Unit scores less their stratum mean, which no permutation within strata can move."""
+    if groups is not None:
+        return _grouped_units(basis, scores, data, groups)
     summed = _center(unit_scores(basis, scores, data), data.design.strata)
     if data.design.holds_persons:
         return UnitScores(summed)
+    return UnitScores(summed, (basis * _scale(data)[:, None], scores.residual))
+
+
+def _scale(data: TrialData) -> FloatArray:
+    """Weights of mean one, shape (n,)."""
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
-    scale = (weight / weight.mean())[:, None]
-    return UnitScores(summed, (basis * scale, scores.residual))
+    scale: FloatArray = weight / weight.mean()
+    return scale
+
+
+def _grouped_units(
+    basis: FloatArray,
+    scores: PersonScores,
+    data: TrialData,
+    groups: PersonGroups,
+) -> UnitScores:
+    """`_units` of groups of persons, without a table of all persons' scores."""
+    stratum = data.design.strata
+    count = len(groups.arm)
+    scale = _scale(data)[:, None]
+    residual = scores.residual[:, None]
+    of_strata = np.bincount(stratum)
+    parts = row_parts(data.n, 4 * basis.shape[1])
+    means = np.zeros((len(of_strata), basis.shape[1]))
+    for rows in parts:
+        score = basis[rows] * residual[rows] * scale[rows]
+        means += sums_over(stratum[rows], score, len(of_strata)) / of_strata[:, None]
+    sums, squares, columns = (np.zeros((count, basis.shape[1])) for _ in range(3))
+    for rows in parts:
+        weighted = basis[rows] * scale[rows]
+        score = weighted * residual[rows] - means[stratum[rows]]
+        sums += sums_over(groups.number[rows], score, count)
+        squares += sums_over(groups.number[rows], score**2, count)
+        columns += sums_over(groups.number[rows], weighted, count)
+    of_residuals = sums_over(groups.number, scores.residual, count)
+    persons = groups.persons.astype(np.float64)
+    return UnitScores(sums, (columns, of_residuals), (persons, squares))
 
 
 def _center(values: FloatArray, stratum: IntArray) -> FloatArray:

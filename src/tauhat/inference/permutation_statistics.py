@@ -21,11 +21,28 @@ class UnitScores:
     basis
         Basis and residual whose product the scores are, when the arm's own means
         must be taken out of them (individual randomization: the treatment's main
-        effect), shapes (m, K) and (m,), else None.
+        effect), shapes (m, K) and (m,), else None. Of groups of persons, their sums.
+    grouped
+        Where the units are groups of persons and the scores their sums: persons and
+        sums of squared scores of each, shapes (m,) and (m, K), else None.
     """
 
     scores: FloatArray
     basis: tuple[FloatArray, FloatArray] | None = None
+    grouped: tuple[FloatArray, FloatArray] | None = None
+
+    def counts(self, assigned: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Treated and controls of every assignment, shape (k,) each."""
+        if self.grouped is None:
+            treated = assigned.sum(axis=1)
+            return treated, assigned.shape[1] - treated
+        treated = assigned @ self.grouped[0]
+        return treated, self.grouped[0].sum() - treated
+
+    @property
+    def squares(self) -> FloatArray:
+        """Sums of squared scores of each unit, shape (m, K)."""
+        return self.scores**2 if self.grouped is None else self.grouped[1]
 
     def differences(self, assigned: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Mean of the treated less mean of the controls, and each arm's sums of scores.
@@ -40,8 +57,7 @@ class UnitScores:
         difference, treated_sums, control_sums
             Shape (k, K).
         """
-        n_treated = assigned.sum(axis=1, keepdims=True)
-        n_control = assigned.shape[1] - n_treated
+        n_treated, n_control = (count[:, None] for count in self.counts(assigned))
         treated = assigned @ self.scores
         control = self.scores.sum(axis=0) - treated
         difference = treated / n_treated - control / n_control
@@ -80,9 +96,8 @@ def block_statistic(units: UnitScores, assigned: FloatArray) -> FloatArray:
     [32.0]
     """
     difference, treated, control = units.differences(assigned)
-    n_treated = assigned.sum(axis=1)
-    n_control = assigned.shape[1] - n_treated
-    squares = (units.scores**2).sum(axis=1)
+    n_treated, n_control = units.counts(assigned)
+    squares = units.squares.sum(axis=1)
     treated_squares = assigned @ squares
     variance = _mean_variance(treated_squares, (treated**2).sum(axis=1), n_treated)
     variance += _mean_variance(squares.sum() - treated_squares, (control**2).sum(axis=1), n_control)
@@ -92,9 +107,8 @@ def block_statistic(units: UnitScores, assigned: FloatArray) -> FloatArray:
 def column_statistics(units: UnitScores, assigned: FloatArray) -> FloatArray:
     """Welch t of every column of the scores, shape (k, K)."""
     difference, treated, control = units.differences(assigned)
-    n_treated = assigned.sum(axis=1, keepdims=True)
-    n_control = assigned.shape[1] - n_treated
-    squares = units.scores**2
+    n_treated, n_control = (count[:, None] for count in units.counts(assigned))
+    squares = units.squares
     treated_squares = assigned @ squares
     variance = _mean_variance(treated_squares, treated**2, n_treated)
     variance += _mean_variance(squares.sum(axis=0) - treated_squares, control**2, n_control)

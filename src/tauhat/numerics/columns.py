@@ -108,7 +108,7 @@ def ridge_rotation(Z: FloatArray) -> FloatArray:
     return rotation
 
 
-def row_parts(n: int, width: int) -> list[slice]:
+def row_parts(n: int, width: int, fewest: int | None = None) -> list[slice]:
     """Slices of rows, for work that would copy all of them at once: 160 MB each or less.
 
     Parameters
@@ -117,13 +117,15 @@ def row_parts(n: int, width: int) -> list[slice]:
         Number of rows.
     width
         Numbers that the work holds for each row.
+    fewest
+        Rows of a slice at least; None for 1,000.
 
     Examples
     --------
     >>> row_parts(30_000, 1000)
     [slice(0, 20000, None), slice(20000, 30000, None)]
     """
-    step = max(_FEWEST_ROWS, _NUMBERS_AT_ONCE // max(width, 1))
+    step = max(_FEWEST_ROWS if fewest is None else fewest, _NUMBERS_AT_ONCE // max(width, 1))
     return [slice(start, min(start + step, n)) for start in range(0, max(n, 1), step)]
 
 

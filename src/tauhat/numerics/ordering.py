@@ -51,8 +51,7 @@ def canonical_order(
     >>> order.tolist()
     [1, 0, 2]
     """
-    keys = (*ties[::-1], treatment, y, *X.T[::-1])
-    order = np.lexsort(keys).astype(np.int64)
+    order = _row_order(X, (y, treatment, *ties))
     if clusters is None:
         return order, None
     by_cluster = order[np.argsort(clusters[order], kind="stable")]
@@ -68,3 +67,15 @@ def canonical_order(
     row_rank = np.repeat(rank, sizes)
     final = np.argsort(row_rank, kind="stable")
     return by_cluster[final], row_rank[final]
+
+
+def _row_order(X: FloatArray, then: Sequence[FloatArray | IntArray]) -> IntArray:
+    """Order by covariates, then by the others; a sort by all of these only where rows tie."""
+    first = X[:, 0] if X.shape[1] else then[0]
+    order = np.argsort(first, kind="stable").astype(np.int64)
+    same = np.r_[False, first[order[1:]] == first[order[:-1]], False]
+    tied = same[:-1] | same[1:]
+    rows = np.sort(order[tied])
+    keys = (*(values[rows] for values in reversed(then)), *X[rows].T[::-1])
+    order[tied] = rows[np.lexsort(keys)]
+    return order

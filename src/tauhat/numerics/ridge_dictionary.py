@@ -26,6 +26,10 @@ _WIDEST = 80
 # near its line, needs two blocks at once.
 _LINE_KEPT = 0.25
 
+#: In trials with more rows features are learned on a sample of as many, and made a few rows at a
+#: time.
+MANY_ROWS = 20_000
+
 
 @dataclass(frozen=True)
 class _RandomTree:
@@ -138,11 +142,13 @@ class RidgeDictionary:
 
     def blocks(self, X: FloatArray) -> dict[str, FloatArray]:
         """Columns of every block at any rows, shape (k, q) each."""
-        Z = self._standardise(X)
-        return {
-            name: np.vstack([rotation.apply(raw) for raw in _Parts(self, name, Z)])
-            for name, rotation in self.rotations.items()
-        }
+        return {name: self.block(name, X) for name in self.rotations}
+
+    def block(self, name: str, X: FloatArray) -> FloatArray:
+        """Columns of one block at any rows, shape (k, q)."""
+        parts = _Parts(self, name, self._standardise(X))
+        columns: FloatArray = np.vstack([self.rotations[name].apply(raw) for raw in parts])
+        return columns
 
     def _most_directions(self, name: str) -> int:
         """Directions kept of a block, if it has as many."""
@@ -203,7 +209,9 @@ class _Parts:
     def __init__(self, dictionary: RidgeDictionary, name: str, Z: FloatArray) -> None:
         self.dictionary, self.name, self.Z = dictionary, name, Z
         self.width = dictionary.features(name, Z[:1]).shape[1]
-        self.slices = row_parts(len(Z), self.width)
+        # Parts of many rows are small enough for the processor's cache.
+        copies = 1 if len(Z) <= MANY_ROWS else 16
+        self.slices = row_parts(len(Z), copies * self.width)
 
     def __len__(self) -> int:
         return len(self.slices)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, independent_columns
+from tauhat.numerics.columns import column_scales, independent_columns, row_parts
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty, penalised, search
-from tauhat.numerics.ridge_dictionary import RidgeDictionary
+from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
 
 #: Scales of the half-t priors on standard deviations over the residual's.
@@ -213,6 +214,49 @@ def _chain(
     return kept, accepted / (draws * thin)
 
 
+class _FeaturesOfRows:
+    """Features of a dictionary for a part of the rows; the last part is kept."""
+
+    def __init__(self, dictionary: RidgeDictionary, X: FloatArray) -> None:
+        self._dictionary, self._X = dictionary, X
+        self._rows, self._features = slice(0, 1), dictionary.blocks(X[:1])
+
+    def __call__(self, rows: slice) -> dict[str, FloatArray]:
+        if rows != self._rows:
+            self._rows, self._features = rows, self._dictionary.blocks(self._X[rows])
+        return self._features
+
+
+class _MadeByRows:
+    """One block of features, as an array of which slices of rows can be taken."""
+
+    def __init__(self, source: _FeaturesOfRows, name: str, n: int, factor: FloatArray | None):
+        self._source, self._name, self._factor = source, name, factor
+        self.shape = (n, source(slice(0, 1))[name].shape[1])
+
+    def __getitem__(self, rows: slice) -> FloatArray:
+        block = self._source(rows)[self._name]
+        return block if self._factor is None else self._factor[rows] * block
+
+
+def features_by_rows(
+    dictionary: RidgeDictionary, X: FloatArray, contrast: FloatArray
+) -> tuple[dict[str, Any], list[Any]]:
+    """Blocks of features and their products with the contrast, never all rows at once.
+
+    The straight lines are an array; of the others a mixed model takes slices of rows.
+    """
+    source = _FeaturesOfRows(dictionary, X)
+    blocks: dict[str, Any] = {
+        name: _MadeByRows(source, name, len(X), None) for name in dictionary.names
+    }
+    products = [_MadeByRows(source, name, len(X), contrast) for name in dictionary.names]
+    if "linear" in blocks:
+        parts = row_parts(len(X), 4 * blocks["linear"].shape[1])
+        blocks["linear"] = np.vstack([dictionary.block("linear", X[rows]) for rows in parts])
+    return blocks, products
+
+
 def sample_ridge_posterior(
     X: FloatArray,
     y: FloatArray,
@@ -271,11 +315,19 @@ def sample_ridge_posterior(
     """
     scale_y = float(y.std()) or 1.0
     outcome = (y - y.mean()) / scale_y
-    dictionary = RidgeDictionary(X, seed)
-    features = dictionary.blocks(X)
     contrast = (np.asarray(treatment, dtype=np.float64) - 0.5)[:, None]
+    features: Mapping[str, FloatArray]
+    columns: list[FloatArray]
+    if len(X) <= MANY_ROWS:
+        dictionary = RidgeDictionary(X, seed)
+        features = dictionary.blocks(X)
+        columns = [contrast * features[name] for name in dictionary.names]
+    else:
+        rng = np.random.default_rng(derive_seed(seed, "rows of the dictionary"))
+        sample = np.sort(rng.choice(len(X), MANY_ROWS, replace=False))
+        dictionary = RidgeDictionary(X[sample], seed)
+        features, columns = features_by_rows(dictionary, X, contrast)
     fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1])
-    columns = [contrast * features[name] for name in dictionary.names]
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
     columns, scales = columns + main, scales + main_scales
     if clusters is not None:

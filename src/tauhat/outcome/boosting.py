@@ -16,14 +16,17 @@ from tauhat.outcome.scaling import StandardizedModel
 if TYPE_CHECKING:
     import lightgbm
 
+#: With more persons only one fold is held out to choose the number of rounds.
+MANY_ROWS = 20_000
+
 
 class BoostedTrees(StandardizedModel):
     """Gradient-boosted regression trees (LightGBM), sized for trials.
 
     The number of rounds minimises the squared error over folds of whole
-    clusters (persons when there are none); zero rounds, the mean, is among the
-    candidates. The search stops when the error has not fallen for ``patience``
-    rounds.
+    clusters (persons when there are none; of more than 20,000 over one of the
+    folds); zero rounds, the mean, is among the candidates. The search stops
+    when the error has not fallen for ``patience`` rounds.
 
     Parameters
     ----------
@@ -92,8 +95,10 @@ class BoostedTrees(StandardizedModel):
         weight = np.ones(len(z)) if sample_weight is None else sample_weight
         folds = cluster_folds(len(z), clusters, self.n_folds, seed)
         parameters = self._parameters(len(z), derive_seed(seed, "boosting"))
+        # One fold of so many persons tells the error well enough.
+        tried = folds[:1] if clusters is None and len(z) > MANY_ROWS else None
         self.n_rounds_, _ = cross_validated_boosting(
-            X, z, weight, folds, parameters, self.max_rounds, self.patience
+            X, z, weight, folds, parameters, self.max_rounds, self.patience, tried
         )
         self.booster_ = None
         if self.n_rounds_ > 0:
@@ -150,6 +155,7 @@ def cross_validated_boosting(
     parameters: dict[str, Any],
     max_rounds: int,
     patience: int,
+    tried: IntArray | None = None,
 ) -> tuple[int, FloatArray]:
     """Rounds with the least held-out squared error, and the held-out predictions at it.
 
@@ -165,15 +171,17 @@ def cross_validated_boosting(
         Most rounds; none, the mean, is a candidate.
     patience
         Rounds without improvement after which the search stops.
+    tried
+        Folds that are held out; None for each.
 
     Returns
     -------
     n_rounds, held_out
-        The second of shape (n,).
+        The second of shape (n,); 0 in folds that are not tried.
     """
     held_out = np.zeros(len(z))
     boosters = []
-    for fold in np.unique(folds):
+    for fold in np.unique(folds) if tried is None else tried:
         outside = folds == fold
         if outside.all():
             return 0, held_out
@@ -183,7 +191,9 @@ def cross_validated_boosting(
         out = lightgbm_rows(X[outside], z[outside], weight[outside], parameters, learn)
         booster.add_valid(out, "out")
         boosters.append((booster, outside, float(weight[outside].sum())))
-    best_error, best = float(weight @ (z - held_out) ** 2), 0
+    judged = slice(None) if tried is None else np.isin(folds, tried)
+    best_error = float(weight[judged] @ (z[judged] - held_out[judged]) ** 2)
+    best = 0
     for done in range(1, max_rounds + 1):
         error = 0.0
         for booster, _, total in boosters:

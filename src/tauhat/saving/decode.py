@@ -10,12 +10,11 @@ import pandas as pd
 
 from tauhat._typing import AnyArray
 from tauhat.data import TrialData
-from tauhat.numerics.extremes import ColumnLimits
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.archive import Contents
 from tauhat.saving.classes import check_state, known_classes
 from tauhat.saving.engines import gpboost_booster, lightgbm_booster, tree_draws
-from tauhat.saving.rows import RowsLeftOut, check_endpoint, check_trial
+from tauhat.saving.rows import RowsLeftOut, check_endpoint, check_limits, check_trial
 from tauhat.saving.trees import StoredForest, StoredTree
 
 _NUMBERS_OF_NO_SIZE = ("nan", "inf", "-inf")
@@ -169,10 +168,8 @@ class Decoder:
 
     def _rows_left_out(self, node: Mapping[str, Any]) -> RowsLeftOut:
         names = tuple(_texts(node["feature_names"]))
-        limits = self._value(node["limits"])
-        if not (limits is None or isinstance(limits, ColumnLimits)):
-            raise ValueError("the limits of its columns are something else")
-        endpoint = self._value(node["endpoint"])
+        limits, endpoint = self._value(node["limits"]), self._value(node["endpoint"])
+        check_limits(limits, len(names))
         check_endpoint(endpoint)
         return RowsLeftOut(names, limits, endpoint)
 
@@ -185,6 +182,9 @@ class Decoder:
         state = _of(node["state"], dict)
         check_state(kind, set(state))
         values = {name: self._value(item) for name, item in state.items()}
+        if "n_jobs" in values:
+            # How many processes to start is for whoever loads a model, not for its file.
+            values["n_jobs"] = 1
         made: Any = object.__new__(kind)
         # Past the guard of frozen dataclasses; the names were checked above.
         vars(made).update(values)

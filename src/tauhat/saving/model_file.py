@@ -89,6 +89,7 @@ def load(path: str | os.PathLike[str]) -> CateEstimator:
     file can only name estimators, their parts and attributes that are in tauhat,
     and its numbers are read as numbers. What is read of it is bounded, whatever
     it says of its sizes (512 MiB, unpacked 2 GiB and a hundred times the file).
+    A loaded model has ``n_jobs=1``, whatever the file says.
     The compiled engines read trees that are written anew from the checked ones.
     What loads gives finite effects on rows of its trial; whether they are right,
     no check can tell.

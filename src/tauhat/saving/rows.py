@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,7 @@ def check_trial(data: TrialData) -> None:
         isinstance(name, str) for name in data.feature_names
     ):
         raise ValueError("the covariates of its trial have no names")
+    check_limits(data.limits, p)
     check_endpoint(data.endpoint)
 
 
@@ -107,3 +108,18 @@ def check_endpoint(endpoint: Any) -> None:
     if not isinstance(endpoint, Endpoint):
         raise ValueError("the endpoint of its trial is something else")
     endpoint.check()
+
+
+def check_limits(limits: Any, p: int) -> None:
+    """Raise a `ValueError` unless limits read from a file are those of p columns, or None."""
+    if limits is None:
+        return
+    if not isinstance(limits, ColumnLimits):
+        raise ValueError("the limits of its columns are something else")
+    for part in fields(ColumnLimits):
+        values = getattr(limits, part.name)
+        kind = "i" if part.name.startswith("n_") else "f"
+        if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != (p,):
+            raise ValueError(f"the limits of its columns are not an array of the shape {(p,)}")
+        if np.isnan(values).any():
+            raise ValueError("the limits of its columns are no numbers")
