@@ -13,19 +13,28 @@ from process_tree import exponent, measure
 
 OUT = Path("out/benchmarks")
 PERSONS_A_CLUSTER = 25
-N_COVARIATES = 8
 
 
-def cluster_trial(n: int, n_clusters: int, seed: int) -> pd.DataFrame:
+def person_trial(n: int, n_covariates: int, seed: int) -> pd.DataFrame:
+    """Simulate a trial of persons whose effect depends on one covariate."""
+    rng = np.random.default_rng(seed)
+    arm = rng.permutation(np.arange(n) % 2)
+    covariates = rng.normal(size=(n, n_covariates))
+    outcome = covariates[:, 0] + arm * (0.5 + 0.4 * covariates[:, 1]) + rng.normal(size=n)
+    table = pd.DataFrame(covariates, columns=[f"x{j + 1}" for j in range(n_covariates)])
+    return table.assign(arm=arm, outcome=outcome)
+
+
+def cluster_trial(n: int, n_clusters: int, n_covariates: int, seed: int) -> pd.DataFrame:
     """Simulate a cluster trial with ICC .1 and an effect that depends on one covariate."""
     rng = np.random.default_rng(seed)
     clinic = np.sort(rng.integers(0, n_clusters, n))
     arm = rng.permutation(np.arange(n_clusters) % 2)[clinic]
-    covariates = rng.normal(size=(n, N_COVARIATES))
+    covariates = rng.normal(size=(n, n_covariates))
     intercept = rng.normal(0, np.sqrt(0.1), n_clusters)[clinic]
     noise = rng.normal(0, np.sqrt(0.9), n)
     outcome = covariates[:, 0] + arm * (0.5 + 0.4 * covariates[:, 1]) + intercept + noise
-    table = pd.DataFrame(covariates, columns=[f"x{j + 1}" for j in range(N_COVARIATES)])
+    table = pd.DataFrame(covariates, columns=[f"x{j + 1}" for j in range(n_covariates)])
     return table.assign(clinic=clinic, arm=arm, outcome=outcome)
 
 
@@ -34,6 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--persons", type=int, nargs="+", default=[250, 750, 2500])
     parser.add_argument("--clusters", type=int, nargs="+", help="one for each size; else n / 25")
+    parser.add_argument("--individual", action="store_true", help="persons are randomized")
+    parser.add_argument("--covariates", type=int, default=8)
     parser.add_argument("--models", default="default")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
@@ -46,16 +57,22 @@ def main() -> None:
     rows = []
     for n, m in zip(options.persons, clusters, strict=True):
         data, out = OUT / f"trial_{n}.csv", OUT / f"run_{n}"
-        cluster_trial(n, m, options.seed).to_csv(data, index=False)
+        trial = (
+            person_trial(n, options.covariates, options.seed)
+            if options.individual
+            else cluster_trial(n, m, options.covariates, options.seed)
+        )
+        trial.to_csv(data, index=False)
         command = [sys.executable, "-m", "tauhat", "run", str(data)]
-        command += ["--outcome", "outcome", "--treatment", "arm", "--cluster", "clinic"]
+        command += ["--outcome", "outcome", "--treatment", "arm"]
+        command += [] if options.individual else ["--cluster", "clinic"]
         command += ["--models", options.models, "--jobs", str(options.jobs)]
         command += ["--seed", str(options.seed), "--out", str(out)]
         cost = measure(command)
         rows.append(
             {
                 "persons": n,
-                "clusters": m,
+                "clusters": "-" if options.individual else m,
                 "seconds": round(cost.seconds, 1),
                 "cpu_seconds": round(cost.cpu_seconds, 1),
                 "peak_MiB": round(cost.peak_mebibytes),

@@ -157,5 +157,5 @@ def test_cpu_of_thirty_thousand_persons():
     X, y, arm = person_trial(1, n=30_000)
     start = time.process_time()
     test_heterogeneity((X, y, arm), random_state=1, significance_level=0.9999)
-    # Permuting single persons took ten seconds.
-    assert time.process_time() - start < 4
+    # It took 3.5 seconds; permuting single persons took 25.
+    assert time.process_time() - start < 10
