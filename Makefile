@@ -23,7 +23,7 @@ DEVELOPMENT := $(VENV)/.installed-development
 # The packages that tauhat is compared with need an older scikit-learn than tauhat's own.
 PEERS := build/peers/.installed
 
-.PHONY: help demo test slow check format docs bench bench-all findings pins clean
+.PHONY: help demo test slow check format docs bench bench-all findings oldest coverage pins clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -65,6 +65,22 @@ findings: ## run findings/*.sh (needs the network; not part of CI)
 	done; \
 	if [ -n "$$changed" ]; then echo "Changed, or could not run:$$changed" >&2; exit 1; fi; \
 	echo "All as found."
+
+# What says most, in a few minutes, about whether old versions do.
+OLDEST_TESTS := tests/test_imports.py tests/test_saved_file.py tests/test_lme4.py \
+    tests/test_clubsandwich.py tests/test_columns_of_models.py tests/test_engine_guards.py \
+    tests/test_run_schema.py tests/test_work_once.py tests/test_encoding.py tests/test_plots.py
+
+oldest: ## the lowest versions that pyproject.toml admits, and a part of the tests with them
+	rm -rf build/oldest && mkdir -p build && $(or $(PYTHON),python3) -m venv build/oldest
+	build/oldest/bin/python tests/oldest_requirements.py > build/oldest/constraints.txt
+	build/oldest/bin/python -m pip --disable-pip-version-check install --quiet \
+	    -c build/oldest/constraints.txt -e '.[data,dask]' pytest pytest-xdist hypothesis
+	build/oldest/bin/python -m pytest -n $(JOBS) --dist worksteal $(OLDEST_TESTS)
+
+coverage: $(DEVELOPMENT) ## which lines the tests run; fails under the floor in pyproject.toml
+	$(PIP) install --quiet 'pytest-cov>=6'
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term:skip-covered
 
 pins: ## constraints.txt anew, from the newest releases that pyproject.toml admits
 	rm -rf build/pins && python3 -m venv build/pins

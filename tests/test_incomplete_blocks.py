@@ -102,7 +102,7 @@ def test_blocks_that_few_share_are_counted_but_not_named() -> None:
     df = persons(0.1)
     alone = df["site"] == "B"
     df.loc[alone, "site"] = [f"pair {k // 2}" for k in range(int(alone.sum()))]
-    assert "(site: 10 of fewer than 5 persons)" in th.Trial(df, **ROLES).check().text
+    assert "(site: 10 of fewer than five persons)" in th.Trial(df, **ROLES).check().text
 
 
 def test_balance_is_judged_where_arms_were_randomized() -> None:

@@ -17,6 +17,7 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 
 SMALLEST_GROUP = 5
 FEW = "fewer than five persons"
+LESS_THAN_SMALLEST = f"<{SMALLEST_GROUP}"
 # Digits after the point of a standardised difference.
 DIGITS_OF_DIFFERENCES = 2
 
@@ -30,6 +31,28 @@ def is_small(count: Any) -> Any:
     (True, [False, True, False])
     """
     return (count > 0) & (count < SMALLEST_GROUP)
+
+
+def may_be_told(count: Any) -> Any:
+    """Whether a group of so many persons, or each of several, may be described: five or more.
+
+    Examples
+    --------
+    >>> may_be_told(5), may_be_told(np.array([0, 4, np.nan, 12])).tolist()
+    (True, [False, False, False, True])
+    """
+    return count >= SMALLEST_GROUP
+
+
+def most_groups(n: int) -> int:
+    """Into how many groups that may be described n persons can be put.
+
+    Examples
+    --------
+    >>> most_groups(14)
+    2
+    """
+    return n // SMALLEST_GROUP
 
 
 def share_text(count: int, n: int) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.covariate_checks import Finding, Status
 from tauhat.design.blocks import has_counterfactual
+from tauhat.disclosure import FEW, may_be_told
 from tauhat.errors import DesignError
 from tauhat.roles import check_units
 from tauhat.wording import counted
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
 # or what is left is another trial.
 _SOME_LEFT_OUT = 0.2
 _MANY_LEFT_OUT = 0.25
-# Most blocks that a sentence names, and fewest persons of one that is named: with the arm, a
-# label that few share tells what somebody was given.
+# Blocks that a sentence names. One of few persons is not: its label and arm would tell what
+# somebody was given.
 _MOST_NAMED = 5
-_FEWEST_NAMED = 5
 
 
 def compared_within_blocks(
@@ -154,11 +154,11 @@ def named_blocks(table: pd.DataFrame) -> str:
     ...                            "persons": [40, 9, 2]}))
     'B (40 in arm usual), C (9 in arm new) and 1 more'
     """
-    large = table[table["persons"] >= _FEWEST_NAMED].head(_MOST_NAMED)
+    large = table[may_be_told(table["persons"])].head(_MOST_NAMED)
     named = [f"{row.block} ({row.persons} in arm {row.arms})" for row in large.itertuples()]
     more = len(table) - len(named)
     if not named:
-        return f"{more} of fewer than {_FEWEST_NAMED} persons"
+        return f"{more} of {FEW}"
     return f"{', '.join(named)} and {more} more" if more else ", ".join(named)
 
 

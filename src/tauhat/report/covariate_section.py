@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tauhat.disclosure import SMALLEST_GROUP
+from tauhat.disclosure import may_be_told
 from tauhat.report import gallery
 from tauhat.report.numbers import Scale, format_count, format_percent
 from tauhat.report.parts import arrow_note, cell, figure_of
@@ -71,14 +71,14 @@ def covariate_section(data: ReportInput) -> Section | None:
 
 def _row(row: Mapping[str, Any], scale: Scale, units: str) -> list[str]:
     # Few clusters are no few persons.
-    smallest = 0 if units == "clusters" else SMALLEST_GROUP
-    few = row["persons"] < SMALLEST_GROUP or row["estimate"] is None
+    of_persons = units != "clusters"
+    few = not may_be_told(row["persons"]) or row["estimate"] is None
     return [
         cell(row["covariate"]),
         cell(row["group"]),
         format_count(row["persons"]),
-        format_count(row["control_units"], smallest),
-        format_count(row["treated_units"], smallest),
+        format_count(row["control_units"], of_persons=of_persons),
+        format_count(row["treated_units"], of_persons=of_persons),
         "not estimated" if few else scale(row["estimate"]),
         "–" if few else scale.interval(row["lower"], row["upper"]),
     ]

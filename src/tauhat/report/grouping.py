@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.disclosure import SMALLEST_GROUP, is_small
+from tauhat.disclosure import may_be_told, most_groups
 from tauhat.report.numbers import decimals_for, format_fixed
 
 FEW_VALUES = 6
@@ -86,7 +86,7 @@ def equal_groups(effect: FloatArray, n_groups: int = MOST_EQUAL_GROUPS) -> IntAr
     [0, 0, 0, 1, 1, 1, 0, 1, 1, 0]
     """
     n = len(effect)
-    k = max(1, min(n_groups, n // SMALLEST_GROUP))
+    k = max(1, min(n_groups, most_groups(n)))
     codes = np.empty(n, dtype=np.int64)
     codes[np.argsort(effect, kind="stable")] = np.arange(n) * k // n
     return codes
@@ -143,9 +143,9 @@ def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, Floa
     if high - low <= 1e-9 * max(1.0, abs(low), abs(high)):
         half = 0.5 * max(abs(float(low)), 1.0)
         return np.array([low - half, low + half]), np.array([float(len(effect))])
-    edges = np.linspace(low, high, max(2, min(n_bins, len(effect) // SMALLEST_GROUP)) + 1)
+    edges = np.linspace(low, high, max(2, min(n_bins, most_groups(len(effect)))) + 1)
     counts = np.histogram(np.clip(effect, low, high), edges)[0].astype(np.float64)
-    counts[is_small(counts) | (counts == 0)] = np.nan
+    counts[~may_be_told(counts)] = np.nan
     return edges, counts
 
 
@@ -244,11 +244,11 @@ def _numeric_codes(column: pd.Series[Any], most_bins: int) -> CovariateCodes | N
     count = np.bincount(codes, minlength=len(cuts) + 1)
     target = np.zeros(len(count), dtype=np.int64)
     for j in range(1, len(count)):
-        target[j] = target[j - 1] + (count[j] >= SMALLEST_GROUP and count[:j].sum() > 0)
+        target[j] = target[j - 1] + (may_be_told(count[j]) and count[:j].sum() > 0)
     codes = np.unique(target[codes], return_inverse=True)[1].astype(np.int64)
     k = int(codes.max()) + 1
     sizes = np.bincount(codes)
-    if k < 2 or sizes.min() < SMALLEST_GROUP:
+    if k < 2 or not may_be_told(sizes.min()):
         return None
     position = _means(codes, k, values)[0]
     decimals = decimals_for(float(np.ptp(position)) / 10) - 1
@@ -277,7 +277,7 @@ def _category_codes(
     )
     counts = text.value_counts()
     levels = [level for level in dict.fromkeys([*levels, "(missing)"]) if level in counts.index]
-    large = [level for level in levels if counts[level] >= SMALLEST_GROUP]
+    large = [level for level in levels if may_be_told(counts[level])]
     if len(large) > most_categories:
         most = set(
             counts[large].sort_values(ascending=False, kind="stable").index[:most_categories]
@@ -285,7 +285,7 @@ def _category_codes(
         large = [level for level in large if level in most]
     other = ~text.isin(large).to_numpy()
     labels = list(large)
-    if other.sum() >= SMALLEST_GROUP:
+    if may_be_told(other.sum()):
         labels.append("(other)")
     if len(labels) < 2:
         return None
@@ -329,7 +329,7 @@ def two_way_groups(
     n_cells = len(one.labels) * k
     count = np.bincount(cell, minlength=n_cells)
     total = np.bincount(cell, weights=effect[keep], minlength=n_cells)
-    shown = count >= SMALLEST_GROUP
+    shown = may_be_told(count)
     return pd.DataFrame(
         {
             "first": np.repeat(np.array(one.labels, dtype=object), k),

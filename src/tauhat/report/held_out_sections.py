@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.report import gallery
 from tauhat.report.covariate_section import covariate_section
 from tauhat.report.numbers import (
@@ -239,13 +238,13 @@ def _subgroup_finding(run: Run, scale: Scale) -> str:
 
 def _subgroup_row(row: Mapping[str, Any], scale: Scale, units: str) -> list[str]:
     # Few clusters are no few persons.
-    smallest = 0 if units == "clusters" else SMALLEST_GROUP
+    of_persons = units != "clusters"
     return [
         cell(row["subgroup"]),
         cell(row["rule"], longest=LONGEST_RULE),
         format_count(row["persons"]),
-        format_count(row["control_units"], smallest),
-        format_count(row["treated_units"], smallest),
+        format_count(row["control_units"], of_persons=of_persons),
+        format_count(row["treated_units"], of_persons=of_persons),
         *_effect_cells(row, scale),
         format_percent(row["agreement"]),
     ]

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from tauhat.disclosure import SMALLEST_GROUP
+from tauhat.disclosure import LESS_THAN_SMALLEST, is_small
 
 MINUS = "−"
 MOST_DECIMALS = 6
@@ -98,8 +98,8 @@ def format_percent(share: float) -> str:
     return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
 
 
-def format_count(count: int | None, smallest: int = SMALLEST_GROUP) -> str:
-    """A number of persons; small ones are not shown, nor those that would tell one.
+def format_count(count: int | None, *, of_persons: bool = True) -> str:
+    """A number of persons or of clusters; few persons are not shown, nor what would tell them.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def format_count(count: int | None, smallest: int = SMALLEST_GROUP) -> str:
     """
     if count is None:
         return "not shown"
-    return f"<{smallest}" if 0 < count < smallest else f"{count:,}"
+    return LESS_THAN_SMALLEST if of_persons and is_small(count) else f"{count:,}"
 
 
 def typeset(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
@@ -18,7 +19,33 @@ from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
-from tauhat.report.view import KeyNumber, ReportInput, ReportView
+from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+
+#: What the page shows, in its order: each makes a section, several of them, or None.
+SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
+    sections.design_section,
+    sections.average_section,
+    sections.heterogeneity_section,
+    effect_sections.modifier_section,
+    effect_sections.distribution_section,
+    held_out_sections,
+    model_sections.models_section,
+    model_sections.variance_section,
+    sensitivity_section,
+    persons_section,
+    lambda data: sections.reading_section(data.run),
+    sections.limits_section,
+    sections.made_section,
+]
+
+
+def shown_sections(data: ReportInput) -> list[Section]:
+    """The sections that there is something to say in."""
+    shown: list[Section] = []
+    for make in SECTIONS:
+        made = make(data)
+        shown += made if isinstance(made, list) else [] if made is None else [made]
+    return shown
 
 
 @cache
@@ -81,22 +108,7 @@ def build_view(data: ReportInput) -> ReportView:
         f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
         f"{shorten(arm_name(run, 'control'), 60)} on {shorten(roles['outcome'], 60)}"
     )
-    parts = [
-        sections.design_section(data),
-        sections.average_section(data),
-        sections.heterogeneity_section(data),
-        effect_sections.modifier_section(data),
-        effect_sections.distribution_section(data),
-        *held_out_sections(data),
-        model_sections.models_section(data),
-        model_sections.variance_section(data),
-        sensitivity_section(data),
-        persons_section(data),
-        sections.reading_section(run),
-        sections.limits_section(data),
-        sections.made_section(data),
-    ]
-    shown = [part for part in parts if part is not None]
+    shown = shown_sections(data)
     warnings = []
     if not run["check"]["passed"]:
         warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tauhat.disclosure import SMALLEST_GROUP
+from tauhat.disclosure import FEW, may_be_told
 from tauhat.report.plots.style import BLUE, ORANGE, Plot, new_axes, shorten, styled, zero_line
 
 _MANY = 120
@@ -30,9 +30,9 @@ def cluster_caterpillar_plot(clusters: pd.DataFrame, *, axis_label: str) -> Plot
     >>> names = ["treatment", "persons", "estimate", "lower", "upper"]
     >>> drawn = cluster_caterpillar_plot(pd.DataFrame(rows, columns=names), axis_label="Outcome")
     >>> drawn.text
-    'Intercepts of 2 clusters with intervals, from -1 to 0.5; 1 of fewer than 5 persons not drawn.'
+    'Intercepts of 2 clusters with intervals, from -1 to 0.5; 1 of fewer than five persons ...'
     """
-    large = clusters["persons"] >= SMALLEST_GROUP
+    large = may_be_told(clusters["persons"])
     data = clusters[large].sort_values("estimate", kind="stable", ignore_index=True)
     figure, axes = new_axes(2.75)
     zero_line(axes, vertical=False)
@@ -55,5 +55,5 @@ def cluster_caterpillar_plot(clusters: pd.DataFrame, *, axis_label: str) -> Plot
     text = f"Intercepts of {len(data)} clusters with intervals"
     if len(data):
         text += f", from {data['estimate'].min():.3g} to {data['estimate'].max():.3g}"
-    text += f"; {few} of fewer than {SMALLEST_GROUP} persons not drawn." if few else "."
+    text += f"; {few} of {FEW} not drawn." if few else "."
     return Plot(figure, data, text)

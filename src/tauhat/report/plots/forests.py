@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tauhat._typing import BoolArray, FloatArray
-from tauhat.disclosure import SMALLEST_GROUP
+from tauhat.disclosure import may_be_told
 from tauhat.report.plots.style import (
     BLUE,
     MARKS,
@@ -97,7 +97,7 @@ def covariate_forest_plot(
     >>> drawn.data.group.tolist()
     ['f']
     """
-    usable = groups["estimate"].notna() & (groups["persons"] >= SMALLEST_GROUP)
+    usable = groups["estimate"].notna() & may_be_told(groups["persons"])
     data = groups.loc[usable, ["covariate", "group", "persons", *MARKS]].reset_index(drop=True)
     lines: list[tuple[str, int | None]] = []
     for name, own in data.groupby("covariate", sort=False):
