@@ -28,10 +28,9 @@ def integrate_intercepts(
     r"""Take the error of quasi-likelihood out of coefficients and of the intercept's variance.
 
     Penalised quasi-likelihood sets intercepts to their modes, which draws
-    coefficients to zero and risks to one half: the mean risk of people in new
-    clusters comes out .3 to 1 percentage points too high at 40 clusters of 20
-    and a risk of .05 to .3. Given the blocks' variances the coefficients here
-    solve the equations of the integrated likelihood,
+    coefficients to zero and, where events are the rarer outcome, makes the mean risk
+    of people in new clusters too high. Given the blocks' variances the coefficients
+    here solve the equations of the integrated likelihood,
 
     .. math:: C'W\,\mathrm{E}_b\{s(\eta + b) \mid y\} = P(\hat c - m)
 
