@@ -17,7 +17,9 @@ from tauhat.trial import Trial
 ROLES = {"outcome": "outcome", "treatment": "treatment", "id": "person"}
 
 
-@pytest.mark.parametrize("name", ["linear", "pd-l1", "c3", "crt-null-icsize", "tassh-like"])
+@pytest.mark.parametrize(
+    "name", ["linear", "pd-l1", "c3", "crt-null-icsize", "tassh-like", "binary", "crt-binary"]
+)
 def test_the_file_holds_the_very_draw(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

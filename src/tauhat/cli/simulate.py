@@ -171,11 +171,10 @@ def _is(value: Any, kind: Any) -> bool:
 
 
 def _draw(source: Scenario, name: str, persons: int | None, seed: int) -> SimulatedTrial:
-    from tauhat.simulate import ClusterScenario
-
-    if isinstance(source, ClusterScenario):
+    if source.randomizes_clusters:
         least = 1
-        expected = source.n_clusters * (source.mean_size if persons is None else 1)
+        settings = source.settings
+        expected = settings["n_clusters"] * (settings["mean_size"] if persons is None else 1)
     elif persons is None:
         raise TrialError(f"missing --persons: {name} randomizes persons, so say how many")
     else:

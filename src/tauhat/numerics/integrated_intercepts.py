@@ -10,7 +10,7 @@ from tauhat._typing import FloatArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.mixed_logit import GeneralisedFit, GeneralisedMixedModel
 from tauhat.numerics.quadrature import InterceptLikelihood
-from tauhat.numerics.variance_updates import extrapolated, log_variances, shown
+from tauhat.numerics.variance_updates import LOWEST, extrapolated, log_variances, shown
 
 _NODES = 9
 _MOST_ROUNDS = 30
@@ -28,10 +28,9 @@ def integrate_intercepts(
     r"""Take the error of quasi-likelihood out of coefficients and of the intercept's variance.
 
     Penalised quasi-likelihood sets intercepts to their modes, which draws
-    coefficients to zero and risks to one half: the mean risk of people in new
-    clusters comes out .3 to 1 percentage points too high at 40 clusters of 20
-    and a risk of .05 to .3. Given the blocks' variances the coefficients here
-    solve the equations of the integrated likelihood,
+    coefficients to zero and, where events are the rarer outcome, makes the mean risk
+    of people in new clusters too high. Given the blocks' variances the coefficients
+    here solve the equations of the integrated likelihood,
 
     .. math:: C'W\,\mathrm{E}_b\{s(\eta + b) \mid y\} = P(\hat c - m)
 
@@ -80,7 +79,8 @@ def integrate_intercepts(
         return fit
     likelihood = InterceptLikelihood(fit.response, model.clusters, model.weight, nodes)
     blocks = len(model.block_slices)
-    logs = log_variances(np.r_[fit.block_variances, fit.cluster_variances])
+    # Held variances may be any, those that are off are the least.
+    logs = np.maximum(np.log(np.r_[fit.block_variances, fit.cluster_variances] + 1e-300), LOWEST)
     precision = np.r_[
         model.prior_precision,
         np.repeat(np.exp(-logs[:blocks]), [b.stop - b.start for b in model.block_slices]),

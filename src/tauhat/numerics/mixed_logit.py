@@ -155,6 +155,7 @@ class GeneralisedMixedModel:
         intercept has one variance a group. None for one variance.
     nesting
         Block of the randomization in which each cluster lies, shape (m,), or None.
+        Where persons are randomized in blocks, the blocks are the clusters.
 
     References
     ----------
@@ -196,17 +197,18 @@ class GeneralisedMixedModel:
         self.columns = np.ascontiguousarray(np.hstack([fixed, *blocks]))
         edges = self.n_fixed + np.cumsum([0, *(block.shape[1] for block in blocks)])
         self.block_slices = [slice(int(a), int(b)) for a, b in pairwise(edges)]
-        self.clusters, self.cluster_groups, self.nesting = clusters, cluster_groups, nesting
+        self.clusters, self.cluster_groups = clusters, cluster_groups
+        self.nesting = None if clusters is None else nesting
         self.offset = np.zeros(n) if offset is None else offset
         self.prior_mean = np.zeros(self.n_fixed) if prior_mean is None else prior_mean
         flat = np.zeros(self.n_fixed)
         self.prior_precision = flat if prior_precision is None else prior_precision
         self.n_clusters = 0 if clusters is None else int(clusters.max()) + 1
-        self.n_nesting = 0 if nesting is None else int(nesting.max()) + 1
+        self.n_nesting = 0 if self.nesting is None else int(self.nesting.max()) + 1
         self.n_groups = 0
         if clusters is not None:
             self.n_groups = 1 if cluster_groups is None else int(cluster_groups.max()) + 1
-        count = len(self.block_slices) + self.n_groups + (nesting is not None)
+        count = len(self.block_slices) + self.n_groups + (self.nesting is not None)
         self.rates = np.zeros(count)
         if rates is not None:
             self.rates[: len(rates)] = rates

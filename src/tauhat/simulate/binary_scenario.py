@@ -180,6 +180,11 @@ class BinaryTrial(Scenario):
             raise ValueError(f"effect must be one of {', '.join(known)}, got {self.effect!r}")
 
     @property
+    def randomizes_clusters(self) -> bool:
+        """Whether clusters are randomized."""
+        return self.n_clusters is not None
+
+    @property
     def between_cluster_variance(self) -> float:
         """Variance of the clusters' intercepts, in squared log odds."""
         if self.n_clusters is None:

@@ -199,6 +199,11 @@ class ClusterScenario(Scenario):
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout}")
 
     @property
+    def randomizes_clusters(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def _dropout_rates(self) -> tuple[float, float]:
         rates = self.dropout
         if isinstance(rates, (int, float)):

@@ -110,6 +110,11 @@ class Scenario(ABC):
         """Trial of about ``n`` persons with as many clusters as that takes."""
 
     @property
+    def randomizes_clusters(self) -> bool:
+        """Whether clusters are randomized; n_clusters and mean_size are settings then."""
+        return False
+
+    @property
     def settings(self) -> dict[str, Any]:
         """All settings by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
