@@ -149,6 +149,8 @@ def test_the_contrast_of_two_arms_leaves_out_blocks_that_lack_one() -> None:
     assert two.arm.tolist() == [0, 1, 0, 1]
     assert two.block.tolist() == [0, 0, 1, 1]
     np.testing.assert_allclose(two.propensity, 2 / 3)
+    with pytest.raises(ValueError, match="this design has 3"):
+        Persons(np.arange(10), arm, block, chance).permutations(9, seed=1)
     # The other way round the same units have the other arm.
     assert Persons(np.arange(10), arm, block, chance).contrast(2, 1)[1].arm.tolist() == [1, 0, 1, 0]
 

@@ -12,7 +12,7 @@ import pytest
 import tauhat as th
 from tauhat.cli import main
 from tauhat.data import validate_trial
-from tauhat.folds import has_counterfactual
+from tauhat.design.blocks import has_counterfactual
 from tauhat.inference.covariate_groups import effects_by_group
 from tauhat.report.text import limits
 

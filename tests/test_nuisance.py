@@ -10,7 +10,7 @@ from tauhat.learners.dr import DRLearner
 from tauhat.learners.r import RLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
-from tauhat.nuisance import Nuisance, declared_folds, fit_nuisances
+from tauhat.nuisance import Nuisance, fit_nuisances
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.testing import example_trial
 
@@ -84,7 +84,7 @@ def test_arm_models_learn_from_their_arm_only(data):
 
 
 def test_folds_are_those_of_the_declaration(data):
-    folds = declared_folds(data, 4, 3)
+    folds = data.design.folds(4, 3)
     assert sorted(np.unique(folds)) == [0, 1, 2, 3]
     for cluster in range(data.n_units):
         assert len(np.unique(folds[data.clusters == cluster])) == 1

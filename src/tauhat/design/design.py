@@ -311,7 +311,13 @@ class Design(ABC):
             Seed of the draws.
         allocations
             What a restricted randomization chose from, shape (l, m), or None.
+
+        Raises
+        ------
+        ValueError
+            With more than two arms.
         """
+        self._check_two_arms()
         return assignments(
             self.arm,
             self.strata,
@@ -338,7 +344,13 @@ class Design(ABC):
         Returns
         -------
         ndarray, shape (l,)
+
+        Raises
+        ------
+        ValueError
+            With more than two arms.
         """
+        self._check_two_arms()
         return jackknife_errors(self.arm, self.block, deleted, expected, refitted=refitted)
 
     def degrees_of_freedom(self, expected: FloatArray) -> FloatArray:
@@ -346,7 +358,14 @@ class Design(ABC):
 
         Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere.
         """
+        self._check_two_arms()
         return design_degrees_of_freedom(expected, self.arm, self.block)
+
+    def _check_two_arms(self) -> None:
+        if self.n_arms != 2:
+            raise ValueError(
+                f"two arms are compared, and this design has {self.n_arms}: take its contrast(a, b)"
+            )
 
     def _arms_in_streams(self) -> list[int]:
         """Arms in the order of their random streams.
