@@ -176,3 +176,21 @@ def test_centering_within_groups_uses_the_weights():
     values = np.array([[1.0, 0.0], [3.0, 4.0], [7.0, 7.0]])
     centered = center_within(values, np.array([0, 0, 1]), np.array([3.0, 1.0, 2.0]))
     np.testing.assert_allclose(centered, [[-0.5, -1.0], [1.5, 3.0], [0.0, 0.0]])
+
+
+def test_pairs_of_persons_tell_whether_effects_differ() -> None:
+    rng = np.random.default_rng(8)
+    found = {}
+    for slope in (0.0, 0.8):
+        p_values = []
+        for _ in range(40):
+            pair, arm = np.repeat(np.arange(60), 2), np.tile([0, 1], 60)
+            X = rng.normal(size=(120, 2))
+            y = rng.normal(size=60)[pair] + arm * (0.5 + slope * X[:, 0]) + rng.normal(size=120)
+            test = test_heterogeneity(
+                (X, y, arm, None, None, pair), random_state=1, n_permutations=99
+            )
+            p_values.append(test.p_value)
+        found[slope] = np.mean(np.array(p_values) <= 0.05)
+    assert found[0.0] <= 0.15
+    assert found[0.8] >= 0.5

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.covariate_checks import Finding, Status
@@ -41,9 +40,7 @@ def _findings(
 ) -> Iterator[Finding]:
     """What stands apart among everyone analysed, by the limits of those who are compared."""
     compared = trial.has_counterfactual
-    clusters = None
-    if trial.clusters is not None:
-        clusters = pd.factorize(trial.clusters[compared])[0].astype(np.int64)
+    clusters = trial.randomization.take(compared).clusters
     limits = ColumnLimits.of(X[compared], clusters)
     tails = np.array(tail_limits(X[compared], clusters))
     ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}

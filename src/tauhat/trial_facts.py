@@ -33,7 +33,7 @@ def facts(trial: Trial) -> pd.DataFrame:
             f"{len(trial.covariate_names)} ({counted(trial.X.shape[1], 'column')} encoded)",
         ),
     ]
-    if trial.clusters is not None:
+    if trial.randomization.holds_persons:
         rows.insert(3, ("clusters", f"{trial.n_clusters} ({trial.roles['cluster']})"))
         rows.append(("cluster-level covariates", ", ".join(trial.cluster_level_names) or "none"))
     if trial.blocks is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.design import Design
 from tauhat.numerics.columns import row_parts
 from tauhat.numerics.working_models import standardize
 
@@ -100,7 +101,9 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     With clusters, outcome and covariates are centred within cluster, so that
     any effect that is the same for all members of a cluster drops out and the
     treatment is never looked at. Without clusters they are centred within
-    stratum and the treatment's main effect is projected out.
+    stratum and the treatment's main effect is projected out; in pairs and other
+    small blocks the covariates are centred over all of these, since whom of a
+    pair an effect belongs to cannot be told from the pair.
 
     Parameters
     ----------
@@ -118,6 +121,7 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     weight = weight / weight.mean()
     has_clusters = data.design.holds_persons
     group = data.design.unit if has_clusters else data.design.strata
+    of_bases = group if has_clusters else _strata_of_bases(data.design)
     varies = ~data.cluster_level
     # A constant column tells nobody from anybody, and no slope can be fitted to it.
     modifiers = modifiers & (np.ptp(data.X, axis=0) > 0)
@@ -132,14 +136,26 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     free = max(data.n - int(group.max()) - 1 - used, 1.0)
     return PersonScores(
         residual=residual,
-        covariates=center_within(person, group, weight),
+        covariates=center_within(person, of_bases, weight),
         person_level=varies & modifiers,
         cluster_level=~varies & modifiers,
-        bases=_bases(tested, cluster, group, weight),
+        bases=_bases(tested, cluster, of_bases, weight),
         cluster_outcome=cluster_outcome,
         residual_variance=float(weight @ residual**2) / free,
         n_components=n_components,
     )
+
+
+def _strata_of_bases(design: Design) -> IntArray:
+    """Strata with all small blocks as one, shape (n,).
+
+    A pair's covariates and outcomes, both less the pair's mean, have the same product in
+    both its persons, which no exchange of their arms can move.
+    """
+    strata = design.strata.copy()
+    strata[np.isin(design.block, design.small_blocks)] = -1
+    merged: IntArray = np.unique(strata, return_inverse=True)[1].astype(np.int64)
+    return merged[design.unit]
 
 
 def _residuals(
