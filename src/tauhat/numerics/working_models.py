@@ -6,8 +6,8 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 
-# Working correlation between two persons of a cluster; it moves the precision of estimates and
-# the degrees of freedom of their errors, never what is estimated.
+# Working correlation between two persons of a cluster; it moves the precision of estimates, never
+# what is estimated.
 WORKING_CORRELATION = 0.05
 # An arm learns slopes of its own if it has this many persons for its level and for each
 # covariate, or more than half as many persons as the other arm.
