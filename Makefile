@@ -76,7 +76,8 @@ oldest: ## the lowest versions that pyproject.toml admits, and a part of the tes
 	build/oldest/bin/python tests/oldest_requirements.py > build/oldest/constraints.txt
 	build/oldest/bin/python -m pip --disable-pip-version-check install --quiet \
 	    -c build/oldest/constraints.txt -e '.[data,dask]' pytest pytest-xdist hypothesis
-	build/oldest/bin/python -m pytest -n $(JOBS) --dist worksteal $(OLDEST_TESTS)
+	# Old versions warn of what newer ones beneath them have changed.
+	build/oldest/bin/python -m pytest -W default -n $(JOBS) --dist worksteal $(OLDEST_TESTS)
 
 coverage: $(DEVELOPMENT) ## which lines the tests run; fails under the floor in pyproject.toml
 	$(PIP) install --quiet 'pytest-cov>=6'
