@@ -59,13 +59,12 @@ def check_trial(data: TrialData) -> None:
     arrays = {name: getattr(data, name) for name in (*numbers, *counts)}
     view = data.learning
     if isinstance(view, LearningView):
-        numbers |= {"outcome": (n,), "outcome_with_blocks": (n,), "X before": (n, p)}
-        arrays |= {"outcome": view.outcome, "outcome_with_blocks": view.outcome_with_blocks}
-        arrays["X before"] = view.X
+        numbers |= {"outcome": (n,), "block_level": (n,), "X before": (n, p)}
+        arrays |= {"outcome": view.outcome, "block_level": view.block_level, "X before": view.X}
     elif view is not None:
         raise ValueError("what learners see of its trial is something else")
     for name, values in arrays.items():
-        if values is None and name in ("sample_weight", "clusters", "blocks"):
+        if values is None and name in ("sample_weight", "clusters", "blocks", "block_level"):
             continue
         kind, shape = ("i", (n,)) if name in counts else ("f", numbers[name])
         if not isinstance(values, np.ndarray) or values.dtype.kind != kind or values.shape != shape:
