@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from heterogeneity_trials import cluster_trial
+from tauhat.inference import test_heterogeneity
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_blocks import center_within
 from tauhat.inference.heterogeneity_comparison import Problem

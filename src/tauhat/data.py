@@ -27,20 +27,20 @@ class LearningView:
     ----------
     outcome
         Working outcome, shape (n,): without what must not be taken for an effect.
-    outcome_with_blocks
-        The same but for the levels of the blocks, shape (n,), for models that have random
-        intercepts of the blocks themselves.
+    block_level
+        What of the outcome was taken out as the level of each row's block, shape (n,), or None.
     X
         Covariates before any was set to its mean, shape (n, p).
     """
 
     outcome: FloatArray
-    outcome_with_blocks: FloatArray
+    block_level: FloatArray | None
     X: FloatArray
 
     def take(self, rows: IntArray | BoolArray) -> LearningView:
         """Return the rows named."""
-        return LearningView(self.outcome[rows], self.outcome_with_blocks[rows], self.X[rows])
+        level = None if self.block_level is None else self.block_level[rows]
+        return LearningView(self.outcome[rows], level, self.X[rows])
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,9 @@ class TrialData:
 
     @property
     def working_with_blocks(self) -> FloatArray:
-        """The same with the levels of the blocks, shape (n,)."""
-        return self.y if self.learning is None else self.learning.outcome_with_blocks
+        """The same with the levels of the blocks, for models that have intercepts of these."""
+        level = None if self.learning is None else self.learning.block_level
+        return self.working if level is None else self.working + level
 
     def as_it_is(self) -> TrialData:
         """Return the trial as it is, whatever learners see of it."""
@@ -162,15 +163,13 @@ class TrialData:
         part
             What to take out, shape (n,).
         of_blocks
-            Whether it is the levels of the blocks.
+            Whether it is the level of each row's block.
         X
             Covariates that learners see from now on, shape (n, p); None for the same.
         """
-        learning = LearningView(
-            self.working - part,
-            self.working_with_blocks - (0.0 if of_blocks else part),
-            self.X if self.learning is None else self.learning.X,
-        )
+        before = self.learning or LearningView(self.y, None, self.X)
+        level = part if of_blocks else before.block_level
+        learning = LearningView(before.outcome - part, level, before.X)
         return replace(self, X=self.X if X is None else X, learning=learning)
 
     @property

@@ -44,6 +44,6 @@ def learning_view(data: TrialData) -> TrialData:
     True
     """
     if data.learning is None:
-        data = replace(data, learning=LearningView(data.y, data.y, data.X))
+        data = replace(data, learning=LearningView(data.y, None, data.X))
         data = without_block_levels(without_level_of_allocation(data))
     return without_unlearnable_covariates(data)

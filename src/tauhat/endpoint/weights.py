@@ -33,6 +33,7 @@ def weight_values(column: pd.Series[Any], observed: BoolArray) -> FloatArray:
 
     Examples
     --------
+    >>> import numpy as np
     >>> weights = pd.Series([2.0, None, 1.0], name="w")
     >>> weight_values(weights, np.array([True, False, True])).tolist()
     [2.0, 1.0]
@@ -73,7 +74,8 @@ def effective_size(weight: FloatArray) -> float:
 
     Examples
     --------
-    >>> effective_size(np.array([1.0, 1.0, 2.0])).__round__(2)
+    >>> import numpy as np
+    >>> round(effective_size(np.array([1.0, 1.0, 2.0])), 2)
     2.67
     """
     relative = weight / weight.max()

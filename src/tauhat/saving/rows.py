@@ -63,7 +63,8 @@ def check_trial(data: TrialData) -> None:
     view = data.learning
     if isinstance(view, LearningView):
         _check_array("outcome", view.outcome, (n,))
-        _check_array("outcome_with_blocks", view.outcome_with_blocks, (n,))
+        if view.block_level is not None:
+            _check_array("block_level", view.block_level, (n,))
         _check_array("X before", view.X, (n, p))
     elif view is not None:
         raise ValueError("what learners see of its trial is something else")
