@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -94,17 +95,42 @@ class LogOddsModel:
         return draw_interval(treated, control, "difference", "logit", degrees_of_freedom=df)
 
 
+class RiskModel(LogOddsModel):
+    """Constant odds ratio, then an odds ratio that changes with the predicted log odds alone."""
+
+    def __init__(self, trial: SimulatedTrial):
+        self.base = LogOddsModel(trial, interactions=False)
+        X = trial.X.to_numpy(float)
+        raw = self.log_odds(X)
+        self.mean, self.scale = raw.mean(), max(raw.std(), 1e-6)
+        block = [(raw - self.mean)[:, None] / self.scale]
+        model = TwoArmModel(
+            Binomial(trial.y), trial.treatment, block, block, clusters=trial.clusters, prior_rate=0
+        )
+        # Prior SDs of the predictor's coefficient and of its interaction; the intercept's is free.
+        self.fitted = model.fit(np.array([100.0, 0.3**2, np.nan])[: model.model.n_variances])
+
+    def log_odds(self, X: np.ndarray) -> np.ndarray:
+        """Mean of both arms' log odds."""
+        return sum(self.base.fitted.predictors(*self.base.designs(X))) / 2
+
+    def blocks(self, X: np.ndarray) -> list[np.ndarray]:
+        """The predicted log odds in standard units."""
+        return [(self.log_odds(X) - self.mean)[:, None] / self.scale]
+
+
 def on_log_odds(trial: SimulatedTrial) -> dict[str, LogOddsModel]:
     """The models on the log odds by name, with the seconds that each took."""
-    settings = {
-        "logit GAMM": {},
-        "logit LMM": {"curves": False},
-        "odds ratio": {"interactions": False},
+    kinds = {
+        "logit GAMM": LogOddsModel,
+        "logit LMM": partial(LogOddsModel, curves=False),
+        "odds ratio": partial(LogOddsModel, interactions=False),
+        "Risk": RiskModel,
     }
     models = {}
-    for name, chosen in settings.items():
+    for name, kind in kinds.items():
         start = time.process_time()
-        models[name] = LogOddsModel(trial, **chosen)
+        models[name] = kind(trial)
         models[name].seconds = time.process_time() - start
     return models
 
