@@ -3,8 +3,10 @@
 The numbers pin results, not truth: they must not move when code is put in order. A change that
 is meant to move some of them stores them anew and says so in the CHANGELOG:
 
-    python tests/reference/stored_analyses.py --write    # the quick analyses and every estimator
-    python tests/reference/stored_analyses.py            # largest difference of each trial
+    python tests/reference/stored_analyses.py            # largest differences, quick analyses
+    python tests/reference/stored_analyses.py --all      # and of every registered estimator
+    python tests/reference/stored_analyses.py --write    # store the quick analyses anew
+    python tests/reference/stored_analyses.py --write --all
 """
 
 from __future__ import annotations
@@ -197,23 +199,24 @@ def largest_difference(stored: list[float], found: list[float]) -> float:
 def main() -> None:
     """Store the numbers, or say how far today's are from those stored."""
     write = "--write" in sys.argv
-    stored = {} if write else json.loads(STORED.read_text(encoding="utf-8"))
-    found: dict[str, Any] = {"machine": machine(), "quick": {}, "estimators": {}}
-    for name in TRIALS:
-        found["quick"][name] = quick_numbers(name)
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+
+    def settle(kept: dict[str, Any], name: str, what: str, numbers: list[float]) -> None:
         if not write:
-            for what, numbers in found["quick"][name].items():
-                print(name, what, largest_difference(stored["quick"][name][what], numbers))
-    for name in FOR_EVERY_ESTIMATOR if write or "--all" in sys.argv else ():
-        found["estimators"][name] = {}
+            print(name, what, largest_difference(kept[name][what], numbers), flush=True)
+            return
+        kept.setdefault(name, {})[what] = numbers
+        # After each, so that a run that is stopped keeps what it has.
+        text = json.dumps({**stored, "machine": machine()})
+        STORED.write_text(text + "\n", encoding="utf-8")
+
+    for name in TRIALS:
+        for what, numbers in quick_numbers(name).items():
+            settle(stored["quick"], name, what, numbers)
+    for name in FOR_EVERY_ESTIMATOR if "--all" in sys.argv else ():
         for estimator in th.estimator_names():
             numbers = estimator_numbers(name, estimator)
-            found["estimators"][name][estimator] = numbers
-            if not write:
-                apart = largest_difference(stored["estimators"][name][estimator], numbers)
-                print(name, estimator, apart)
-    if write:
-        STORED.write_text(json.dumps(found) + "\n", encoding="utf-8")
+            settle(stored["estimators"], name, estimator, numbers)
 
 
 if __name__ == "__main__":
