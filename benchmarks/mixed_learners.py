@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat.numerics.seeds import derive_seed
-from tauhat.parallel import run_tasks
 from tauhat.registry import estimator
+from tauhat.runtime.parallel import run_tasks
 from tauhat.simulate import CLUSTER_DESIGNS, ClusterTrial, rmse, rod, srmse
 
 DESIGNS = {f"c{k}": ClusterTrial(**s) for k, s in enumerate(CLUSTER_DESIGNS.values(), start=1)}

@@ -10,13 +10,13 @@ import pytest
 
 import tauhat as th
 from tauhat._typing import FloatArray
-from tauhat.allocation import without_level_of_allocation
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, validate_trial
 from tauhat.ensembles.together import fit_together
-from tauhat.learning_view import learning_view
+from tauhat.fitting.allocation import without_level_of_allocation
+from tauhat.fitting.bootstrap import resample_units, t_quantile
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.learning_view import learning_view
 from tauhat.numerics.seeds import derive_seed
-from tauhat.resampling import resample_units, t_quantile
 
 SHARES = np.tile([0.25, 0.75], 6)
 

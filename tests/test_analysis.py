@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import nuisance
 from tauhat.analysis import Analysis, Source, analyze, workflow
 from tauhat.analysis import models as analysis_models
 from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects, held_out_record
 from tauhat.analysis.models import fit_models, model_names
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.fitting import nuisance
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference import test_heterogeneity as heterogeneity_test
 from tauhat.numerics.kendall import kendall_tau
 from tauhat.registry import estimator
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 
 def table(clusters: int = 24, size: int = 15, seed: int = 5) -> pd.DataFrame:

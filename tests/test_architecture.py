@@ -163,7 +163,7 @@ def test_who_was_randomized_is_asked_of_the_design() -> None:
     ("source", "n_found"),
     [
         ("from tauhat.errors import TrialError", 0),
-        ("from tauhat.folds import cluster_folds", 0),
+        ("from tauhat.design.folds import cluster_folds", 0),
         ("from tauhat.cli import main", 1),
         ("import tauhat.report.html as html", 1),
         ("from tauhat import analysis, errors", 1),
@@ -183,7 +183,7 @@ def test_the_check_sees_every_kind_of_import(source: str, n_found: int) -> None:
 
 
 def test_rooms_of_one_line_may_import_each_other() -> None:
-    source = "from tauhat.design_check import check_design"
+    source = "from tauhat.trial.checks.design_check import check_design"
     assert not violations(source, ("tauhat", "trial"), is_package=False, layers=LAYERS)
     reverse = "from ..trial import Trial"
     assert not violations(

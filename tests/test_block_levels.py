@@ -9,10 +9,10 @@ import pytest
 
 import tauhat as th
 from tauhat._typing import FloatArray
-from tauhat.base import VarianceComponents
-from tauhat.block_levels import without_block_levels
 from tauhat.data import TrialData, validate_trial
-from tauhat.learning_view import learning_view
+from tauhat.fitting.block_levels import without_block_levels
+from tauhat.fitting.learning_view import learning_view
+from tauhat.outcome_model import VarianceComponents
 
 
 def _persons(seed: int, *, sites: int = 10, size: int = 25, spread: float = 1.0) -> TrialData:

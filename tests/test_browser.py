@@ -20,7 +20,7 @@ import pytest
 from tauhat.analysis import analyze
 from tauhat.datasets import make_tassh_like
 from tauhat.report.plots.style import INK, contrast
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [

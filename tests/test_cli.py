@@ -29,7 +29,7 @@ from tauhat.cli import main
 from tauhat.inference.average_effects import average_effects
 from tauhat.registry import estimator
 from tauhat.report.plots import Plot
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 
 @pytest.fixture

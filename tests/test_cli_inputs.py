@@ -23,7 +23,7 @@ from cli_runs import (
 from tauhat.cli import main
 from tauhat.cli.settings import read_config
 from tauhat.errors import TrialError
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 
 @pytest.fixture

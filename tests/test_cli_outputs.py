@@ -50,7 +50,7 @@ def test_failure_while_writing_leaves_no_half_written_file(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from tauhat import files
+    from tauhat.runtime import files
 
     def disk_full(path: Path, text: str) -> None:
         path.write_text(text[:100])

@@ -16,17 +16,17 @@ import pytest
 
 from cli_runs import arguments, leave_out_the_slow, run_of, small_trial_csv
 from fault_processes import in_child, outcome, run_quietly, told
-from tauhat import files, workers
 from tauhat.analysis import Analysis
 from tauhat.analysis.record import design_record
 from tauhat.cli import commands, main
 from tauhat.cli.results import earlier_figures
-from tauhat.design_check import check_design
 from tauhat.errors import TrialError
-from tauhat.files import PatientLevel, settle, write_files
-from tauhat.reading import read_hashed
+from tauhat.runtime import files, workers
+from tauhat.runtime.files import PatientLevel, settle, write_files
 from tauhat.study import run_study
-from tauhat.trial import Trial
+from tauhat.tables.reading import read_hashed
+from tauhat.trial.checks.design_check import check_design
+from tauhat.trial.trial import Trial
 
 FIGURES = {"balance.svg": "<svg/>", "balance.csv": "a\n", "quarters.svg": "<svg/>"}
 

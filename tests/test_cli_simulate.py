@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from tauhat.cli import main
-from tauhat.reading import read_table
 from tauhat.simulate import scenario, scenario_names
-from tauhat.trial import Trial
+from tauhat.tables.reading import read_table
+from tauhat.trial.trial import Trial
 
 ROLES = {"outcome": "outcome", "treatment": "treatment", "id": "person"}
 

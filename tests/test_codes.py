@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.extremes import third_values
 from tauhat.numerics.codes import codes_at_end
 from tauhat.numerics.extremes import ColumnLimits
+from tauhat.tables.extremes import third_values
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}
 

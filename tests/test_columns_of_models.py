@@ -15,7 +15,7 @@ from tauhat.data import validate_trial
 from tauhat.ensembles import CausalStacking, ConsensusAverage, MedianEffect
 from tauhat.ensembles.together import fit_together
 from tauhat.learners.catalog import single_estimator
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 NAMES = ["age", "bmi", "sbp"]
 RNG = np.random.default_rng(7)

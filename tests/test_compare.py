@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import tauhat as th
-from tauhat.cate_estimator import CateEstimator
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.compare import CONSTANT, LOSSES, compare
 from tauhat.inference.inputs import as_trial_data
 from tauhat.learners import LinearMixedEffect

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.covariate_choice import speaks_of_follow_up, speaks_of_time_or_event
-from tauhat.reading import read_table
-from tauhat.trial import Trial
+from tauhat.tables.reading import read_table
+from tauhat.trial.covariate_choice import speaks_of_follow_up, speaks_of_time_or_event
+from tauhat.trial.trial import Trial
 
 
 def clustered(m: int = 8, size: int = 5) -> pd.DataFrame:

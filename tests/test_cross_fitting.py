@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from tauhat.errors import TrialError
-from tauhat.few_clusters import without_average_effect
+from tauhat.fitting.few_clusters import without_average_effect
 from tauhat.inference.cross_fitting import cross_fit, mid_ranks
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.registry import estimator
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 
 def make_trial(seed=0, m=12, size=8, *, clusters=True):

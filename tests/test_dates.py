@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tauhat.cli import main
-from tauhat.dates import kind_of_time
 from tauhat.errors import TrialError
-from tauhat.trial import Trial
+from tauhat.tables.dates import kind_of_time
+from tauhat.trial.trial import Trial
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 FORMATS = [

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from tauhat.errors import TrialError
-from tauhat.files import csv_text
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
@@ -20,6 +19,7 @@ from tauhat.inference.group_effect import group_effect, read_rule
 from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.sorted_effects import classification_analysis, sorted_group_effects
 from tauhat.numerics.cluster_robust import cluster_robust_regression
+from tauhat.runtime.files import csv_text
 from tauhat.simulate import scenario
 
 

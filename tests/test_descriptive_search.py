@@ -16,7 +16,7 @@ from tauhat.inference.policy_value import policy_value
 from tauhat.inference.rate import rate
 from tauhat.inference.subgroups import find_subgroups
 from tauhat.simulate import scenario
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 NO_TEST = HeterogeneityTest(
     np.nan, 0.5, "not run", pd.DataFrame(), pd.DataFrame(), 1, False, 0.05, ()

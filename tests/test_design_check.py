@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tauhat.design_check import DesignCheck
 from tauhat.numerics.balance import arm_differences, chance_of_separation, outcome_correlation
-from tauhat.trial import Trial
+from tauhat.trial.checks.design_check import DesignCheck
+from tauhat.trial.trial import Trial
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

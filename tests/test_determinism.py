@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import cate_estimator
 from tauhat.analysis import workflow
 from tauhat.cli import main
+from tauhat.fitting import cate_estimator
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
@@ -69,7 +69,7 @@ def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
 # As the fixture above: no drawing, no held-out effects, short chains.
 FRESH = """
 import functools, sys
-from tauhat import cate_estimator
+from tauhat.fitting import cate_estimator
 from tauhat.analysis import workflow
 from tauhat.cli import main
 from tauhat.report import plots

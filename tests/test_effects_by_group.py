@@ -9,7 +9,7 @@ import pytest
 from tauhat.errors import TrialError
 from tauhat.inference import cross_fit, effects_by_group, group_effect
 from tauhat.inference.cross_fitting import CrossFit
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 
 @pytest.fixture(scope="module")

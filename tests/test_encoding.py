@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from tauhat.encoding import TableEncoder
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.tables.encoding import TableEncoder
 
 
 def encode(table: pd.DataFrame, **parameters: int) -> pd.DataFrame:

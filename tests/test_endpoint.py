@@ -21,7 +21,7 @@ from tauhat.endpoint import KINDS, Endpoint, OutcomeKind, Words, effective_size
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
 from tauhat.errors import TrialError
-from tauhat.learning_view import learning_view
+from tauhat.fitting.learning_view import learning_view
 from tauhat.numerics import ordering
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,7 +188,7 @@ def test_an_analysis_validates_and_sorts_its_trial_once(monkeypatch: pytest.Monk
         return sort(*arguments)
 
     monkeypatch.setattr(data_module, "comparable_rows", counted_validation)
-    monkeypatch.setattr("tauhat.comparable_rows.canonical_order", counted_sort)
+    monkeypatch.setattr("tauhat.design.comparable_rows.canonical_order", counted_sort)
     analyze(trial_of("score", block="site"), models=["LMM"], random_state=1, n_permutations=49)
     assert calls == {"validate": 1, "sort": 1}
 

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from tauhat import testing
+from tauhat.fitting.bootstrap import t_quantile
 from tauhat.learners import BayesianCausalForest, CausalForest
 from tauhat.learners.mixed_s import MixedEffectsLearner
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.outcome import GPBoost
 from tauhat.outcome.linear_mixed import LinearMixedModel
-from tauhat.reading import read_table
-from tauhat.resampling import t_quantile
-from tauhat.trial import Trial
+from tauhat.tables.reading import read_table
+from tauhat.trial.trial import Trial
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "engines.md").read_text("utf-8")

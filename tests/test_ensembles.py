@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear, minimize
 
-from tauhat.cate_estimator import CateEstimator
 from tauhat.ensembles import (
     CausalStacking,
     ConsensusAverage,
@@ -20,6 +19,7 @@ from tauhat.ensembles import (
 )
 from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.rules import RULES
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.catalog import outcome_model, single_estimator
 from tauhat.numerics.whitening import contrast_variances
 from tauhat.outcome.linear_mixed import LinearMixedModel

@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.ensembles import (
     CausalStacking,
@@ -22,7 +21,8 @@ from tauhat.ensembles import (
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TauhatWarning, TrialError
-from tauhat.few_clusters import without_average_effect
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.few_clusters import without_average_effect
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.t import TLearner
 from tauhat.outcome.linear_mixed import LinearMixedModel

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.ensembles.together import fit_together
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.numerics.extremes import ColumnLimits
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}

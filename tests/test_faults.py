@@ -32,15 +32,15 @@ from fault_processes import (
     run_quietly,
     told,
 )
-from tauhat import cate_estimator
 from tauhat.analysis import workflow
 from tauhat.cli import main
-from tauhat.dask_cluster import on_dask
-from tauhat.files import settle, write_files
+from tauhat.fitting import cate_estimator
 from tauhat.learners.gamm import AdditiveMixedEffect
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
-from tauhat.parallel import run_tasks
 from tauhat.report import plots
+from tauhat.runtime.dask_cluster import on_dask
+from tauhat.runtime.files import settle, write_files
+from tauhat.runtime.parallel import run_tasks
 from tauhat.study import StudyError
 from tauhat.study.backends import results_as_they_come
 

@@ -21,9 +21,9 @@ from fault_processes import (
     outcome,
     small_disk,
 )
-from tauhat import files
 from tauhat.errors import TrialError
-from tauhat.files import settle, write_files
+from tauhat.runtime import files
+from tauhat.runtime.files import settle, write_files
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

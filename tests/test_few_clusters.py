@@ -10,7 +10,7 @@ import pytest
 
 from tauhat import Trial, average_effects, estimator, estimator_names
 from tauhat.data import TrialData, validate_trial
-from tauhat.few_clusters import (
+from tauhat.fitting.few_clusters import (
     unlearnable_covariates,
     without_average_effect,
     without_unlearnable_covariates,

@@ -5,8 +5,8 @@ import pytest
 
 from tauhat.data import validate_trial
 from tauhat.design import design_of
+from tauhat.fitting.bootstrap import bootstrap_standard_error
 from tauhat.learners.linear_mixed import LinearMixedEffect
-from tauhat.resampling import bootstrap_standard_error
 from tauhat.testing import example_trial
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import cate_estimator
 from tauhat.cli import main
+from tauhat.fitting import cate_estimator
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat import cate_estimator
 from tauhat.cli import main
 from tauhat.errors import NothingToTestError
+from tauhat.fitting import cate_estimator
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 

@@ -46,7 +46,7 @@ found = [name for name in {(*ENGINES, "matplotlib")} if name in sys.modules]
 def test_engines_come_without_matplotlib_which_works_afterwards():
     code = """
 import sys
-from tauhat.engines import engine
+from tauhat.runtime.engines import engine
 modules = [engine(name) for name in ("stochtree", "gpboost", "lightgbm")]
 found = ["matplotlib.pyplot" in sys.modules, modules == [sys.modules[m.__name__] for m in modules]]
 plt = modules[0].plotting.plt
@@ -64,7 +64,7 @@ def test_matplotlib_that_was_there_before_stays(before):
     code = f"""
 import sys, {before}
 there = sys.modules["{before}"]
-from tauhat.engines import engine
+from tauhat.runtime.engines import engine
 plt = engine("stochtree").plotting.plt
 plt.switch_backend("agg")
 figure, axes = plt.subplots()
@@ -76,8 +76,8 @@ found = [sys.modules["{before}"] is there, figure is sys.modules["matplotlib.pyp
 def test_a_library_that_a_task_loads_has_one_thread_until_the_task_ends():
     code = """
 from threadpoolctl import ThreadpoolController
-from tauhat.engines import engine
-from tauhat.parallel import run_tasks
+from tauhat.runtime.engines import engine
+from tauhat.runtime.parallel import run_tasks
 def threads():
     found = ThreadpoolController().info()
     return {library["filepath"]: library["num_threads"] for library in found}

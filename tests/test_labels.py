@@ -12,11 +12,11 @@ import pytest
 
 from cli_runs import arguments, leave_out_the_slow, small_trial
 from tauhat.cli import main
-from tauhat.design_check import DesignCheck
 from tauhat.errors import TrialError
-from tauhat.labels import near_pairs, read_labels
-from tauhat.reading import read_table
-from tauhat.trial import Trial
+from tauhat.tables.labels import near_pairs, read_labels
+from tauhat.tables.reading import read_table
+from tauhat.trial.checks.design_check import DesignCheck
+from tauhat.trial.trial import Trial
 
 BLANKS = ["c ", " c", "c\u00a0", "\u2003c", "\ufeffc", "c\t", "c\u200b"]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from tauhat.base import VarianceComponents
 from tauhat.errors import TauhatWarning
 from tauhat.learners import (
     AdditiveMixedEffect,
@@ -32,6 +31,7 @@ from tauhat.outcome import (
     RandomForest,
     REEMBoosting,
 )
+from tauhat.outcome_model import VarianceComponents
 from tauhat.testing import check_cate_estimator
 
 SHORT = {"max_rounds": 25, "n_folds": 3, "learning_rate": 0.2}

@@ -18,13 +18,13 @@ import pytest
 
 import tauhat
 from tauhat.analysis import Analysis, analyze
-from tauhat.base import VarianceComponents
-from tauhat.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.catalog import single_estimator
-from tauhat.progress import NotebookCell, PlainLines, progress_display
+from tauhat.outcome_model import VarianceComponents
 from tauhat.report.plots import Plot
+from tauhat.runtime.progress import NotebookCell, PlainLines, progress_display
 from tauhat.simulate import performance, scenario
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 #: Rooms whose results people look at.
 ROOMS = ("analysis", "base", "design_check", "ensembles", "inference", "power", "provenance")

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from tauhat.base import OutcomeModel
 from tauhat.data import validate_trial
 from tauhat.ensembles.consensus import ConsensusAverage
+from tauhat.fitting.nuisance import Nuisance, fit_nuisances
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.r import RLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
-from tauhat.nuisance import Nuisance, fit_nuisances
 from tauhat.outcome.linear_mixed import LinearMixedModel
+from tauhat.outcome_model import OutcomeModel
 from tauhat.testing import example_trial
 
 

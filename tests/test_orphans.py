@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 POWER = ["power", "--clusters", "30", "--size", "30", "--icc", "0.05", "--icc-x", "0.1"]
 POWER += ["--delta", "0.3", "--simulate", "5000", "--jobs", "2"]
 COMMAND = [sys.executable, "-m", "tauhat", *POWER]
-TASKS = "import time; from tauhat.parallel import run_tasks; run_tasks(time.sleep, [(99,)] * 2{})"
+TASKS = "import time; from tauhat.runtime.parallel import run_tasks; run_tasks(time.sleep, [(99,)] * 2{})"
 IN_A_THREAD = "import threading; t = threading.Thread(target=lambda: {}); t.start(); t.join()"
 
 
@@ -151,8 +151,8 @@ def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) 
 def test_workers_of_dask_end_when_their_parent_is_killed(families: list[Family]) -> None:
     pytest.importorskip("distributed", reason="tauhat[dask] is missing")
     script = (
-        "import time\nfrom tauhat.dask_cluster import on_dask\n"
-        "from tauhat.parallel import run_tasks\n"
+        "import time\nfrom tauhat.runtime.dask_cluster import on_dask\n"
+        "from tauhat.runtime.parallel import run_tasks\n"
         "if __name__ == '__main__':\n    with on_dask(2) as jobs:\n"
         "        run_tasks(time.sleep, [(99,)] * 2, n_jobs=jobs)\n"
     )

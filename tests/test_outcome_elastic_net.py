@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, Lasso, LassoCV
 
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
 from tauhat.numerics.elastic_net import fit_elastic_net
 from tauhat.outcome import ElasticNetModel
 

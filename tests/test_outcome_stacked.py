@@ -5,14 +5,14 @@ import pickle
 import numpy as np
 import pytest
 
-from tauhat.base import OutcomeModel
 from tauhat.data import validate_trial
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
+from tauhat.fitting.nuisance import Nuisance, fit_nuisances
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
-from tauhat.nuisance import Nuisance, fit_nuisances
 from tauhat.outcome import BoostedTrees, ElasticNetModel, RandomForest
 from tauhat.outcome.stacked import StackedModel, level_one
+from tauhat.outcome_model import OutcomeModel
 
 QUICK = [("Linear", ElasticNetModel()), ("RF", RandomForest(n_estimators=20))]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from tauhat import parallel
 from tauhat.registry import estimator
+from tauhat.runtime import parallel
 
 
 def threads():

@@ -12,10 +12,10 @@ import pytest
 
 import tauhat as th
 from tauhat.analysis import analyze
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import validate_trial
 from tauhat.ensembles import ConsensusAverage
 from tauhat.ensembles.together import fit_together
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 
 RNG = np.random.default_rng(3)

@@ -16,7 +16,6 @@ from hypothesis.extra import numpy as hnp
 import tauhat as th
 from tauhat.data import validate_trial
 from tauhat.design import design_of
-from tauhat.encoding import TableEncoder
 from tauhat.simulate.metrics import (
     bias,
     calibration_slope,
@@ -28,6 +27,7 @@ from tauhat.simulate.metrics import (
     rod,
     srmse,
 )
+from tauhat.tables.encoding import TableEncoder
 
 FEW = settings(
     max_examples=40,

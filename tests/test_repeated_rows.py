@@ -12,8 +12,8 @@ import pytest
 from tauhat.cli import main
 from tauhat.errors import DesignError
 from tauhat.inference import average_effects
-from tauhat.repeated_rows import n_copied_rows
-from tauhat.trial import Trial
+from tauhat.trial.checks.repeated_rows import n_copied_rows
+from tauhat.trial.trial import Trial
 
 
 def visits(persons: int = 40, times: int = 6) -> pd.DataFrame:

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from tauhat.analysis import Analysis, analyze
-from tauhat.files import csv_text
 from tauhat.report import plots
 from tauhat.report.long_names import LONGEST_NAME, short_names
-from tauhat.trial import Trial
+from tauhat.runtime.files import csv_text
+from tauhat.trial.trial import Trial
 
 SCRIPT = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 LONG = "long " + "Ω" * 9_995

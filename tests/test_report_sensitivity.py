@@ -20,7 +20,7 @@ from tauhat.inference import cluster_intercepts
 from tauhat.learners.catalog import single_estimator
 from tauhat.report import ReportInput, plots
 from tauhat.report.sensitivity_section import sensitivity_section
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 RUN = Path(__file__).with_name("report_run.json")
 

@@ -15,7 +15,7 @@ from tauhat.analysis import analyze
 from tauhat.analysis.run_fields import differences, fields
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.cli import main
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 ROOT = Path(__file__).resolve().parent.parent
 

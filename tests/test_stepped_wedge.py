@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.roles import check_units
+from tauhat.trial.roles import check_units
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm"}
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tauhat.files import open_regular
+from tauhat.runtime.files import open_regular
 from tauhat.study import records
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import StudyError

@@ -12,10 +12,10 @@ import pytest
 from pyarrow import parquet
 
 import tauhat as th
-from tauhat import parquet_text
 from tauhat.learners import LinearMixedEffect
-from tauhat.parquet_pages import page_bytes
-from tauhat.reading import read_table
+from tauhat.tables import parquet_text
+from tauhat.tables.parquet_pages import page_bytes
+from tauhat.tables.reading import read_table
 
 N = 400
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, validate_trial
 from tauhat.errors import DesignError, TrialError
-from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.reading import read_table
-from tauhat.trial import Trial
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.tables.reading import read_table
+from tauhat.trial.trial import Trial
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

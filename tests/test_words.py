@@ -11,10 +11,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import tauhat as th
-from tauhat.dates import kind_of_time
 from tauhat.ensembles.rules import RULES
-from tauhat.labels import near_pairs
 from tauhat.learners import TLearner, XLearner
+from tauhat.tables.dates import kind_of_time
+from tauhat.tables.labels import near_pairs
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm"}
 

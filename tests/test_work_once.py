@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import trial as trial_module
 from tauhat.analysis import analyze, models, result, workflow
 from tauhat.ensembles import RobustEnsemble
 from tauhat.learners import AdditiveMixedEffect, LinearMixedEffect
-from tauhat.trial import Trial
+from tauhat.trial import trial as trial_module
+from tauhat.trial.trial import Trial
 
 
 def counted(

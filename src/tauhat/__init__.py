@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tauhat import datasets, ensembles, learners, outcome, simulate, testing
     from tauhat.analysis import Analysis, analyze
-    from tauhat.base import OutcomeModel, VarianceComponents
-    from tauhat.cate_estimator import CateEstimator
     from tauhat.errors import DesignError, TauhatWarning, TrialError
+    from tauhat.fitting.cate_estimator import CateEstimator
+    from tauhat.fitting.scikit_learn import ScikitLearnModel
     from tauhat.inference import (
         average_effects,
         best_linear_predictor,
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
         sorted_group_effects,
         test_heterogeneity,
     )
+    from tauhat.outcome_model import OutcomeModel, VarianceComponents
     from tauhat.power import power_by_simulation, power_hte
-    from tauhat.reading import read_table
     from tauhat.registry import estimator, estimator_names
     from tauhat.report import plots
     from tauhat.saving import load, save
-    from tauhat.scikit_learn import ScikitLearnModel
-    from tauhat.trial import Trial
+    from tauhat.tables.reading import read_table
+    from tauhat.trial.trial import Trial
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Analysis": "tauhat.analysis",
-    "CateEstimator": "tauhat.cate_estimator",
+    "CateEstimator": "tauhat.fitting.cate_estimator",
     "DesignError": "tauhat.errors",
-    "OutcomeModel": "tauhat.base",
-    "ScikitLearnModel": "tauhat.scikit_learn",
+    "OutcomeModel": "tauhat.outcome_model",
+    "ScikitLearnModel": "tauhat.fitting.scikit_learn",
     "TauhatWarning": "tauhat.errors",
-    "Trial": "tauhat.trial",
+    "Trial": "tauhat.trial.trial",
     "TrialError": "tauhat.errors",
-    "VarianceComponents": "tauhat.base",
+    "VarianceComponents": "tauhat.outcome_model",
     "analyze": "tauhat.analysis",
     "average_effects": "tauhat.inference",
     "best_linear_predictor": "tauhat.inference",
@@ -69,7 +69,7 @@ _HOMES = {
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
     "rate": "tauhat.inference",
-    "read_table": "tauhat.reading",
+    "read_table": "tauhat.tables.reading",
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.comparable_rows import comparable_rows, order_comparable
 from tauhat.design import Design, design_of
+from tauhat.design.comparable_rows import comparable_rows, order_comparable
 from tauhat.endpoint import Endpoint
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.weights import relative_weights
-from tauhat.vectors import label_codes, numeric, positive, vector
+from tauhat.tables.vectors import label_codes, numeric, positive, vector
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class TrialData:
     cluster_labels
         The user's label of each cluster, shape (m,), or None.
     learning
-        What learners see (`tauhat.learning_view.learning_view`); None in the trial as it is.
+        What learners see (`tauhat.fitting.learning_view.learning_view`); None in the trial as it is.
     n_without_counterfactual
         Rows that were left out since their block has one arm only.
     limits

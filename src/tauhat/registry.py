@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from tauhat.cate_estimator import CateEstimator
 from tauhat.ensembles.ensemble import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.catalog import describe, single_estimator, single_names, unknown_name
 
 #: Names of the second paper's table, in its order.

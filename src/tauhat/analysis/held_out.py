@@ -13,9 +13,7 @@ import pandas as pd
 from tauhat._typing import IntArray
 from tauhat.data import TrialData
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES, hidden_split, is_small
-from tauhat.display import Shown
 from tauhat.errors import TauhatWarning
-from tauhat.extremes import frame_within
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
@@ -32,7 +30,9 @@ from tauhat.inference.sorted_effects import (
 )
 from tauhat.inference.subgroups import Subgroups, find_subgroups
 from tauhat.report.grouping import covariate_codes
-from tauhat.trial import Trial
+from tauhat.runtime.display import Shown
+from tauhat.tables.extremes import frame_within
+from tauhat.trial.trial import Trial
 from tauhat.wording import counted
 
 N_SPLITS = 5

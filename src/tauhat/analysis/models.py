@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.learning_view import learning_view
+from tauhat.fitting.nuisance import fit_nuisances, pick
 from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
-from tauhat.learning_view import learning_view
-from tauhat.nuisance import fit_nuisances, pick
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
 

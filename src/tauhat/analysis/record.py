@@ -10,18 +10,18 @@ import pandas as pd
 
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.run_schema import SCHEMA
-from tauhat.cluster_checks import too_few_clusters_for
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
-from tauhat.incomplete_blocks import named_blocks
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
+from tauhat.trial.checks.cluster_checks import too_few_clusters_for
+from tauhat.trial.checks.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
     from tauhat.analysis.result import Analysis
     from tauhat.analysis.sensitivity import Sensitivity
-    from tauhat.trial import Trial
+    from tauhat.trial.trial import Trial
 
 QUANTILES = ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95")
 

@@ -15,24 +15,24 @@ import pandas as pd
 from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.record import run_record
 from tauhat.analysis.sensitivity import Sensitivity
-from tauhat.cate_estimator import CateEstimator
-from tauhat.design_check import DesignCheck
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES
-from tauhat.display import Shown
 from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
-from tauhat.files import PatientLevel, csv_text, write_files
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.intercepts import ClusterIntercepts
 from tauhat.inference.modifiers import EffectModifiers
-from tauhat.provenance import Provenance
 from tauhat.report import ReportInput, render_fragment, render_html
 from tauhat.report.gallery import covariate_groups, effect_map, effects_by_covariate, gallery
 from tauhat.report.long_names import shortened_run
 from tauhat.report.plots import Plot
 from tauhat.report.text import summary
-from tauhat.trial import Trial
+from tauhat.runtime.display import Shown
+from tauhat.runtime.files import PatientLevel, csv_text, write_files
+from tauhat.runtime.provenance import Provenance
+from tauhat.trial.checks.design_check import DesignCheck
+from tauhat.trial.trial import Trial
 
 
 @dataclass(frozen=True)

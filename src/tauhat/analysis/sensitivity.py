@@ -12,20 +12,20 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.models import fit_models
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.design.blocks import has_counterfactual
-from tauhat.display import html
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import AverageEffects, average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.numerics.seeds import derive_seed
-from tauhat.trial import Trial
+from tauhat.runtime.display import html
+from tauhat.trial.trial import Trial
 
 #: Seeds with which an ensemble that draws its weights is weighed again.
 SEEDS_OF_WEIGHTS = 5

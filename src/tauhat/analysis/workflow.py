@@ -25,18 +25,18 @@ from tauhat.analysis.models import (
 )
 from tauhat.analysis.result import Analysis, IntervalMethod
 from tauhat.analysis.sensitivity import sensitivity
-from tauhat.cate_estimator import CateEstimator
 from tauhat.errors import NothingToTestError
-from tauhat.extremes import frame_within
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.intercepts import cluster_intercepts
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.parallel import report_progress
-from tauhat.progress import progress_display
-from tauhat.provenance import Provenance, package_versions, utc_now
-from tauhat.trial import Trial
+from tauhat.runtime.parallel import report_progress
+from tauhat.runtime.progress import progress_display
+from tauhat.runtime.provenance import Provenance, package_versions, utc_now
+from tauhat.tables.extremes import frame_within
+from tauhat.trial.trial import Trial
 
 Progress = Callable[[str, int, int], None]
 

@@ -17,13 +17,13 @@ from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
-from tauhat.design_check import DesignCheck
-from tauhat.files import check_writable, settle
-from tauhat.overwriting import refuse_overwriting
-from tauhat.progress import progress_display
-from tauhat.reading import read_hashed
-from tauhat.trial import Trial
-from tauhat.workers import check_shared_memory
+from tauhat.runtime.files import check_writable, settle
+from tauhat.runtime.overwriting import refuse_overwriting
+from tauhat.runtime.progress import progress_display
+from tauhat.runtime.workers import check_shared_memory
+from tauhat.tables.reading import read_hashed
+from tauhat.trial.checks.design_check import DesignCheck
+from tauhat.trial.trial import Trial
 
 BAD_OUTPUT, CHECK_FAILED = 2, 3
 
@@ -188,7 +188,7 @@ def _backend(settings: Settings) -> Iterator[int]:
     if settings.backend != "dask":
         yield settings.jobs
         return
-    from tauhat.dask_cluster import on_dask
+    from tauhat.runtime.dask_cluster import on_dask
 
     with on_dask(settings.jobs, settings.address) as jobs:
         yield jobs

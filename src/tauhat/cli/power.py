@@ -156,8 +156,8 @@ def _parse(text: str | None, option: str, *, whole: bool = False) -> list[Any]:
 
 
 def _print_grid(given: Mapping[str, list[Any]], *, csv: bool) -> None:
-    from tauhat.files import csv_text
     from tauhat.power import power_table
+    from tauhat.runtime.files import csv_text
 
     table = power_table(**given)
     print(csv_text(table), end="") if csv else print(table.round(4).to_string(index=False))
@@ -174,8 +174,8 @@ def _print_plan(
 ) -> None:
     import pandas as pd
 
-    from tauhat.files import csv_text
     from tauhat.power import power_hte
+    from tauhat.runtime.files import csv_text
 
     unit = "n_persons" if arguments["cluster_size"] is None else "n_clusters"
     three = [arguments[name] for name in (unit, "delta", "power")]
@@ -219,9 +219,9 @@ def _simulated(
     plan: HtePower, n_trials: int, *, n_others: int, seed: int, jobs: int
 ) -> list[SimulatedPower]:
     """Simulated power of the plan's own test and of the test of all covariates."""
-    from tauhat.parallel import report_progress
     from tauhat.power import interaction_test, power_by_simulation
-    from tauhat.progress import progress_display
+    from tauhat.runtime.parallel import report_progress
+    from tauhat.runtime.progress import progress_display
 
     results = []
     with progress_display(sys.stderr) as display:

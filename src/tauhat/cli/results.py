@@ -10,7 +10,7 @@ from typing import Any
 
 from tauhat.analysis import Analysis
 from tauhat.cli.streams import json_text
-from tauhat.files import PatientLevel, csv_text, write_files
+from tauhat.runtime.files import PatientLevel, csv_text, write_files
 
 PAGE, EFFECTS, SEAL, FIGURES = "report.html", "effects.csv", "run.json", "figures"
 

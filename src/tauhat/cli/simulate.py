@@ -194,7 +194,7 @@ def _draw(source: Scenario, name: str, persons: int | None, seed: int) -> Simula
 
 def _write(trial: SimulatedTrial, out: Path, *, truth: bool) -> None:
     """Write the trial, and the truth beside it; say what was written and how to analyse it."""
-    from tauhat.files import check_writable, settle, write_files
+    from tauhat.runtime.files import check_writable, settle, write_files
 
     table = trial_table(trial)
     beside = out.with_name(f"{out.stem}-truth.csv")

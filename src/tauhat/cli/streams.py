@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tauhat.cli.interrupts import Terminated
-from tauhat.files import printable
+from tauhat.runtime.files import printable
 
 
 def fill_closed_streams() -> None:

@@ -136,7 +136,7 @@ def table(
     ] = "",
 ) -> None:
     """Print medians over the replicates, one row a scenario and size; a star marks the best."""
-    from tauhat.files import csv_text
+    from tauhat.runtime.files import csv_text
     from tauhat.study.plan import StudyError
     from tauhat.study.reference import reference_table
     from tauhat.study.results import read_study
@@ -173,7 +173,7 @@ def figure(
     ] = None,
 ) -> None:
     """Write the figures (PNG, SVG), the tables (CSV) and one HTML page."""
-    from tauhat.overwriting import refuse_overwriting
+    from tauhat.runtime.overwriting import refuse_overwriting
     from tauhat.study.page import FILES, write_page
     from tauhat.study.results import read_study
     from tauhat.study.store import FILE
@@ -202,7 +202,7 @@ class _ProgressLine:
     """Progress with the time left: redrawn on a terminal, a line now and then elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
-        from tauhat.progress import Log, say
+        from tauhat.runtime.progress import Log, say
 
         self._say = partial(say, stream)
         self._live = stream.isatty()

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tauhat.design_check import DesignCheck
-from tauhat.files import printable
 from tauhat.registry import describe_estimator, estimator_names
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
+from tauhat.runtime.files import printable
+from tauhat.trial.checks.design_check import DesignCheck
 
 WIDTH_OF_A_LOG = 100
 

@@ -12,9 +12,9 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.errors import TrialError
 from tauhat.numerics.seeds import derive_seed
-from tauhat.reading import read_table
-from tauhat.roles import require_column
-from tauhat.trial import Trial
+from tauhat.tables.reading import read_table
+from tauhat.trial.roles import require_column
+from tauhat.trial.trial import Trial
 
 TASSH_ARMS = ("HIC", "TASSH")
 """Labels of the arms of TASSH, control first."""

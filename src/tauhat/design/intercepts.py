@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tauhat._typing import IntArray
-from tauhat.base import VarianceComponents
+from tauhat.outcome_model import VarianceComponents
 
 
 @dataclass(frozen=True)

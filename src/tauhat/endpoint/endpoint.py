@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.errors import TrialError
-from tauhat.extremes import refuse_codes_beside_two
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
+from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
+from tauhat.tables.extremes import refuse_codes_beside_two
 
 #: Every kind of outcome by its name. Where nobody says which one it is, the first counts that
 #: the values plainly belong to; the last takes any.

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray
-from tauhat.columns import missing_values, numeric_values
 from tauhat.errors import TrialError
+from tauhat.tables.columns import missing_values, numeric_values
 
 
 def weight_values(column: pd.Series[Any], observed: BoolArray) -> FloatArray:

@@ -10,15 +10,15 @@ from typing import Any, Self
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, Members
 from tauhat.ensembles.out_of_fold import CrossFit, HeldOut
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.learners.meta import N_FOLDS
-from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.outcome.gamm import AdditiveMixedModel
+from tauhat.outcome_model import OutcomeModel
 
 # The slash keeps these apart from the regressions of a member, which are called member/name.
 _MEAN, _CONTROL, _TREATED = "/mean", "/control", "/treated"

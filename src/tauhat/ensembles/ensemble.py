@@ -15,15 +15,15 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.external import ExternalEstimator
 from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning, TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.catalog import ensemble_member, unknown_name
-from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.kendall import kendall_matrix
-from tauhat.parallel import WorkerLostError, run_tasks
+from tauhat.runtime.parallel import WorkerLostError, run_tasks
 
 #: Pairs of name and estimator, ours or another library's.
 Members = Sequence[tuple[str, Any]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.display import html
+from tauhat.runtime.display import html
 
 # Shares of the largest members that sentences name.
 _NAMED = 3

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
 from tauhat.ensembles.ensemble import Members
@@ -17,6 +16,7 @@ from tauhat.ensembles.out_of_fold import CrossFit
 from tauhat.ensembles.priors import prior_weights
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
+from tauhat.outcome_model import OutcomeModel
 
 _TEMPERATURES = {"individual": 4.0, "cluster": 8.0}
 

@@ -11,12 +11,12 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning, TrialError
-from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.scikit_learn import settle
 from tauhat.numerics.seeds import derive_seed
-from tauhat.scikit_learn import settle
 
 # What libraries call the arguments of `fit`; the first name that a signature has is used, so
 # that EconML's W (controls) is not taken for the treatment where there is a T.

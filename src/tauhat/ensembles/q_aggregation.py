@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
 from tauhat.ensembles.ensemble import Members
@@ -18,6 +17,7 @@ from tauhat.ensembles.priors import prior_weights
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.simplex import simplex_minimum
+from tauhat.outcome_model import OutcomeModel
 
 
 class QAggregation(CrossFittedEnsemble):

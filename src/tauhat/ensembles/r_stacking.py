@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
 from tauhat.ensembles.ensemble import Members
@@ -13,6 +12,7 @@ from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.out_of_fold import CrossFit
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
+from tauhat.outcome_model import OutcomeModel
 
 
 class RStacking(CrossFittedEnsemble):

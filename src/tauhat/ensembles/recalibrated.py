@@ -11,15 +11,15 @@ from scipy.optimize import nnls
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.together import held_out_effects
-from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.slope_prior import SLOPE_SD, probability_real
 from tauhat.numerics.whitening import Whitening, estimated_whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
+from tauhat.outcome_model import OutcomeModel
 
 Method = Literal["linear", "isotonic"]
 

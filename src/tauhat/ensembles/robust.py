@@ -11,8 +11,6 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, Members, fit_member, lost_member
@@ -20,17 +18,19 @@ from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.losses import EffectLoss, effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import CrossFit, HeldOut
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.catalog import ensemble_member, outcome_model
 from tauhat.learners.meta import N_FOLDS
 from tauhat.learners.x import XLearner
-from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.effect_evidence import effect_evidence
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
 from tauhat.numerics.slope_prior import posterior_probability
 from tauhat.outcome.stacked import StackedModel
-from tauhat.parallel import run_tasks
+from tauhat.outcome_model import OutcomeModel
+from tauhat.runtime.parallel import run_tasks
 
 #: Members that earn their weights when persons are randomized.
 INDIVIDUAL_MEMBERS = ("LMM", "GAMM", "T-Linear", "X-BART", "X-RF", "BCF", "BRM")

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.catalog import outcome_model
 from tauhat.learners.x import XLearner
-from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.outcome.stacked import StackedModel, Weights
+from tauhat.outcome_model import OutcomeModel
 
 OutcomeMembers = Sequence[tuple[str, OutcomeModel]]
 

@@ -12,15 +12,15 @@ from joblib import hash as joblib_hash
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberFit, fit_member, lost_member
 from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning
-from tauhat.learning_view import learning_view
-from tauhat.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.learning_view import learning_view
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.seeds import derive_seed
-from tauhat.parallel import WorkerLostError, run_tasks
+from tauhat.runtime.parallel import WorkerLostError, run_tasks
 
 _FoldTask = tuple[Mapping[str, CateEstimator], TrialData, IntArray, int, int]
 

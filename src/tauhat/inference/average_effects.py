@@ -11,7 +11,7 @@ from scipy import stats
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.display import Shown
+from tauhat.fitting.bootstrap import t_quantile
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.arm_variances import by_arm, expected_of_averages, moderated_variance, words
 from tauhat.numerics.working_models import (
@@ -19,7 +19,7 @@ from tauhat.numerics.working_models import (
     ExchangeableWorkingModel,
     outcomes_by_arm,
 )
-from tauhat.resampling import t_quantile
+from tauhat.runtime.display import Shown
 from tauhat.wording import counted, with_degrees
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is

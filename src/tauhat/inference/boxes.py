@@ -8,8 +8,8 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.engines import engine
 from tauhat.numerics.standard_units import StandardUnits
+from tauhat.runtime.engines import engine
 
 
 @dataclass(frozen=True)

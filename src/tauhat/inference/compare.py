@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.block_levels import without_block_levels
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
-from tauhat.display import Shown
 from tauhat.ensembles.ensemble import default_members
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
+from tauhat.fitting.block_levels import without_block_levels
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.inference.cross_fitting import RandomState
 from tauhat.inference.inputs import TrialLike, as_trial_data
-from tauhat.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.whitening import estimated_whitening, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.registry import estimator as registered_estimator
+from tauhat.runtime.display import Shown
 
 Loss = Literal["heterogeneity", "r", "dr"]
 LOSSES: tuple[Loss, ...] = ("heterogeneity", "r", "dr")
@@ -147,7 +147,7 @@ def compare(
     The row "constant effect" gives everybody one effect, fitted without the
     fold too. In a cluster trial prefer the first loss: the others carry the
     noise of whole clusters. With blocks, Y is the outcome without their levels
-    (`tauhat.block_levels.without_block_levels`), which no estimator is asked for.
+    (`tauhat.fitting.block_levels.without_block_levels`), which no estimator is asked for.
 
     Parameters
     ----------

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import IntArray
-from tauhat.display import Shown
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, jackknife_words
+from tauhat.runtime.display import Shown
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,22 +11,22 @@ import pandas as pd
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, check_covariates
 from tauhat.design import Design
-from tauhat.display import Shown
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, fit_without_fold
 from tauhat.inference.inputs import (
     OrderedTrial,
     TrialLike,
     ordered_trial,
 )
-from tauhat.nuisance import Nuisance, fit_without_fold
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
-from tauhat.parallel import run_tasks
+from tauhat.outcome_model import OutcomeModel
 from tauhat.registry import estimator as registered_estimator
+from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import run_tasks
 
 # Additive mixed model: the quickest estimator of either design that bends, 0.05 s a fit.
 DEFAULT_ESTIMATOR = "GAMM"

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from tauhat.cate_estimator import CateEstimator
-from tauhat.display import html
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -22,6 +21,7 @@ from tauhat.inference.descriptive import (
 )
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
+from tauhat.runtime.display import html
 
 #: Largest standard error of a slope that is given. Beyond it the slopes of perfect and of worthless
 #: predictions, 1 and 0, are less than half a standard error apart: the predictions differ between

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import IntArray
-from tauhat.cate_estimator import CateEstimator
-from tauhat.display import Shown
 from tauhat.errors import TrialError
-from tauhat.extremes import frame_within
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
@@ -22,6 +20,8 @@ from tauhat.inference.descriptive import (
     jackknife_words,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.runtime.display import Shown
+from tauhat.tables.extremes import frame_within
 
 MISSING = "missing"
 

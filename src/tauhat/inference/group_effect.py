@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray
-from tauhat.cate_estimator import CateEstimator
-from tauhat.display import Shown
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
@@ -25,6 +24,7 @@ from tauhat.inference.descriptive import (
     units_an_arm,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.runtime.display import Shown
 from tauhat.wording import counted
 
 Rule = str | Callable[[pd.DataFrame], Any] | Any

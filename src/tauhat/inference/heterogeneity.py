@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from tauhat.design.permutations import MANY_PERSONS, Assignments, assignments, person_groups
-from tauhat.display import html
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
     Problem,
@@ -20,6 +19,7 @@ from tauhat.inference.heterogeneity_comparison import (
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.runtime.display import html
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "linear": 0.4,

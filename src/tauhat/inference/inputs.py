@@ -10,7 +10,7 @@ import numpy as np
 
 from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.data import TrialData, validate_trial
-from tauhat.trial import Trial
+from tauhat.trial.trial import Trial
 
 # What a trial unpacks to, and what every function of this room takes.
 TrialLike = TrialData | Iterable[Any]

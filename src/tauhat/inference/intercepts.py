@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tauhat.display import Shown
+from tauhat.fitting.bootstrap import t_quantile
 from tauhat.inference.inputs import TrialLike, ordered_trial
 from tauhat.outcome.linear_mixed import LinearMixedModel
-from tauhat.resampling import t_quantile
+from tauhat.runtime.display import Shown
 
 
 @dataclass(frozen=True, eq=False)

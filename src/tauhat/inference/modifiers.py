@@ -11,8 +11,6 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, check_covariates, column_names
-from tauhat.display import html
-from tauhat.engines import engine
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import (
     TrialLike,
@@ -22,6 +20,8 @@ from tauhat.inference.inputs import (
 )
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
+from tauhat.runtime.display import html
+from tauhat.runtime.engines import engine
 
 # Groups of persons per covariate, from which the share of variance is read.
 BINS = 10

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
-from tauhat.display import Shown
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import (
     CrossFit,
@@ -29,6 +28,7 @@ from tauhat.inference.descriptive import (
     score_means,
 )
 from tauhat.inference.inputs import TrialLike
+from tauhat.runtime.display import Shown
 from tauhat.wording import counted
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.design import Design
-from tauhat.display import html
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit, mid_ranks
 from tauhat.inference.descriptive import (
@@ -25,6 +24,7 @@ from tauhat.inference.descriptive import (
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.seeds import derive_seed
+from tauhat.runtime.display import html
 
 # Shares treated at which the targeting curve is drawn.
 SHARES = np.arange(1, 21) / 20

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
-from tauhat.display import Shown
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
@@ -24,6 +23,7 @@ from tauhat.inference.descriptive import (
 )
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
+from tauhat.runtime.display import Shown
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.cate_estimator import CateEstimator
-from tauhat.display import Shown, html
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.boxes import Box, extreme_boxes
 from tauhat.inference.credibility import credibility_table
@@ -27,6 +26,7 @@ from tauhat.inference.descriptive import (
 )
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.inputs import TrialLike
+from tauhat.runtime.display import Shown, html
 from tauhat.wording import counted
 
 Boxes = tuple[Box, Box] | None

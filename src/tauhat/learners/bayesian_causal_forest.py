@@ -9,15 +9,14 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import VarianceComponents
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.convergence import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
 )
-from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.intercept_draws import InterceptSampler
 from tauhat.numerics.seeds import derive_seed
@@ -30,6 +29,7 @@ from tauhat.outcome.tree_sampler import (
     TreeTerm,
     sample_trees,
 )
+from tauhat.outcome_model import VarianceComponents
 
 
 class BayesianCausalForest(CateEstimator):

@@ -9,16 +9,16 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.fitting.bootstrap import t_quantile
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.convergence import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
 )
-from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
-from tauhat.resampling import t_quantile
 
 
 class BayesianRidgeEffect(CateEstimator):

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from tauhat.base import OutcomeModel
-from tauhat.cate_estimator import CateEstimator
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
@@ -35,6 +34,7 @@ from tauhat.outcome.mermboost import AdditiveBoosting
 from tauhat.outcome.mert_boosting import MERTBoosting
 from tauhat.outcome.reem_boosting import REEMBoosting
 from tauhat.outcome.stacked import StackedModel
+from tauhat.outcome_model import OutcomeModel
 
 #: Outcome models by the word that follows the letter of a meta-learner.
 OUTCOME_MODELS: dict[str, tuple[Callable[[], OutcomeModel], str]] = {

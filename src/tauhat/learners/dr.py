@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.meta import N_FOLDS, TwoStageLearner, arm_sizes, pooled_components
-from tauhat.nuisance import Nuisance, NuisanceFit
+from tauhat.outcome_model import VarianceComponents
 
 
 class DRLearner(TwoStageLearner):

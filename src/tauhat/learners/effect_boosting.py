@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
-from tauhat.engines import engine
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.meta import N_FOLDS, components_given_effect
-from tauhat.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
+from tauhat.runtime.engines import engine
 
 if TYPE_CHECKING:
     import lightgbm

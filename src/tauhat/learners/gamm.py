@@ -9,8 +9,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
-from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import (
     column_scales,
     constant_within,

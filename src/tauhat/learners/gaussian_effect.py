@@ -10,14 +10,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.design import Intercepts
-from tauhat.nuisance import Nuisance
+from tauhat.fitting.bootstrap import t_quantile
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance
 from tauhat.numerics.columns import first_rows
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedFit
-from tauhat.resampling import t_quantile
 
 BetweenCluster = Literal["common", "by-arm"]
 

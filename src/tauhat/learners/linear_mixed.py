@@ -10,9 +10,9 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.learners.meta import N_FOLDS
-from tauhat.nuisance import NuisanceFit
 from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_lasso import fit_mixed_lasso, whiten_intercepts

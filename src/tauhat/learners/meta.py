@@ -9,13 +9,13 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.scikit_learn import as_outcome_model, is_classifier
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
-from tauhat.scikit_learn import as_outcome_model, is_classifier
+from tauhat.outcome_model import OutcomeModel, VarianceComponents
 
 N_FOLDS = 5
 

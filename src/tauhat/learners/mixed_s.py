@@ -10,20 +10,20 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit, treatment_features
+from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.linear_mixed import LinearMixedEffect
 from tauhat.learners.meta import arm_sizes
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
 from tauhat.learners.x import XLearner
-from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
-from tauhat.scikit_learn import as_outcome_model
+from tauhat.outcome_model import OutcomeModel, VarianceComponents
 
 Form = Literal["x", "x-pooled", "dr", "r", "s-fixed", "s-projected", "textbook"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.base import VarianceComponents
 from tauhat.data import TrialData
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.meta import N_FOLDS, TwoStageLearner, components_given_effect
-from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.scikit_learn import as_outcome_model
+from tauhat.outcome_model import VarianceComponents
 
 
 class RLearner(TwoStageLearner):

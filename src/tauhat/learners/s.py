@@ -10,17 +10,17 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TauhatWarning
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit, treatment_features
+from tauhat.fitting.scikit_learn import ScikitLearnModel, as_outcome_model
 from tauhat.learners.convergence import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
 )
-from tauhat.nuisance import Nuisance, NuisanceFit, treatment_features
-from tauhat.scikit_learn import ScikitLearnModel, as_outcome_model
+from tauhat.outcome_model import OutcomeModel, VarianceComponents
 
 # The trace of the average effect takes that many of the trial's persons, evenly spaced.
 _MOST_TRACED = 200

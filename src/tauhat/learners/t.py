@@ -8,12 +8,12 @@ from typing import Any, Self
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray
-from tauhat.base import OutcomeModel, VarianceComponents
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.meta import arm_sizes, pooled_components
-from tauhat.nuisance import Nuisance, NuisanceFit
-from tauhat.scikit_learn import as_outcome_model
+from tauhat.outcome_model import OutcomeModel, VarianceComponents
 
 
 class TLearner(CateEstimator):

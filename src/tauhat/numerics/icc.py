@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.display import Shown
+from tauhat.runtime.display import Shown
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
 from tauhat.numerics.dummies import (
     continuous_dummies,
     equal_frequency_breaks,

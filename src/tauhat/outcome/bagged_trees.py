@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.engines import engine
 from tauhat.numerics.seeds import derive_seed
+from tauhat.runtime.engines import engine
 
 
 def two_stage_bootstrap(n: int, clusters: IntArray | None, rng: np.random.Generator) -> FloatArray:

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.base import VarianceComponents, named_intercepts
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.intercept_draws import InterceptSampler
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -21,6 +20,7 @@ from tauhat.outcome.tree_sampler import (
     TreeTerm,
     sample_trees,
 )
+from tauhat.outcome_model import VarianceComponents, named_intercepts
 
 
 class BART(StandardizedModel):

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.engines import engine
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
+from tauhat.runtime.engines import engine
 
 if TYPE_CHECKING:
     import lightgbm

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
 from tauhat.numerics.elastic_net import fit_elastic_net
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.outcome.scaling import StandardizedModel

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.engines import engine
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
+from tauhat.runtime.engines import engine
 
 # In fewer rows than this a row may lie in every tree's sample, as heavy rows do.
 _FEWEST_FOR_OUT_OF_BAG = 10

@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.base import OutcomeModel, VarianceComponents, named_intercepts
 from tauhat.numerics.columns import (
     column_scales,
     constant_within,
@@ -18,6 +17,7 @@ from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.splines import smooth_columns, smooth_terms
 from tauhat.numerics.weights import mean_one
+from tauhat.outcome_model import OutcomeModel, VarianceComponents, named_intercepts
 
 
 class AdditiveMixedModel(OutcomeModel):

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.engines import engine
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
+from tauhat.runtime.engines import engine
 
 # The error of a fold is looked at after every so many rounds.
 _ROUNDS_A_LOOK = 5

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.engines import engine
 from tauhat.numerics.em import RandomIntercept
 from tauhat.outcome.boosting import lightgbm_rows
 from tauhat.outcome.mixed_boosting import BoostedInterceptModel
+from tauhat.runtime.engines import engine
 
 if TYPE_CHECKING:
     import lightgbm

@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.engines import engine
 from tauhat.numerics.em import InterceptFit, RandomIntercept
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.boosting import cross_validated_boosting, lightgbm_rows
 from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
+from tauhat.runtime.engines import engine
 
 
 class BoostedInterceptModel(RandomInterceptModel):

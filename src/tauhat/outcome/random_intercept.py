@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.base import VarianceComponents, named_intercepts
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import DIGITS
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.outcome.scaling import StandardizedModel
+from tauhat.outcome_model import VarianceComponents, named_intercepts
 
 _LINE_FOLDS = 10
 

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
+from tauhat.outcome_model import OutcomeModel
 
 
 class StandardizedModel(OutcomeModel):

@@ -10,8 +10,8 @@ from scipy.optimize import nnls
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.base import OutcomeModel
-from tauhat.folds import cluster_folds
+from tauhat.design.folds import cluster_folds
+from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.weights import mean_one
@@ -19,7 +19,7 @@ from tauhat.outcome.aglm import AGLMModel
 from tauhat.outcome.boosting import BoostedTrees
 from tauhat.outcome.elastic_net import ElasticNetModel
 from tauhat.outcome.forest import RandomForest
-from tauhat.scikit_learn import as_outcome_model
+from tauhat.outcome_model import OutcomeModel
 
 Weights = Literal["ols", "convex", "nnls", "ridge"]
 _WEIGHTS = ("ols", "convex", "nnls", "ridge")

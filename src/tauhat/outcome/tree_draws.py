@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.engines import engine
 from tauhat.errors import TrialError
+from tauhat.runtime.engines import engine
 
 if TYPE_CHECKING:
     from stochtree import ForestContainer

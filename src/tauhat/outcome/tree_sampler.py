@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.engines import engine
 from tauhat.numerics.intercept_draws import InterceptSampler, LinearDraw
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.tree_draws import TreeDraws
+from tauhat.runtime.engines import engine
 
 if TYPE_CHECKING:
     from stochtree import RNG, Residual

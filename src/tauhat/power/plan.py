@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from tauhat.display import Shown
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
+from tauhat.runtime.display import Shown
 from tauhat.wording import with_degrees
 
 Unknown = Literal["power", "delta", "n_clusters", "n_persons"]

@@ -12,13 +12,13 @@ from scipy import stats
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.display import html
 from tauhat.errors import TrialError
 from tauhat.inference.heterogeneity import test_heterogeneity
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.parallel import run_tasks
+from tauhat.runtime.display import html
+from tauhat.runtime.parallel import run_tasks
 from tauhat.simulate.scenario import RandomState, Scenario, SimulatedTrial, scenario, whole_number
 
 #: A test: the p-value of a trial, given a seed.
@@ -133,7 +133,7 @@ def power_by_simulation(
         Seed; trial k depends on it and on k only, so that ``n_jobs`` changes nothing
         and a larger ``n_trials`` begins with the same trials.
     n_jobs
-        Trials at once. `tauhat.parallel.report_progress` tells how far they are.
+        Trials at once. `tauhat.runtime.parallel.report_progress` tells how far they are.
 
     Returns
     -------

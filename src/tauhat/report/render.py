@@ -9,7 +9,6 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from tauhat.files import printable
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.held_out_sections import held_out_sections
@@ -20,6 +19,7 @@ from tauhat.report.plots import shorten
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+from tauhat.runtime.files import printable
 
 #: What the page shows, in its order: each makes a section, several of them, or None.
 SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [

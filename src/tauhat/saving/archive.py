@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from tauhat._typing import AnyArray
 from tauhat.errors import TrialError
-from tauhat.files import open_regular
+from tauhat.runtime.files import open_regular
 
 FORMAT = "tauhat model"
 VERSION = 2

@@ -12,7 +12,7 @@ from importlib import import_module
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from tauhat import base, data, design, ensembles, learners, numerics, outcome
+from tauhat import data, design, ensembles, learners, numerics, outcome, outcome_model
 from tauhat.endpoint import endpoint
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
@@ -34,7 +34,13 @@ def known_classes() -> dict[str, type]:
     >>> "Popen" in known_classes()
     False
     """
-    modules = [base, data, endpoint, trees, *(part for room in _ROOMS for part in _modules(room))]
+    modules = [
+        outcome_model,
+        data,
+        endpoint,
+        trees,
+        *(part for room in _ROOMS for part in _modules(room)),
+    ]
     found: dict[str, type] = {}
     for module in modules:
         for name, candidate in inspect.getmembers(module, inspect.isclass):

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
-from tauhat.files import PatientLevelBytes, write_files
-from tauhat.provenance import package_versions
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.runtime.files import PatientLevelBytes, write_files
+from tauhat.runtime.provenance import package_versions
 from tauhat.saving.archive import Contents, pack, spoilt, unpack
 from tauhat.saving.decode import Decoder
 from tauhat.saving.encode import Encoder

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tauhat.display import Shown
+from tauhat.runtime.display import Shown
 from tauhat.simulate.metrics import coverage, mean_width, paired, rmse
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from tauhat.display import Shown
+from tauhat.runtime.display import Shown
 
 
 @dataclass(frozen=True)

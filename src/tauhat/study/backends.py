@@ -16,11 +16,11 @@ from typing import Any, Final, Literal, TypeVar
 
 import joblib
 
-from tauhat.dask_cluster import dask_client, dask_results
-from tauhat.parallel import WorkerLostError, run_alone
+from tauhat.runtime.dask_cluster import dask_client, dask_results
+from tauhat.runtime.parallel import WorkerLostError, run_alone
+from tauhat.runtime.workers import WatchedWorkers
 from tauhat.study.plan import StudyError
 from tauhat.wording import counted
-from tauhat.workers import WatchedWorkers
 
 Backend = Literal["loky", "dask", "ray"]
 BACKENDS: Final = ("loky", "dask", "ray")

@@ -11,8 +11,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
-from tauhat.files import csv_text, write_files
 from tauhat.report.plots import to_data_uri, to_svg
+from tauhat.runtime.files import csv_text, write_files
 from tauhat.study.figures import PANELS, excess_figure, excess_of, row_figure
 from tauhat.study.plan import StudyError
 from tauhat.study.reference import reference_table

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tauhat.files import open_regular
+from tauhat.runtime.files import open_regular
 from tauhat.simulate.scenario import scenario
 from tauhat.simulate.subgroup_metrics import TWENTY_PERCENT
 from tauhat.study.plan import EstimatorSpec, Plan, Row, StudyError

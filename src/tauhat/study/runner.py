@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.overwriting import refuse_overwriting
+from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.study.backends import Task, results_as_they_come
 from tauhat.study.measures import METRICS
 from tauhat.study.plan import Plan

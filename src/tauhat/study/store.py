@@ -28,8 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from tauhat.files import check_writable, open_regular, sync_folder
-from tauhat.provenance import utc_now
+from tauhat.runtime.files import check_writable, open_regular, sync_folder
+from tauhat.runtime.provenance import utc_now
 from tauhat.study.measures import AVERAGES, METRICS, UnitResult
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.records import (

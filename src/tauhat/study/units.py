@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.cate_estimator import CateEstimator
 from tauhat.data import TrialData, validate_trial
 from tauhat.ensembles.ensemble import MemberFit
 from tauhat.ensembles.together import fit_together
+from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
 from tauhat.numerics.seeds import derive_seed
-from tauhat.parallel import one_thread
+from tauhat.runtime.parallel import one_thread
 from tauhat.simulate.metrics import effect_metrics
 from tauhat.simulate.population import PopulationValues
 from tauhat.simulate.scenario import SimulatedPersons, SimulatedTrial, scenario

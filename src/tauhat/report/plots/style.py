@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
-from tauhat.files import write_files
+from tauhat.runtime.files import write_files
 
 BLUE, ORANGE, INK, MUTED, GRID = "#0b6aa2", "#c4560b", "#1c2630", "#66727f", "#dfe3e8"
 # Lines that are told apart with every kind of colour blindness, each at 3:1 or more on white.

@@ -1,0 +1,1 @@
+"""What every learner is fitted through: the learners' view, regressions, the base of estimators."""

@@ -1,0 +1,154 @@
+"""The interface of outcome models, and the variance components of the mixed ones."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+
+from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.runtime.display import Shown
+
+
+@dataclass(frozen=True)
+class VarianceComponents(Shown):
+    r"""Variances of a mixed model and the intracluster correlation.
+
+    .. math:: \rho = \sigma_b^2 / (\sigma_b^2 + \sigma_e^2)
+
+    Attributes
+    ----------
+    between_cluster
+        Variance of the random intercept, in squared units of the outcome;
+        averaged over the clusters if the arms have their own.
+    residual
+        Variance within clusters, in squared units of the outcome.
+    between_by_arm
+        Variance of the random intercept in control and treated clusters, from
+        models that estimate both; None when the arms share one.
+    between_block
+        Variance of the random intercept of the randomization blocks, from models
+        that have one; None for others.
+
+    Examples
+    --------
+    >>> VarianceComponents(between_cluster=1.0, residual=9.0).icc
+    0.1
+    >>> parts = VarianceComponents(0.2, 1.0, between_by_arm=(0.1, 0.3))
+    >>> parts.table["component"].tolist()[:2]
+    ['between control clusters', 'between treated clusters']
+    """
+
+    between_cluster: float
+    residual: float
+    between_by_arm: tuple[float, float] | None = None
+    between_block: float | None = None
+
+    @property
+    def icc(self) -> float:
+        """Share of the variance that lies between clusters, within blocks."""
+        total = self.between_cluster + self.residual
+        return self.between_cluster / total if total > 0 else 0.0
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One labelled row a component; two for the clusters if the arms have their own."""
+        rows = {"between clusters": self.between_cluster}
+        if self.between_by_arm is not None:
+            control, treated = self.between_by_arm
+            rows = {"between control clusters": control, "between treated clusters": treated}
+        if self.between_block is not None:
+            rows = {"between blocks": self.between_block, **rows}
+        rows |= {"residual": self.residual, "icc": self.icc}
+        return pd.DataFrame({"component": list(rows), "value": list(rows.values())})
+
+    @property
+    def text(self) -> str:
+        """The components in a sentence."""
+        arms = ""
+        if self.between_by_arm is not None:
+            control, treated = self.between_by_arm
+            arms = f" ({control:.4g} in control, {treated:.4g} in treated clusters)"
+        blocks = "" if self.between_block is None else f", between blocks {self.between_block:.4g}"
+        return (
+            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}, residual variance "
+            f"{self.residual:.4g}, intracluster correlation {self.icc:.3f}."
+        )
+
+
+class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """A regression of the outcome on covariates.
+
+    Subclasses implement `fit` and `predict` on checked float arrays. Plain
+    models ignore ``clusters``; mixed models use them, set
+    ``variance_components_``, and add the intercepts of named clusters in
+    ``predict(X, clusters=...)``.
+
+    Attributes
+    ----------
+    models_clusters
+        Whether the model has a random intercept.
+    needs_interactions
+        Whether the model is additive in its columns, so that an S-learner must
+        hand it treatment-by-covariate products.
+    """
+
+    models_clusters: ClassVar[bool] = False
+    needs_interactions: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        *,
+        clusters: IntArray | None = None,
+        sample_weight: FloatArray | None = None,
+    ) -> Self:
+        """Fit to ``X`` of shape (n, p) and ``y`` of shape (n,)."""
+
+    @abstractmethod
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Expected outcome at an average cluster, shape (n,)."""
+
+    def components(self) -> Sequence[tuple[str, OutcomeModel]]:
+        """Models this one is made of, which an ensemble may fit once for all."""
+        return ()
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy at the settings that a bootstrap can afford."""
+        copy: Self = clone(self)
+        return copy
+
+
+def named_intercepts(labels: AnyArray, effects: FloatArray, clusters: AnyArray) -> FloatArray:
+    """Predicted intercepts of named clusters; 0 for one that the fit has not seen.
+
+    Parameters
+    ----------
+    labels
+        Sorted labels of the clusters of the fit, shape (m,).
+    effects
+        Their predicted intercepts, shape (m,).
+    clusters
+        Labels asked for, shape (k,).
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Examples
+    --------
+    >>> named_intercepts(np.array([3, 7]), np.array([0.5, -0.5]), np.array([7, 9, 3])).tolist()
+    [-0.5, 0.0, 0.5]
+    """
+    if len(labels) == 0:
+        return np.zeros(len(clusters))
+    place = np.minimum(np.searchsorted(labels, clusters), len(labels) - 1)
+    intercepts: FloatArray = np.where(labels[place] == clusters, effects[place], 0.0)
+    return intercepts

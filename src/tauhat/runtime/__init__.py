@@ -1,0 +1,1 @@
+"""The machine: workers, progress, files that appear whole or not at all, engines imported late."""

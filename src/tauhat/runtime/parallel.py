@@ -1,0 +1,276 @@
+"""Parallel work over independent fits, one thread each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+from tauhat.runtime.workers import WatchedWorkers, workers
+
+Result = TypeVar("Result")
+Listener = Callable[[int, int], None]
+
+# Takes a function and tasks, and gives the position and the result of each as it is ready.
+Pool = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[tuple[int, Any]]]
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+# What ends with the task that runs now.
+_task: ContextVar[ExitStack | None] = ContextVar("task", default=None)
+
+# Numerical libraries found in this process, and how many modules it had then.
+_libraries: tuple[int, ThreadpoolController] | None = None
+
+
+@contextmanager
+def report_progress(listener: Listener) -> Iterator[None]:
+    """Tell ``listener`` of every task that `run_tasks` finishes inside this block.
+
+    Parameters
+    ----------
+    listener
+        Called with (tasks done, tasks in all) of the current batch of tasks.
+        Batches that tasks start themselves are not reported.
+
+    Examples
+    --------
+    >>> with report_progress(lambda done, total: print(done, "of", total)):
+    ...     results = run_tasks(pow, [(2, 3), (3, 2)])
+    1 of 2
+    2 of 2
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextmanager
+def run_on(pool: Pool) -> Iterator[None]:
+    """Let `run_tasks` with more than one job hand its tasks to ``pool`` inside this block.
+
+    Parameters
+    ----------
+    pool
+        Called with a function and argument tuples; yields the position and the
+        result of each task, a `WorkerLostError` for one that ended its worker.
+
+    Examples
+    --------
+    >>> def backwards(function, tasks):
+    ...     for position in reversed(range(len(tasks))):
+    ...         yield position, function(*tasks[position])
+    >>> with run_on(backwards):
+    ...     run_tasks(pow, [(2, 3), (3, 2)], n_jobs=2)
+    [8, 9]
+    """
+    token = _pool.set(pool)
+    try:
+        yield
+    finally:
+        _pool.reset(token)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Hold every numerical library that is loaded to one thread.
+
+    To look for the libraries takes milliseconds, as long as a small fit: it is
+    done again only when modules were imported meanwhile, which is what loads them.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     result = pow(2, 3)
+    """
+    global _libraries
+    n_modules = len(sys.modules)
+    if _libraries is None or _libraries[0] != n_modules:
+        _libraries = n_modules, ThreadpoolController()
+    limit: AbstractContextManager[Any] = _libraries[1].limit(limits=1)
+    return limit
+
+
+def hold_new_libraries() -> None:
+    """Hold libraries that a task has loaded to one thread until that task ends."""
+    held = _task.get()
+    if held is not None:
+        held.enter_context(one_thread())
+
+
+def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    """Run one task with every numerical library held to one thread."""
+    with ExitStack() as held:
+        held.callback(_listener.reset, _listener.set(None))
+        held.callback(_task.reset, _task.set(held))
+        held.enter_context(one_thread())
+        return function(*arguments)
+
+
+def run_in_parts(function: Callable[[Listener], Result]) -> Result:
+    """Run one task here, on one thread, that tells itself how far it is.
+
+    Parameters
+    ----------
+    function
+        Called with a function to be told (parts done, parts in all), which passes
+        them on to the listener of `report_progress`.
+
+    Examples
+    --------
+    >>> with report_progress(lambda done, total: print(done, "of", total)):
+    ...     result = run_in_parts(lambda on_done: on_done(1, 2) or "result")
+    1 of 2
+    >>> result
+    'result'
+    """
+    listener = _listener.get() or (lambda done, total: None)
+    return _single_threaded(function, (listener,))
+
+
+class WorkerLostError(RuntimeError):
+    """A worker process ended in the middle of a task, most likely for want of memory."""
+
+    def __init__(self) -> None:
+        super().__init__("its worker process ended first, most likely because memory ran out")
+
+
+def run_tasks(
+    function: Callable[..., Result],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    n_jobs: int = 1,
+    on_done: Callable[[int, int], None] | None = None,
+    on_lost: Callable[[WorkerLostError], Result] | None = None,
+) -> list[Result]:
+    """Results of ``function(*task)`` for every task, in the order of the tasks.
+
+    Each task runs on one thread, in this process when ``n_jobs`` is 1 and in
+    joblib's workers (or where `run_on` or `joblib.parallel_config` say) otherwise;
+    the same code path and thread count make the results equal bit for bit. When
+    a worker is ended from outside (as the system does with one that takes too
+    much memory), the tasks that are left run one at a time, so that one task's
+    greed costs the others time and nothing else.
+
+    Parameters
+    ----------
+    function
+        A picklable function.
+    tasks
+        Argument tuples.
+    n_jobs
+        Number of workers.
+    on_done
+        Called with (tasks done, tasks in all) after each task.
+    on_lost
+        Makes the result of a task whose worker was lost when it ran alone; None
+        raises the error.
+
+    Returns
+    -------
+    list
+        One result a task.
+
+    Raises
+    ------
+    WorkerLostError
+        If a task ends its worker although it runs alone, and ``on_lost`` is None.
+    TrialError
+        If there is no shared memory left for workers.
+
+    Examples
+    --------
+    >>> run_tasks(pow, [(2, 3), (3, 2)])
+    [8, 9]
+    """
+    total = len(tasks)
+    listeners = [listener for listener in (on_done, _listener.get()) if listener is not None]
+    found: dict[int, Result] = {}
+
+    def collect(produced: Iterable[tuple[int, Result]]) -> None:
+        for position, result in produced:
+            found[position] = result
+            for listener in listeners:
+                listener(len(found), total)
+
+    pool = _pool.get()
+    if n_jobs == 1 or total <= 1:
+        collect((k, _single_threaded(function, task)) for k, task in enumerate(tasks))
+    elif pool is not None:
+        whole = [(function, task) for task in tasks]
+        collect((k, _kept(result, on_lost)) for k, result in pool(_single_threaded, whole))
+    else:
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs, backend=workers(), return_as="generator", pre_dispatch="all"
+        )
+        try:
+            produced = parallel(joblib.delayed(_single_threaded)(function, task) for task in tasks)
+            collect(enumerate(produced))
+        except BrokenProcessPool:
+            left = [k for k in range(total) if k not in found]
+            collect((k, _alone(function, tasks[k], n_jobs, on_lost)) for k in left)
+    return [found[k] for k in range(total)]
+
+
+def _kept(result: Any, on_lost: Callable[[WorkerLostError], Result] | None) -> Result:
+    """A result as it is, or what is made of a lost one."""
+    if isinstance(result, WorkerLostError):
+        if on_lost is None:
+            raise result
+        return on_lost(result)
+    kept: Result = result
+    return kept
+
+
+def _alone(
+    function: Callable[..., Result],
+    task: tuple[Any, ...],
+    n_jobs: int,
+    on_lost: Callable[[WorkerLostError], Result] | None,
+) -> Result:
+    try:
+        return _kept(run_alone(_single_threaded, (function, task), n_jobs), on_lost)
+    except WorkerLostError as error:
+        return _kept(error, on_lost)
+
+
+def run_alone(function: Callable[..., Result], task: tuple[Any, ...], n_jobs: int = 2) -> Result:
+    """Result of one task that has the machine to itself, in a worker that may be lost.
+
+    Parameters
+    ----------
+    function
+        A picklable function.
+    task
+        Its arguments.
+    n_jobs
+        Number of workers kept, at least two; one of them works.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    WorkerLostError
+        If the worker process ends before the task is done.
+
+    Examples
+    --------
+    >>> run_alone(pow, (2, 3))
+    8
+    """
+    try:
+        parallel = joblib.Parallel(n_jobs=n_jobs, backend=WatchedWorkers())
+        (result,) = parallel([joblib.delayed(function)(*task)])
+    except BrokenProcessPool:
+        raise WorkerLostError from None
+    found: Result = result
+    return found

@@ -1,0 +1,1 @@
+"""From files and columns to numbers: reading, labels, dates, values far outside, encoding."""

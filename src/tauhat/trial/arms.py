@@ -1,0 +1,149 @@
+"""Which two arms are compared, and which of them is the control."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import IntArray
+from tauhat.errors import TrialError
+from tauhat.tables.labels import (
+    alike_text,
+    label_text,
+    match_label,
+    near_pairs,
+    read_labels,
+    words_read_as_missing,
+    zero_and_one,
+)
+from tauhat.trial.design_hints import control_hint
+
+# Letters that two labels must share if one is part of the other.
+_LEAST = 3
+
+Label = str | int | float | bool
+
+
+def _find_label(given: Any, counts: Mapping[Label, int], argument: str) -> Label:
+    found: Label | None = match_label(given, counts)
+    if found is None:
+        near = [repr(label) for label in counts if _alike(given, label)]
+        if not near and argument == "control":
+            said = control_hint(list(counts)).removeprefix("control=")
+            near = [] if " or " in said else [said]
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise TrialError(
+            f"{argument}: there is no arm {given!r}; the arms are {_listed(counts)}{hint}"
+        )
+    return found
+
+
+def _alike(given: Any, label: Label) -> bool:
+    """Whether a label is written nearly as one that was given, or holds it, or is held by it."""
+    first, second = (
+        re.sub(r"[\W_]+", " ", str(text)).strip().casefold() for text in (given, label)
+    )
+    if min(len(first), len(second)) >= _LEAST and (first in second or second in first):
+        return True
+    return bool(difflib.get_close_matches(first, [second], cutoff=0.6))
+
+
+def _listed(counts: Mapping[Label, int]) -> str:
+    return ", ".join(f"{label!r} ({count})" for label, count in counts.items())
+
+
+def choose_arms(
+    column: pd.Series[Any], *, control: Any, arms: Sequence[Any] | None
+) -> tuple[IntArray, tuple[Label, Label]]:
+    """Arm of each row from the labels of the treatment column.
+
+    Parameters
+    ----------
+    column
+        Treatment column, any type, shape (n,).
+    control
+        Label of the control arm; not needed for 0/1, booleans or with ``arms``.
+    arms
+        Labels (control, treated) of the two arms to compare.
+
+    Returns
+    -------
+    arm
+        0 (control), 1 (treated) or -1 (another arm), shape (n,).
+    labels
+        (control, treated) as `tauhat.tables.labels.read_labels` reads them.
+
+    Raises
+    ------
+    TrialError
+        On missing labels, one arm, an unnamed control, or more than two arms
+        without ``arms``; the message lists the arms with their counts.
+
+    Examples
+    --------
+    >>> arm, labels = choose_arms(pd.Series(["b", "a", "b"]), control="b", arms=None)
+    >>> arm.tolist(), labels
+    ([0, 1, 0], ('b', 'a'))
+    """
+    given = [control, *([] if arms is None or isinstance(arms, str) else arms)]
+    # "None" is an arm when the call itself names it as one.
+    read = read_labels(column, keep=[label_text(label) for label in given if label is not None])
+    if read.missing.any():
+        raise TrialError(
+            f"treatment column {column.name!r} is missing in {int(read.missing.sum())} of "
+            f"{len(column)} rows{words_read_as_missing(read)}; every randomized person has an "
+            "arm: fill it in"
+        )
+    codes, found = pd.factorize(read.values, sort=False)
+    order = sorted(range(len(found)), key=lambda k: (str(type(found[k])), found[k]))
+    labels = [found[k].item() if isinstance(found[k], np.generic) else found[k] for k in order]
+    counts: dict[Label, int] = {
+        label: int((codes == k).sum()) for k, label in zip(order, labels, strict=True)
+    }
+    if len(labels) < 2:
+        raise TrialError(
+            f"treatment column {column.name!r} has one arm only, {_listed(counts)}; two are needed"
+        )
+    first, second = _control_and_treated(str(column.name), counts, control, arms)
+    arm = np.full(len(codes), -1, dtype=np.int64)
+    arm[codes == order[labels.index(first)]] = 0
+    arm[codes == order[labels.index(second)]] = 1
+    return arm, (first, second)
+
+
+def _control_and_treated(
+    name: str, counts: Mapping[Label, int], control: Any, arms: Sequence[Any] | None
+) -> tuple[Label, Label]:
+    if arms is not None:
+        if isinstance(arms, str) or len(arms) != 2:
+            raise TrialError("arms must name two arms: arms=(control, treated)")
+        first, second = (_find_label(label, counts, "arms") for label in arms)
+        if first == second:
+            raise TrialError(f"arms names {first!r} twice")
+        if control is not None and match_label(control, [first]) is None:
+            raise TrialError(f"control={control!r} is not the first of arms={tuple(arms)!r}")
+        return first, second
+    if len(counts) > 2:
+        listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
+        alike = " and ".join(alike_text(*pair) for pair in near_pairs(counts)[:3])
+        raise TrialError(
+            f"treatment column {name!r} has {len(counts)} arms: {listed}; "
+            "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
+            + (f"; write alike what means the same: {alike}" if alike else "")
+        )
+    labels = list(counts)
+    if control is not None:
+        first = _find_label(control, counts, "control")
+        return first, next(label for label in labels if label != first)
+    zero_one = zero_and_one(labels)
+    if zero_one is not None:
+        return zero_one
+    raise TrialError(
+        f"treatment column {name!r} has the arms {_listed(counts)}; "
+        f"say which is the control: {control_hint(labels)} (--control on the command line)"
+    )

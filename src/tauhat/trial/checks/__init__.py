@@ -1,0 +1,1 @@
+"""Findings of the design check, one kind a file."""

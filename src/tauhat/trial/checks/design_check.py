@@ -1,0 +1,375 @@
+"""The design check: what a reader of a trial asks before looking at any effect."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.disclosure import FEW, is_small, tells_few
+from tauhat.errors import TauhatWarning
+from tauhat.numerics.balance import ArmDifferences, arm_differences
+from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
+from tauhat.tables.columns import missing_values
+from tauhat.trial.checks.cluster_checks import (
+    cluster_findings,
+    cluster_sizes,
+    randomized_rows,
+    unit_numbers,
+    unlearnable_findings,
+)
+from tauhat.trial.checks.covariate_checks import (
+    Finding,
+    Status,
+    covariate_findings,
+    leakage_findings,
+    missing_findings,
+)
+from tauhat.trial.checks.extreme_checks import far_value_findings
+from tauhat.trial.checks.incomplete_blocks import block_findings
+from tauhat.trial.checks.label_checks import label_findings
+from tauhat.trial.checks.size_checks import (
+    few_persons_finding,
+    probability_of_treatment,
+    weight_findings,
+)
+from tauhat.wording import counted
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial import Trial
+
+_ATTRITION_DIFFERENCE = 0.02
+_HIGH_ATTRITION = 0.2
+
+
+@dataclass(frozen=True)
+class DesignCheck:
+    """Result of `check_design`.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        One for each thing looked at.
+    balance : DataFrame
+        One row an encoded covariate: means of everyone enrolled by arm (observed
+        values that are not far outside), standardised difference, t and p value judged
+        against the variation between randomized units, and whether such figures would tell
+        that fewer than five persons of an arm have one of two values: then no
+        finding and no report shows them.
+    missingness : DataFrame
+        One row a column: share missing by arm, p value of the difference.
+    attrition : DataFrame
+        Persons enrolled and without an outcome by arm; p value of the difference.
+    cluster_sizes : DataFrame or None
+        Clusters by arm: number, minimum, median, maximum, mean, CV of their size.
+    icc : IntraclusterCorrelation or None
+        Of the outcome within arm; None when persons were randomized.
+    """
+
+    findings: tuple[Finding, ...]
+    balance: pd.DataFrame
+    missingness: pd.DataFrame
+    attrition: pd.DataFrame
+    cluster_sizes: pd.DataFrame | None
+    icc: IntraclusterCorrelation | None
+
+    def _sentences(self, *statuses: Status) -> list[str]:
+        return [f.sentence for f in self.findings if f.status in statuses and f.sentence]
+
+    @property
+    def failures(self) -> list[str]:
+        """What makes the analysis wrong unless it is put right."""
+        return self._sentences("fail")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know or the analyst should look into."""
+        return self._sentences("warning")
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing."""
+        return self._sentences("note", "ok")
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is no failure."""
+        return not self.failures
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a finding: item, value, status."""
+        rows = [(f.item, f.value, f.status) for f in self.findings]
+        return pd.DataFrame(rows, columns=["item", "value", "status"])
+
+    @property
+    def text(self) -> str:
+        """The check in sentences, one a line, what matters most first."""
+        return "\n".join(
+            [
+                *(f"Failed: {sentence}" for sentence in self.failures),
+                *(f"Warning: {sentence}" for sentence in self.warnings),
+                *self.notes,
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.table.to_string(index=False)}\n\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.text.splitlines())
+        return f"{self.table.to_html(index=False, escape=True)}<ul>{lines}</ul>"
+
+
+def check_design(trial: Trial) -> DesignCheck:
+    """Check the design and the data of a trial without looking at any effect.
+
+    Arms, clusters and blocks; the intracluster correlation of the outcome within
+    arm; baseline balance, missing values and attrition, judged against the
+    variation between randomized units; values far outside their column and codes
+    for missing values; and covariates that look measured after randomization.
+    Persons in blocks with one arm only were not randomized beside the other, so they
+    are not compared. A failure is a covariate that is a copy of the outcome or of the
+    treatment, which makes every effect estimate wrong, or more than a quarter of the
+    persons in blocks with one arm only. All else is a warning or a note.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+
+    Returns
+    -------
+    DesignCheck
+
+    Examples
+    --------
+    >>> from tauhat.trial.trial import Trial
+    >>> df = pd.DataFrame({"arm": [0, 1] * 20, "age": range(40), "y": [1.0, 2, 4, 7, 3] * 8})
+    >>> check = check_design(Trial(df.assign(copy=df.y * 2), outcome="y", treatment="arm"))
+    >>> check.failures
+    ["'copy' is the outcome in other units (correlation 1.000): remove it from the covariates."]
+    """
+    units = unit_numbers(trial)
+    rows = trial.has_counterfactual
+    X = trial.X.to_numpy(dtype=np.float64)
+    design = trial.randomization.take(rows)
+    limits = ColumnLimits.of(X[rows], design.clusters)
+    values, names = _observed_values(trial, limits)
+    differences = _between_arms(trial, values, units)
+    few = tells_few(
+        values[randomized_rows(trial)], trial.enrolled_treatment[randomized_rows(trial)]
+    )
+    missing = np.column_stack(
+        [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
+    )
+    gaps = _between_arms(trial, missing.astype(np.float64), units)
+    lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
+    attrition = _attrition_table(trial, lost)
+    sizes = icc = None
+    if design.holds_persons:
+        sizes = cluster_sizes(trial)
+        icc = intracluster_correlation(trial.y[rows], design.unit, trial.treatment[rows])
+    findings = [
+        *_design_findings(trial),
+        *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
+        *unlearnable_findings(trial),
+        *block_findings(trial),
+        *_outcome_findings(trial, attrition),
+        *weight_findings(trial),
+        *trial.row_findings,
+        *label_findings(trial),
+        *covariate_findings(trial),
+        *far_value_findings(trial, X),
+        *leakage_findings(trial, units, names, differences, limits, few),
+        *missing_findings(trial, missing, gaps),
+    ]
+    return DesignCheck(
+        findings=tuple(findings),
+        balance=_balance_table(trial, names, differences, few),
+        missingness=_missing_table(trial, gaps),
+        attrition=attrition,
+        cluster_sizes=sizes,
+        icc=icc,
+    )
+
+
+def _codes(labels: AnyArray) -> IntArray:
+    return pd.factorize(labels)[0].astype(np.int64)
+
+
+def _between_arms(trial: Trial, values: FloatArray, units: IntArray) -> ArmDifferences:
+    """Arms compared, without blocks that hold one only."""
+    rows = randomized_rows(trial)
+    return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
+
+
+def _observed_values(trial: Trial, limits: ColumnLimits) -> tuple[FloatArray, list[str]]:
+    """Encoded covariates of everyone enrolled, without the missing marks.
+
+    NaN where missing or far outside.
+    """
+    if trial.n_missing_outcome:
+        with warnings.catch_warnings():
+            # Levels that only persons without an outcome have are no news here.
+            warnings.simplefilter("ignore", TauhatWarning)
+            encoded = trial.encoder_.transform(trial.enrolled_frame)
+    else:
+        encoded = trial.X
+    sources = trial.encoder_.sources_
+    names = [name for name in encoded.columns if name != f"{sources[name]} (missing)"]
+    outside = limits.outside(encoded.to_numpy(dtype=np.float64))
+    values = encoded.mask(outside)[names].to_numpy(dtype=np.float64).copy()
+    for j, name in enumerate(names):
+        values[missing_values(trial.enrolled_frame[sources[name]]), j] = np.nan
+    return values, names
+
+
+def _balance_table(
+    trial: Trial, names: Sequence[str], differences: ArmDifferences, few: BoolArray
+) -> pd.DataFrame:
+    cluster_level = set(trial.cluster_level_columns)
+    return pd.DataFrame(
+        {
+            "column": names,
+            "source": [trial.encoder_.sources_[name] for name in names],
+            "level": ["cluster" if name in cluster_level else "person" for name in names],
+            "mean_control": differences.control,
+            "mean_treated": differences.treated,
+            "sd": differences.sd,
+            "standardized_difference": differences.standardized,
+            "t": differences.t,
+            "p_value": differences.p_value,
+            "fewer_than_five": few,
+        }
+    )
+
+
+def _missing_table(trial: Trial, gaps: ArmDifferences) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "column": trial.covariate_names,
+            "share_control": gaps.control,
+            "share_treated": gaps.treated,
+            "p_value": gaps.p_value,
+        }
+    )
+
+
+def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
+    enrolled = np.bincount(trial.enrolled_treatment, minlength=2)
+    analysed = np.bincount(trial.treatment, minlength=2)
+    return pd.DataFrame(
+        {
+            "arm": [*map(str, trial.arm_labels), "difference"],
+            "enrolled": pd.array([*enrolled, pd.NA], dtype="Int64"),
+            "missing_outcome": pd.array([*(enrolled - analysed), pd.NA], dtype="Int64"),
+            "share_missing": [lost.control[0], lost.treated[0], lost.difference[0]],
+            "p_value": [np.nan, np.nan, lost.p_value[0]],
+        }
+    )
+
+
+def _lost(trial: Trial) -> IntArray:
+    """Persons without an outcome in each arm, shape (2,)."""
+    lost: IntArray = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
+    return lost
+
+
+def _design_findings(trial: Trial) -> Iterator[Finding]:
+    column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
+    yield Finding("design", f"randomized by {trial.randomization.units_word}{column}")
+    counts, which = np.bincount(trial.enrolled_treatment, minlength=2), "enrolled"
+    if is_small(_lost(trial)).any():
+        # Beside the numbers analysed, those enrolled would tell how many an arm lost.
+        counts, which = counts - _lost(trial), "with an outcome"
+    for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
+        yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} {which}")
+    if trial.n_excluded:
+        yield Finding("rows of other arms", str(trial.n_excluded), "note")
+    if not trial.randomization.holds_persons:
+        yield from few_persons_finding(trial)
+    if trial.propensity is not None:
+        yield from _propensity_finding(trial, trial.propensity)
+    yield from _allocation_finding(trial)
+
+
+def _allocation_finding(trial: Trial) -> Iterator[Finding]:
+    chance = probability_of_treatment(trial)[trial.has_counterfactual]
+    low, high = chance.min(), chance.max()
+    if high - low >= 0.05:
+        yield Finding(
+            "range of propensity",
+            f"{low:.3f} to {high:.3f}",
+            "note",
+            f"Not all have the same probability of treatment ({low:.0%} to {high:.0%}). What "
+            "outcomes have to do with it is taken out before the models are fitted.",
+        )
+
+
+def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
+    first = trial.randomization.first
+    first = first[trial.has_counterfactual[first]]
+    chance, treated = propensity[first], trial.treatment[first]
+    z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
+    unlikely = abs(z) > 4
+    yield Finding(
+        "propensity",
+        f"{chance.mean():.3f} by design, {treated.mean():.3f} of units treated",
+        "warning" if unlikely else "ok",
+        f"{treated.mean():.0%} of the randomized units are treated where propensity= says "
+        f"{chance.mean():.0%} ({abs(z):.1f} standard errors apart): check it."
+        if unlikely
+        else "",
+    )
+
+
+def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding]:
+    yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
+    words = trial.endpoint.words
+    if words.note:
+        yield Finding("type of outcome", words.values, "note", words.note)
+    if not trial.n_missing_outcome:
+        yield Finding("missing outcomes", "0")
+        return
+    shares, p_value = attrition["share_missing"].to_numpy(), attrition["p_value"].iloc[2]
+    share = trial.n_missing_outcome / len(trial.has_outcome)
+    by_arm = f"{shares[0]:.1%} control, {shares[1]:.1%} treated"
+    told = (
+        f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm (p = {p_value:.2g})"
+    )
+    if is_small(_lost(trial)).any():
+        by_arm = told = f"{FEW} of an arm among them"
+    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < 0.05
+    what = (
+        f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
+        f"outcome and were left out: {told}. "
+    )
+    yield Finding(
+        "missing outcomes",
+        f"{trial.n_missing_outcome} ({by_arm})",
+        "warning" if uneven or share > _HIGH_ATTRITION else "note",
+        what
+        + (
+            "The arms lost persons unevenly, so those left may not be comparable."
+            if uneven
+            else "The analysis takes those lost to be like those left with the same covariates."
+        ),
+    )
+    if trial.randomization.holds_persons:
+        gone = trial.enrolled_randomization.n_units - trial.randomization.n_units
+        if gone:
+            yield Finding(
+                "clusters without any outcome",
+                str(gone),
+                "warning",
+                f"{counted(gone, 'cluster has', 'clusters have')} no outcome at all and "
+                f"{'was' if gone == 1 else 'were'} left out.",
+            )

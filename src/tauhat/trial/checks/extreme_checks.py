@@ -1,0 +1,107 @@
+"""Whether a covariate or the outcome holds codes for missing values, or slips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.numerics.codes import goes_on_rarely
+from tauhat.numerics.extremes import ColumnLimits, tail_limits
+from tauhat.tables.extremes import FarValues, codes_apart, far_values, number, third_values
+from tauhat.trial.checks.covariate_checks import Finding, Status
+from tauhat.wording import counted
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial import Trial
+
+
+def far_value_findings(trial: Trial, X: FloatArray) -> Iterator[Finding]:
+    """Give values of the outcome and of numeric covariates that stand apart from the others.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    X
+        Encoded covariates of everyone analysed, shape (n, p).
+    """
+    numeric = [j for j, name in enumerate(trial.X.columns) if name in trial.covariate_names]
+    names = [str(trial.X.columns[j]) for j in numeric]
+    yield from _findings(trial, trial.y[:, None], [trial.roles["outcome"]], of_outcome=True)
+    yield from _findings(trial, X[:, numeric], names, of_outcome=False)
+
+
+def _findings(
+    trial: Trial, X: FloatArray, names: list[str], *, of_outcome: bool
+) -> Iterator[Finding]:
+    """What stands apart among everyone analysed, by the limits of those who are compared."""
+    compared = trial.has_counterfactual
+    clusters = trial.randomization.take(compared).clusters
+    limits = ColumnLimits.of(X[compared], clusters)
+    tails = np.array(tail_limits(X[compared], clusters))
+    ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}
+    for j, name in enumerate(names):
+        told: set[bool] = set()
+        column = X[:, [j]]
+        for far in far_values(column, limits.take([j]), [name]):
+            told.add(far.above)
+            yield _far_finding(far, of_outcome)
+        inside = column[~limits.take([j]).outside(column)]
+        for far in chain(codes_apart(inside, name), _levels_apart(inside, name, tails[:, j])):
+            if far.above not in told:
+                told.add(far.above)
+                yield _far_finding(far, of_outcome)
+        for third in third_values(inside, name):
+            if third.above not in told and name not in ranks:
+                yield _third_finding(third, inside, of_outcome)
+
+
+def _levels_apart(column: FloatArray, name: str, tail: FloatArray) -> Iterator[FarValues]:
+    """Values that the tail does not explain, and that are levels of their own."""
+    within = column[(column >= tail[0]) & (column <= tail[1])]
+    for beyond in (column < tail[0], column > tail[1]):
+        if beyond.any():
+            yield FarValues(name, column[beyond], float(within.min()), float(within.max()))
+
+
+def _far_finding(far: FarValues, of_outcome: bool) -> Finding:
+    one = len(far.values) == 1
+    what, it = ("a missing outcome" if of_outcome else "a missing value"), "it" if one else "them"
+    logarithm = "" if of_outcome else "; if the column is measured so, give its logarithm"
+    taken = (
+        f"takes {it} as measured"
+        if of_outcome or far.read_as is None
+        else f"reads {it} as {number(far.read_as)}"
+    )
+    return Finding(
+        "outcomes far outside" if of_outcome else "values far outside",
+        _value(far),
+        "warning",
+        f"{far.text}. If {far.shown} stands for {what}, leave "
+        f"{'this cell' if one else 'these cells'} empty; if it is a slip, put it right{logarithm}. "
+        f"The analysis {taken}.",
+    )
+
+
+def _third_finding(third: FarValues, column: FloatArray, of_outcome: bool) -> Finding:
+    pair = (third.lowest, third.highest)
+    likely = all(goes_on_rarely(column, pair, value) for value in np.unique(third.values))
+    status: Status = "note" if likely else "warning"
+    one = len(third.values) == 1
+    return Finding(
+        "rare third outcome" if of_outcome else "rare third value",
+        _value(third),
+        status,
+        f"{third.name!r} is {number(pair[0])} or {number(pair[1])} but for "
+        f"{counted(len(third.values), 'row')} with {third.shown}. If this stands for a missing "
+        f"{'outcome' if of_outcome else 'value'}, leave {'the cell' if one else 'these cells'} "
+        "empty; if it is a slip, put it right. The analysis takes it as measured.",
+    )
+
+
+def _value(far: FarValues) -> str:
+    return f"{far.name} ({len(far.values)}: {far.shown})"

@@ -1,0 +1,66 @@
+"""What a trial says of itself: its facts in a table, and what was decided on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from tauhat.endpoint import effective_size
+from tauhat.trial.checks.incomplete_blocks import named_blocks
+from tauhat.wording import counted
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial import Trial
+
+
+_EXCLUDED = ("row of another arm was", "rows of other arms were")
+_LOST = ("person without an outcome was", "persons without an outcome were")
+
+
+def facts(trial: Trial) -> pd.DataFrame:
+    """One row for each fact of the trial: item, value."""
+    control, treated = (int((trial.treatment == a).sum()) for a in (0, 1))
+    rows: list[tuple[str, str]] = [
+        ("design", f"{trial.design} randomized"),
+        ("outcome", trial.roles["outcome"]),
+        ("persons analysed", str(trial.n)),
+        ("control", f"{trial.arm_labels[0]}: {counted(control, 'person')}"),
+        ("treated", f"{trial.arm_labels[1]}: {counted(treated, 'person')}"),
+        ("persons without outcome", str(trial.n_missing_outcome)),
+        (
+            "covariates",
+            f"{len(trial.covariate_names)} ({counted(trial.X.shape[1], 'column')} encoded)",
+        ),
+    ]
+    if trial.randomization.holds_persons:
+        rows.insert(3, ("clusters", f"{trial.n_clusters} ({trial.roles['cluster']})"))
+        rows.append(("cluster-level covariates", ", ".join(trial.cluster_level_names) or "none"))
+    if trial.blocks is not None:
+        rows.append(("blocks", f"{len(pd.unique(trial.blocks))} ({trial.roles['block']})"))
+    if trial.sample_weight is not None:
+        size = f"effective sample size {effective_size(trial.sample_weight):.1f}"
+        rows.append(("weights", f"{trial.roles['weight']}, {size}"))
+    if trial.n_without_counterfactual:
+        rows.append(
+            ("in blocks with one arm only", counted(trial.n_without_counterfactual, "person"))
+        )
+    if trial.n_excluded:
+        rows.append(("rows of other arms", str(trial.n_excluded)))
+    return pd.DataFrame(rows, columns=["item", "value"])
+
+
+def decisions(trial: Trial) -> list[str]:
+    """Who was left out and how covariates were read, in sentences."""
+    notes = []
+    for count, words in ((trial.n_excluded, _EXCLUDED), (trial.n_missing_outcome, _LOST)):
+        if count:
+            notes.append(f"{counted(count, *words)} left out.")
+    if trial.n_without_counterfactual:
+        notes.append(
+            f"{counted(trial.n_without_counterfactual, 'person')} in blocks with one arm only "
+            f"({trial.roles['block']}: {named_blocks(trial.incomplete_blocks)}): effects are "
+            "predicted for them, and they are otherwise left out."
+        )
+    notes.extend(note[0].upper() + note[1:] + "." for note in trial.encoder_.notes_)
+    return notes

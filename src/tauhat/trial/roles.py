@@ -1,0 +1,301 @@
+"""What each column of a trial's table is for, checked one role at a time."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.errors import DesignError, TrialError
+from tauhat.tables.columns import (
+    level_labels,
+    missing_values,
+)
+from tauhat.tables.labels import (
+    match_label,
+    plain_label,
+    read_labels,
+    words_read_as_missing,
+)
+from tauhat.trial.design_hints import changes_of_arm, staggered_change
+from tauhat.wording import counted
+
+_NOT_OVER_TIME = (
+    "Designs in which the arm changes over time are not supported: what else changed over time "
+    "would count as an effect"
+)
+_MIXED_CLUSTERS = (
+    "in a cluster-randomized trial it is constant. If persons were randomized within these units, "
+    "they are blocks: give them as block and not as cluster. If the units changed their arm over "
+    "time (stepped wedge, crossover), the design is not supported"
+)
+
+
+def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
+    """Name of a column that must exist, or a `TrialError` with the close matches.
+
+    Examples
+    --------
+    >>> require_column(pd.DataFrame({"clinic": [1]}), "clinik", "cluster")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: cluster: there is no column 'clinik'; did you mean 'clinic'?
+    """
+    if not isinstance(name, (str, int, np.integer)):
+        raise TrialError(f"{role} must be the name of a column, got {type(name).__name__}")
+    if str(name) in table.columns:
+        return str(name)
+    close = difflib.get_close_matches(str(name), list(table.columns), n=3, cutoff=0.6)
+    hint = (
+        f"did you mean {' or '.join(repr(match) for match in close)}?"
+        if close
+        else f"the columns are {', '.join(map(repr, table.columns[:15]))}"
+        + (" ..." if len(table.columns) > 15 else "")
+    )
+    raise TrialError(f"{role}: there is no column {str(name)!r}; {hint}")
+
+
+def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> list[str]:
+    """Names of columns that must exist, each once.
+
+    Examples
+    --------
+    >>> require_columns(pd.DataFrame({"a": [1], "b": [2]}), ["b", "a", "b"], "covariates")
+    ['b', 'a']
+    """
+    if isinstance(names, str):
+        raise TrialError(f"{role} must be a list of columns; write {role}=[{names!r}]")
+    return list(dict.fromkeys(require_column(table, name, role) for name in names))
+
+
+def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
+    """Column of each role that has one; only a person may be both identifier and cluster.
+
+    Examples
+    --------
+    >>> single_roles(pd.DataFrame(columns=["y", "arm"]), outcome="y", treatment="arm", id=None)
+    {'outcome': 'y', 'treatment': 'arm'}
+    """
+    roles: dict[str, str] = {}
+    for role, name in given.items():
+        if name is None and role not in ("outcome", "treatment"):
+            continue
+        column = require_column(table, name, role)
+        if column in roles.values() and not (role == "id" and roles.get("cluster") == column):
+            taken = next(other for other in roles if roles[other] == column)
+            raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
+        roles[role] = column
+    return roles
+
+
+def label_values(column: pd.Series[Any], role: str) -> AnyArray:
+    """Labels of clusters or blocks, none of them missing.
+
+    Examples
+    --------
+    >>> label_values(pd.Series(["a", None], name="clinic"), "cluster")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: cluster column 'clinic' is missing in 1 of 2 rows; fill it in
+    """
+    read = read_labels(column)
+    if read.missing.any():
+        raise TrialError(
+            f"{role} column {column.name!r} is missing in {int(read.missing.sum())} of "
+            f"{len(column)} rows{words_read_as_missing(read)}; fill it in"
+        )
+    return read.values
+
+
+def check_units(
+    arm: IntArray,
+    clusters: AnyArray | None,
+    blocks: AnyArray | None,
+    observed: BoolArray,
+    where: str = "",
+    table: pd.DataFrame | None = None,
+) -> None:
+    """Raise a `DesignError` when arms, clusters and blocks do not make a two-arm trial.
+
+    Parameters
+    ----------
+    arm
+        0 or 1, shape (n,).
+    clusters, blocks
+        Labels, shape (n,), or None.
+    observed
+        Which rows have an outcome, shape (n,).
+    where
+        Which part of the trial ``observed`` keeps to, in words.
+    table
+        Columns in which a change of the arms over time may be seen, n rows.
+
+    Examples
+    --------
+    >>> check_units(np.array([0, 1, 1, 0]), np.array([1, 1, 2, 2]), None, np.ones(4, bool))
+    Traceback (most recent call last):
+    tauhat.errors.DesignError: treatment varies within 2 of 2 clusters (for example 1: 1 ...
+    """
+    where = where and f" {where}"
+    if clusters is None:
+        if table is not None:
+            changes = None if blocks is None else changes_of_arm(arm, blocks, table, "blocks")
+            changes = changes or staggered_change(arm, None, blocks, table)
+            if changes:
+                raise DesignError(f"{changes}. {_NOT_OVER_TIME}")
+        few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
+        if few < 2:
+            raise DesignError(
+                f"the control arm has {int((arm[observed] == 0).sum())} and the treated arm "
+                f"{counted((arm[observed] == 1).sum(), 'person')} with an outcome{where}; "
+                "two in each are needed"
+            )
+        return
+    codes, labels = pd.factorize(clusters)
+    size = np.bincount(codes)
+    treated = np.bincount(codes, weights=arm).astype(np.int64)
+    mixed = np.flatnonzero((treated > 0) & (treated < size))
+    if len(mixed):
+        k = mixed[0]
+        changes = None if table is None else changes_of_arm(arm, clusters, table)
+        raise DesignError(
+            f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
+            f"{labels[k]}: {size[k] - treated[k]} control and "
+            f"{counted(treated[k], 'treated person')}); "
+            + (f"{changes}. {_NOT_OVER_TIME}" if changes else _MIXED_CLUSTERS)
+        )
+    staggered = None if table is None else staggered_change(arm, clusters, blocks, table)
+    if staggered:
+        raise DesignError(f"{staggered}. {_NOT_OVER_TIME}")
+    with_outcome = np.bincount(codes, weights=observed) > 0
+    per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
+    if min(per_arm) < 2:
+        raise DesignError(
+            f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes"
+            f"{where}; at least two in each arm are needed to tell effects from cluster differences"
+        )
+    if blocks is not None:
+        pairs = pd.DataFrame({"cluster": codes, "block": pd.factorize(blocks)[0]})
+        split = int((pairs.drop_duplicates().groupby("cluster").size() > 1).sum())
+        if split:
+            raise DesignError(
+                f"the block varies within {split} of {len(size)} clusters; "
+                "a cluster lies in one block. Leave block out if it names parts of clusters"
+            )
+
+
+def row_propensity(
+    propensity: Any, blocks: AnyArray | None, compared: BoolArray
+) -> FloatArray | None:
+    """Probability of treatment of each row from a number or one number a block.
+
+    Parameters
+    ----------
+    propensity
+        A number, a mapping from block label to number, or None.
+    blocks
+        Block labels, shape (n,), or None.
+    compared
+        Which rows lie in a block that holds both arms, shape (n,).
+
+    Returns
+    -------
+    ndarray, shape (n,), or None
+
+    Raises
+    ------
+    TrialError
+        If a block has no value, or one that is not strictly between 0 and 1; where a
+        block has one arm only, 0 and 1 may be its design.
+
+    Examples
+    --------
+    >>> compared = np.array([True, True, False])
+    >>> row_propensity({"a": 0.5, "b": 0.25, "c": 0}, np.array(["b", "a", "c"]), compared).tolist()
+    [0.25, 0.5, 0.0]
+    """
+    if propensity is None:
+        return None
+    if isinstance(propensity, Mapping):
+        if blocks is None:
+            raise TrialError("propensity has a number for each block, but block= is not given")
+        values: dict[Any, float] = {}
+        for block in pd.unique(blocks):
+            key = match_label(block, propensity)
+            if key is None:
+                raise TrialError(f"propensity has no number for block {plain_label(block)!r}")
+            values[block] = _probability(propensity[key], compared[blocks == block].all(), block)
+        return np.array([values[block] for block in blocks])
+    return np.full(len(compared), _probability(propensity))
+
+
+def _probability(value: Any, compared: bool = True, block: Any = None) -> float:
+    of_block = "" if block is None else f" of block {plain_label(block)!r}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TrialError(
+            f"propensity{of_block} must be a number"
+            + (", " if of_block else " or a mapping from block to number, ")
+            + f"got {type(value).__name__}"
+        ) from None
+    if not 0 < number < 1 and (compared or number not in (0, 1)):
+        raise TrialError(f"propensity{of_block} must lie strictly between 0 and 1, got {number:g}")
+    return number
+
+
+def varies_within(column: pd.Series[Any], codes: IntArray, *, ignore_missing: bool) -> int:
+    """Number of clusters in which a column takes more than one value.
+
+    Parameters
+    ----------
+    column
+        Any type, shape (n,).
+    codes
+        Cluster number 0 to m - 1, shape (n,).
+    ignore_missing
+        Whether a missing value agrees with any other one.
+
+    Examples
+    --------
+    >>> urban = pd.Series([1, None, 0, 1])
+    >>> varies_within(urban, np.array([0, 0, 1, 1]), ignore_missing=True)
+    1
+    """
+    missing = missing_values(column)
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    values = pd.factorize(column if numeric else level_labels(column), use_na_sentinel=True)[0]
+    if ignore_missing:
+        codes, values = codes[~missing], values[~missing]
+        if len(codes) == 0:
+            return 0
+    m = int(codes.max()) + 1
+    low = np.full(m, np.iinfo(np.int64).max)
+    high = np.full(m, np.iinfo(np.int64).min)
+    np.minimum.at(low, codes, values)
+    np.maximum.at(high, codes, values)
+    return int((high > low).sum())
+
+
+def complete_within(frame: pd.DataFrame, names: Sequence[str], clusters: AnyArray) -> pd.DataFrame:
+    """Take a cluster-level value that some persons lack from others of their cluster.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"urban": [None, 1.0, 0.0]})
+    >>> complete_within(frame, ["urban"], np.array(["a", "a", "b"]))["urban"].tolist()
+    [1.0, 1.0, 0.0]
+    """
+    missing = {name: missing_values(frame[name]) for name in names}
+    incomplete = [name for name in names if missing[name].any()]
+    if not incomplete:
+        return frame
+    frame = frame.copy()
+    codes = pd.factorize(clusters)[0]
+    for name in incomplete:
+        present = frame[name].mask(missing[name])
+        first = present.groupby(codes).first()
+        frame[name] = present.where(~missing[name], first.to_numpy()[codes])
+    return frame
