@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 POWER = ["power", "--clusters", "30", "--size", "30", "--icc", "0.05", "--icc-x", "0.1"]
 POWER += ["--delta", "0.3", "--simulate", "5000", "--jobs", "2"]
 COMMAND = [sys.executable, "-m", "tauhat", *POWER]
-TASKS = "import time; from tauhat.runtime.parallel import run_tasks; run_tasks(time.sleep, [(99,)] * 2{})"
+TASKS = "import time; from tauhat.runtime.parallel import run_tasks; "
+TASKS += "run_tasks(time.sleep, [(99,)] * 2{})"
 IN_A_THREAD = "import threading; t = threading.Thread(target=lambda: {}); t.start(); t.join()"
 
 

@@ -69,7 +69,7 @@ class TrialData:
     cluster_labels
         The user's label of each cluster, shape (m,), or None.
     learning
-        What learners see (`tauhat.fitting.learning_view.learning_view`); None in the trial as it is.
+        What learners see (`tauhat.fitting.learning_view`); None in the trial as it is.
     n_without_counterfactual
         Rows that were left out since their block has one arm only.
     limits

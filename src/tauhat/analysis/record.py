@@ -16,10 +16,10 @@ from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.average_effects import Estimate
 from tauhat.report.grouping import groups_by_covariate
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
-from tauhat.trial.checks.incomplete_blocks import named_blocks
+from tauhat.trial.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
-    from tauhat.analysis.result import Analysis
+    from tauhat.analysis.parts import AnalysisParts
     from tauhat.analysis.sensitivity import Sensitivity
     from tauhat.trial.trial import Trial
 
@@ -154,7 +154,7 @@ def effects_record(effects: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def modifier_records(analysis: Analysis) -> list[dict[str, Any]]:
+def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
     """Covariates, strongest first, with the groups in which the mean effect is extreme."""
     trial, effects, compared = analysis.trial, analysis.effects, analysis.trial.has_counterfactual
     columns = [
@@ -197,7 +197,7 @@ def sensitivity_record(found: Sensitivity) -> dict[str, Any]:
     }
 
 
-def run_record(analysis: Analysis) -> dict[str, Any]:
+def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
     record = {

@@ -12,57 +12,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.parts import AnalysisParts
 from tauhat.analysis.record import run_record
-from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES
-from tauhat.ensembles.explanation import Explanation
 from tauhat.errors import TrialError
-from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import AverageEffects
-from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.intercepts import ClusterIntercepts
-from tauhat.inference.modifiers import EffectModifiers
 from tauhat.report import ReportInput, render_fragment, render_html
 from tauhat.report.gallery import covariate_groups, effect_map, effects_by_covariate, gallery
 from tauhat.report.long_names import shortened_run
 from tauhat.report.plots import Plot
 from tauhat.report.text import summary
-from tauhat.runtime.display import Shown
 from tauhat.runtime.files import PatientLevel, csv_text, write_files
-from tauhat.runtime.provenance import Provenance
-from tauhat.trial.checks.design_check import DesignCheck
-from tauhat.trial.trial import Trial
 
 
 @dataclass(frozen=True)
-class IntervalMethod(Shown):
-    """How the intervals of persons' effects were made.
-
-    Attributes
-    ----------
-    method
-        In words.
-    level
-        Nominal coverage of one person's interval, averaged over persons.
-    """
-
-    method: str
-    level: float
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The method and the level in one row."""
-        return pd.DataFrame({"method": [self.method], "level": [self.level]})
-
-    @property
-    def text(self) -> str:
-        """How the intervals were made, in a sentence."""
-        return f"Intervals of persons' effects at {100 * self.level:g} %: {self.method}."
-
-
-@dataclass(frozen=True)
-class Analysis:
+class Analysis(AnalysisParts):
     """Everything that `analyze` found; tables are pandas DataFrames.
 
     Attributes
@@ -119,30 +82,6 @@ class Analysis:
     synthetic
         What to say about data that were made up, or None.
     """
-
-    trial: Trial
-    check: DesignCheck
-    average_effects: AverageEffects
-    heterogeneity: HeterogeneityTest
-    modifiers: EffectModifiers
-    frame: pd.DataFrame
-    effects: pd.DataFrame
-    models: pd.DataFrame
-    agreement: pd.DataFrame | None
-    variance_components: pd.DataFrame
-    interval: IntervalMethod
-    model: CateEstimator
-    reported_model: str
-    reported_text: str
-    explanation: Explanation | None
-    held_out: HeldOutEffects | str
-    sensitivity: Sensitivity
-    clusters: ClusterIntercepts | None
-    member_effects: pd.DataFrame
-    n_cut: int
-    rerun: str
-    provenance: Provenance
-    synthetic: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``run.json``: every number but those of single persons."""

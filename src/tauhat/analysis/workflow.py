@@ -23,7 +23,8 @@ from tauhat.analysis.models import (
     models_table,
     variance_table,
 )
-from tauhat.analysis.result import Analysis, IntervalMethod
+from tauhat.analysis.parts import IntervalMethod
+from tauhat.analysis.result import Analysis
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
 from tauhat.fitting.cate_estimator import CateEstimator

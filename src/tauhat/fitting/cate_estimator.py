@@ -421,21 +421,19 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         sklearn.exceptions.NotFittedError
             Before the fit.
         ValueError
-            If the treatment is missing, the columns of ``X`` are not those of the
-            fit, or the arrays do not belong to a two-arm trial.
+            If there is no treatment, other columns than in the fit, or no two-arm trial.
         """
         checked = self._check_new(X)
         if treatment is None:
             raise ValueError(f"score(X, y, treatment=...) needs the treatment.{_ROUTING}")
-        others = (clusters, sample_weight, blocks, propensity)
-        data = validate_trial(checked, y, treatment, *others, to_fit=False)
+        units = (treatment, clusters, sample_weight, blocks, propensity)
+        data = validate_trial(checked, y, *units, to_fit=False)
         pi = data.propensity
         if propensity is None and np.ptp(data.treatment) == 0:
             pi = np.full(data.n, self.trial_data_.propensity.mean())
         transformed = (data.treatment - pi) * (data.y - data.y.mean()) / (pi * (1 - pi))
-        effect = self.bounded(self.predict_effect(self._within_limits(data.X)))
-        loss = (transformed - effect) ** 2
-        return -float(np.average(loss, weights=data.sample_weight))
+        error = transformed - self.bounded(self.predict_effect(self._within_limits(data.X)))
+        return -float(np.average(error**2, weights=data.sample_weight))
 
     def _check_new(self, X: Any) -> FloatArray:
         check_is_fitted(self, "n_features_in_")
@@ -449,5 +447,4 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _within_limits(self, X: FloatArray) -> FloatArray:
         """Covariates with values far outside those of the trial read as in the trial."""
-        limits = self.trial_data_.limits
-        return X if limits is None else limits.apply(X)
+        return X if self.trial_data_.limits is None else self.trial_data_.limits.apply(X)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from tauhat.endpoint import effective_size
-from tauhat.trial.checks.incomplete_blocks import named_blocks
+from tauhat.trial.incomplete_blocks import named_blocks
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 
 _EXCLUDED = ("row of another arm was", "rows of other arms were")
 _LOST = ("person without an outcome was", "persons without an outcome were")
 
 
-def facts(trial: Trial) -> pd.DataFrame:
+def facts(trial: TrialTable) -> pd.DataFrame:
     """One row for each fact of the trial: item, value."""
     control, treated = (int((trial.treatment == a).sum()) for a in (0, 1))
     rows: list[tuple[str, str]] = [
@@ -50,7 +50,7 @@ def facts(trial: Trial) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", "value"])
 
 
-def decisions(trial: Trial) -> list[str]:
+def decisions(trial: TrialTable) -> list[str]:
     """Who was left out and how covariates were read, in sentences."""
     notes = []
     for count, words in ((trial.n_excluded, _EXCLUDED), (trial.n_missing_outcome, _LOST)):

@@ -1,46 +1,23 @@
-"""The trial: a table, the role of each column, and the arrays that estimators take."""
+"""The trial: what a user has, checks and fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.data import TrialData, validate_trial
-from tauhat.design import Design, design_of
-from tauhat.endpoint import Endpoint, outcome_values, weight_values
-from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.runtime.provenance import table_sha256
-from tauhat.tables.columns import refuse_collections
-from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.extremes import warn_of_far_values
-from tauhat.tables.labels import as_written, label_text
-from tauhat.tables.reading import as_pandas
-from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.design_check import DesignCheck, check_design
-from tauhat.trial.checks.incomplete_blocks import compared_within_blocks
 from tauhat.trial.checks.repeated_rows import row_findings
-from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.facts import decisions, facts
-from tauhat.trial.roles import (
-    check_units,
-    complete_within,
-    label_values,
-    row_propensity,
-    single_roles,
-    varies_within,
-)
-
-CLUSTER_SIZE = "cluster size"
+from tauhat.trial.trial_table import TrialTable
 
 
-class Trial:
+class Trial(TrialTable):
     """A two-arm randomized trial: a table and the role of each of its columns.
 
     Persons without an outcome are left out of the analysis arrays and counted;
@@ -156,242 +133,9 @@ class Trial:
     1
     """
 
-    def __init__(
-        self,
-        df: Any,
-        *,
-        outcome: str,
-        treatment: str,
-        control: Any = None,
-        cluster: str | None = None,
-        covariates: Sequence[str] | None = None,
-        cluster_covariates: Sequence[str] | None = None,
-        block: str | None = None,
-        propensity: float | Mapping[Any, float] | None = None,
-        id: str | None = None,
-        cluster_size: bool = False,
-        arms: Sequence[Any] | None = None,
-        weight: str | None = None,
-        endpoint: str | None = None,
-    ) -> None:
-        table = as_pandas(df)
-        self.roles = single_roles(
-            table,
-            outcome=outcome,
-            treatment=treatment,
-            cluster=cluster,
-            block=block,
-            id=id,
-            weight=weight,
-        )
-        self.covariates_named = covariates is not None
-        choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
-        self.left_out = choice.left_out
-        used = dict.fromkeys([*self.roles.values(), *choice.names])
-        self._table = table[list(used)].copy()
-        for name in used:
-            refuse_collections(self._table[name], name)
-
-        arm, self.arm_labels = choose_arms(
-            self._table[self.roles["treatment"]], control=control, arms=arms
-        )
-        self.n_rows = len(table)
-        self.n_excluded = int((arm < 0).sum())
-        enrolled_rows = np.flatnonzero(arm >= 0)
-        kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
-        self.enrolled_treatment: IntArray = arm[enrolled_rows]
-        self.enrolled_clusters = self._labels(kept, "cluster")
-        self.enrolled_blocks = self._labels(kept, "block")
-        outcome_column = outcome_values(kept[self.roles["outcome"]])
-        self.has_outcome: BoolArray = ~np.isnan(outcome_column)
-        self._kind_named = endpoint
-        Endpoint.of(outcome_column[self.has_outcome], endpoint, self.roles["outcome"])
-        check_units(
-            self.enrolled_treatment,
-            self.enrolled_clusters,
-            self.enrolled_blocks,
-            self.has_outcome,
-            table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
-        )
-        self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
-        self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
-        self.row_findings = tuple(row_findings(table.iloc[self.rows], kept, self))
-        self.notes = (*choice.notes, *decisions(self))
-
-    def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
-        return label_values(kept[self.roles[role]], role) if role in self.roles else None
-
-    def _covariate_frame(
-        self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
-    ) -> pd.DataFrame:
-        """Covariates of everyone enrolled, cluster-level ones completed within clusters."""
-        named = choice.of_cluster
-        frame = kept[choice.names].copy()
-        self._sizes: dict[str, int] | None = None
-        self._named_cluster_covariates = tuple(named)
-        codes = np.zeros(len(kept), dtype=np.int64)
-        if self.enrolled_clusters is not None:
-            codes, labels = pd.factorize(self.enrolled_clusters)
-            for name in named:
-                varying = varies_within(frame[name], codes, ignore_missing=True)
-                if varying:
-                    raise TrialError(
-                        f"cluster covariate {name!r} varies within {varying} of {len(labels)} "
-                        "clusters; give it in covariates= if it belongs to the person"
-                    )
-            frame = complete_within(frame, named, self.enrolled_clusters)
-        if cluster_size:
-            if self.enrolled_clusters is None:
-                raise TrialError("cluster_size=True needs cluster=")
-            if CLUSTER_SIZE in self._table.columns:
-                raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
-            counts = np.bincount(codes)
-            self._sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
-            frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
-        if frame.shape[1] == 0:
-            raise TrialError("there are no covariates; effects need at least one to depend on")
-        self.covariate_names: tuple[str, ...] = tuple(frame.columns)
-        self.cluster_level_names: tuple[str, ...] = ()
-        if self.enrolled_clusters is not None:
-            self.cluster_level_names = tuple(
-                name
-                for name in frame.columns
-                if name in named or not varies_within(frame[name], codes, ignore_missing=False)
-            )
-        return frame
-
-    def _set_analysed(
-        self, kept: pd.DataFrame, enrolled_rows: IntArray, outcome: FloatArray, propensity: Any
-    ) -> None:
-        """Arrays of the persons with an outcome."""
-        observed = self.has_outcome
-        self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
-        self.y: FloatArray = outcome[observed]
-        self.treatment: IntArray = self.enrolled_treatment[observed]
-        self.clusters, self.blocks = (
-            None if labels is None else labels[observed]
-            for labels in (self.enrolled_clusters, self.enrolled_blocks)
-        )
-        self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
-            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
-        )
-        self.n_without_counterfactual = int((~self.has_counterfactual).sum())
-        self.propensity = row_propensity(propensity, self.blocks, self.has_counterfactual)
-        self.id: AnyArray | None = (
-            as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
-        )
-        self.sample_weight = (
-            weight_values(kept[self.roles["weight"]], observed) if "weight" in self.roles else None
-        )
-        self.n_missing_outcome = int((~observed).sum())
-        self.frame = self.enrolled_frame[observed].reset_index(drop=True)
-        self.encoder_ = TableEncoder().fit(self.frame)
-        self.X: pd.DataFrame = self.encoder_.transform(self.frame)
-
-    @property
-    def n(self) -> int:
-        """Number of persons with an outcome."""
-        return len(self.y)
-
-    @property
-    def n_clusters(self) -> int | None:
-        """Number of clusters analysed, or None in an individually randomized trial."""
-        return self.randomization.n_units if self.randomization.holds_persons else None
-
-    @property
-    def design(self) -> Literal["cluster", "individual"]:
-        """What was randomized: clusters or persons."""
-        return self.randomization.name
-
-    @cached_property
-    def randomization(self) -> Design:
-        """Who of those with an outcome was randomized, and how, in the order of the rows."""
-        return design_of(self.treatment, self.clusters, self.blocks, self.propensity)
-
-    @cached_property
-    def enrolled_randomization(self) -> Design:
-        """Who of all enrolled was randomized, and how, in the order of the rows."""
-        return design_of(self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
-
-    @property
-    def cluster_level_columns(self) -> tuple[str, ...]:
-        """Columns of ``X`` that come from cluster-level covariates."""
-        names = set(self.cluster_level_names)
-        return tuple(c for c, source in self.encoder_.sources_.items() if source in names)
-
-    @property
-    def label_columns(self) -> pd.DataFrame:
-        """Columns of arms, clusters, blocks and identifiers as they were given, all rows."""
-        numbers = ("outcome", "weight")
-        names = dict.fromkeys(name for role, name in self.roles.items() if role not in numbers)
-        return self._table[list(names)]
-
-    @cached_property
-    def data_sha256(self) -> str:
-        """SHA-256 of the columns used, all rows, as given."""
-        return table_sha256(self._table)
-
-    @cached_property
-    def data(self) -> TrialData:
-        """The trial as validated arrays in canonical order, with the way back to its rows.
-
-        Raises
-        ------
-        ValueError
-            If the arrays do not make a trial.
-        """
-        return validate_trial(*self, endpoint=self._kind_named)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """What kind of outcome it is, and what follows for effects on it."""
-        return self.data.endpoint
-
-    def __iter__(self) -> Iterator[Any]:
-        """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
-        units = (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
-        return iter((self.X, self.y, *units))
-
-    def __len__(self) -> int:
-        return self.n
-
-    def encode(self, df: Any) -> pd.DataFrame:
-        """Covariates of new persons, encoded as those of the trial.
-
-        Parameters
-        ----------
-        df
-            Table with the trial's covariates. With ``cluster_size=True`` it also
-            needs the column ``cluster size`` or the cluster column: a cluster of
-            the trial then has its size in the trial, a new one the number of its
-            rows in ``df``.
-
-        Returns
-        -------
-        DataFrame, shape (k, p)
-            With the columns of ``X`` and the index of ``df``.
-
-        Raises
-        ------
-        TrialError
-            Naming missing or unusable columns.
-        """
-        table = as_pandas(df)
-        cluster = self.roles.get("cluster")
-        if cluster in table.columns:
-            labels = label_values(table[cluster], "cluster")
-            present = [name for name in self._named_cluster_covariates if name in table.columns]
-            table = complete_within(table, present, labels)
-        if self._sizes is not None and CLUSTER_SIZE not in table.columns:
-            if cluster not in table.columns:
-                raise TrialError(
-                    f"the table needs the column {CLUSTER_SIZE!r}, or {cluster!r} to count it"
-                )
-            texts = pd.Series(labels).map(label_text)
-            here = texts.value_counts()
-            sizes = [self._sizes.get(text, here[text]) for text in texts]
-            table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
-        return self.encoder_.transform(table)
+    def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
+        self.row_findings = tuple(row_findings(analysed, kept, self))
+        self.notes = (*self.notes, *decisions(self))
 
     def fit(self, estimator: str | CateEstimator, **parameters: Any) -> CateEstimator:
         """Fit an estimator to the trial.

@@ -13,14 +13,12 @@ from tauhat.design.blocks import has_counterfactual
 from tauhat.fitting.few_clusters import unlearnable_covariates
 from tauhat.numerics.balance import arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation
-from tauhat.trial.checks.covariate_checks import (
-    Finding,
-)
+from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.size_checks import degrees_of_freedom
 from tauhat.wording import with_degrees
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 # Below 40 clusters, or 10 in an arm, cluster-robust errors need small-sample corrections and
 # what depends on the cluster rests on very few observations (Murray 1998; Leyrat et al. 2018).
@@ -29,17 +27,17 @@ FEW_CLUSTERS_PER_ARM = 10
 _UNLIKELY = 0.01
 
 
-def unit_numbers(trial: Trial) -> IntArray:
+def unit_numbers(trial: TrialTable) -> IntArray:
     """Number of the randomized unit of everyone enrolled."""
     return trial.enrolled_randomization.unit
 
 
-def randomized_rows(trial: Trial) -> BoolArray:
+def randomized_rows(trial: TrialTable) -> BoolArray:
     """Who of those enrolled was randomized beside the other arm."""
     return has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
 
 
-def cluster_sizes(trial: Trial) -> pd.DataFrame:
+def cluster_sizes(trial: TrialTable) -> pd.DataFrame:
     """Sizes as enrolled of the clusters randomized beside the other arm, by arm and in all."""
     randomized = randomized_rows(trial)
     codes = np.unique(unit_numbers(trial)[randomized], return_inverse=True)[1]
@@ -57,7 +55,7 @@ def cluster_sizes(trial: Trial) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _analysed_clusters(trial: Trial) -> tuple[int, int]:
+def _analysed_clusters(trial: TrialTable) -> tuple[int, int]:
     """Clusters with persons who are compared, control and treated."""
     rows = trial.has_counterfactual
     clusters, arm = np.asarray(trial.clusters)[rows], trial.treatment[rows]
@@ -66,7 +64,7 @@ def _analysed_clusters(trial: Trial) -> tuple[int, int]:
 
 
 def cluster_findings(
-    trial: Trial, sizes: pd.DataFrame, icc: IntraclusterCorrelation, units: IntArray
+    trial: TrialTable, sizes: pd.DataFrame, icc: IntraclusterCorrelation, units: IntArray
 ) -> Iterator[Finding]:
     """Give how many clusters there are, how large they are, and how much alike their persons are.
 
@@ -134,14 +132,14 @@ def cluster_findings(
     )
 
 
-def too_few_clusters_for(trial: Trial) -> list[str]:
+def too_few_clusters_for(trial: TrialTable) -> list[str]:
     """Names of the covariates that the trial has too few clusters for."""
     data = trial.data
     left_out = np.array(data.feature_names)[unlearnable_covariates(data)]
     return list(dict.fromkeys(trial.encoder_.sources_[name] for name in left_out))
 
 
-def unlearnable_findings(trial: Trial) -> Iterator[Finding]:
+def unlearnable_findings(trial: TrialTable) -> Iterator[Finding]:
     """Give the cluster-level covariates for which there are too few clusters."""
     found = too_few_clusters_for(trial)
     if not found:

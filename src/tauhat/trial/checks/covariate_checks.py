@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,12 @@ from tauhat.numerics.balance import (
 )
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.tables.columns import missing_values
+from tauhat.trial.checks.finding import Finding
 from tauhat.trial.covariate_choice import left_out_sentence, name_words
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
-
-Status = Literal["ok", "note", "warning", "fail"]
+    from tauhat.trial.trial_table import TrialTable
 
 # A covariate that sorts units by arm this rarely by chance is a copy of the treatment.
 CHANCE_OF_SEPARATION = 1e-3
@@ -45,27 +43,7 @@ _LATER_WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the check.
-
-    Attributes
-    ----------
-    item, value
-        What was looked at and what was found, in a few words.
-    status
-        ``ok``, ``note``, ``warning`` or ``fail``.
-    sentence
-        What it means and what to do; empty when the value says it all.
-    """
-
-    item: str
-    value: str
-    status: Status = "ok"
-    sentence: str = ""
-
-
-def covariate_findings(trial: Trial) -> Iterator[Finding]:
+def covariate_findings(trial: TrialTable) -> Iterator[Finding]:
     """Give what was left out or pooled, copies of other covariates, and identifiers."""
     yield Finding(
         "covariates",
@@ -101,7 +79,7 @@ def covariate_findings(trial: Trial) -> Iterator[Finding]:
 
 
 def leakage_findings(
-    trial: Trial,
+    trial: TrialTable,
     units: IntArray,
     names: Sequence[str],
     differences: ArmDifferences,
@@ -160,7 +138,7 @@ def _separation_finding(name: str, chance: float) -> Finding:
 
 
 def _imbalance_findings(
-    trial: Trial,
+    trial: TrialTable,
     names: Sequence[str],
     differences: ArmDifferences,
     few: BoolArray,
@@ -211,7 +189,9 @@ def _imbalance_findings(
     )
 
 
-def missing_findings(trial: Trial, missing: BoolArray, gaps: ArmDifferences) -> Iterator[Finding]:
+def missing_findings(
+    trial: TrialTable, missing: BoolArray, gaps: ArmDifferences
+) -> Iterator[Finding]:
     """Give the covariates with missing values, unevenly by arm or along with the outcome."""
     # What is missing everywhere was left out and not filled in.
     used = {column.source for column in trial.encoder_.columns_}

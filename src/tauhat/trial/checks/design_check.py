@@ -18,6 +18,7 @@ from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.tables.columns import missing_values
+from tauhat.trial.checks.block_checks import block_findings
 from tauhat.trial.checks.cluster_checks import (
     cluster_findings,
     cluster_sizes,
@@ -26,14 +27,12 @@ from tauhat.trial.checks.cluster_checks import (
     unlearnable_findings,
 )
 from tauhat.trial.checks.covariate_checks import (
-    Finding,
-    Status,
     covariate_findings,
     leakage_findings,
     missing_findings,
 )
 from tauhat.trial.checks.extreme_checks import far_value_findings
-from tauhat.trial.checks.incomplete_blocks import block_findings
+from tauhat.trial.checks.finding import Finding, Status
 from tauhat.trial.checks.label_checks import label_findings
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
@@ -43,7 +42,7 @@ from tauhat.trial.checks.size_checks import (
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 _ATTRITION_DIFFERENCE = 0.02
 _HIGH_ATTRITION = 0.2
@@ -128,7 +127,7 @@ class DesignCheck:
         return f"{self.table.to_html(index=False, escape=True)}<ul>{lines}</ul>"
 
 
-def check_design(trial: Trial) -> DesignCheck:
+def check_design(trial: TrialTable) -> DesignCheck:
     """Check the design and the data of a trial without looking at any effect.
 
     Arms, clusters and blocks; the intracluster correlation of the outcome within
@@ -151,7 +150,7 @@ def check_design(trial: Trial) -> DesignCheck:
 
     Examples
     --------
-    >>> from tauhat.trial.trial import Trial
+    >>> from tauhat.trial.trial_table import TrialTable
     >>> df = pd.DataFrame({"arm": [0, 1] * 20, "age": range(40), "y": [1.0, 2, 4, 7, 3] * 8})
     >>> check = check_design(Trial(df.assign(copy=df.y * 2), outcome="y", treatment="arm"))
     >>> check.failures
@@ -205,13 +204,13 @@ def _codes(labels: AnyArray) -> IntArray:
     return pd.factorize(labels)[0].astype(np.int64)
 
 
-def _between_arms(trial: Trial, values: FloatArray, units: IntArray) -> ArmDifferences:
+def _between_arms(trial: TrialTable, values: FloatArray, units: IntArray) -> ArmDifferences:
     """Arms compared, without blocks that hold one only."""
     rows = randomized_rows(trial)
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
-def _observed_values(trial: Trial, limits: ColumnLimits) -> tuple[FloatArray, list[str]]:
+def _observed_values(trial: TrialTable, limits: ColumnLimits) -> tuple[FloatArray, list[str]]:
     """Encoded covariates of everyone enrolled, without the missing marks.
 
     NaN where missing or far outside.
@@ -233,7 +232,7 @@ def _observed_values(trial: Trial, limits: ColumnLimits) -> tuple[FloatArray, li
 
 
 def _balance_table(
-    trial: Trial, names: Sequence[str], differences: ArmDifferences, few: BoolArray
+    trial: TrialTable, names: Sequence[str], differences: ArmDifferences, few: BoolArray
 ) -> pd.DataFrame:
     cluster_level = set(trial.cluster_level_columns)
     return pd.DataFrame(
@@ -252,7 +251,7 @@ def _balance_table(
     )
 
 
-def _missing_table(trial: Trial, gaps: ArmDifferences) -> pd.DataFrame:
+def _missing_table(trial: TrialTable, gaps: ArmDifferences) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "column": trial.covariate_names,
@@ -263,7 +262,7 @@ def _missing_table(trial: Trial, gaps: ArmDifferences) -> pd.DataFrame:
     )
 
 
-def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
+def _attrition_table(trial: TrialTable, lost: ArmDifferences) -> pd.DataFrame:
     enrolled = np.bincount(trial.enrolled_treatment, minlength=2)
     analysed = np.bincount(trial.treatment, minlength=2)
     return pd.DataFrame(
@@ -277,13 +276,13 @@ def _attrition_table(trial: Trial, lost: ArmDifferences) -> pd.DataFrame:
     )
 
 
-def _lost(trial: Trial) -> IntArray:
+def _lost(trial: TrialTable) -> IntArray:
     """Persons without an outcome in each arm, shape (2,)."""
     lost: IntArray = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
     return lost
 
 
-def _design_findings(trial: Trial) -> Iterator[Finding]:
+def _design_findings(trial: TrialTable) -> Iterator[Finding]:
     column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
     yield Finding("design", f"randomized by {trial.randomization.units_word}{column}")
     counts, which = np.bincount(trial.enrolled_treatment, minlength=2), "enrolled"
@@ -301,7 +300,7 @@ def _design_findings(trial: Trial) -> Iterator[Finding]:
     yield from _allocation_finding(trial)
 
 
-def _allocation_finding(trial: Trial) -> Iterator[Finding]:
+def _allocation_finding(trial: TrialTable) -> Iterator[Finding]:
     chance = probability_of_treatment(trial)[trial.has_counterfactual]
     low, high = chance.min(), chance.max()
     if high - low >= 0.05:
@@ -314,7 +313,7 @@ def _allocation_finding(trial: Trial) -> Iterator[Finding]:
         )
 
 
-def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Finding]:
+def _propensity_finding(trial: TrialTable, propensity: FloatArray) -> Iterator[Finding]:
     first = trial.randomization.first
     first = first[trial.has_counterfactual[first]]
     chance, treated = propensity[first], trial.treatment[first]
@@ -331,7 +330,7 @@ def _propensity_finding(trial: Trial, propensity: FloatArray) -> Iterator[Findin
     )
 
 
-def _outcome_findings(trial: Trial, attrition: pd.DataFrame) -> Iterator[Finding]:
+def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Finding]:
     yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
     words = trial.endpoint.words
     if words.note:

@@ -12,14 +12,14 @@ from tauhat._typing import FloatArray
 from tauhat.numerics.codes import goes_on_rarely
 from tauhat.numerics.extremes import ColumnLimits, tail_limits
 from tauhat.tables.extremes import FarValues, codes_apart, far_values, number, third_values
-from tauhat.trial.checks.covariate_checks import Finding, Status
+from tauhat.trial.checks.finding import Finding, Status
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 
-def far_value_findings(trial: Trial, X: FloatArray) -> Iterator[Finding]:
+def far_value_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
     """Give values of the outcome and of numeric covariates that stand apart from the others.
 
     Parameters
@@ -36,7 +36,7 @@ def far_value_findings(trial: Trial, X: FloatArray) -> Iterator[Finding]:
 
 
 def _findings(
-    trial: Trial, X: FloatArray, names: list[str], *, of_outcome: bool
+    trial: TrialTable, X: FloatArray, names: list[str], *, of_outcome: bool
 ) -> Iterator[Finding]:
     """What stands apart among everyone analysed, by the limits of those who are compared."""
     compared = trial.has_counterfactual

@@ -11,17 +11,17 @@ from tauhat.tables.columns import missing_values
 from tauhat.tables.labels import Labels, alike_text, near_pairs, read_labels
 from tauhat.tables.reading import WORDS
 from tauhat.tables.written_numbers import way_of_writing
-from tauhat.trial.checks.covariate_checks import Finding
+from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 _MOST_PAIRS = 5
 _WHAT = {"cluster": "clusters", "block": "blocks", "treatment": "arms", "id": "persons"}
 
 
-def label_findings(trial: Trial) -> Iterator[Finding]:
+def label_findings(trial: TrialTable) -> Iterator[Finding]:
     """Give what was done to labels and which are nearly alike, role by role, then covariates.
 
     Identifiers are counted and not shown: the check goes into the report.

@@ -11,7 +11,8 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, IntArray
 from tauhat.tables.labels import read_labels
-from tauhat.trial.checks.covariate_checks import Finding, looks_like_numbering
+from tauhat.trial.checks.covariate_checks import looks_like_numbering
+from tauhat.trial.checks.finding import Finding
 from tauhat.trial.covariate_choice import name_words
 from tauhat.trial.repeated_identifiers import (
     FEWEST_PERSONS,
@@ -33,7 +34,7 @@ from tauhat.trial.repeated_identifiers import (
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 # Names made of these words say that a column tells persons apart: at least one of the first ...
 _PERSON = (
@@ -62,7 +63,9 @@ _MOST_COLUMNS = 200
 _MANY_COPIES = 0.01
 
 
-def row_findings(table: pd.DataFrame, enrolled: pd.DataFrame, trial: Trial) -> Iterator[Finding]:
+def row_findings(
+    table: pd.DataFrame, enrolled: pd.DataFrame, trial: TrialTable
+) -> Iterator[Finding]:
     """Give rows that are copies of others, and persons with several rows.
 
     Parameters
@@ -95,7 +98,7 @@ def row_findings(table: pd.DataFrame, enrolled: pd.DataFrame, trial: Trial) -> I
 
 
 def _identifier_findings(
-    analysed: pd.Series[Any], enrolled: pd.Series[Any], trial: Trial
+    analysed: pd.Series[Any], enrolled: pd.Series[Any], trial: TrialTable
 ) -> Iterator[Finding]:
     """What the design explains, and persons that only repeat among those without an outcome."""
     name = trial.roles["id"]
@@ -127,7 +130,9 @@ def _may_identify(column: pd.Series[Any], name: str) -> bool:
     return not pd.api.types.is_datetime64_any_dtype(column.dtype)
 
 
-def _suspect(table: pd.DataFrame, name: str, visits: Sequence[str], trial: Trial) -> Finding | None:
+def _suspect(
+    table: pd.DataFrame, name: str, visits: Sequence[str], trial: TrialTable
+) -> Finding | None:
     """What is wrong if a column without a role tells persons apart, None if it does not."""
     arm, clusters = trial.treatment, trial.clusters
     words = name_words(name)
@@ -182,7 +187,7 @@ def _tells_apart(found: Repeats, visit: pd.Series[Any]) -> bool:
     return not pairs.duplicated().any() and pairs["visit"].nunique() < len(pairs) / 2
 
 
-def _finding(found: Repeats, name: str, trial: Trial, *, fails: bool) -> Finding:
+def _finding(found: Repeats, name: str, trial: TrialTable, *, fails: bool) -> Finding:
     return Finding(
         "persons on several rows",
         f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",

@@ -10,18 +10,18 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.endpoint import effective_size
 from tauhat.numerics.arm_variances import expected_of_averages, words
-from tauhat.trial.checks.covariate_checks import Finding
+from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted, with_degrees
 
 if TYPE_CHECKING:
-    from tauhat.trial.trial import Trial
+    from tauhat.trial.trial_table import TrialTable
 
 _FEW_PERSONS = 100
 # Weights leave less than this share of the sample, as far as a mean goes.
 _SMALL_SHARE = 0.5
 
 
-def few_persons_finding(trial: Trial) -> Iterator[Finding]:
+def few_persons_finding(trial: TrialTable) -> Iterator[Finding]:
     """A warning where the persons of a trial, or of its smaller arm, are few."""
     control, treated = np.bincount(trial.treatment[trial.has_counterfactual], minlength=2)
     n = control + treated
@@ -45,12 +45,12 @@ def few_persons_finding(trial: Trial) -> Iterator[Finding]:
     )
 
 
-def probability_of_treatment(trial: Trial) -> FloatArray:
+def probability_of_treatment(trial: TrialTable) -> FloatArray:
     """Probability of treatment of each analysed person."""
     return trial.randomization.propensity
 
 
-def degrees_of_freedom(trial: Trial) -> str:
+def degrees_of_freedom(trial: TrialTable) -> str:
     """Degrees of freedom of the average effects, in words."""
     design = trial.randomization.take(trial.has_counterfactual)
     persons = np.bincount(design.unit).astype(np.float64)
@@ -58,7 +58,7 @@ def degrees_of_freedom(trial: Trial) -> str:
     return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected))))
 
 
-def weight_findings(trial: Trial) -> Iterator[Finding]:
+def weight_findings(trial: TrialTable) -> Iterator[Finding]:
     """How far sample weights differ, and how many equally weighted persons tell as much."""
     if trial.sample_weight is None:
         return
