@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 from scipy.interpolate import CubicSpline
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import binom, nbinom, norm, poisson
 
 from tauhat.numerics.integrated_intercepts import integrate_intercepts
@@ -237,6 +237,36 @@ def test_quadrature_equals_numerical_integration(nodes):
     exact = sum(np.log(quad(integrand, -12, 12, args=(c,))[0]) for c in (0, 1))
     found = InterceptLikelihood(Binomial(y), clusters, nodes=nodes)(predictor, sd)
     assert found == pytest.approx(exact, abs={1: 0.05, 9: 1e-6, 15: 1e-8}[nodes])
+
+
+@pytest.mark.parametrize("sd", [0.5, 5.0, 20.0])
+def test_modes_are_found_from_afar(sd):
+    # Thousands of trials decide the intercept, and the start knows nothing of it.
+    events, trials = np.array([2990.0, 15.0]), np.full(2, 3000.0)
+    likelihood = InterceptLikelihood(Binomial(events, trials), np.arange(2))
+    slopes, means, variances = likelihood.posterior(np.array([-20.0, 20.0]), sd)
+    np.testing.assert_allclose(slopes, means / sd**2, rtol=1e-3)  # likelihood and prior balance
+    if sd > 1:
+        found = np.array([-20.0, 20.0]) + means
+        np.testing.assert_allclose(found, logit(events / trials), atol=0.2)
+    assert (variances < 0.2).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_integrated_coefficients_solve_their_equations_in_sparse_clusters(seed):
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(100), 4)
+    columns = np.column_stack([np.ones(400), rng.normal(size=400)])
+    log_odds = columns @ [2.0, 1.0] + 2 * rng.normal(size=100)[clusters]
+    y = (rng.random(400) < expit(log_odds)).astype(float)
+    model = GeneralisedMixedModel(Binomial(y), columns, (), clusters, rates=np.ones(1))
+    fit = integrate_intercepts(model, model.fit())
+    likelihood = InterceptLikelihood(Binomial(y), clusters, nodes=25)
+    sd = float(np.sqrt(fit.cluster_variances[0]))
+    slopes = likelihood.posterior(columns @ fit.coefficients, sd)[0]
+    # Less than a hundredth of an event is left.
+    assert np.abs(columns.T @ slopes).max() < 0.02
+    assert 1.2 < sd < 3
 
 
 def test_likelihoods_and_their_slopes():

@@ -11,10 +11,14 @@ from tauhat.numerics import cholesky
 from tauhat.numerics.mixed_logit import GeneralisedFit, GeneralisedMixedModel
 from tauhat.numerics.quadrature import InterceptLikelihood
 from tauhat.numerics.variance_updates import LOWEST, extrapolated, log_variances, shown
+from tauhat.numerics.working_outcome import Solution
 
 _NODES = 9
-_MOST_ROUNDS = 30
+_MOST_ROUNDS = 40
 _LEAST_EFFECTIVE = 1e-3
+# Longest step of all coefficients together, in standard errors, and change of a log variance
+# after which their precision is computed anew.
+_LONGEST, _STALE = 3.0, 0.2
 
 
 def integrate_intercepts(
@@ -57,8 +61,9 @@ def integrate_intercepts(
     Returns
     -------
     GeneralisedFit
-        The fit itself where there is no intercept, where its variance is zero, and
-        where clusters lie in blocks that have intercepts of their own.
+        The fit itself where there is no intercept, where its variance is zero, where
+        clusters lie in blocks that have intercepts of their own, and where the rounds
+        do not settle.
 
     Examples
     --------
@@ -81,51 +86,59 @@ def integrate_intercepts(
     blocks = len(model.block_slices)
     # Held variances may be any, those that are off are the least.
     logs = np.maximum(np.log(np.r_[fit.block_variances, fit.cluster_variances] + 1e-300), LOWEST)
-    precision = np.r_[
-        model.prior_precision,
-        np.repeat(np.exp(-logs[:blocks]), [b.stop - b.start for b in model.block_slices]),
-    ]
+    logs, own = logs[:blocks], logs[blocks:]
+    sizes = [block.stop - block.start for block in model.block_slices]
+    precision = np.r_[model.prior_precision, np.repeat(np.exp(-logs), sizes)]
     mean = np.r_[model.prior_mean, np.zeros(len(precision) - model.n_fixed)]
     members = model.cluster_members()
     counts = members.sum(axis=1)
-    # What not knowing the coefficients adds to the intercepts' posterior variances.
-    weight = likelihood.sums(fit.response.score_and_weight(fit.predictor)[1])
-    given = 1 / (1 / model.cluster_variance(np.exp(logs)) + weight)
-    added = (counts - fit.effective[blocks:]) * fit.cluster_variances - members @ given
 
-    def once(
-        c: FloatArray, own: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Coefficients and log variances after one round, the round's step, the intercepts."""
-        predictor = model.offset + model.columns @ c
-        sd = np.sqrt(model.cluster_variance(np.exp(np.r_[logs[:blocks], own])))
-        slopes, effects, spread = likelihood.posterior(predictor, np.resize(sd, likelihood.m))
-        weighted = slopes if model.weight is None else slopes * model.weight
-        gradient = model.columns.T @ weighted - precision * (c - mean)
-        half = cholesky.solve_transposed(fit.covariance_root, gradient)
-        step = cholesky.solve(fit.covariance_root, half)
-        if not held:
-            trace = np.maximum(members @ spread + added, 0.0)
-            effective = np.maximum(counts - trace / np.exp(own), _LEAST_EFFECTIVE)
-            own = log_variances(members @ effects**2 / effective)
-        return c + step, own, half, effects
+    def spread(own: FloatArray) -> FloatArray:
+        """Standard deviation of each cluster's intercept."""
+        variance = model.cluster_variance(np.exp(np.r_[logs, own]))
+        return np.resize(np.sqrt(variance), likelihood.m)
 
-    c, own = fit.coefficients, logs[blocks:]
+    def linear(c: FloatArray, own: FloatArray, effects: FloatArray) -> tuple[Solution, FloatArray]:
+        """Working model here; what not knowing c adds to the intercepts' posterior variances."""
+        predictor = model.offset + model.columns @ c + effects[model.clusters]
+        solution = model.working(fit.response, predictor).solution(np.exp(np.r_[logs, own]))
+        weight = likelihood.sums(fit.response.score_and_weight(predictor)[1])
+        given = members @ (1 / (spread(own) ** -2.0 + weight))
+        return solution, (counts - solution.effective[blocks:]) * np.exp(own) - given
+
+    c, effects = fit.coefficients, fit.cluster_effects
+    solution, added = linear(c, own, effects)
+    known = own
     for _ in range(_MOST_ROUNDS):
-        c_one, one, _, _ = once(c, own)
-        c_two, two, half, effects = once(c_one, one)
-        new = own if held else extrapolated(own, one, two)
+        before = [own]
+        for _ in range(2):
+            slopes, effects, uncertain = likelihood.posterior(
+                model.offset + model.columns @ c, spread(before[-1])
+            )
+            weighted = slopes if model.weight is None else slopes * model.weight
+            gradient = model.columns.T @ weighted - precision * (c - mean)
+            half = cholesky.solve_transposed(solution.root, gradient)
+            length = float(np.sqrt(half @ half))
+            c = c + cholesky.solve(solution.root, half) * min(1.0, _LONGEST / max(length, 1e-300))
+            trace = np.maximum(members @ uncertain + added, 0.0)
+            effective = np.maximum(counts - trace / np.exp(before[-1]), _LEAST_EFFECTIVE)
+            effective += model.rates[blocks:] * np.exp(before[-1] / 2)
+            updated = log_variances(members @ effects**2 / effective)
+            before.append(own if held else updated)
+        new = own if held else extrapolated(*before)
         moved = float(np.abs(new - own).max())
-        c, own = c_two, new
-        if moved < tolerance and float(np.sqrt(half @ half)) < tolerance:
+        own = new
+        if moved < tolerance and length < tolerance:
             break
-    logs = np.r_[logs[:blocks], own]
+        if np.abs(own - known).max() > _STALE or length > 1:
+            solution, added = linear(c, own, effects)
+            known = own
+    else:
+        return fit
+    solution, _ = linear(c, own, effects)
     predictor = model.offset + model.columns @ c
-    with_intercepts = predictor + effects[model.clusters]
-    solution = model.working(fit.response, with_intercepts).solution(np.exp(logs))
-    sd = np.resize(np.sqrt(model.cluster_variance(np.exp(logs))), likelihood.m)
-    marginal = likelihood(predictor, sd) - float(precision @ (c - mean) ** 2) / 2
-    marginal -= solution.log_volume / 2 + float(model.rates @ np.exp(logs / 2))
+    marginal = likelihood(predictor, spread(own)) - float(precision @ (c - mean) ** 2) / 2
+    marginal -= solution.log_volume / 2 + float(model.rates @ np.exp(np.r_[logs, own] / 2))
     return replace(
         fit,
         coefficients=c,
@@ -133,6 +146,6 @@ def integrate_intercepts(
         cluster_variances=shown(own),
         cluster_effects=effects,
         effective=solution.effective,
-        predictor=with_intercepts,
+        predictor=predictor + effects[model.clusters],
         log_marginal=float(marginal),
     )

@@ -148,8 +148,9 @@ class GeneralisedMixedModel:
         Normal prior of the fixed effects, shape (f,); precision 0 (default) is
         a flat prior.
     rates
-        Rate of the exponential prior on each block's standard deviation, shape
-        (number of blocks,); default 0, which is restricted likelihood.
+        Rate of the exponential prior on each standard deviation, that of the
+        blocks first, shape (n_variances,) or shorter; 0, restricted likelihood, for
+        those that are not given.
     cluster_groups
         Group 0 to g - 1 of each cluster, such as its arm, shape (m,): the
         intercept has one variance a group. None for one variance.

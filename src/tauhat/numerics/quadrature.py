@@ -13,7 +13,7 @@ from tauhat.numerics.responses import Response
 
 # Newton steps to the modes of the intercepts, in standard deviations of the prior: their most
 # and the longest.
-_STEPS, _LONGEST = 50, 2.0
+_STEPS, _LONGEST = 100, 2.0
 _SETTLED = 1e-10
 # Step of second differences: their error is about the fourth root of the rounding error.
 _DIFFERENCE = 1e-3
@@ -97,25 +97,28 @@ class InterceptLikelihood:
         return summed
 
     def _centred(self, predictor: FloatArray, sd: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Modes and curvatures of the integrands, shapes (m,)."""
+        """Modes and curvatures of the integrands, shapes (m,).
 
-        def newton(modes: FloatArray) -> tuple[FloatArray, FloatArray]:
-            at = predictor + (sd * modes)[self.clusters]
-            score, information = self.response.score_and_weight(at)
+        The slope of each log integrand falls, so its mode is kept between bounds that
+        close in: where Newton's step would leave them, or is long, half the way is gone.
+        """
+        modes = self._modes
+        low, high = np.full(self.m, -np.inf), np.full(self.m, np.inf)
+        for _ in range(_STEPS):
+            score, information = self.response.score_and_weight(
+                predictor + (sd * modes)[self.clusters]
+            )
             curvature = 1 + sd**2 * self.sums(information)
-            step: FloatArray = (sd * self.sums(score) - modes) / curvature
-            return np.clip(step, -_LONGEST, _LONGEST), curvature
-
-        # The last modes, of parameters near by as a rule, and zero where these led astray.
-        for start in (self._modes, np.zeros(self.m)):
-            modes = start.copy()
-            for _ in range(_STEPS):
-                step, curvature = newton(modes)
-                if np.abs(step).max() < _SETTLED:
-                    self._modes = modes
-                    return modes, curvature
-                modes = modes + step
-        self._modes = np.zeros(self.m)
+            slope = sd * self.sums(score) - modes
+            step = np.clip(slope / curvature, -_LONGEST, _LONGEST)
+            if np.abs(step).max() < _SETTLED:
+                break
+            low, high = np.where(slope > 0, modes, low), np.where(slope < 0, modes, high)
+            new = modes + step
+            outside = np.isfinite(high - low) & ((new <= low) | (new >= high))
+            new[outside] = (low[outside] + high[outside]) / 2
+            modes = new
+        self._modes = modes
         return modes, curvature
 
     def _integrands(

@@ -16,6 +16,9 @@ from tauhat.numerics.responses import Response
 # Prior standard deviations of the level, about the overall one, and of the treatment's
 # coefficient: a log odds ratio of 2.5 is an odds ratio of 12.
 _LEVEL_SD, _TREATMENT_SD = 10.0, 2.5
+# Rate of the exponential prior on the intercepts' standard deviation: next to nothing beside a
+# dozen clusters, but a few events in clusters of two do not make one of five.
+_INTERCEPT_RATE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,8 @@ class TwoArmModel:
     with one variance a block and an exponential prior on the standard deviations
     of the effect's blocks, which switches off what has no evidence:
     :math:`\alpha \sim N(\hat\alpha_0, 10^2)` about the overall level,
-    :math:`\delta \sim N(0, 2.5^2)`.
+    :math:`\delta \sim N(0, 2.5^2)`. The intercepts' standard deviation has a weak
+    exponential prior too, of rate 1.
 
     Parameters
     ----------
@@ -145,6 +149,9 @@ class TwoArmModel:
         self.n_prognosis = sum(block.shape[1] for block in prognosis)
         self.n_effect = sum(block.shape[1] for block in effect)
         self.by_arm = cluster_groups is not None
+        groups = 0 if clusters is None else 1 + self.by_arm
+        nested = clusters is not None and nesting is not None
+        intercepts = np.full(groups + nested, _INTERCEPT_RATE)
         self.model = GeneralisedMixedModel(
             response,
             np.hstack([np.ones((len(contrast), 1)), contrast]),
@@ -154,7 +161,7 @@ class TwoArmModel:
             known,
             prior_mean=np.array([response.crude_level(weight, known), 0.0]),
             prior_precision=np.array([_LEVEL_SD, _TREATMENT_SD]) ** -2.0,
-            rates=np.r_[np.zeros(len(prognosis)), np.full(len(effect), prior_rate)],
+            rates=np.r_[np.zeros(len(prognosis)), np.full(len(effect), prior_rate), intercepts],
             cluster_groups=cluster_groups,
             nesting=nesting,
         )

@@ -32,7 +32,8 @@ def log_variances(variances: FloatArray) -> FloatArray:
 def extrapolated(zero: FloatArray, one: FloatArray, two: FloatArray) -> FloatArray:
     """Log variances to which two updates point, within what is allowed.
 
-    Updates shrink by much the same factor each time, so those to come have a sum.
+    Updates shrink by much the same factor each time, so those to come have a sum; where
+    they go to and fro it lies between them.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def extrapolated(zero: FloatArray, one: FloatArray, two: FloatArray) -> FloatArr
     [-1.0]
     """
     first, second = one - zero, two - one
-    repeats = np.clip(second / np.where(first == 0, 1.0, first), 0.0, _REPEATS)
+    repeats = np.clip(second / np.where(first == 0, 1.0, first), -_REPEATS, _REPEATS)
     jump = np.clip(second * repeats / (1 - repeats), -_JUMP, _JUMP)
     new: FloatArray = np.clip(two + jump, LOWEST, HIGHEST)
     return new
