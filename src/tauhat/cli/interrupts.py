@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tauhat.runtime.workers import ENDING_SIGNALS
+from tauhat.runtime.signals import ENDING_SIGNALS
 
 
 class Terminated(BaseException):

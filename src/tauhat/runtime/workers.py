@@ -9,25 +9,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
 
 from tauhat.errors import TrialError
+from tauhat.runtime.signals import deferred_signals
 
 # Where Linux keeps the locks that processes share; each takes a page.
 SHARED_MEMORY = Path("/dev/shm")
 LEAST_SHARED_MEMORY = 1024**2
-# What asks a process to end; Windows has no SIGHUP.
-ENDING_SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 _SECONDS_BETWEEN_LOOKS = 0.5
 _PR_SET_PDEATHSIG = 1
 
@@ -75,48 +69,6 @@ def workers() -> LokyBackend | None:
         inner_max_num_threads=active.inner_max_num_threads,
         **getattr(active, "backend_kwargs", {}),
     )
-
-
-@contextmanager
-def deferred_signals() -> Iterator[None]:
-    """Let signals that ask this process to end wait until the block is done.
-
-    joblib may wait for ever when it is interrupted while it starts its workers. Workers
-    do not inherit this. In a thread that is not the main
-    one nothing is done: signals do not interrupt it.
-
-    Examples
-    --------
-    >>> import signal
-    >>> try:
-    ...     with deferred_signals():
-    ...         signal.raise_signal(signal.SIGINT)
-    ...         print("whole")
-    ... except KeyboardInterrupt:
-    ...     print("interrupted")
-    whole
-    interrupted
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def record(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    before = {s: signal.getsignal(s) for s in ENDING_SIGNALS}
-    # None is a handler that was not set by Python, which could not be put back.
-    held = [s for s, handler in before.items() if handler not in (None, signal.SIG_IGN)]
-    for number in held:
-        signal.signal(number, record)
-    try:
-        yield
-    finally:
-        for number in held:
-            signal.signal(number, before[number])
-        for number in received[:1]:
-            signal.raise_signal(number)
 
 
 def end_with_parent(parent: int, by_main_thread: bool) -> None:
