@@ -11,11 +11,9 @@ import pytest
 from tauhat.disclosure import is_small, may_be_told, most_groups
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "tauhat"
-TOLD = sorted(
-    path
-    for place in ("report", "analysis", "cli", "study")
-    for path in (PACKAGE / place).rglob("*.py")
-) + [PACKAGE / f"{name}.py" for name in ("design_check", "covariate_checks", "incomplete_blocks")]
+PLACES = ("report", "analysis", "cli", "study", "trial/checks")
+TOLD = sorted(path for place in PLACES for path in (PACKAGE / place).rglob("*.py"))
+TOLD.append(PACKAGE / "trial" / "incomplete_blocks.py")
 
 
 @pytest.mark.parametrize("path", TOLD, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -27,12 +27,20 @@ from tauhat.simulate import performance, scenario
 from tauhat.trial.trial import Trial
 
 #: Rooms whose results people look at.
-ROOMS = ("analysis", "base", "design_check", "ensembles", "inference", "power", "provenance")
+ROOMS = (
+    "analysis",
+    "outcome_model",
+    "trial.checks.design_check",
+    "ensembles",
+    "inference",
+    "power",
+)
+ROOMS += ("runtime.provenance",)
 #: Parts of a result or what a function works with; not shown by themselves.
 PARTS = {
     "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
     "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
-    "OrderedTrial", "PersonScores", "Problem", "Source",
+    "AnalysisParts", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
 }  # fmt: skip
 
@@ -115,8 +123,8 @@ def result_classes() -> set[type]:
             # A function may bear the name of its module.
             home = sys.modules[module.__name__] if isinstance(module, ModuleType) else module
             for name, cls in inspect.getmembers(home, inspect.isclass):
-                home_of = cls.__module__.split(".")
-                ours = home_of[0] == "tauhat" and len(home_of) > 1 and home_of[1] in ROOMS
+                home_of = cls.__module__.removeprefix("tauhat.")
+                ours = home_of.startswith(ROOMS)
                 shown = ours and not name.startswith("_") and name not in PARTS
                 if shown and dataclasses.is_dataclass(cls):
                     found.add(cls)
