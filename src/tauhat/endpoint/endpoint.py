@@ -17,9 +17,12 @@ from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
 from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.tables.extremes import refuse_codes_beside_two
 
-#: Every kind of outcome by its name. Where nobody says which one it is, the first counts that
-#: the values plainly belong to; the last takes any.
 KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (BINARY, CONTINUOUS)}
+"""Every kind of outcome by its name.
+
+Where nobody says which one it is, the first counts that the values plainly belong to; the
+last takes any.
+"""
 
 
 @dataclass(frozen=True)

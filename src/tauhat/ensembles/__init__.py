@@ -1,5 +1,7 @@
 """One effect estimate out of many."""
 
+# Loaded so that `Ensemble.reaggregate` knows the rules by name.
+from tauhat.ensembles import rules as rules
 from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.explanation import Explanation
@@ -10,12 +12,10 @@ from tauhat.ensembles.q_aggregation import QAggregation
 from tauhat.ensembles.r_stacking import RStacking
 from tauhat.ensembles.recalibrated import Recalibrated
 from tauhat.ensembles.robust import RobustEnsemble
-from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.ensembles.t_stacking import TStacking
 
 __all__ = [
-    "RULES",
     "CausalStacking",
     "ConsensusAverage",
     "Explanation",
