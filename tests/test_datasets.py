@@ -123,7 +123,7 @@ def test_a_users_columns_get_our_names(tmp_path: Path) -> None:
 
 
 def test_loader_refuses_what_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match="clinic: there is no column 'clinic'"):
+    with pytest.raises(TrialError, match="has no column 'clinic'"):
         load_tassh(renamed(tmp_path))
     with pytest.raises(TrialError, match="sbp_12m: there is no column 'SBP'"):
         load_tassh(renamed(tmp_path), columns={**COLUMNS, "sbp_12m": "SBP"})

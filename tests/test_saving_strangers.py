@@ -180,7 +180,7 @@ def _state(**change: Any) -> Callable[[Any], None]:
         (_first("array", array=True), "bool where int"),
         (_first("array", more=1), "unknown keys"),
         (_first("object", number=1), "there twice"),
-        (lambda m: nodes(m["model"], "object")[1]["state"].pop("y"), "lacks 'y'"),
+        (lambda m: nodes(m["model"], "object")[1]["state"].pop("measured"), "lacks 'measured'"),
         (lambda m: m["model"]["state"].update(mean_=[[[0]]] * 2), "damaged"),
     ],
 )

@@ -129,6 +129,8 @@ def cross_val_score_by_hand(X, y, treatment, clusters, n_splits):
     return np.mean(scores)
 
 
+# scikit-learn says what is missing, and then that there are no scores.
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
 def test_without_routing_the_message_says_what_is_missing(arrays):
     X, y, treatment, clusters = arrays
     search = GridSearchCV(TLearner(AdditiveMixedModel()), GRID, cv=GroupKFold(3))

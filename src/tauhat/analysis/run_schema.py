@@ -34,7 +34,7 @@ class Arm(TypedDict):
     label: Annotated[str, "the arm as the data call it"]
     n: Annotated[int, "persons compared"]
     clusters: Annotated[Count, "their clusters; null when persons were randomized"]
-    n_missing_outcome: Annotated[int, "persons enrolled who have no outcome"]
+    n_missing_outcome: Annotated[Count, "persons enrolled who have no outcome"]
 
 
 class Arms(TypedDict):
@@ -58,6 +58,17 @@ class Design(TypedDict):
     cluster_covariates: Annotated[list[str], "those that are constant within clusters"]
     too_few_clusters_for: Annotated[list[str], "those adjusted for only"]
     propensity_given: Annotated[bool, "whether the probability of treatment was given"]
+
+
+class EndpointRecord(TypedDict):
+    kind: Annotated[str, '"binary" or "continuous": what was measured']
+    link: Annotated[str, "link between the mean of the outcome and the models"]
+    scale: Annotated[str, "scale of the effects"]
+    effect: Annotated[str, "what an effect is called"]
+    largest_effect: Annotated[Number, "largest effect that can be, either way; null without bounds"]
+    beyond: Annotated[str, "what bounds effects, in words"]
+    weight: Annotated[str | None, "column of sample weights"]
+    effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 
 
 class Check(TypedDict):
@@ -329,6 +340,7 @@ class Run(TypedDict):
     data_sha256: Annotated[str, "data.sha256 again"]
     synthetic: Annotated[str | None, "what to say of data that were made up"]
     roles: Annotated[dict[str, Any], "column or columns of each role"]
+    endpoint: Annotated[EndpointRecord, "what was measured, and how persons are weighed"]
     design: Annotated[Design, "who was randomized, and how many took part"]
     check: Annotated[Check, "design check"]
     average_effect: Annotated[AverageEffect, "average effects"]

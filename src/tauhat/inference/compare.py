@@ -14,6 +14,7 @@ from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import default_members
 from tauhat.ensembles.together import held_out_effects
 from tauhat.errors import TrialError
+from tauhat.fitting.allocation import without_level_of_allocation
 from tauhat.fitting.block_levels import without_block_levels
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, fit_nuisances, pick
@@ -270,8 +271,8 @@ def _one_split(
 ) -> tuple[dict[Loss, dict[str, FloatArray]], Mapping[str, str]]:
     """Loss of every person under every estimator, weights included, and what failed."""
     held_out = held_out_effects(estimators, data, n_folds, seed, n_jobs=n_jobs)
-    # What a block's persons share is no estimator's error.
-    data = without_block_levels(data)
+    # What a block's persons share, or its share of treated tells, is no estimator's error.
+    data = without_block_levels(without_level_of_allocation(data))
     model = AdditiveMixedModel()
     declared = [
         Nuisance("mean", model, n_folds=n_folds, seed=seed),
@@ -282,12 +283,12 @@ def _one_split(
     weight = _weights(data)
     clusters = identified_clusters(data.clusters)
     contrast = data.treatment - data.propensity
-    residual = data.y - outcomes["mean"].cross_fitted
+    residual = data.working - outcomes["mean"].cross_fitted
     white, between, variance = estimated_whitening(residual, contrast, data.X, clusters, weight)
     control, treated = outcomes["control"].cross_fitted, outcomes["treated"].cross_fitted
     own = np.where(data.treatment == 1, treated, control)
     inverse = contrast / (data.propensity * (1 - data.propensity))
-    pseudo = treated - control + inverse * (data.y - own)
+    pseudo = treated - control + inverse * (data.working - own)
     ratio = between / variance
     level = _held_out_level(residual, contrast, clusters, ratio, weight, held_out.folds)
     losses: dict[Loss, dict[str, FloatArray]] = {loss: {} for loss in LOSSES}

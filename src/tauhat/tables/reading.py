@@ -147,7 +147,7 @@ def read_table(
         if name not in table.columns:
             near = difflib.get_close_matches(str(name), table.columns, n=3, cutoff=0.6)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise TrialError(f"labels: {path} has no column {str(name)!r}{hint}")
+            raise TrialError(f"{path} has no column {str(name)!r}, which labels= names{hint}")
     return table
 
 
