@@ -127,10 +127,10 @@ def scores(model):
     pi, A = data.propensity, data.treatment
     doubly_robust = np.where(
         A == 1,
-        found.treated + (data.y - found.treated) / pi - found.control,
-        found.treated - found.control - (data.y - found.control) / (1 - pi),
+        found.treated + (data.working - found.treated) / pi - found.control,
+        found.treated - found.control - (data.working - found.control) / (1 - pi),
     )
-    transformed = np.where(A == 1, 1 / pi, -1 / (1 - pi)) * (data.y - data.y.mean())
+    transformed = np.where(A == 1, 1 / pi, -1 / (1 - pi)) * (data.working - data.working.mean())
     return doubly_robust, transformed
 
 
@@ -225,7 +225,7 @@ def test_r_stacking_is_bounded_least_squares():
     place = list(model.weights_).index("constant")
     upper = np.full(7, np.inf)
     upper[2 + place] = 1e-12
-    found = lsq_linear(design, data.y - model.cross_fit_.mean, (lower, upper), method="bvls")
+    found = lsq_linear(design, data.working - model.cross_fit_.mean, (lower, upper), method="bvls")
     np.testing.assert_allclose(list(model.weights_.values()), found.x[2:], atol=1e-8)
     assert model.weights_["constant"] == 0
     assert model.intercept_ == pytest.approx(found.x[1], abs=1e-8)
@@ -257,7 +257,7 @@ def test_the_loss_of_clusters_is_generalised_least_squares_on_heterogeneity():
     assert loss.heterogeneity_only
     a = data.treatment - data.propensity
     same = data.clusters[:, None] == data.clusters[None, :]
-    residual = data.y - found.mean
+    residual = data.working - found.mean
     design = np.column_stack([np.ones(data.n), a])
 
     def dense(ratio):

@@ -185,7 +185,7 @@ def test_another_rule_refits_nothing_and_leaves_the_source_alone(arrays, memory)
 
 def test_rules_that_need_more_than_the_source_has(arrays):
     source = MedianEffect(QUICK, random_state=3).fit(**arrays)
-    with pytest.raises(TrialError, match="this MedianEffect has none: fit RStacking or another"):
+    with pytest.raises(TrialError, match="this Median has none: fit R-Stacking or another"):
         source.reaggregate("R-Stacking")
     again = source.reaggregate(RStacking(**FAST), cross_fit=True)
     direct = RStacking(QUICK, **FAST).fit(**arrays)
