@@ -70,7 +70,7 @@ def test_person_level_blocks_follow_the_recipe(treated):
     assigned = np.array([arm, *(rng.permutation(arm) for _ in range(5))]).astype(float)
     ordered = ordered_trial(trial)
     labels = ordered.unit_labels
-    problem = Problem.of(ordered, arm[labels], np.zeros(20, dtype=np.int64), DEFAULT_WEIGHTS)
+    problem = Problem.of(ordered, DEFAULT_WEIGHTS)
     for name, expected in by_the_recipe(trial, assigned).items():
         np.testing.assert_allclose(
             problem.statistics[name](assigned[:, labels]), expected, rtol=1e-6, err_msg=name

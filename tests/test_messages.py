@@ -39,6 +39,15 @@ def options_of(command, found):
     return found
 
 
+def annotated(found):
+    """Names that a class and those that it builds on are said to have."""
+    return {
+        name
+        for one in getattr(found, "__mro__", ())
+        for name in vars(one).get("__annotations__", {})
+    }
+
+
 def resolves(name):
     """Whether a dotted name below tauhat is there: a module, or an attribute of one."""
     parts = name.split(".")
@@ -48,7 +57,7 @@ def resolves(name):
         except ModuleNotFoundError:
             continue
         for part in parts[depth:]:
-            if not hasattr(found, part) and part not in getattr(found, "__annotations__", {}):
+            if not hasattr(found, part) and part not in annotated(found):
                 return False
             found = getattr(found, part, None)
         return True

@@ -13,6 +13,7 @@ from tauhat.analysis import analyze, models, result, workflow
 from tauhat.ensembles import RobustEnsemble
 from tauhat.learners import AdditiveMixedEffect, LinearMixedEffect
 from tauhat.trial import trial as trial_module
+from tauhat.trial import trial_table
 from tauhat.trial.trial import Trial
 
 
@@ -45,7 +46,7 @@ def test_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "estimator", lambda name, **settings: robust)
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
     counted(monkeypatch, counts, trial_module, "check_design", "checks")
-    counted(monkeypatch, counts, trial_module, "validate_trial", "validations")
+    counted(monkeypatch, counts, trial_table, "validate_trial", "validations")
     counted(monkeypatch, counts, result, "run_record", "records")
     whole = LinearMixedEffect.predict_effect
 

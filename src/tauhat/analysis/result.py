@@ -190,6 +190,7 @@ class Analysis(AnalysisParts):
 
         Examples
         --------
+        >>> from tauhat import Trial
         >>> from tauhat.analysis import analyze
         >>> rng = np.random.default_rng(1)
         >>> df = pd.DataFrame({"age": rng.normal(60, 9, 200), "arm": np.arange(200) % 2})

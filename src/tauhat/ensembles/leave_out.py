@@ -42,6 +42,7 @@ def weighed_again(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tauhat.ensembles import MedianEffect
     >>> from tauhat.learners.catalog import single_estimator
     >>> rng = np.random.default_rng(1)

@@ -150,7 +150,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
 
     Examples
     --------
-    >>> from tauhat.trial.trial_table import TrialTable
+    >>> from tauhat.trial.trial import Trial
     >>> df = pd.DataFrame({"arm": [0, 1] * 20, "age": range(40), "y": [1.0, 2, 4, 7, 3] * 8})
     >>> check = check_design(Trial(df.assign(copy=df.y * 2), outcome="y", treatment="arm"))
     >>> check.failures
