@@ -296,7 +296,8 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     sloped = n_blocks > 1 and size_p >= SIZE_DIFFERS_P and np.ptp(log_size) > 1e-9
     along = log_size - log_size.mean()
     if sloped:
-        covariates = np.column_stack([covariates, (arm * along)[clusters]])
+        # Half for either arm: the penalty is the same whichever of them is called the control.
+        covariates = np.column_stack([covariates, ((arm - 0.5) * along)[clusters]])
     model = ExchangeableWorkingModel(
         data.y,
         np.column_stack([np.eye(n_blocks)[block][clusters], data.treatment]),
