@@ -259,6 +259,14 @@ def test_text_says_both_averages_and_table_holds_the_interval():
     assert "<script" not in result._repr_html_()
 
 
+def test_text_says_that_persons_counted_by_weight():
+    for X, y, arm, clusters in (cluster_trial(2), (*person_trial(1)[:3], None)):
+        weight = np.where(np.arange(len(y)) % 3, 1.0, 2.0)
+        said = average_effects((X, y, arm, clusters, weight)).text
+        assert "counted by weight" in said
+        assert "person counted the same" not in said
+
+
 def test_interval_is_the_t_interval():
     estimate = Estimate.from_t(1.0, 2.0, degrees_of_freedom=14, level=0.95)
     assert estimate.upper == pytest.approx(1 + 2 * 2.144787, rel=1e-6)
