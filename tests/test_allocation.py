@@ -13,7 +13,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.ensembles.together import fit_together
 from tauhat.fitting.allocation import without_level_of_allocation
-from tauhat.fitting.bootstrap import resample_units, t_quantile
+from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.numerics.seeds import derive_seed
@@ -137,7 +137,7 @@ def test_the_bootstrap_makes_the_adjustment_anew(persons: int) -> None:
         model = _DifferenceInMeans(random_state=seed).fit_data(data)
         lower, upper = model.effect_interval(data.X[:1], n_bootstrap=40)
         view = learning_view(data)
-        samples = [resample_units(view, derive_seed(seed, r)) for r in range(40)]
+        samples = [view.resample(derive_seed(seed, r)) for r in range(40)]
         taken_over = [_DifferenceInMeans().fit_data(one).difference_ for one in samples]
         half = t_quantile(0.95, data.n_units - 2) * np.std(taken_over, ddof=1)
         widths.append([(upper - lower)[0], 2 * half])

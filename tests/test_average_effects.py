@@ -195,6 +195,21 @@ def test_pairs_lose_degrees_of_freedom_and_are_not_counted_twice():
     assert np.mean(covered) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 120)
 
 
+def test_arms_that_change_names_change_the_sign_and_nothing_else():
+    pairs = np.repeat(np.arange(8), 2)
+    X, y, arm, clusters = cluster_trial(3, m=16, blocks=pairs)
+    given, changed = (
+        average_effects((X, y, a, clusters, None, pairs[clusters])) for a in (arm, 1 - arm)
+    )
+    for one, other in (
+        (given.individual, changed.individual),
+        (given.cluster, changed.cluster),
+        (given.difference, changed.difference),
+    ):
+        assert one.estimate == pytest.approx(-other.estimate)
+        assert one.se == pytest.approx(other.se)
+
+
 def test_individual_trials_have_no_cluster_average():
     result = average_effects(person_trial(1))
     assert result.cluster is None
@@ -242,6 +257,14 @@ def test_text_says_both_averages_and_table_holds_the_interval():
     row = result.table.set_index("estimand").loc["cluster-average"]
     assert row.lower < row.estimate < row.upper
     assert "<script" not in result._repr_html_()
+
+
+def test_text_says_that_persons_counted_by_weight():
+    for X, y, arm, clusters in (cluster_trial(2), (*person_trial(1)[:3], None)):
+        weight = np.where(np.arange(len(y)) % 3, 1.0, 2.0)
+        said = average_effects((X, y, arm, clusters, weight)).text
+        assert "counted by weight" in said
+        assert "person counted the same" not in said
 
 
 def test_interval_is_the_t_interval():

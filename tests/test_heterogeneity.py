@@ -225,6 +225,17 @@ def test_few_clusters_drop_the_cluster_level_block_and_say_so():
     assert np.isnan(row.p_adjusted)
 
 
+@pytest.mark.parametrize(("m", "smallest"), [(6, 2 / 20), (5, 1 / 10)])
+def test_smallest_p_value_named_is_the_one_that_can_be(m, smallest):
+    clusters = np.repeat(np.arange(m), 20)
+    arm = clusters % 2
+    x = np.random.default_rng(1).normal(size=len(clusters))
+    y = 50 * x * arm + np.random.default_rng(2).normal(size=len(clusters))
+    result = test_heterogeneity((x[:, None], y, arm, clusters))
+    assert result.p_value == pytest.approx(smallest)
+    assert f"smallest p-value this test can give is {smallest:.3f}." in result.text
+
+
 def test_absent_cluster_level_covariates_are_mentioned():
     X, y, arm, clusters = cluster_trial(1)
     result = test_heterogeneity((X[:, :3], y, arm, clusters), random_state=1, n_permutations=99)

@@ -45,6 +45,16 @@ def clinics(alone: int = 4, seed: int = 2) -> pd.DataFrame:
 DESIGNS = [(persons(), {}, "A"), (clinics(), {"cluster": "clinic"}, (0, 1, 2, 3))]
 
 
+def test_shares_without_an_outcome_say_whose_they_are() -> None:
+    df = persons()
+    df.loc[(df["site"] == "A") & (df["x"] > 0.5), "y"] = np.nan
+    (told,) = (line for line in th.Trial(df, **ROLES).check().notes if "have no outcome" in line)
+    # Nobody is lost in site B, which has one arm only.
+    assert "treated arm in blocks with both arms (p =" in told
+    in_both = th.Trial(df[df["site"] == "A"], **ROLES).check().notes
+    assert not any("blocks with both arms" in line for line in in_both)
+
+
 @pytest.mark.parametrize(("df", "more", "complete"), DESIGNS, ids=["persons", "clusters"])
 def test_every_result_is_that_of_the_blocks_that_hold_both_arms(
     df: pd.DataFrame, more: dict[str, Any], complete: Any

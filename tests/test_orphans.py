@@ -123,6 +123,26 @@ def test_a_signal_while_workers_start_ends_a_command(families: list[Family]) -> 
     assert family.has(0, seconds=10), family.members()
 
 
+def test_ctrl_c_while_workers_import_prints_no_traceback(families: list[Family]) -> None:
+    # As a terminal does: to the command and its workers, which do not hear it.
+    script = (
+        "import os, signal, sys, time\n"
+        "from joblib.externals.loky.backend import fork_exec as started\n"
+        "from tauhat.cli.app import main\nfork = started.fork_exec\n"
+        "def interrupted(*given, **more):\n    pid = fork(*given, **more)\n"
+        "    time.sleep(0.2)\n    os.kill(pid, signal.SIGINT)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return pid\n"
+        "started.fork_exec = interrupted\nsys.exit(main(sys.argv[1:]))"
+    )
+    family = Family([sys.executable, "-c", script, *POWER])
+    families.append(family)
+    _, said = family.head.communicate(timeout=120)
+    assert family.head.returncode == 130
+    assert said == "tauhat: interrupted; no results were written\n"
+    assert family.has(0, seconds=10), family.members()
+
+
 def test_nohup_keeps_a_command_running(families: list[Family]) -> None:
     family = Family(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND])
     families.append(family)

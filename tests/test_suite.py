@@ -11,11 +11,17 @@ from tauhat.learners.catalog import outcome_model, single_estimator
 from tauhat.learners.t import TLearner
 from tauhat.testing import CHECKS, Subject, check_cate_estimator
 
-ENSEMBLES = ("CBA", "Stacked-X")
+ENSEMBLES = ("CBA", "Stacked-X", "Robust")
 OTHER_RULES = [name for name in RULES if name not in ENSEMBLES]
 SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_RULES)]
 
 
+@pytest.mark.parametrize("name", SINGLES)
+def test_single_estimator_at_the_settings_of_the_bootstrap(name):
+    check_cate_estimator(th.estimator(name).reduced())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator(name):
     check_cate_estimator(th.estimator(name))
@@ -37,6 +43,12 @@ def test_other_rules_of_quick_members(name):
     check_cate_estimator(th.estimator(name).set_params(members=members))
 
 
+def test_robust_of_quick_members():
+    members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
+    check_cate_estimator(th.estimator("Robust").set_params(members=members))
+
+
+@pytest.mark.slow
 def test_stacked_x_of_quick_members():
     members = [(name, outcome_model(name)) for name in ("LMM", "Linear", "GAMM")]
     check_cate_estimator(th.estimator("Stacked-X").set_params(members=members))

@@ -91,6 +91,16 @@ def trial(scale: float, column: str) -> pd.DataFrame:
     return table
 
 
+def test_columns_of_arrow_are_the_same_trial() -> None:
+    table = trial(1.0, "dose").assign(visit=np.repeat([1.0, 2.0], 40))
+    plain, arrow = (
+        th.Trial(one, outcome="outcome", treatment="arm")
+        for one in (table, table.astype("double[pyarrow]"))
+    )
+    pd.testing.assert_frame_equal(arrow.X, plain.X)
+    assert arrow.check().text == plain.check().text
+
+
 @pytest.mark.parametrize("column", ["dose", "outcome"])
 @pytest.mark.parametrize(
     ("scale", "message"), [(1e-200, "too little to compute with"), (1e120, "beyond 1e\\+100")]

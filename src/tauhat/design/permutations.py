@@ -54,6 +54,26 @@ class Assignments:
     seed: int
     listed: AnyArray | None = None
 
+    @property
+    def smallest_p(self) -> float:
+        """Smallest p-value that a two-sided statistic can get from the observed assignment.
+
+        Its opposite, where that was possible too, always has the same statistic.
+
+        Examples
+        --------
+        >>> strata = np.zeros(5, dtype=int)
+        >>> for arm in ([0, 0, 1, 1], [0, 0, 0, 1, 1]):
+        ...     stratum = strata[: len(arm)]
+        ...     drawn = assignments(np.array(arm), stratum, n_permutations=99, random_state=0)
+        ...     drawn.n_assignments, round(drawn.smallest_p, 3)
+        (6, 0.333)
+        (10, 0.1)
+        """
+        listed = np.empty((0, len(self.arm))) if self.listed is None else self.listed
+        opposite = bool((listed == 1 - self.arm).all(axis=1).any())
+        return (1 + opposite) / self.n_assignments
+
     def batches(self) -> Iterator[FloatArray]:
         """0/1 assignments, shape (k, m) each; the very first row is the observed one."""
         observed = self.arm.astype(np.float64)[None, :]

@@ -144,6 +144,8 @@ class AverageEffects(Shown):
     without_one
         Smallest and largest individual-average effect when any one cluster is
         left out; None when persons were randomized.
+    weighted
+        Whether persons counted by sample weights and not the same.
     """
 
     individual: Estimate
@@ -151,6 +153,7 @@ class AverageEffects(Shown):
     difference: Estimate | None
     method: str
     without_one: tuple[float, float] | None = None
+    weighted: bool = False
 
     @property
     def table(self) -> pd.DataFrame:
@@ -173,13 +176,17 @@ class AverageEffects(Shown):
     def text(self) -> str:
         """The result in sentences."""
         if self.cluster is None or self.difference is None:
-            return f"The average effect is {self.individual.text}. {self.method}."
+            by_weight = ", with persons counted by weight," if self.weighted else ""
+            return f"The average effect{by_weight} is {self.individual.text}. {self.method}."
         if self.difference.se == 0:
+            size, either = "size", "every person or every cluster counted the same gives"
+            if self.weighted:
+                size, either = "weight", "persons by weight or every cluster the same give"
             return (
-                f"The average effect is {self.individual.text}. All clusters are of equal size, "
-                "so every person or every cluster counted the same gives the same average by "
-                f"design. {self.method}."
+                f"The average effect is {self.individual.text}. All clusters are of equal {size}, "
+                f"so {either} the same average by design. {self.method}."
             )
+        persons = "every person counted " + ("by weight" if self.weighted else "the same")
         informative = self.difference.p_value < 0.05
         verdict = (
             "They differ by more than chance would explain "
@@ -190,7 +197,7 @@ class AverageEffects(Shown):
             "depends on cluster size."
         )
         return (
-            f"With every person counted the same, the average effect is {self.individual.text}; "
+            f"With {persons}, the average effect is {self.individual.text}; "
             f"with every cluster counted the same, {self.cluster.text}. {verdict} {self.method}."
         )
 
@@ -272,6 +279,7 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     data = as_trial_data(trial)
     estimate = {"individual": _individually_randomized, "cluster": _cluster_randomized}
     found = estimate[data.design.name](data, level)
+    found = replace(found, weighted=data.sample_weight is not None)
     if not data.n_without_counterfactual:
         return found
     count = data.n_without_counterfactual
@@ -296,7 +304,8 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     sloped = n_blocks > 1 and size_p >= SIZE_DIFFERS_P and np.ptp(log_size) > 1e-9
     along = log_size - log_size.mean()
     if sloped:
-        covariates = np.column_stack([covariates, (arm * along)[clusters]])
+        # Half for either arm: the penalty is the same whichever of them is called the control.
+        covariates = np.column_stack([covariates, ((arm - 0.5) * along)[clusters]])
     model = ExchangeableWorkingModel(
         data.y,
         np.column_stack([np.eye(n_blocks)[block][clusters], data.treatment]),

@@ -289,10 +289,10 @@ def _result(
         else f"{drawn.n_assignments - 1} random assignments"
     )
     notes = list(problem.notes)
-    if drawn.enumerated and 2 / drawn.n_assignments > significance_level / 2:
+    if drawn.enumerated and drawn.smallest_p > significance_level / 2:
         notes.append(
             f"Only {drawn.n_assignments} assignments were possible, so that the smallest p-value "
-            f"this test can give is {min(2 / drawn.n_assignments, 1):.3f} with equal arms."
+            f"this test can give is {drawn.smallest_p:.3f}."
         )
     if not problem.has_clusters:
         notes.append(

@@ -18,9 +18,10 @@ ENDING_SIGNALS = [
 def deferred_signals() -> Iterator[None]:
     """Let signals that ask this process to end wait until the block is done.
 
-    joblib may wait for ever when it is interrupted while it starts its workers. Workers
-    do not inherit this. In a thread that is not the main
-    one nothing is done: signals do not interrupt it.
+    joblib may wait for ever when it is interrupted while it starts its workers. Processes
+    that start meanwhile never hear Ctrl-C, which a terminal sends to them too: one that is
+    still importing would print where it was. Who started them ends them. In a thread that
+    is not the main one nothing is done: signals do not interrupt it.
 
     Examples
     --------
@@ -37,6 +38,12 @@ def deferred_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    can_block = hasattr(signal, "pthread_sigmask")
+    if can_block:
+        from multiprocessing import resource_tracker
+
+        # The process that Python 3.11 starts for itself beside workers unblocks the signals.
+        resource_tracker.ensure_running()
     received: list[int] = []
 
     def record(number: int, frame: FrameType | None) -> None:
@@ -47,9 +54,12 @@ def deferred_signals() -> Iterator[None]:
     held = [s for s, handler in before.items() if handler not in (None, signal.SIG_IGN)]
     for number in held:
         signal.signal(number, record)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if can_block else ()
     try:
         yield
     finally:
+        if can_block:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number in held:
             signal.signal(number, before[number])
         for number in received[:1]:

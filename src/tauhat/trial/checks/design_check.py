@@ -341,8 +341,11 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
     shares, p_value = attrition["share_missing"].to_numpy(), attrition["p_value"].iloc[2]
     share = trial.n_missing_outcome / len(trial.has_outcome)
     by_arm = f"{shares[0]:.1%} control, {shares[1]:.1%} treated"
+    # The arms are compared without blocks of one arm, which count among all that were lost.
+    where = "" if randomized_rows(trial).all() else " in blocks with both arms"
     told = (
-        f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm (p = {p_value:.2g})"
+        f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm{where} "
+        f"(p = {p_value:.2g})"
     )
     if is_small(_lost(trial)).any():
         by_arm = told = f"{FEW} of an arm among them"

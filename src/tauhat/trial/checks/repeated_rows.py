@@ -125,7 +125,8 @@ def _may_identify(column: pd.Series[Any], name: str) -> bool:
     if pd.api.types.is_bool_dtype(column.dtype) or _GROUP.search(name.lower()):
         return False
     if pd.api.types.is_float_dtype(column.dtype):
-        present = column.dropna()
+        # Columns of Arrow know no remainder.
+        present = column.dropna().to_numpy(dtype=np.float64)
         return len(present) > 0 and bool((present % 1 == 0).all())
     return not pd.api.types.is_datetime64_any_dtype(column.dtype)
 
