@@ -170,7 +170,7 @@ def test_levels_of_any_size_and_swapped_arms(name: str, data: TrialData) -> None
     assert np.abs(_effect(name, far) - effect).max() < 0.25 * (effect.std() + 0.2)
 
 
-@pytest.mark.parametrize("name", ["T-Linear", "X-RF"])
+@pytest.mark.parametrize("name", ["T-Linear", pytest.param("X-RF", marks=pytest.mark.slow)])
 def test_learners_are_nearer_the_truth_with_the_blocks(name: str) -> None:
     errors = []
     for seed in range(4):

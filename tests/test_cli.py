@@ -232,7 +232,7 @@ def interrupt(words: Sequence[str], number: signal.Signals, after: str) -> tuple
     [
         (signal.SIGINT, "1", "fitting the models", 130),
         (signal.SIGINT, "2", "making intervals", 130),
-        (signal.SIGTERM, "2", "making intervals", 143),
+        pytest.param(signal.SIGTERM, "2", "making intervals", 143, marks=pytest.mark.slow),
     ],
     ids=["ctrl-c", "ctrl-c with workers", "terminated with workers"],
 )

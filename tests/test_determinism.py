@@ -58,6 +58,7 @@ def effects(file: Path, out: Path, *more: str) -> str:
     return (out / "effects.csv").read_text()
 
 
+@pytest.mark.slow
 def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
     one = effects(file, tmp_path / "1", "--jobs", "1")
     assert one.count("\n") == 127

@@ -57,8 +57,17 @@ def test_the_code_of_a_page_runs(
     hold_against_the_page(page, "run_python")
 
 
+# The start page analyses a whole trial.
+LONG_COMMANDS = {ROOT / "docs" / "index.md"}
+
+
 @pytest.mark.parametrize(
-    "page", with_blocks("sh", shown=True), ids=lambda page: str(page.relative_to(ROOT))
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page in LONG_COMMANDS else ())
+        for page in with_blocks("sh", shown=True)
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_the_commands_of_a_page_print_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

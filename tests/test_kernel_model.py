@@ -72,6 +72,7 @@ def test_the_form_does_not_depend_on_rows_with_few_covariates():
     assert kinds == [False, True, False]
 
 
+@pytest.mark.slow
 def test_a_posterior_by_rows_is_that_by_columns(monkeypatch):
     rng = np.random.default_rng(1)
     X, treatment = rng.normal(size=(80, 30)), np.tile([0, 1], 40)

@@ -191,6 +191,7 @@ def make_trial(seed=0, m=40, size=15):
     return X, y + treatment, treatment, clusters
 
 
+@pytest.mark.slow
 def test_textbook_forms_lose_the_effect_and_say_so_and_the_defaults_keep_it():
     lost, kept = {"MERF": [], "GPBoost": []}, {name: [] for name in NAMES}
     warned = 0

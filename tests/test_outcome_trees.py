@@ -55,6 +55,7 @@ def test_boosting_rounds_are_chosen_on_whole_clusters():
     assert aware.n_rounds_ < 0.7 * blind.n_rounds_
 
 
+@pytest.mark.slow
 def test_bart_with_intercept_recovers_the_variances():
     fits = [clustered(seed) for seed in range(5)]
     found = [

@@ -152,7 +152,10 @@ def test_a_constant_effect_has_an_error_but_no_scale_and_no_order(
     assert truth == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize(("backend", "jobs"), [("loky", 2), ("dask", 2), ("ray", 2)])
+@pytest.mark.parametrize(
+    ("backend", "jobs"),
+    [("loky", 2), *(pytest.param(other, 2, marks=pytest.mark.slow) for other in ("dask", "ray"))],
+)
 def test_any_backend_gives_the_same_bits(
     reference: tuple[Path, Study], tmp_path: Path, backend: str, jobs: int
 ) -> None:
@@ -195,6 +198,7 @@ def test_changed_code_of_an_own_estimator_is_refused(tmp_path: Path) -> None:
     del sys.modules["other_estimators"]
 
 
+@pytest.mark.slow
 def test_kills_at_any_moment_change_nothing(tmp_path: Path) -> None:
     """SIGKILL while units run, go on, SIGKILL, go on: the bits of an undisturbed run."""
     plan = write_plan(tmp_path, replicates=6, pause=0.15)
