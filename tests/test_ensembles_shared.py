@@ -195,3 +195,9 @@ def test_rules_that_need_more_than_the_source_has(arrays):
         source.reaggregate("R-Stack")
     with pytest.raises(TrialError, match="StackedX does not weigh the effects of members"):
         source.reaggregate(StackedX())
+
+
+def test_members_given_as_names_alone_are_refused_by_a_sentence(arrays):
+    data = validate_trial(**arrays)
+    with pytest.raises(TrialError, match="members are pairs of name and estimator"):
+        ConsensusAverage(["LMM", "GAMM"]).resolve_members(data)

@@ -179,6 +179,11 @@ class Ensemble(CateEstimator):
         which the members were given.
         """
         members = default_members(data) if self.members is None else list(self.members)
+        if any(isinstance(member, str) for member in members):
+            raise TrialError(
+                "members are pairs of name and estimator, such as "
+                "[(name, tauhat.estimator(name)) for name in ('LMM', 'GAMM')]; got a name alone"
+            )
         names = [name for name, _ in members]
         if len(set(names)) < len(names):
             repeated = sorted({name for name in names if names.count(name) > 1})
