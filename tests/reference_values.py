@@ -22,7 +22,7 @@ def trial(name: str) -> pd.DataFrame:
 
 
 def columns(data: pd.DataFrame, terms: list[str]) -> FloatArray:
-    """The columns of R's model matrix of these terms, one row a person."""
+    """The columns of R's model matrix of these terms, one row per person."""
 
     def column(term: str) -> FloatArray:
         parts = [] if term == "(Intercept)" else term.split(":")

@@ -48,7 +48,7 @@ def test_very_few_persons(n: int) -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="missing"):
         kendall_matrix(np.array([[1.0, np.nan], [2.0, 3.0]]))
-    with pytest.raises(ValueError, match="one row a person"):
+    with pytest.raises(ValueError, match="one row per person"):
         kendall_matrix(np.zeros(3))
     with pytest.raises(ValueError, match="same persons"):
         kendall_tau(np.zeros(3), np.zeros(4))

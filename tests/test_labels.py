@@ -295,7 +295,9 @@ def test_codes_of_clusters_stay_apart_in_files(
 def test_labels_are_read_as_written_and_other_columns_as_ever(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("who,clinic,dose,word\n00001,1.10,NA,NA\nNA,1.1,2,x\n1e2,,n/a,None\n")
-    with pytest.raises(TrialError, match=r"no column 'clinc'; did you mean 'clinic'\?"):
+    with pytest.raises(
+        TrialError, match=r"no column 'clinc', which labels= names; did you mean 'clinic'\?"
+    ):
         read_table(path, labels=["who", "clinc"])
     table = read_table(path, labels=["who", "clinic"])
     assert table["who"].tolist() == ["00001", "NA", "1e2"]

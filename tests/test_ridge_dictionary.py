@@ -42,7 +42,7 @@ def test_units_of_the_covariates_do_not_matter() -> None:
         np.testing.assert_allclose(np.abs(other[name]), np.abs(block), atol=1e-6)
 
 
-def test_curves_are_not_starved_by_lines() -> None:
+def test_curves_are_not_over_shrunk_beside_lines() -> None:
     X = covariates(4)
     block = RidgeDictionary(X, 1).blocks(X)["additive"]
     lines = np.column_stack([np.ones(len(X)), X])

@@ -66,7 +66,7 @@ class AnalysisParts:
         Covariates of the analysed persons before encoding, with values far outside
         their column as the models read them.
     effects
-        One row a person with an outcome: ``row`` (its number in the input table, the
+        One row per person with an outcome: ``row`` (its number in the input table, the
         first data row being 1), ``effect``, ``lower``, ``upper``, and the id
         column if the trial has one. Persons in blocks with one arm only have their
         effects here, and count in nothing else.

@@ -174,7 +174,7 @@ def fit_once(nuisance: Nuisance, data: TrialData) -> OutcomeModel:
 def fit_without_fold(nuisance: Nuisance, data: TrialData, fold: int) -> FloatArray:
     """Predictions for one fold by a model that never saw it.
 
-    Returns an array with one row a person of the fold: one column, or control
+    Returns an array with one row per person of the fold: one column, or control
     and treated predictions when the treatment is a feature.
     """
     return _fold(nuisance, data, fold)[0]

@@ -157,7 +157,7 @@ def test_heterogeneity(
     r"""Test whether the treatment effect is the same for everyone.
 
     The null hypothesis is a constant effect, not a zero one. Outcome and
-    covariates are centred within cluster, the outcome is freed of a smooth
+    covariates are centred within cluster, the outcome is residualised on a smooth
     function of the covariates without looking at the treatment, and scores
     (basis times residual, summed over the persons of a cluster) are compared
     between arms, with the real randomization as the reference: whole clusters

@@ -63,7 +63,7 @@ def kendall_matrix(predictions: FloatArray) -> FloatArray:
     Parameters
     ----------
     predictions
-        One row a person, one column a model, shape (n, k).
+        One row per person, one column per model, shape (n, k).
 
     Returns
     -------
@@ -84,7 +84,7 @@ def kendall_matrix(predictions: FloatArray) -> FloatArray:
     """
     if predictions.ndim != 2:
         raise ValueError(
-            f"predictions must have one row a person and one column a model, "
+            f"predictions must have one row per person and one column per model, "
             f"got shape {predictions.shape}"
         )
     if not np.isfinite(predictions).all():

@@ -108,7 +108,10 @@ def heterogeneity_answer(run: Run) -> Answer:
         f"({format_p(test['p_value'])})."
     )
     if test["p_value"] >= 0.05:
-        text += " That is no proof of equal effects: a trial of this size misses moderate ones."
+        text += (
+            " This does not show that effects are equal; a trial of this size would miss moderate "
+            "differences."
+        )
     return Answer(question, headline, text)
 
 
@@ -258,9 +261,9 @@ def certainty_answer(run: Run) -> Answer:
             "average effect, which needs no model to be true: do not rely on these effects."
         )
     headline = (
-        "Of the average effect, more than of any one person's"
+        "More certain about the average effect than about any individual"
         if about_average
-        else "Not even of the direction of the average effect"
+        else "Not even certain about the direction of the average effect"
     )
     return Answer("How sure are we?", headline, " ".join(said))
 

@@ -230,7 +230,7 @@ def check_identifiers(
     stand = counted(found.n_values, "identifier stands", "identifiers stand")
     raise DesignError(
         f"id column {name!r}: {stand} on {found.n_rows} rows with an outcome (for example "
-        f"{listed}){where_they_stand(found)}{digits}; one row a person is needed. "
+        f"{listed}){where_they_stand(found)}{digits}; one row per person is needed. "
         f"{what_to_do(found, arm, name, roles)}"
     )
 

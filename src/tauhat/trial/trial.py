@@ -28,7 +28,7 @@ class Trial(TrialTable):
     Parameters
     ----------
     df
-        One row a person: a pandas table, or anything with ``to_pandas`` or
+        One row per person: a pandas table, or anything with ``to_pandas`` or
         ``to_native`` (polars, pyarrow, narwhals). See `read_table` for files.
     outcome
         Column of numbers or booleans.
@@ -52,7 +52,7 @@ class Trial(TrialTable):
         number. None for the share of treated units (in each block), which a
         design with fixed arm sizes fixes.
     id
-        Column with the person's identifier; never a covariate. One row a person:
+        Column with the person's identifier; never a covariate. One row per person:
         identifiers that repeat are refused unless each is a cluster of its own
         (``id`` and ``cluster`` may be one column) or persons are numbered anew in
         each cluster or block.

@@ -194,7 +194,7 @@ def _finding(found: Repeats, name: str, trial: TrialTable, *, fails: bool) -> Fi
         f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",
         "fail" if fails else "warning",
         f"{name!r} looks like an identifier of persons, and {found.n_values} of its values stand "
-        f"on {found.n_rows} rows{where_they_stand(found)}: one row a person is needed, or errors "
+        f"on {found.n_rows} rows{where_they_stand(found)}: one row per person is needed, or errors "
         f"come out too small. {what_to_do(found, trial.treatment, name, trial.roles)}.",
     )
 
