@@ -153,6 +153,7 @@ def test_permuting_groups_keeps_the_size(skewed: bool):
     assert (p_values <= 0.2).mean() < 0.243
 
 
+@pytest.mark.slow
 def test_cpu_of_thirty_thousand_persons():
     X, y, arm = person_trial(1, n=30_000)
     start = time.process_time()

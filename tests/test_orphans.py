@@ -88,9 +88,9 @@ def test_workers_end_when_their_parent_is_killed(thread: bool, families: list[Fa
     family = Family([sys.executable, "-c", script])
     families.append(family)
     # It, the tracker of its resources, and two workers.
-    assert family.has(4, seconds=60)
+    assert family.has(4, seconds=120)
     family.head.kill()
-    assert family.has(0, seconds=10), family.members()
+    assert family.has(0, seconds=60), family.members()
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
@@ -99,12 +99,12 @@ def test_a_closed_terminal_ends_a_command_as_a_termination_does(
 ) -> None:
     family = Family(COMMAND)
     families.append(family)
-    assert family.has(4, seconds=60)
+    assert family.has(4, seconds=120)
     family.head.send_signal(number)
-    _, said = family.head.communicate(timeout=30)
+    _, said = family.head.communicate(timeout=120)
     assert family.head.returncode == 128 + number
     assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"
-    assert family.has(0, seconds=10), family.members()
+    assert family.has(0, seconds=60), family.members()
 
 
 def test_a_signal_while_workers_start_ends_a_command(families: list[Family]) -> None:
@@ -120,7 +120,7 @@ def test_a_signal_while_workers_start_ends_a_command(families: list[Family]) -> 
     _, said = family.head.communicate(timeout=120)
     assert family.head.returncode == 143
     assert said == "tauhat: interrupted; no results were written\n"
-    assert family.has(0, seconds=10), family.members()
+    assert family.has(0, seconds=60), family.members()
 
 
 def test_ctrl_c_while_workers_import_prints_no_traceback(families: list[Family]) -> None:
@@ -140,18 +140,18 @@ def test_ctrl_c_while_workers_import_prints_no_traceback(families: list[Family])
     _, said = family.head.communicate(timeout=120)
     assert family.head.returncode == 130
     assert said == "tauhat: interrupted; no results were written\n"
-    assert family.has(0, seconds=10), family.members()
+    assert family.has(0, seconds=60), family.members()
 
 
 def test_nohup_keeps_a_command_running(families: list[Family]) -> None:
     family = Family(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND])
     families.append(family)
-    assert family.has(4, seconds=60)
+    assert family.has(4, seconds=120)
     family.head.send_signal(signal.SIGHUP)
     time.sleep(1.0)
     assert family.head.poll() is None
     family.head.terminate()
-    assert family.head.wait(30) == 143
+    assert family.head.wait(120) == 143
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) 
         time.sleep(rng.uniform(0, 2))
         family.head.kill()
         family.head.communicate()
-        assert family.has(0, seconds=10), family.members()
+        assert family.has(0, seconds=60), family.members()
 
 
 @pytest.mark.slow
@@ -181,4 +181,4 @@ def test_workers_of_dask_end_when_their_parent_is_killed(families: list[Family])
     families.append(family)
     assert family.has(4, seconds=120)
     family.head.kill()
-    assert family.has(0, seconds=20), family.members()
+    assert family.has(0, seconds=60), family.members()
