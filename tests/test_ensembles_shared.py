@@ -158,7 +158,7 @@ def test_few_clusters_are_enough():
 
 @pytest.mark.parametrize("name", list(RULES))
 def test_another_rule_for_fitted_members_is_that_of_a_direct_fit(name, arrays):
-    rule = RULES[name][0]
+    rule = RULES[name].make
     settings = FAST if "n_folds" in rule().get_params() else {"random_state": 3}
     direct = rule(QUICK, **settings).fit(**arrays)
     source = CausalStacking(QUICK, **FAST).fit(**arrays)
