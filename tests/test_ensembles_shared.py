@@ -201,3 +201,11 @@ def test_members_given_as_names_alone_are_refused_by_a_sentence(arrays):
     data = validate_trial(**arrays)
     with pytest.raises(TrialError, match="members are pairs of name and estimator"):
         ConsensusAverage(["LMM", "GAMM"]).resolve_members(data)
+
+
+@pytest.mark.parametrize("rule", [TStacking, RStacking])
+def test_where_no_member_has_weight_everybody_has_the_constant(rule):
+    X, y, arm, clusters = example_trial()
+    model = rule(QUICK, **FAST).fit(X, y, treatment=arm, clusters=clusters)
+    model.weights_, model.kept_ = dict.fromkeys(model.weights_, 0.0), []
+    np.testing.assert_array_equal(model.effect(X), np.full(len(X), model.intercept_))

@@ -136,7 +136,8 @@ def test_whoever_is_not_meant_for_a_design_has_a_reason() -> None:
     for name in [*ESTIMATORS, *COMBINATIONS]:
         record = registered(name)
         assert bool(record.elsewhere) == (set(record.meant_for) != set(DESIGNS)), name
-        assert record.description and record.source
+        assert record.description
+        assert record.source
         assert ("member of `Robust`" in record.elsewhere) == (
             name in INDIVIDUAL_MEMBERS and "individual" not in record.meant_for
         )
@@ -146,7 +147,8 @@ def test_names_by_design_come_from_the_table() -> None:
     individual, cluster = (th.estimator_names(design) for design in DESIGNS)
     assert set(PAPER_NAMES) | {"BCF", "Robust"} <= set(individual)
     assert {"LMM", "BRM", "CBA"} <= set(cluster)
-    assert {"T-Linear", "BCF"}.isdisjoint(cluster) and {"LMM", "X-LMM"}.isdisjoint(individual)
+    assert {"T-Linear", "BCF"}.isdisjoint(cluster)
+    assert {"LMM", "X-LMM"}.isdisjoint(individual)
     everything = th.estimator_names(every=True)
     assert len(everything) == len(set(everything))
     assert set(everything) == {*ESTIMATORS, *COMBINATIONS}
@@ -159,7 +161,8 @@ def test_names_by_design_come_from_the_table() -> None:
 def tables() -> ModuleType:
     path = ROOT / "docs" / "estimators.py"
     spec = importlib.util.spec_from_file_location("estimators_of_the_docs", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -298,8 +298,12 @@ class Ensemble(CateEstimator):
         return {name: member.predict_effect(X) for name, member in self.members_.items()}
 
     def counted_members(self) -> Sequence[str]:
-        """Names of the members whose effects `combined` needs."""
-        return self.kept_
+        """Names of the members whose effects `combined` needs: one of them at least.
+
+        Where no member has any weight, as least squares may have it, the estimate is the
+        constant of the rule for everybody, and the effects only say for how many persons.
+        """
+        return self.kept_ or list(self.members_)[:1]
 
     def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
         """Effect of some persons, given the members' effects on them by name."""
