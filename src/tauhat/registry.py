@@ -41,15 +41,13 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
 }
 
 
-def _records() -> dict[str, RegisteredEstimator]:
-    paper = {name: single_record(name) for name in INDIVIDUAL_LIBRARY}
-    paper |= {name: ENSEMBLES[name] for name in PAPER_NAMES if name in ENSEMBLES}
-    return {**paper, **DIRECT, **ENSEMBLES}
-
-
 #: Record of every estimator with a name of its own. Combinations of a meta-learner and an outcome
 #: model that are not in it have a record too: see `registered`.
-ESTIMATORS: dict[str, RegisteredEstimator] = _records()
+ESTIMATORS: dict[str, RegisteredEstimator] = {
+    **{name: single_record(name) for name in INDIVIDUAL_LIBRARY},
+    **DIRECT,
+    **ENSEMBLES,
+}
 
 
 def registered(name: str) -> RegisteredEstimator:
