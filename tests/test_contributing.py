@@ -15,8 +15,9 @@ import pytest
 
 import tauhat as th
 from tauhat.ensembles import rules
+from tauhat.fitting.registered import RegisteredEstimator
 from tauhat.learners import catalog
-from tauhat.registry import describe_estimator
+from tauhat.registry import registered
 from tauhat.report import ReportInput, render
 from tauhat.simulate import scenario
 from tauhat.simulate.scenario import unregister_scenario
@@ -41,11 +42,12 @@ def code_of(heading: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_an_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
     made = code_of("an estimator", monkeypatch).MeanDifference
     check_cate_estimator(made())
-    monkeypatch.setitem(catalog.DIRECT, "Mean-Difference", (made, "difference of the arms' means"))
+    record = RegisteredEstimator(made, "difference of the arms' means", "Neyman 1923")
+    monkeypatch.setitem(catalog.DIRECT, "Mean-Difference", record)
     X, A = np.arange(40.0)[:, None], np.tile([0, 1], 20)
     effect = th.estimator("Mean-Difference", random_state=1).fit(X, 2.0 * A, treatment=A).effect(X)
     assert effect.tolist() == [2.0] * 40
-    assert describe_estimator("Mean-Difference") == "difference of the arms' means"
+    assert registered("Mean-Difference") is record
 
 
 def test_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:

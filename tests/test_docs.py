@@ -153,15 +153,6 @@ def test_what_is_written_is_what_was_printed(
     assert pages.main() == 0
 
 
-def test_the_methods_page_lists_the_registry() -> None:
-    registry = pytest.importorskip("tauhat.registry")
-    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-    table = re.search(r"<!-- estimators -->\n(.*?)<!-- end -->", text, flags=re.DOTALL)
-    assert table
-    listed = re.findall(r"^\| `([^`]+)`", table[1], flags=re.MULTILINE)
-    assert sorted(listed) == sorted(registry.estimator_names())
-
-
 def test_links_between_the_top_level_pages_resolve() -> None:
     broken = []
     for page in ROOT.glob("*.md"):

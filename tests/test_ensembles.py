@@ -280,7 +280,7 @@ def test_levels_of_members_do_not_matter_to_weights_where_clusters_were_randomiz
 
 @pytest.mark.parametrize("name", [name for name in RULES if name != "CBA"])
 def test_order_of_members_jobs_arms_and_units_of_the_outcome(name, quick_trial):
-    rule, X = RULES[name][0], quick_trial["X"]
+    rule, X = RULES[name].make, quick_trial["X"]
     effect = fit(rule, quick_trial, QUICK).effect(X)
     # One rule is enough to try two jobs: all share the code that fits the members.
     jobs = 2 if name == "Causal-Stacking" else 1

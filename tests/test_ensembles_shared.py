@@ -158,7 +158,7 @@ def test_few_clusters_are_enough():
 
 @pytest.mark.parametrize("name", list(RULES))
 def test_another_rule_for_fitted_members_is_that_of_a_direct_fit(name, arrays):
-    rule = RULES[name][0]
+    rule = RULES[name].make
     settings = FAST if "n_folds" in rule().get_params() else {"random_state": 3}
     direct = rule(QUICK, **settings).fit(**arrays)
     source = CausalStacking(QUICK, **FAST).fit(**arrays)
@@ -201,3 +201,11 @@ def test_members_given_as_names_alone_are_refused_by_a_sentence(arrays):
     data = validate_trial(**arrays)
     with pytest.raises(TrialError, match="members are pairs of name and estimator"):
         ConsensusAverage(["LMM", "GAMM"]).resolve_members(data)
+
+
+@pytest.mark.parametrize("rule", [TStacking, RStacking])
+def test_where_no_member_has_weight_everybody_has_the_constant(rule):
+    X, y, arm, clusters = example_trial()
+    model = rule(QUICK, **FAST).fit(X, y, treatment=arm, clusters=clusters)
+    model.weights_, model.kept_ = dict.fromkeys(model.weights_, 0.0), []
+    np.testing.assert_array_equal(model.effect(X), np.full(len(X), model.intercept_))

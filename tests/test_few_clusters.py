@@ -16,7 +16,7 @@ from tauhat.fitting.few_clusters import (
     without_unlearnable_covariates,
 )
 from tauhat.numerics.mixed_model import fit_random_intercept
-from tauhat.registry import _ENSEMBLES
+from tauhat.registry import ENSEMBLES
 from tauhat.report.text import certainty_answer, limits, models_astray
 
 
@@ -57,7 +57,7 @@ def mean_effects(name: str, trials: list[TrialData]) -> np.ndarray:
 FOUR_CLUSTERS = [cluster_trial(4, 1, seed=11)]
 
 
-@pytest.mark.parametrize("name", [name for name in estimator_names() if name not in _ENSEMBLES])
+@pytest.mark.parametrize("name", [name for name in estimator_names() if name not in ENSEMBLES])
 def test_mean_effect_of_four_clusters_stays_near_the_average_effect(name):
     average = [average_effects(data).individual for data in FOUR_CLUSTERS]
     for mean, robust in zip(mean_effects(name, FOUR_CLUSTERS), average, strict=True):

@@ -1,45 +1,82 @@
-"""The names that users type."""
+"""The table of estimators: a record of each by the name that users type."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Literal
 
+from tauhat.ensembles.cross_fitted import FEWEST_UNITS
 from tauhat.ensembles.ensemble import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.learners.catalog import describe, single_estimator, single_names, unknown_name
+from tauhat.fitting.registered import RegisteredEstimator
+from tauhat.learners.catalog import DIRECT, single_names, single_record, unknown_name
+
+#: The designs by name, as words before "trial".
+DESIGNS = {"individual": "individually randomized", "cluster": "cluster-randomized"}
 
 #: Names of the second paper's table, in its order.
 PAPER_NAMES = (*INDIVIDUAL_LIBRARY, "Stacked-X", "CBA")
-#: Names for cluster trials.
-CLUSTER_NAMES = (
-    "LMM",
-    "LMM-lasso",
-    "GAMM",
-    "BART-RE",
-    "BCF-RE",
-    "MERF",
-    "GPBoost",
-    "MEGB",
-    "MERT-Boosting",
-    "REEM-Boosting",
-    "Additive-Boosting",
-    "Effect-Boosting",
-    "X-GAMM-RF",
-    "BRM",
-)
-#: Names for either design beside the above.
-GENERAL_NAMES = ("Robust", "BCF", *(name for name in RULES if name not in PAPER_NAMES))
 
-_ENSEMBLES: dict[str, tuple[Callable[[], CateEstimator], str]] = {
-    "Robust": (RobustEnsemble, "weighed by design and by persons not seen, shrunk by evidence"),
-    "Stacked-X": (StackedX, "X-learner whose every regression is a stack"),
+#: Records of the estimators that combine others.
+ENSEMBLES: dict[str, RegisteredEstimator] = {
+    "Robust": RegisteredEstimator(
+        RobustEnsemble,
+        "weighed by design and by persons not seen, shrunk by evidence; the default",
+        "tauhat",
+        ("individual", "cluster"),
+        block_levels="members",
+        fewest_units=FEWEST_UNITS,
+    ),
+    "Stacked-X": RegisteredEstimator(
+        StackedX,
+        "X-learner whose every regression is a stack",
+        "Machluf and others 2024",
+        ("individual", "cluster"),
+    ),
     **RULES,
 }
+
+
+#: Record of every estimator with a name of its own. Combinations of a meta-learner and an outcome
+#: model that are not in it have a record too: see `registered`.
+ESTIMATORS: dict[str, RegisteredEstimator] = {
+    **{name: single_record(name) for name in INDIVIDUAL_LIBRARY},
+    **DIRECT,
+    **ENSEMBLES,
+}
+
+
+def registered(name: str) -> RegisteredEstimator:
+    """Record of an estimator.
+
+    Parameters
+    ----------
+    name
+        As in `estimator`.
+
+    Returns
+    -------
+    RegisteredEstimator
+
+    Raises
+    ------
+    TrialError
+        If the name is unknown, with the nearest known ones.
+
+    Examples
+    --------
+    >>> registered("X-LMM").meant_for
+    ('cluster',)
+    """
+    if name in ESTIMATORS:
+        return ESTIMATORS[name]
+    if name not in single_names():
+        raise TrialError(unknown_name("estimator", name, [*ESTIMATORS, *single_names()]))
+    return single_record(name)
 
 
 def estimator(name: str, random_state: Any = None, n_jobs: int = 1) -> CateEstimator:
@@ -69,14 +106,9 @@ def estimator(name: str, random_state: Any = None, n_jobs: int = 1) -> CateEstim
     >>> estimator("CBA", random_state=1)
     ConsensusAverage(random_state=1)
     """
-    if name in _ENSEMBLES:
-        chosen = _ENSEMBLES[name][0]()
-        chosen.set_params(random_state=random_state, n_jobs=n_jobs)
-        return chosen
-    if name not in single_names():
-        known = [*_ENSEMBLES, *single_names()]
-        raise TrialError(unknown_name("estimator", name, known))
-    return single_estimator(name, random_state=random_state, n_jobs=n_jobs)
+    chosen = registered(name).make()
+    chosen.set_params(random_state=random_state, n_jobs=n_jobs)
+    return chosen
 
 
 def estimator_names(
@@ -100,27 +132,29 @@ def estimator_names(
     >>> estimator_names("cluster")[:4]
     ['LMM', 'LMM-lasso', 'GAMM', 'BART-RE']
     """
-    if design == "individual":
-        names = [*PAPER_NAMES, *GENERAL_NAMES]
-    elif design == "cluster":
-        names = [*CLUSTER_NAMES, *_ENSEMBLES]
-    elif design is None:
-        names = [*PAPER_NAMES, *CLUSTER_NAMES, *GENERAL_NAMES]
-    else:
+    if design is not None and design not in DESIGNS:
         raise ValueError(f"design must be 'individual', 'cluster' or None, got {design!r}")
+    names = [
+        name
+        for name, record in ESTIMATORS.items()
+        if (design in record.meant_for if design else record.meant_for)
+    ]
     if every:
         names += [name for name in single_names() if name not in names]
     return names
 
 
-def describe_estimator(name: str) -> str:
-    """One line on what an estimator is.
+def reasons(names: Sequence[str]) -> dict[str, list[str]]:
+    """Names of estimators by the reason why they are not meant for a design.
 
     Examples
     --------
-    >>> describe_estimator("LMM")
-    'linear mixed model, shrunken treatment-by-covariate interactions'
+    >>> list(reasons(["MERF-textbook", "CBA", "GPBoost-textbook"]).values())
+    [['MERF-textbook', 'GPBoost-textbook']]
     """
-    if name in _ENSEMBLES:
-        return _ENSEMBLES[name][1]
-    return describe(name)
+    found: dict[str, list[str]] = {}
+    for name in names:
+        because = registered(name).elsewhere
+        if because:
+            found.setdefault(because, []).append(name)
+    return found

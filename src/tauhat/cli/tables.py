@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tauhat.registry import describe_estimator, estimator_names
+from tauhat.endpoint import KINDS
+from tauhat.registry import estimator_names, reasons, registered
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
 from tauhat.runtime.files import printable
@@ -109,7 +110,7 @@ def print_check(check: DesignCheck) -> None:
 
 
 def print_estimators(*, every: bool) -> None:
-    """Print the names of estimators by design, with one line on each."""
+    """Print the estimators by design with a line on each, and why not for the other design."""
     console = _console()
     individual, cluster = (set(estimator_names(d)) for d in ("individual", "cluster"))
     names = estimator_names(every=every)
@@ -123,6 +124,17 @@ def print_estimators(*, every: bool) -> None:
         if members:
             table = _table(title, "name", "what it is", numeric_from=2)
             for name in members:
-                _row(table, name, describe_estimator(name))
+                _row(table, name, registered(name).description)
             console.print(table)
             console.print()
+    console.print(_text("They run in the other design as well. Not meant for it, because:"))
+    for because, concerned in reasons(names).items():
+        console.print(_text(f"{', '.join(concerned)}: {because.replace('`', '')}."))
+    console.print()
+    told = "; ".join(f"{kind.name} ({kind.told})" for kind in KINDS.values())
+    console.print(_text(f"Outcomes: {told}."))
+    for name in names:
+        for refused, because in registered(name).refuses.items():
+            console.print(_text(f"{name} does not support {refused}, because {because}."))
+    drawn = ", ".join(name for name in names if registered(name).has_draws)
+    console.print(_text(f"With posterior draws: {drawn}."))

@@ -71,3 +71,9 @@ class OutcomeKind:
     variance: Callable[[FloatArray], FloatArray]
     scales: tuple[str, ...]
     words: Words
+
+    @property
+    def told(self) -> str:
+        """What effects are, and whether they are cut, in a few words."""
+        words = self.words
+        return words.effect + (f", cut at what {words.beyond}" if words.beyond else "")

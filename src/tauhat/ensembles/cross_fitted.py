@@ -23,7 +23,7 @@ from tauhat.outcome_model import OutcomeModel
 # The slash keeps these apart from the regressions of a member, which are called member/name.
 _MEAN, _CONTROL, _TREATED = "/mean", "/control", "/treated"
 # Without one of them two are left, which members that cross-fit split again.
-_FEWEST_UNITS = 3
+FEWEST_UNITS = 3
 
 
 class CrossFittedEnsemble(Ensemble):
@@ -214,11 +214,11 @@ class CrossFittedEnsemble(Ensemble):
 def _check_units(name: str, data: TrialData) -> None:
     """Refuse a trial whose rest, once a fold is left out, cannot be split again."""
     smaller = int(data.design.arm_sizes.min())
-    if smaller < _FEWEST_UNITS:
+    if smaller < FEWEST_UNITS:
         what = data.design.units_word
         raise TrialError(
             f"{name} weighs its members on {what} that they have not seen, which takes at least "
-            f"{_FEWEST_UNITS} {what} in each arm; the smaller arm has {smaller}. Name a single "
+            f"{FEWEST_UNITS} {what} in each arm; the smaller arm has {smaller}. Name a single "
             "model instead, such as LMM"
         )
 

@@ -7,7 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from tauhat.ensembles.out_of_fold import HeldOut
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.registered import RegisteredEstimator
 from tauhat.learners.catalog import ensemble_member, unknown_name
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.runtime.parallel import WorkerLostError, run_tasks
@@ -143,9 +144,9 @@ class Ensemble(CateEstimator):
         Time of each member, its share of the shared regressions included.
     """
 
-    #: Class and description of every rule by the name that users type; `rules` fills it in,
+    #: Record of every rule by the name that users type; `rules` fills it in,
     #: which knows the subclasses.
-    rules: ClassVar[Mapping[str, tuple[type[Ensemble], str]]] = {}
+    rules: ClassVar[Mapping[str, RegisteredEstimator]] = {}
 
     def __init__(
         self, members: Members | None = None, random_state: Any = None, n_jobs: int = 1
@@ -297,8 +298,12 @@ class Ensemble(CateEstimator):
         return {name: member.predict_effect(X) for name, member in self.members_.items()}
 
     def counted_members(self) -> Sequence[str]:
-        """Names of the members whose effects `combined` needs."""
-        return self.kept_
+        """Names of the members whose effects `combined` needs: one of them at least.
+
+        Where no member has any weight, as least squares may have it, the estimate is the
+        constant of the rule for everybody, and the effects only say for how many persons.
+        """
+        return self.kept_ or list(self.members_)[:1]
 
     def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
         """Effect of some persons, given the members' effects on them by name."""
@@ -382,4 +387,4 @@ def _rule_of(chosen: Ensemble | str) -> Ensemble:
         )
     if chosen not in Ensemble.rules:
         raise TrialError(unknown_name("rule", chosen, list(Ensemble.rules)))
-    return Ensemble.rules[chosen][0]()
+    return cast(Ensemble, Ensemble.rules[chosen].make())

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
+from tauhat.ensembles.cross_fitted import FEWEST_UNITS
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.exponential import ExponentialWeights
 from tauhat.ensembles.pointwise import MedianEffect, TrimmedMeanEffect
 from tauhat.ensembles.q_aggregation import QAggregation
 from tauhat.ensembles.r_stacking import RStacking
 from tauhat.ensembles.t_stacking import TStacking
+from tauhat.fitting.registered import RegisteredEstimator
 
-#: Class and description of every rule by the name that users type.
-RULES: dict[str, tuple[type[Ensemble], str]] = {
-    "CBA": (ConsensusAverage, "average of the estimators that agree with each other"),
-    "T-Stacking": (TStacking, "regression of the transformed outcome on out-of-fold effects"),
-    "R-Stacking": (RStacking, "weights with the least out-of-fold R-loss"),
-    "Causal-Stacking": (
+_rule = partial(RegisteredEstimator, meant_for=("individual", "cluster"), block_levels="members")
+_cross_fitted = partial(_rule, fewest_units=FEWEST_UNITS)
+
+#: Record of every rule by the name that users type.
+RULES: dict[str, RegisteredEstimator] = {
+    "CBA": _rule(
+        ConsensusAverage,
+        "average of the estimators that agree with each other",
+        "Machluf and others 2024",
+    ),
+    "T-Stacking": _cross_fitted(
+        TStacking,
+        "regression of the transformed outcome on out-of-fold effects",
+        "transformed outcome of Athey and Imbens 2016",
+    ),
+    "R-Stacking": _cross_fitted(
+        RStacking, "weights with the least out-of-fold R-loss", "Nie and Wager 2021"
+    ),
+    "Causal-Stacking": _cross_fitted(
         CausalStacking,
         "convex weights with the least out-of-fold doubly robust loss",
+        "Han and Wu 2022",
     ),
-    "Q-Aggregation": (
+    "Q-Aggregation": _cross_fitted(
         QAggregation,
         "convex weights between the best combination and the best member",
+        "Lan and Syrgkanis 2024",
     ),
-    "Exponential": (ExponentialWeights, "average discounted by out-of-fold doubly robust loss"),
-    "Median": (MedianEffect, "median of the members' effects, person by person"),
-    "Trimmed-Mean": (
+    "Exponential": _cross_fitted(
+        ExponentialWeights,
+        "average discounted by out-of-fold doubly robust loss",
+        "Dalalyan and Tsybakov 2008",
+    ),
+    "Median": _rule(MedianEffect, "median of the members' effects, person by person", "tauhat"),
+    "Trimmed-Mean": _rule(
         TrimmedMeanEffect,
         "mean of the members' effects without the extremes, person by person",
+        "tauhat",
     ),
 }
 

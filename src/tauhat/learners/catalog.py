@@ -1,4 +1,4 @@
-"""Names of outcome models and single estimators, and how they combine."""
+"""Records of outcome models and single estimators by name, and how they combine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.registered import BlockLevels, Registered, RegisteredEstimator
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
@@ -37,103 +38,229 @@ from tauhat.outcome.stacked import StackedModel
 from tauhat.outcome_model import OutcomeModel
 
 #: Outcome models by the word that follows the letter of a meta-learner.
-OUTCOME_MODELS: dict[str, tuple[Callable[[], OutcomeModel], str]] = {
-    "Linear": (ElasticNetModel, "elastic net"),
-    "AGLM": (AGLMModel, "lasso on steps of every covariate"),
-    "Boosting": (BoostedTrees, "gradient-boosted trees"),
-    "RF": (RandomForest, "random forest"),
-    "BART": (BART, "Bayesian additive regression trees"),
-    "Stacked": (StackedModel, "stack of elastic net, forest, boosting and AGLM"),
-    "LMM": (LinearMixedModel, "linear mixed model with a random cluster intercept"),
-    "BART-RE": (lambda: MixedBART().quick(), "BART with a random cluster intercept"),
-    "GAMM": (AdditiveMixedModel, "additive mixed model with a random cluster intercept"),
-    "MERF": (MERF, "random forest with a random cluster intercept"),
-    "GPBoost": (GPBoost, "GPBoost's trees with a random cluster intercept"),
-    "MEGB": (MEGB, "boosted trees with a random cluster intercept, EM"),
-    "MERT-Boosting": (MERTBoosting, "boosted trees with an EM step at every tree"),
-    "REEM-Boosting": (REEMBoosting, "boosted trees with a random cluster intercept, REML"),
-    "Additive-Boosting": (AdditiveBoosting, "boosted curves with a projected random intercept"),
+OUTCOME_MODELS: dict[str, Registered[OutcomeModel]] = {
+    "Linear": Registered(
+        ElasticNetModel, "elastic net, penalty by cross-validation", "Zou and Hastie 2005"
+    ),
+    "AGLM": Registered(
+        AGLMModel,
+        "lasso on steps of every covariate (O-dummies)",
+        "Fujita, Tanaka, Kondo and Iwasawa 2020",
+    ),
+    "Boosting": Registered(
+        BoostedTrees,
+        "gradient-boosted trees, rounds by cross-validation",
+        "Friedman 2001; LightGBM",
+    ),
+    "RF": Registered(RandomForest, "random forest", "Breiman 2001; scikit-learn"),
+    "BART": Registered(
+        BART,
+        "Bayesian additive regression trees",
+        "Chipman, George and McCulloch 2010; stochtree",
+    ),
+    "Stacked": Registered(
+        StackedModel, "stack of elastic net, forest, boosting and AGLM", "Wolpert 1992"
+    ),
+    "LMM": Registered(
+        LinearMixedModel,
+        "linear mixed model with a random cluster intercept, REML",
+        "the criterion of lme4",
+    ),
+    "BART-RE": Registered(
+        lambda: MixedBART().quick(), "BART with a random cluster intercept", "stochtree"
+    ),
+    "GAMM": Registered(
+        AdditiveMixedModel,
+        "additive mixed model: lines, and cubic splines with one shared variance, REML",
+        "Wood 2017",
+    ),
+    "MERF": Registered(
+        MERF,
+        "random forest with a random cluster intercept, EM on out-of-bag residuals",
+        "Hajjem, Bellavance and Larocque 2014",
+    ),
+    "GPBoost": Registered(
+        GPBoost, "GPBoost's trees with a random cluster intercept", "Sigrist 2022"
+    ),
+    "MEGB": Registered(
+        MEGB, "boosted trees with a random cluster intercept, EM", "Olaniran, R package MEGB"
+    ),
+    "MERT-Boosting": Registered(
+        MERTBoosting,
+        "boosted trees with an EM step at every tree",
+        "Salditt, Humberg and Nestler 2023",
+    ),
+    "REEM-Boosting": Registered(
+        REEMBoosting,
+        "boosted trees with a random cluster intercept, REML",
+        "Salditt, Humberg and Nestler 2023",
+    ),
+    "Additive-Boosting": Registered(
+        AdditiveBoosting,
+        "boosted curves, random intercept projected off cluster-level covariates",
+        "the idea of mermboost",
+    ),
 }
 
 #: Meta-learners by letter.
-META_LEARNERS: dict[str, tuple[Callable[[OutcomeModel], CateEstimator], str]] = {
-    "S": (SLearner, "one regression with the treatment as a covariate"),
-    "T": (TLearner, "one regression in each arm"),
-    "X": (XLearner, "regressions of effects imputed from the other arm"),
-    "DR": (DRLearner, "regression of the doubly robust score"),
-    "R": (RLearner, "regression that minimises Robinson's loss"),
+META_LEARNERS: dict[str, Registered[CateEstimator]] = {
+    "S": Registered(
+        SLearner, "one regression with the treatment as a covariate", "Künzel and others 2019"
+    ),
+    "T": Registered(TLearner, "one regression in each arm", "Künzel and others 2019"),
+    "X": Registered(
+        XLearner,
+        "regressions of effects imputed from the other arm",
+        "Künzel and others 2019",
+    ),
+    "DR": Registered(DRLearner, "regression of the doubly robust score", "Kennedy 2023"),
+    "R": Registered(RLearner, "regression that minimises Robinson's loss", "Nie and Wager 2021"),
 }
 
+# Why not, to follow the names of one or several of them and a colon.
+_NO_INTERCEPT = (
+    "no random intercept, so what the persons of a cluster share can pass for an effect of their "
+    "covariates"
+)
+_FEW_HONEST_CLUSTERS = (
+    "cluster intercepts are taken out of the outcome, but with few clusters the honest halves are "
+    "small and the effects noisy: better as a member of an ensemble"
+)
+_NO_CLUSTERS = "without clusters there is no cluster intercept left to model"
+_NO_CLUSTERS_BUT_A_MEMBER = f"{_NO_CLUSTERS}; a member of `Robust` there all the same"
+_FOR_COMPARISON = (
+    "kept for comparison: part of the effect of a cluster-level treatment goes to the intercepts"
+)
+
+
+def _plain(
+    make: Callable[[], CateEstimator], description: str, source: str, because: str
+) -> RegisteredEstimator:
+    """Record of a learner without clusters in its model."""
+    return RegisteredEstimator(make, description, source, ("individual",), because)
+
+
+def _mixed(
+    make: Callable[[], CateEstimator],
+    description: str,
+    source: str,
+    because: str = _NO_CLUSTERS,
+    block_levels: BlockLevels = "taken out",
+) -> RegisteredEstimator:
+    """Record of a learner with a random intercept of the clusters."""
+    return RegisteredEstimator(make, description, source, ("cluster",), because, block_levels)
+
+
 #: Estimators that are more than a letter and an outcome model.
-DIRECT: dict[str, tuple[Callable[[], CateEstimator], str]] = {
-    "LMM": (
+DIRECT: dict[str, RegisteredEstimator] = {
+    "LMM": _mixed(
         lambda: LinearMixedEffect(prior_rate=10.0),
         "linear mixed model, shrunken treatment-by-covariate interactions",
+        "the criterion of lme4; the shrinkage is tauhat's",
+        _NO_CLUSTERS_BUT_A_MEMBER,
+        "intercept",
     ),
-    "LMM-lasso": (
+    "LMM-lasso": _mixed(
         lambda: LinearMixedEffect(interactions="lasso"),
         "linear mixed model, main effects and interactions chosen by a lasso",
+        "Schelldorfer, Bühlmann and van de Geer 2011",
+        block_levels="intercept",
     ),
-    "GAMM": (AdditiveMixedEffect, "additive mixed model whose effect is a sum of smooth curves"),
-    "BRM": (BayesianRidgeEffect, "Bayesian ridge mixed model on steps, products and random trees"),
-    "Effect-Boosting": (
-        EffectBoosting,
-        "boosting of the effect itself, the cluster intercept whitened away",
+    "GAMM": _mixed(
+        AdditiveMixedEffect,
+        "additive mixed model whose effect is a sum of smooth curves",
+        "Wood 2017; priors of Simpson and others 2017",
+        _NO_CLUSTERS_BUT_A_MEMBER,
+        "intercept",
     ),
-    "BART-RE": (lambda: SLearner(MixedBART()), "S-learner on BART with a random cluster intercept"),
-    "BCF": (
-        lambda: BayesianCausalForest(random_intercept=False),
-        "Bayesian causal forest",
+    "BART-RE": _mixed(
+        lambda: SLearner(MixedBART()),
+        "S-learner on BART with a random cluster intercept",
+        "Chipman, George and McCulloch 2010; stochtree",
     ),
-    "BCF-RE": (
+    "BCF-RE": _mixed(
         lambda: BayesianCausalForest(random_intercept=True),
         "Bayesian causal forest with a random cluster intercept",
+        "Hahn, Murray and Carvalho 2020; stochtree",
     ),
-    "CF-DML-linear": (
-        lambda: CausalForest(outcome_model=ElasticNetModel()),
-        "causal forest on residuals of an elastic net",
-    ),
-    "CF-DML-forest": (
-        lambda: CausalForest(outcome_model=RandomForest()),
-        "causal forest on residuals of a random forest",
-    ),
-    "MERF": (
+    "MERF": _mixed(
         lambda: MixedEffectsLearner(MERF(linear_part=True), MERF(min_samples_leaf=15)),
         "X-learner on mixed-effects random forests",
+        "Hajjem, Bellavance and Larocque 2014",
     ),
-    "GPBoost": (
+    "GPBoost": _mixed(
         lambda: MixedEffectsLearner(GPBoost(linear_part=True), GPBoost()),
         "X-learner on GPBoost",
+        "Sigrist 2022",
     ),
-    "MEGB": (
+    "MEGB": _mixed(
         lambda: MixedEffectsLearner(MEGB(linear_part=True), MEGB()),
         "X-learner on mixed-effects boosting by EM",
+        "Olaniran, R package MEGB",
     ),
-    "MERT-Boosting": (
+    "MERT-Boosting": _mixed(
         lambda: MixedEffectsLearner(MERTBoosting(linear_part=True), MERTBoosting()),
         "X-learner on boosting with an EM step at every tree",
+        "Salditt, Humberg and Nestler 2023",
     ),
-    "REEM-Boosting": (
+    "REEM-Boosting": _mixed(
         lambda: MixedEffectsLearner(REEMBoosting(linear_part=True), REEMBoosting()),
         "X-learner on mixed-effects boosting by REML",
+        "Salditt, Humberg and Nestler 2023",
     ),
-    "Additive-Boosting": (
+    "Additive-Boosting": _mixed(
         lambda: MixedEffectsLearner(AdditiveBoosting()),
         "X-learner on boosted curves with a projected random intercept",
+        "the idea of mermboost",
     ),
-    "X-GAMM-RF": (
+    "Effect-Boosting": _mixed(
+        EffectBoosting,
+        "boosting of the effect itself, the cluster intercept whitened away",
+        "tauhat",
+    ),
+    "X-GAMM-RF": _mixed(
         lambda: XLearner(
             AdditiveMixedModel(), MERF(min_samples_leaf=10, n_growths=1, max_iterations=2)
         ),
         "X-learner: additive mixed models, then forests with a projected random intercept",
+        "tauhat",
     ),
-    "MERF-textbook": (
+    "BRM": _mixed(
+        BayesianRidgeEffect,
+        "Bayesian ridge mixed model on steps, products and random trees",
+        "tauhat",
+        _NO_CLUSTERS_BUT_A_MEMBER,
+        "intercept",
+    ),
+    "BCF": _plain(
+        lambda: BayesianCausalForest(random_intercept=False),
+        "Bayesian causal forest",
+        "Hahn, Murray and Carvalho 2020; stochtree",
+        f"{_NO_INTERCEPT}; `BCF-RE` has one",
+    ),
+    "CF-DML-linear": _plain(
+        lambda: CausalForest(outcome_model=ElasticNetModel()),
+        "causal forest on residuals of an elastic net",
+        "Athey, Tibshirani and Wager 2019; EconML",
+        _FEW_HONEST_CLUSTERS,
+    ),
+    "CF-DML-forest": _plain(
+        lambda: CausalForest(outcome_model=RandomForest()),
+        "causal forest on residuals of a random forest",
+        "Athey, Tibshirani and Wager 2019; EconML",
+        _FEW_HONEST_CLUSTERS,
+    ),
+    "MERF-textbook": RegisteredEstimator(
         lambda: MixedEffectsLearner(MERF(), form="textbook"),
         "plain S-learner on a mixed-effects forest, which loses part of the effect",
+        "Hajjem, Bellavance and Larocque 2014",
+        elsewhere=_FOR_COMPARISON,
     ),
-    "GPBoost-textbook": (
+    "GPBoost-textbook": RegisteredEstimator(
         lambda: MixedEffectsLearner(GPBoost(), form="textbook"),
         "plain S-learner on GPBoost, which loses part of the effect",
+        "Sigrist 2022",
+        elsewhere=_FOR_COMPARISON,
     ),
 }
 
@@ -163,7 +290,7 @@ def outcome_model(name: str) -> OutcomeModel:
     """
     if name not in OUTCOME_MODELS:
         raise TrialError(unknown_name("outcome model", name, list(OUTCOME_MODELS)))
-    return OUTCOME_MODELS[name][0]()
+    return OUTCOME_MODELS[name].make()
 
 
 def single_estimator(name: str, **settings: Any) -> CateEstimator:
@@ -192,13 +319,7 @@ def single_estimator(name: str, **settings: Any) -> CateEstimator:
     >>> type(single_estimator("DR-LMM")).__name__
     'DRLearner'
     """
-    letter, _, model = name.partition("-")
-    if name in DIRECT:
-        estimator = DIRECT[name][0]()
-    elif letter in META_LEARNERS and model in OUTCOME_MODELS:
-        estimator = META_LEARNERS[letter][0](outcome_model(model))
-    else:
-        raise TrialError(unknown_name("estimator", name, single_names()))
+    estimator = single_record(name).make()
     estimator.set_params(**settings)
     return estimator
 
@@ -237,18 +358,41 @@ def single_names() -> list[str]:
     return [*DIRECT, *combined]
 
 
-def describe(name: str) -> str:
-    """One line on a single estimator.
+def single_record(name: str) -> RegisteredEstimator:
+    """Record of a single estimator; that of a combination is put together from its parts.
+
+    Parameters
+    ----------
+    name
+        As in `single_estimator`.
+
+    Returns
+    -------
+    RegisteredEstimator
+
+    Raises
+    ------
+    TrialError
+        If the name is unknown, with the nearest known ones.
 
     Examples
     --------
-    >>> describe("T-Linear")
-    'one regression in each arm: elastic net'
+    >>> single_record("T-Linear").description
+    'one regression in each arm: elastic net, penalty by cross-validation'
     """
     if name in DIRECT:
-        return DIRECT[name][1]
-    letter, _, model = name.partition("-")
-    return f"{META_LEARNERS[letter][1]}: {OUTCOME_MODELS[model][1]}"
+        return DIRECT[name]
+    letter, _, word = name.partition("-")
+    if letter not in META_LEARNERS or word not in OUTCOME_MODELS:
+        raise TrialError(unknown_name("estimator", name, single_names()))
+    learner, model = META_LEARNERS[letter], OUTCOME_MODELS[word]
+    with_intercept = model.make().models_clusters
+    return (_mixed if with_intercept else _plain)(
+        lambda: learner.make(model.make()),
+        f"{learner.description}: {model.description}",
+        f"{learner.source}; {model.source}",
+        _NO_CLUSTERS if with_intercept else _NO_INTERCEPT,
+    )
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> str:

@@ -1,0 +1,108 @@
+"""Write the tables of estimators into the pages that show them: `python docs/estimators.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tauhat.endpoint import KINDS
+from tauhat.fitting.registered import Support
+from tauhat.learners.catalog import OUTCOME_MODELS
+from tauhat.registry import DESIGNS, ESTIMATORS
+
+DOCS = Path(__file__).resolve().parent
+BLOCK_LEVELS = {
+    "intercept": "random intercept",
+    "taken out": "taken out first",
+    "members": "as its members",
+}
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    columns = list(columns)
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def support_table() -> str:
+    """Estimator by design and kind of outcome, with a numbered list of the reasons below it."""
+    reasons: list[str] = []
+
+    def cell(support: Support) -> str:
+        if support.level == "meant":
+            return "yes"
+        if support.because not in reasons:
+            reasons.append(support.because)
+        word = "no" if support.level == "refused" else "runs"
+        return f"{word} ({reasons.index(support.because) + 1})"
+
+    asked = [(design, kind) for design in DESIGNS for kind in KINDS]
+    rows = [
+        [
+            f"`{name}`",
+            *(cell(record.support(design, kind)) for design, kind in asked),
+            "yes" if record.has_draws else "–",
+            "yes" if record.uses_weights else "no",
+            BLOCK_LEVELS[record.block_levels],
+            str(record.fewest_units),
+        ]
+        for name, record in ESTIMATORS.items()
+    ]
+    columns = [
+        "name",
+        *(f"{design}, {kind}" for design, kind in asked),
+        "draws",
+        "weights",
+        "levels of blocks",
+        "clusters an arm, at least",
+    ]
+    because = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))
+    told = "\n".join(f"* {kind.name}: {kind.told}" for kind in KINDS.values())
+    return (
+        f"{_table(columns, rows)}\n\nNot meant for the design, or not supported, because\n\n"
+        f"{because}\n\nWhat an effect is, by kind of outcome:\n\n{told}"
+    )
+
+
+def estimator_table() -> str:
+    """What every estimator is and where it comes from."""
+    rows = ([f"`{name}`", one.description, one.source] for name, one in ESTIMATORS.items())
+    return _table(["name", "what it is", "source"], rows)
+
+
+def outcome_model_table() -> str:
+    """What every outcome model is and where it comes from."""
+    rows = ([f"`{name}`", one.description, one.source] for name, one in OUTCOME_MODELS.items())
+    return _table(["name", "model", "source"], rows)
+
+
+#: Function that makes each table, by its page and the word in its markers.
+TABLES = {
+    ("estimators.md", "support"): support_table,
+    ("estimators.md", "estimators"): estimator_table,
+    ("methods.md", "outcome models"): outcome_model_table,
+}
+
+
+def with_tables(page: str, text: str) -> str:
+    """The text of a page with its tables as the records have them."""
+    for (where, word), make in TABLES.items():
+        if where == page:
+            start, end = (
+                f"<!-- {word}: written by docs/estimators.py -->",
+                f"<!-- end of {word} -->",
+            )
+            filled = f"{start}\n\n{make()}\n\n{end}"
+            text, found = re.subn(
+                f"{start}.*{end}", lambda _, filled=filled: filled, text, flags=re.DOTALL
+            )
+            if found != 1:
+                raise ValueError(f"{page} has the markers of {word} {found} times, not once")
+    return text
+
+
+if __name__ == "__main__":
+    for page in sorted({page for page, _ in TABLES}):
+        path = DOCS / page
+        path.write_text(with_tables(page, path.read_text(encoding="utf-8")), encoding="utf-8")

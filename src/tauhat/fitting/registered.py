@@ -1,0 +1,102 @@
+"""The records behind the names that users type: what an estimator is, and what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from tauhat.fitting.cate_estimator import CateEstimator
+
+Made = TypeVar("Made")
+
+#: What becomes of the levels of randomization blocks: a random intercept of the model itself,
+#: taken out of the outcome beforehand, or whatever the members of an ensemble do.
+BlockLevels = Literal["intercept", "taken out", "members"]
+
+
+@dataclass(frozen=True)
+class Registered(Generic[Made]):
+    """Something with a name: how it is made, what it is, and where it comes from.
+
+    Attributes
+    ----------
+    make
+        Makes one, unfitted, at its default settings.
+    description
+        What it is, in a line.
+    source
+        The paper or software that it follows; "tauhat" for what is our own.
+    """
+
+    make: Callable[..., Made]
+    description: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Support:
+    """Whether an estimator can be used for one kind of outcome in one design.
+
+    Attributes
+    ----------
+    level
+        "meant", "possible" (it runs, and others are better suited), or "refused".
+    because
+        Why it is not meant for it, or refused; empty where it is meant.
+    """
+
+    level: Literal["meant", "possible", "refused"]
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class RegisteredEstimator(Registered[CateEstimator]):
+    """What is known of an estimator that has a name.
+
+    Attributes
+    ----------
+    make, description, source
+        As in `Registered`.
+    meant_for
+        Names of the designs that it is meant for: "individual", "cluster".
+    elsewhere
+        Why it is not meant for the others, in which it runs all the same.
+    block_levels
+        What becomes of the levels of randomization blocks.
+    fewest_units
+        Randomized units that each arm must have in a cluster trial.
+    uses_weights
+        Whether sample weights change its effects.
+    refuses
+        Reason by name of each design and kind of outcome that its fit refuses.
+
+    Examples
+    --------
+    >>> from tauhat.registry import registered
+    >>> registered("BCF").support("cluster", "binary").level
+    'possible'
+    >>> registered("BCF").has_draws, registered("X-RF").has_draws
+    (True, False)
+    """
+
+    meant_for: tuple[str, ...] = ()
+    elsewhere: str = ""
+    block_levels: BlockLevels = "taken out"
+    fewest_units: int = 2
+    uses_weights: bool = True
+    refuses: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether it has posterior draws of the effect."""
+        return self.make().has_draws
+
+    def support(self, design: str, kind: str) -> Support:
+        """Whether it can be used for a kind of outcome in a design, both by name."""
+        for asked in (design, kind):
+            if asked in self.refuses:
+                return Support("refused", self.refuses[asked])
+        if design in self.meant_for:
+            return Support("meant")
+        return Support("possible", self.elsewhere)

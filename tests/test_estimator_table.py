@@ -1,0 +1,206 @@
+"""The table of estimators is true: every name is fitted; and the pages show it as it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tauhat as th
+from tauhat.cli import main
+from tauhat.design import Clusters, Persons
+from tauhat.endpoint import KINDS
+from tauhat.ensembles.robust import INDIVIDUAL_MEMBERS
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.registered import RegisteredEstimator
+from tauhat.learners.catalog import OUTCOME_MODELS, outcome_model, single_estimator, single_names
+from tauhat.registry import DESIGNS, ENSEMBLES, ESTIMATORS, PAPER_NAMES, estimator, registered
+
+ROOT = Path(__file__).resolve().parent.parent
+N, CLUSTER_SIZE = 96, 6
+
+# An outcome of each kind, from one that is normal.
+OUTCOMES = {
+    "continuous": lambda latent: latent,
+    "binary": lambda latent: (latent > 0.5).astype(float),
+}
+# A second or more for all the fits of one of them.
+SLOW = {
+    "Robust", "Stacked-X", "DR-RF", "X-RF", "X-BART", "CF-DML-linear", "CF-DML-forest", "MERF",
+    "GPBoost", "MEGB", "MERT-Boosting", "REEM-Boosting", "Effect-Boosting", "X-GAMM-RF",
+    "R-Stacking", "Causal-Stacking", "Q-Aggregation", "Exponential", "Additive-Boosting",
+}  # fmt: skip
+COMBINATIONS = [name for name in single_names() if name not in ESTIMATORS]
+
+
+def slow(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
+NAMES = [slow(name) if name in SLOW else name for name in ESTIMATORS]
+EVERY_NAME = [*NAMES, *map(slow, COMBINATIONS)]
+
+
+def quick(name: str) -> CateEstimator:
+    """An estimator at the settings of the bootstrap, or with few and quick members."""
+    made = estimator(name, random_state=1)
+    if name == "Stacked-X":
+        return made.set_params(members=[(part, outcome_model(part)) for part in ("LMM", "Linear")])
+    if name in ENSEMBLES:
+        return made.set_params(
+            members=[(part, single_estimator(part)) for part in ("LMM", "T-LMM", "X-LMM")]
+        )
+    return made.reduced()
+
+
+def arguments(design: str, kind: str, n: int = N) -> dict[str, Any]:
+    rng = np.random.default_rng(4)
+    X = np.column_stack([rng.normal(size=n), rng.integers(0, 2, n)])
+    units = np.repeat(np.arange(n // CLUSTER_SIZE), CLUSTER_SIZE)
+    units = units if design == "cluster" else np.arange(n)
+    latent = X[:, 0] * (0.5 + units % 2) + 0.5 * (units % 2) + rng.normal(size=n)
+    latent += 0.6 * (np.arange(n) // 24)  # levels of the blocks
+    clusters = units if design == "cluster" else None
+    return {"X": X, "y": OUTCOMES[kind](latent), "treatment": units % 2, "clusters": clusters}
+
+
+@cache
+def fitted(name: str, design: str, kind: str, extra: str = "", n: int = N) -> CateEstimator:
+    given = arguments(design, kind, n)
+    if extra == "weights":
+        given["sample_weight"] = np.where(np.arange(n) % 3 == 0, 3.0, 1.0)
+    if extra == "blocks":
+        given["blocks"] = np.arange(n) // 24
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # short chains, few trees
+        return quick(name).fit(**given)
+
+
+def test_every_design_and_kind_of_outcome_is_tried() -> None:
+    assert set(OUTCOMES) == set(KINDS)
+    assert list(DESIGNS) == [Persons.name, Clusters.name]
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("name", EVERY_NAME)
+def test_fits_or_refuses_as_the_table_says(name: str, design: str, kind: str) -> None:
+    if registered(name).support(design, kind).level == "refused":
+        with pytest.raises(th.TrialError):
+            fitted(name, design, kind)
+        return
+    effect = fitted(name, design, kind).effect(arguments(design, kind)["X"])
+    assert effect.std() > 0
+    outcome = arguments(design, kind)["y"]
+    assert np.abs(effect).max() <= KINDS[kind].largest_effect(outcome)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("name", EVERY_NAME)
+def test_draws_weights_and_blocks_are_as_the_table_says(name: str, design: str) -> None:
+    record, X = registered(name), arguments(design, "continuous")["X"]
+    plain = fitted(name, design, "continuous")
+    if record.has_draws:
+        assert plain.effect_draws(X).shape[1] == N
+    else:
+        with pytest.raises(NotImplementedError):
+            plain.effect_draws(X)
+    weighted = fitted(name, design, "continuous", "weights").effect(X)
+    assert record.uses_weights != np.allclose(weighted, plain.effect(X), atol=1e-6)
+    blocked = fitted(name, design, "continuous", "blocks")
+    assert not np.allclose(blocked.effect(X), plain.effect(X), atol=1e-6)
+    components = getattr(blocked, "variance_components_", None)
+    has_intercept = components is not None and components.between_block is not None
+    assert has_intercept == (record.block_levels == "intercept")
+
+
+@pytest.mark.parametrize("n_clusters", [4, 6])
+@pytest.mark.parametrize("name", EVERY_NAME)
+def test_needs_as_many_clusters_as_the_table_says(name: str, n_clusters: int) -> None:
+    n = n_clusters * CLUSTER_SIZE
+    if n_clusters // 2 < registered(name).fewest_units:
+        with pytest.raises(th.TrialError, match="at least 3 clusters in each arm"):
+            fitted(name, "cluster", "continuous", n=n)
+    else:
+        model = fitted(name, "cluster", "continuous", n=n)
+        assert np.isfinite(model.effect(arguments("cluster", "continuous", n)["X"])).all()
+
+
+def test_whoever_is_not_meant_for_a_design_has_a_reason() -> None:
+    for name in [*ESTIMATORS, *COMBINATIONS]:
+        record = registered(name)
+        assert bool(record.elsewhere) == (set(record.meant_for) != set(DESIGNS)), name
+        assert record.description
+        assert record.source
+        assert ("member of `Robust`" in record.elsewhere) == (
+            name in INDIVIDUAL_MEMBERS and "individual" not in record.meant_for
+        )
+
+
+def test_names_by_design_come_from_the_table() -> None:
+    individual, cluster = (th.estimator_names(design) for design in DESIGNS)
+    assert set(PAPER_NAMES) | {"BCF", "Robust"} <= set(individual)
+    assert {"LMM", "BRM", "CBA"} <= set(cluster)
+    assert {"T-Linear", "BCF"}.isdisjoint(cluster)
+    assert {"LMM", "X-LMM"}.isdisjoint(individual)
+    everything = th.estimator_names(every=True)
+    assert len(everything) == len(set(everything))
+    assert set(everything) == {*ESTIMATORS, *COMBINATIONS}
+    assert set(everything) - set(COMBINATIONS) - set(th.estimator_names()) == {
+        "MERF-textbook",
+        "GPBoost-textbook",
+    }
+
+
+def tables() -> ModuleType:
+    path = ROOT / "docs" / "estimators.py"
+    spec = importlib.util.spec_from_file_location("estimators_of_the_docs", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_show_the_table_as_it_is() -> None:
+    script = tables()
+    for page in ("estimators.md", "methods.md"):
+        text = (ROOT / "docs" / page).read_text("utf-8")
+        assert script.with_tables(page, text) == text, f"python docs/estimators.py renews {page}"
+        assert any(where == page for where, _ in script.TABLES)
+    assert all(f"`{name}`" in script.outcome_model_table() for name in OUTCOME_MODELS)
+
+
+def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = RegisteredEstimator(
+        ESTIMATORS["LMM"].make,
+        "for risks only",
+        "nobody",
+        ("individual", "cluster"),
+        refuses={"continuous": "a risk has two values"},
+    )
+    monkeypatch.setitem(ESTIMATORS, "Risks", record)
+    assert record.support("cluster", "binary").level == "meant"
+    table = tables().support_table()
+    row = next(line for line in table.splitlines() if line.startswith("| `Risks` "))
+    assert row.startswith("| `Risks` | yes | no (7) | yes | no (7) |")
+    assert "\n7. a risk has two values\n" in table
+    assert main(["estimators"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Risks does not support continuous, because a risk has two values." in said
+
+
+def test_the_command_says_why_not_and_what_effects_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["estimators"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"BCF: {registered('BCF').elsewhere.replace('`', '')}." in said
+    assert "binary (risk difference, cut at what an outcome with two values allows)" in said
+    assert "With posterior draws: S-BART, BART-RE, BCF-RE, BRM, BCF." in said
