@@ -44,7 +44,7 @@ def cluster_trial(effect: float = 0.6, seed: int = 1, m: int = 24) -> tuple[Any,
 
 @pytest.fixture(scope="module")
 def small_stack() -> Any:
-    """A cheap stack in place of six models, for what does not hang on it."""
+    """A cheap stack in place of six models, for what does not depend on it."""
     patch = pytest.MonkeyPatch()
     stack = StackedModel(
         [("Linear", ElasticNetModel()), ("RF", imputing_stack().components()[1][1])]

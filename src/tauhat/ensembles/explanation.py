@@ -111,7 +111,7 @@ def explain_weights(
     first = [f"{name} {share:.0%}" for name, share in table["weight"].head(_NAMED).items()]
     dropped = [name for name, share in earned.items() if share < 0.01]
     text = [
-        f"{given_share:.0%} of the weight was given beforehand and {1 - given_share:.0%} was "
+        f"{given_share:.0%} of the weight was fixed in advance and {1 - given_share:.0%} was "
         f"earned by predicting persons that a member had not seen. Most weight: {', '.join(first)}."
     ]
     if lines is not None and lines[1] >= _TOLD:
@@ -123,8 +123,8 @@ def explain_weights(
         text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
     if shrinkage > 0.95:
         text.append(
-            "The outcomes speak clearly for an effect that differs between persons: nothing was "
-            "shrunk."
+            "The model's own evidence for an effect that differs between persons is strong, so the "
+            "estimated variation was not shrunk; the primary test decides whether it is shown."
         )
     else:
         text.append(
