@@ -189,7 +189,7 @@ def test_section_says_which_member_decides_and_where_the_interval_tips() -> None
                   "kendall": 0.9, "mean_change": 0.1}],
         p_value_range=[0.04, 0.06], tipping_point=None, without_one_cluster=None,
     )  # fmt: skip
-    assert "No single member decides" in calm
+    assert "No single member determines" in calm
     assert "on either side of 0.05" in calm
     assert "would reach zero" not in calm
 
