@@ -87,15 +87,13 @@ def modifier_section(data: ReportInput) -> Section:
             "variation of the estimated effects.",
         )
         for (modifier, groups), drawn_one in zip(
-            drawn, gallery.effects_by_covariate(data, drawn), strict=True
+            drawn, gallery.covariate_group_figures(data, drawn), strict=True
         )
     ]
     mapped = gallery.map_of_the_strongest(data)
     if mapped is not None:
         figures.append(_map_figure(*mapped, scale))
-    rows = [
-        _modifier_row(m, gallery.covariate_groups(data, m["covariate"]), scale) for m in modifiers
-    ]
+    rows = [_modifier_row(m, gallery.drawn_groups(data, m["covariate"]), scale) for m in modifiers]
     headers = [
         "Covariate",
         "Smallest at",
