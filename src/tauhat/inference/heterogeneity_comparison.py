@@ -218,7 +218,7 @@ class Comparison:
     columns: list[tuple[IntArray, FloatArray]]
 
 
-def compare(problem: Problem, drawn: Assignments) -> Comparison:
+def compare_assignments(problem: Problem, drawn: Assignments) -> Comparison:
     """Statistics of every assignment, and their permutation p-values."""
     values: dict[str, list[FloatArray]] = {name: [] for name in problem.statistics}
     columns: list[list[FloatArray]] = [[] for _ in problem.columns]
