@@ -39,7 +39,7 @@ def balance(data: ReportInput) -> plots.Plot | None:
     return plots.balance_plot(names, largest["difference"].to_numpy(dtype=np.float64))
 
 
-def average_effects(data: ReportInput) -> plots.Plot:
+def average_effects_figure(data: ReportInput) -> plots.Plot:
     """Both average effects with intervals."""
     effects = data.run["average_effect"]
     rows = [
@@ -277,7 +277,7 @@ def gallery(data: ReportInput) -> dict[str, plots.Plot]:
 
 def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
-    yield "average-effects", average_effects(data)
+    yield "average-effects", average_effects_figure(data)
     drawn = covariate_group_figures(data, strong_modifiers(data))
     for k, one in enumerate(drawn, 1):
         yield f"effect-by-covariate-{k}", one

@@ -91,7 +91,7 @@ def average_section(data: ReportInput) -> Section:
     if present.get("difference", {}).get("se") == 0:
         rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
     level = format_percent(run["interval"]["level"])
-    drawn = gallery.average_effects(data)
+    drawn = gallery.average_effects_figure(data)
     figure = figure_of(
         drawn,
         "Average effects with intervals: "
