@@ -22,7 +22,7 @@ from tauhat.inference.permutation_statistics import (
     column_statistics,
 )
 from tauhat.numerics.cluster_sums import sums_over
-from tauhat.numerics.columns import row_parts
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 

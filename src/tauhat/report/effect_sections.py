@@ -10,7 +10,7 @@ import numpy as np
 from tauhat.report import gallery, plots
 from tauhat.report.grouping import EffectGroups
 from tauhat.report.numbers import Scale, bare_p, format_count, format_percent
-from tauhat.report.parts import cell, figure_of
+from tauhat.report.pieces import cell, figure_of
 from tauhat.report.text import scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 

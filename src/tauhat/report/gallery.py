@@ -16,7 +16,7 @@ from tauhat.report.grouping import (
     sorted_groups,
     two_way_groups,
 )
-from tauhat.report.parts import average_interval, axis_label
+from tauhat.report.pieces import average_interval, axis_label
 from tauhat.report.view import ReportInput
 
 ROWS_OF_BALANCE = 14

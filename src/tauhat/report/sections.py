@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
-from tauhat.report.parts import figure_of, table_of
+from tauhat.report.pieces import figure_of, table_of
 from tauhat.report.text import Run, limits, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
