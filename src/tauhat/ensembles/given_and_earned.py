@@ -105,6 +105,8 @@ class Strategy(ABC):
 
     #: Whether members are weighed by their effects on rows that they did not see.
     out_of_fold: ClassVar[bool] = False
+    #: Whether earned weights are the mean over reweightings of the units, drawn with the seed.
+    averages_draws: ClassVar[bool] = False
 
     def nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Outcome regressions beside those on the folds."""
@@ -141,9 +143,6 @@ class GivenAndEarned(Strategy):
     """Gives a share of the weight in equal parts, and lets the members earn the rest."""
 
     out_of_fold = True
-
-    #: Whether earned weights are the mean over reweightings of the units, or those of the trial.
-    averages_draws: ClassVar[bool]
 
     @abstractmethod
     def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
@@ -269,8 +268,6 @@ class TemperedWeights(GivenAndEarned):
 
     .. math:: e_k \propto \exp\{-L(\hat\tau_k) / (16 \hat\sigma^2)\}
     """
-
-    averages_draws = False
 
     def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
         """Whitened R-loss."""

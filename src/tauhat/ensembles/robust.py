@@ -194,6 +194,11 @@ class RobustEnsemble(Ensemble):
         given = (*recipe.given, *map(_stacked_name, recipe.stacked)) if self.members is None else ()
         return recipe.weighting(self.given_share, given)
 
+    @property
+    def weights_are_drawn(self) -> bool:
+        """Whether the weights of the fitted ensemble depend on the seed."""
+        return self._strategy(self.trial_data_).averages_draws
+
     def _refits(self, data: TrialData) -> bool:
         return self._strategy(data).out_of_fold
 
