@@ -4,7 +4,7 @@ The numbers pin results, not truth: they must not move when code is put in order
 is meant to move some of them stores them anew and says so in the CHANGELOG:
 
     python tests/reference/stored_analyses.py            # largest differences, quick analyses
-    python tests/reference/stored_analyses.py --all      # and of every registered estimator, reduced
+    python tests/reference/stored_analyses.py --all      # and every estimator at reduced settings
     python tests/reference/stored_analyses.py --write    # store the quick analyses anew
     python tests/reference/stored_analyses.py --write --all
 """
