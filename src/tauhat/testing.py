@@ -87,6 +87,16 @@ class Subject:
         return _fit(self.estimator, self.arrays)
 
     @cached_property
+    def table(self) -> pd.DataFrame:
+        """The covariates of the example trial with names."""
+        return pd.DataFrame(self.arrays[0], columns=["age", "sbp", "bmi", "beds"])
+
+    @cached_property
+    def fitted_to_table(self) -> Any:
+        """The estimator fitted to the trial with covariates that have names."""
+        return self.fit(X=self.table)
+
+    @cached_property
     def effect(self) -> FloatArray:
         """Its effects on the trial's own persons."""
         effect: FloatArray = self.fitted.effect(self.arrays[0])
@@ -165,9 +175,7 @@ def check_swapped_arms(subject: Subject) -> None:
 
 def check_tables(subject: Subject) -> None:
     """A DataFrame and its array give the same effects; its names are kept and checked."""
-    X = subject.arrays[0]
-    table = pd.DataFrame(X, columns=["age", "sbp", "bmi", "beds"])
-    fitted = subject.fit(X=table)
+    X, table, fitted = subject.arrays[0], subject.table, subject.fitted_to_table
     np.testing.assert_array_equal(fitted.effect(table), subject.effect)
     assert list(fitted.feature_names_in_) == list(table.columns)
     _raises(lambda: fitted.effect(table.rename(columns={"age": "years"})), "age")
@@ -176,9 +184,8 @@ def check_tables(subject: Subject) -> None:
 
 def check_columns(subject: Subject) -> None:
     """Every method that takes covariates refuses a table with other columns or another order."""
-    X, y, treatment, clusters = subject.arrays
-    table = pd.DataFrame(X, columns=["age", "sbp", "bmi", "beds"])
-    fitted = subject.fit(X=table)
+    _, y, treatment, clusters = subject.arrays
+    table, fitted = subject.table, subject.fitted_to_table
     methods: dict[str, Callable[[Any], Any]] = {
         "effect": fitted.effect,
         "predict": fitted.predict,

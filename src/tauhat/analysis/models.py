@@ -20,7 +20,7 @@ from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import fit_nuisances, pick
-from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
+from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
 
@@ -191,7 +191,11 @@ def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     """
     effects = {name: model.predict_effect(X) for name, model in members_of(fitted).items()}
     model = fitted.reported
-    own = model.combined(effects) if isinstance(model, Ensemble) else model.predict_effect(X)
+    own = (
+        model.weighing_.combined(effects)
+        if isinstance(model, Ensemble)
+        else model.predict_effect(X)
+    )
     return pd.DataFrame({fitted.name: own, **effects})
 
 
