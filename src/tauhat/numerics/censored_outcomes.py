@@ -265,8 +265,8 @@ def _chebyshev(low: float, high: float) -> tuple[FloatArray, FloatArray]:
     if low == high:
         return np.array([low]), np.ones(1)
     steps = np.arange(_NODES)
-    points = np.cos(np.pi * steps / (_NODES - 1))
-    weights = (-1.0) ** steps
+    points: FloatArray = np.cos(np.pi * steps / (_NODES - 1))
+    weights = np.where(steps % 2, -1.0, 1.0)
     weights[[0, -1]] /= 2
     return (low + high) / 2 + points * (high - low) / 2, weights
 

@@ -46,8 +46,8 @@ class RiskTable:
         """
         times, place = np.unique(time, return_inverse=True)
         weighed = np.ones(len(time)) if weight is None else weight
-        happened = np.bincount(place, weights=weighed * event, minlength=len(times))
-        left = np.bincount(place, weights=weighed * ~event, minlength=len(times))
+        happened = np.bincount(place, weighed * event, len(times)).astype(np.float64)
+        left = np.bincount(place, weighed * ~event, len(times)).astype(np.float64)
         at_risk = np.cumsum((happened + left)[::-1])[::-1]
         return cls(times, at_risk, happened, left)
 
@@ -115,7 +115,8 @@ def kaplan_meier(time: FloatArray, event: BoolArray, weight: FloatArray | None =
     ([0.75, 0.5, 0.0], 2.0)
     """
     table = RiskTable.of(time, event, weight)
-    return StepCurve(table.times, np.cumprod(1 - table.events / table.at_risk))
+    survival: FloatArray = np.cumprod(1 - table.events / table.at_risk)
+    return StepCurve(table.times, survival)
 
 
 def censoring_curve(
