@@ -115,7 +115,7 @@ def kaplan_meier(time: FloatArray, event: BoolArray, weight: FloatArray | None =
     ([0.75, 0.5, 0.0], 2.0)
     """
     table = RiskTable.of(time, event, weight)
-    survival: FloatArray = np.cumprod(1 - table.events / table.at_risk)
+    survival = np.cumprod(1 - table.events / table.at_risk).astype(np.float64)
     return StepCurve(table.times, survival)
 
 
