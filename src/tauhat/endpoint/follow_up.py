@@ -1,0 +1,302 @@
+"""Right-censored times of a trial: the horizon, the model of censoring, and the outcome made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tauhat._typing import FloatArray, IntArray
+from tauhat.errors import TrialError
+from tauhat.numerics.censored_outcomes import (
+    CensoredOutcome,
+    Curves,
+    Functional,
+    censored_outcome,
+)
+from tauhat.numerics.cox import CoxModel, fit_cox
+from tauhat.numerics.survival_curves import (
+    StepCurve,
+    aalen_johansen,
+    censoring_curve,
+    kaplan_meier,
+)
+
+CENSORING_MODELS = ("arm", "covariates")
+# A horizon that is proposed has at least so many still at risk in each arm, in persons, as a share
+# of the arm, and as the probability not to be censored by then.
+_ENOUGH_PERSONS, _ENOUGH_SHARE, _ENOUGH_PROBABILITY = 10, 0.1, 0.2
+# Columns with more values than this have a bend in the model of the event.
+_FEW_VALUES = 5
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """How an outcome is made of right-censored times.
+
+    Attributes
+    ----------
+    horizon
+        Time up to which, or at which, persons are compared.
+    censoring
+        What censoring may hang on: "arm" (a Kaplan-Meier curve for each), or "covariates" (a
+        ridge Cox model in each arm).
+    """
+
+    horizon: float
+    censoring: str = "arm"
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless the horizon is positive and the censoring model is known."""
+        if type(self.horizon) is not float or not 0 < self.horizon < np.inf:
+            raise ValueError("an endpoint has no horizon")
+        if self.censoring not in CENSORING_MODELS:
+            raise ValueError(f"there is no model of censoring {self.censoring!r}")
+
+    def outcome(
+        self,
+        functional: Functional,
+        time: FloatArray,
+        cause: IntArray,
+        treatment: IntArray,
+        X: FloatArray,
+        weight: FloatArray | None = None,
+        *,
+        competing: bool = False,
+    ) -> CensoredOutcome:
+        """Make the outcome, each arm by itself.
+
+        Parameters
+        ----------
+        functional
+            What of the time is wanted.
+        time, cause
+            As in `tauhat.numerics.censored_outcomes.censored_outcome`, shape (n,).
+        treatment
+            0 or 1, shape (n,).
+        X
+            Covariates, shape (n, p).
+        weight
+            Positive, shape (n,), or None.
+        competing
+            Whether other events rule out the event. The curves of the events are then those of
+            each arm without covariates.
+        """
+        values = np.empty(len(time))
+        parts = []
+        bent = with_squares(X)
+        for arm in (0, 1):
+            rows = np.flatnonzero(treatment == arm)
+            if len(rows) == 0:
+                continue
+            own_time, own_cause = time[rows], cause[rows]
+            own_weight = None if weight is None else weight[rows]
+            happened = own_cause > 0
+            event = (
+                Curves(
+                    kaplan_meier(own_time, happened, own_weight),
+                    incidence=aalen_johansen(own_time, own_cause, weight=own_weight),
+                )
+                if competing
+                else cox_curves(
+                    bent[rows], fit_cox(bent[rows], own_time, happened, weight=own_weight)
+                )
+            )
+            censoring = (
+                Curves(censoring_curve(own_time, happened, own_weight))
+                if self.censoring == "arm"
+                else cox_curves(X[rows], fit_cox(X[rows], own_time, ~happened, weight=own_weight))
+            )
+            parts.append(
+                censored_outcome(own_time, own_cause, self.horizon, functional, event, censoring)
+            )
+            values[rows] = parts[-1].values
+        return CensoredOutcome(
+            values, min(part.smallest for part in parts), sum(part.n_floored for part in parts)
+        )
+
+
+def cox_curves(X: FloatArray, model: CoxModel) -> Curves:
+    """Curves of persons by a Cox model."""
+    baseline = model.baseline
+    return Curves(StepCurve(baseline.times, np.exp(-baseline.values)), model.log_ratio(X))
+
+
+def with_squares(X: FloatArray) -> FloatArray:
+    """Covariates, and the squares of the many-valued ones about their means, shape (n, p + q).
+
+    Examples
+    --------
+    >>> with_squares(np.column_stack([np.arange(7.0), np.arange(7) % 2])).shape
+    (7, 3)
+    """
+    squares = [
+        (column - column.mean()) ** 2 for column in X.T if len(np.unique(column)) > _FEW_VALUES
+    ]
+    return np.column_stack([X, *squares])
+
+
+@dataclass(frozen=True)
+class ArmFollowUp:
+    """Follow-up of one arm.
+
+    Attributes
+    ----------
+    n
+        Persons.
+    events
+        Of them, those who had the event by the horizon.
+    competing
+        Those who had another event that rules it out by then.
+    censored
+        Those who were censored before the horizon.
+    at_risk
+        Those still at risk at the horizon.
+    probability
+        Probability not to be censored before the horizon, by Kaplan and Meier.
+    last
+        Time up to which something is known of the arm: the last time, or infinity where it ends
+        with an event.
+    """
+
+    n: int
+    events: int
+    competing: int
+    censored: int
+    at_risk: int
+    probability: float
+    last: float
+
+    @property
+    def known(self) -> float:
+        """Share of persons whose outcome at the horizon is known."""
+        return 1 - self.censored / self.n
+
+
+def arm_follow_up(time: FloatArray, cause: IntArray, horizon: float) -> ArmFollowUp:
+    """Follow-up of one arm up to a horizon.
+
+    Examples
+    --------
+    >>> found = arm_follow_up(np.array([1.0, 2.0, 5.0, 6.0]), np.array([1, 0, 1, 0]), 5.0)
+    >>> found.events, found.censored, found.at_risk, round(found.probability, 3), found.last
+    (2, 1, 2, 0.667, 6.0)
+    """
+    happened = cause > 0
+    by_then = happened & (time <= horizon)
+    left = censoring_curve(time, happened).before(np.array(horizon))
+    last = float(time.max())
+    return ArmFollowUp(
+        n=len(time),
+        events=int((by_then & (cause == 1)).sum()),
+        competing=int((by_then & (cause > 1)).sum()),
+        censored=int((~happened & (time < horizon)).sum()),
+        at_risk=int((time >= horizon).sum()),
+        probability=float(left),
+        last=last if (~happened & (time == last)).any() else np.inf,
+    )
+
+
+def proposed_horizon(time: FloatArray, cause: IntArray, treatment: IntArray) -> float:
+    """Largest time at which each arm still has enough at risk, rounded down to two digits.
+
+    Examples
+    --------
+    >>> time = np.tile(np.arange(1.0, 51.0), 2)
+    >>> proposed_horizon(time, np.ones(100, dtype=int), np.repeat([0, 1], 50))
+    41.0
+    """
+    largest = np.inf
+    for arm in (0, 1):
+        own = np.sort(time[treatment == arm])
+        enough = min(len(own), max(_ENOUGH_PERSONS, math.ceil(_ENOUGH_SHARE * len(own))))
+        here = own[len(own) - enough]
+        curve = censoring_curve(time[treatment == arm], cause[treatment == arm] > 0)
+        thin = curve.times[curve.values < _ENOUGH_PROBABILITY]
+        largest = min(largest, here, thin[0] if len(thin) else np.inf)
+    if largest <= 0:
+        return float(time.max())
+    step = 10.0 ** (math.floor(math.log10(largest)) - 1)
+    return float(round(math.floor(largest / step * (1 + 1e-12)) * step, 12))
+
+
+def checked_follow_up(
+    time: FloatArray,
+    cause: IntArray,
+    treatment: IntArray,
+    horizon: Any,
+    censoring: str,
+    *,
+    outcome: str,
+    event: str,
+) -> FollowUp:
+    """Horizon and model of censoring that a trial's times allow.
+
+    Parameters
+    ----------
+    time, cause, treatment
+        Of everyone with an outcome, shape (n,).
+    horizon, censoring
+        As given.
+    outcome, event
+        Names of the columns, for messages.
+
+    Raises
+    ------
+    TrialError
+        Without events in an arm, without a horizon (one is proposed), or with one that is not
+        positive or beyond what is known of an arm.
+
+    Examples
+    --------
+    >>> time, cause, arm = np.tile(np.arange(1.0, 51.0), 2), np.ones(100, int), np.arange(100) // 50
+    >>> checked_follow_up(time, cause, arm, None, "arm", outcome="days", event="died")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: horizon= is needed: the time up to which 'days' is compared. ...
+    """
+    if not (cause == 1).any():
+        raise TrialError(
+            f"all {len(time)} persons are censored: event column {event!r} has no event; if "
+            "another label is the event, name it with event_value="
+        )
+    for arm, name in enumerate(("control", "treated")):
+        if not (cause[treatment == arm] == 1).any():
+            raise TrialError(
+                f"the {name} arm has no event among {int((treatment == arm).sum())} persons: "
+                "nothing can be said of the time to it there"
+            )
+    if censoring not in CENSORING_MODELS:
+        raise TrialError(
+            f"censoring must be {' or '.join(map(repr, CENSORING_MODELS))}, got {censoring!r}"
+        )
+    proposal = proposed_horizon(time, cause, treatment)
+    advice = (
+        f"Up to {proposal:g}, at least {_ENOUGH_PERSONS} persons and a tenth of each arm are "
+        "still at risk"
+    )
+    if horizon is None:
+        raise TrialError(
+            f"horizon= is needed: the time up to which {outcome!r} is compared. {advice}; choose "
+            "it by what matters to patients, before looking at effects"
+        )
+    try:
+        number = float(horizon)
+    except (TypeError, ValueError):
+        raise TrialError(f"horizon must be a number, got {horizon!r}") from None
+    if not 0 < number < np.inf:
+        raise TrialError(f"horizon must be a positive time, got {number:g}. {advice}")
+    for arm, name in enumerate(("control", "treated")):
+        found = arm_follow_up(time[treatment == arm], cause[treatment == arm], number)
+        if found.last < number:
+            raise TrialError(
+                f"horizon {number:g} is beyond the follow-up of the {name} arm, which ends at "
+                f"{found.last:g}. {advice}"
+            )
+        if found.events == 0:
+            raise TrialError(
+                f"the {name} arm has no event by the horizon {number:g}: nothing can be said of "
+                f"the time to it there. {advice}"
+            )
+    return FollowUp(number, censoring)
