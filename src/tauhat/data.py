@@ -12,7 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
-from tauhat.endpoint import Endpoint, FollowUp
+from tauhat.endpoint import Endpoint, FollowUp, Slopes, Times
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
 from tauhat.numerics.weights import relative_weights
@@ -186,18 +186,22 @@ class TrialData:
         """Return whole units drawn with replacement (`tauhat.design.Design.resample`)."""
         return self._picked(*self.design.resample(seed)).with_outcome_made_anew()
 
-    def with_outcome_made_anew(self) -> TrialData:
+    def with_outcome_made_anew(self, slopes: Slopes = "by arm") -> TrialData:
         """Return the trial with ``y`` made of its own rows, where it is made of times.
 
         What it is made with, such as the curve of censoring, is estimated from these rows: a
         resample must not take it from the trial that it was drawn from.
+
+        Parameters
+        ----------
+        slopes
+            As in `tauhat.endpoint.FollowUp.outcome`.
         """
         if self.endpoint.follow_up is None:
             return self
         time, cause = self.measured[:, 1], self.measured[:, 2].astype(np.int64)
-        made = self.endpoint.outcome_of_times(
-            time, cause, self.treatment, self.X, self.sample_weight
-        )
+        times = Times(time, cause, self.treatment, self.X, self.sample_weight)
+        made = self.endpoint.outcome_of_times(times, slopes)
         return replace(self, measured=np.column_stack([made.values, time, cause]))
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:

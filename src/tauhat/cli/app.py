@@ -82,8 +82,26 @@ EndpointOf = Annotated[
     str | None,
     typer.Option(
         "--endpoint",
-        help="Kind of the outcome: binary or continuous (default: told by its values).",
+        help="Kind of the outcome: binary or continuous (default: told by its values); with "
+        "--event rmst (default), survival or time-lost.",
     ),
+]
+Event = Annotated[
+    str | None,
+    typer.Option(help="Column that says whether the time in --outcome ended with the event."),
+]
+EventValue = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL,LABEL", help="What in --event is the event (default: 1 of 0 and 1)."
+    ),
+]
+Horizon = Annotated[
+    float | None, typer.Option(help="Time up to which persons are compared; needed with --event.")
+]
+Censoring = Annotated[
+    str | None,
+    typer.Option(help="What censoring may hang on: arm (default) or covariates."),
 ]
 Models = Annotated[
     list[str] | None,
@@ -161,6 +179,10 @@ def run(
     identifier: Identifier = None,
     weight: Weight = None,
     endpoint: EndpointOf = None,
+    event: Event = None,
+    event_value: EventValue = None,
+    horizon: Horizon = None,
+    censoring: Censoring = None,
     models: Models = None,
     jobs: Jobs = None,
     seed: Seed = None,
@@ -195,6 +217,10 @@ def run(
         id=identifier,
         weight=weight,
         endpoint=endpoint,
+        event=event,
+        event_value=split_names(event_value),
+        horizon=horizon,
+        censoring=censoring,
         models=split_names(models),
         jobs=jobs,
         seed=seed,
@@ -234,6 +260,10 @@ def check(
     identifier: Identifier = None,
     weight: Weight = None,
     endpoint: EndpointOf = None,
+    event: Event = None,
+    event_value: EventValue = None,
+    horizon: Horizon = None,
+    censoring: Censoring = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -256,6 +286,10 @@ def check(
         id=identifier,
         weight=weight,
         endpoint=endpoint,
+        event=event,
+        event_value=split_names(event_value),
+        horizon=horizon,
+        censoring=censoring,
     )
     raise typer.Exit(check_trial(_merged(typed, config), json_output=json))
 

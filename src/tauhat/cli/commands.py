@@ -33,7 +33,13 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
     assert settings.file is not None
     assert settings.outcome is not None
     assert settings.treatment is not None
-    labels = (settings.treatment, settings.cluster, settings.block, settings.id)
+    labels = (
+        settings.treatment,
+        settings.cluster,
+        settings.block,
+        settings.id,
+        settings.event,
+    )
     table, sha256 = read_hashed(settings.file, labels=[name for name in labels if name is not None])
     trial = Trial(
         table,
@@ -50,6 +56,10 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
         id=settings.id,
         weight=settings.weight,
         endpoint=settings.endpoint,
+        event=settings.event,
+        event_value=settings.event_value,
+        horizon=settings.horizon,
+        censoring=settings.censoring or "arm",
     )
     return trial, sha256
 

@@ -32,7 +32,7 @@ class Settings:
         The trial's table.
     outcome, treatment, control, arms, cluster, covariates, cluster_covariates, cluster_size
         Roles of the columns, as in `tauhat.Trial`.
-    block, propensity, id, weight, endpoint
+    block, propensity, id, weight, endpoint, event, event_value, horizon, censoring
         Likewise.
     models
         ``("default",)``, ``("quick",)`` or names of estimators.
@@ -62,6 +62,10 @@ class Settings:
     id: str | None = None
     weight: str | None = None
     endpoint: str | None = None
+    event: str | None = None
+    event_value: tuple[str, ...] | None = None
+    horizon: float | None = None
+    censoring: str | None = None
     models: tuple[str, ...] | None = None
     jobs: int | None = None
     seed: int | None = None
@@ -144,8 +148,8 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 _TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "weight", "endpoint"}
-_TEXT |= {"backend", "address"}
-_LISTS = {"arms", "covariates", "cluster_covariates", "models"}
+_TEXT |= {"backend", "address", "event", "censoring"}
+_LISTS = {"arms", "event_value", "covariates", "cluster_covariates", "models"}
 _PATHS = {"file", "out"}
 _SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better"}
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tauhat.endpoint.endpoint import KINDS, OF_TIMES, Endpoint, outcome_values, takes_times
-from tauhat.endpoint.follow_up import ArmFollowUp, FollowUp, arm_follow_up, checked_follow_up
+from tauhat.endpoint.follow_up import (
+    ArmFollowUp,
+    FollowUp,
+    Slopes,
+    Times,
+    arm_follow_up,
+    checked_follow_up,
+)
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
 from tauhat.endpoint.weights import effective_size, weight_values
@@ -16,7 +23,9 @@ __all__ = [
     "FollowUp",
     "OutcomeKind",
     "RecordedTimes",
+    "Slopes",
     "TimeOutcome",
+    "Times",
     "Words",
     "arm_follow_up",
     "checked_follow_up",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import FloatArray
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
-from tauhat.endpoint.follow_up import FollowUp
+from tauhat.endpoint.follow_up import FollowUp, Slopes, Times
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.endpoint.rmst import RMST
 from tauhat.endpoint.survival_probability import SURVIVAL
@@ -129,20 +129,13 @@ class Endpoint:
         """Effects no larger than can be, any shape; as they are without bounds."""
         return np.clip(effect, -self.largest_effect, self.largest_effect)
 
-    def outcome_of_times(
-        self,
-        time: FloatArray,
-        cause: IntArray,
-        treatment: IntArray,
-        X: FloatArray,
-        weight: FloatArray | None,
-    ) -> CensoredOutcome:
+    def outcome_of_times(self, times: Times, slopes: Slopes = "by arm") -> CensoredOutcome:
         """The outcome that is made of times (`tauhat.endpoint.follow_up.FollowUp.outcome`)."""
         made = self.kind.time
         assert made is not None
         assert self.follow_up is not None
         return self.follow_up.outcome(
-            made.functional, time, cause, treatment, X, weight, competing=made.competing
+            made.functional, times, competing=made.competing, slopes=slopes
         )
 
     def record(self) -> dict[str, Any]:

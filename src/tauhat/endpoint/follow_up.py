@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import (
     CensoredOutcome,
@@ -16,7 +17,7 @@ from tauhat.numerics.censored_outcomes import (
     Functional,
     censored_outcome,
 )
-from tauhat.numerics.cox import CoxModel, fit_cox
+from tauhat.numerics.cox import fit_cox, fit_stratified_cox
 from tauhat.numerics.survival_curves import (
     StepCurve,
     aalen_johansen,
@@ -24,12 +25,45 @@ from tauhat.numerics.survival_curves import (
     kaplan_meier,
 )
 
+Slopes = Literal["by arm", "shared", "none"]
 CENSORING_MODELS = ("arm", "covariates")
 # A horizon that is proposed has at least so many still at risk in each arm, in persons, as a share
 # of the arm, and as the probability not to be censored by then.
 _ENOUGH_PERSONS, _ENOUGH_SHARE, _ENOUGH_PROBABILITY = 10, 0.1, 0.2
 # Columns with more values than this have a bend in the model of the event.
 _FEW_VALUES = 5
+
+
+@dataclass(frozen=True)
+class Times:
+    """Persons, their times, and what the models of these may use.
+
+    Attributes
+    ----------
+    time, cause
+        As in `tauhat.numerics.censored_outcomes.censored_outcome`, shape (n,).
+    treatment
+        0 or 1, both there, shape (n,).
+    X
+        Covariates, shape (n, p).
+    weight
+        Positive, shape (n,), or None.
+    """
+
+    time: FloatArray
+    cause: IntArray
+    treatment: IntArray
+    X: FloatArray
+    weight: FloatArray | None = None
+
+    @cached_property
+    def arms(self) -> tuple[IntArray, IntArray]:
+        """Rows of the control and of the treated arm."""
+        return np.flatnonzero(self.treatment == 0), np.flatnonzero(self.treatment == 1)
+
+    def weight_of(self, rows: IntArray) -> FloatArray | None:
+        """Weights of some rows, or None."""
+        return None if self.weight is None else self.weight[rows]
 
 
 @dataclass(frozen=True)
@@ -58,13 +92,10 @@ class FollowUp:
     def outcome(
         self,
         functional: Functional,
-        time: FloatArray,
-        cause: IntArray,
-        treatment: IntArray,
-        X: FloatArray,
-        weight: FloatArray | None = None,
+        times: Times,
         *,
         competing: bool = False,
+        slopes: Slopes = "by arm",
     ) -> CensoredOutcome:
         """Make the outcome, each arm by itself.
 
@@ -72,56 +103,66 @@ class FollowUp:
         ----------
         functional
             What of the time is wanted.
-        time, cause
-            As in `tauhat.numerics.censored_outcomes.censored_outcome`, shape (n,).
-        treatment
-            0 or 1, shape (n,).
-        X
-            Covariates, shape (n, p).
-        weight
-            Positive, shape (n,), or None.
+        times
+            The persons and their times.
         competing
             Whether other events rule out the event. The curves of the events are then those of
             each arm without covariates.
+        slopes
+            What covariates do in the Cox models: "by arm"; "shared" by the arms, whose baselines
+            differ; or "none", without any model: pseudo-observations by arm.
         """
-        values = np.empty(len(time))
+        happened = times.cause > 0
+        if competing or slopes == "none":
+            events = _arm_curves(times, competing=competing)
+        else:
+            events = _cox_curves(times, with_squares(times.X), happened, slopes)
+        if self.censoring == "arm" or slopes == "none":
+            losses = [
+                Curves(censoring_curve(times.time[rows], happened[rows], times.weight_of(rows)))
+                for rows in times.arms
+            ]
+        else:
+            losses = _cox_curves(times, times.X, ~happened, slopes)
+        values = np.empty(len(times.time))
         parts = []
-        bent = with_squares(X)
-        for arm in (0, 1):
-            rows = np.flatnonzero(treatment == arm)
-            if len(rows) == 0:
-                continue
-            own_time, own_cause = time[rows], cause[rows]
-            own_weight = None if weight is None else weight[rows]
-            happened = own_cause > 0
-            event = (
-                Curves(
-                    kaplan_meier(own_time, happened, own_weight),
-                    incidence=aalen_johansen(own_time, own_cause, weight=own_weight),
-                )
-                if competing
-                else cox_curves(
-                    bent[rows], fit_cox(bent[rows], own_time, happened, weight=own_weight)
-                )
+        for rows, event, loss in zip(times.arms, events, losses, strict=True):
+            part = censored_outcome(
+                times.time[rows], times.cause[rows], self.horizon, functional, event, loss
             )
-            censoring = (
-                Curves(censoring_curve(own_time, happened, own_weight))
-                if self.censoring == "arm"
-                else cox_curves(X[rows], fit_cox(X[rows], own_time, ~happened, weight=own_weight))
-            )
-            parts.append(
-                censored_outcome(own_time, own_cause, self.horizon, functional, event, censoring)
-            )
-            values[rows] = parts[-1].values
+            values[rows] = part.values
+            parts.append(part)
         return CensoredOutcome(
             values, min(part.smallest for part in parts), sum(part.n_floored for part in parts)
         )
 
 
-def cox_curves(X: FloatArray, model: CoxModel) -> Curves:
-    """Curves of persons by a Cox model."""
-    baseline = model.baseline
-    return Curves(StepCurve(baseline.times, np.exp(-baseline.values)), model.log_ratio(X))
+def _arm_curves(times: Times, *, competing: bool) -> list[Curves]:
+    """Curves of the events of each arm, without covariates."""
+    found = []
+    for rows in times.arms:
+        time, cause, weight = times.time[rows], times.cause[rows], times.weight_of(rows)
+        incidence = aalen_johansen(time, cause, weight=weight) if competing else None
+        found.append(Curves(kaplan_meier(time, cause > 0, weight), incidence=incidence))
+    return found
+
+
+def _cox_curves(times: Times, X: FloatArray, happened: BoolArray, slopes: Slopes) -> list[Curves]:
+    """Curves of each arm's persons by ridge Cox models."""
+    if slopes == "shared":
+        models = fit_stratified_cox(X, times.time, happened, times.treatment, weight=times.weight)
+    else:
+        models = [
+            fit_cox(X[rows], times.time[rows], happened[rows], weight=times.weight_of(rows))
+            for rows in times.arms
+        ]
+    return [
+        Curves(
+            StepCurve(model.baseline.times, np.exp(-model.baseline.values)),
+            model.log_ratio(X[rows]),
+        )
+        for rows, model in zip(times.arms, models, strict=True)
+    ]
 
 
 def with_squares(X: FloatArray) -> FloatArray:

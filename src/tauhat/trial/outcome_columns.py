@@ -15,6 +15,7 @@ from tauhat.endpoint import (
     Endpoint,
     FollowUp,
     RecordedTimes,
+    Times,
     checked_follow_up,
     outcome_values,
     recorded_times,
@@ -22,6 +23,7 @@ from tauhat.endpoint import (
 )
 from tauhat.endpoint.endpoint import KINDS
 from tauhat.errors import TrialError
+from tauhat.numerics.censored_outcomes import CensoredOutcome
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,14 @@ class OutcomeColumns:
         )
         return replace(self, values=values, cause=cause, follow_up=follow_up)
 
-    def made(self, treatment: IntArray, X: pd.DataFrame, weight: FloatArray | None) -> FloatArray:
-        """The outcome made of the times of all persons in their own order, shape (k,)."""
+    def made(
+        self, treatment: IntArray, X: pd.DataFrame, weight: FloatArray | None
+    ) -> CensoredOutcome:
+        """The outcome made of the times of all persons, in their own order."""
         assert self.kind is not None
         assert self.cause is not None
         assert self.follow_up is not None
         endpoint = Endpoint.of_times(self.kind, self.follow_up)
         covariates = X.to_numpy(dtype=np.float64)
-        made = endpoint.outcome_of_times(self.values, self.cause, treatment, covariates, weight)
-        return made.values
+        times = Times(self.values, self.cause, treatment, covariates, weight)
+        return endpoint.outcome_of_times(times)

@@ -22,6 +22,7 @@ from tauhat.tables.reading import as_pandas
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.trial.event_hints import event_columns
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import (
@@ -108,6 +109,9 @@ class TrialTable:
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
+        self.event_columns: tuple[str, ...] = ()
+        if "event" not in self.roles:
+            self.event_columns = event_columns(table, self.roles["outcome"], self.y, used)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
         self._look_at_rows(table.iloc[self.rows], kept)
@@ -187,7 +191,8 @@ class TrialTable:
         self.outcome = columns.of_analysed(self.treatment, horizon, censoring)
         self.y: FloatArray = self.outcome.values
         if self.outcome.follow_up is not None:
-            self.y = self.outcome.made(self.treatment, self.X, self.sample_weight)
+            made = self.outcome.made(self.treatment, self.X, self.sample_weight)
+            self.y = made.values
             self.y[self.data.rows] = self.data.y
 
     @property
