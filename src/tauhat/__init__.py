@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         policy_value,
         rate,
         sorted_group_effects,
+        survival_by_arm,
         test_heterogeneity,
     )
     from tauhat.outcome_model import OutcomeModel, VarianceComponents
@@ -72,6 +73,7 @@ _HOMES = {
     "read_table": "tauhat.tables.reading",
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
+    "survival_by_arm": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
 _ROOMS = {
@@ -117,6 +119,7 @@ __all__ = [
     "save",
     "simulate",
     "sorted_group_effects",
+    "survival_by_arm",
     "test_heterogeneity",
     "testing",
 ]

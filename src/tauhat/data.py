@@ -126,6 +126,10 @@ class TrialData:
         """Known probability of treatment of each row, shape (n,)."""
         return self.design.propensity
 
+    def sample_weight_of(self, rows: IntArray) -> FloatArray | None:
+        """Weights of some rows, or None where all weigh the same."""
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
     @property
     def unit_labels(self) -> AnyArray:
         """The user's label of each randomized unit, row numbers for persons, shape (m,)."""

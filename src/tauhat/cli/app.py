@@ -87,8 +87,7 @@ EndpointOf = Annotated[
     ),
 ]
 Event = Annotated[
-    str | None,
-    typer.Option(help="Column that says whether the time in --outcome ended with the event."),
+    str | None, typer.Option(help="Column that says if the time in --outcome ended with the event.")
 ]
 EventValue = Annotated[
     list[str] | None,
@@ -100,8 +99,7 @@ Horizon = Annotated[
     float | None, typer.Option(help="Time up to which persons are compared; needed with --event.")
 ]
 Censoring = Annotated[
-    str | None,
-    typer.Option(help="What censoring may hang on: arm (default) or covariates."),
+    str | None, typer.Option(help="What censoring may hang on: arm (default) or covariates.")
 ]
 Models = Annotated[
     list[str] | None,

@@ -38,6 +38,8 @@ class TimeOutcome:
 
     Attributes
     ----------
+    measure
+        What the arms are compared on, in words.
     functional
         What of the time is wanted.
     largest_effect
@@ -46,6 +48,7 @@ class TimeOutcome:
         Whether other events rule out the event.
     """
 
+    measure: str
     functional: Functional
     largest_effect: Callable[[float], float]
     competing: bool = False

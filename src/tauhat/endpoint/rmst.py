@@ -45,5 +45,5 @@ RMST = OutcomeKind(
         ),
         beyond="the horizon allows",
     ),
-    time=TimeOutcome(RESTRICTED_TIME, whole_horizon),
+    time=TimeOutcome("restricted mean survival time", RESTRICTED_TIME, whole_horizon),
 )

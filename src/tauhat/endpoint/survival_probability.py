@@ -32,5 +32,5 @@ SURVIVAL = OutcomeKind(
         ),
         beyond="a probability allows",
     ),
-    time=TimeOutcome(ALIVE, whole_probability),
+    time=TimeOutcome("probability to be without an event", ALIVE, whole_probability),
 )

@@ -25,5 +25,5 @@ TIME_LOST_TO_CAUSE = OutcomeKind(
         ),
         beyond="the horizon allows",
     ),
-    time=TimeOutcome(TIME_LOST, whole_horizon, competing=True),
+    time=TimeOutcome("restricted mean time lost", TIME_LOST, whole_horizon, competing=True),
 )

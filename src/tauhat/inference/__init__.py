@@ -26,6 +26,7 @@ from tauhat.inference.sorted_effects import (
     sorted_group_effects,
 )
 from tauhat.inference.subgroups import Subgroup, Subgroups, find_subgroups
+from tauhat.inference.survival_by_arm import SurvivalByArm, survival_by_arm
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -47,6 +48,7 @@ __all__ = [
     "SortedGroupEffects",
     "Subgroup",
     "Subgroups",
+    "SurvivalByArm",
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
@@ -62,5 +64,6 @@ __all__ = [
     "policy_value",
     "rate",
     "sorted_group_effects",
+    "survival_by_arm",
     "test_heterogeneity",
 ]

@@ -34,6 +34,21 @@ def scale_of(run: Run) -> Scale:
     return Scale(decimals_for(float(run["average_effect"]["individual"]["se"])))
 
 
+def effects_in_words(run: Run) -> str:
+    """What effects are, such as "RMST differences in months, horizon 24".
+
+    Examples
+    --------
+    >>> run = {"endpoint": {"effect": "RMST difference", "horizon": 24}, "roles": {"outcome": "t"}}
+    >>> effects_in_words(run)
+    'RMST differences in t, horizon 24'
+    """
+    endpoint = run["endpoint"]
+    noun, _, rest = endpoint["effect"].partition(" in ")
+    words = f"{noun}s{' in ' + rest if rest else ''} in {run['roles']['outcome']}"
+    return words if endpoint["horizon"] is None else f"{words}, horizon {endpoint['horizon']:g}"
+
+
 def arm_name(run: Run, arm: str) -> str:
     """Name of an arm in a sentence; a label that is a number needs its column."""
     label = str(run["design"]["arms"][arm]["label"])
