@@ -10,6 +10,7 @@ from tauhat.endpoint.follow_up import (
     Times,
     arm_follow_up,
     checked_follow_up,
+    with_squares,
 )
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
@@ -34,4 +35,5 @@ __all__ = [
     "recorded_times",
     "takes_times",
     "weight_values",
+    "with_squares",
 ]

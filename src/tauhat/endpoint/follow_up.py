@@ -165,8 +165,15 @@ def _cox_curves(times: Times, X: FloatArray, happened: BoolArray, slopes: Slopes
     ]
 
 
-def with_squares(X: FloatArray) -> FloatArray:
+def with_squares(X: FloatArray, of: FloatArray | None = None) -> FloatArray:
     """Covariates, and the squares of the many-valued ones about their means, shape (n, p + q).
+
+    Parameters
+    ----------
+    X
+        Covariates, shape (n, p).
+    of
+        Covariates that tell which are many-valued, and their means; None for these.
 
     Examples
     --------
@@ -174,7 +181,9 @@ def with_squares(X: FloatArray) -> FloatArray:
     (7, 3)
     """
     squares = [
-        (column - column.mean()) ** 2 for column in X.T if len(np.unique(column)) > _FEW_VALUES
+        (column - known.mean()) ** 2
+        for column, known in zip(X.T, (X if of is None else of).T, strict=True)
+        if len(np.unique(known)) > _FEW_VALUES
     ]
     return np.column_stack([X, *squares])
 

@@ -18,6 +18,7 @@ from tauhat.inference.heterogeneity import (
 from tauhat.inference.intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
+from tauhat.inference.profile_curves import ProfileCurves, profile_curves
 from tauhat.inference.rate import RankWeightedEffect, rate
 from tauhat.inference.sorted_effects import (
     ClassificationAnalysis,
@@ -44,6 +45,7 @@ __all__ = [
     "HeterogeneityTest",
     "ModelComparison",
     "PolicyValue",
+    "ProfileCurves",
     "RankWeightedEffect",
     "SortedGroupEffects",
     "Subgroup",
@@ -62,6 +64,7 @@ __all__ = [
     "find_subgroups",
     "group_effect",
     "policy_value",
+    "profile_curves",
     "rate",
     "sorted_group_effects",
     "survival_by_arm",
