@@ -93,7 +93,7 @@ def test_documented_population_values(
 ) -> None:
     found = scenario(name, **settings).population_values(150_000, 3)
     # Cluster-level parts rest on about 6,000 clusters.
-    mean_tolerance = 0.06 if name == "tassh-like" else 0.02
+    mean_tolerance = 0.06 if name in ("tassh-like", "crt-survival") else 0.02
     assert found.individual_average == pytest.approx(values[0], abs=mean_tolerance)
     assert found.cluster_average == pytest.approx(values[1], abs=mean_tolerance)
     assert found.sd_effect == pytest.approx(values[2], abs=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -35,6 +36,28 @@ _FEW_VALUES = 5
 
 
 @dataclass(frozen=True)
+class Group:
+    """Persons of one arm, and those from whom models of what happens to them are learned.
+
+    Attributes
+    ----------
+    arm
+        0 or 1.
+    rows
+        The persons.
+    others
+        Persons of the arm to learn from.
+    others_of_both_arms
+        The same of both arms.
+    """
+
+    arm: int
+    rows: IntArray
+    others: IntArray
+    others_of_both_arms: IntArray
+
+
+@dataclass(frozen=True)
 class Times:
     """Persons, their times, and what the models of these may use.
 
@@ -48,6 +71,9 @@ class Times:
         Covariates, shape (n, p).
     weight
         Positive, shape (n,), or None.
+    fold
+        Number of each person's fold, shape (n,): models of what happens to a person are fitted
+        to the other folds. None for models of everyone.
     """
 
     time: FloatArray
@@ -55,11 +81,33 @@ class Times:
     treatment: IntArray
     X: FloatArray
     weight: FloatArray | None = None
+    fold: IntArray | None = None
 
     @cached_property
     def arms(self) -> tuple[IntArray, IntArray]:
         """Rows of the control and of the treated arm."""
         return np.flatnonzero(self.treatment == 0), np.flatnonzero(self.treatment == 1)
+
+    @cached_property
+    def whole_arms(self) -> list[Group]:
+        """Both arms, each whole."""
+        everyone = np.arange(len(self.time))
+        return [Group(arm, rows, rows, everyone) for arm, rows in enumerate(self.arms)]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Persons of one arm and fold, and those from whom to learn of them."""
+        if self.fold is None:
+            return self.whole_arms
+        found = []
+        for fold in np.unique(self.fold):
+            here = self.fold == fold
+            for arm in (0, 1):
+                own = self.treatment == arm
+                rows, others = np.flatnonzero(own & here), np.flatnonzero(own & ~here)
+                if len(rows):
+                    found.append(Group(arm, rows, others, np.flatnonzero(~here)))
+        return found
 
     def weight_of(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, or None."""
@@ -113,56 +161,69 @@ class FollowUp:
             differ; or "none", without any model: pseudo-observations by arm.
         """
         happened = times.cause > 0
-        if competing or slopes == "none":
-            events = _arm_curves(times, competing=competing)
+        modelled = not competing and slopes != "none"
+        censoring_modelled = self.censoring != "arm" and slopes != "none"
+        groups = times.groups if modelled or censoring_modelled else times.whole_arms
+        if modelled:
+            events = _cox_curves(times, groups, with_squares(times.X), happened, slopes)
         else:
-            events = _cox_curves(times, with_squares(times.X), happened, slopes)
-        if self.censoring == "arm" or slopes == "none":
-            losses = [
+            events = [
+                _event_curves(times, times.arms[group.arm], competing=competing) for group in groups
+            ]
+        if censoring_modelled:
+            losses = _cox_curves(times, groups, times.X, ~happened, slopes)
+        else:
+            by_arm = [
                 Curves(censoring_curve(times.time[rows], happened[rows], times.weight_of(rows)))
                 for rows in times.arms
             ]
-        else:
-            losses = _cox_curves(times, times.X, ~happened, slopes)
+            losses = [by_arm[group.arm] for group in groups]
         values = np.empty(len(times.time))
         parts = []
-        for rows, event, loss in zip(times.arms, events, losses, strict=True):
+        for group, event, loss in zip(groups, events, losses, strict=True):
             part = censored_outcome(
-                times.time[rows], times.cause[rows], self.horizon, functional, event, loss
+                times.time[group.rows],
+                times.cause[group.rows],
+                self.horizon,
+                functional,
+                event,
+                loss,
+                changes=times.time[times.arms[group.arm]],
             )
-            values[rows] = part.values
+            values[group.rows] = part.values
             parts.append(part)
         return CensoredOutcome(
             values, min(part.smallest for part in parts), sum(part.n_floored for part in parts)
         )
 
 
-def _arm_curves(times: Times, *, competing: bool) -> list[Curves]:
-    """Curves of the events of each arm, without covariates."""
+def _event_curves(times: Times, rows: IntArray, *, competing: bool) -> Curves:
+    """Curves of the events of an arm, without covariates."""
+    time, cause, weight = times.time[rows], times.cause[rows], times.weight_of(rows)
+    incidence = aalen_johansen(time, cause, weight=weight) if competing else None
+    return Curves(kaplan_meier(time, cause > 0, weight), incidence=incidence)
+
+
+def _cox_curves(
+    times: Times, groups: Sequence[Group], X: FloatArray, happened: BoolArray, slopes: Slopes
+) -> list[Curves]:
+    """Curves of each group's persons by ridge Cox models of others of their arm."""
     found = []
-    for rows in times.arms:
-        time, cause, weight = times.time[rows], times.cause[rows], times.weight_of(rows)
-        incidence = aalen_johansen(time, cause, weight=weight) if competing else None
-        found.append(Curves(kaplan_meier(time, cause > 0, weight), incidence=incidence))
+    for group in groups:
+        if slopes == "shared":
+            rows = group.others_of_both_arms
+            weight = times.weight_of(rows)
+            model = fit_stratified_cox(
+                X[rows], times.time[rows], happened[rows], times.treatment[rows], weight=weight
+            )[group.arm]
+        else:
+            rows = group.others
+            weight = times.weight_of(rows)
+            model = fit_cox(X[rows], times.time[rows], happened[rows], weight=weight)
+        survival = np.exp(-model.baseline.values)
+        curve = StepCurve(model.baseline.times, survival)
+        found.append(Curves(curve, model.log_ratio(X[group.rows])))
     return found
-
-
-def _cox_curves(times: Times, X: FloatArray, happened: BoolArray, slopes: Slopes) -> list[Curves]:
-    """Curves of each arm's persons by ridge Cox models."""
-    if slopes == "shared":
-        models = fit_stratified_cox(X, times.time, happened, times.treatment, weight=times.weight)
-    else:
-        models = [
-            fit_cox(X[rows], times.time[rows], happened[rows], weight=times.weight_of(rows))
-            for rows in times.arms
-        ]
-    return [
-        Curves(
-            StepCurve(model.baseline.times, np.exp(-model.baseline.values)),
-            model.log_ratio(X[rows]),
-        )
-        for rows, model in zip(times.arms, models, strict=True)
-    ]
 
 
 def with_squares(X: FloatArray, of: FloatArray | None = None) -> FloatArray:

@@ -151,6 +151,8 @@ def censored_outcome(
     functional: Functional,
     event: Curves,
     censoring: Curves,
+    *,
+    changes: FloatArray | None = None,
 ) -> CensoredOutcome:
     """Make the outcome of one group, such as an arm, from its times.
 
@@ -169,6 +171,8 @@ def censored_outcome(
         What of the time is wanted.
     event, censoring
         Curves of the events of any kind, and of the censoring.
+    changes
+        Times at which the curves change; None where these are the times of the group itself.
 
     Examples
     --------
@@ -183,7 +187,8 @@ def censored_outcome(
     """
     cut = np.minimum(time, horizon)
     known = (cause > 0) | (time >= horizon)
-    grid = np.append(np.unique(cut[cut < horizon]), horizon)
+    at = time if changes is None else np.concatenate([time, changes])
+    grid = np.append(np.unique(at[at < horizon]), horizon)
     place = np.searchsorted(grid, cut)
     reached = np.where(time <= horizon, cause, 0)
     value = functional.value(cut, reached, horizon)
