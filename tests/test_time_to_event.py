@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import tauhat as th
 from tauhat.cli import main
 from tauhat.errors import TrialError
-from tauhat.numerics.survival_curves import aalen_johansen, kaplan_meier
+from tauhat.numerics.survival_curves import aalen_johansen, kaplan_meier, restricted_mean
 
 HORIZON = 24.0
 
@@ -233,3 +234,91 @@ def test_the_command_line_takes_times(tmp_path, capsys) -> None:
     assert "horizon= is needed" in capsys.readouterr().err
     lost = ["--event", "cause", "--event-value", "1", "--endpoint", "time-lost", "--horizon", "24"]
     assert main(["check", str(path), *words[:-2], *lost]) == 0
+
+
+# What is told of both arms.
+
+
+def test_curves_of_the_arms_are_compared_without_covariates() -> None:
+    df = table(n=400)
+    found = th.survival_by_arm(trial_of(df))
+    for arm in (0, 1):
+        own = df[df.arm == arm]
+        mean, error = restricted_mean(own.months.to_numpy(), own.died.to_numpy() > 0, HORIZON)
+        assert found.table.estimate[arm] == pytest.approx(mean, abs=1e-10)
+        assert found.table.se[arm] == pytest.approx(error, rel=2e-3)
+        by_then = (own.months <= HORIZON) & (own.died == 1)
+        assert found.table.events[arm] == by_then.sum()
+    assert found.table.se[2] == pytest.approx(np.hypot(found.table.se[0], found.table.se[1]))
+    with pytest.raises(TrialError, match="give event= and horizon="):
+        th.survival_by_arm(trial_of(df, event=None, horizon=None))
+
+
+def test_errors_count_clusters() -> None:
+    df = table(n=600, clusters=30)
+    alike = df.assign(months=df.groupby("clinic").months.transform("first"))
+    alike["died"] = df.groupby("clinic").died.transform("first")
+    persons = th.survival_by_arm(trial_of(alike)).table.se[2]
+    clusters = th.survival_by_arm(trial_of(alike, cluster="clinic")).table.se[2]
+    # Twenty persons with the same time are one.
+    assert clusters == pytest.approx(persons * np.sqrt(20) * np.sqrt(15 / 14), rel=1e-6)
+
+
+def test_what_is_passed_on_tells_nothing_about_fewer_than_five() -> None:
+    found = th.survival_by_arm(trial_of(table(n=160)))
+    points = found.shown()
+    assert set(points.at_risk % 5) == {0}
+    assert len(points) > 4
+    for arm, own in points.groupby("arm"):
+        curve = found.curves[found.curves.arm == arm]
+        events = [curve[curve.time <= time].events.iloc[-1] for time in own.time]
+        assert all(step == 0 or step >= 5 for step in np.diff(events))
+        assert own.at_risk.min() >= 5
+    late = table(n=160)
+    late["died"] = np.where((late.died == 0) & (late.months < HORIZON), 1, late.died)
+    late.loc[late.index[late.months < HORIZON][:3], "died"] = 0
+    arms = th.survival_by_arm(trial_of(late)).record()["arms"]
+    assert [arm["censored"] for arm in arms].count(None) >= 1
+    hidden = next(arm for arm in arms if arm["censored"] is None)
+    assert hidden["at_risk"] is None
+
+
+def test_curves_of_a_profile_part_where_the_treatment_works() -> None:
+    trial = trial_of(table(n=1500))
+    people = trial.X.iloc[:2].assign(x=[-1.5, 1.5], z=0.0)
+    found = th.profile_curves(trial, people, times=[0, 12, 24])
+    assert found.control[:, 0].tolist() == [1.0, 1.0]
+    gap = found.treated[:, 2] - found.control[:, 2]
+    assert gap[1] > 0.15 > gap[0] + 0.05
+    with pytest.raises(TrialError, match="between 0 and the horizon, 24"):
+        th.profile_curves(trial, people, times=[0, 30])
+
+
+@pytest.mark.parametrize("cluster", ["clinic", pytest.param(None, marks=pytest.mark.slow)])
+def test_an_analysis_tells_of_the_time(cluster: str | None, tmp_path: Path) -> None:
+    trial = trial_of(table(n=500, clusters=20 if cluster else 0), cluster=cluster)
+    found = th.analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
+    run = found.to_json()
+    assert run["endpoint"]["horizon"] == HORIZON
+    assert run["endpoint"]["kind"] == "rmst"
+    assert run["survival_by_arm"]["difference"] == pytest.approx(
+        th.survival_by_arm(trial).table.iloc[2][["estimate", "se", "lower", "upper"]].to_dict()
+    )
+    assert "survival-by-arm" in found.plots()
+    page = found.to_html()
+    assert "The time to the event" in page
+    assert "RMST differences in months, horizon 24, treated minus control" in page
+
+
+def test_the_test_makes_its_outcome_with_slopes_that_the_arms_share() -> None:
+    data = trial_of(table(n=300)).data
+    shared = data.with_outcome_made_anew("shared")
+    found = [
+        th.test_heterogeneity(one, random_state=1, n_permutations=99).statistic
+        for one in (data, shared)
+    ]
+    assert found[0] == found[1]
+    assert not np.allclose(shared.y, data.y)
+    # Both are the outcome without censoring where nobody is censored.
+    known = trial_of(table(n=300, extra=1e9), horizon=12).data
+    np.testing.assert_allclose(known.y, np.minimum(known.measured[:, 1], 12), atol=1e-9)
