@@ -15,6 +15,7 @@ from tauhat.design.comparable_rows import comparable_rows, order_comparable
 from tauhat.endpoint import Endpoint, FollowUp, Slopes, Times
 from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
 from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.weights import relative_weights
 from tauhat.tables.vectors import label_codes, numeric, positive, vector
 
@@ -190,7 +191,7 @@ class TrialData:
         """Return whole units drawn with replacement (`tauhat.design.Design.resample`)."""
         return self._picked(*self.design.resample(seed)).with_outcome_made_anew()
 
-    def with_outcome_made_anew(self, slopes: Slopes = "by arm") -> TrialData:
+    def with_outcome_made_anew(self, slopes: Slopes = "by arm", n_folds: int = 0) -> TrialData:
         """Return the trial with ``y`` made of its own rows, where it is made of times.
 
         What it is made with, such as the curve of censoring, is estimated from these rows: a
@@ -200,11 +201,15 @@ class TrialData:
         ----------
         slopes
             As in `tauhat.endpoint.FollowUp.outcome`.
+        n_folds
+            Folds of whole units; models of the event are fitted to the others of a person's own.
+            0 for models of everyone.
         """
         if self.endpoint.follow_up is None:
             return self
         time, cause = self.measured[:, 1], self.measured[:, 2].astype(np.int64)
-        times = Times(time, cause, self.treatment, self.X, self.sample_weight)
+        fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
+        times = Times(time, cause, self.treatment, self.X, self.sample_weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
         return replace(self, measured=np.column_stack([made.values, time, cause]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -46,15 +46,12 @@ class Group:
     rows
         The persons.
     others
-        Persons of the arm to learn from.
-    others_of_both_arms
-        The same of both arms.
+        Persons of both arms to learn from.
     """
 
     arm: int
     rows: IntArray
     others: IntArray
-    others_of_both_arms: IntArray
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Times:
     weight
         Positive, shape (n,), or None.
     fold
-        Number of each person's fold, shape (n,): models of what happens to a person are fitted
+        Number of each person's fold, shape (n,): Cox models of the event of a person are fitted
         to the other folds. None for models of everyone.
     """
 
@@ -88,26 +85,17 @@ class Times:
         """Rows of the control and of the treated arm."""
         return np.flatnonzero(self.treatment == 0), np.flatnonzero(self.treatment == 1)
 
-    @cached_property
-    def whole_arms(self) -> list[Group]:
-        """Both arms, each whole."""
-        everyone = np.arange(len(self.time))
-        return [Group(arm, rows, rows, everyone) for arm, rows in enumerate(self.arms)]
-
-    @cached_property
+    @property
     def groups(self) -> list[Group]:
         """Persons of one arm and fold, and those from whom to learn of them."""
-        if self.fold is None:
-            return self.whole_arms
+        fold = np.zeros(len(self.time), dtype=np.int64) if self.fold is None else self.fold
         found = []
-        for fold in np.unique(self.fold):
-            here = self.fold == fold
+        for number in np.unique(fold):
+            here = fold == number
+            others = np.flatnonzero(~here if self.fold is not None else here)
             for arm in (0, 1):
-                own = self.treatment == arm
-                rows, others = np.flatnonzero(own & here), np.flatnonzero(own & ~here)
-                if len(rows):
-                    found.append(Group(arm, rows, others, np.flatnonzero(~here)))
-        return found
+                found.append(Group(arm, np.flatnonzero(here & (self.treatment == arm)), others))
+        return [group for group in found if len(group.rows)]
 
     def weight_of(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, or None."""
@@ -161,23 +149,23 @@ class FollowUp:
             differ; or "none", without any model: pseudo-observations by arm.
         """
         happened = times.cause > 0
-        modelled = not competing and slopes != "none"
-        censoring_modelled = self.censoring != "arm" and slopes != "none"
-        groups = times.groups if modelled or censoring_modelled else times.whole_arms
-        if modelled:
+        groups = times.groups
+        if competing or slopes == "none":
+            by_arm = [_event_curves(times, rows, competing=competing) for rows in times.arms]
+            events = [by_arm[group.arm] for group in groups]
+        else:
             events = _cox_curves(times, groups, with_squares(times.X), happened, slopes)
-        else:
-            events = [
-                _event_curves(times, times.arms[group.arm], competing=competing) for group in groups
-            ]
-        if censoring_modelled:
-            losses = _cox_curves(times, groups, times.X, ~happened, slopes)
-        else:
+        if self.censoring == "arm" or slopes == "none":
             by_arm = [
                 Curves(censoring_curve(times.time[rows], happened[rows], times.weight_of(rows)))
                 for rows in times.arms
             ]
             losses = [by_arm[group.arm] for group in groups]
+        else:
+            # Of everyone: those of whole clusters left out would be far from the others'.
+            everyone = np.arange(len(times.time))
+            of_all = [replace(group, others=everyone) for group in groups]
+            losses = _cox_curves(times, of_all, times.X, ~happened, slopes)
         values = np.empty(len(times.time))
         parts = []
         for group, event, loss in zip(groups, events, losses, strict=True):
@@ -207,19 +195,18 @@ def _event_curves(times: Times, rows: IntArray, *, competing: bool) -> Curves:
 def _cox_curves(
     times: Times, groups: Sequence[Group], X: FloatArray, happened: BoolArray, slopes: Slopes
 ) -> list[Curves]:
-    """Curves of each group's persons by ridge Cox models of others of their arm."""
+    """Curves of each group's persons by ridge Cox models of those to learn from."""
     found = []
     for group in groups:
+        rows = group.others
+        time, event, weight = times.time[rows], happened[rows], times.weight_of(rows)
         if slopes == "shared":
-            rows = group.others_of_both_arms
-            weight = times.weight_of(rows)
-            model = fit_stratified_cox(
-                X[rows], times.time[rows], happened[rows], times.treatment[rows], weight=weight
-            )[group.arm]
+            arm = times.treatment[rows]
+            model = fit_stratified_cox(X[rows], time, event, arm, weight=weight)[group.arm]
         else:
-            rows = group.others
-            weight = times.weight_of(rows)
-            model = fit_cox(X[rows], times.time[rows], happened[rows], weight=weight)
+            own = times.treatment[rows] == group.arm
+            weight = None if weight is None else weight[own]
+            model = fit_cox(X[rows][own], time[own], event[own], weight=weight)
         survival = np.exp(-model.baseline.values)
         curve = StepCurve(model.baseline.times, survival)
         found.append(Curves(curve, model.log_ratio(X[group.rows])))
