@@ -337,6 +337,13 @@ def limits(run: Run) -> list[str]:
             "outcome and are left out. This is harmless only if, given arm and covariates, who is "
             "missing has nothing to do with the outcome."
         )
+    endpoint = run["endpoint"]
+    if endpoint["horizon"] is not None:
+        found.append(
+            f"What happens after the horizon, {endpoint['horizon']:g}, does not count. Censoring "
+            "is harmless only if, given arm and covariates, who is censored has nothing to do "
+            "with what would have happened to them later."
+        )
     if run["held_out"]["given"]:
         found.extend(_detectable(run))
     found.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from tauhat._typing import FloatArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.disclosure import is_small, share_text
 from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.numerics.censored_outcomes import SMALLEST_PROBABILITY
@@ -95,24 +95,24 @@ def _censoring_findings(arms: Sequence[ArmFollowUp], horizon: float) -> Iterator
     error = np.sqrt(pooled * (1 - pooled) * (1 / sizes).sum())
     apart = abs(shares[1] - shares[0])
     uneven = apart >= _UNEVEN and apart > 1.96 * error
-    told = not is_small(counts).any()
+    # By how much they differ would tell how many the few are.
+    uneven = uneven and not is_small(counts).any()
     yield Finding(
         "censored before the horizon",
         _by_arm(arms, counts.tolist()),
-        "warning" if uneven and told else "note" if counts.any() else "ok",
-        (
-            f"Of {share_text(int(counts.sum()), int(sizes.sum()))} of the persons it is not known "
-            f"what happened up to {horizon:g}; the others' outcomes are known at the horizon. "
-            + (
-                "The arms lost persons unevenly: harmless only if those lost are like those left "
-                "in the same arm" + ("." if not told else " (see censoring=).")
-                if uneven and told
-                else "The analysis takes those censored to be like those of the same arm who were "
-                "still followed."
-            )
-        )
-        if counts.any()
-        else "",
+        "warning" if uneven else "note" if counts.any() else "ok",
+        _censoring_sentence(counts, sizes, horizon, uneven) if counts.any() else "",
+    )
+
+
+def _censoring_sentence(counts: IntArray, sizes: IntArray, horizon: float, uneven: bool) -> str:
+    share = share_text(int(counts.sum()), int(sizes.sum()))
+    who = f"{share} of the persons" if share.endswith("%") else share
+    return (
+        f"For {who} it is not known what happened up to {horizon:g}: they were censored before. "
+        + ("The arms lost persons unevenly. " if uneven else "")
+        + "The analysis takes them to be like those of the same arm and covariates who were still "
+        "followed."
     )
 
 
