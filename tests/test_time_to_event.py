@@ -322,3 +322,20 @@ def test_the_test_makes_its_outcome_with_slopes_that_the_arms_share() -> None:
     # Both are the outcome without censoring where nobody is censored.
     known = trial_of(table(n=300, extra=1e9), horizon=12).data
     np.testing.assert_allclose(known.y, np.minimum(known.measured[:, 1], 12), atol=1e-9)
+
+
+def test_blocks_of_one_arm_and_weights_go_with_times() -> None:
+    df = table(n=300)
+    df["site"] = np.arange(300) // 2 % 10
+    df.loc[df.site == 3, "arm"] = 1
+    df["w"] = 1.0 + df.index % 3
+    trial = trial_of(df, block="site", weight="w")
+    assert trial.n_without_counterfactual == 30
+    assert np.isfinite(trial.y).all()
+    data = trial.data.with_outcome_made_anew("none")
+    for arm in (0, 1):
+        rows = data.treatment == arm
+        time, event, weight = data.measured[rows, 1], data.measured[rows, 2] > 0, data.sample_weight
+        area = kaplan_meier(time, event, weight[rows]).area(HORIZON)
+        assert np.average(data.y[rows], weights=weight[rows]) == pytest.approx(area, abs=1e-10)
+    assert th.average_effects(trial).individual.se > 0

@@ -191,8 +191,11 @@ class TrialTable:
         self.outcome = columns.of_analysed(self.treatment, horizon, censoring)
         self.y: FloatArray = self.outcome.values
         if self.outcome.follow_up is not None:
-            made = self.outcome.made(self.treatment, self.X, self.sample_weight)
-            self.y = made.values
+            self.y = np.empty(len(self.rows))
+            if self.n_without_counterfactual:
+                # Of those who are in no comparison, from everyone's times.
+                made = self.outcome.made(self.treatment, self.X, self.sample_weight)
+                self.y = made.values
             self.y[self.data.rows] = self.data.y
 
     @property
