@@ -373,6 +373,8 @@ def checked_follow_up(
     advice = (
         f"Up to {proposal:g}, at least {_ENOUGH_PERSONS} persons and a tenth of each arm are "
         "still at risk"
+        if min((treatment == 0).sum(), (treatment == 1).sum()) >= _ENOUGH_PERSONS
+        else f"Up to {proposal:g}, all of an arm are still at risk"
     )
     if horizon is None:
         raise TrialError(
