@@ -14,7 +14,7 @@ from tauhat.endpoint.follow_up import (
 )
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
-from tauhat.endpoint.weights import effective_size, weight_values
+from tauhat.endpoint.sample_weights import effective_size, weight_values
 
 __all__ = [
     "KINDS",

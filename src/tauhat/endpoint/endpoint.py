@@ -18,7 +18,7 @@ from tauhat.endpoint.survival_probability import SURVIVAL
 from tauhat.endpoint.time_lost import TIME_LOST_TO_CAUSE
 from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import CensoredOutcome
-from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
+from tauhat.numerics.standardised_columns import LEAST_SPREAD_OF_OUTCOME
 from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.tables.extremes import refuse_codes_beside_two
 

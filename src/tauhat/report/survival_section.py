@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tauhat.report import gallery
 from tauhat.report.numbers import format_count, format_percent
-from tauhat.report.parts import figure_of, first_upper
+from tauhat.report.pieces import figure_of, first_upper
 from tauhat.report.text import scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
