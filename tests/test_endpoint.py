@@ -61,8 +61,10 @@ def test_the_kind_is_told_by_the_values_or_by_the_user() -> None:
 def test_a_kind_that_does_not_fit_or_does_not_exist_is_refused() -> None:
     with pytest.raises(TrialError, match="outcome column 'score' has 200 different values"):
         trial_of("score", endpoint="binary")
-    with pytest.raises(TrialError, match="one of binary, continuous, got 'survival'"):
-        trial_of("score", endpoint="survival")
+    with pytest.raises(
+        TrialError, match="one of binary, continuous, rmst, survival, time-lost, got 'shares'"
+    ):
+        trial_of("score", endpoint="shares")
 
 
 def test_variances_means_and_bounds_of_the_kinds() -> None:

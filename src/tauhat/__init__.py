@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         find_subgroups,
         group_effect,
         policy_value,
+        profile_curves,
         rate,
         sorted_group_effects,
+        survival_by_arm,
         test_heterogeneity,
     )
     from tauhat.outcome_model import OutcomeModel, VarianceComponents
@@ -66,12 +68,14 @@ _HOMES = {
     "group_effect": "tauhat.inference",
     "load": "tauhat.saving",
     "policy_value": "tauhat.inference",
+    "profile_curves": "tauhat.inference",
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
     "rate": "tauhat.inference",
     "read_table": "tauhat.tables.reading",
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
+    "survival_by_arm": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
 _ROOMS = {
@@ -112,11 +116,13 @@ __all__ = [
     "policy_value",
     "power_by_simulation",
     "power_hte",
+    "profile_curves",
     "rate",
     "read_table",
     "save",
     "simulate",
     "sorted_group_effects",
+    "survival_by_arm",
     "test_heterogeneity",
     "testing",
 ]

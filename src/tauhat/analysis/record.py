@@ -14,6 +14,7 @@ from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.average_effects import Estimate
+from tauhat.inference.survival_by_arm import survival_by_arm
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.incomplete_blocks import named_blocks
@@ -197,6 +198,13 @@ def sensitivity_record(found: Sensitivity) -> dict[str, Any]:
     }
 
 
+def survival_record(analysis: AnalysisParts) -> dict[str, Any] | None:
+    """Both arms' curves of a time to an event; None where the outcome is no such time."""
+    if analysis.trial.endpoint.follow_up is None:
+        return None
+    return survival_by_arm(analysis.trial, level=analysis.interval.level).record()
+
+
 def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
@@ -226,6 +234,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
                 *(note for note in analysis.trial.notes if not note.endswith("left out.")),
             ],
         },
+        "survival_by_arm": survival_record(analysis),
         "average_effect": {
             "individual": estimate_record(average.individual),
             "cluster": estimate_record(average.cluster),

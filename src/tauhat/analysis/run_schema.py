@@ -61,12 +61,14 @@ class Design(TypedDict):
 
 
 class EndpointRecord(TypedDict):
-    kind: Annotated[str, '"binary" or "continuous": what was measured']
+    kind: Annotated[str, '"binary", "continuous", "rmst", "survival" or "time-lost"']
     link: Annotated[str, "link between the mean of the outcome and the models"]
     scale: Annotated[str, "scale of the effects"]
     effect: Annotated[str, "what an effect is called"]
     largest_effect: Annotated[Number, "largest effect that can be, either way; null without bounds"]
     beyond: Annotated[str, "what bounds effects, in words"]
+    horizon: Annotated[Number, "time up to which persons are compared; null without times"]
+    censoring: Annotated[str | None, '"arm" or "covariates": what censoring may hang on']
     weight: Annotated[str | None, "column of sample weights"]
     effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 
@@ -88,6 +90,41 @@ class Interval(TypedDict):
 class EstimateWithTest(Interval):
     p_value: Annotated[Number, "two-sided p-value of no effect"]
     degrees_of_freedom: Annotated[Number, "degrees of freedom of t"]
+
+
+class SurvivalOfArm(TypedDict):
+    arm: Annotated[str, "label"]
+    persons: Annotated[int, "persons"]
+    events: Annotated[int | None, "events by the horizon; null where few"]
+    censored: Annotated[int | None, "censored before the horizon; null where few"]
+    at_risk: Annotated[int | None, "at risk at the horizon; null where few"]
+    estimate: Annotated[float, "what the arms are compared on"]
+    se: Annotated[float, "its standard error"]
+    lower: Annotated[float, "lower end of its interval"]
+    upper: Annotated[float, "upper end of its interval"]
+
+
+class SurvivalDifference(TypedDict):
+    estimate: Annotated[float, "treated less control arm"]
+    se: Annotated[float, "its standard error"]
+    lower: Annotated[float, "lower end of its interval"]
+    upper: Annotated[float, "upper end of its interval"]
+
+
+class SurvivalCurve(TypedDict):
+    arm: Annotated[str, "label"]
+    time: Annotated[list[float], "times, the first of them zero"]
+    probability: Annotated[list[float], "probability at these"]
+    at_risk: Annotated[list[int], "at risk at these, in fives"]
+
+
+class SurvivalRecord(TypedDict):
+    measure: Annotated[str, "what the arms are compared on, in words"]
+    horizon: Annotated[float, "up to which, or at which, time"]
+    incidence: Annotated[bool, "whether the curves are of having had the event, not of being free"]
+    arms: Annotated[list[SurvivalOfArm], "control and treated arm"]
+    difference: Annotated[SurvivalDifference, "between them, without covariates"]
+    curves: Annotated[list[SurvivalCurve], "of both arms"]
 
 
 class AverageEffect(TypedDict):
@@ -343,6 +380,7 @@ class Run(TypedDict):
     endpoint: Annotated[EndpointRecord, "what was measured, and how persons are weighed"]
     design: Annotated[Design, "who was randomized, and how many took part"]
     check: Annotated[Check, "design check"]
+    survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]

@@ -276,9 +276,35 @@ _ALL = [
     Option("weight", "Column of sample weights, by which persons count.", goes_to="trial"),
     Option(
         "endpoint",
-        "Kind of the outcome: binary or continuous.",
+        "Kind of the outcome: binary or continuous; with --event rmst, survival or time-lost.",
         goes_to="trial",
-        otherwise="told by its values",
+        otherwise="told by its values; rmst with --event",
+    ),
+    Option(
+        "event",
+        "Column that says if the time in --outcome ended with the event.",
+        goes_to="trial",
+        is_label=True,
+    ),
+    Option(
+        "event_value",
+        "What in --event is the event.",
+        NAMES,
+        goes_to="trial",
+        metavar="LABEL,LABEL",
+        otherwise="1 of 0 and 1",
+    ),
+    Option(
+        "horizon",
+        "Time up to which persons are compared; needed with --event.",
+        NUMBER,
+        goes_to="trial",
+    ),
+    Option(
+        "censoring",
+        "What censoring may depend on: arm or covariates.",
+        goes_to="trial",
+        otherwise="arm",
     ),
     Option(
         "models",

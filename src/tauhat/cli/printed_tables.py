@@ -15,7 +15,7 @@ from rich.text import Text
 from tauhat.endpoint import KINDS
 from tauhat.registry import estimator_names, reasons, registered
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
-from tauhat.report.text import answers, scale_of, units_sentence, use_of
+from tauhat.report.text import answers, effects_in_words, scale_of, units_sentence, use_of
 from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 
@@ -58,6 +58,9 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
     console.print(_text(units_sentence(run)))
     console.print()
+    if run["endpoint"]["horizon"] is not None:
+        console.print(_text(f"Effects are {effects_in_words(run)}."))
+        console.print()
     effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
     for name in ("individual", "cluster"):
         effect = run["average_effect"][name]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tauhat._typing import FloatArray
+from tauhat.numerics.censored_outcomes import Functional
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,28 @@ class Words:
     values: str
     note: str = ""
     beyond: str = ""
+
+
+@dataclass(frozen=True)
+class TimeOutcome:
+    """What is made of the time to an event.
+
+    Attributes
+    ----------
+    measure
+        What the arms are compared on, in words.
+    functional
+        What of the time is wanted.
+    largest_effect
+        Largest effect that can be, either way, given the horizon.
+    competing
+        Whether other events rule out the event.
+    """
+
+    measure: str
+    functional: Functional
+    largest_effect: Callable[[float], float]
+    competing: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,8 @@ class OutcomeKind:
         Scales on which an effect can be told, the usual one first.
     words
         How results are told.
+    time
+        What is made of the time to an event; None where the outcome is what was measured.
     """
 
     name: str
@@ -71,6 +96,7 @@ class OutcomeKind:
     variance: Callable[[FloatArray], FloatArray]
     scales: tuple[str, ...]
     words: Words
+    time: TimeOutcome | None = None
 
     @property
     def told(self) -> str:

@@ -18,6 +18,7 @@ from tauhat.inference.heterogeneity import (
 )
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
+from tauhat.inference.profile_curves import ProfileCurves, profile_curves
 from tauhat.inference.rate import RankWeightedEffect, rate
 from tauhat.inference.sorted_effects import (
     ClassificationAnalysis,
@@ -26,6 +27,7 @@ from tauhat.inference.sorted_effects import (
     sorted_group_effects,
 )
 from tauhat.inference.subgroups import Subgroup, Subgroups, find_subgroups
+from tauhat.inference.survival_by_arm import SurvivalByArm, survival_by_arm
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -43,10 +45,12 @@ __all__ = [
     "HeterogeneityTest",
     "ModelComparison",
     "PolicyValue",
+    "ProfileCurves",
     "RankWeightedEffect",
     "SortedGroupEffects",
     "Subgroup",
     "Subgroups",
+    "SurvivalByArm",
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
@@ -60,7 +64,9 @@ __all__ = [
     "find_subgroups",
     "group_effect",
     "policy_value",
+    "profile_curves",
     "rate",
     "sorted_group_effects",
+    "survival_by_arm",
     "test_heterogeneity",
 ]

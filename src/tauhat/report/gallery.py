@@ -55,6 +55,19 @@ def average_effects_figure(data: ReportInput) -> plots.Plot:
     return plots.interval_plot(rows, axis_label=axis_label(data))
 
 
+def survival_by_arm(data: ReportInput) -> plots.Plot | None:
+    """Both arms' curves of the time to the event; None where the outcome is no time."""
+    found = data.run["survival_by_arm"]
+    if found is None:
+        return None
+    return plots.survival_plot(
+        found["curves"],
+        horizon=found["horizon"],
+        time_label=str(data.run["roles"]["outcome"]),
+        label="Had the event" if found["incidence"] else "Without an event",
+    )
+
+
 def strong_modifiers(data: ReportInput) -> list[tuple[Mapping[str, Any], EffectGroups]]:
     """Covariates that get a figure, strongest first, with the mean effects along them."""
     found = []
@@ -277,6 +290,7 @@ def gallery(data: ReportInput) -> dict[str, plots.Plot]:
 
 def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
+    yield "survival-by-arm", survival_by_arm(data)
     yield "average-effects", average_effects_figure(data)
     drawn = covariate_group_figures(data, strong_modifiers(data))
     for k, one in enumerate(drawn, 1):

@@ -17,6 +17,7 @@ from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.sensitivity_section import sensitivity_section
+from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
 from tauhat.runtime.files import printable
@@ -24,6 +25,7 @@ from tauhat.runtime.files import printable
 #: What the page shows, in its order: each makes a section, several of them, or None.
 SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.design_section,
+    survival_section,
     sections.average_section,
     sections.heterogeneity_section,
     effect_sections.modifier_section,

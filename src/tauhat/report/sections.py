@@ -9,7 +9,7 @@ from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
 from tauhat.report.pieces import figure_of, table_of
-from tauhat.report.text import Run, limits, scale_of
+from tauhat.report.text import Run, effects_in_words, limits, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
 KINDS_OF_HETEROGENEITY = {
@@ -108,7 +108,7 @@ def average_section(data: ReportInput) -> Section:
         paragraphs=[
             "These come from the randomization, not from the models below: a model-robust "
             "estimate, which stays valid when the working regression is wrong. Effects are "
-            f"{run['endpoint']['effect']}s in {run['roles']['outcome']}, treated minus control; "
+            f"{effects_in_words(run)}, treated minus control; "
             "positive means "
             "that treatment raises it."
         ],

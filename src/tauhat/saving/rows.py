@@ -75,6 +75,8 @@ def check_trial(data: TrialData) -> None:
         raise ValueError("the covariates of its trial have no names")
     check_limits(data.limits, p)
     check_endpoint(data.endpoint)
+    if data.endpoint.follow_up is not None and k != 3:
+        raise ValueError("its trial lacks the times that its outcome is made of")
 
 
 def _check_design(design: Any, n: int) -> None:

@@ -67,14 +67,29 @@ class Trial(TrialTable):
         proportion to them in fits, averages and tests.
     endpoint
         Kind of the outcome: "binary" (two values) or "continuous"; None to tell it
-        from the values.
+        from the values. With ``event``: "rmst" (restricted mean survival time, the default),
+        "survival" (probability to be without an event at the horizon) or "time-lost"
+        (restricted mean time lost to the event where others compete).
+    event
+        Column that says whether the time in ``outcome`` ended with the event or the person was
+        censored then: 0 and 1, booleans, or labels. Times count from randomization.
+    event_value
+        Label of the event in that column, or a list of labels; needed unless it has 0 and 1,
+        booleans, or 1 and 2 (where 2 is the event, as in R). Other labels are censored; for
+        "time-lost" they are other events, but for 0 and "censored".
+    horizon
+        Time up to which (or at which) persons are compared, in the unit of ``outcome``.
+    censoring
+        What censoring may hang on: "arm" (Kaplan-Meier curves by arm), or "covariates" (ridge
+        Cox models by arm).
 
     Attributes
     ----------
     X : DataFrame, shape (n, p)
         Encoded covariates of the analysed persons, numbered 0 to n - 1.
     y : ndarray, shape (n,)
-        Outcome.
+        Outcome. Of times: what has the same mean as the time cut at the horizon (or as what
+        else was asked for) although some are censored; it can lie outside of 0 to the horizon.
     treatment : ndarray of int, shape (n,)
         0 (control) or 1 (treated).
     clusters, blocks : ndarray, shape (n,), or None

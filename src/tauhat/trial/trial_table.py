@@ -12,7 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, design_of
-from tauhat.endpoint import Endpoint, outcome_values, weight_values
+from tauhat.endpoint import Endpoint, weight_values
 from tauhat.errors import TrialError
 from tauhat.runtime.provenance import table_sha256
 from tauhat.tables.columns import refuse_collections
@@ -22,7 +22,9 @@ from tauhat.tables.reading import as_pandas
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.trial.event_hints import event_columns
 from tauhat.trial.incomplete_blocks import compared_within_blocks
+from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import (
     check_units,
     complete_within,
@@ -59,6 +61,10 @@ class TrialTable:
         arms: Sequence[Any] | None = None,
         weight: str | None = None,
         endpoint: str | None = None,
+        event: str | None = None,
+        event_value: Any = None,
+        horizon: float | None = None,
+        censoring: str = "arm",
     ) -> None:
         table = as_pandas(df)
         self.roles = single_roles(
@@ -69,6 +75,7 @@ class TrialTable:
             block=block,
             id=id,
             weight=weight,
+            event=event,
         )
         self.covariates_named = covariates is not None
         choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
@@ -88,10 +95,10 @@ class TrialTable:
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
         self.enrolled_clusters = self._labels(kept, "cluster")
         self.enrolled_blocks = self._labels(kept, "block")
-        outcome_column = outcome_values(kept[self.roles["outcome"]])
-        self.has_outcome: BoolArray = ~np.isnan(outcome_column)
-        self._kind_named = endpoint
-        Endpoint.of(outcome_column[self.has_outcome], endpoint, self.roles["outcome"])
+        columns = OutcomeColumns.of(
+            kept, self.roles, endpoint, event_value=event_value, horizon=horizon
+        )
+        self.has_outcome: BoolArray = columns.observed
         check_units(
             self.enrolled_treatment,
             self.enrolled_clusters,
@@ -100,7 +107,11 @@ class TrialTable:
             table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
         )
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
-        self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
+        self._set_analysed(kept, enrolled_rows, propensity)
+        self._set_outcome(columns, horizon, censoring)
+        self.event_columns: tuple[str, ...] = ()
+        if "event" not in self.roles:
+            self.event_columns = event_columns(table, self.roles["outcome"], self.y, used)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
         self._look_at_rows(table.iloc[self.rows], kept)
@@ -150,13 +161,10 @@ class TrialTable:
             )
         return frame
 
-    def _set_analysed(
-        self, kept: pd.DataFrame, enrolled_rows: IntArray, outcome: FloatArray, propensity: Any
-    ) -> None:
+    def _set_analysed(self, kept: pd.DataFrame, enrolled_rows: IntArray, propensity: Any) -> None:
         """Arrays of the persons with an outcome."""
         observed = self.has_outcome
         self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
-        self.y: FloatArray = outcome[observed]
         self.treatment: IntArray = self.enrolled_treatment[observed]
         self.clusters, self.blocks = (
             None if labels is None else labels[observed]
@@ -178,10 +186,22 @@ class TrialTable:
         self.encoder_ = TableEncoder().fit(self.frame)
         self.X: pd.DataFrame = self.encoder_.transform(self.frame)
 
+    def _set_outcome(self, columns: OutcomeColumns, horizon: Any, censoring: str) -> None:
+        """The outcome of the persons who have one: as measured, or made of their times."""
+        self.outcome = columns.of_analysed(self.treatment, horizon, censoring)
+        self.y: FloatArray = self.outcome.values
+        if self.outcome.follow_up is not None:
+            self.y = np.empty(len(self.rows))
+            if self.n_without_counterfactual:
+                # Of those who are in no comparison, from everyone's times.
+                made = self.outcome.made(self.treatment, self.X, self.sample_weight)
+                self.y = made.values
+            self.y[self.data.rows] = self.data.y
+
     @property
     def n(self) -> int:
         """Number of persons with an outcome."""
-        return len(self.y)
+        return len(self.rows)
 
     @property
     def n_clusters(self) -> int | None:
@@ -212,7 +232,7 @@ class TrialTable:
     @property
     def label_columns(self) -> pd.DataFrame:
         """Columns of arms, clusters, blocks and identifiers as they were given, all rows."""
-        numbers = ("outcome", "weight")
+        numbers = ("outcome", "weight", "event")
         names = dict.fromkeys(name for role, name in self.roles.items() if role not in numbers)
         return self._table[list(names)]
 
@@ -230,7 +250,16 @@ class TrialTable:
         ValueError
             If the arrays do not make a trial.
         """
-        return validate_trial(*self, endpoint=self._kind_named)
+        X, _, *units = self
+        found = self.outcome
+        return validate_trial(
+            X,
+            found.values,
+            *units,
+            endpoint=found.kind,
+            cause=found.cause,
+            follow_up=found.follow_up,
+        )
 
     @property
     def endpoint(self) -> Endpoint:

@@ -89,7 +89,7 @@ def leakage_findings(
     """Give the covariates that look like the outcome, the treatment, or what came after it."""
     questioned: set[str] = set()
     within = limits.apply(trial.X.to_numpy(dtype=np.float64))
-    correlation = outcome_correlation(within, trial.y, trial.treatment)
+    correlation = outcome_correlation(within, trial.outcome.values, trial.treatment)
     for name, r in zip(trial.X.columns, correlation, strict=True):
         if r > NEARLY_OUTCOME:
             questioned.add(trial.encoder_.sources_[name])

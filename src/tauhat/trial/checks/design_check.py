@@ -33,6 +33,7 @@ from tauhat.trial.checks.covariate_checks import (
 )
 from tauhat.trial.checks.extreme_checks import far_value_findings
 from tauhat.trial.checks.finding import Finding, Status
+from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
@@ -331,10 +332,7 @@ def _propensity_finding(trial: TrialTable, propensity: FloatArray) -> Iterator[F
 
 
 def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Finding]:
-    yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
-    words = trial.endpoint.words
-    if words.note:
-        yield Finding("type of outcome", words.values, "note", words.note)
+    yield from outcome_findings(trial)
     if not trial.n_missing_outcome:
         yield Finding("missing outcomes", "0")
         return

@@ -31,7 +31,9 @@ def far_value_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
     """
     numeric = [j for j, name in enumerate(trial.X.columns) if name in trial.covariate_names]
     names = [str(trial.X.columns[j]) for j in numeric]
-    yield from _findings(trial, trial.y[:, None], [trial.roles["outcome"]], of_outcome=True)
+    yield from _findings(
+        trial, trial.outcome.values[:, None], [trial.roles["outcome"]], of_outcome=True
+    )
     yield from _findings(trial, X[:, numeric], names, of_outcome=False)
 
 
