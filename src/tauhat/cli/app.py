@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tauhat.cli.file_options import Labels, Na, TableOf, Title, Unit, Where
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
@@ -41,7 +42,7 @@ app = typer.Typer(
 
 app.add_typer(study_app)
 
-File = Annotated[Path | None, typer.Argument(help="The trial: CSV, TSV or Parquet.")]
+File = Annotated[Path | None, typer.Argument(help="The trial: a file of any usual format.")]
 Outcome = Annotated[str | None, typer.Option(help="Column of the outcome.")]
 Treatment = Annotated[str | None, typer.Option(help="Column of the arm.")]
 Control = Annotated[str | None, typer.Option(help="Label of the control arm.")]
@@ -161,6 +162,12 @@ def run(
     identifier: Identifier = None,
     weight: Weight = None,
     endpoint: EndpointOf = None,
+    where: Where = None,
+    na: Na = None,
+    table: TableOf = None,
+    labels: Labels = None,
+    unit: Unit = None,
+    title: Title = None,
     models: Models = None,
     jobs: Jobs = None,
     seed: Seed = None,
@@ -195,6 +202,12 @@ def run(
         id=identifier,
         weight=weight,
         endpoint=endpoint,
+        where=where,
+        na=split_names(na),
+        table=table,
+        labels=labels,
+        unit=unit,
+        title=title,
         models=split_names(models),
         jobs=jobs,
         seed=seed,
@@ -234,6 +247,10 @@ def check(
     identifier: Identifier = None,
     weight: Weight = None,
     endpoint: EndpointOf = None,
+    where: Where = None,
+    na: Na = None,
+    table: TableOf = None,
+    labels: Labels = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -256,6 +273,10 @@ def check(
         id=identifier,
         weight=weight,
         endpoint=endpoint,
+        where=where,
+        na=split_names(na),
+        table=table,
+        labels=labels,
     )
     raise typer.Exit(check_trial(_merged(typed, config), json_output=json))
 

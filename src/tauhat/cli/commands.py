@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.progress import progress_display
 from tauhat.runtime.workers import check_shared_memory
+from tauhat.tables.descriptions import Descriptions, read_descriptions
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
@@ -34,7 +36,14 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
     assert settings.outcome is not None
     assert settings.treatment is not None
     labels = (settings.treatment, settings.cluster, settings.block, settings.id)
-    table, sha256 = read_hashed(settings.file, labels=[name for name in labels if name is not None])
+    table, sha256 = read_hashed(
+        settings.file,
+        labels=[name for name in labels if name is not None],
+        table=settings.table,
+        na=settings.na or (),
+        where=settings.where,
+        descriptions=_descriptions(settings, settings.outcome),
+    )
     trial = Trial(
         table,
         outcome=settings.outcome,
@@ -54,6 +63,13 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
     return trial, sha256
 
 
+def _descriptions(settings: Settings, outcome: str) -> Descriptions:
+    """Labels of the file that has them, the unit of the outcome and the title."""
+    given = Descriptions() if settings.labels is None else read_descriptions(settings.labels)
+    unit = {} if settings.unit is None else {outcome: settings.unit}
+    return replace(given, units={**given.units, **unit}, title=settings.title or given.title)
+
+
 def run_trial(
     settings: Settings,
     *,
@@ -65,7 +81,8 @@ def run_trial(
     """Analyse the trial of a file; the exit code."""
     settings = settings.checked()
     assert settings.file is not None
-    _prepare(settings, [settings.file, *([] if config is None else [config])])
+    read = [settings.file, config, settings.labels]
+    _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings)
     assert settings.models is not None
     model_names(settings.models, trial.design)

@@ -6,7 +6,7 @@ import csv
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ class Settings:
         Roles of the columns, as in `tauhat.Trial`.
     block, propensity, id, weight, endpoint
         Likewise.
+    where, table
+        Which rows are kept, and which table of the file is read.
+    na
+        Codes of missing values, for all columns or by column.
+    labels, unit, title
+        File with labels of columns, unit of the outcome, title of the report.
     models
         ``("default",)``, ``("quick",)`` or names of estimators.
     jobs, seed, level, out
@@ -62,6 +68,12 @@ class Settings:
     id: str | None = None
     weight: str | None = None
     endpoint: str | None = None
+    where: str | None = None
+    table: str | None = None
+    na: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
+    labels: Path | None = None
+    unit: str | None = None
+    title: str | None = None
     models: tuple[str, ...] | None = None
     jobs: int | None = None
     seed: int | None = None
@@ -144,9 +156,9 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 _TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "weight", "endpoint"}
-_TEXT |= {"backend", "address"}
+_TEXT |= {"backend", "address", "where", "table", "unit", "title"}
 _LISTS = {"arms", "covariates", "cluster_covariates", "models"}
-_PATHS = {"file", "out"}
+_PATHS = {"file", "out", "labels"}
 _SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better"}
 
 
@@ -205,6 +217,10 @@ def _convert(name: str, value: Any, path: Path) -> Any:
         if isinstance(value, str) or (name == "control" and plain_number):
             return str(value)
         raise refuse("a text in quotes")
+    if name == "na" and isinstance(value, dict):
+        return {column: _codes(codes, refuse) for column, codes in value.items()}
+    if name == "na":
+        return _codes(value, refuse)
     if name in _LISTS:
         if isinstance(value, str):
             return split_names([value])
@@ -222,3 +238,13 @@ def _convert(name: str, value: Any, path: Path) -> Any:
     if not plain_number:
         raise refuse("a number")
     return float(value)
+
+
+def _codes(value: Any, refuse: Callable[[str], TrialError]) -> tuple[str, ...]:
+    """Codes of missing values: a text as on the command line, a number or a list of both."""
+    if isinstance(value, str):
+        return split_names([value]) or ()
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, (str, int, float)) and not isinstance(v, bool) for v in listed):
+        raise refuse('codes such as [".", -9], or [na] with age = [999]')
+    return tuple(str(v) for v in listed)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.errors import TrialError
-from tauhat.tables.labels import label_text, plain_label
+from tauhat.tables.labels import label_text
 
 # Where a table that was read holds its account, and which words became missing values.
 FILE = "file"
@@ -32,12 +32,12 @@ class Account:
     ----------
     format, library
         What kind of file it is, and the library that read it with its version.
-    table, title
-        Member, sheet or object that was read; the file's own title.
+    table, title, heading
+        Member, sheet or object that was read; the file's own title, and that asked for.
     n_rows
         Rows of the file.
-    labels, formats
-        Label and display format of columns that have one.
+    labels, units, formats
+        Label, unit and display format of columns that have one.
     value_labels
         Code and label of each labelled value of a column, in code order.
     missing
@@ -54,9 +54,11 @@ class Account:
     format: str
     library: str = ""
     table: str | None = None
+    heading: str | None = None
     title: str | None = None
     n_rows: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
     value_labels: dict[str, list[list[Any]]] = field(default_factory=dict)
     missing: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -177,19 +179,20 @@ def label_values(table: pd.DataFrame, account: Account) -> pd.DataFrame:
     """
     made: dict[str, Any] = {}
     for name, pairs in account.value_labels.items():
-        labels = distinct_labels(pairs)
-        column = table[name]
-        present = [plain_label(value) for value in pd.unique(column.dropna())]
-        without = sorted((value for value in present if value not in labels), key=str)
+        labels = {label_text(code): label for code, label in distinct_labels(pairs).items()}
+        codes, levels = pd.factorize(table[name], use_na_sentinel=True)
+        present = [label_text(level) for level in levels]
+        without = sorted(text for text in present if text not in labels)
         if without:
-            shown = ", ".join(label_text(value) for value in without[:5])
             account.left_as_numbers[name] = (
-                f"{len(without)} of {len(present)} different values have no label ({shown}"
-                f"{', ...' if len(without) > 5 else ''})"
+                f"{len(without)} of {len(present)} different values have no label "
+                f"({', '.join(without[:5])}{', ...' if len(without) > 5 else ''})"
             )
         elif present:
-            made[name] = pd.Categorical(
-                column.map(labels, na_action="ignore"), categories=list(labels.values())
+            ranks = {label: rank for rank, label in enumerate(labels.values())}
+            by_level = np.array([*(ranks[labels[text]] for text in present), -1], dtype=np.int64)
+            made[name] = pd.Categorical.from_codes(
+                by_level[codes], categories=pd.Index(list(labels.values()))
             )
         repeated = sorted({str(label) for _, label in pairs if _is_repeated(label, pairs)})
         if repeated:

@@ -1,4 +1,4 @@
-"""Codes that stand for a missing value: ``--na ".,-9,999"``, for all columns or single ones."""
+"""Codes that stand for a missing value: ".", -9, 999, for all columns or single ones."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tauhat.errors import TrialError
 from tauhat.tables.account import Account, account_of, label_values
+from tauhat.tables.descriptions import Descriptions, read_descriptions
 from tauhat.tables.formats import Request, format_of
 from tauhat.tables.formats.apart import read_apart
 from tauhat.tables.limits import MAX_BYTES, check_column_names, close_names, refuse_size
@@ -69,6 +70,7 @@ def read_table(
     table: str | None = None,
     na: MissingCodes = (),
     where: str | None = None,
+    descriptions: Descriptions | str | Path | None = None,
 ) -> pd.DataFrame:
     """Read a trial's table from a file of text, Excel, SPSS, Stata, SAS, R, Parquet or Feather.
 
@@ -100,6 +102,9 @@ def read_table(
     where
         Condition that rows must fulfil, such as ``'PARAMCD == "SBP" and AVISITN == 12'``
         (`tauhat.tables.where.rows_where`).
+    descriptions
+        TOML file with labels and units of columns and labels of values
+        (`tauhat.tables.descriptions.read_descriptions`).
 
     Returns
     -------
@@ -122,7 +127,15 @@ def read_table(
     Traceback (most recent call last):
     tauhat.errors.TrialError: there is no file nowhere.csv
     """
-    read = read_hashed(path, labels=labels, max_bytes=max_bytes, table=table, na=na, where=where)[0]
+    read, _ = read_hashed(
+        path,
+        labels=labels,
+        max_bytes=max_bytes,
+        table=table,
+        na=na,
+        where=where,
+        descriptions=descriptions,
+    )
     for name in labels:
         if name not in read.columns:
             raise TrialError(
@@ -140,6 +153,7 @@ def read_hashed(
     table: str | None = None,
     na: MissingCodes = (),
     where: str | None = None,
+    descriptions: Descriptions | str | Path | None = None,
 ) -> tuple[pd.DataFrame, str]:
     """Read a trial's table as `read_table` does, and the SHA-256 of the very bytes it came from.
 
@@ -147,7 +161,7 @@ def read_hashed(
 
     Parameters
     ----------
-    path, labels, max_bytes, table, na, where
+    path, labels, max_bytes, table, na, where, descriptions
         As in `read_table`.
 
     Returns
@@ -178,6 +192,10 @@ def read_hashed(
         raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(read) == 0:
         raise TrialError(f"{path} has column names but no rows")
+    if descriptions is not None:
+        if not isinstance(descriptions, Descriptions):
+            descriptions = read_descriptions(descriptions)
+        descriptions.add_to(account, read.columns)
     if na:
         read = without_codes(read, na, labels, account)
     read = label_values(read, account)

@@ -68,6 +68,9 @@ class Trial(TrialTable):
     endpoint
         Kind of the outcome: "binary" (two values) or "continuous"; None to tell it
         from the values.
+    where
+        Condition that rows must fulfil, such as ``'PARAMCD == "SBP" and age >= 18'``
+        (`tauhat.tables.where.rows_where`); the others are dropped and counted.
 
     Attributes
     ----------
@@ -106,6 +109,8 @@ class Trial(TrialTable):
         Columns that were not made covariates for their names, when none were named.
     row_findings : tuple of Finding
         Rows that look like copies or like several rows of a person.
+    file : mapping or None
+        What was found in the file that the table was read from.
     n_excluded, n_missing_outcome, n_without_counterfactual
         Rows of other arms, persons without an outcome, and those of ``n`` in blocks
         with one arm only.

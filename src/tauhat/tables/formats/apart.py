@@ -21,6 +21,7 @@ _MEMORY = 3 * 1024**3
 _MEMORY_A_BYTE = 40
 _SECONDS = 120
 _SECONDS_A_BYTE = 10e-6
+_CODE = f"from {__name__} import _serve; _serve()"
 # A limit that ends the process with a sentence and not with a signal.
 _NO_MEMORY = 77
 
@@ -44,7 +45,7 @@ def read_apart(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"from {__name__} import _serve; _serve()"],
+            [sys.executable, "-c", _CODE],
             input=pickle.dumps(request) + content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
