@@ -352,5 +352,5 @@ def test_feather(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(table, df)
     assert account["format"] == "Feather"
     (tmp_path / "t.feather").write_bytes(b"x" * 100)
-    with pytest.raises(TrialError, match="not a Feather table"):
+    with pytest.raises(TrialError, match="is not a whole Feather file"):
         read(tmp_path / "t.feather")

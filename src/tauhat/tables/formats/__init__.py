@@ -71,7 +71,18 @@ class Format:
 
     def read(self, content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
         """Read a file in this process."""
-        table, account = import_module(f"{__name__}.{self.module}").read(content, request)
+        read = import_module(f"{__name__}.{self.module}").read
+        try:
+            table, account = read(content, request)
+        except (TrialError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if not self.apart:
+                raise
+            # What is wrong with a damaged file shows anywhere in the library or after it.
+            raise TrialError(
+                f"{request.path} is not a whole {self.name} file: {error or type(error).__name__}"
+            ) from error
         account.library = self.library
         account.n_rows = len(table)
         return table, account

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray
-from tauhat.errors import TrialError
 from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
 from tauhat.tables.limits import check_column_names, refuse_size
@@ -35,28 +34,20 @@ def read_plain(
     from pyreadstat import ReadstatError
 
     def read(**more: Any) -> Any:
+        _, head = reader(io.BytesIO(content), metadataonly=True, **options, **more)
+        refuse_size(request.path, head.number_columns, 0, request.max_bytes)
         return reader(io.BytesIO(content), **options, **more)
 
     taken = None
     try:
-        _, head = read(metadataonly=True)
-        refuse_size(request.path, head.number_columns, 0, request.max_bytes)
         table, metadata = read()
     except (ReadstatError, UnicodeDecodeError) as error:
-        encoded = isinstance(error, UnicodeDecodeError) or "encod" in str(error).lower()
-        if not encoded or "encoding" in options:
-            raise _unreadable(request, error) from error
-        try:
-            table, metadata = read(encoding=_OTHER_ENCODING)
-        except (ReadstatError, UnicodeDecodeError, TypeError):
-            raise _unreadable(request, error) from error
+        if not isinstance(error, UnicodeDecodeError) and "convert" not in str(error).lower():
+            raise
         taken = _OTHER_ENCODING
+        table, metadata = read(encoding=taken)
     check_column_names(metadata.column_names)
     return table, metadata, taken
-
-
-def _unreadable(request: Request, error: Exception) -> TrialError:
-    return TrialError(f"{request.path} cannot be read: {error}")
 
 
 def words_of(metadata: Any, account: Account, names: list[str]) -> None:
