@@ -1,31 +1,43 @@
 """Changed files of every format, in bounded memory: ``python fuzz_formats.py SEED COUNT``.
 
 Each change is small; packed formats are also changed inside and packed anew, so that it is the
-reader of the part that has to notice. Files are read in a process of their own, as the
-command does. Printed: how many were read, and how many refused. Anything else fails.
+reader of the part that has to notice. Each file is read in a process of its own, as the
+command does. Printed: how many were read, how many refused, and how often the library ended the
+process, for which a user gets an error. Any other exception fails.
 """
 
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import json
+import os
 import resource
+import signal
 import sys
 import tempfile
+import traceback
 import warnings
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from file_readers import FILES
+from file_readers import FILES, read_here
 from tauhat.errors import TrialError
+from tauhat.tables import reading
+from tauhat.tables.formats import FORMATS
 from tauhat.tables.reading import read_table
+from tauhat.trial.trial import Trial
 
 MEMORY = 4 * 2**30
+SECONDS = 60
+READ, REFUSED, FAULT = 0, 2, 1
+APART = (*tuple(suffix for suffix, one in FORMATS.items() if one.apart), ".RData")
 TABLE = pd.DataFrame(
     {
         "arm": [0.0, 1] * 20,
@@ -36,8 +48,8 @@ TABLE = pd.DataFrame(
 )
 
 
-def originals(folder: Path) -> dict[str, bytes]:
-    """A small file of each format."""
+def write_originals(folder: Path) -> bool:
+    """Write a small file of each format."""
     import pyreadstat
 
     labels = {"arm": {0: "old", 1: "new"}}
@@ -61,9 +73,7 @@ def originals(folder: Path) -> dict[str, bytes]:
             file_format_version=version,
             variable_format={"seen": "DATE9"},
         )
-    made = [path for path in folder.iterdir() if path.suffix != ".changed"]
-    kept = [FILES / name for name in ("trial.rds", "one.RData", "trial.sas7bdat")]
-    return {path.name: path.read_bytes() for path in sorted([*made, *kept])}
+    return True
 
 
 def changed_bytes(data: bytes, rng: np.random.Generator) -> bytes:
@@ -107,28 +117,62 @@ def changed(name: str, data: bytes, rng: np.random.Generator) -> bytes:
     return target.getvalue()
 
 
+def checked(path: Path) -> bool:
+    """Read a file, and check it as a trial where it still has the columns of one."""
+    table = read_table(path)
+    if {"arm", "age"} <= set(table.columns):
+        trial = Trial(table, outcome="age", treatment="arm")
+        return len(trial.check().text) >= 0
+    return len(table) > 0
+
+
+def in_a_process(work: Callable[[], bool]) -> int:
+    """Exit code of a process that works; negative if a signal ended it.
+
+    Arrow's threads do not outlive a fork, so this process itself never uses them.
+    """
+    process = os.fork()
+    if process == 0:
+        code = FAULT
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            signal.alarm(SECONDS)
+            code = READ if work() else FAULT
+        except (TrialError, MemoryError):
+            code = REFUSED
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
 def main(seed: int, count: int) -> None:
     """Try changed files one after the other."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("ignore")
+    # Imported once, here.
+    for name in ("pyreadstat", "rdata.parser", "python_calamine", "pyarrow.parquet"):
+        importlib.import_module(name)
+    # The process made here for each file stands for the one that reads it otherwise.
+    reading.read_apart = read_here
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        files = originals(Path(folder))
+        assert in_a_process(lambda: write_originals(Path(folder))) == READ
+        paths = [*Path(folder).iterdir()]
+        paths += [FILES / name for name in ("trial.rds", "one.RData", "trial.sas7bdat")]
+        files = {path.name: path.read_bytes() for path in paths}
+        for path in paths:
+            assert in_a_process(lambda path=path: len(read_table(path)) > 0) == READ, path
         for number in range(count):
             rng = np.random.default_rng([seed, number])
             name = sorted(files)[number % len(files)]
             path = Path(folder) / f"changed{Path(name).suffix}"
             path.write_bytes(changed(name, files[name], rng))
-            try:
-                assert len(read_table(path)) > 0
-                outcomes["read"] += 1
-            except TrialError as error:
-                outcomes["refused"] += 1
-                if "broke off" in str(error) or "could not be read in" in str(error):
-                    outcomes[f"library ended: {Path(name).suffix}"] += 1
-            except BaseException:
-                print(f"{name}: change {number} of seed {seed}", file=sys.stderr)
-                raise
+            code = in_a_process(lambda path=path: checked(path))
+            # After a signal a user gets an error, since the file was read apart.
+            found = "ended" if code < 0 else {READ: "read", REFUSED: "refused"}.get(code, "fault")
+            outcomes[found] += 1
+            if found == "fault" or (found == "ended" and not name.endswith(APART)):
+                sys.exit(f"{name}: change {number} of seed {seed}")
     print(json.dumps(outcomes))
 
 
