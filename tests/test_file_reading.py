@@ -223,6 +223,7 @@ def test_a_process_of_its_own_gives_the_same_table() -> None:
         ("os.kill(os.getpid(), signal.SIGKILL)", "the library that reads .rds files broke off"),
         ("bytearray(10**13)", "asks for more than 3.0 GiB of memory"),
         ("time.sleep(60)", "could not be read in 1 s"),
+        ("sum(iter(int, 1))", "could not be read in 1 s"),
     ],
 )
 def test_a_process_that_ends_or_swells_or_sleeps_is_an_error(
@@ -231,12 +232,14 @@ def test_a_process_that_ends_or_swells_or_sleeps_is_an_error(
     # A reader that ends so stands for a library that a damaged file brings down.
     serve = (
         "import os, signal, time; import tauhat.tables.formats as f; "
+        "from tauhat.tables.formats import apart; apart._SECONDS = 1; "
         f"f.Format.read = lambda *given: {ending}; "
         "from tauhat.tables.formats.apart import _serve; _serve()"
     )
     monkeypatch.setattr(apart, "_CODE", serve)
-    if "sleep" in ending:
+    if "1 s" in words:
         monkeypatch.setattr(apart, "_SECONDS", 1)
+        monkeypatch.setattr(apart, "_BUSY", 1 if "sleep" in ending else 30)
     request = Request("trial.rds", ".rds", frozenset(), None, 10**9)
     with pytest.raises(TrialError, match=words):
         apart.read_apart(b"", request)
