@@ -16,6 +16,7 @@ from cli_runs import leave_out_the_slow
 from file_readers import FILES, read, read_here
 from tauhat.cli import main
 from tauhat.errors import TrialError
+from tauhat.report.words import _Change
 from tauhat.tables import reading
 from tauhat.tables.formats import FORMATS, Request, apart
 from tauhat.trial.trial import Trial
@@ -125,6 +126,27 @@ def test_labels_are_the_words_of_the_report(
     assert run["data"]["read"]["value_labels"] == {"sex": [[2, "female"], [1, "male"]]}
     assert run["design"]["n_rows"] == 160 - run["data"]["read"]["rows_dropped"]
     assert any("did not fulfil the condition age > 45" in note for note in run["check"]["notes"])
+
+
+def test_words_stand_for_names_wherever_they_are_told() -> None:
+    words = {"age": "Age at entry", "sex": "Sex", "sex2": "Sex of the partner"}
+    change = _Change(words)
+    for key, before, after in (
+        ("covariate", "age", "Age at entry"),
+        ("covariate", "sex=male", "Sex=male"),
+        ("covariate", "age (missing)", "Age at entry (missing)"),
+        ("covariate", "average", "average"),
+        ("covariate", "sex2", "Sex of the partner"),
+        (
+            "warnings",
+            "In 'age', 'sex2=f' and age",
+            "In 'Age at entry', 'Sex of the partner=f' and age",
+        ),
+        ("rule", "2.5 < age <= 7 and sex = male", "2.5 < Age at entry <= 7 and Sex = male"),
+        ("basis", "rule: age; named: none", "rule: Age at entry; named: none"),
+    ):
+        assert change({key: [before]}) == {key: [after]}
+    assert change({"rerun": "age"}) == {"rerun": "age"}
 
 
 def test_labels_of_columns_that_are_not_there_are_refused(tmp_path: Path) -> None:

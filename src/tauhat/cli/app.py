@@ -225,7 +225,7 @@ def run(
         settings,
         force=force,
         json_output=json,
-        command=_command(file, out, config),
+        command=_command(file, out, config, labels),
         config=config,
     )
     raise typer.Exit(code)

@@ -13,6 +13,9 @@ from tauhat.report.view import ReportInput, Section, TableView
 
 # What repeats the run must stay as it was typed; what was read says the names.
 _VERBATIM = frozenset({"rerun", "command", "data", "versions"})
+# Keys of run.json that hold rules such as "age > 60 and sex = male", and lists of names.
+_RULES = frozenset({"rule", "group", "subgroup"})
+_LISTS = frozenset({"basis", "notes"})
 
 
 def words_of_columns(run: Run) -> dict[str, str]:
@@ -64,26 +67,32 @@ def labelled(data: ReportInput) -> ReportInput:
 
 
 class _Change:
-    """Puts words in place of names that stand alone, in quotation marks or before a level."""
+    """Puts words in place of names: alone, in quotation marks, before a level, in rules, in lists."""
 
     def __init__(self, words: Mapping[str, str]) -> None:
         self._words = words
         longest_first = sorted(map(re.escape, words), key=len, reverse=True)
         names = "|".join(longest_first)
-        self._quoted = re.compile(rf"'({names})'")
-        self._first = re.compile(rf"({names})(?==|: | \(missing\)$)")
+        level = r"(?==| \(missing\))"
+        self._quoted = re.compile(rf"(?<=')(?:{names})(?:(?=')|{level})")
+        self._first = re.compile(rf"^(?:{names})(?:$|(?=: )|{level})")
+        self._in_rules = re.compile(
+            rf"(?<![\w.])(?:{names})(?= (?:<|>|=))|(?<=[<>=] )(?:{names})\b"
+        )
+        self._in_lists = re.compile(rf"(?<=[:,] )(?:{names})(?=[;,.]|$)")
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: Any, key: str = "") -> Any:
         if isinstance(value, str):
-            if value in self._words:
-                return self._words[value]
-            value = self._quoted.sub(lambda found: f"'{self._words[found[1]]}'", value)
-            first = self._first.match(value)
-            return value if first is None else self._words[first[1]] + value[first.end() :]
+            patterns = [self._first, self._quoted]
+            patterns += [self._in_rules] if key in _RULES else []
+            patterns += [self._in_lists] if key in _LISTS else []
+            for pattern in patterns:
+                value = pattern.sub(lambda found: self._words[found[0]], value)
+            return value
         if isinstance(value, Mapping):
-            return {k: item if k in _VERBATIM else self(item) for k, item in value.items()}
+            return {k: item if k in _VERBATIM else self(item, k) for k, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self(item) for item in value]
+            return [self(item, key) for item in value]
         return value
 
 
