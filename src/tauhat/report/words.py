@@ -67,7 +67,7 @@ def labelled(data: ReportInput) -> ReportInput:
 
 
 class _Change:
-    """Puts words in place of names: alone, in quotation marks, before a level, in rules, in lists."""
+    """Puts words in place of names: alone, quoted, before a level, in rules and in lists."""
 
     def __init__(self, words: Mapping[str, str]) -> None:
         self._words = words
