@@ -120,8 +120,8 @@ def changed(name: str, data: bytes, rng: np.random.Generator) -> bytes:
 def checked(path: Path) -> bool:
     """Read a file, and check it as a trial where it still has the columns of one."""
     table = read_table(path)
-    if {"arm", "age"} <= set(table.columns):
-        trial = Trial(table, outcome="age", treatment="arm")
+    if {"arm", "age", "site"} <= set(table.columns):
+        trial = Trial(table, outcome="age", treatment="arm", covariates=["site"])
         return len(trial.check().text) >= 0
     return len(table) > 0
 
