@@ -9,7 +9,7 @@ from tauhat.cli.options import OPTIONS, Option
 
 PAGE = Path(__file__).resolve().parent / "command-line.md"
 MARKS = ("<!-- options: written by docs/command_line.py -->", "<!-- end of options -->")
-RECEIVERS = {"trial": "Trial", "analyze": "analyze"}
+RECEIVERS = {"read": "read_table", "trial": "Trial", "analyze": "analyze"}
 
 
 def table() -> str:

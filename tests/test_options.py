@@ -17,10 +17,11 @@ from tauhat.cli.settings import Settings, settings_from, with_options
 from tauhat.errors import TrialError
 
 ROOT = Path(__file__).resolve().parent.parent
-RECEIVERS = {"trial": th.Trial, "analyze": th.analyze}
+RECEIVERS = {"read": th.read_table, "trial": th.Trial, "analyze": th.analyze}
 #: Arguments that only Python has, or that the command gives itself.
 WITHOUT_OPTION = {
-    "trial": {"df"},
+    "read": {"path", "labels", "max_bytes", "descriptions"},
+    "trial": {"df", "where"},
     "analyze": {"trial", "n_jobs", "progress", "source", "n_permutations"},
 }
 

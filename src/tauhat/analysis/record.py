@@ -17,6 +17,7 @@ from tauhat.inference.average_effects import Estimate
 from tauhat.inference.survival_by_arm import survival_by_arm
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
+from tauhat.trial.checks.file_checks import file_record
 from tauhat.trial.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
@@ -216,7 +217,11 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "rerun": analysis.rerun,
         "finished": made.finished,
         "seconds": dict(made.seconds),
-        "data": {"file": made.source, "sha256": made.data_sha256},
+        "data": {
+            "file": made.source,
+            "sha256": made.data_sha256,
+            "read": file_record(analysis.trial),
+        },
         "data_sha256": made.data_sha256,
         "synthetic": analysis.synthetic,
         "roles": {**analysis.trial.roles},

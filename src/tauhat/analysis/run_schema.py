@@ -11,9 +11,31 @@ Number = float | None
 Count = int | None
 
 
+class ReadFile(TypedDict):
+    format: Annotated[str, "kind of file"]
+    library: Annotated[str, "what read it, with versions"]
+    table: Annotated[str | None, "member, sheet or object that was read"]
+    title: Annotated[str | None, "title in the file"]
+    heading: Annotated[str | None, "title that was asked for"]
+    rows: Annotated[int, "rows of the file"]
+    where: Annotated[str | None, "condition that rows had to fulfil"]
+    rows_dropped: Annotated[int, "rows that did not"]
+    rows_unknown: Annotated[int, "those of them where a missing value left it open"]
+    labels: Annotated[dict[str, str], "labels of columns"]
+    units: Annotated[dict[str, str], "units of columns"]
+    formats: Annotated[dict[str, str], "display formats of columns"]
+    value_labels: Annotated[dict[str, Any], "codes and labels of columns, in code order"]
+    missing: Annotated[dict[str, Any], "values made missing, counted by rule and column"]
+    left_as_numbers: Annotated[dict[str, str], "columns left as they are, and why"]
+    notes: Annotated[list[str], "what else was done"]
+
+
 class Data(TypedDict):
     file: Annotated[str | None, "name of the input file; null for a table in memory"]
     sha256: Annotated[str, "SHA-256 of the file, or of the columns used"]
+    read: NotRequired[
+        Annotated[ReadFile | None, "what was read of a file; null for a table in memory"]
+    ]
 
 
 class ClusterSize(TypedDict):
@@ -68,7 +90,7 @@ class EndpointRecord(TypedDict):
     largest_effect: Annotated[Number, "largest effect that can be, either way; null without bounds"]
     beyond: Annotated[str, "what bounds effects, in words"]
     horizon: Annotated[Number, "time up to which persons are compared; null without times"]
-    censoring: Annotated[str | None, '"arm" or "covariates": what censoring may hang on']
+    censoring: Annotated[str | None, '"arm" or "covariates": what censoring may depend on']
     weight: Annotated[str | None, "column of sample weights"]
     effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 

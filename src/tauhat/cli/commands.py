@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.progress import progress_display
 from tauhat.runtime.workers import check_shared_memory
+from tauhat.tables.descriptions import Descriptions, read_descriptions
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
@@ -30,9 +32,21 @@ BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 def read_trial(settings: Settings) -> tuple[Trial, str]:
     """The trial that the settings describe, and the SHA-256 of the bytes it was read from."""
-    table, sha256 = read_hashed(settings.file, labels=settings.label_columns)
+    table, sha256 = read_hashed(
+        settings.file,
+        labels=settings.label_columns,
+        descriptions=_descriptions(settings),
+        **settings.arguments("read"),
+    )
     trial = Trial(table, **settings.arguments("trial"))
     return trial, sha256
+
+
+def _descriptions(settings: Settings) -> Descriptions:
+    """Labels of the file that has them, the unit of the outcome and the title."""
+    given = Descriptions() if settings.labels is None else read_descriptions(settings.labels)
+    unit = {} if settings.unit is None else {settings.outcome: settings.unit}
+    return replace(given, units={**given.units, **unit}, title=settings.title or given.title)
 
 
 def run_trial(
@@ -45,7 +59,8 @@ def run_trial(
 ) -> int:
     """Analyse the trial of a file; the exit code."""
     settings = settings.checked()
-    _prepare(settings, [settings.file, *([] if config is None else [config])])
+    read = [settings.file, config, settings.labels]
+    _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings)
     model_names(settings.models, trial.design)
     check = trial.check()

@@ -20,7 +20,7 @@ DEFAULT_OUT = Path("tauhat-out")
 BACKENDS = ("loky", "dask")
 
 Command = Literal["run", "check", "demo"]
-Receiver = Literal["trial", "analyze"]
+Receiver = Literal["read", "trial", "analyze"]
 
 
 def available_cores() -> int:
@@ -75,6 +75,19 @@ def _number(value: Any) -> float | None:
     return float(value) if _is_number(value) else None
 
 
+def _codes(value: Any) -> Any:
+    """Codes of missing values, for all columns or by column."""
+    if isinstance(value, dict):
+        by_column = {column: _codes(codes) for column, codes in value.items()}
+        return None if None in by_column.values() else by_column
+    if isinstance(value, str):
+        return split_names([value]) or ()
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(code, str) or _is_number(code) for code in listed):
+        return None
+    return tuple(str(code) for code in listed)
+
+
 def _path(value: Any) -> Path | None:
     return Path(value) if isinstance(value, str) else None
 
@@ -104,6 +117,7 @@ NAMES = Kind(list[str], 'a list such as ["age", "female"]', _names)
 SWITCH = Kind(bool, "true or false", _switch)
 WHOLE = Kind(int, "a whole number", _whole)
 NUMBER = Kind(float, "a number", _number)
+CODES = Kind(list[str], 'codes such as [".", -9], or [na] with age = [999]', _codes)
 PATH = Kind(Path, "a path in quotes", _path)
 
 
@@ -122,12 +136,12 @@ class Option:
     commands
         Commands that have it.
     goes_to
-        Function that takes it: `tauhat.Trial`, `tauhat.analyze`; empty for what the
-        command itself does with it.
+        Function that takes it: the reader of the file, `tauhat.Trial`, `tauhat.analyze`;
+        empty for what the command itself does with it.
     argument
         Its name there, where that is another.
     flags
-        Its form on the command line, where that is not ``--name``; empty for the
+        Its form on the command line, where that is not its name after two dashes; empty for the
         argument without one.
     metavar
         What stands for its value in the help.
@@ -210,7 +224,7 @@ RUN_AND_DEMO: tuple[Command, ...] = ("run", "demo")
 _ALL = [
     Option(
         "file",
-        "The trial: CSV, TSV or Parquet.",
+        "The trial: a file of any usual format.",
         PATH,
         flags="file",
         required="a file to read: tauhat run trial.csv ...",
@@ -306,6 +320,28 @@ _ALL = [
         goes_to="trial",
         otherwise="arm",
     ),
+    Option(
+        "where",
+        'Rows to keep, such as \'PARAMCD == "SBP" and AVISIT in ("Week 12", "Week 24")\'.',
+        goes_to="read",
+        metavar="CONDITION",
+    ),
+    Option(
+        "na",
+        "Codes of missing values, such as '.,-9,999'; in a TOML file for single columns too.",
+        CODES,
+        goes_to="read",
+        metavar="CODE,CODE",
+    ),
+    Option("table", "Sheet of a workbook or data frame of an .RData file.", goes_to="read"),
+    Option(
+        "labels",
+        "TOML file with labels and units of columns and values.",
+        PATH,
+        metavar="FILE",
+    ),
+    Option("unit", "Unit of the outcome, such as mmHg.", commands=RUN),
+    Option("title", "Title of the report.", commands=RUN),
     Option(
         "models",
         "default, quick, or names (see `tauhat estimators`).",

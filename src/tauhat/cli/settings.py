@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tauhat.cli.options import NAMES, OPTIONS, PATH, Command, Receiver, split_names
+from tauhat.cli.options import CODES, NAMES, OPTIONS, PATH, Command, Receiver, split_names
 from tauhat.errors import TrialError
 
 
@@ -94,7 +94,7 @@ def typed(words: Mapping[str, Any]) -> Settings:
     {'outcome': 'y', 'covariates': ('age', 'sex')}
     """
     values = {
-        name: split_names(value) if OPTIONS[name].kind is NAMES else value
+        name: split_names(value) if OPTIONS[name].kind in (NAMES, CODES) else value
         for name, value in words.items()
     }
     return Settings({name: value for name, value in values.items() if value is not None})

@@ -111,7 +111,7 @@ class FollowUp:
     horizon
         Time up to which, or at which, persons are compared.
     censoring
-        What censoring may hang on: "arm" (a Kaplan-Meier curve for each), or "covariates" (a
+        What censoring may depend on: "arm" (a Kaplan-Meier curve for each), or "covariates" (a
         ridge Cox model in each arm).
     """
 

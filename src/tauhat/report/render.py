@@ -20,6 +20,7 @@ from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.words import file_section, labelled, labelled_run
 from tauhat.runtime.files import printable
 
 #: What the page shows, in its order: each makes a section, several of them, or None.
@@ -37,6 +38,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     persons_section,
     lambda data: sections.reading_section(data.run),
     sections.limits_section,
+    file_section,
     sections.made_section,
 ]
 
@@ -106,7 +108,8 @@ def build_view(data: ReportInput) -> ReportView:
     """All that the page shows, as text and images."""
     run = data.run
     roles = run["roles"]
-    title = (
+    read = run["data"].get("read") or {}
+    title = read.get("heading") or (
         f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
         f"{shorten(arm_name(run, 'control'), 60)} on {shorten(roles['outcome'], 60)}"
     )
@@ -144,13 +147,13 @@ def render_html(data: ReportInput) -> str:
     """
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
-    view = build_view(shortened(data))
+    view = build_view(shortened(labelled(data)))
     return printable(template.render(view=view, style=Markup(style))) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
-    run = shortened_run(run)
+    run = shortened_run(labelled_run(run))
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tauhat.errors import TrialError
-from tauhat.tables.reading import MAX_COLUMNS
+from tauhat.tables.table_limits import MAX_COLUMNS
 from tauhat.trial.roles import require_columns
 
 # Names made of these words alone, run together or not, speak of what happened to a person

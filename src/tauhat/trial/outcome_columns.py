@@ -24,6 +24,7 @@ from tauhat.endpoint import (
 from tauhat.endpoint.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import CensoredOutcome
+from tauhat.tables.account import as_codes
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class OutcomeColumns:
         table: pd.DataFrame,
         roles: Mapping[str, str],
         kind: str | None,
+        file: Mapping[str, Any] | None = None,
         *,
         event_value: Any = None,
         horizon: Any = None,
@@ -70,7 +72,7 @@ class OutcomeColumns:
         TrialError
             If a column cannot be read, or arguments do not go together.
         """
-        outcome = table[roles["outcome"]]
+        outcome = as_codes(table[roles["outcome"]], file)
         if "event" not in roles:
             if takes_times(kind):
                 raise TrialError(f"endpoint {kind!r} needs event=, the column that says who had it")
@@ -91,7 +93,10 @@ class OutcomeColumns:
             )
         made = KINDS[kind].time
         competing = made is not None and made.competing
-        read = recorded_times(outcome, table[roles["event"]], event_value, competing=competing)
+        event = table[roles["event"]]
+        if event_value is None:
+            event = as_codes(event, file)
+        read = recorded_times(outcome, event, event_value, competing=competing)
         names = (str(outcome.name), roles["event"])
         return cls(read.time, kind, names, read, read.cause)
 

@@ -80,8 +80,11 @@ class Trial(TrialTable):
     horizon
         Time up to which (or at which) persons are compared, in the unit of ``outcome``.
     censoring
-        What censoring may hang on: "arm" (Kaplan-Meier curves by arm), or "covariates" (ridge
+        What censoring may depend on: "arm" (Kaplan-Meier curves by arm), or "covariates" (ridge
         Cox models by arm).
+    where
+        Condition that rows must fulfil, such as ``'PARAMCD == "SBP" and age >= 18'``
+        (`tauhat.tables.where.rows_where`); the others are dropped and counted.
 
     Attributes
     ----------
@@ -121,6 +124,8 @@ class Trial(TrialTable):
         Columns that were not made covariates for their names, when none were named.
     row_findings : tuple of Finding
         Rows that look like copies or like several rows of a person.
+    file : mapping or None
+        What was found in the file that the table was read from.
     n_excluded, n_missing_outcome, n_without_counterfactual
         Rows of other arms, persons without an outcome, and those of ``n`` in blocks
         with one arm only.

@@ -15,10 +15,11 @@ from tauhat.design import Design, design_of
 from tauhat.endpoint import Endpoint, weight_values
 from tauhat.errors import TrialError
 from tauhat.runtime.provenance import table_sha256
+from tauhat.tables.account import account_of, as_codes, codes_of, refuse_shared_labels
 from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.labels import as_written, label_text
-from tauhat.tables.reading import as_pandas
+from tauhat.tables.reading import as_pandas, keep_where
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
@@ -65,8 +66,12 @@ class TrialTable:
         event_value: Any = None,
         horizon: float | None = None,
         censoring: str = "arm",
+        where: str | None = None,
     ) -> None:
         table = as_pandas(df)
+        if where is not None:
+            table = keep_where(table, where)
+        self.file = account_of(table)
         self.roles = single_roles(
             table,
             outcome=outcome,
@@ -85,8 +90,13 @@ class TrialTable:
         for name in used:
             refuse_collections(self._table[name], name)
 
+        treatment_column = self._table[self.roles["treatment"]]
+        refuse_shared_labels(treatment_column, self.file)
         arm, self.arm_labels = choose_arms(
-            self._table[self.roles["treatment"]], control=control, arms=arms
+            treatment_column,
+            control=control,
+            arms=arms,
+            codes=codes_of(treatment_column, self.file),
         )
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
@@ -96,7 +106,7 @@ class TrialTable:
         self.enrolled_clusters = self._labels(kept, "cluster")
         self.enrolled_blocks = self._labels(kept, "block")
         columns = OutcomeColumns.of(
-            kept, self.roles, endpoint, event_value=event_value, horizon=horizon
+            kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
         self.has_outcome: BoolArray = columns.observed
         check_units(
@@ -179,7 +189,9 @@ class TrialTable:
             as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
         )
         self.sample_weight = (
-            weight_values(kept[self.roles["weight"]], observed) if "weight" in self.roles else None
+            weight_values(as_codes(kept[self.roles["weight"]], self.file), observed)
+            if "weight" in self.roles
+            else None
         )
         self.n_missing_outcome = int((~observed).sum())
         self.frame = self.enrolled_frame[observed].reset_index(drop=True)

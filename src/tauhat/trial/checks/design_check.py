@@ -32,6 +32,7 @@ from tauhat.trial.checks.covariate_checks import (
     missing_findings,
 )
 from tauhat.trial.checks.extreme_checks import far_value_findings
+from tauhat.trial.checks.file_checks import file_findings
 from tauhat.trial.checks.finding import Finding, Status
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings
@@ -185,6 +186,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
         *_outcome_findings(trial, attrition),
         *weight_findings(trial),
         *trial.row_findings,
+        *file_findings(trial),
         *label_findings(trial),
         *covariate_findings(trial),
         *far_value_findings(trial, X),

@@ -136,7 +136,7 @@ def _probability_finding(
         status = "warning"
         sentence = (
             f"The probability {which} not to be censored before the horizon is {low:.2g}, under "
-            f"{_LOW_PROBABILITY}: the effects hang on the few who were followed so long. An "
+            f"{_LOW_PROBABILITY}: the effects depend on the few who were followed so long. An "
             "earlier horizon makes them more certain."
         )
     return Finding("smallest probability of follow-up", f"{low:.2f}", status, sentence)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tauhat.tables.account import WORDS
 from tauhat.tables.columns import missing_values
 from tauhat.tables.labels import Labels, alike_text, near_pairs, read_labels
-from tauhat.tables.reading import WORDS
 from tauhat.tables.written_numbers import way_of_writing
 from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted
