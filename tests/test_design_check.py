@@ -61,7 +61,7 @@ def statuses(result: DesignCheck) -> dict[str, str]:
 
 def test_a_clean_trial_passes_without_warnings() -> None:
     result = check(persons(), covariates=["age", "sex"])
-    assert result.passed
+    assert not result.failures
     assert result.warnings == []
     assert result.failures == []
     assert set(result.table["status"]) == {"ok"}
@@ -176,7 +176,7 @@ def test_nearly_the_outcome_is_a_warning() -> None:
     df = persons()
     noise = np.random.default_rng(3).normal(size=len(df)) * 0.2
     result = check(df.assign(late=df["y"] + noise), covariates=["age", "late"])
-    assert result.passed
+    assert not result.failures
     assert any("'late' is nearly the outcome" in sentence for sentence in result.warnings)
 
 
@@ -206,7 +206,7 @@ def test_compliance_is_questioned_and_chance_imbalance_is_not() -> None:
     result = check(df.assign(pills=taken), covariates=["age", "sex", "pills"])
     assert [s for s in result.warnings if "'pills' differs between the arms" in s]
     assert len(result.warnings) == 1
-    assert result.passed
+    assert not result.failures
     questioned = sum(
         bool(check(persons(seed=s), covariates=["age", "sex"]).warnings) for s in range(40)
     )
@@ -216,7 +216,7 @@ def test_compliance_is_questioned_and_chance_imbalance_is_not() -> None:
 def test_few_clusters_separate_by_chance_and_many_do_not() -> None:
     few = clinics(m=6).assign(urban=lambda d: d["arm"])
     result = check(few, covariates=["age", "urban"])
-    assert result.passed
+    assert not result.failures
     assert any("'urban' separates the arms completely" in s for s in result.warnings)
     many = clinics(m=40).assign(urban=lambda d: d["arm"])
     assert "'urban' tells the arm of everyone" in check(many, covariates=["urban"]).failures[0]
@@ -388,7 +388,7 @@ def test_star_check_names_reading_and_class_size() -> None:
     ).check()
     assert result.icc is not None
     assert result.icc.value == pytest.approx(0.2889, abs=0.01)
-    assert result.passed
+    assert not result.failures
     questioned = " ".join(result.warnings)
     assert "'read'" in questioned
     assert "'class_n'" in questioned

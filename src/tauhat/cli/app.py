@@ -53,7 +53,8 @@ Cluster = Annotated[str | None, typer.Option(help="Column of the randomized clus
 Covariates = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME,NAME", help="Columns measured before randomization (default: all others)."
+        metavar="NAME,NAME",
+        help="Columns measured before randomization (default: all others, if all seem to be).",
     ),
 ]
 ClusterCovariates = Annotated[
@@ -83,6 +84,21 @@ EndpointOf = Annotated[
     typer.Option(
         "--endpoint",
         help="Kind of the outcome: binary or continuous (default: told by its values).",
+    ),
+]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        metavar="CODE",
+        help="Answer a warning of the design check by its code: it was looked into. Repeatable.",
+    ),
+]
+NormaliseLabels = Annotated[
+    bool | None,
+    typer.Option(
+        "--normalise-labels",
+        help="Merge labels that are nearly alike (case, accents, punctuation, a letter).",
     ),
 ]
 Models = Annotated[
@@ -161,6 +177,8 @@ def run(
     identifier: Identifier = None,
     weight: Weight = None,
     endpoint: EndpointOf = None,
+    accept: Accept = None,
+    normalise_labels: NormaliseLabels = None,
     models: Models = None,
     jobs: Jobs = None,
     seed: Seed = None,
@@ -195,6 +213,8 @@ def run(
         id=identifier,
         weight=weight,
         endpoint=endpoint,
+        accept=split_names(accept),
+        normalise_labels=normalise_labels,
         models=split_names(models),
         jobs=jobs,
         seed=seed,
@@ -234,6 +254,8 @@ def check(
     identifier: Identifier = None,
     weight: Weight = None,
     endpoint: EndpointOf = None,
+    accept: Accept = None,
+    normalise_labels: NormaliseLabels = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -256,6 +278,8 @@ def check(
         id=identifier,
         weight=weight,
         endpoint=endpoint,
+        accept=split_names(accept),
+        normalise_labels=normalise_labels,
     )
     raise typer.Exit(check_trial(_merged(typed, config), json_output=json))
 

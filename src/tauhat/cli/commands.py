@@ -10,7 +10,7 @@ from typing import Any
 
 from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
-from tauhat.analysis.record import plain, records
+from tauhat.analysis.record import finding_records, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.results import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
@@ -50,6 +50,8 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
         id=settings.id,
         weight=settings.weight,
         endpoint=settings.endpoint,
+        accept=settings.accept or (),
+        normalise_labels=bool(settings.normalise_labels),
     )
     return trial, sha256
 
@@ -70,7 +72,7 @@ def run_trial(
     assert settings.models is not None
     model_names(settings.models, trial.design)
     check = trial.check()
-    if not check.passed and not force:
+    if check.failures and not force:
         _say_failed(check)
         return CHECK_FAILED
     source = Source(file=settings.file.name, sha256=sha256, command=command)
@@ -86,13 +88,15 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
             "passed": check.passed,
             "failures": check.failures,
             "warnings": check.warnings,
+            "accepted": check.accepted,
             "notes": check.notes,
+            "findings": finding_records(check),
             "table": records(check.table),
         }
         print_json(plain(content))
     else:
         print_check(check)
-    if not check.passed:
+    if check.failures:
         _say_failed(check)
         return CHECK_FAILED
     return 0

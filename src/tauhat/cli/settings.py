@@ -32,7 +32,7 @@ class Settings:
         The trial's table.
     outcome, treatment, control, arms, cluster, covariates, cluster_covariates, cluster_size
         Roles of the columns, as in `tauhat.Trial`.
-    block, propensity, id, weight, endpoint
+    block, propensity, id, weight, endpoint, accept, normalise_labels
         Likewise.
     models
         ``("default",)``, ``("quick",)`` or names of estimators.
@@ -62,6 +62,8 @@ class Settings:
     id: str | None = None
     weight: str | None = None
     endpoint: str | None = None
+    accept: tuple[str, ...] | None = None
+    normalise_labels: bool | None = None
     models: tuple[str, ...] | None = None
     jobs: int | None = None
     seed: int | None = None
@@ -145,9 +147,9 @@ def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
 
 _TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "weight", "endpoint"}
 _TEXT |= {"backend", "address"}
-_LISTS = {"arms", "covariates", "cluster_covariates", "models"}
+_LISTS = {"arms", "covariates", "cluster_covariates", "models", "accept"}
 _PATHS = {"file", "out"}
-_SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better"}
+_SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better", "normalise_labels"}
 
 
 def read_config(path: Path) -> Settings:

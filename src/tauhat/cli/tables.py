@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tauhat.analysis.record import check_record
 from tauhat.endpoint import KINDS
 from tauhat.registry import estimator_names, reasons, registered
+from tauhat.report.findings import check_state
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
 from tauhat.runtime.files import printable
@@ -58,6 +60,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
     console.print(_text(units_sentence(run)))
     console.print()
+    _print_findings(console, run["check"])
     effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
     for name in ("individual", "cluster"):
         effect = run["average_effect"][name]
@@ -97,14 +100,24 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         console.print(_text(str(path)), soft_wrap=True)
 
 
+def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
+    """What the design check found: errors, warnings, notes, each with its code."""
+    console.print(_text(f"Design check: {check_state(check)}.", style="bold"))
+    for found in check["findings"]:
+        grade = f"accepted {found['grade']}" if found["accepted"] else found["grade"]
+        console.print(_text(f"  {grade} [{found['code']}] {found['sentence']}"))
+    console.print()
+
+
 def print_check(check: DesignCheck) -> None:
     """Print the design check: a table, then sentences."""
     console = _console()
-    table = _table("Design check", "item", "value", "status", numeric_from=3)
-    for item, value, status in check.table.itertuples(index=False, name=None):
-        _row(table, str(item), str(value), str(status))
+    table = _table("Design check", "item", "value", "status", "code", numeric_from=4)
+    for row in check.table.itertuples(index=False, name=None):
+        _row(table, *map(str, row))
     console.print(table)
     console.print()
+    console.print(_text(f"Design check: {check_state(check_record(check))}."))
     for line in check.text.splitlines():
         console.print(_text(line))
 

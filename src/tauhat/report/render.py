@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
+from tauhat.report.findings import findings_view
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.numbers import format_percent, format_test
@@ -110,7 +111,7 @@ def build_view(data: ReportInput) -> ReportView:
     )
     shown = shown_sections(data)
     warnings = []
-    if not run["check"]["passed"]:
+    if run["check"]["failures"]:
         warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
     closing = "No value of a single person is shown in this report."
     if data.persons is not None:
@@ -122,6 +123,7 @@ def build_view(data: ReportInput) -> ReportView:
         synthetic=run["synthetic"],
         answers=answers(run),
         numbers=key_numbers(run),
+        findings=findings_view(run["check"]),
         sections=[*shown, checklist_section(run, shown)],
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
@@ -152,6 +154,10 @@ def render_fragment(run: Run) -> str:
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(
-            answers=answers(run), numbers=key_numbers(run), run=run, units=units_sentence(run)
+            answers=answers(run),
+            numbers=key_numbers(run),
+            run=run,
+            units=units_sentence(run),
+            findings=findings_view(run["check"]),
         )
     )

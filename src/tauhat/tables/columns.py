@@ -17,11 +17,27 @@ from tauhat.wording import counted
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
+#: Where a table keeps what its columns hold in words: ``attrs`` of this name, column to label.
+VARIABLE_LABELS = "variable labels"
+
 # A text column with this share of readable numbers and few enough others is a numeric column
 # with stray text; one with few distinct numbers and many words ("1", "2", "none") is a category.
 _MOSTLY_NUMBERS = 0.5
 _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
+
+
+def variable_label(table: pd.DataFrame, name: str) -> str:
+    """What a column holds in words, or nothing if the table does not say.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"v1": [1]})
+    >>> table.attrs[VARIABLE_LABELS] = {"v1": "Age at entry"}
+    >>> variable_label(table, "v1"), variable_label(table, "v2")
+    ('Age at entry', '')
+    """
+    return str(table.attrs.get(VARIABLE_LABELS, {}).get(name) or "")
 
 
 def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:

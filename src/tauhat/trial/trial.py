@@ -12,9 +12,12 @@ import pandas as pd
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.tables.extremes import warn_of_far_values
 from tauhat.trial.checks.design_check import DesignCheck, check_design
+from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
+from tauhat.trial.checks.time_checks import time_findings
 from tauhat.trial.facts import decisions, facts
 from tauhat.trial.trial_table import TrialTable
+from tauhat.trial.unsafe_covariates import refuse_unsafe
 
 
 class Trial(TrialTable):
@@ -39,8 +42,8 @@ class Trial(TrialTable):
     cluster
         Column with the randomized cluster, or None if persons were randomized.
     covariates
-        Columns measured before randomization; None for all without another role, but
-        for ``status``, ``time``, ``visit`` and the like beside a time or an event.
+        Columns measured before randomization; None for all without another role, which is
+        refused if one of them looks measured after it.
     cluster_covariates
         Covariates that belong to the cluster. They must not vary within it; a
         value missing for some of its persons is taken from the others. They need
@@ -68,6 +71,12 @@ class Trial(TrialTable):
     endpoint
         Kind of the outcome: "binary" (two values) or "continuous"; None to tell it
         from the values.
+    accept
+        Codes of warnings of the design check (`DesignCheck.table`) that were looked into and
+        are no fault; they stay in the report.
+    normalise_labels
+        Whether labels of arms, clusters, blocks and categories that are nearly alike are
+        taken for the same, written as most rows have it.
 
     Attributes
     ----------
@@ -134,8 +143,14 @@ class Trial(TrialTable):
     """
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
-        self.row_findings = tuple(row_findings(analysed, kept, self))
+        self.row_findings = (
+            *row_findings(analysed, kept, self),
+            *order_findings(self),
+            *time_findings(analysed, self),
+        )
         self.notes = (*self.notes, *decisions(self))
+        if not self.covariates_named:
+            refuse_unsafe(self.check().findings, self.covariate_names)
 
     def fit(self, estimator: str | CateEstimator, **parameters: Any) -> CateEstimator:
         """Fit an estimator to the trial.

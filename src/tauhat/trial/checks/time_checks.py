@@ -1,0 +1,183 @@
+"""Durations beside a status, and times that lie before randomization."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat.disclosure import FEW, is_small
+from tauhat.tables.columns import missing_values, variable_label
+from tauhat.tables.dates import kind_of_time
+from tauhat.trial.checks.finding import Finding
+from tauhat.trial.later_names import spaced, speaks_of_follow_up
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial_table import TrialTable
+
+_DURATION = re.compile(
+    r"\b(?:\w*time|days|weeks|months|years|dur|duration|\w*survival|surv|tte|ttp|os|pfs|dfs|rfs|efs"
+    r"|aval)\b"
+)
+_STATUS = re.compile(
+    r"\b(?:\w*status|\w*stat|\w*event|evt|cens|censor(?:ed|ing)?|cnsr|dead|died|death|deceased"
+    r"|relapse[d]?|fail(?:ed|ure)?|progressed)\b"
+)
+# A status that says nothing of what happened, and durations of another kind.
+_OTHER_STATUS = re.compile(
+    r"\b(?:marital|smok\w*|employment|employ\w*|work|job|health|performance|disease|insurance"
+    r"|education\w*|socio\w*|economic|nutrition\w*|hiv|immune|mental|functional|menopausal|life)\b"
+)
+_OTHER_TIME = re.compile(
+    r"\b(?:response|reaction|full|part|bed|screen|waiting|since|diagnosis|disease|sleep|reading"
+    r"|change|of day|baseline|education|schooling|age|per|time point)\b"
+)
+_RANDOMIZED = re.compile(r"\b(?:rand\w*|enrol\w*|inclusion|allocat\w*|trt ?sdt|baseline)\b")
+_LATER_DATE = re.compile(
+    r"\b(?:follow\w*|fup?|visit|death|died|dod|last|end|event|outcome|discharge|withdraw\w*|exit"
+    r"|relapse|progression|completion|edt|endline|measured|assessment)\b"
+)
+_BIRTH = re.compile(r"\b(?:birth|dob|born|diagnos\w*|onset|screening|prior|previous)\b")
+_FEWEST_TIMES = 10
+_SAMPLE = 500
+
+
+def time_findings(table: pd.DataFrame, trial: TrialTable) -> Iterator[Finding]:
+    """Give durations beside a status, and times before randomization.
+
+    Parameters
+    ----------
+    table
+        The analysed rows with all their columns, shape (n, columns).
+    trial
+        The trial.
+    """
+    pair = _duration_and_status(table, trial)
+    if pair:
+        duration, status = pair
+        yield Finding(
+            "duration beside a status",
+            f"{duration} beside {status}",
+            "warning",
+            f"{duration!r} looks like a time to an event and {status!r} says who had it: the times "
+            "of those who did not are cut short, so that neither the mean of the times nor the "
+            "share of events compares the arms over the same time. Choose an outcome that takes "
+            "account of it, such as the state at one fixed time that everyone was followed to.",
+            "time-with-status",
+        )
+    yield from _negative_durations(table, trial)
+    yield from _early_dates(table)
+
+
+def _text(table: pd.DataFrame, name: str) -> str:
+    return f"{spaced(name)} {spaced(variable_label(table, name))}"
+
+
+def _duration_and_status(table: pd.DataFrame, trial: TrialTable) -> tuple[str, str] | None:
+    """The outcome as one of the two, and the other one among the columns without a role."""
+    outcome, taken = trial.roles["outcome"], set(trial.roles.values())
+    others = [name for name in table.columns if name not in taken]
+    binary = len(np.unique(trial.y)) == 2
+    if not binary and _is_duration(table, outcome, trial.y):
+        found = [name for name in others if _is_status(table, name)]
+        return (outcome, found[0]) if found else None
+    if binary and _STATUS.search(_text(table, outcome)):
+        for name in others:
+            if speaks_of_follow_up(name) and pd.api.types.is_numeric_dtype(table[name].dtype):
+                values = table[name].dropna().to_numpy(dtype=np.float64)
+                if _is_duration(table, name, values):
+                    return name, outcome
+    return None
+
+
+def _is_duration(table: pd.DataFrame, name: str, values: Any) -> bool:
+    text = _text(table, name)
+    named = _DURATION.search(text) is not None and _OTHER_TIME.search(text) is None
+    varied = len(np.unique(values)) >= _FEWEST_TIMES
+    return named and varied and bool((values >= 0).mean() > 0.9)
+
+
+def _is_status(table: pd.DataFrame, name: str) -> bool:
+    text = _text(table, name)
+    if not _STATUS.search(text) or _OTHER_STATUS.search(text):
+        return False
+    try:
+        return table[name].nunique() in (1, 2, 3)
+    except TypeError:
+        return False
+
+
+def _negative_durations(table: pd.DataFrame, trial: TrialTable) -> Iterator[Finding]:
+    taken = {name for role, name in trial.roles.items() if role != "outcome"}
+    for name in table.columns:
+        named = speaks_of_follow_up(name) or name == trial.roles["outcome"]
+        if name in taken or not named or not pd.api.types.is_numeric_dtype(table[name].dtype):
+            continue
+        values = table[name].dropna().to_numpy(dtype=np.float64)
+        count = int((values < 0).sum())
+        if count and count < len(values) / 2 and _is_duration(table, name, np.abs(values)):
+            told = FEW if is_small(count) else str(count)
+            yield Finding(
+                "times before randomization",
+                f"{name} ({told})",
+                "warning",
+                f"{name!r} is negative for {told} of {len(values)} persons: a time before "
+                "randomization, or a code for a missing value. Put it right.",
+                "time-before-randomization",
+            )
+
+
+def _early_dates(table: pd.DataFrame) -> Iterator[Finding]:
+    """Dates of follow-up before the date of randomization."""
+    start = next((n for n in table.columns if _named_date(table, n, _RANDOMIZED)), None)
+    if start is None:
+        return
+    randomized = _dates(table[start])
+    if randomized is None:
+        return
+    for name in table.columns:
+        if name == start or not _named_date(table, name, _LATER_DATE):
+            continue
+        later = _dates(table[name])
+        if later is None:
+            continue
+        count = int((later < randomized).sum())
+        if count:
+            told = FEW if is_small(count) else str(count)
+            yield Finding(
+                "times before randomization",
+                f"{name} before {start} ({told})",
+                "warning",
+                f"{name!r} lies before {start!r} for {told} of {int(later.notna().sum())} persons: "
+                "put the dates right, or leave out what was not measured after randomization.",
+                "time-before-randomization",
+            )
+
+
+def _named_date(table: pd.DataFrame, name: str, words: re.Pattern[str]) -> bool:
+    text = _text(table, name)
+    return words.search(text) is not None and _BIRTH.search(text) is None
+
+
+def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Days of a column of dates, of any type, or None where they are none or may be read in two."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        naive = column.dt.tz_convert(None) if column.dt.tz is not None else column
+        return naive.dt.floor("D")
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return None
+    present = column[~missing_values(column)].astype(str)
+    if not len(present) or kind_of_time(present.head(_SAMPLE)) != "dates":
+        return None
+    readings = [
+        pd.to_datetime(present, errors="coerce", format="mixed", dayfirst=first, utc=True)
+        for first in (False, True)
+    ]
+    read = min(readings, key=lambda dates: dates.isna().sum())
+    counts = [int(dates.isna().sum()) for dates in readings]
+    if counts[0] == counts[1] and not readings[0].equals(readings[1]):
+        return None
+    return read.dt.tz_convert(None).dt.floor("D").reindex(column.index)
