@@ -106,6 +106,8 @@ def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
     for found in check["findings"]:
         grade = f"accepted {found['grade']}" if found["accepted"] else found["grade"]
         console.print(_text(f"  {grade} [{found['code']}] {found['sentence']}"))
+    if not check["passed"]:
+        console.print(_text("  --accept CODE answers a warning that was looked into."))
     console.print()
 
 

@@ -19,6 +19,7 @@ _NEAR = 3
 _SHARE = 0.05
 _FEWEST_IN_HEAP = 10
 _TIMES = 5
+_MANY = 50
 # Single digits are values as often as codes.
 _LEAST_CODE = 10
 
@@ -35,7 +36,7 @@ class Heap:
         A usual ``code`` for a missing value among the others, ``inside`` for any other value
         among them, ``low`` or ``high`` at an end.
     varied
-        Whether the other values are nearly all different.
+        Whether the other values are nearly all different, or, at an end, more than fifty.
     """
 
     value: float
@@ -84,7 +85,8 @@ def heaps(column: FloatArray) -> list[Heap]:
             continue
         frequent = count >= max(_FEWEST_IN_HEAP, _SHARE * n) and count >= _TIMES * largest
         if frequent and at_end:
-            found.append(Heap(float(values[k]), count, "high" if k else "low", varied))
+            many = varied or len(values) > _MANY
+            found.append(Heap(float(values[k]), count, "high" if k else "low", many))
         elif frequent and varied and values[k] != 0:
             found.append(Heap(float(values[k]), count, "inside", varied))
     return found

@@ -112,7 +112,7 @@ class DesignCheck:
         """Codes of the errors, and of the warnings that nobody answered, each once."""
         graded = sorted(
             (f for f in self.findings if f.status in ("error", "warning") and not f.accepted),
-            key=lambda finding: GRADES.index(finding.status),  # type: ignore[arg-type]
+            key=lambda finding: GRADES.index(finding.status),
         )
         return tuple(dict.fromkeys(finding.code for finding in graded))
 
@@ -130,7 +130,7 @@ class DesignCheck:
         return merged(
             sorted(
                 (f for f in self.findings if f.status != "ok" and f.sentence),
-                key=lambda f: (GRADES.index(f.status), f.accepted),  # type: ignore[arg-type]
+                key=lambda f: (GRADES.index(f.status), f.accepted),
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray
@@ -43,6 +44,10 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
         read = read_labels(column)
         yield from _reading_findings(name, read)
         arms = read_labels(trial.label_columns[trial.roles["treatment"]]).values
+        if role == "treatment":
+            # Those that were left out are told with the other arms.
+            kept = np.isin(list(map(label_text, arms)), list(map(label_text, trial.arm_labels)))
+            read = read_labels(column[kept])
         yield from _near_findings(
             name, read, what, shown=role != "id", arms=arms if role == "cluster" else None
         )
@@ -192,7 +197,6 @@ def _near_findings(
             ", or have them merged with normalise_labels=True (--normalise-labels)."
             if shown
             else "."
-        )
-        + "",
+        ),
         "similar-labels",
     )

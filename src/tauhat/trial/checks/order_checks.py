@@ -41,8 +41,9 @@ def order_findings(trial: TrialTable) -> Iterator[Finding]:
             f"first {begins} {what}: {label}",
             "warning",
             f"The first {begins} of {len(arm)} {what} in the table are all of the arm "
-            f"{str(label)!r}, and only then do both arms come in turn: if one arm was opened later, those before "
-            "were not randomized beside it. Leave them out, or make the period a block.",
+            f"{str(label)!r}, and only then do both arms come in turn: if one arm was opened "
+            "later, those before were not randomized beside it. Leave them out, or make the "
+            "period a block.",
             "late-treatment",
         )
     if trial.randomization.holds_persons:

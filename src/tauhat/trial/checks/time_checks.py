@@ -166,7 +166,8 @@ def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
     """Days of a column of dates, of any type, or None where they are none or may be read in two."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         naive = column.dt.tz_convert(None) if column.dt.tz is not None else column
-        return naive.dt.floor("D")
+        days: pd.Series[Any] = naive.dt.floor("D")
+        return days
     if pd.api.types.is_numeric_dtype(column.dtype):
         return None
     present = column[~missing_values(column)].astype(str)

@@ -55,6 +55,8 @@ _MOST = 0.05
 # Amounts lie so many standard deviations above 0.
 _ABOVE_ZERO = 2.0
 _FEWEST = 20
+# Where scales end, and amounts begin.
+_ENDS = (0.0, 1.0, 10.0, 100.0)
 
 
 def impossible_values(column: FloatArray, name: str, label: str = "") -> tuple[BoolArray, str]:
@@ -148,14 +150,14 @@ def heap_findings(column: FloatArray, name: str, *, of_outcome: bool) -> Iterato
 
 def _limit_finding(heap: Heap, name: str, share: str, what: str) -> Finding:
     end = "smallest" if heap.kind == "low" else "largest"
-    censored = heap.varied and heap.value != 0
+    censored = heap.varied and heap.value not in _ENDS
     return Finding(
         "outcomes at a limit",
         f"{name} ({heap.count}: {what})",
         "warning" if censored else "note",
         f"{share} are the {end}, {what}"
         + (
-            ", and the others are nearly all different: this looks like a limit of detection. "
+            ", far more than of any value near it: this looks like a limit of detection. "
             "Average effects are those on the values as they are cut off there."
             if censored
             else ": a scale's end, or no amount at all. Average effects are those on the mean, "
