@@ -22,6 +22,7 @@ from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 
 WIDTH_OF_A_LOG = 100
+_WORDS = {"error": "Failed", "warning": "Warning"}
 
 
 def _console() -> Console:
@@ -112,15 +113,19 @@ def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
 
 
 def print_check(check: DesignCheck) -> None:
-    """Print the design check: a table, then sentences."""
+    """Print the design check: a table, how it ended, then sentences, warnings with their codes."""
     console = _console()
-    table = _table("Design check", "item", "value", "status", "code", numeric_from=4)
-    for row in check.table.itertuples(index=False, name=None):
-        _row(table, *map(str, row))
+    table = _table("Design check", "item", "value", "status", numeric_from=3)
+    for item, value, status, _ in check.table.itertuples(index=False, name=None):
+        _row(table, str(item), str(value), str(status))
     console.print(table)
     console.print()
     console.print(_text(f"Design check: {check_state(check_record(check))}."))
-    for line in check.text.splitlines():
+    for found in check.graded:
+        if found.status != "note":
+            word = "Accepted" if found.accepted else _WORDS[found.status]
+            console.print(_text(f"{word} [{found.code}]: {found.sentence}"))
+    for line in check.notes:
         console.print(_text(line))
 
 

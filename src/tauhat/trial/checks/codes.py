@@ -159,7 +159,7 @@ _ALL = (
         "missing-code", _VALUES, ("warning", "note"),
         "a usual code for a missing value (-9, 99, 999 ...) apart from the other values, as a "
         "heap among them, or as a rare third value beside two",
-        "leave the cells empty, or `--na`",
+        "leave the cells empty",
     ),
     Code(
         "far-value", _VALUES, ("warning", "note"),

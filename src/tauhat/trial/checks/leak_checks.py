@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # A covariate that sorts units by arm this rarely by chance is a copy of the treatment.
 CHANCE_OF_SEPARATION = 1e-3
 # One trial in so many has, by chance, an imbalance that is called beyond chance.
-CHANCE_OF_IMBALANCE = 1e-3
+CHANCE_OF_IMBALANCE = 1e-5
 NEARLY_OUTCOME = 0.95
 # Shares of variance in units that were left out, of one covariate and of two together.
 _TOLD_BY_ONE = 0.9

@@ -43,6 +43,7 @@ _LATER_DATE = re.compile(
 _BIRTH = re.compile(r"\b(?:birth|dob|born|diagnos\w*|onset|screening|prior|previous)\b")
 _FEWEST_TIMES = 10
 _SAMPLE = 500
+_MONTHS = 12
 
 
 def time_findings(table: pd.DataFrame, trial: TrialTable) -> Iterator[Finding]:
@@ -173,12 +174,19 @@ def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
     present = column[~missing_values(column)].astype(str)
     if not len(present) or kind_of_time(present.head(_SAMPLE)) != "dates":
         return None
-    readings = [
-        pd.to_datetime(present, errors="coerce", format="mixed", dayfirst=first, utc=True)
-        for first in (False, True)
-    ]
-    read = min(readings, key=lambda dates: dates.isna().sum())
-    counts = [int(dates.isna().sum()) for dates in readings]
-    if counts[0] == counts[1] and not readings[0].equals(readings[1]):
+    first = _day_first(present)
+    if first is None:
         return None
+    read = pd.to_datetime(present, errors="coerce", format="mixed", dayfirst=first, utc=True)
     return read.dt.tz_convert(None).dt.floor("D").reindex(column.index)
+
+
+def _day_first(texts: pd.Series[Any]) -> bool | None:
+    """Whether the day comes before the month in dates of numbers; None if nothing tells."""
+    parts = texts.str.extract(r"^\s*(\d{1,2})([-/.]) ?(\d{1,2})[-/.] ?\d{2,4}\b").dropna()
+    if parts.empty:
+        return False
+    first, second = (parts[k].astype(int).max() > _MONTHS for k in (0, 2))
+    if not first and not second:
+        return True if bool((parts[1] == ".").all()) else None
+    return bool(first) if first != second else None
