@@ -25,56 +25,13 @@ from tauhat.simulate import scenario, scenario_names
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRUE_OF_SMALL = {"few-persons", "few-clusters", "too-few-clusters"}
 SIZES = (120, 400, 1500)
-TOWNS = [
-    "Ashford",
-    "Bolton",
-    "Camden",
-    "Dudley",
-    "Exeter",
-    "Falmouth",
-    "Grantham",
-    "Harlow",
-    "Ipswich",
-    "Jarrow",
-    "Kendal",
-    "Luton",
-    "Malvern",
-    "Norwich",
-    "Oldham",
-    "Penrith",
-    "Quedgeley",
-    "Redditch",
-    "Salford",
-    "Taunton",
-    "Ulverston",
-    "Ventnor",
-    "Watford",
-    "Yeovil",
-    "Alnwick",
-    "Barnsley",
-    "Chester",
-    "Derby",
-    "Epsom",
-    "Fareham",
-    "Gosport",
-    "Halifax",
-    "Ilkeston",
-    "Keswick",
-    "Lancaster",
-    "Margate",
-    "Newark",
-    "Oxford",
-    "Poole",
-    "Ramsgate",
-    "Stafford",
-    "Telford",
-    "Uttoxeter",
-    "Wakefield",
-    "York",
-    "Andover",
-    "Blackpool",
-    "Crewe",
-]
+_NAMES = """
+Ashford Bolton Camden Dudley Exeter Falmouth Grantham Harlow Ipswich Jarrow Kendal Luton Malvern
+Norwich Oldham Penrith Quedgeley Redditch Salford Taunton Ulverston Ventnor Watford Yeovil
+Alnwick Barnsley Chester Derby Epsom Fareham Gosport Halifax Ilkeston Keswick Lancaster Margate
+Newark Oxford Poole Ramsgate Stafford Telford Uttoxeter Wakefield York Andover Blackpool Crewe
+"""
+TOWNS = _NAMES.split()
 
 
 def dressed(df: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -176,7 +133,7 @@ def real() -> Iterator[tuple[str, pd.DataFrame, dict[str, object]]]:
         yield "NSW", nsw, {"outcome": "re78", "treatment": "treat"}
     payday = read("attentionrct_payday.csv")
     if payday is not None:
-        covariates = [name for name in payday if not name.startswith(("outcome", "treatment"))]
+        covariates = ["outcome", "treatment"]
         roles = {"outcome": "outcome_correct_ans_per_second", "treatment": "treatment"}
         yield "payday attention", payday, {**roles, "covariates": covariates}
     indo = read("indo_rct.csv")
