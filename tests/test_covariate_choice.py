@@ -11,7 +11,6 @@ import pytest
 
 from tauhat.cli.settings import split_names
 from tauhat.errors import TrialError
-from tauhat.tables.columns import VARIABLE_LABELS
 from tauhat.tables.reading import read_table
 from tauhat.trial.later_names import sounds_later, speaks_of_follow_up
 from tauhat.trial.trial import Trial
@@ -147,6 +146,6 @@ def test_a_label_tells_what_a_name_does_not() -> None:
     df = clustered().drop(columns="clinic").assign(v17=lambda d: d["age"] % 7)
     roles = {"outcome": "y", "treatment": "arm"}
     assert Trial(df, **roles).covariate_names == ("age", "v17")
-    df.attrs[VARIABLE_LABELS] = {"v17": "Apgar score at 5 minutes"}
+    df.attrs["file"] = {"labels": {"v17": "Apgar score at 5 minutes"}, "value_labels": {}}
     with pytest.raises(TrialError, match=r"'v17' \(by its name\)"):
         Trial(df, **roles)

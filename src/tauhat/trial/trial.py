@@ -111,10 +111,12 @@ class Trial(TrialTable):
         Covariates, and those that are constant within clusters, before encoding.
     covariates_named : bool
         Whether ``covariates`` was given.
-    left_out : tuple of str
-        Columns that were not made covariates for their names, when none were named.
+    merged_labels : MergedLabels
+        Spellings that were taken for the same, with ``normalise_labels``.
     row_findings : tuple of Finding
-        Rows that look like copies or like several rows of a person.
+        What the rows tell: copies, several rows of a person, their order, times.
+    accept : tuple of str
+        Codes of the warnings that were answered.
     n_excluded, n_missing_outcome, n_without_counterfactual
         Rows of other arms, persons without an outcome, and those of ``n`` in blocks
         with one arm only.

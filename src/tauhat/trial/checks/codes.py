@@ -121,6 +121,16 @@ _ALL = (
         "leave copies out",
     ),
     Code(
+        "rows-dropped", _PERSONS, ("note",),
+        "rows that did not fulfil the condition of `where`",
+        "nothing",
+    ),
+    Code(
+        "reading", _PERSONS, ("note",),
+        "what else was done in reading a file",
+        "nothing",
+    ),
+    Code(
         "similar-labels", _LABELS, ("warning",),
         "labels that differ by case, blanks, accents, punctuation or one letter",
         "write them alike, or `--normalise-labels`",
@@ -187,6 +197,16 @@ _ALL = (
         "words-as-missing", _VALUES, ("note",),
         "words such as NA that were read as missing",
         "write a category of that name otherwise",
+    ),
+    Code(
+        "missing-by-rule", _VALUES, ("note",),
+        "values of a file that are missing by its own rules, or by yours, counted by rule",
+        "nothing",
+    ),
+    Code(
+        "left-as-numbers", _VALUES, ("note",),
+        "a column of a file that stayed numbers although it seems to hold dates or codes",
+        "convert it, or leave it out",
     ),
     Code(
         "covariates-not-named", _LEAKS, ("note",),
