@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 _ATTRITION_DIFFERENCE = 0.02
+# Among few clusters and rare losses the p-value is rather too small.
+_CHANCE_OF_ATTRITION = 0.005
 _HIGH_ATTRITION = 0.2
 
 
@@ -380,7 +382,7 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
     )
     if is_small(_lost(trial)).any():
         by_arm = told = f"{FEW} of an arm among them"
-    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < 0.05
+    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < _CHANCE_OF_ATTRITION
     what = (
         f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
         f"outcome and were left out: {told}. "
