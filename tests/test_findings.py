@@ -365,6 +365,17 @@ def test_a_code_that_answers_nothing_is_said_in_one_line(
     assert "Design check: passed; 1 warning accepted" in capsys.readouterr().out
 
 
+def test_an_outcome_after_one_fixed_time_is_no_censored_one() -> None:
+    df = persons().assign(time=lambda d: np.random.default_rng(3).exponential(4, len(d)))
+    df = df.assign(event=(df["time"] < 3) * 1, years=df["time"].clip(upper=3))
+    for outcome in ("event", "years"):
+        assert check(df, outcome=outcome).open_codes == ()
+    cut = np.minimum(df["time"], np.linspace(1, 6, len(df)))
+    censored = df.assign(time=cut, event=(cut == df["time"]) * 1, years=cut)
+    for outcome in ("event", "years"):
+        assert check(censored, outcome=outcome).open_codes == ("time-with-status",)
+
+
 def test_an_error_is_not_accepted() -> None:
     df = persons().assign(x=lambda d: d["arm"] + 5)
     with pytest.raises(TrialError, match="is an error here, which cannot be accepted"):

@@ -17,6 +17,15 @@ _FILLERS = re.compile(
 )
 _ONLY = re.compile(rf"(?:{_FOLLOW_UP.pattern}|{_FILLERS.pattern})+")
 
+_DURATION = re.compile(
+    r"\b(?:\w*time|days|weeks|months|years|dur|duration|\w*survival|surv|tte|ttp|os|pfs|dfs|rfs|efs"
+    r"|aval)\b"
+)
+_OTHER_TIME = re.compile(
+    r"\b(?:response|reaction|full|part|bed|screen|waiting|since|diagnosis|disease|sleep|reading"
+    r"|change|of day|baseline|education|schooling|age|per|time point)\b"
+)
+
 # Words of what comes later, wherever they stand in a name ...
 _LATER = frozenset(
     {"adherence", "adherent", "adhered", "censor", "censored", "cens", "compliance", "compliant"}
@@ -57,6 +66,18 @@ _SHORT = {
 }
 # A duration in the past ends with these: "in the last 12 months".
 _RECALL = frozenset({"last", "past", "in", "within", "over", "during", "per", "since", "for"})
+
+
+def names_duration(name: str, label: str = "") -> bool:
+    """Whether a name, or its label, is that of a time to an event.
+
+    Examples
+    --------
+    >>> [names_duration(name) for name in ("survTime", "days", "response_time", "pain")]
+    [True, True, False, False]
+    """
+    text = f"{spaced(name)} {spaced(label)}"
+    return _DURATION.search(text) is not None and _OTHER_TIME.search(text) is None
 
 
 def speaks_of_follow_up(name: str) -> bool:

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tauhat._typing import FloatArray
 from tauhat.disclosure import FEW, is_small
 from tauhat.tables.columns import missing_values, variable_label
 from tauhat.tables.dates import kind_of_time
 from tauhat.trial.checks.finding import Finding
-from tauhat.trial.later_names import spaced, speaks_of_follow_up
+from tauhat.trial.later_names import names_duration, spaced, speaks_of_follow_up
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
-_DURATION = re.compile(
-    r"\b(?:\w*time|days|weeks|months|years|dur|duration|\w*survival|surv|tte|ttp|os|pfs|dfs|rfs|efs"
-    r"|aval)\b"
-)
 _STATUS = re.compile(
     r"\b(?:\w*status|\w*stat|\w*event|evt|cens|censor(?:ed|ing)?|cnsr|dead|died|death|deceased"
     r"|relapse[d]?|fail(?:ed|ure)?|progressed)\b"
@@ -30,10 +27,6 @@ _STATUS = re.compile(
 _OTHER_STATUS = re.compile(
     r"\b(?:marital|smok\w*|employment|employ\w*|work|job|health|performance|disease|insurance"
     r"|education\w*|socio\w*|economic|nutrition\w*|hiv|immune|mental|functional|menopausal|life)\b"
-)
-_OTHER_TIME = re.compile(
-    r"\b(?:response|reaction|full|part|bed|screen|waiting|since|diagnosis|disease|sleep|reading"
-    r"|change|of day|baseline|education|schooling|age|per|time point)\b"
 )
 _RANDOMIZED = re.compile(r"\b(?:rand\w*|enrol\w*|inclusion|allocat\w*|trt ?sdt|baseline)\b")
 _LATER_DATE = re.compile(
@@ -83,20 +76,24 @@ def _duration_and_status(table: pd.DataFrame, trial: TrialTable) -> tuple[str, s
     others = [name for name in table.columns if name not in taken]
     binary = len(np.unique(trial.y)) == 2
     if not binary and _is_duration(table, outcome, trial.y):
-        found = [name for name in others if _is_status(table, name)]
+        found = [
+            name
+            for name in others
+            if _is_status(table, name) and not _followed_to_the_end(trial.y, table[name])
+        ]
         return (outcome, found[0]) if found else None
     if binary and _STATUS.search(_text(table, outcome)):
         for name in others:
             if speaks_of_follow_up(name) and pd.api.types.is_numeric_dtype(table[name].dtype):
-                values = table[name].dropna().to_numpy(dtype=np.float64)
-                if _is_duration(table, name, values):
-                    return name, outcome
+                values = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+                if _is_duration(table, name, values[~np.isnan(values)]):
+                    status = pd.Series(trial.y)
+                    return None if _followed_to_the_end(values, status) else (name, outcome)
     return None
 
 
 def _is_duration(table: pd.DataFrame, name: str, values: Any) -> bool:
-    text = _text(table, name)
-    named = _DURATION.search(text) is not None and _OTHER_TIME.search(text) is None
+    named = names_duration(name, variable_label(table, name))
     varied = len(np.unique(values)) >= _FEWEST_TIMES
     return named and varied and bool((values >= 0).mean() > 0.9)
 
@@ -109,6 +106,19 @@ def _is_status(table: pd.DataFrame, name: str) -> bool:
         return table[name].nunique() in (1, 2, 3)
     except TypeError:
         return False
+
+
+def _followed_to_the_end(time: FloatArray, status: pd.Series[Any]) -> bool:
+    """Whether those without the event were followed at least as long as the last with it.
+
+    So are they after one fixed time, which everyone reached whose outcome is known.
+    """
+    codes = pd.factorize(status)[0]
+    for k in range(codes.max() + 1):
+        without, others = time[codes == k], time[(codes >= 0) & (codes != k)]
+        if len(without) and len(others) and np.nanmin(without) >= np.nanmax(others):
+            return True
+    return False
 
 
 def _negative_durations(table: pd.DataFrame, trial: TrialTable) -> Iterator[Finding]:

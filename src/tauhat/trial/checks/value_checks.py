@@ -13,7 +13,7 @@ from tauhat.numerics.codes import robust_scale
 from tauhat.numerics.heaps import Heap, heaps
 from tauhat.tables.extremes import number, shown
 from tauhat.trial.checks.finding import Finding
-from tauhat.trial.later_names import spaced
+from tauhat.trial.later_names import names_duration, spaced
 from tauhat.wording import counted
 
 
@@ -150,7 +150,9 @@ def heap_findings(column: FloatArray, name: str, *, of_outcome: bool) -> Iterato
 
 def _limit_finding(heap: Heap, name: str, share: str, what: str) -> Finding:
     end = "smallest" if heap.kind == "low" else "largest"
-    censored = heap.varied and heap.value not in _ENDS
+    # Times end when a trial does, of which the check of times speaks.
+    ends = heap.value in _ENDS or (heap.kind == "high" and names_duration(name))
+    censored = heap.varied and not ends
     return Finding(
         "outcomes at a limit",
         f"{name} ({heap.count}: {what})",
