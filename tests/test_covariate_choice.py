@@ -134,12 +134,22 @@ EARLIER += [
 EARLIER += ["drinks_past_12_months", "attacks last 4 weeks", "vit_d3", "area_m2", "relapses_prior"]
 EARLIER += ["cd40", "il6", "gestational_age_weeks", "year", "birth_year", "re74", "stage", "height"]
 EARLIER += ["family_death", "prev_adverse_event", "weekly_hours", "holiday", "monday", "dayshift"]
+EARLIER += [
+    "post_secondary",
+    "readiness_to_change",
+    "mri_t2",
+    "sf36_v2",
+    "school_year_7",
+    "day1_sbp",
+]
 EARLIER += ["pre_post_code", "t3", "b12", "exp", "trace", "education_years", "time_at_address"]
 
 
 def test_names_of_what_comes_after_randomization_are_known() -> None:
     assert [name for name in LATER if not sounds_later(name, "y")] == []
     assert [name for name in EARLIER if sounds_later(name, "y")] == []
+    assert sounds_later("qol_t2", "pain_t2")
+    assert not sounds_later("qol_t1", "pain_t2")
 
 
 def test_a_label_tells_what_a_name_does_not() -> None:

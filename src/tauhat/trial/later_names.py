@@ -48,22 +48,25 @@ _BEFORE = frozenset(
 _OTHERS = frozenset(
     {"life", "stressful", "traumatic", "parent", "parental", "parents", "mother", "father"}
     | {"maternal", "paternal", "family", "sibling", "spouse", "partner", "husband", "wife"}
+    | {"readiness", "motivation", "stage", "stages", "climate"}
 )
-_POSTAL = re.compile(r"\bpost(?:al)? (?:codes?|office)\b")
+_NO_TIME = re.compile(
+    r"\bpost(?:al)? ?(?:codes?|office|box|secondary|grad\w*|menopaus\w*|natal|partum|traumatic)\b"
+)
 _CHANGES = frozenset({"change", "chg", "delta"})
 _UNITS = {"week": "week", "weeks": "week", "wk": "week", "wks": "week", "month": "month"}
 _UNITS |= {"months": "month", "mth": "month", "mths": "month", "mo": "month", "mos": "month"}
 _UNITS |= {"day": "day", "days": "day", "visit": "visit", "wave": "visit", "timepoint": "visit"}
 _UNITS |= {"year": "year", "years": "year", "yr": "year", "yrs": "year"}
-# "sbp_m12" and "pain w6", but not "vit_d3" and "area_m2".
+_OTHER_YEARS = frozenset({"school", "grade", "education", "class", "birth", "experience", "age"})
+# "sbp_m12" and "pain w6", but not "vit_d3" and "area_m2"; "mri_t2" and "sf36_v2" are no times.
 _SHORT = {
     "m": ("month", {"3", "6", "9", "12", "18", "24", "36"}),
     "w": ("week", {"2", "4", "6", "8", "12", "16", "24", "26", "36", "48", "52"}),
     "d": ("day", {"7", "14", "28", "30", "60", "90", "180", "365"}),
     "y": ("year", {"1", "2", "3", "5"}),
-    "v": ("visit", {"2", "3", "4", "5", "6"}),
-    "t": ("visit", {"2", "3", "4"}),
 }
+_MOST_YEARS = 10
 # A duration in the past ends with these: "in the last 12 months".
 _RECALL = frozenset({"last", "past", "in", "within", "over", "during", "per", "since", "for"})
 
@@ -96,8 +99,8 @@ def sounds_later(name: str, outcome: str, label: str = "") -> bool:
     """Whether a name, or its label, is one of what comes after randomization.
 
     It has a word for it, is made of words of follow-up alone, has a time after the start
-    ("week 12"), or is the outcome's name with a number at least as large: ``cd820`` or
-    ``cd420_b`` for the outcome ``cd420``, but not ``cd40``.
+    ("week 12") or the outcome's occasion ("t2"), or is the outcome's name with a number at
+    least as large: ``cd820`` or ``cd420_b`` for the outcome ``cd420``, but not ``cd40``.
 
     Parameters
     ----------
@@ -119,14 +122,22 @@ def sounds_later(name: str, outcome: str, label: str = "") -> bool:
     """
     if speaks_of_follow_up(name) or any(_says_later(text) for text in (name, label) if text):
         return True
+    if _same_occasion(name, outcome):
+        return True
     number, outcome_number = (re.search(r"\d+", text) for text in (name, outcome))
     if number is None or outcome_number is None or name_words(name)[:1] != name_words(outcome)[:1]:
         return False
     return int(number[0]) >= int(outcome_number[0])
 
 
+def _same_occasion(name: str, outcome: str) -> bool:
+    """Whether two names end with the same letter and number, as "qol_t2" and "pain_t2" do."""
+    mine, its = (re.search(r" ([a-z]\d+)$", spaced(text)) for text in (name, outcome))
+    return mine is not None and its is not None and mine[1] == its[1] and mine[1][1:] != "0"
+
+
 def _says_later(text: str) -> bool:
-    text = _POSTAL.sub("", spaced(text))
+    text = _NO_TIME.sub("", spaced(text))
     tokens = re.findall(r"[a-z]+|\d+", text)
     words = {token for token in tokens if token.isalpha()}
     if words & _BEFORE or words & _OTHERS:
@@ -152,8 +163,10 @@ def _after_start(tokens: list[str]) -> bool:
             return True
         else:
             continue
-        # Visit 1 may be the first of all, and "year 1998" is a date.
-        if (unit == "visit" and number > 1) or (unit != "visit" and 0 < number < 1000):
+        # Day 1 and visit 1 may be the first of all, and "year 1998" is a date.
+        if unit == "year" and (number > _MOST_YEARS or not _OTHER_YEARS.isdisjoint(tokens)):
+            continue
+        if number > (unit in ("visit", "day")) and number < 1000:
             return True
     return False
 

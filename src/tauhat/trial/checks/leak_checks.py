@@ -18,6 +18,7 @@ from tauhat.numerics.balance import (
 )
 from tauhat.numerics.determination import mutual_determination, telling_pair
 from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.seeds import derive_seed
 from tauhat.tables.columns import missing_values, variable_label
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.later_names import sounds_later
@@ -38,6 +39,8 @@ _UNLIKELY = 0.01
 _CHANCE_OF_GAPS = 1e-3
 _FEW_LEVELS = 20
 _FOLDS = 5
+# So many persons tell whether a column is computed from the outcome.
+_MOST_ROWS = 20_000
 _SEED = 1
 
 
@@ -152,11 +155,18 @@ def _outcome_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
 
 
 def _folds(trial: TrialTable) -> tuple[IntArray, IntArray | None]:
-    """Rows of those compared in canonical order, and the folds of whole units; None if too few."""
-    data = trial.data
-    if min(data.design.arm_sizes) < 2:
-        return data.rows, None
-    return data.rows, data.design.folds(_FOLDS, _SEED)
+    """Rows of those compared, whole units of a large trial, and their folds; None if too few."""
+    design, rows = trial.data.design, trial.data.rows
+    if len(rows) > _MOST_ROWS:
+        rng = np.random.default_rng(derive_seed(_SEED, "rows that are asked"))
+        place = rng.permutation(design.n_units)[design.unit]
+        size = np.bincount(place)
+        asked = np.flatnonzero(np.cumsum(size)[place] <= _MOST_ROWS)
+        if len(asked) and min(design.take(asked).arm_sizes) >= _FOLDS:
+            design, rows = design.take(asked), rows[asked]
+    if min(design.arm_sizes) < 2:
+        return rows, None
+    return rows, design.folds(_FOLDS, _SEED)
 
 
 def _separation_finding(name: str, chance: float) -> Finding:
