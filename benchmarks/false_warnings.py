@@ -1,6 +1,6 @@
 """How often a clean trial is warned of, rule by rule: simulated trials and real ones.
 
-    python benchmarks/false_warnings.py --draws 20
+    python benchmarks/false_warnings.py --draws 10
 
 Trials of every registered scenario, and of each in a dress of the columns that trials have (ages,
 skewed costs, counts, scales with floors, dates left out, categories, names of sites, missing
@@ -133,7 +133,7 @@ def real() -> Iterator[tuple[str, pd.DataFrame, dict[str, object]]]:
         yield "NSW", nsw, {"outcome": "re78", "treatment": "treat"}
     payday = read("attentionrct_payday.csv")
     if payday is not None:
-        covariates = ["outcome", "treatment"]
+        covariates = [name for name in payday if not name.startswith(("outcome", "treatment"))]
         roles = {"outcome": "outcome_correct_ans_per_second", "treatment": "treatment"}
         yield "payday attention", payday, {**roles, "covariates": covariates}
     indo = read("indo_rct.csv")

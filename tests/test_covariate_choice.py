@@ -121,7 +121,7 @@ LATER += [
     "change_sbp",
     "sbp_chg",
     "withdrew",
-    "sf36_v3",
+    "year1_score",
 ]
 EARLIER = ["age", "sex", "sbp", "baseline_sbp", "sbp_week0", "weight_bl", "visit1_sbp", "postcode"]
 EARLIER += [
