@@ -219,7 +219,7 @@ def test_a_failed_check_is_named_before_the_answers() -> None:
     check["findings"] = [{**found, "sentence": said, "accepted": False}]
     page = words_of(example_run(check=check))
     assert page.index("The design check failed") < page.index("<main>")
-    assert page.index("x' copies the outcome") < page.index('class="answers"')
+    assert page.index(" copies the outcome") < page.index('class="answers"')
 
 
 def test_open_warnings_stand_before_the_answers_and_notes_at_a_click(page: str) -> None:
