@@ -72,21 +72,24 @@ def heaps(column: FloatArray) -> list[Heap]:
     n = len(column)
     if n < _FEWEST or len(values) <= FEW_LEVELS:
         return []
-    codes = usual_codes(values) & ((values < 0) | (values >= _LEAST_CODE))
+    beside = np.pad(counts, _NEAR)
+    shifts = [k for k in range(2 * _NEAR + 1) if k != _NEAR]
+    largest = np.max([beside[k : k + len(counts)] for k in shifts], axis=0)
+    at_end = np.zeros(len(values), dtype=bool)
+    at_end[[0, -1]] = True
+    codes = usual_codes(values) & ((values < 0) | (values >= _LEAST_CODE)) & ~at_end
+    codes &= (counts >= _TIMES) & (pdtrc(counts - 1.0, 1.5 * largest + 1) < _CHANCE)
+    frequent = (counts >= max(_FEWEST_IN_HEAP, _SHARE * n)) & (counts >= _TIMES * largest)
     found = []
-    for k in np.flatnonzero(counts >= _TIMES):
-        count, at_end = int(counts[k]), k in (0, len(values) - 1)
-        beside = np.r_[counts[max(k - _NEAR, 0) : k], counts[k + 1 : k + 1 + _NEAR]]
-        largest = int(beside.max())
+    for k in np.flatnonzero(codes | frequent):
         others = np.delete(counts, k)
         varied = bool(np.median(np.repeat(others, others)) <= 2)
-        if codes[k] and not at_end and pdtrc(count - 1, 1.5 * largest + 1) < _CHANCE:
-            found.append(Heap(float(values[k]), count, "code", varied))
-            continue
-        frequent = count >= max(_FEWEST_IN_HEAP, _SHARE * n) and count >= _TIMES * largest
-        if frequent and at_end:
+        value, count = float(values[k]), int(counts[k])
+        if codes[k]:
+            found.append(Heap(value, count, "code", varied))
+        elif at_end[k]:
             many = varied or len(values) > _MANY
-            found.append(Heap(float(values[k]), count, "high" if k else "low", many))
-        elif frequent and varied and values[k] != 0:
-            found.append(Heap(float(values[k]), count, "inside", varied))
+            found.append(Heap(value, count, "high" if k else "low", many))
+        elif varied and value != 0:
+            found.append(Heap(value, count, "inside", varied))
     return found
