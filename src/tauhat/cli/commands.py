@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,35 @@ from tauhat.runtime.workers import check_shared_memory
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
+from tauhat.trial.unsafe_covariates import UnsafeCovariatesError
 
 BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 
-def read_trial(settings: Settings) -> tuple[Trial, str]:
-    """The trial that the settings describe, and the SHA-256 of the bytes it was read from."""
+def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
+    """The trial that the settings describe, and the SHA-256 of the bytes it was read from.
+
+    With ``force`` all columns without another role are covariates whatever they look like.
+    """
     assert settings.file is not None
     assert settings.outcome is not None
     assert settings.treatment is not None
     labels = (settings.treatment, settings.cluster, settings.block, settings.id)
     table, sha256 = read_hashed(settings.file, labels=[name for name in labels if name is not None])
-    trial = Trial(
+    try:
+        return _trial_of(table, settings), sha256
+    except UnsafeCovariatesError:
+        if not force:
+            raise
+    roles = {*labels, settings.outcome, settings.weight}
+    every = tuple(name for name in map(str, table.columns) if name not in roles)
+    return _trial_of(table, replace(settings, covariates=every)), sha256
+
+
+def _trial_of(table: Any, settings: Settings) -> Trial:
+    assert settings.outcome is not None
+    assert settings.treatment is not None
+    return Trial(
         table,
         outcome=settings.outcome,
         treatment=settings.treatment,
@@ -53,7 +71,6 @@ def read_trial(settings: Settings) -> tuple[Trial, str]:
         accept=settings.accept or (),
         normalise_labels=bool(settings.normalise_labels),
     )
-    return trial, sha256
 
 
 def run_trial(
@@ -68,7 +85,7 @@ def run_trial(
     settings = settings.checked()
     assert settings.file is not None
     _prepare(settings, [settings.file, *([] if config is None else [config])])
-    trial, sha256 = read_trial(settings)
+    trial, sha256 = read_trial(settings, force=force)
     assert settings.models is not None
     model_names(settings.models, trial.design)
     check = trial.check()

@@ -10,6 +10,11 @@ from collections.abc import Iterable, Sequence
 from tauhat.errors import TrialError
 from tauhat.trial.checks.finding import Finding
 
+
+class UnsafeCovariatesError(TrialError):
+    """Covariates that nobody named look measured after randomization."""
+
+
 _WHY = {
     "outcome-copy": "copies the outcome",
     "outcome-determined": "nearly tells the outcome",
@@ -23,7 +28,7 @@ _MOST_SHOWN = 12
 
 
 def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> None:
-    """Raise a `TrialError` if covariates nobody named look measured after randomization.
+    """Raise an `UnsafeCovariatesError` if covariates nobody named look measured too late.
 
     Parameters
     ----------
@@ -37,7 +42,7 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
     >>> found = Finding("names", "visit", "warning", "...", "follow-up-name", columns=("visit",))
     >>> refuse_unsafe([found], ["age", "visit", "sex"])
     Traceback (most recent call last):
-    tauhat.errors.TrialError: covariates were not named, and of the columns without another role ...
+    tauhat.trial.unsafe_covariates.UnsafeCovariatesError: covariates were not named, and ...
     """
     findings = list(findings)
     if any(f.status == "error" and not f.columns for f in findings):
@@ -52,7 +57,7 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
     shown = [f"{name!r} ({why})" for name, why in list(reasons.items())[:_MOST_SHOWN]]
     more = f" and {len(reasons) - _MOST_SHOWN} more" if len(reasons) > _MOST_SHOWN else ""
     safe = [name for name in covariates if name not in reasons]
-    raise TrialError(
+    raise UnsafeCovariatesError(
         f"covariates were not named, and of the columns without another role {len(reasons)} "
         f"may not have been known at randomization: {', '.join(shown)}{more}. "
         + (
