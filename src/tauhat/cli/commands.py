@@ -18,6 +18,7 @@ from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
 from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
+from tauhat.errors import UnsafeCovariatesError
 from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.progress import progress_display
@@ -25,7 +26,6 @@ from tauhat.runtime.workers import check_shared_memory
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
-from tauhat.trial.unsafe_covariates import UnsafeCovariatesError
 
 BAD_OUTPUT, CHECK_FAILED = 2, 3
 

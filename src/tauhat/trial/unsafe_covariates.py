@@ -7,13 +7,8 @@ import io
 import shlex
 from collections.abc import Iterable, Sequence
 
-from tauhat.errors import TrialError
+from tauhat.errors import UnsafeCovariatesError
 from tauhat.trial.checks.finding import Finding
-
-
-class UnsafeCovariatesError(TrialError):
-    """Covariates that nobody named look measured after randomization."""
-
 
 _WHY = {
     "outcome-copy": "copies the outcome",
@@ -42,7 +37,7 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
     >>> found = Finding("names", "visit", "warning", "...", "follow-up-name", columns=("visit",))
     >>> refuse_unsafe([found], ["age", "visit", "sex"])
     Traceback (most recent call last):
-    tauhat.trial.unsafe_covariates.UnsafeCovariatesError: covariates were not named, and ...
+    tauhat.errors.UnsafeCovariatesError: covariates were not named, and ...
     """
     findings = list(findings)
     if any(f.status == "error" and not f.columns for f in findings):
