@@ -17,7 +17,7 @@ from tauhat.numerics.balance import (
     outcome_correlation,
 )
 from tauhat.numerics.determination import mutual_determination, telling_pair
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.seeds import derive_seed
 from tauhat.tables.columns import missing_values, variable_label
 from tauhat.trial.checks.finding import Finding
