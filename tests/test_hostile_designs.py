@@ -36,7 +36,10 @@ ROLES: dict[str, Any] = {"outcome": "sbp", "treatment": "arm", "cluster": "clini
 
 def effects(df: pd.DataFrame, **roles: Any) -> np.ndarray:
     """Effects and their intervals by the linear mixed model, stacked."""
-    trial = th.Trial(df, **{**ROLES, **roles})
+    chosen = {**ROLES, **roles}
+    # Named, since what looks measured too late is refused otherwise.
+    chosen.setdefault("covariates", [c for c in df if c not in chosen.values()])
+    trial = th.Trial(df, **chosen)
     trial.check()
     model = trial.fit("LMM", random_state=1)
     return np.vstack([model.effect(trial.X), *model.model_interval(trial.X)])

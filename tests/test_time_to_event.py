@@ -190,7 +190,7 @@ def test_the_check_tells_of_follow_up() -> None:
 def test_thin_follow_up_warns_and_then_fails() -> None:
     df = table(n=600)
     rng = np.random.default_rng(5)
-    for scale, status in ((12.0, "warning"), (6.0, "fail")):
+    for scale, status in ((12.0, "warning"), (6.0, "error")):
         left = rng.exponential(size=600) * scale
         thin = df.assign(
             months=np.where(df.index < 20, df.months, np.minimum(df.months, left)),
@@ -211,7 +211,7 @@ def test_censoring_that_goes_with_a_covariate_or_an_arm_is_told() -> None:
 def test_a_time_beside_an_event_column_warns_unasked() -> None:
     df = table()
     plain = th.Trial(df, outcome="months", treatment="arm", covariates=["x", "z"])
-    assert "give event='died' and horizon=" in sentences(plain, "warning")
+    assert "event='died' and horizon=" in sentences(plain, "warning")
     assert "event=" not in sentences(trial_of(df), "warning")
     score = df.rename(columns={"months": "score"})
     other = th.Trial(score, outcome="score", treatment="arm", covariates=["x", "z"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tauhat.trial.incomplete_blocks import named_blocks
 if TYPE_CHECKING:
     from tauhat.analysis.parts import AnalysisParts
     from tauhat.analysis.sensitivity import Sensitivity
+    from tauhat.trial.checks.design_check import DesignCheck
     from tauhat.trial.trial import Trial
 
 QUANTILES = ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95")
@@ -206,6 +208,40 @@ def survival_record(analysis: AnalysisParts) -> dict[str, Any] | None:
     return survival_by_arm(analysis.trial, level=analysis.interval.level).record()
 
 
+def finding_records(check: DesignCheck) -> list[dict[str, Any]]:
+    """Errors, warnings and notes of the design check, in this order, each once."""
+    return [
+        {
+            "code": found.code,
+            "grade": found.status,
+            "item": found.item,
+            "value": found.value,
+            "sentence": found.sentence,
+            "accepted": found.accepted,
+        }
+        for found in check.graded
+    ]
+
+
+def check_record(check: DesignCheck, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The design check, with what else was decided on the way and is not said by it."""
+    told = check.notes
+    # Who was left out is counted by the check, and what the encoder did is in it.
+    more = [
+        note
+        for note in notes
+        if not note.endswith("left out.") and not any(said.startswith(note) for said in told)
+    ]
+    return {
+        "passed": check.passed,
+        "failures": check.failures,
+        "warnings": check.warnings,
+        "accepted": check.accepted,
+        "notes": [*told, *more],
+        "findings": finding_records(check),
+    }
+
+
 def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
@@ -229,16 +265,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "design": design_record(
             analysis.trial, None if analysis.check.icc is None else analysis.check.icc.value
         ),
-        "check": {
-            "passed": analysis.check.passed,
-            "failures": list(analysis.check.failures),
-            "warnings": list(analysis.check.warnings),
-            "notes": [
-                *analysis.check.notes,
-                # Who was left out is counted by the check.
-                *(note for note in analysis.trial.notes if not note.endswith("left out.")),
-            ],
-        },
+        "check": check_record(analysis.check, analysis.trial.notes),
         "survival_by_arm": survival_record(analysis),
         "average_effect": {
             "individual": estimate_record(average.individual),

@@ -95,11 +95,22 @@ class EndpointRecord(TypedDict):
     effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 
 
+class FindingRecord(TypedDict):
+    code: Annotated[str, "kind of finding, see [the design check](design-check.md)"]
+    grade: Annotated[str, '"error", "warning" or "note"']
+    item: Annotated[str, "what was looked at"]
+    value: Annotated[str, "what was found"]
+    sentence: Annotated[str, "what it means and what to do"]
+    accepted: Annotated[bool, "whether a warning was answered with accept"]
+
+
 class Check(TypedDict):
-    passed: Annotated[bool, "whether the design check passed"]
-    failures: Annotated[list[str], "what failed"]
-    warnings: Annotated[list[str], "what to keep in mind"]
+    passed: Annotated[bool, "whether nothing graded warning or worse is left unanswered"]
+    failures: Annotated[list[str], "errors"]
+    warnings: Annotated[list[str], "warnings that nobody answered"]
+    accepted: Annotated[list[str], "warnings that were answered with accept"]
     notes: Annotated[list[str], "what was decided on the way"]
+    findings: Annotated[list[FindingRecord], "errors, warnings and notes with their codes"]
 
 
 class Interval(TypedDict):

@@ -11,13 +11,14 @@ from typing import Any
 
 from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
-from tauhat.analysis.record import plain, records
+from tauhat.analysis.record import finding_records, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
 from tauhat.cli.result_files import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
 from tauhat.datasets import make_tassh_like, tassh_trial
+from tauhat.errors import UnsafeCovariatesError
 from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.progress import progress_display
@@ -30,16 +31,26 @@ from tauhat.trial.trial import Trial
 BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 
-def read_trial(settings: Settings) -> tuple[Trial, str]:
-    """The trial that the settings describe, and the SHA-256 of the bytes it was read from."""
+def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
+    """The trial that the settings describe, and the SHA-256 of the bytes it was read from.
+
+    With ``force`` all columns without another role are covariates whatever they look like.
+    """
     table, sha256 = read_hashed(
         settings.file,
         labels=settings.label_columns,
         descriptions=_descriptions(settings),
         **settings.arguments("read"),
     )
-    trial = Trial(table, **settings.arguments("trial"))
-    return trial, sha256
+    arguments = settings.arguments("trial")
+    try:
+        return Trial(table, **arguments), sha256
+    except UnsafeCovariatesError:
+        if not force:
+            raise
+    roles = {*settings.label_columns, settings.outcome, settings.weight}
+    every = tuple(name for name in map(str, table.columns) if name not in roles)
+    return Trial(table, **arguments, covariates=every), sha256
 
 
 def _descriptions(settings: Settings) -> Descriptions:
@@ -61,10 +72,10 @@ def run_trial(
     settings = settings.checked()
     read = [settings.file, config, settings.labels]
     _prepare(settings, [path for path in read if path is not None])
-    trial, sha256 = read_trial(settings)
+    trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)
     check = trial.check()
-    if not check.passed and not force:
+    if check.failures and not force:
         _say_failed(check)
         return CHECK_FAILED
     source = Source(file=settings.file.name, sha256=sha256, command=command)
@@ -80,13 +91,15 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
             "passed": check.passed,
             "failures": check.failures,
             "warnings": check.warnings,
+            "accepted": check.accepted,
+            "findings": finding_records(check),
             "notes": check.notes,
             "table": records(check.table),
         }
         print_json(plain(content))
     else:
         print_check(check)
-    if not check.passed:
+    if check.failures:
         _say_failed(check)
         return CHECK_FAILED
     return 0

@@ -258,7 +258,7 @@ _ALL = [
         NAMES,
         goes_to="trial",
         metavar="NAME,NAME",
-        otherwise="all others",
+        otherwise="all others, if all seem to be",
     ),
     Option(
         "cluster_covariates",
@@ -319,6 +319,19 @@ _ALL = [
         "What censoring may depend on: arm or covariates.",
         goes_to="trial",
         otherwise="arm",
+    ),
+    Option(
+        "accept",
+        "Answer a warning of the design check by its code: it was looked into. Repeatable.",
+        NAMES,
+        goes_to="trial",
+        metavar="CODE",
+    ),
+    Option(
+        "normalise_labels",
+        "Merge labels that are nearly alike (case, accents, punctuation, a letter).",
+        SWITCH,
+        goes_to="trial",
     ),
     Option(
         "where",

@@ -12,14 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tauhat.analysis.record import check_record
 from tauhat.endpoint import KINDS
 from tauhat.registry import estimator_names, reasons, registered
+from tauhat.report.findings import check_state
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, effects_in_words, scale_of, units_sentence, use_of
 from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 
 WIDTH_OF_A_LOG = 100
+_WORDS = {"error": "Failed", "warning": "Warning"}
 
 
 def _console() -> Console:
@@ -58,6 +61,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
     console.print(_text(units_sentence(run)))
     console.print()
+    _print_findings(console, run["check"])
     if run["endpoint"]["horizon"] is not None:
         console.print(_text(f"Effects are {effects_in_words(run)}."))
         console.print()
@@ -100,15 +104,31 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         console.print(_text(str(path)), soft_wrap=True)
 
 
+def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
+    """What the design check found: errors, warnings, notes, each with its code."""
+    console.print(_text(f"Design check: {check_state(check)}.", style="bold"))
+    for found in check["findings"]:
+        grade = f"accepted {found['grade']}" if found["accepted"] else found["grade"]
+        console.print(_text(f"  {grade} [{found['code']}] {found['sentence']}"))
+    if not check["passed"]:
+        console.print(_text("  --accept CODE answers a warning that was looked into."))
+    console.print()
+
+
 def print_check(check: DesignCheck) -> None:
-    """Print the design check: a table, then sentences."""
+    """Print the design check: a table, how it ended, then sentences, warnings with their codes."""
     console = _console()
     table = _table("Design check", "item", "value", "status", numeric_from=3)
-    for item, value, status in check.table.itertuples(index=False, name=None):
+    for item, value, status, _ in check.table.itertuples(index=False, name=None):
         _row(table, str(item), str(value), str(status))
     console.print(table)
     console.print()
-    for line in check.text.splitlines():
+    console.print(_text(f"Design check: {check_state(check_record(check))}."))
+    for found in check.graded:
+        if found.status != "note":
+            word = "Accepted" if found.accepted else _WORDS[found.status]
+            console.print(_text(f"{word} [{found.code}]: {found.sentence}"))
+    for line in check.notes:
         console.print(_text(line))
 
 

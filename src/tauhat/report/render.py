@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
+from tauhat.report.findings import findings_view
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.numbers import format_percent, format_test
@@ -115,8 +116,8 @@ def build_view(data: ReportInput) -> ReportView:
     )
     shown = shown_sections(data)
     warnings = []
-    if not run["check"]["passed"]:
-        warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
+    if run["check"]["failures"]:
+        warnings.append("The design check failed, and the analysis was run all the same.")
     closing = "No value of a single person is shown in this report."
     if data.persons is not None:
         warnings.append(WARNING)
@@ -127,6 +128,7 @@ def build_view(data: ReportInput) -> ReportView:
         synthetic=run["synthetic"],
         answers=answers(run),
         numbers=key_numbers(run),
+        findings=findings_view(run["check"]),
         sections=[*shown, checklist_section(run, shown)],
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
@@ -157,6 +159,10 @@ def render_fragment(run: Run) -> str:
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(
-            answers=answers(run), numbers=key_numbers(run), run=run, units=units_sentence(run)
+            answers=answers(run),
+            numbers=key_numbers(run),
+            run=run,
+            units=units_sentence(run),
+            findings=findings_view(run["check"]),
         )
     )

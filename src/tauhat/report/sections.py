@@ -7,6 +7,7 @@ from typing import Any
 
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
+from tauhat.report.findings import check_state
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
 from tauhat.report.pieces import figure_of, table_of
 from tauhat.report.text import Run, effects_in_words, limits, scale_of
@@ -48,13 +49,13 @@ def design_section(data: ReportInput) -> Section:
                 ),
             )
         )
-    state = "passed" if check["passed"] else "FAILED"
     return Section(
         "design",
         "The design check",
-        paragraphs=[f"The design check {state}.", *check["failures"]],
+        paragraphs=[f"Design check: {check_state(check)}.", *check["failures"]],
         items=[
             *(f"Warning: {typeset(warning)}" for warning in check["warnings"]),
+            *(f"Accepted: {typeset(warning)}" for warning in check["accepted"]),
             *map(typeset, check["notes"]),
         ],
         figures=figures,

@@ -376,7 +376,7 @@ def limits(run: Run) -> list[str]:
             "The test did not show that effects differ. Whatever the figures suggest about who "
             "gains more may be noise."
         )
-    if not run["check"]["passed"]:
+    if run["check"]["failures"]:
         found.append("The design check failed and the analysis was run all the same.")
     found.append(
         "Unless this analysis was written down before the outcomes were seen, it is exploratory."

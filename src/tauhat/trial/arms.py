@@ -16,11 +16,11 @@ from tauhat.tables.labels import (
     alike_text,
     label_text,
     match_label,
-    near_pairs,
     read_labels,
     words_read_as_missing,
     zero_and_one,
 )
+from tauhat.tables.spelling import near_labels
 from tauhat.trial.design_hints import control_hint
 
 # Letters that two labels must share if one is part of the other.
@@ -158,11 +158,15 @@ def _control_and_treated(
         return first, second
     if len(counts) > 2:
         listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
-        alike = " and ".join(alike_text(*pair) for pair in near_pairs(counts)[:3])
+        alike = " and ".join(alike_text(*pair) for pair in near_labels(counts)[:3])
         raise TrialError(
             f"treatment column {name!r} has {len(counts)} arms: {listed}; "
             "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
-            + (f"; write alike what means the same: {alike}" if alike else "")
+            + (
+                f"; write alike what means the same: {alike} (--normalise-labels does)"
+                if alike
+                else ""
+            )
         )
     labels = list(counts)
     if control is not None:

@@ -20,10 +20,11 @@ from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.labels import as_written, label_text
 from tauhat.tables.reading import as_pandas, keep_where
+from tauhat.tables.spelling import MergedLabels, holds_labels
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
-from tauhat.trial.event_hints import event_columns
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import (
@@ -67,11 +68,14 @@ class TrialTable:
         horizon: float | None = None,
         censoring: str = "arm",
         where: str | None = None,
+        accept: Sequence[str] = (),
+        normalise_labels: bool = False,
     ) -> None:
         table = as_pandas(df)
         if where is not None:
             table = keep_where(table, where)
         self.file = account_of(table)
+        self.accept = known_codes(accept)
         self.roles = single_roles(
             table,
             outcome=outcome,
@@ -84,7 +88,13 @@ class TrialTable:
         )
         self.covariates_named = covariates is not None
         choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
-        self.left_out = choice.left_out
+        self.merged_labels = MergedLabels()
+        if normalise_labels:
+            table = self._with_merged_labels(table, choice.names)
+            name = self.roles["treatment"]
+            control = self.merged_labels.label(name, control)
+            if arms is not None and not isinstance(arms, str):
+                arms = [self.merged_labels.label(name, label) for label in arms]
         used = dict.fromkeys([*self.roles.values(), *choice.names])
         self._table = table[list(used)].copy()
         for name in used:
@@ -119,12 +129,24 @@ class TrialTable:
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
-        self.event_columns: tuple[str, ...] = ()
-        if "event" not in self.roles:
-            self.event_columns = event_columns(table, self.roles["outcome"], self.y, used)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
         self._look_at_rows(table.iloc[self.rows], kept)
+
+    def _with_merged_labels(self, table: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
+        """The table with labels that are nearly alike under one spelling."""
+        changed: dict[str, pd.Series[Any]] = {}
+        arm = self.roles["treatment"]
+        units = [self.roles[role] for role in ("block", "cluster") if role in self.roles]
+        for name in dict.fromkeys([arm, *units, *covariates]):
+            if not holds_labels(table[name]):
+                continue
+            # Clusters of different arms are different.
+            of_arm = changed.get(arm, table[arm]) if name == self.roles.get("cluster") else None
+            merged = self.merged_labels.merge(table[name], None if of_arm is None else of_arm)
+            if name in self.merged_labels.spelling:
+                changed[name] = merged
+        return table.assign(**changed) if changed else table
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         """Hook for what is found in the rows of those analysed, and of those kept."""
@@ -242,6 +264,11 @@ class TrialTable:
         return tuple(c for c, source in self.encoder_.sources_.items() if source in names)
 
     @property
+    def source(self) -> pd.DataFrame:
+        """The columns used, as they were given, all rows."""
+        return self._table
+
+    @property
     def label_columns(self) -> pd.DataFrame:
         """Columns of arms, clusters, blocks and identifiers as they were given, all rows."""
         numbers = ("outcome", "weight", "event")
@@ -308,6 +335,13 @@ class TrialTable:
             Naming missing or unusable columns.
         """
         table = as_pandas(df)
+        table = table.assign(
+            **{
+                name: self.merged_labels.spelt(table[name])
+                for name in self.merged_labels.spelling
+                if name in table.columns
+            }
+        )
         cluster = self.roles.get("cluster")
         if cluster in table.columns:
             labels = label_values(table[cluster], "cluster")

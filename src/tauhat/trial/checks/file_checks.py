@@ -38,6 +38,7 @@ def file_findings(trial: TrialTable) -> Iterator[Finding]:
             f"{counted(read['rows_dropped'], 'row')} of {read['rows']} did not fulfil the "
             f"condition {read['where']} and {'was' if read['rows_dropped'] == 1 else 'were'} "
             f"dropped{unknown}.",
+            "rows-dropped",
         )
     for name, rules in read["missing"].items():
         listed = ", ".join(f"{rule} ({n})" for rule, n in rules.items())
@@ -46,13 +47,18 @@ def file_findings(trial: TrialTable) -> Iterator[Finding]:
             f"{name}: {listed}",
             "note",
             f"In {name!r}, values are missing by these rules: {listed}.",
+            "missing-by-rule",
         )
     for name, reason in read["left_as_numbers"].items():
         yield Finding(
-            "left as numbers", f"{name}: {reason}", "note", f"{name!r} was left as it is: {reason}."
+            "left as numbers",
+            f"{name}: {reason}",
+            "note",
+            f"{name!r} was left as it is: {reason}.",
+            "left-as-numbers",
         )
     for note in read["notes"]:
-        yield Finding("reading", note.rstrip("."), "note", note)
+        yield Finding("reading", note.rstrip("."), "note", note, "reading")
     if named or read["labels"] or read["value_labels"] or read["formats"]:
         words = [
             f"{counted(len(read[key]), one, several)}"

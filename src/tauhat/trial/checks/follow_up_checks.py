@@ -32,19 +32,9 @@ def outcome_findings(trial: TrialTable) -> Iterator[Finding]:
         yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
     words = trial.endpoint.words
     if words.note:
-        yield Finding("type of outcome", words.values, "note", words.note)
+        yield Finding("type of outcome", words.values, "note", words.note, "outcome-type")
     if trial.outcome.follow_up is not None:
         yield from _follow_up_findings(trial, trial.outcome)
-    for name in trial.event_columns:
-        outcome = trial.roles["outcome"]
-        yield Finding(
-            "censoring",
-            f"column {name} beside {outcome}",
-            "warning",
-            f"{outcome!r} looks like a time and {name!r} like whether it ended with an event. "
-            "Taken as they stand, times of persons who were censored are too short and effects "
-            f"are wrong: give event={name!r} and horizon=, unless nobody was censored.",
-        )
 
 
 def _follow_up_findings(trial: TrialTable, found: OutcomeColumns) -> Iterator[Finding]:
@@ -81,6 +71,7 @@ def _event_findings(arms: Sequence[ArmFollowUp]) -> Iterator[Finding]:
         "learned, but hardly how it varies."
         if few
         else "",
+        "few-events",
     )
     others = [one.competing for one in arms]
     if any(others):
@@ -102,6 +93,7 @@ def _censoring_findings(arms: Sequence[ArmFollowUp], horizon: float) -> Iterator
         _by_arm(arms, counts.tolist()),
         "warning" if uneven else "note" if counts.any() else "ok",
         _censoring_sentence(counts, sizes, horizon, uneven) if counts.any() else "",
+        "censoring",
     )
 
 
@@ -126,7 +118,7 @@ def _probability_finding(
     status: Status = "ok"
     sentence = ""
     if low < SMALLEST_PROBABILITY:
-        status = "fail"
+        status = "error"
         sentence = (
             f"The probability {which} not to be censored before the horizon is {low:.2g}, under "
             f"{SMALLEST_PROBABILITY}: the few who were followed would stand for all. Choose an "
@@ -139,7 +131,7 @@ def _probability_finding(
             f"{_LOW_PROBABILITY}: the effects depend on the few who were followed so long. An "
             "earlier horizon makes them more certain."
         )
-    return Finding("smallest probability of follow-up", f"{low:.2f}", status, sentence)
+    return Finding("smallest probability of follow-up", f"{low:.2f}", status, sentence, "follow-up")
 
 
 def _covariate_finding(trial: TrialTable, found: OutcomeColumns) -> Iterator[Finding]:
@@ -163,6 +155,7 @@ def _covariate_finding(trial: TrialTable, found: OutcomeColumns) -> Iterator[Fin
         f"Who was censored goes with {name!r} (p = {p[strongest]:.2g}, adjusted for the number of "
         "covariates). The model of the event allows for it; censoring='covariates' models it as "
         "well.",
+        "censoring-by-covariates",
     )
 
 
@@ -175,6 +168,7 @@ def _time_findings(trial: TrialTable, time: FloatArray) -> Iterator[Finding]:
             "warning",
             f"{trial.roles['outcome']!r} has times of zero. They count as they stand: an event at "
             "once, or nothing known at all.",
+            "times-of-zero",
         )
     distinct = len(np.unique(time))
     if distinct <= _COARSE:
@@ -185,6 +179,7 @@ def _time_findings(trial: TrialTable, time: FloatArray) -> Iterator[Finding]:
             f"{trial.roles['outcome']!r} has {counted(distinct, 'different time')}, such as those "
             "of visits: an event counts at the visit at which it was seen, and events of a time "
             "come before its censorings.",
+            "tied-times",
         )
 
 
@@ -207,6 +202,7 @@ def _code_findings(found: OutcomeColumns) -> Iterator[Finding]:
             "warning",
             f"{event!r} has the codes 1 and 2, of which 2 was read as the event, as R does; if 1 "
             "is the event, give event_value=1.",
+            "event-codes",
         )
     elif len(times.censored) > 1:
         yield Finding(
@@ -216,6 +212,7 @@ def _code_findings(found: OutcomeColumns) -> Iterator[Finding]:
             f"{', '.join(map(repr, times.censored))} in {event!r} were all read as censored. One "
             "that rules the event out, such as a death, is no censoring: count it as an event "
             "(event_value= takes a list), or take endpoint='time-lost'.",
+            "event-codes",
         )
     else:
         yield Finding("codes of the event", read)
