@@ -138,6 +138,9 @@ class Ensemble(CateEstimator):
         Names of the members with weight.
     agreement_
         Kendall's tau-b between the members' effects on the training rows.
+    training_effects_
+        The members' effects on the training rows, in canonical order, by name; a
+        saved model does not hold them.
     failures_
         Message by name of each member that failed.
     seconds_
@@ -282,6 +285,7 @@ class Ensemble(CateEstimator):
             )
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
+        self.training_effects_: Mapping[str, FloatArray] = effects
         self.weigh(data, effects)
 
     def weigh(self, data: TrialData, effects: Mapping[str, FloatArray]) -> None:
