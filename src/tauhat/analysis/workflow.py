@@ -37,6 +37,7 @@ from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress
 from tauhat.runtime.progress import progress_display
 from tauhat.runtime.provenance import Provenance, package_versions, utc_now
+from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within
 from tauhat.trial.trial import Trial
 
@@ -204,8 +205,10 @@ def analyze(
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
         within = X if data.limits is None else data.limits.apply(X)
-        # Predicting for so many takes long.
+        # Predicting for so many takes long, and memory is needed here.
         once = len(X) > MANY_ROWS
+        if once:
+            release_workers()
         raw = model_effects(fitted, within, data.rows if once and data.n == len(X) else None)
         effects = raw.apply(data.endpoint.bounded)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
