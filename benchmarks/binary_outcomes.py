@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import tauhat as th
-from tauhat.numerics.columns import column_scales, constant_within
+from tauhat.numerics.standardised_columns import column_scales, constant_within
 from tauhat.numerics.marginal_risks import draw_interval
 from tauhat.numerics.responses import Binomial
 from tauhat.numerics.seeds import derive_seed

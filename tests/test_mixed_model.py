@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tauhat.numerics import reml_search
-from tauhat.numerics.columns import independent_columns
+from tauhat.numerics.standardised_columns import independent_columns
 from tauhat.numerics.mixed_model import MixedModel, fit_random_intercept
 
 

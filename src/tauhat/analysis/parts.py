@@ -12,7 +12,7 @@ from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.intercepts import ClusterIntercepts
+from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.runtime.display import Shown
 from tauhat.runtime.provenance import Provenance

@@ -14,7 +14,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.meta import components_given_effect
-from tauhat.numerics.columns import ridge_rotation
+from tauhat.numerics.standardised_columns import ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import constant_within, first_rows
+from tauhat.numerics.standardised_columns import constant_within, first_rows
 from tauhat.numerics.mixed_model import MixedModel
 
 # Below this share of the residual variance an intercept's variance is zero for every purpose.

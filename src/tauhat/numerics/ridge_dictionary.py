@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, row_parts
+from tauhat.numerics.standardised_columns import column_scales, row_parts
 from tauhat.numerics.seeds import derive_seed
 
 _FEWEST_VALUES = 3

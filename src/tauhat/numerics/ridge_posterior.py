@@ -10,7 +10,7 @@ import numpy as np
 from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, independent_columns, row_parts
+from tauhat.numerics.standardised_columns import column_scales, independent_columns, row_parts
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model

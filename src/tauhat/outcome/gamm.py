@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.numerics.columns import (
+from tauhat.numerics.standardised_columns import (
     column_scales,
     constant_within,
     independent_columns,

@@ -11,7 +11,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
-from tauhat.numerics.columns import (
+from tauhat.numerics.standardised_columns import (
     column_scales,
     constant_within,
     independent_columns,
