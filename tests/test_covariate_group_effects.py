@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tauhat.errors import TrialError
-from tauhat.inference import cross_fit, covariate_group_effects, group_effect
+from tauhat.inference import covariate_group_effects, cross_fit, group_effect
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.trial.trial import Trial
 

@@ -12,7 +12,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
-from tauhat.inference.descriptive import DESCRIPTIVE, split_group_effects, over_splits, score_means
+from tauhat.inference.descriptive import DESCRIPTIVE, over_splits, score_means, split_group_effects
 from tauhat.inference.effect_calibration import effect_calibration
 from tauhat.inference.effect_curve import effect_curve
 from tauhat.inference.group_effect import group_effect, read_rule

@@ -20,7 +20,8 @@ from tauhat.inference.heterogeneity_comparison import Problem
 from tauhat.inference.inputs import ordered_trial
 from tauhat.learners import CausalForest, causal_forest
 from tauhat.learners.linear_mixed_effect import LinearMixedEffect
-from tauhat.numerics import standardised_columns as columns, elastic_net, ridge_dictionary, ridge_posterior
+from tauhat.numerics import elastic_net, ridge_dictionary, ridge_posterior
+from tauhat.numerics import standardised_columns as columns
 from tauhat.numerics.elastic_net_path import fit_elastic_net
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.outcome import ElasticNetModel, boosting

@@ -13,10 +13,10 @@ from tauhat.simulate.metrics import (
     coverage,
     effect_metrics,
     mean_width,
-    true_policy_value,
     rmse,
     rod,
     srmse,
+    true_policy_value,
 )
 from tauhat.simulate.performance import performance
 

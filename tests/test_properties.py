@@ -22,10 +22,10 @@ from tauhat.simulate.metrics import (
     centred_srmse,
     coverage,
     mean_width,
-    true_policy_value,
     rmse,
     rod,
     srmse,
+    true_policy_value,
 )
 from tauhat.tables.encoding import TableEncoder
 

@@ -17,7 +17,7 @@ from tauhat.analysis.record import run_record
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES
 from tauhat.errors import TrialError
 from tauhat.report import ReportInput, render_fragment, render_html
-from tauhat.report.gallery import drawn_groups, effect_map, covariate_group_figures, gallery
+from tauhat.report.gallery import covariate_group_figures, drawn_groups, effect_map, gallery
 from tauhat.report.long_names import shortened_run
 from tauhat.report.plots import Plot
 from tauhat.report.text import summary

@@ -17,10 +17,10 @@ from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
-    split_group_effects,
     interval_text,
     jackknife_words,
     over_splits,
+    split_group_effects,
     units_an_arm,
 )
 from tauhat.inference.inputs import TrialLike

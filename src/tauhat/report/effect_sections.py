@@ -93,9 +93,7 @@ def modifier_section(data: ReportInput) -> Section:
     mapped = gallery.map_of_the_strongest(data)
     if mapped is not None:
         figures.append(_map_figure(*mapped, scale))
-    rows = [
-        _modifier_row(m, gallery.drawn_groups(data, m["covariate"]), scale) for m in modifiers
-    ]
+    rows = [_modifier_row(m, gallery.drawn_groups(data, m["covariate"]), scale) for m in modifiers]
     headers = [
         "Covariate",
         "Smallest at",
