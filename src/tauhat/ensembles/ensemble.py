@@ -102,6 +102,9 @@ class Ensemble(CateEstimator):
         order of ``trial_data_``; None for rules that need none.
     agreement_
         Kendall's tau-b between the members' effects on the training rows.
+    training_effects_
+        The members' effects on the training rows, in canonical order, by name; a
+        saved model does not hold them.
     failures_
         Message by name of each member that failed.
     seconds_
@@ -282,6 +285,7 @@ class Ensemble(CateEstimator):
         """Weigh the fitted members, given the effects of each on the training rows."""
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
+        self.training_effects_: Mapping[str, FloatArray] = effects
         if held_out is not None:
             held_out = held_out.only(list(self.members_))
             if not held_out.names:

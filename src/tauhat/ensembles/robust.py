@@ -248,7 +248,9 @@ class RobustEnsemble(Ensemble):
             With ``table`` and ``text``.
         """
         check_is_fitted(self, "weighing_")
-        effects = self.member_effects(self.trial_data_.X)
+        # A loaded model has to predict them again.
+        known = getattr(self, "training_effects_", None)
+        effects = self.member_effects(self.trial_data_.X) if known is None else known
         return explain_weights(self.weighing_, effects, self.agreement_)
 
 

@@ -16,16 +16,16 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
-from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.numerics.standardised_columns import row_parts
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
 
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
 # were wider than need be: its trees are too sure, the reference is not sure enough.
 _OWN_SHARE = 0.6
+
+_Pair = tuple[FloatArray, FloatArray]
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -283,7 +283,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def effect_interval(
         self, X: Any, *, level: float = 0.95, n_bootstrap: int | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> _Pair:
         r"""Pointwise interval of the effect, honest about shrinkage as well as variance.
 
         .. math:: \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}
@@ -335,12 +335,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"level must lie between 0 and 1, got {level}")
         checked = self._check_new(X)
         centre = self.predict_effect(checked)
-        quantile = t_quantile(level, self.trial_data_.n_units - 2)
         if n_bootstrap is None:
-            middle, error = self._middle_and_error(checked, centre)
-            lower, upper = middle - quantile * error, middle + quantile * error
-            lower, upper = np.minimum(lower, centre), np.maximum(upper, centre)
-            return self.bounded(lower), self.bounded(upper)
+            return self._interval_around(checked, centre, level)
+        quantile = t_quantile(level, self.trial_data_.n_units - 2)
         error = bootstrap_standard_error(
             self.reduced(),
             self.trial_data_,
@@ -351,23 +348,26 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         )
         return self.bounded(centre - quantile * error), self.bounded(centre + quantile * error)
 
+    def interval_around(self, X: Any, centre: FloatArray, level: float) -> _Pair:
+        """`effect_interval` of persons whose effects are known, as `predict_effect` gives them."""
+        return self._interval_around(self._check_new(X), centre, level)
+
+    def _interval_around(self, checked: FloatArray, centre: FloatArray, level: float) -> _Pair:
+        middle, error = self._middle_and_error(checked, centre)
+        half = t_quantile(level, self.trial_data_.n_units - 2) * error
+        lower, upper = np.minimum(middle - half, centre), np.maximum(middle + half, centre)
+        return self.bounded(lower), self.bounded(upper)
+
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
         return self.has_draws and self.trial_data_.design.holds_persons
 
-    def _middle_and_error(
-        self, checked: FloatArray, centre: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def _middle_and_error(self, checked: FloatArray, centre: FloatArray) -> _Pair:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
         posterior = self.reference_posterior()
         if not self.interval_is_of_mixture:
-            error = np.empty(len(centre))
-            copies = 1 if len(centre) <= MANY_ROWS else 8
-            for rows in row_parts(len(centre), copies * posterior.n_draws):
-                distance = posterior.effect_draws(checked[rows]) - centre[rows]
-                error[rows] = np.sqrt((distance**2).mean(axis=0))
-            return centre, error
+            return centre, posterior.expected_error(checked, centre)
         reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
         apart = own.mean(axis=0) - reference.mean(axis=0)
         middle = reference.mean(axis=0) + _OWN_SHARE * apart

@@ -81,9 +81,11 @@ def _center(columns: FloatArray, group: IntArray, weight: FloatArray) -> None:
 
 def _group_sums(values: FloatArray, group: IntArray) -> FloatArray:
     """Sums of rows within groups 0, 1, ..., shape (groups, columns)."""
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
-    sums: FloatArray = np.add.reduceat(values[order], starts, axis=0)
+    if group.min() != group.max():
+        order = np.argsort(group, kind="stable")
+        group, values = group[order], values[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(group) != 0])
+    sums: FloatArray = np.add.reduceat(values, starts, axis=0)
     return sums
 
 

@@ -153,7 +153,13 @@ class BayesianRidgeEffect(CateEstimator):
         """
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
-        draws = self.draw_effect(self._check_new(X))
+        return self._interval_around(self._check_new(X), np.zeros(0), level)
+
+    def _interval_around(
+        self, checked: FloatArray, centre: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """The same at checked covariates; the centre is the mean of the draws."""
+        draws = self.draw_effect(checked)
         half = t_quantile(level, self.trial_data_.n_units - 2) * draws.std(axis=0)
         centre = np.mean(draws, axis=0)
         return self.bounded(centre - half), self.bounded(centre + half)

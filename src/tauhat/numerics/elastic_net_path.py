@@ -18,6 +18,10 @@ _FEW_COLUMNS = 50
 # The Gram matrix of more columns than rows is kept up to this many (32 MB).
 _MOST_COLUMNS_OF_A_GRAM = 2000
 
+# Of more rows the folds subtract their sums of squares from those of all; with fewer the products
+# are cheap, and those of the very rows have a few digits more.
+_MANY_ROWS = 20_000
+
 
 @dataclass(frozen=True)
 class ElasticNetFit:
@@ -129,18 +133,28 @@ def fit_elastic_net(
         return ElasticNetFit(location, coef, np.inf, l1_ratios[0], np.nan)
     steps = np.logspace(0, np.log10(smallest_penalty), n_penalties)
     best = (np.inf, 0, l1_ratios[0])
+    sums = None
+    if len(y) > _MANY_ROWS and Z.shape[1] <= _MOST_COLUMNS_OF_A_GRAM:
+        sums = [_sums(Z, y - location, weight, folds == fold) for fold in np.unique(folds)]
     for l1_ratio in l1_ratios:
         grid = correlation / l1_ratio * steps
-        parts = [
-            _Fold(Z, y, weight, folds == fold, l1_ratio, tolerance) for fold in np.unique(folds)
-        ]
+        parts: list[_Fold] | list[_FoldOfMany]
+        if sums is None:
+            parts = [
+                _Fold(Z, y, weight, folds == fold, l1_ratio, tolerance) for fold in np.unique(folds)
+            ]
+        else:
+            parts = [
+                _FoldOfMany(own, sum(sums) - own, int((folds != fold).sum()), l1_ratio, tolerance)
+                for fold, own in zip(np.unique(folds), sums, strict=True)
+            ]
         errors = _walk(parts, grid, patience)
         chosen = int(np.argmin(errors))
         if errors[chosen] < best[0]:
             best = (float(errors[chosen]), chosen, l1_ratio)
     error, chosen, l1_ratio = best
     penalties = correlation / l1_ratio * steps[: chosen + 1]
-    whole = _Path(Z, y - location, weight, l1_ratio, tolerance)
+    whole = _Path.of(Z, y - location, weight, l1_ratio, tolerance)
     coef[kept] = whole.extend(penalties)[:, -1] / scale[kept]
     return ElasticNetFit(
         intercept=location - float(centre @ coef),
@@ -151,10 +165,10 @@ def fit_elastic_net(
     )
 
 
-def _walk(parts: Sequence[_Fold], penalties: FloatArray, patience: int) -> FloatArray:
+def _walk(parts: Sequence[_Fold | _FoldOfMany], penalties: FloatArray, patience: int) -> FloatArray:
     """Squared error summed over the folds at each penalty, until it no longer falls."""
     errors: FloatArray = np.empty(0)
-    few = len(parts[0].centre) <= _FEW_COLUMNS
+    few = parts[0].path.columns.shape[1] <= _FEW_COLUMNS
     step = len(penalties) if few else _PENALTIES_AT_ONCE
     while len(errors) < len(penalties):
         block = penalties[len(errors) : len(errors) + step]
@@ -169,26 +183,49 @@ class _Path:
 
     def __init__(
         self,
+        columns: FloatArray,
+        target: FloatArray,
+        l1_ratio: float,
+        tolerance: float,
+        gram: FloatArray | None = None,
+        products: FloatArray | None = None,
+    ) -> None:
+        self.columns, self.target = columns, target
+        self.l1_ratio, self.tolerance = l1_ratio, tolerance
+        self.gram, self.products = gram, products
+        self.last: FloatArray | None = None
+
+    @classmethod
+    def of(
+        cls,
         centred: FloatArray,
         y: FloatArray,
         weight: FloatArray,
         l1_ratio: float,
         tolerance: float,
-    ) -> None:
+    ) -> _Path:
+        """Path on centred columns and outcome."""
         root = np.sqrt(weight / weight.mean())
-        self.columns: FloatArray = np.asfortranarray(centred * root[:, None])
-        self.target: FloatArray = y * root
-        self.l1_ratio, self.tolerance = l1_ratio, tolerance
-        self.last: FloatArray | None = None
-        self.gram: FloatArray | None = None
-        self.products: FloatArray | None = None
-        n, p = self.columns.shape
-        if p <= max(n, _MOST_COLUMNS_OF_A_GRAM):
-            # Steps on the Gram matrix cost nothing for the columns that stay at zero.
-            self.gram = self.columns.T @ self.columns
-            self.products = self.columns.T @ self.target
-            # Of the columns only the shape is read beside their products: let them go.
-            self.columns = np.broadcast_to(np.zeros(1), (n, p))
+        columns: FloatArray = np.asfortranarray(centred * root[:, None])
+        target: FloatArray = y * root
+        n, p = columns.shape
+        if p > max(n, _MOST_COLUMNS_OF_A_GRAM):
+            return cls(columns, target, l1_ratio, tolerance)
+        # Steps on the Gram matrix cost nothing for the columns that stay at zero.
+        gram, products = columns.T @ columns, columns.T @ target
+        # Of the columns only the shape is read beside their products: let them go.
+        return cls(_shape_only(n, p), target, l1_ratio, tolerance, gram, products)
+
+    @classmethod
+    def of_sums(cls, sums: FloatArray, n: int, l1_ratio: float, tolerance: float) -> _Path:
+        """Path from centred sums of ``n`` rows, as `_centred` gives them."""
+        scaled = sums[1:, 1:] * n / sums[0, 0]
+        # Of the outcome only the length and the norm are read beside the products.
+        target = np.zeros(n)
+        target[0] = np.sqrt(scaled[-1, -1])
+        gram, products = np.ascontiguousarray(scaled[:-1, :-1]), scaled[:-1, -1].copy()
+        columns = _shape_only(n, len(gram))
+        return cls(columns, target, l1_ratio, tolerance, gram, products)
 
     def extend(self, penalties: FloatArray) -> FloatArray:
         """Coefficients at the next penalties, shape (p, number of penalties)."""
@@ -231,7 +268,8 @@ class _Fold:
         inside = ~out
         centre = np.average(Z[inside], axis=0, weights=weight[inside])
         mean = np.average(y[inside], weights=weight[inside])
-        self.path = _Path(Z[inside] - centre, y[inside] - mean, weight[inside], l1_ratio, tolerance)
+        centred = Z[inside] - centre
+        self.path = _Path.of(centred, y[inside] - mean, weight[inside], l1_ratio, tolerance)
         self.Z, self.out, self.centre = Z, out, centre
         self.target, self.weight = y[out] - mean, weight[out]
 
@@ -241,3 +279,41 @@ class _Fold:
         missed = self.target[:, None] - columns @ self.path.extend(penalties)
         errors: FloatArray = (self.weight[:, None] * missed**2).sum(axis=0)
         return errors
+
+
+class _FoldOfMany:
+    """The same from sums of squares and products of its own rows and of the others."""
+
+    def __init__(
+        self, own: FloatArray, others: FloatArray, n_others: int, l1_ratio: float, tolerance: float
+    ) -> None:
+        centre = others[0] / others[0, 0]
+        self.path = _Path.of_sums(_centred(others, centre), n_others, l1_ratio, tolerance)
+        self.sums = _centred(own, centre)[1:, 1:]
+
+    def errors(self, penalties: FloatArray) -> FloatArray:
+        """Weighted squared error of the rows left out, at the next penalties."""
+        coefficients = self.path.extend(penalties)
+        missed = np.vstack([-coefficients, np.ones(coefficients.shape[1])])
+        errors: FloatArray = ((self.sums @ missed) * missed).sum(axis=0)
+        return errors
+
+
+def _sums(Z: FloatArray, y: FloatArray, weight: FloatArray, rows: BoolArray) -> FloatArray:
+    """Weighted sums of squares and products of one, the columns and the outcome, (p + 2) square."""
+    columns = np.column_stack([np.ones(int(rows.sum())), Z[rows], y[rows]])
+    sums: FloatArray = columns.T @ (columns * weight[rows, None])
+    return sums
+
+
+def _centred(sums: FloatArray, centre: FloatArray) -> FloatArray:
+    """Sums of columns less a centre, whose first entry is one; those of one stay."""
+    shift = np.eye(len(sums))
+    shift[0, 1:] -= centre[1:]
+    centred: FloatArray = shift.T @ sums @ shift
+    return centred
+
+
+def _shape_only(n: int, p: int) -> FloatArray:
+    """An array of zeros that takes no memory."""
+    return np.broadcast_to(np.zeros(1), (n, p))

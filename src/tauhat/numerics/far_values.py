@@ -101,10 +101,30 @@ class ColumnLimits:
     @classmethod
     def of(cls, X: FloatArray, clusters: IntArray | None = None) -> ColumnLimits:
         """Limits of the columns of ``X``, shape (n, p), with cluster numbers or None."""
-        found = np.array([_limits(units) for units in _columns_of_units(X, clusters)])
-        low, high, below, above = found.reshape(-1, 4).T
+        return cls.with_tails(X, clusters)[0]
+
+    @classmethod
+    def with_tails(
+        cls, X: FloatArray, clusters: IntArray | None = None
+    ) -> tuple[ColumnLimits, FloatArray]:
+        """Limits, and the smallest and largest value that the tails explain, shape (2, p).
+
+        What lies beyond a tail may be a level of its own, and inside.
+
+        Examples
+        --------
+        >>> dose = np.r_[np.tile(np.arange(21.0), 14), np.full(12, 100)][:, None]
+        >>> limits, tails = ColumnLimits.with_tails(dose)
+        >>> bool(tails[1, 0] < 100), bool(limits.outside(dose).any())
+        (True, False)
+        """
+        columns = list(_columns_of_units(X, clusters))
+        tails = [_tail(units) for units in columns]
+        found = [_limits(units, *tail) for units, tail in zip(columns, tails, strict=True)]
+        low, high, below, above = np.array(found).reshape(-1, 4).T
         n_below, n_above = np.less(X, low).sum(axis=0), np.greater(X, high).sum(axis=0)
-        return cls(low, high, below, above, n_below, n_above)
+        limits = cls(low, high, below, above, n_below, n_above)
+        return limits, np.array(tails).reshape(-1, 2).T
 
     def take(self, columns: Sequence[int]) -> ColumnLimits:
         """Limits of some of the columns."""
@@ -128,30 +148,6 @@ class ColumnLimits:
         return np.where(below, self.below, np.where(above, self.above, X))
 
 
-def tail_limits(X: FloatArray, clusters: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
-    """Smallest and largest value that the tails of columns explain, whatever lies beyond.
-
-    Parameters
-    ----------
-    X, clusters
-        As in `ColumnLimits.of`.
-
-    Returns
-    -------
-    low, high
-        Shape (p,).
-
-    Examples
-    --------
-    >>> dose = np.r_[np.tile(np.arange(21.0), 14), np.full(12, 100)][:, None]
-    >>> bool(tail_limits(dose)[1] < 100), bool(ColumnLimits.of(dose).outside(dose).any())
-    (True, False)
-    """
-    found = np.array([_tail(units) for units in _columns_of_units(X, clusters)])
-    low, high = found.reshape(-1, 2).T
-    return low, high
-
-
 def _columns_of_units(X: FloatArray, clusters: IntArray | None) -> Iterator[FloatArray]:
     """Each column, once a cluster where it is constant within clusters."""
     of_cluster = constant_within(X, clusters)
@@ -167,9 +163,8 @@ def _tail(units: FloatArray) -> tuple[float, float]:
     return median - farthest, median + farthest
 
 
-def _limits(units: FloatArray) -> tuple[float, float, float, float]:
-    """Low and high, and what stands for values below and above."""
-    low, high = _tail(units)
+def _limits(units: FloatArray, low: float, high: float) -> tuple[float, float, float, float]:
+    """Low and high, and what stands for values below and above, given those of the tail."""
     if np.isfinite(high):
         high = _with_levels(units, high, 1.0)
         low = -_with_levels(-units, -low, -1.0)
@@ -177,14 +172,14 @@ def _limits(units: FloatArray) -> tuple[float, float, float, float]:
     low = max(low, -_before_codes(-inside, -1.0))
     high = min(high, _before_codes(inside, 1.0))
     inside = units[(units >= low) & (units <= high)]
-    typical = float(np.median(inside))
-    levels = len(np.unique(inside))
     coded = [
-        levels > FEW_LEVELS and _repeated(beyond) and not _amounts(beyond, inside)
+        _repeated(beyond) and len(np.unique(inside)) > FEW_LEVELS and not _amounts(beyond, inside)
         for beyond in (units[units < low], units[units > high])
     ]
     ends = (float(inside.min()), float(inside.max()))
-    below, above = (typical if code else end for code, end in zip(coded, ends, strict=True))
+    below, above = (
+        float(np.median(inside)) if code else end for code, end in zip(coded, ends, strict=True)
+    )
     return low, high, below, above
 
 
@@ -193,6 +188,8 @@ def _with_levels(units: FloatArray, high: float, sign: float) -> float:
 
     ``sign`` is -1 where the values are the negatives of the column's.
     """
+    if not (units > high).any():
+        return high
     median = float(np.median(units))
     needed = max(_FEWEST_OF_LEVEL, _SHARE_OF_LEVEL * len(units))
     while (units > high).any():

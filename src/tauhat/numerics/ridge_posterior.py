@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.kernel_model import KernelMixedModel
@@ -69,6 +70,23 @@ class RidgePosterior:
         """Draws of the effect, shape (draws, k)."""
         draws: FloatArray = self.effect_draws_ @ self.effect_design(X).T
         return draws
+
+    def expected_error(self, X: FloatArray, effect: FloatArray) -> FloatArray:
+        """Root expected squared distance of the effect from an estimate of it, shape (k,)."""
+        if len(X) <= MANY_ROWS:
+            distance = self.effect_draws(X) - effect
+            error: FloatArray = np.sqrt((distance**2).mean(axis=0))
+            return error
+        # A root of the draws' covariance has fewer rows than there are draws.
+        mean = self.effect_draws_.mean(axis=0)
+        spread = (self.effect_draws_ - mean) / np.sqrt(self.n_draws)
+        root = linalg.qr(spread, mode="r")[0][: len(mean)]
+        error = np.empty(len(X))
+        for rows in row_parts(len(X), 8 * self.n_draws):
+            design = self.effect_design(X[rows])
+            variance = ((design @ root.T) ** 2).sum(axis=1)
+            error[rows] = np.sqrt(variance + (design @ mean - effect[rows]) ** 2)
+        return error
 
 
 def prior_penalty(scales: FloatArray) -> Penalty:

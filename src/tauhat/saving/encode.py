@@ -157,6 +157,9 @@ class Encoder:
             raise _no_form(value, where)
         state = {}
         for name, item in _attributes(value).items():
+            if name == "training_effects_":
+                # They can be predicted again.
+                continue
             if not self.with_data and name == "reference_posterior_":
                 # Only intervals use it, and they need the rows besides.
                 continue

@@ -194,7 +194,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
     rows = trial.has_counterfactual
     X = trial.X.to_numpy(dtype=np.float64)
     design = trial.randomization.take(rows)
-    limits = ColumnLimits.of(X[rows], design.clusters)
+    limits, tails = ColumnLimits.with_tails(X[rows], design.clusters)
     values, names = _observed_values(trial, limits)
     differences = _between_arms(trial, values, units)
     few = tells_few(
@@ -221,7 +221,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
         *file_findings(trial),
         *label_findings(trial),
         *covariate_findings(trial),
-        *far_value_findings(trial, X),
+        *far_value_findings(trial, X, limits, tails),
         *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]

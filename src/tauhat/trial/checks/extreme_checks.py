@@ -10,7 +10,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.numerics.codes import goes_on_rarely, usual_codes
-from tauhat.numerics.far_values import ColumnLimits, tail_limits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.tables.columns import variable_label
 from tauhat.tables.extremes import FarValues, codes_apart, far_values, number, third_values
 from tauhat.trial.checks.finding import Finding, Status
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 
-def far_value_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
+def far_value_findings(
+    trial: TrialTable, X: FloatArray, limits: ColumnLimits, tails: FloatArray
+) -> Iterator[Finding]:
     """Give values of the outcome and of numeric covariates that stand apart from the others.
 
     Parameters
@@ -34,23 +36,31 @@ def far_value_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
         The trial.
     X
         Encoded covariates of everyone analysed, shape (n, p).
+    limits, tails
+        Of the columns of ``X``, by those who are compared (`ColumnLimits.with_tails`).
     """
     numeric = [j for j, name in enumerate(trial.X.columns) if name in trial.covariate_names]
     names = [str(trial.X.columns[j]) for j in numeric]
-    yield from _findings(
-        trial, trial.outcome.values[:, None], [trial.roles["outcome"]], of_outcome=True
+    compared = trial.has_counterfactual
+    outcome = trial.outcome.values[:, None]
+    of_outcome = ColumnLimits.with_tails(
+        outcome[compared], trial.randomization.take(compared).clusters
     )
-    yield from _findings(trial, X[:, numeric], names, of_outcome=False)
+    yield from _findings(trial, outcome, [trial.roles["outcome"]], *of_outcome, of_outcome=True)
+    of_columns = limits.take(numeric), tails[:, numeric]
+    yield from _findings(trial, X[:, numeric], names, *of_columns, of_outcome=False)
 
 
 def _findings(
-    trial: TrialTable, X: FloatArray, names: list[str], *, of_outcome: bool
+    trial: TrialTable,
+    X: FloatArray,
+    names: list[str],
+    limits: ColumnLimits,
+    tails: FloatArray,
+    *,
+    of_outcome: bool,
 ) -> Iterator[Finding]:
     """What stands apart among everyone analysed, by the limits of those who are compared."""
-    compared = trial.has_counterfactual
-    clusters = trial.randomization.take(compared).clusters
-    limits = ColumnLimits.of(X[compared], clusters)
-    tails = np.array(tail_limits(X[compared], clusters))
     ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}
     for j, name in enumerate(names):
         told: set[bool] = set()
