@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -16,16 +16,13 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
-
-# Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
-# were wider than need be: its trees are too sure, the reference is not sure enough.
-_OWN_SHARE = 0.6
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -36,7 +33,7 @@ _ROUTING = (
 )
 
 
-class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
     r"""Estimator of the conditional average treatment effect of a two-arm trial.
 
     .. math:: \tau(x, v) = E[Y(1) - Y(0) \mid X = x, V = v]
@@ -302,7 +299,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         instead, mean and standard deviation of a mixture of both posteriors,
         stretched to the estimate where that lies outside (at levels above .6 it
         cannot); where persons are randomized, posteriors of trees were measured
-        to be too narrow for it.
+        to be too narrow for it. Models of risks have it in either design, with a share
+        of their own (`own_share`).
 
         An interval covers one person's effect on average over persons like
         those of the trial, not at every x: steps and tails of the effect are
@@ -354,7 +352,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
-        return self.has_draws and self.trial_data_.design.holds_persons
+        return self.models_risks or (self.has_draws and self.trial_data_.design.holds_persons)
 
     def _middle_and_error(
         self, checked: FloatArray, centre: FloatArray
@@ -369,10 +367,10 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 error[rows] = np.sqrt((distance**2).mean(axis=0))
             return centre, error
         reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
-        apart = own.mean(axis=0) - reference.mean(axis=0)
-        middle = reference.mean(axis=0) + _OWN_SHARE * apart
-        variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
-        return middle, np.sqrt(variance + _OWN_SHARE * (1 - _OWN_SHARE) * apart**2)
+        share, apart = self.own_share, own.mean(axis=0) - reference.mean(axis=0)
+        middle = reference.mean(axis=0) + share * apart
+        variance = share * own.var(axis=0) + (1 - share) * reference.var(axis=0)
+        return middle, np.sqrt(variance + share * (1 - share) * apart**2)
 
     def reference_posterior(self) -> RidgePosterior:
         """Posterior of the Bayesian ridge mixed model on the training trial, sampled once."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.fitting.linked import LinkChoice, RiskForm
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
+from tauhat.learners.log_odds import AdditiveLogOdds
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
@@ -53,6 +55,11 @@ class LinearMixedEffect(GaussianEffect):
         block over the residual's, for covariates in standard units. 0 is REML;
         the registry's "LMM" has 10, which switches the block off more often
         where no effect differs.
+    link
+        "endpoint" (default): as below for means; for an event, shared interactions are those
+        of its log odds (`tauhat.learners.log_odds.AdditiveLogOdds`) and the effect is the
+        difference of both arms' risks. "identity": means, of an event too, as always with
+        fixed ones and the lasso.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; only the lasso's folds are random.
 
@@ -84,6 +91,10 @@ class LinearMixedEffect(GaussianEffect):
     True
     """
 
+    risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {
+        "logit": lambda own: own.shared_log_odds()
+    }
+
     def __init__(
         self,
         interactions: Interactions = "shared",
@@ -91,15 +102,25 @@ class LinearMixedEffect(GaussianEffect):
         prior_rate: float = 0.0,
         random_state: Any = None,
         n_jobs: int = 1,
+        link: LinkChoice = "endpoint",
     ) -> None:
         self.interactions = interactions
+        self.link = link
         self.between_cluster = between_cluster
         self.prior_rate = prior_rate
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
-        """Fit the mixed model."""
+    def shared_log_odds(self) -> AdditiveLogOdds | None:
+        """Model of log odds with one block of interactions; None for those of another kind."""
+        if self.interactions != "shared":
+            return None
+        return AdditiveLogOdds(n_splines=0, by_arm=self.arms_differ)
+
+    def fit_difference(
+        self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
+    ) -> None:
+        """Fit the mixed model of means."""
         if self.interactions not in get_args(Interactions):
             raise ValueError(
                 f"interactions must be one of {', '.join(get_args(Interactions))}, "

@@ -1,0 +1,147 @@
+"""Estimators whose model depends on the link of the outcome: lines in a mean, or in log odds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, Self, get_args
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.numerics.seeds import derive_seed
+from tauhat.outcome_model import VarianceComponents
+
+LinkChoice = Literal["endpoint", "identity"]
+
+
+class RiskForm(ABC):
+    """A model of the outcome in both arms on the scale of a link other than the identity.
+
+    Attributes
+    ----------
+    components_
+        Variances of its random intercepts and of the residual, on the scale of the link.
+    cluster_effects_
+        Predicted intercepts by cluster number; empty without clusters.
+    """
+
+    components_: VarianceComponents
+    cluster_effects_: FloatArray
+
+    @property
+    @abstractmethod
+    def own_share(self) -> float:
+        """Share of its posterior in the mixture of intervals: the freer the model the larger."""
+
+    @abstractmethod
+    def fit(self, data: TrialData, seed: int) -> Self:
+        """Fit to a trial as its learners see it."""
+
+    @abstractmethod
+    def risks(self, X: FloatArray) -> FloatArray:
+        """Risks without and with treatment in a new cluster, shape (k, 2)."""
+
+    @abstractmethod
+    def risk_draws(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of these, shape (draws, k, 2)."""
+
+
+class LinkedEffect(CateEstimator):
+    """An estimator that has one form of its model for each link that it knows.
+
+    `fit` asks the endpoint for its link and `risk_forms` for the form that goes with it. The
+    effect is then the difference of the two arms' risks. Without such a form the model is that
+    of a difference of means, which a subclass says in `fit_difference` and
+    `predict_difference`.
+
+    Attributes
+    ----------
+    risk_forms
+        What makes the form for a link, given the estimator; it returns None where the
+        estimator's settings have no such form.
+    link
+        "endpoint": the form of the endpoint's link. "identity": that of means, whatever it is.
+    risk_form_
+        The fitted form; None where the model is one of a difference of means.
+    """
+
+    risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {}
+    link: LinkChoice = "endpoint"
+
+    risk_form_: RiskForm | None
+
+    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
+        """Fit the form that the link of the endpoint asks for."""
+        if self.link not in get_args(LinkChoice):
+            raise ValueError(f"link must be 'endpoint' or 'identity', got {self.link!r}")
+        link = data.endpoint.kind.link if self.link == "endpoint" else "identity"
+        make = self.risk_forms.get(link)
+        form = None if make is None else make(self)
+        self.risk_form_ = None
+        if form is None:
+            self.fit_difference(data, nuisances, seed)
+            return
+        self.risk_form_ = form.fit(data, derive_seed(seed, "risks"))
+        self.variance_components_ = form.components_
+        self.cluster_effects_ = form.cluster_effects_
+
+    def fit_difference(
+        self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
+    ) -> None:
+        """Fit the model of a difference of means; refused by those that model risks only."""
+        raise TrialError(
+            f"{self.known_as} models the risk of an event, so it needs an outcome with two "
+            f"values; this one is {data.endpoint.kind_name}"
+        )
+
+    def predict_difference(self, X: FloatArray) -> FloatArray:
+        """Difference of means at checked covariates, shape (k,)."""
+        raise NotImplementedError
+
+    def has_form(self, link: str) -> bool:
+        """Whether it has a model for outcomes of kinds with that link."""
+        if link == "identity":
+            return type(self).fit_difference is not LinkedEffect.fit_difference
+        return link in self.risk_forms and self.risk_forms[link](self) is not None
+
+    @property
+    def models_risks(self) -> bool:
+        """Whether the fitted estimator itself models the risks of both arms."""
+        return getattr(self, "risk_form_", None) is not None
+
+    @property
+    def has_draws(self) -> bool:  # type: ignore[override]
+        """Whether it has posterior draws: where it models risks."""
+        return self.models_risks or not self.has_form("identity")
+
+    @property
+    def own_share(self) -> float:
+        """Share of the fitted estimator's own posterior in the mixture of its intervals."""
+        form = getattr(self, "risk_form_", None)
+        return super().own_share if form is None else form.own_share
+
+    def predict_effect(self, X: FloatArray) -> FloatArray:
+        """Effect at checked covariates, shape (k,)."""
+        if not self.models_risks:
+            return self.predict_difference(X)
+        risks = self.predict_risks(X)
+        return risks[:, 1] - risks[:, 0]
+
+    def predict_risks(self, X: FloatArray) -> FloatArray:
+        """Risks in a new cluster without and with treatment, shape (k, 2)."""
+        return super().predict_risks(X) if self.risk_form_ is None else self.risk_form_.risks(X)
+
+    def draw_effect(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of the effect, shape (draws, k)."""
+        if not self.models_risks:
+            return super().draw_effect(X)
+        risks = self.draw_risks(X)
+        return risks[..., 1] - risks[..., 0]
+
+    def draw_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of `predict_risks`, shape (draws, k, 2)."""
+        form = self.risk_form_
+        return super().draw_risks(X) if form is None else form.risk_draws(X)
