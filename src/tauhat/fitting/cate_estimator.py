@@ -16,13 +16,17 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.reference import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
-from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
+
+# Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
+# were wider than need be: its trees are too sure, the reference is not sure enough.
+_OWN_SHARE = 0.6
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -288,8 +292,9 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
 
         with ``u`` randomized units and the mean and standard deviation of a
         reference posterior R, the Bayesian ridge mixed model
-        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial: the
-        root expected squared error of this estimate under R. In a cluster
+        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial, of an event a
+        mixture with an additive model of its log odds: the root expected squared error
+        of this estimate under R. In a cluster
         trial an estimator P with posterior draws has
 
         .. math:: 0.6\,m_P(x) + 0.4\,m_R(x) \pm t_{1-(1-level)/2,\,u-2}
@@ -299,8 +304,7 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
         instead, mean and standard deviation of a mixture of both posteriors,
         stretched to the estimate where that lies outside (at levels above .6 it
         cannot); where persons are randomized, posteriors of trees were measured
-        to be too narrow for it. Models of risks have it in either design, with a share
-        of their own (`own_share`).
+        to be too narrow for it.
 
         An interval covers one person's effect on average over persons like
         those of the trial, not at every x: steps and tails of the effect are
@@ -352,7 +356,7 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
-        return self.models_risks or (self.has_draws and self.trial_data_.design.holds_persons)
+        return self.has_draws and self.trial_data_.design.holds_persons
 
     def _middle_and_error(
         self, checked: FloatArray, centre: FloatArray
@@ -367,28 +371,22 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
                 error[rows] = np.sqrt((distance**2).mean(axis=0))
             return centre, error
         reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
-        share, apart = self.own_share, own.mean(axis=0) - reference.mean(axis=0)
-        middle = reference.mean(axis=0) + share * apart
-        variance = share * own.var(axis=0) + (1 - share) * reference.var(axis=0)
-        return middle, np.sqrt(variance + share * (1 - share) * apart**2)
+        apart = own.mean(axis=0) - reference.mean(axis=0)
+        middle = reference.mean(axis=0) + _OWN_SHARE * apart
+        variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
+        return middle, np.sqrt(variance + _OWN_SHARE * (1 - _OWN_SHARE) * apart**2)
 
-    def reference_posterior(self) -> RidgePosterior:
-        """Posterior of the Bayesian ridge mixed model on the training trial, sampled once."""
+    def reference_posterior(self) -> Reference:
+        """Posterior of a reference model on the training trial, sampled once.
+
+        The Bayesian ridge mixed model, mixed with another for an event
+        (`tauhat.fitting.reference`).
+        """
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):
-            data = self.trial_data_
-            intercepts = data.design.intercepts()
+            data, seed = self.trial_data_, derive_seed(self.seed_, "reference")
             self.reference_posterior_ = run_in_parts(
-                lambda on_done: sample_ridge_posterior(
-                    data.X,
-                    data.working_with_blocks,
-                    data.treatment,
-                    intercepts.groups,
-                    data.sample_weight,
-                    derive_seed(self.seed_, "reference"),
-                    intercepts.nesting,
-                    on_done=on_done,
-                )
+                lambda on_done: sample_reference(data, seed, on_done=on_done)
             )
         return self.reference_posterior_
 

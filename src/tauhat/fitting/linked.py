@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.seeds import derive_seed
-from tauhat.outcome_model import VarianceComponents
 
 LinkChoice = Literal["endpoint", "identity"]
-
-
-class RiskForm(ABC):
-    """A model of the outcome in both arms on the scale of a link other than the identity.
-
-    Attributes
-    ----------
-    components_
-        Variances of its random intercepts and of the residual, on the scale of the link.
-    cluster_effects_
-        Predicted intercepts by cluster number; empty without clusters.
-    """
-
-    components_: VarianceComponents
-    cluster_effects_: FloatArray
-
-    @property
-    @abstractmethod
-    def own_share(self) -> float:
-        """Share of its posterior in the mixture of intervals: the freer the model the larger."""
-
-    @abstractmethod
-    def fit(self, data: TrialData, seed: int) -> Self:
-        """Fit to a trial as its learners see it."""
-
-    @abstractmethod
-    def risks(self, X: FloatArray) -> FloatArray:
-        """Risks without and with treatment in a new cluster, shape (k, 2)."""
-
-    @abstractmethod
-    def risk_draws(self, X: FloatArray) -> FloatArray:
-        """Posterior draws of these, shape (draws, k, 2)."""
 
 
 class LinkedEffect(CateEstimator):
@@ -118,10 +85,9 @@ class LinkedEffect(CateEstimator):
         return self.models_risks or not self.has_form("identity")
 
     @property
-    def own_share(self) -> float:
-        """Share of the fitted estimator's own posterior in the mixture of its intervals."""
-        form = getattr(self, "risk_form_", None)
-        return super().own_share if form is None else form.own_share
+    def interval_is_of_mixture(self) -> bool:
+        """No: the reference posterior is for the most part one of log odds itself."""
+        return False
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

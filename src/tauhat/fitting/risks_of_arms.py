@@ -6,10 +6,6 @@ from abc import ABC, abstractmethod
 
 from tauhat._typing import FloatArray
 
-# Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
-# were wider than need be: its trees are too sure, the reference is not sure enough.
-_OWN_SHARE = 0.6
-
 
 class RisksOfArms(ABC):
     """Risks of both arms, for estimators that model them."""
@@ -27,11 +23,6 @@ class RisksOfArms(ABC):
         that of its `draw_risks`.
         """
         return False
-
-    @property
-    def own_share(self) -> float:
-        """Share of the fitted estimator's own posterior in the mixture of its intervals."""
-        return _OWN_SHARE
 
     def has_form(self, link: str) -> bool:
         """Whether it has a model for outcomes of kinds with that link."""

@@ -373,6 +373,9 @@ def ensemble_member(name: str) -> CateEstimator:
     if name == "LMM":
         # An ensemble judges for itself whether there is heterogeneity.
         return LinearMixedEffect()
+    if name == "GAMM-identity":
+        # Effects that add up on the scale of the risk, beside those on the log odds.
+        return AdditiveMixedEffect(link="identity")
     if name == "BART-RE":
         return SLearner(MixedBART().quick())
     estimator = single_estimator(name)

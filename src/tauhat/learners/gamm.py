@@ -9,10 +9,11 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.fitting.linked import LinkChoice, RiskForm
+from tauhat.fitting.linked import LinkChoice
+from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.risk_form import RiskForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
-from tauhat.learners.log_odds import AdditiveLogOdds
 from tauhat.numerics.columns import (
     column_scales,
     constant_within,
@@ -52,7 +53,7 @@ class AdditiveMixedEffect(GaussianEffect):
         delivered better in some clusters than in others.
     link
         "endpoint" (default): as below for means, and the same sum in the log odds of an
-        event (`tauhat.learners.log_odds.AdditiveLogOdds`), where the effect is the difference
+        event (`tauhat.fitting.log_odds.AdditiveLogOdds`), where the effect is the difference
         of both arms' risks and the prior is its own. "identity": means, of an event too.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; the fit is not random.

@@ -26,7 +26,7 @@ class GaussianEffect(LinkedEffect):
     """An effect read off the coefficients of one fitted mixed model.
 
     What follows is of differences of means. Where the endpoint is an event the model is one of
-    its log odds (`tauhat.learners.log_odds.AdditiveLogOdds`), and the variance components are
+    its log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`), and the variance components are
     in squared log odds, with the variance of the logistic distribution as the residual one.
 
     Attributes

@@ -10,10 +10,11 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.fitting.linked import LinkChoice, RiskForm
+from tauhat.fitting.linked import LinkChoice
+from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.risk_form import RiskForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
-from tauhat.learners.log_odds import AdditiveLogOdds
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
@@ -57,7 +58,7 @@ class LinearMixedEffect(GaussianEffect):
         where no effect differs.
     link
         "endpoint" (default): as below for means; for an event, shared interactions are those
-        of its log odds (`tauhat.learners.log_odds.AdditiveLogOdds`) and the effect is the
+        of its log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`) and the effect is the
         difference of both arms' risks. "identity": means, of an event too, as always with
         fixed ones and the lasso.
     random_state, n_jobs

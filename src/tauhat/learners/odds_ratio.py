@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tauhat.data import TrialData
-from tauhat.fitting.linked import LinkedEffect, RiskForm
+from tauhat.fitting.linked import LinkedEffect
+from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.nuisance import Nuisance
-from tauhat.learners.log_odds import AdditiveLogOdds
+from tauhat.fitting.risk_form import RiskForm
 
 
 class ConstantOddsRatio(LinkedEffect):

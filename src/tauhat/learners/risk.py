@@ -9,9 +9,10 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.fitting.linked import LinkedEffect, RiskForm
+from tauhat.fitting.linked import LinkedEffect
+from tauhat.fitting.log_odds import AdditiveLogOdds, LogOddsForm
 from tauhat.fitting.nuisance import Nuisance
-from tauhat.learners.log_odds import AdditiveLogOdds, LogOddsForm
+from tauhat.fitting.risk_form import RiskForm
 
 # Prior SDs of the coefficient of the predicted log odds and of its interaction with treatment,
 # per standard deviation of the predicted log odds: the first is next to none.

@@ -10,7 +10,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.allocation import allocation_basis
-from tauhat.fitting.linked import RiskForm
+from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.additive_columns import AdditiveColumns
 from tauhat.numerics.columns import constant_within, first_rows
 from tauhat.numerics.em import identified_clusters
@@ -22,9 +22,6 @@ from tauhat.numerics.two_arm_logit import TwoArmModel
 LOGISTIC_VARIANCE: Final = float(np.pi**2 / 3)
 
 _DRAWS = 300
-# Shares of a posterior in the mixture of intervals by how the effect may vary. With these the
-# intervals of all were about as wide and covered about as well (benchmarks/binary_outcomes.py).
-_SHARE_OF_CURVES, _SHARE_OF_LINES, _SHARE_OF_ONE_LINE = 0.8, 0.7, 0.6
 
 
 class LogOddsForm(RiskForm):
@@ -40,11 +37,6 @@ class LogOddsForm(RiskForm):
     """
 
     posterior_: RiskMixture
-
-    @property
-    def own_share(self) -> float:
-        """Share of its posterior in the mixture of intervals."""
-        return _SHARE_OF_ONE_LINE
 
     @abstractmethod
     def blocks(self, X: FloatArray) -> list[FloatArray]:
@@ -166,13 +158,6 @@ class AdditiveLogOdds(LogOddsForm):
             by_arm=self.by_arm,
         )
         return self
-
-    @property
-    def own_share(self) -> float:
-        """Share of its posterior in the mixture of intervals."""
-        if not self.interactions:
-            return super().own_share
-        return _SHARE_OF_CURVES if self.n_splines else _SHARE_OF_LINES
 
     def blocks(self, X: FloatArray) -> list[FloatArray]:
         """Lines, and curves if any."""
