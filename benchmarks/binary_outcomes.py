@@ -58,8 +58,8 @@ ON_LOG_ODDS = ("GAMM", "LMM", "Constant-Odds-Ratio", "Risk")
 
 def as_numbers(model: CateEstimator, trial: SimulatedTrial) -> CateEstimator:
     """Fit with 0 and 1 taken as numbers."""
-    X, y, treatment, clusters = trial
-    return model.fit_data(validate_trial(X, y, treatment, clusters, endpoint="continuous"))
+    arrays = trial.X, trial.y, trial.treatment, trial.clusters
+    return model.fit_data(validate_trial(*arrays, endpoint="continuous"))
 
 
 def reduced(name: str, seed: int) -> CateEstimator:
