@@ -18,7 +18,7 @@ from tauhat.design import Clusters, Persons
 from tauhat.endpoint import KINDS
 from tauhat.ensembles.robust import INDIVIDUAL_MEMBERS
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.registered import RegisteredEstimator
+from tauhat.fitting.registered import AS_NUMBERS, RegisteredEstimator
 from tauhat.learners.catalog import OUTCOME_MODELS, outcome_model, single_estimator, single_names
 from tauhat.registry import DESIGNS, ENSEMBLES, ESTIMATORS, PAPER_NAMES, estimator, registered
 
@@ -195,14 +195,15 @@ def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason
         "for risks only",
         "nobody",
         ("individual", "cluster"),
+        risks_for=("individual", "cluster"),
         refuses={"continuous": "a risk has two values"},
     )
     monkeypatch.setitem(ESTIMATORS, "Risks", record)
     assert record.support("cluster", "binary").level == "meant"
     table = tables().support_table()
     row = next(line for line in table.splitlines() if line.startswith("| `Risks` "))
-    assert row.startswith("| `Risks` | yes | no (7) | yes | no (7) |")
-    assert "\n7. a risk has two values\n" in table
+    number = table.split(". a risk has two values\n")[0].rsplit("\n", 1)[-1]
+    assert row.startswith(f"| `Risks` | yes | no ({number}) | yes | no ({number}) |")
     assert main(["estimators"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Risks does not support continuous, because a risk has two values." in said
@@ -213,4 +214,19 @@ def test_the_command_says_why_not_and_what_effects_are(capsys: pytest.CaptureFix
     said = " ".join(capsys.readouterr().out.split())
     assert f"BCF: {registered('BCF').elsewhere.replace('`', '')}." in said
     assert "binary (risk difference, cut at what an outcome with two values allows)" in said
-    assert "With posterior draws: S-BART, BART-RE, BCF-RE, BRM, BCF." in said
+    drawn = "S-BART, Constant-Odds-Ratio, Risk, BART-RE, BCF-RE, BRM, BCF"
+    assert f"With posterior draws: {drawn}; of the risks of an event also LMM, GAMM." in said
+    assert "These model the risks of an event: LMM, GAMM, Constant-Odds-Ratio, Risk." in said
+
+
+def test_models_of_risks_are_meant_for_events_and_numbers_are_not() -> None:
+    for design in DESIGNS:
+        for name in ("LMM", "GAMM", "Constant-Odds-Ratio", "Risk", "Robust", "CBA"):
+            assert registered(name).support(design, "binary").level == "meant"
+    assert registered("X-RF").support("individual", "binary").because == AS_NUMBERS
+    assert registered("X-GAMM-RF").support("cluster", "binary").because == AS_NUMBERS
+    # The design comes first.
+    assert registered("X-RF").support("cluster", "binary").because != AS_NUMBERS
+    assert registered("X-RF").support("individual", "continuous").level == "meant"
+    assert registered("GAMM").draws_risks
+    assert not registered("X-RF").draws_risks

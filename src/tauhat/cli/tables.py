@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tauhat.endpoint import KINDS
+from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, scale_of, units_sentence, use_of
@@ -136,5 +137,16 @@ def print_estimators(*, every: bool) -> None:
     for name in names:
         for refused, because in registered(name).refuses.items():
             console.print(_text(f"{name} does not support {refused}, because {because}."))
-    drawn = ", ".join(name for name in names if registered(name).has_draws)
-    console.print(_text(f"With posterior draws: {drawn}."))
+    of_risks = [name for name in names if registered(name).draws_risks]
+    console.print(
+        _text(
+            f"These model the risks of an event: {', '.join(of_risks)}. The others are not meant "
+            f"for it, but for ensembles, since such a learner {AS_NUMBERS.removeprefix('it ')}."
+        )
+    )
+    drawn = [name for name in names if registered(name).has_draws]
+    also = [name for name in of_risks if name not in drawn]
+    text = f"With posterior draws: {', '.join(drawn)}"
+    if also:
+        text += f"; of the risks of an event also {', '.join(also)}"
+    console.print(_text(f"{text}."))
