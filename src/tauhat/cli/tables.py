@@ -138,12 +138,9 @@ def print_estimators(*, every: bool) -> None:
         for refused, because in registered(name).refuses.items():
             console.print(_text(f"{name} does not support {refused}, because {because}."))
     of_risks = [name for name in names if registered(name).draws_risks]
-    console.print(
-        _text(
-            f"These model the risks of an event: {', '.join(of_risks)}. The others are not meant "
-            f"for it, but for ensembles, since such a learner {AS_NUMBERS.removeprefix('it ')}."
-        )
-    )
+    numbers = AS_NUMBERS.removeprefix("it ").replace("`", "")
+    console.print(_text(f"These model the risks of an event: {', '.join(of_risks)}."))
+    console.print(_text(f"Each other single learner {numbers}."))
     drawn = [name for name in names if registered(name).has_draws]
     also = [name for name in of_risks if name not in drawn]
     text = f"With posterior draws: {', '.join(drawn)}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.endpoint import Endpoint
 from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
@@ -68,6 +69,20 @@ class EventReference:
 
 #: Model that the reference posterior has beside the ridge mixed model, by link of the endpoint.
 REFERENCE_FORMS: dict[str, type[AdditiveLogOdds]] = {"logit": AdditiveLogOdds}
+
+
+def reference_name(endpoint: Endpoint) -> str:
+    """What the reference posterior is a posterior of, in a few words.
+
+    Examples
+    --------
+    >>> reference_name(Endpoint())
+    'Bayesian ridge mixed model'
+    """
+    ridge = "Bayesian ridge mixed model"
+    if endpoint.kind.link not in REFERENCE_FORMS:
+        return ridge
+    return f"additive mixed model of the log odds and {ridge}"
 
 
 def sample_reference(
