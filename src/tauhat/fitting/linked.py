@@ -38,7 +38,7 @@ class LinkedEffect(CateEstimator):
     risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {}
     link: LinkChoice = "endpoint"
 
-    risk_form_: RiskForm | None
+    risk_form_: RiskForm | None = None
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Fit the form that the link of the endpoint asks for."""
@@ -77,7 +77,7 @@ class LinkedEffect(CateEstimator):
     @property
     def models_risks(self) -> bool:
         """Whether the fitted estimator itself models the risks of both arms."""
-        return getattr(self, "risk_form_", None) is not None
+        return self.risk_form_ is not None
 
     @property
     def has_draws(self) -> bool:  # type: ignore[override]

@@ -55,7 +55,7 @@ class LinearMixedEffect(GaussianEffect):
         Rate of an exponential prior on the standard deviation of the shared
         block over the residual's, for covariates in standard units. 0 is REML;
         the registry's "LMM" has 10, which switches the block off more often
-        where no effect differs.
+        where no effect differs. Of models of means only.
     link
         "endpoint" (default): as below for means; for an event, shared interactions are those
         of its log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`) and the effect is the
@@ -70,7 +70,8 @@ class LinearMixedEffect(GaussianEffect):
         Between-cluster and residual variance.
     coefficients_
         Table with the effect at the mean covariates and each interaction, per
-        unit of the covariate, with standard errors (missing for the lasso).
+        unit of the covariate, with standard errors (missing for the lasso). Of
+        models of means only.
     penalty_
         The lasso's penalty, for covariates and outcome in standard units.
 
