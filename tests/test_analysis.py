@@ -300,7 +300,7 @@ def test_progress_names_every_step() -> None:
         "making intervals",
         "describing what the effects depend on",
         "describing groups by held-out effects",
-        "asking what the results hang on",
+        "asking what the results depend on",
     ]
     intervals = [state[1:] for state in seen if state[0] == "making intervals"]
     assert intervals == [(0, 1), *((done, 5) for done in range(1, 6))]
@@ -433,7 +433,7 @@ def test_an_ensemble_that_explains_itself_is_heard(monkeypatch: pytest.MonkeyPat
     trial = trial_of(table(clusters=12, size=12))
     found = analyze(trial, models=["Robust"], random_state=1, n_permutations=99)
     told = found.to_json()["reported_model"]["explanation"]
-    assert "was given beforehand" in told["text"]
+    assert "was fixed in advance" in told["text"]
     rows = {row["member"]: row for row in told["members"]}
     assert sum(row["weight"] for row in rows.values()) == pytest.approx(1)
     for row in rows.values():

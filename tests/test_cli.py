@@ -61,7 +61,7 @@ def test_run_writes_three_files_and_tells_on_two_streams(
         "making intervals",
         "describing what the effects depend on",
         "describing groups by held-out effects",
-        "asking what the results hang on",
+        "asking what the results depend on",
         "writing the report",
     ]
 

@@ -1,4 +1,4 @@
-"""What results hang on: members, seeds, clusters, missing data; and the section that says so."""
+"""What results depend on: members, seeds, clusters, missing data; and the section that says so."""
 
 from __future__ import annotations
 
@@ -177,8 +177,8 @@ def section(**changes: Any) -> str:
 
 def test_section_says_which_member_decides_and_where_the_interval_tips() -> None:
     said = section()
-    assert "The order of the persons hangs on LMM" in said
-    assert "treated arm were 4.4 higher than those of like persons" in said
+    assert "The ranking of the persons depends on LMM" in said
+    assert "treated arm were 4.4 higher than those of similar persons" in said
     assert "LMM | −3.1 | 1.2 | 0.62 | 0.4" in said
     assert "p = 0.012; in 95 of 100 draws between 0.008 and 0.016" in said
     assert "difference between the outer quarters from 3.9 to 5.1" in said
@@ -189,7 +189,7 @@ def test_section_says_which_member_decides_and_where_the_interval_tips() -> None
                   "kendall": 0.9, "mean_change": 0.1}],
         p_value_range=[0.04, 0.06], tipping_point=None, without_one_cluster=None,
     )  # fmt: skip
-    assert "No single member decides" in calm
+    assert "No single member determines" in calm
     assert "on either side of 0.05" in calm
     assert "would reach zero" not in calm
 

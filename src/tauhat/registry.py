@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tauhat.ensembles.cross_fitted import FEWEST_UNITS
-from tauhat.ensembles.ensemble import INDIVIDUAL_LIBRARY
+from tauhat.ensembles.ensemble import FEWEST_UNITS
+from tauhat.ensembles.members import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX

@@ -191,7 +191,11 @@ def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
     """
     effects = {name: model.predict_effect(X) for name, model in members_of(fitted).items()}
     model = fitted.reported
-    own = model.combined(effects) if isinstance(model, Ensemble) else model.predict_effect(X)
+    own = (
+        model.weighing_.combined(effects)
+        if isinstance(model, Ensemble)
+        else model.predict_effect(X)
+    )
     return pd.DataFrame({fitted.name: own, **effects})
 
 

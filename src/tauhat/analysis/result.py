@@ -67,7 +67,7 @@ class Analysis(AnalysisParts):
         What held-out effects say of groups, subgroups and calibration, or the
         reason why it was not estimated.
     sensitivity
-        How far the results hang on a member, the seed, a cluster and missing data.
+        How far the results depend on a member, the seed, a cluster and missing data.
     clusters
         Predicted intercepts of the clusters; None when persons were randomized.
     member_effects

@@ -234,7 +234,7 @@ class HeldOut(TypedDict):
 class ExplainedMember(TypedDict):
     member: Annotated[str, "model"]
     weight: Annotated[float, "weight, given and earned"]
-    given: Annotated[Number, "part given beforehand"]
+    given: Annotated[Number, "part fixed in advance"]
     earned: Annotated[Number, "part earned"]
     earned_sd: Annotated[Number, "its standard deviation over reweighted trials"]
     mean_effect: Annotated[float, "mean of its effects"]
@@ -350,7 +350,7 @@ class Run(TypedDict):
     reported_model: Annotated[ReportedModel, "model whose effects are reported"]
     models: Annotated[list[Model], "every model"]
     agreement: Annotated[Agreement | None, "of the models; null with one"]
-    sensitivity: Annotated[SensitivityRecord, "what the results hang on"]
+    sensitivity: Annotated[SensitivityRecord, "what the results depend on"]
     variance_components: Annotated[list[VarianceComponent], "of models with random effects"]
     interval: Annotated[IntervalMethodRecord, "intervals of persons' effects"]
     effects: Annotated[Effects, "how the estimated effects are spread"]

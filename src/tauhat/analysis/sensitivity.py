@@ -1,4 +1,4 @@
-"""How much the results hang on one member, on the seed, on a cluster and on missing data."""
+"""How much the results depend on one member, on the seed, on a cluster and on missing data."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def sensitivity(
     n_seeds: int = 0,
     n_jobs: int = 1,
 ) -> Sensitivity:
-    """How much the results hang on a member, the seed, a cluster and missing data.
+    """How much the results depend on a member, the seed, a cluster and missing data.
 
     Only ``n_seeds`` asks for models to be fitted again. Members are left out by
     weighing the fitted others anew.

@@ -138,7 +138,7 @@ def analyze(
         where held-out effects rank persons; None shows both readings.
     n_seeds
         Number of other seeds with which all models are fitted again, to see how
-        far the effects hang on the seed; each takes as long as the first fit.
+        far the effects depend on the seed; each takes as long as the first fit.
     source
         Where the data came from, for the record.
 
@@ -198,7 +198,7 @@ def analyze(
                 trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
             )
         except NothingToTestError as error:
-            # The average effects and the models do not hang on the test.
+            # The average effects and the models do not depend on the test.
             heterogeneity = HeterogeneityTest.not_tested(_sentence(str(error)))
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
@@ -231,7 +231,7 @@ def analyze(
                 n_jobs=n_jobs,
                 higher_is_better=higher_is_better,
             )
-    with clock.step("sensitivity", "asking what the results hang on"):
+    with clock.step("sensitivity", "asking what the results depend on"):
         members = list(members_of(fitted))
         hangs_on = sensitivity(
             trial,

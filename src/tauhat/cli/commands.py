@@ -30,27 +30,8 @@ BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 def read_trial(settings: Settings) -> tuple[Trial, str]:
     """The trial that the settings describe, and the SHA-256 of the bytes it was read from."""
-    assert settings.file is not None
-    assert settings.outcome is not None
-    assert settings.treatment is not None
-    labels = (settings.treatment, settings.cluster, settings.block, settings.id)
-    table, sha256 = read_hashed(settings.file, labels=[name for name in labels if name is not None])
-    trial = Trial(
-        table,
-        outcome=settings.outcome,
-        treatment=settings.treatment,
-        control=settings.control,
-        arms=settings.arms,
-        cluster=settings.cluster,
-        covariates=settings.covariates,
-        cluster_covariates=settings.cluster_covariates,
-        cluster_size=bool(settings.cluster_size),
-        block=settings.block,
-        propensity=settings.propensity,
-        id=settings.id,
-        weight=settings.weight,
-        endpoint=settings.endpoint,
-    )
+    table, sha256 = read_hashed(settings.file, labels=settings.label_columns)
+    trial = Trial(table, **settings.arguments("trial"))
     return trial, sha256
 
 
@@ -64,10 +45,8 @@ def run_trial(
 ) -> int:
     """Analyse the trial of a file; the exit code."""
     settings = settings.checked()
-    assert settings.file is not None
     _prepare(settings, [settings.file, *([] if config is None else [config])])
     trial, sha256 = read_trial(settings)
-    assert settings.models is not None
     model_names(settings.models, trial.design)
     check = trial.check()
     if not check.passed and not force:
@@ -101,10 +80,11 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
 def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     """Analyse the example that comes with the package; the exit code."""
     # The example is no file and its roles are known.
-    settings = settings.over(Settings(file=Path("demo"), outcome="", treatment="")).checked()
+    settings = settings.over(
+        Settings({"file": Path("demo"), "outcome": "", "treatment": ""})
+    ).checked()
     _prepare(settings, [])
     trial = tassh_trial(make_tassh_like(seed=1))
-    assert settings.models is not None
     model_names(settings.models, trial.design)
     source = Source(
         file="make_tassh_like(seed=1), which comes with tauhat",
@@ -115,8 +95,6 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
 
 def _prepare(settings: Settings, inputs: Sequence[Path]) -> None:
     """See that the results can be written and nothing is lost to them, before any work."""
-    assert settings.out is not None
-    assert settings.jobs is not None
     if settings.jobs > 1:
         check_shared_memory()
     refuse_overwriting(inputs, paths_written(settings.out, figures=bool(settings.figures)))
@@ -130,9 +108,6 @@ def list_estimators(*, every: bool) -> None:
 
 
 def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_output: bool) -> int:
-    assert settings.models is not None
-    assert settings.level is not None
-    assert settings.out is not None
     with progress_display() as display, _backend(settings) as jobs:
 
         def progress(step: str, done: int, total: int) -> None:
@@ -141,13 +116,9 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
 
         analysis = analyze(
             trial,
-            models=settings.models,
-            level=settings.level,
-            random_state=settings.seed,
+            **settings.arguments("analyze"),
             n_jobs=jobs,
-            higher_is_better=settings.higher_is_better,
             progress=progress,
-            n_seeds=settings.seeds or 0,
             source=source,
         )
         progress("writing the report", 0, 1)
@@ -184,7 +155,6 @@ def _print_record(record: dict[str, Any], out: Path) -> int:
 @contextmanager
 def _backend(settings: Settings) -> Iterator[int]:
     """Where the fits run, and how many at once."""
-    assert settings.jobs is not None
     if settings.backend != "dask":
         yield settings.jobs
         return

@@ -6,8 +6,7 @@ from functools import partial
 
 from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
-from tauhat.ensembles.cross_fitted import FEWEST_UNITS
-from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.ensemble import FEWEST_UNITS, Ensemble
 from tauhat.ensembles.exponential import ExponentialWeights
 from tauhat.ensembles.pointwise import MedianEffect, TrimmedMeanEffect
 from tauhat.ensembles.q_aggregation import QAggregation

@@ -136,7 +136,7 @@ Each arm has 3 clusters.')
             covariates = " No single covariate stands out after adjustment for their number."
         explanation = (
             " The test asks whether the effect is the same for everyone, not whether there is "
-            "one. It is one test: the p-values of its blocks are parts of it, not further tests; "
+            "one. It is one test: the p-values of its components are not further tests; "
             "those of single covariates are adjusted for looking at all of them."
         )
         return " ".join([verdict + covariates + explanation, *self.notes, f"{self.method}."])

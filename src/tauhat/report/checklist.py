@@ -29,7 +29,7 @@ WATCH = (
         ("modifiers", "covariates", "distribution"),
     ),
     Item("WATCH, exploration", "Subgroups, as description", ("groups", "subgroups")),
-    Item("WATCH, assessment", "What the findings hang on", ("sensitivity",)),
+    Item("WATCH, assessment", "What the findings depend on", ("sensitivity",)),
     Item("WATCH, assessment", "Limits for those who judge the findings", ("limits", "reading")),
 )
 #: Kent and others (2020), Annals of Internal Medicine 172:35-45.

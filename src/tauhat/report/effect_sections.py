@@ -110,8 +110,8 @@ def modifier_section(data: ReportInput) -> Section:
         "modifiers",
         "What the effect depends on",
         paragraphs=[
-            "Covariates by how much of the variation of the estimated effects goes with them. "
-            "This describes the fitted models; none of it says what causes what. In the table, "
+            "Covariates ranked by the share of the variation of the estimated effects that they "
+            "account for. This describes the fitted models and is not causal. In the table, "
             "alone is the share of the variation between groups of this covariate, lost is the "
             "share that is lost when this covariate is shuffled and the others stay, and p is the "
             "covariate's own test against the data, adjusted for the number of covariates.",
@@ -122,7 +122,7 @@ def modifier_section(data: ReportInput) -> Section:
             "Figures: mean estimated effect (dots) and mean of the persons' intervals (blue band "
             "or bar) in groups of persons; orange, the average effect and its interval; dotted, "
             "no effect. Intervals that reach beyond a figure are cut. Groups of fewer than five "
-            "persons are gathered or left out."
+            "persons are merged or left out."
         ]
         if figures
         else [],

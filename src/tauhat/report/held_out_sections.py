@@ -84,10 +84,10 @@ def groups_section(data: ReportInput) -> Section:
             _classification_table(found["classification"], level),
         ],
         notes=[
-            "Persons in a group are the mean number over the splits. In the last table each "
-            f"{level} interval stands alone: among {len(found['classification'])} covariates some "
-            "differ by chance, and a covariate that differs need not be what changes the effect. "
-            "Covariates for which fewer than five persons stand behind a share are not shown."
+            "Persons in a group: mean number over the splits. The intervals of the last table are "
+            f"not adjusted for their number: of {len(found['classification'])} covariates some "
+            "differ by chance, and a covariate that differs need not be the reason why effects do. "
+            "Covariates with a share based on fewer than five persons are not shown."
         ],
     )
 
@@ -97,11 +97,10 @@ def _origin(run: Run) -> str:
     found = run["held_out"]
     return (
         f"Descriptive: nothing here is a test. A quick model ({found['estimator']}, not the "
-        "estimates reported above) was fitted again and again without some of the "
+        "estimates reported above) was fitted repeatedly without some of the "
         f"{held_out_units(run)} and predicted the effects of those left out "
         f"({found['n_folds']} parts, {found['n_splits']} times). The effects shown are then "
-        "estimated from their outcomes. Largest and smallest are meant with "
-        "their sign."
+        "estimated from their outcomes. Largest and smallest take account of the sign."
     )
 
 
@@ -109,7 +108,7 @@ def _groups_finding(run: Run, scale: Scale) -> str:
     found = run["held_out"]
     smallest, largest = found["groups"][0], found["groups"][-1]
     verdict = (
-        "This trial does not tell the two groups apart."
+        "They are not shown to differ."
         if covers_zero(found["difference"])
         else "The two groups differ."
     )
@@ -185,10 +184,10 @@ def subgroup_section(data: ReportInput) -> Section:
         anchor,
         title,
         paragraphs=[
-            "Descriptive: nothing here is a test. Rules of at most two conditions, read off the "
-            f"predicted effects of the quick model ({found['estimator']}). A rule looks best on "
-            "the data that suggested it, so the effects shown are those of groups found in the "
-            f"same way without the {held_out_units(run)} on which they are measured.",
+            "Descriptive: nothing here is a test. Rules of at most two conditions, derived from "
+            f"the predicted effects of the quick model ({found['estimator']}). A rule looks best "
+            "on the data that suggested it, so the effects shown are those of groups found in the "
+            f"same way without the {held_out_units(run)} in which they are measured.",
             _subgroup_finding(run, scale),
         ],
         figures=[
@@ -217,8 +216,8 @@ def subgroup_section(data: ReportInput) -> Section:
             credibility,
         ],
         notes=[
-            "Overlap: how alike the groups found in the repeated fits are to this rule (100%: the "
-            f"same persons). Covariates in the rules of those fits: {_named(subgroups)}."
+            "Overlap: how similar the groups found in the repeated fits are to this rule (100%: "
+            f"the same persons). Covariates in the rules of those fits: {_named(subgroups)}."
         ],
         beside=False,
     )  # fmt: skip
@@ -229,9 +228,9 @@ def _subgroup_finding(run: Run, scale: Scale) -> str:
     if difference["estimate"] is None:
         return "Their difference cannot be estimated: an arm has too few units in a subgroup."
     verdict = (
-        "zero lies inside, so take the rules as leads for other trials"
+        "this includes zero, so treat the rules as leads for other trials"
         if covers_zero(difference)
-        else "the rules deserve a look in other data before anyone acts on them"
+        else "the rules should be confirmed in other data before anyone acts on them"
     )
     return f"Their effects differ by {_estimate_words(difference, scale)}: {verdict}."
 
@@ -272,7 +271,7 @@ def calibration_section(data: ReportInput) -> Section:
             )
             + ".",
             f"Calibration: effect in fifths of the persons with {level} interval, against the "
-            "mean prediction. Dashed: predictions that come true. Dotted: no effect.",
+            "mean prediction. Dashed: perfect predictions. Dotted: no effect.",
         ),
         *(_targeting_figure(ranked, data, scale, level) for ranked in found["ranking"]),
     ]
@@ -282,9 +281,9 @@ def calibration_section(data: ReportInput) -> Section:
         paragraphs=[
             "Descriptive: nothing here is a test, and it judges the quick model, not the "
             "ensemble. " + slope_words(run),
-            "The targeting curve asks what is gained by treating those first whom the model ranks "
-            "first, over treating as many at random. Whether a higher or a lower outcome is "
-            "better is the reader's to say" + (
+            "The targeting curve shows what is gained by first treating those whom the model ranks "
+            "first, compared with treating as many at random. It was not specified whether a "
+            "higher or a lower outcome is better" + (
                 "; both readings are shown." if len(found["ranking"]) > 1 else "."
             ),
         ],

@@ -128,8 +128,8 @@ def _weights_figure(drawn: plots.Plot) -> FigureView:
         drawn.text,
         "Weights of the members"
         + (
-            ": pale, given whatever the data say; dark, earned; line, the standard deviation of "
-            "what was earned. Members whose lines overlap are not ranked by this trial."
+            ": pale, the fixed part; dark, the part earned; line, the standard deviation of "
+            "what was earned. This trial does not rank members whose lines overlap."
             if told_apart
             else " in the ensemble."
         ),
@@ -183,7 +183,7 @@ def _clusters_figure(drawn: plots.Plot) -> FigureView:
         drawn,
         drawn.text,
         f"{len(drawn.data)} clusters: predicted distance from the mean, given arm and covariates, "
-        "with intervals, pulled towards the mean the more the fewer persons a cluster has. "
+        "with intervals; the fewer persons a cluster has, the more it is shrunk to the mean. "
         "Clusters are not named, and those of fewer than five persons are not drawn.",
     )
 

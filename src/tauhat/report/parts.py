@@ -51,7 +51,7 @@ def arrow_note(drawn: plots.Plot) -> str:
     """What the arrows of a forest plot mean, if it has any; to be put at the end of a caption."""
     if not plots.far_wider(drawn.data).any():
         return ""
-    return " Arrow: an interval over four times as wide as the median one, which runs on."
+    return " Arrow: an interval more than four times as wide as the median, cut off here."
 
 
 def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = None) -> TableView:

@@ -140,7 +140,7 @@ def heterogeneity_section(data: ReportInput) -> Section:
         paragraphs=[
             test["text"],
             "This is the one test of the hypothesis that the effect is the same for everybody. "
-            "All that follows describes the estimates and is not a second chance for it.",
+            "All that follows is descriptive and does not replace it.",
         ],
         tables=tables,
     )
@@ -152,18 +152,18 @@ def reading_section(run: Run) -> Section:
         "reading",
         "How to read this",
         items=[
-            "The average effects stand on the randomization alone. Begin with them.",
-            "One test, named beforehand, asks whether the effect differs at all. If it shows "
-            "nothing, the figures of who gains more are leads and not findings.",
+            "The average effects are justified by the randomization alone. Begin with them.",
+            "One primary test asks whether the effect differs at all. If it is not significant, "
+            "figures of who gains more are leads and not findings.",
             "An estimated effect is the expected effect for persons with the same covariates"
             + (", in a new cluster" if run["design"]["type"] == "cluster" else "")
-            + ". Nobody's own effect is seen: each person had one of the treatments.",
-            "A covariate that the effect goes with need not cause the difference; it can travel "
-            "with another one that does.",
-            "Where models of different kinds agree on the order of persons, it does not hang on "
-            "one model's habits. Where they do not, the honest summary is the average effect.",
-            "Before acting on a difference: a reason stated in advance, agreement of the models, "
-            "an interval that supports it, and other data that confirm it.",
+            + ". No individual effect is ever observed: each person had one of the treatments.",
+            "A covariate with which the effect varies need not cause the difference; it may be "
+            "correlated with another one that does.",
+            "Where models of different kinds agree on the ranking of persons, it does not depend "
+            "on one model. Where they do not, the honest summary is the average effect.",
+            "Before acting on a difference, look for a reason stated in advance, agreement of the "
+            "models, an interval that supports it, and confirmation in other data.",
         ],
     )
 

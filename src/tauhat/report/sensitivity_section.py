@@ -1,4 +1,4 @@
-"""What the results hang on: members, seeds, single clusters, missing data."""
+"""What the results depend on: members, seeds, single clusters, missing data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sensitivity_section(data: ReportInput) -> Section:
     tables.append(_averages_table(run, scale, level))
     return Section(
         "sensitivity",
-        "What the results hang on",
+        "What the results depend on",
         paragraphs=paragraphs,
         items=[cell(note, longest=300) for note in found["notes"]],
         tables=tables,
@@ -45,7 +45,7 @@ def sensitivity_section(data: ReportInput) -> Section:
             "Same order: Kendall correlation between the changed and the reported effects over the "
             "persons, 1 for the same order. Mean change: how far a person's estimated effect moves "
             "on average. Lost persons: the average effect if those without an outcome differed by "
-            "so many standard deviations of the outcome from like persons who were seen; the "
+            "so many standard deviations of the outcome from similar persons with one; the "
             "width of the interval is that of the reported one."
         ],
     )
@@ -60,16 +60,16 @@ def _members_words(members: Sequence[Mapping[str, Any]]) -> str | None:
     name, kendall = cell(worst["change"]), float(worst["kendall"])
     if kendall >= SAME_ORDER:
         return (
-            "No single member decides the order of the persons: without any one of them it stays "
-            f"nearly the same (Kendall correlation at least {kendall:.2f})."
+            "No single member determines the ranking of the persons: without any one of them it "
+            f"stays nearly the same (Kendall correlation at least {kendall:.2f})."
         )
     if kendall >= NEAR_ORDER:
         return (
-            f"The order of the persons hangs somewhat on {name} (Kendall correlation without it "
-            f"{kendall:.2f})."
+            f"The ranking of the persons depends somewhat on {name} (Kendall correlation "
+            f"without it {kendall:.2f})."
         )
     return (
-        f"The order of the persons hangs on {name}: without it, it is another one (Kendall "
+        f"The ranking of the persons depends on {name}: without it, it is different (Kendall "
         f"correlation {kendall:.2f}). Do not rank persons by these effects without a reason to "
         f"trust {name}."
     )
@@ -83,9 +83,9 @@ def _missing_words(run: Run, scale: Scale) -> str | None:
     way = "higher" if tipping > 0 else "lower"
     return (
         f"The interval of the average effect would reach zero if the outcomes of those lost from "
-        f"the treated arm were {scale(abs(tipping))} {way} than those of like persons who were "
-        "seen, and those lost from the control arm were as seen. Whether that can be is a "
-        "question about the people, not about the data."
+        f"the treated arm were {scale(abs(tipping))} {way} than those of similar persons with an "
+        "outcome, with no such difference in the control arm. Whether that is plausible is a "
+        "clinical question which the data cannot answer."
     )
 
 

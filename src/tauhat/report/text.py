@@ -311,7 +311,7 @@ def limits(run: Run) -> list[str]:
         found.append(
             f"{counted(alone['persons'], 'person', form=',')} in blocks with one arm only "
             f"({alone['named']}) {'is' if alone['persons'] == 1 else 'are'} left "
-            "out: what is said of the effect is not about these blocks. Their effects are "
+            "out: results do not refer to these blocks. Their effects are "
             "predicted, from persons elsewhere."
         )
     missing = design["n_missing_outcome"]
@@ -319,13 +319,13 @@ def limits(run: Run) -> list[str]:
         enrolled = design["n"] + alone["persons"] + missing
         found.append(
             f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)}) have no "
-            "outcome and are left out. This is harmless only if, given arm and covariates, who is "
-            "missing has nothing to do with the outcome."
+            "outcome and are left out. This is harmless only if, given arm and covariates, "
+            "missingness is unrelated to the outcome."
         )
     if run["held_out"]["given"]:
         found.extend(_detectable(run))
     found.append(
-        "The intervals of persons' effects cover on average over persons. Where the effect "
+        "The intervals of individual effects cover on average over persons. Where the effect "
         "changes sharply, or at rare values of a covariate, they cover less often than their "
         "level says."
     )
@@ -342,7 +342,7 @@ def limits(run: Run) -> list[str]:
     if astray:
         found.append(
             f"The chains of {join_words(astray)} had not converged when they ended, so what these "
-            "models say hangs on where the chains began. Longer chains would tell."
+            "models say depends on where the chains started. Longer chains would show."
         )
     if test["p_value"] is None:
         found.append(
@@ -371,14 +371,14 @@ def _detectable(run: Run) -> list[str]:
         found.append(
             "The effects of the quarters of persons with the largest and the smallest predicted "
             f"effect differ with a standard error of {scale(difference['se'])}: a true difference "
-            f"under about {scale(NOTICED * difference['se'])} would more often than not leave no "
-            "clear sign here."
+            f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
+            "here."
         )
     if subgroups and run["design"]["type"] == "cluster":
         fewest = min(min(g["control_units"], g["treated_units"]) for g in subgroups)
         found.append(
             f"The subgroups' effects rest on as few as {counted(fewest, 'cluster')} in an arm; "
-            "what those clusters have in common cannot be told from what the rule says."
+            "what those clusters have in common cannot be separated from the rule."
         )
     return found
 

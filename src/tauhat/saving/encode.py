@@ -16,7 +16,7 @@ from sklearn.tree._tree import Tree
 
 from tauhat._typing import AnyArray
 from tauhat.data import TrialData
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.errors import TrialError
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.classes import known_classes
@@ -25,7 +25,7 @@ from tauhat.saving.rows import RowsLeftOut
 from tauhat.saving.trees import stored_effect_forest, stored_forest, stored_tree
 
 #: Attributes that hold one value a row of the trial.
-ROW_ATTRIBUTES = ("imputed_", "held_out_")
+ROW_ATTRIBUTES = ("held_out_",)
 
 
 class Encoder:
@@ -134,7 +134,7 @@ class Encoder:
             return {"kind": "same", "number": self._numbers[id(value)]}
         number = self._numbers[id(value)] = len(self._numbers)
         self._alive.append(value)
-        if not self.with_data and isinstance(value, (TrialData, CrossFit)):
+        if not self.with_data and isinstance(value, (TrialData, OutOfFold)):
             node = self._rows_left_out(value if isinstance(value, TrialData) else RowsLeftOut(()))
         elif isinstance(value, RowsLeftOut):
             node = self._rows_left_out(value)

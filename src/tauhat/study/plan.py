@@ -53,7 +53,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """What the seed and the stored results of the row hang on."""
+        """What the seed and the stored results of the row depend on."""
         words = [f"{name}={json.dumps(self.settings[name])}" for name in sorted(self.settings)]
         persons = [] if self.n is None else [f"n={self.n}"]
         return " ".join([self.scenario, *words, *persons])

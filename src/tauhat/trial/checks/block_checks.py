@@ -34,10 +34,10 @@ def block_findings(trial: TrialTable) -> Iterator[Finding]:
         units = f" in {counted(clusters, 'cluster')}" if clusters else ""
         sentence = (
             f"{len(lacking)} of {count} blocks {'holds' if len(lacking) == 1 else 'hold'} persons "
-            f"of one arm only ({trial.roles['block']}: {named_blocks(lacking)}). Nothing tells "
-            f"what the other arm would have done there, so {trial.n_without_counterfactual} of "
+            f"of one arm only ({trial.roles['block']}: {named_blocks(lacking)}). Without the "
+            f"other arm there is no comparison, so {trial.n_without_counterfactual} of "
             f"{trial.n} persons{units} ({share:.1%}) are left out of fits, averages and tests; "
-            "their effects are predicted all the same."
+            "their effects are still predicted."
         )
     if share > _SOME_LEFT_OUT:
         status = "warning"

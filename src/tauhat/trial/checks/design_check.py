@@ -308,8 +308,8 @@ def _allocation_finding(trial: TrialTable) -> Iterator[Finding]:
             "range of propensity",
             f"{low:.3f} to {high:.3f}",
             "note",
-            f"Not all have the same probability of treatment ({low:.0%} to {high:.0%}). What "
-            "outcomes have to do with it is taken out before the models are fitted.",
+            f"The probability of treatment differs between units ({low:.0%} to {high:.0%}). "
+            "Outcomes are adjusted for it before the models are fitted.",
         )
 
 
@@ -362,7 +362,7 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
         + (
             "The arms lost persons unevenly, so those left may not be comparable."
             if uneven
-            else "The analysis takes those lost to be like those left with the same covariates."
+            else "The analysis assumes that they are like the others with the same covariates."
         ),
     )
     if trial.randomization.holds_persons:
