@@ -5,7 +5,7 @@ its ratio to that of the reference, as geometric mean over the trials with heter
 differences; coverage and mean width of `effect_interval`. The reference is the plain mean of LMM,
 BRM, BCF-RE (BCF where persons are randomized) and X-GAMM-RF (X-RF) with 0 and 1 taken as numbers,
 or with --quick LMM alone. The Bayesian ones run with few draws, as in the study whose cells these
-are. "Equal weights" is the plain mean of the members of `EVENT_MEMBERS`; --no-trees leaves BCF
+are. "Robust" is the plain mean of the members of `EVENT_MEMBERS`; --no-trees leaves BCF
 out of it, which takes seconds.
 
     python benchmarks/binary_outcomes.py --draws 3
@@ -23,9 +23,10 @@ import pandas as pd
 
 import tauhat as th
 from tauhat.data import validate_trial
-from tauhat.ensembles.equal_weights import EqualWeights, event_members
+from tauhat.ensembles.robust import CLUSTER_EVENT_MEMBERS, INDIVIDUAL_EVENT_MEMBERS, RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.reference import Reference
+from tauhat.learners.catalog import ensemble_member
 from tauhat.numerics.seeds import derive_seed
 from tauhat.simulate import BinaryTrial
 from tauhat.simulate.scenario import SimulatedTrial
@@ -81,6 +82,13 @@ def on_numbers(trial: SimulatedTrial, seed: int, *, quick: bool) -> dict[str, np
     return effects
 
 
+def robust(clustered: bool, *, trees: bool) -> CateEstimator:
+    """`Robust`, without its forest if there are to be no trees."""
+    names = CLUSTER_EVENT_MEMBERS if clustered else INDIVIDUAL_EVENT_MEMBERS
+    kept = names if trees else [name for name in names if not name.startswith("BCF")]
+    return RobustEnsemble([(name, ensemble_member(name)) for name in kept], random_state=1)
+
+
 def one_trial(cell: str, number: int, *, quick: bool, intervals: bool, trees: bool) -> list[dict]:
     """Errors of all models in one trial, at its persons."""
     settings, n = CELLS[cell]
@@ -98,16 +106,12 @@ def one_trial(cell: str, number: int, *, quick: bool, intervals: bool, trees: bo
             reference = share_reference(model, reference)
             inside[name] |= covered(model, trial)
     start = time.process_time()
-    left_out = () if trees else ("BCF", "BCF-RE")
-    average = EqualWeights(
-        [pair for pair in event_members(trial.clusters is not None) if pair[0] not in left_out],
-        random_state=1,
-    ).fit(*trial)
-    effects["Equal weights"] = average.effect(trial.X)
-    inside["Equal weights"] = {"seconds": time.process_time() - start}
+    average = robust(trial.clusters is not None, trees=trees).fit(*trial)
+    effects["Robust"] = average.effect(trial.X)
+    inside["Robust"] = {"seconds": time.process_time() - start}
     if intervals:
         share_reference(average, reference)
-        inside["Equal weights"] |= covered(average, trial)
+        inside["Robust"] |= covered(average, trial)
     error = np.sqrt(np.mean((effects["reference"] - trial.tau) ** 2))
     rows = []
     for name, effect in effects.items():

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit, logit
 
 import tauhat as th
+from tauhat.ensembles.robust import RobustEnsemble, recipe_for
 from tauhat.errors import TrialError
 from tauhat.learners import AdditiveMixedEffect, LinearMixedEffect, RiskEffect
 from tauhat.numerics.marginal_risks import marginal_mean
@@ -234,3 +235,22 @@ def test_intervals_cover_and_are_narrower_than_those_on_numbers(clusters):
     covered, width = np.reshape(inside, (-1, 2)), np.reshape(widths, (-1, 2))
     assert covered[:, 0].mean() > 0.94
     assert width[:, 0].mean() < 0.8 * width[:, 1].mean()
+
+
+@pytest.mark.parametrize("clusters", [12, None])
+def test_robust_is_the_plain_mean_of_its_members_for_an_event(clusters):
+    trial = BinaryTrial(n_clusters=clusters, mean_size=15.0).draw(180, 1)
+    members = [(name, th.estimator(name)) for name in ("LMM", "Risk")]
+    model = RobustEnsemble(members, random_state=1).fit(*trial)
+    assert model.weights_ == {"LMM": 0.5, "Risk": 0.5}
+    mean = np.mean([one.effect(trial.X) for one in model.members_.values()], axis=0)
+    np.testing.assert_allclose(model.effect(trial.X), mean, atol=1e-12)
+    assert "All of the weight was fixed in advance." in model.explain().text
+    recipe = recipe_for(model.trial_data_)
+    assert {"GAMM", "GAMM-identity", "Risk"} < set(recipe.members)
+    assert ("BCF-RE" in recipe.members) == (clusters is not None)
+    # A score is weighed as before.
+    again = RobustEnsemble([*members[:1], ("GAMM", th.estimator("GAMM"))], random_state=1)
+    score = trial.X["x1"] + np.random.default_rng(1).normal(size=180)
+    again.fit(trial.X, score, treatment=trial.treatment, clusters=trial.clusters)
+    assert again.weighing_.earned
