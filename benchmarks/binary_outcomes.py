@@ -187,7 +187,8 @@ def main() -> None:
                 intervals=given.intervals,
                 trees=not given.no_trees,
             )
-    report(pd.DataFrame(rows))
+        print(f"\nAfter {number + 1 - given.first} draws", flush=True)
+        report(pd.DataFrame(rows))
 
 
 if __name__ == "__main__":
