@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from tauhat.ensembles.ensemble import FEWEST_UNITS
-from tauhat.ensembles.members import INDIVIDUAL_LIBRARY
+from tauhat.ensembles.library import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX

@@ -10,8 +10,8 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble
-from tauhat.ensembles.members import Members
-from tauhat.ensembles.weights import Weights, by_name
+from tauhat.ensembles.library import Members
+from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.numerics.kendall import kendall_matrix
 
 Knee = Literal["largest-drop", "smallest-drop", "none"]

@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.fits import MemberFit, fit_member, lost_member, prepared
-from tauhat.ensembles.members import Members, default_members, unfitted
+from tauhat.ensembles.library import Members, default_members, unfitted
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits, out_of_fold_effects
-from tauhat.ensembles.weights import Weights
+from tauhat.ensembles.weighing import Weights
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
@@ -92,7 +92,7 @@ class Ensemble(CateEstimator):
     members_
         Fitted members by name.
     weighing_
-        `tauhat.ensembles.weights.Weights`: what the rule made of the members.
+        `tauhat.ensembles.weighing.Weights`: what the rule made of the members.
     weights_
         Weight of each member; 0 for one that was not kept.
     kept_

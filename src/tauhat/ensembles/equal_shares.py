@@ -11,7 +11,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
-from tauhat.ensembles.weights import Weights, by_name
+from tauhat.ensembles.weighing import Weights, by_name
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.losses import EffectLoss, effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
-from tauhat.ensembles.weights import Weights, by_name
+from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.catalog import outcome_model
 from tauhat.learners.x import XLearner

@@ -11,8 +11,8 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble
-from tauhat.ensembles.members import Members
-from tauhat.ensembles.weights import RankWeights, Weights, by_name
+from tauhat.ensembles.library import Members
+from tauhat.ensembles.weighing import RankWeights, Weights, by_name
 from tauhat.errors import TrialError
 
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.members import Members
 from tauhat.ensembles.out_of_fold import OutOfFold
-from tauhat.ensembles.weights import Weights, by_name
+from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.outcome_model import OutcomeModel

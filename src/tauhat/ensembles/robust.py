@@ -21,7 +21,7 @@ from tauhat.ensembles.given_and_earned import (
     imputing_stack,
     second_stage,
 )
-from tauhat.ensembles.members import Members
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator

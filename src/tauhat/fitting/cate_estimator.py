@@ -18,9 +18,9 @@ from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.fitting.reference import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
-from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
 

@@ -12,10 +12,10 @@ from tauhat.data import TrialData
 from tauhat.fitting.allocation import allocation_basis
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.additive_columns import AdditiveColumns
-from tauhat.numerics.columns import constant_within, first_rows
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.responses import Binomial
 from tauhat.numerics.risk_mixture import RiskMixture
+from tauhat.numerics.standardised_columns import constant_within, first_rows
 from tauhat.numerics.two_arm_logit import TwoArmModel
 
 #: Residual variance of the latent outcome whose sign is the event, in squared log odds.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.ensembles.members import default_members
+from tauhat.ensembles.library import default_members
 from tauhat.ensembles.out_of_fold import out_of_fold_effects
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError

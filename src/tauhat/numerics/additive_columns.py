@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tauhat._typing import BoolArray, FloatArray
-from tauhat.numerics.columns import column_scales, ridge_rotation
 from tauhat.numerics.splines import SmoothTerm, smooth_columns, smooth_terms
+from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
 
 # With fewer rows for each covariate there are lines only.
 _ROWS_A_CURVE = 10

@@ -11,9 +11,9 @@ from scipy.special import expit
 
 from tauhat._typing import FloatArray
 from tauhat.numerics import cholesky
-from tauhat.numerics.columns import row_parts
 from tauhat.numerics.marginal_risks import marginal_mean
 from tauhat.numerics.quadrature import hermite_nodes
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.two_arm_logit import TwoArmFit, TwoArmModel
 from tauhat.numerics.variance_updates import LOWEST
 
