@@ -42,7 +42,7 @@ def support_table() -> str:
         [
             f"`{name}`",
             *(cell(record.support(design, kind)) for design, kind in asked),
-            "yes" if record.has_draws else "–",
+            "yes" if record.has_draws else "of risks" if record.draws_risks else "–",
             "yes" if record.uses_weights else "no",
             BLOCK_LEVELS[record.block_levels],
             str(record.fewest_units),

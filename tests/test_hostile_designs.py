@@ -15,7 +15,7 @@ import pytest
 import tauhat as th
 from tauhat.cli import main
 from tauhat.errors import NothingToTestError
-from tauhat.fitting import cate_estimator
+from tauhat.fitting import reference
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
@@ -235,7 +235,7 @@ SHORT_CHAINS = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, 
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing, and short chains for the intervals."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", SHORT_CHAINS)
+    monkeypatch.setattr(reference, "sample_ridge_posterior", SHORT_CHAINS)
 
 
 def empty_keys(content: Any, path: str = "") -> list[str]:

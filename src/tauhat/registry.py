@@ -28,6 +28,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         "weighed by design and by persons not seen, shrunk by evidence; the default",
         "tauhat",
         ("individual", "cluster"),
+        risks_for=("individual", "cluster"),
         block_levels="members",
         fewest_units=FEWEST_UNITS,
     ),

@@ -28,6 +28,7 @@ from tauhat.analysis.result import Analysis
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
 from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.reference import reference_name
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
@@ -316,7 +317,7 @@ def _effects_table(
 
 
 def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
-    posterior = "a reference posterior (Bayesian ridge mixed model)"
+    posterior = f"a reference posterior ({reference_name(model.trial_data_.endpoint)})"
     if type(model).effect_interval is not CateEstimator.effect_interval:
         return IntervalMethod("posterior standard deviation and t quantile", level)
     if model.interval_is_of_mixture:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tauhat.analysis.record import check_record
 from tauhat.endpoint import KINDS
+from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
 from tauhat.report.findings import check_state
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
@@ -159,5 +160,13 @@ def print_estimators(*, every: bool) -> None:
     for name in names:
         for refused, because in registered(name).refuses.items():
             console.print(_text(f"{name} does not support {refused}, because {because}."))
-    drawn = ", ".join(name for name in names if registered(name).has_draws)
-    console.print(_text(f"With posterior draws: {drawn}."))
+    of_risks = [name for name in names if registered(name).draws_risks]
+    numbers = AS_NUMBERS.removeprefix("it ").replace("`", "")
+    console.print(_text(f"These model the risks of an event: {', '.join(of_risks)}."))
+    console.print(_text(f"Each other single learner {numbers}."))
+    drawn = [name for name in names if registered(name).has_draws]
+    also = [name for name in of_risks if name not in drawn]
+    text = f"With posterior draws: {', '.join(drawn)}"
+    if also:
+        text += f"; of the risks of an event also {', '.join(also)}"
+    console.print(_text(f"{text}."))

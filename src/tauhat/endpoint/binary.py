@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.endpoint.continuous import same_mean
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.numerics.codes import pair_of_values
+from tauhat.numerics.marginal_risks import marginal_mean
 
 
 def has_two_values(values: FloatArray) -> bool:
@@ -26,6 +26,11 @@ def distance_of_two(values: FloatArray) -> float:
     return float(np.ptp(values))
 
 
+def marginal_risk(predictor: FloatArray, variance: float) -> FloatArray:
+    """Risk in a new cluster, given log odds at an intercept of zero."""
+    return marginal_mean(predictor, variance, "logit")
+
+
 def binomial_variance(mean: FloatArray) -> FloatArray:
     """Variance of an outcome coded 0 and 1; means that a linear model puts beyond have none."""
     inside = np.clip(mean, 0.0, 1.0)
@@ -38,9 +43,8 @@ BINARY = OutcomeKind(
     is_plain=has_two_values,
     fault=more_or_fewer_values,
     largest_effect=distance_of_two,
-    # The models are linear in the risk: they know of two values only when effects are cut.
-    link="identity",
-    marginal_mean=same_mean,
+    link="logit",
+    marginal_mean=marginal_risk,
     variance=binomial_variance,
     scales=("difference",),
     words=Words(

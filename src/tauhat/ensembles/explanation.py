@@ -109,18 +109,23 @@ def explain_weights(
         )
     if dropped:
         text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
-    if shrinkage > 0.95:
-        text.append(
-            "The model's own evidence for an effect that differs between persons is strong, so the "
-            "estimated variation was not shrunk; the primary test decides whether it is shown."
-        )
-    else:
-        text.append(
-            f"That the effect differs between persons at all has a posterior probability of "
-            f"{shrinkage:.2f}, and the estimated variation was multiplied by that."
-        )
+    if earned:
+        text.append(_of_evidence(shrinkage))
     text.append(
         f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "
         f"the members' mean Kendall correlation is {table['agreement'].mean():.2f}."
     )
     return Explanation(table, " ".join(text))
+
+
+def _of_evidence(shrinkage: float) -> str:
+    """What the evidence for heterogeneity made of the estimated variation."""
+    if shrinkage > 0.95:
+        return (
+            "The model's own evidence for an effect that differs between persons is strong, so the "
+            "estimated variation was not shrunk; the primary test decides whether it is shown."
+        )
+    return (
+        f"That the effect differs between persons at all has a posterior probability of "
+        f"{shrinkage:.2f}, and the estimated variation was multiplied by that."
+    )

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, Plan
+from tauhat.ensembles.equal_shares import EqualShares
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.given_and_earned import (
     EarnedWeights,
@@ -67,11 +68,21 @@ class Recipe:
     stacked: tuple[str, ...] = ()
 
 
+# Members for an event: of both links, with an odds ratio that may differ or follows the risk, and
+# trees. BRM, which lets almost anything vary, made their mean worse.
+_OF_EVENTS = ("GAMM", "LMM", "Risk", "GAMM-identity")
+#: Members when persons are randomized and the outcome is an event.
+INDIVIDUAL_EVENT_MEMBERS = (*_OF_EVENTS, "BCF")
+#: Members when clusters are.
+CLUSTER_EVENT_MEMBERS = (*_OF_EVENTS, "BCF-RE")
+
 #: Recipe by what was randomized ("individual", "cluster") and the kind of the outcome; a kind
 #: without a recipe of its own takes that of `None`.
 RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("individual", None): Recipe(INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED),
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
+    ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
+    ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
 }
 
 
@@ -119,6 +130,10 @@ class RobustEnsemble(Ensemble):
     `tauhat.numerics.effect_evidence.effect_evidence` and a prior mass of 0.2
     on a constant effect. The level :math:`\bar\tau`, the mean over the trial,
     is not touched.
+
+    Of an event the estimate is the plain mean of other members
+    (`tauhat.ensembles.equal_shares.EqualShares`), models of its log odds among them, and nothing
+    is shrunk or held out.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -16,7 +16,8 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
-from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
+from tauhat.fitting.reference import Reference, sample_reference
+from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
@@ -36,7 +37,7 @@ _ROUTING = (
 )
 
 
-class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
     r"""Estimator of the conditional average treatment effect of a two-arm trial.
 
     .. math:: \tau(x, v) = E[Y(1) - Y(0) \mid X = x, V = v]
@@ -291,8 +292,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         with ``u`` randomized units and the mean and standard deviation of a
         reference posterior R, the Bayesian ridge mixed model
-        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial: the
-        root expected squared error of this estimate under R. In a cluster
+        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial, of an event a
+        mixture with an additive model of its log odds: the root expected squared error
+        of this estimate under R. In a cluster
         trial an estimator P with posterior draws has
 
         .. math:: 0.6\,m_P(x) + 0.4\,m_R(x) \pm t_{1-(1-level)/2,\,u-2}
@@ -374,23 +376,17 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
         return middle, np.sqrt(variance + _OWN_SHARE * (1 - _OWN_SHARE) * apart**2)
 
-    def reference_posterior(self) -> RidgePosterior:
-        """Posterior of the Bayesian ridge mixed model on the training trial, sampled once."""
+    def reference_posterior(self) -> Reference:
+        """Posterior of a reference model on the training trial, sampled once.
+
+        The Bayesian ridge mixed model, mixed with another for an event
+        (`tauhat.fitting.reference`).
+        """
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):
-            data = self.trial_data_
-            intercepts = data.design.intercepts()
+            data, seed = self.trial_data_, derive_seed(self.seed_, "reference")
             self.reference_posterior_ = run_in_parts(
-                lambda on_done: sample_ridge_posterior(
-                    data.X,
-                    data.working_with_blocks,
-                    data.treatment,
-                    intercepts.groups,
-                    data.sample_weight,
-                    derive_seed(self.seed_, "reference"),
-                    intercepts.nesting,
-                    on_done=on_done,
-                )
+                lambda on_done: sample_reference(data, seed, on_done=on_done)
             )
         return self.reference_posterior_
 

@@ -8,7 +8,9 @@ from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
 from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.mixed_s import MixedEffectsLearner
+from tauhat.learners.odds_ratio import ConstantOddsRatio
 from tauhat.learners.r import RLearner
+from tauhat.learners.risk import RiskEffect
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
@@ -18,11 +20,13 @@ __all__ = [
     "BayesianCausalForest",
     "BayesianRidgeEffect",
     "CausalForest",
+    "ConstantOddsRatio",
     "DRLearner",
     "EffectBoosting",
     "LinearMixedEffect",
     "MixedEffectsLearner",
     "RLearner",
+    "RiskEffect",
     "SLearner",
     "TLearner",
     "XLearner",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.fitting.linked import LinkChoice
+from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.risk_form import RiskForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.nested_model import mixed_model
@@ -48,6 +51,10 @@ class AdditiveMixedEffect(GaussianEffect):
         "common" (default): one variance of the random intercept. "by-arm": one
         in control and one in treated clusters, as when the treatment is
         delivered better in some clusters than in others.
+    link
+        "endpoint" (default): as below for means, and the same sum in the log odds of an
+        event (`tauhat.fitting.log_odds.AdditiveLogOdds`), where the effect is the difference
+        of both arms' risks and the prior is its own. "identity": means, of an event too.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; the fit is not random.
 
@@ -74,6 +81,13 @@ class AdditiveMixedEffect(GaussianEffect):
     True
     """
 
+    risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {
+        "logit": lambda own: AdditiveLogOdds(
+            n_splines=own.n_splines,
+            by_arm=own.arms_differ,
+        )
+    }
+
     def __init__(
         self,
         n_splines: int = 10,
@@ -81,15 +95,19 @@ class AdditiveMixedEffect(GaussianEffect):
         between_cluster: BetweenCluster = "common",
         random_state: Any = None,
         n_jobs: int = 1,
+        link: LinkChoice = "endpoint",
     ) -> None:
         self.n_splines = n_splines
         self.prior_rate = prior_rate
         self.between_cluster = between_cluster
+        self.link = link
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
-        """Fit the mixed model."""
+    def fit_difference(
+        self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
+    ) -> None:
+        """Fit the mixed model of means."""
         n, p = data.X.shape
         weight = data.sample_weight
         self.mean_, self.scale_ = column_scales(data.X, weight)

@@ -17,7 +17,9 @@ from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
 from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.mixed_s import MixedEffectsLearner
+from tauhat.learners.odds_ratio import ConstantOddsRatio
 from tauhat.learners.r import RLearner
+from tauhat.learners.risk import RiskEffect
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
@@ -117,6 +119,8 @@ META_LEARNERS: dict[str, Registered[CateEstimator]] = {
     "R": Registered(RLearner, "regression that minimises Robinson's loss", "Nie and Wager 2021"),
 }
 
+_EITHER = ("individual", "cluster")
+
 # Why not, to follow the names of one or several of them and a colon.
 _NO_INTERCEPT = (
     "no random intercept, so what the persons of a cluster share can pass for an effect of their "
@@ -146,19 +150,39 @@ def _mixed(
     source: str,
     because: str = _NO_CLUSTERS,
     block_levels: BlockLevels = "taken out",
+    risks_for: tuple[str, ...] = (),
 ) -> RegisteredEstimator:
     """Record of a learner with a random intercept of the clusters."""
-    return RegisteredEstimator(make, description, source, ("cluster",), because, block_levels)
+    return RegisteredEstimator(
+        make, description, source, ("cluster",), because, risks_for, block_levels
+    )
+
+
+def _of_risks(
+    make: Callable[[], CateEstimator], description: str, source: str
+) -> RegisteredEstimator:
+    """Record of a model of the risks of an event that has no form for other outcomes."""
+    return RegisteredEstimator(
+        make,
+        description,
+        source,
+        _EITHER,
+        risks_for=_EITHER,
+        block_levels="intercept",
+        refuses={"continuous": "it models the risk of an event"},
+    )
 
 
 #: Estimators that are more than a letter and an outcome model.
 DIRECT: dict[str, RegisteredEstimator] = {
     "LMM": _mixed(
         lambda: LinearMixedEffect(prior_rate=10.0),
-        "linear mixed model, shrunken treatment-by-covariate interactions",
+        "linear mixed model of the mean or the log odds, shrunken treatment-by-covariate "
+        "interactions",
         "the criterion of lme4; the shrinkage is tauhat's",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
     ),
     "LMM-lasso": _mixed(
         lambda: LinearMixedEffect(interactions="lasso"),
@@ -168,10 +192,21 @@ DIRECT: dict[str, RegisteredEstimator] = {
     ),
     "GAMM": _mixed(
         AdditiveMixedEffect,
-        "additive mixed model whose effect is a sum of smooth curves",
+        "additive mixed model whose effect on the mean or the log odds is a sum of smooth curves",
         "Wood 2017; priors of Simpson and others 2017",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
+    ),
+    "Constant-Odds-Ratio": _of_risks(
+        ConstantOddsRatio,
+        "one odds ratio for all, so that effects differ as the risk does",
+        "Kent and others 2020",
+    ),
+    "Risk": _of_risks(
+        RiskEffect,
+        "risk modelling: an odds ratio that changes with the predicted risk alone",
+        "Kent and others 2020 (PATH); the shrinkage is tauhat's",
     ),
     "BART-RE": _mixed(
         lambda: SLearner(MixedBART()),
@@ -338,6 +373,9 @@ def ensemble_member(name: str) -> CateEstimator:
     if name == "LMM":
         # An ensemble judges for itself whether there is heterogeneity.
         return LinearMixedEffect()
+    if name == "GAMM-identity":
+        # Effects that add up on the scale of the risk, beside those on the log odds.
+        return AdditiveMixedEffect(link="identity")
     if name == "BART-RE":
         return SLearner(MixedBART().quick())
     estimator = single_estimator(name)

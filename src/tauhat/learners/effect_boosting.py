@@ -132,7 +132,7 @@ class EffectBoosting(CateEstimator):
         self, data: TrialData, residual: FloatArray, ratio: float, rounds: int, seed: int
     ) -> tuple[LinearMixedEffect, lightgbm.Booster | None]:
         """Linear start and the trees on top of it."""
-        linear = LinearMixedEffect().fit_with(data, {}, seed)
+        linear = LinearMixedEffect(link="identity").fit_with(data, {}, seed)
         if rounds == 0:
             return linear, None
         contrast = data.treatment - data.propensity

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.fitting.linked import LinkChoice
+from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.risk_form import RiskForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.em import identified_clusters
@@ -52,7 +55,12 @@ class LinearMixedEffect(GaussianEffect):
         Rate of an exponential prior on the standard deviation of the shared
         block over the residual's, for covariates in standard units. 0 is REML;
         the registry's "LMM" has 10, which switches the block off more often
-        where no effect differs.
+        where no effect differs. Of models of means only.
+    link
+        "endpoint" (default): as below for means; for an event, shared interactions are those
+        of its log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`) and the effect is the
+        difference of both arms' risks. "identity": means, of an event too, as always with
+        fixed ones and the lasso.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; only the lasso's folds are random.
 
@@ -62,7 +70,8 @@ class LinearMixedEffect(GaussianEffect):
         Between-cluster and residual variance.
     coefficients_
         Table with the effect at the mean covariates and each interaction, per
-        unit of the covariate, with standard errors (missing for the lasso).
+        unit of the covariate, with standard errors (missing for the lasso). Of
+        models of means only.
     penalty_
         The lasso's penalty, for covariates and outcome in standard units.
 
@@ -84,6 +93,10 @@ class LinearMixedEffect(GaussianEffect):
     True
     """
 
+    risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {
+        "logit": lambda own: own.shared_log_odds()
+    }
+
     def __init__(
         self,
         interactions: Interactions = "shared",
@@ -91,15 +104,25 @@ class LinearMixedEffect(GaussianEffect):
         prior_rate: float = 0.0,
         random_state: Any = None,
         n_jobs: int = 1,
+        link: LinkChoice = "endpoint",
     ) -> None:
         self.interactions = interactions
+        self.link = link
         self.between_cluster = between_cluster
         self.prior_rate = prior_rate
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
-        """Fit the mixed model."""
+    def shared_log_odds(self) -> AdditiveLogOdds | None:
+        """Model of log odds with one block of interactions; None for those of another kind."""
+        if self.interactions != "shared":
+            return None
+        return AdditiveLogOdds(n_splines=0, by_arm=self.arms_differ)
+
+    def fit_difference(
+        self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
+    ) -> None:
+        """Fit the mixed model of means."""
         if self.interactions not in get_args(Interactions):
             raise ValueError(
                 f"interactions must be one of {', '.join(get_args(Interactions))}, "

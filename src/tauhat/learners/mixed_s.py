@@ -282,7 +282,7 @@ class MixedEffectsLearner(CateEstimator):
         """Fit the form's learner and hold its mean against a linear mixed model."""
         self.learner_ = self._learner()
         self.learner_.fit_effect(data, nuisances, seed)
-        reference = LinearMixedEffect().fit_data(data).coefficients_.iloc[0]
+        reference = LinearMixedEffect(link="identity").fit_data(data).coefficients_.iloc[0]
         self.reference_effect_ = float(reference["estimate"])
         self.reference_se_ = float(reference["se"])
         effect = self.predict_effect(data.X)

@@ -14,6 +14,7 @@ from typing import Any
 
 from tauhat import data, design, ensembles, learners, numerics, outcome, outcome_model
 from tauhat.endpoint import endpoint, follow_up
+from tauhat.fitting import log_odds, reference
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
@@ -39,6 +40,8 @@ def known_classes() -> dict[str, type]:
         data,
         endpoint,
         follow_up,
+        log_odds,
+        reference,
         trees,
         *(part for room in _ROOMS for part in _modules(room)),
     ]
