@@ -8,6 +8,7 @@ from tauhat._typing import FloatArray
 from tauhat.endpoint.continuous import same_mean
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.numerics.codes import pair_of_values
+from tauhat.numerics.latent import ProbitOutcome
 
 
 def has_two_values(values: FloatArray) -> bool:
@@ -33,6 +34,14 @@ def binomial_variance(mean: FloatArray) -> FloatArray:
     return variance
 
 
+def behind_events(
+    values: FloatArray, weight: FloatArray | None, known: FloatArray
+) -> ProbitOutcome:
+    """A normal variable whose sign is the event, which is the higher of two values."""
+    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
+    return ProbitOutcome(values > middle, weight, known)
+
+
 BINARY = OutcomeKind(
     name="binary",
     is_plain=has_two_values,
@@ -42,6 +51,7 @@ BINARY = OutcomeKind(
     link="identity",
     marginal_mean=same_mean,
     variance=binomial_variance,
+    latent=behind_events,
     scales=("difference",),
     words=Words(
         effect="risk difference",

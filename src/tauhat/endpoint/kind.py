@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tauhat._typing import FloatArray
+from tauhat.numerics.latent import ProbitOutcome
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class OutcomeKind:
         :math:`\eta`, shape (k,), and :math:`\sigma^2`: the mean in a new cluster.
     variance
         Variance of an outcome up to a factor, given its mean, shape (k,).
+    latent
+        What lies behind the outcome, for the samplers of Gaussian models, given values, shape
+        (n,), weights, shape (n,), or None, and known parts of the values, shape (n,); None if
+        they take the outcome itself.
     scales
         Scales on which an effect can be told, the usual one first.
     words
@@ -69,6 +74,7 @@ class OutcomeKind:
     link: str
     marginal_mean: Callable[[FloatArray, float], FloatArray]
     variance: Callable[[FloatArray], FloatArray]
+    latent: Callable[[FloatArray, FloatArray | None, FloatArray], ProbitOutcome | None]
     scales: tuple[str, ...]
     words: Words
 

@@ -91,6 +91,26 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             f"{self.known_as} has no posterior; use effect_interval for its uncertainty"
         )
 
+    @property
+    def models_risks(self) -> bool:
+        """Whether the fitted estimator itself models the risks of both arms.
+
+        Then `predict_effect` is the difference of its `predict_risks`, and `draw_effect`
+        that of its `draw_risks`.
+        """
+        return False
+
+    def predict_risks(self, X: FloatArray) -> FloatArray:
+        """Risks at checked covariates of shape (k, p), without and with treatment, (k, 2).
+
+        Those of a participant of a new cluster: marginal over the cluster's intercept.
+        """
+        raise NotImplementedError(f"{self.known_as} does not model risks")
+
+    def draw_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of `predict_risks`, shape (draws, k, 2)."""
+        raise NotImplementedError(f"{self.known_as} does not model risks")
+
     def bounded(self, effect: FloatArray) -> FloatArray:
         """Effects no larger than can be: within -1 and 1 for a 0/1 outcome.
 
