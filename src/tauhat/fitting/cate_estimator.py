@@ -16,9 +16,10 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.ridge_reference import ridge_posterior
 from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
-from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
+from tauhat.numerics.ridge_posterior import RidgePosterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
@@ -398,19 +399,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Posterior of the Bayesian ridge mixed model on the training trial, sampled once."""
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):
-            data = self.trial_data_
-            intercepts = data.design.intercepts()
+            data, seed = self.trial_data_, derive_seed(self.seed_, "reference")
             self.reference_posterior_ = run_in_parts(
-                lambda on_done: sample_ridge_posterior(
-                    data.X,
-                    data.working_with_blocks,
-                    data.treatment,
-                    intercepts.groups,
-                    data.sample_weight,
-                    derive_seed(self.seed_, "reference"),
-                    intercepts.nesting,
-                    on_done=on_done,
-                )
+                lambda on_done: ridge_posterior(data, seed, on_done=on_done)
             )
         return self.reference_posterior_
 
