@@ -312,8 +312,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         with ``u`` randomized units and the mean and standard deviation of a
         reference posterior R, the Bayesian ridge mixed model
-        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial: the
-        root expected squared error of this estimate under R. In a cluster
+        (`tauhat.learners.BayesianRidgeEffect`, for events in its probit form) fitted to the
+        same trial: the root expected squared error of this estimate under R. In a cluster
         trial an estimator P with posterior draws has
 
         .. math:: 0.6\,m_P(x) + 0.4\,m_R(x) \pm t_{1-(1-level)/2,\,u-2}
@@ -322,8 +322,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         instead, mean and standard deviation of a mixture of both posteriors,
         stretched to the estimate where that lies outside (at levels above .6 it
-        cannot); where persons are randomized, posteriors of trees were measured
-        to be too narrow for it.
+        cannot). Where persons are randomized only posteriors of risks have a part in it:
+        those of trees for differences of means were measured to be too narrow.
 
         An interval covers one person's effect on average over persons like
         those of the trial, not at every x: steps and tails of the effect are
@@ -375,7 +375,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
-        return self.has_draws and self.trial_data_.design.holds_persons
+        return self.has_draws and (self.models_risks or self.trial_data_.design.holds_persons)
 
     def _middle_and_error(
         self, checked: FloatArray, centre: FloatArray

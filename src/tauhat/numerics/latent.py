@@ -14,6 +14,9 @@ from tauhat._typing import BoolArray, FloatArray
 _SAME_RISK = 1e-9
 _SAME_WEIGHT = 1e-9
 _LEAST_PART = 0.2
+# Lengths of the moves of level and arm in standard deviations at the overall risk: an arm
+# without events has a far wider posterior.
+_MOVES = (1.5, 4.0, 10.0)
 _LOG_ROOT_TWO_PI = 0.5 * float(np.log(2 * np.pi))
 
 
@@ -42,6 +45,34 @@ class SampledOutcome(Protocol):
     def draw(self, fitted: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Values given what the model fits to them, each of shape (n,)."""
 
+    def level_change(
+        self,
+        fitted: FloatArray,
+        columns: FloatArray,
+        coefficients: FloatArray,
+        precision: FloatArray,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """Change of coefficients whose posterior given all else does not wait for `draw`.
+
+        Parameters
+        ----------
+        fitted
+            What the model fits to the values, shape (n,).
+        columns
+            Columns of the coefficients, shape (n, p).
+        coefficients
+            As they are, shape (p,).
+        precision
+            Precision of their prior about 0, shape (p, p).
+        rng
+            Source of the draws.
+
+        Returns
+        -------
+        ndarray, shape (p,)
+        """
+
     def variance(self, residual: FloatArray, rng: np.random.Generator) -> float:
         """Residual variance given the residuals, shape (n,)."""
 
@@ -67,6 +98,17 @@ class MeasuredOutcome:
     def draw(self, fitted: FloatArray, rng: np.random.Generator) -> FloatArray:
         """The values that were measured."""
         return self.values
+
+    def level_change(
+        self,
+        fitted: FloatArray,
+        columns: FloatArray,
+        coefficients: FloatArray,
+        precision: FloatArray,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """None: nothing waits."""
+        return np.zeros_like(coefficients)
 
     def variance(self, residual: FloatArray, rng: np.random.Generator) -> float:
         """A draw from the inverse gamma distribution."""
@@ -138,8 +180,9 @@ class ProbitOutcome:
     ) -> None:
         self.events = events
         self._sign = np.where(events, 1.0, -1.0)
-        equal = weight is None or np.ptp(weight) < _SAME_WEIGHT
-        self.root = None if equal else np.sqrt(weight / weight.mean())
+        self.root: FloatArray | None = None
+        if weight is not None and np.ptp(weight) > _SAME_WEIGHT:
+            self.root = np.sqrt(weight / weight.mean())
         n = len(events)
         risk = float(np.clip(np.average(events, weights=weight), 0.5 / n, 1 - 0.5 / n))
         self.level = float(ndtri(risk))
@@ -163,6 +206,43 @@ class ProbitOutcome:
             mean = truncated_mean(predictor, self._sign)
             z = mean + (z - mean) / self.root
         return self._scaled(z - self._offset)
+
+    def level_change(
+        self,
+        fitted: FloatArray,
+        columns: FloatArray,
+        coefficients: FloatArray,
+        precision: FloatArray,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """Change of the coefficients of level and arm by Metropolis, z integrated out.
+
+        Given z these move little where events are few, and an arm without any hardly moves
+        at all. To follow by `draw`.
+        """
+        change = np.zeros_like(coefficients)
+        if not len(coefficients):
+            return change
+        plain = columns if self.root is None else columns / self.root[:, None]
+        share = 1.0 if self.root is None else self.root**2
+        predictor = self._offset + (fitted if self.root is None else fitted / self.root)
+
+        def log_density(moved: FloatArray) -> float:
+            own, new = predictor + plain @ moved, coefficients + moved
+            rows = share * log_ndtr(self._sign * own)
+            return float(rows.sum() - 0.5 * new @ precision @ new)
+
+        # What the events tell of the coefficients at the overall risk.
+        slope = np.exp(-(self.level**2)) / (2 * np.pi)
+        information = slope / (ndtr(self.level) * ndtr(-self.level)) * (columns.T @ columns)
+        root = np.linalg.cholesky(np.linalg.inv(information + precision))
+        now = log_density(change)
+        for size in _MOVES:
+            proposal = change + size * (root @ rng.standard_normal(len(change)))
+            then = log_density(proposal)
+            if -rng.standard_exponential() < then - now:
+                change, now = proposal, then
+        return change
 
     def variance(self, residual: FloatArray, rng: np.random.Generator) -> float:
         """One: events do not tell the scale of what is behind them."""

@@ -74,7 +74,8 @@ class ProbitRidgePosterior(RidgePosterior):
         total = np.zeros(self.n_draws)
         for rows in row_parts(len(X), 4 * self.n_draws):
             total += self.effect_draws(X[rows]) @ share[rows]
-        return total / share.sum()
+        average: FloatArray = total / share.sum()
+        return average
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class _Design:
 
     @property
     def width(self) -> int:
-        return 2 * self.both.shape[1] + self.n_nesting
+        return 2 * int(self.both.shape[1]) + self.n_nesting
 
     @property
     def n_nesting(self) -> int:
@@ -126,10 +127,17 @@ class _Design:
 
     def transposed(self, z: FloatArray) -> FloatArray:
         """Products of all columns with z, shape (width,)."""
-        sums = np.column_stack([z, self.contrast * z]).T @ self.both
-        if self.nesting is None:
-            return sums.ravel()
-        return np.r_[sums.ravel(), np.bincount(self.nesting, self.root * z, self.n_nesting)]
+        sums: FloatArray = np.column_stack([z, self.contrast * z]).T @ self.both
+        of_blocks: FloatArray = np.zeros(0)
+        if self.nesting is not None:
+            of_blocks = sums_over(self.nesting, self.root * z, self.n_nesting)
+        return np.concatenate([sums.ravel(), of_blocks])
+
+    def cluster_sums(self, values: FloatArray) -> FloatArray:
+        """Sums of values times the roots over the clusters, shape (m,); empty without."""
+        if self.clusters is None:
+            return np.zeros(0)
+        return sums_over(self.clusters, self.root * values, self.n_clusters)
 
     def prior_variances(self, variances: FloatArray) -> FloatArray:
         """Variance of each coefficient, given those of the blocks."""
@@ -171,10 +179,7 @@ class _ByColumns:
             if design.clusters is not None:
                 own = design.root[part, None] * columns
                 sums += sums_over(design.clusters[part], own, m)
-        weight = np.zeros(0)
-        if design.clusters is not None:
-            weight = np.bincount(design.clusters, design.root**2, m)
-        self.sums = ClusterSums(weight, sums, np.zeros(m))
+        self.sums = ClusterSums(design.cluster_sums(design.root), sums, np.zeros(m))
 
     def factor(self, log_variances: FloatArray) -> _ColumnFactor:
         return _ColumnFactor(self, np.exp(log_variances))
@@ -195,11 +200,8 @@ class _ColumnFactor:
 
     def _sides(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sums of z over clusters, and the right-hand side divided by the root."""
-        right = self.design.transposed(z)
-        sums = np.zeros(0)
-        if self.design.clusters is not None:
-            sums = np.bincount(self.design.clusters, self.design.root * z, len(self.share))
-            right = right - self.sums.columns.T @ (self.share * sums)
+        sums = self.design.cluster_sums(z)
+        right = self.design.transposed(z) - self.sums.columns.T @ (self.share * sums)
         return sums, cholesky.solve_transposed(self.root, right)
 
     def density(self, z: FloatArray) -> float:
@@ -259,8 +261,7 @@ class _RowFactor:
         left = cholesky.solve_transposed(self.root, z - simulated)
         weighted = cholesky.solve(self.root, left)
         coefficients += own * (weighted @ columns)
-        if design.clusters is not None:
-            effects += between * np.bincount(design.clusters, design.root * weighted, m)
+        effects += between * design.cluster_sums(weighted)
         return coefficients, effects
 
 
@@ -379,13 +380,19 @@ def _chain(
     burn_in, draws, thin = lengths
     (start, spread), d = first, len(scales)
     penalty = prior_penalty(scales)
+    levels = [0, design.both.shape[1]]
+    columns = design.both[:, :1] * np.column_stack([np.ones(len(design.both)), design.contrast])
+    precision = np.diag([_LEVEL_SD**-2, _TREATMENT_SD**-2])
     point = np.clip(start + spread @ rng.normal(size=d), 1 - _FARTHEST, _FARTHEST - 1)
     factor = form.factor(point)
-    fitted = design.product(*factor.draw(outcome.values, rng))
+    coefficients, effects = factor.draw(outcome.values, rng)
+    fitted = design.product(coefficients, effects)
     points: list[FloatArray] = []
     kept: list[FloatArray] = []
     accepted = 0
     for step in range(burn_in + draws * thin):
+        own = coefficients[levels]
+        fitted += columns @ outcome.level_change(fitted, columns, own, precision, rng)
         z = outcome.draw(fitted, rng)
         # Some long steps: the tail towards zero variance is longer than the Hessian says.
         size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(d)

@@ -118,13 +118,11 @@ class BART(StandardizedModel):
         self.n_features_in_ = X.shape[1]
         self.columns_ = StandardUnits.of(X)
         self.location_, self.scale_, self.sign_ = outcome.level, 1.0, 1.0
-        self.known_variance_ = outcome.known_variance
+        self.known_variance_: float | None = outcome.known_variance
         self._fit_probit(self.columns_.apply(X), outcome, clusters)
         return self
 
-    def _fit_probit(
-        self, X: FloatArray, outcome: ProbitOutcome, clusters: IntArray | None
-    ) -> None:
+    def _fit_probit(self, X: FloatArray, outcome: ProbitOutcome, clusters: IntArray | None) -> None:
         """Fit to covariates in standard units."""
         self._sample(X, outcome, outcome.root, None)
 
@@ -170,7 +168,8 @@ class BART(StandardizedModel):
         regressor = np.ones(n) if root is None else root
         # The intercepts' mean and the trees' would crawl along together: a level of its own,
         # drawn with the intercepts integrated out, frees them.
-        levels = (regressor if groups is not None else np.zeros(0)).reshape(n, -1)
+        has_level = groups is not None or outcome.is_latent
+        levels = (regressor if has_level else np.zeros(0)).reshape(n, -1)
         scale = outcome.intercept_scale
         linear = InterceptSampler(levels, np.ones(levels.shape[1]), groups, regressor, scale)
         posterior = sample_trees(
@@ -182,7 +181,7 @@ class BART(StandardizedModel):
             derive_seed(resolve_seed(self.random_state), "bart"),
         )
         self.tree_draws_ = posterior.trees[0]
-        if groups is not None:
+        if has_level:
             self.level_draws_ = posterior.coefficients[:, 0]
         self._traces = posterior.traces(self.scale_, self.n_chains)
         return posterior
@@ -322,9 +321,7 @@ class MixedBART(BART):
         posterior = self._sample_numbers(X, z, sample_weight, groups)
         self._keep_intercepts(posterior, clusters, groups)
 
-    def _fit_probit(
-        self, X: FloatArray, outcome: ProbitOutcome, clusters: IntArray | None
-    ) -> None:
+    def _fit_probit(self, X: FloatArray, outcome: ProbitOutcome, clusters: IntArray | None) -> None:
         groups = identified_clusters(clusters)
         self._keep_intercepts(self._sample(X, outcome, outcome.root, groups), clusters, groups)
 

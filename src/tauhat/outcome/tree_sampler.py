@@ -244,6 +244,8 @@ def sample_trees(
         nonlocal state, variance, z
         if outcome.is_latent:
             fitted = z - residual.get_residual().ravel()
+            state, moved = linear.with_level_moved(state, fitted, outcome, rng)
+            fitted += moved
             z = outcome.draw(fitted, rng)
             residual.update_data(z - fitted)
         for part in parts:
