@@ -1,10 +1,11 @@
 """Risk differences of 0/1 outcomes: models on the log odds beside today's learners on 0/1.
 
-Root mean squared error of the individual risk differences in percentage points by cell, and
+Beside models on the log odds stand the Bayesian learners of events (BRM, BCF, BART) with the
+intervals of `effect_interval`. Root mean squared error of the individual risk differences in percentage points by cell, and
 its ratio to that of the reference, as geometric mean over the trials with heterogeneous risk
 differences. The reference is the plain mean of LMM, BRM, BCF-RE (BCF where persons are
-randomized) and X-GAMM-RF (X-RF) on 0/1, or with --quick LMM alone. The Bayesian ones run with
-few draws, as in the study whose cells these are.
+randomized) and X-GAMM-RF (X-RF) on 0/1 as numbers, or with --quick LMM alone. The Bayesian ones
+run with few draws, as in the study whose cells these are.
 
     python benchmarks/binary_outcomes.py --draws 3
 """
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 import tauhat as th
+from tauhat.data import validate_trial
 from tauhat.numerics.columns import column_scales, constant_within
 from tauhat.numerics.marginal_risks import draw_interval
 from tauhat.numerics.responses import Binomial
@@ -141,13 +143,30 @@ def today(trial: SimulatedTrial, seed: int, *, quick: bool) -> dict[str, np.ndar
     if not quick:
         more = ["BRM", "BCF", "X-RF"] if trial.clusters is None else ["BRM", "BCF-RE", "X-GAMM-RF"]
         names += more
+    numbers = validate_trial(
+        trial.X, trial.y, trial.treatment, trial.clusters, endpoint="continuous"
+    )
     effects = {}
     for name in names:
         model = th.estimator(name, random_state=seed)
         if name in ("BRM", "BCF", "BCF-RE"):
             model = model.reduced()
-        effects[name] = model.fit(*trial).effect(trial.X)
+        effects[name] = model.fit_data(numbers).effect(trial.X)
     return effects
+
+
+def of_events(trial: SimulatedTrial, seed: int) -> dict[str, th.CateEstimator]:
+    """The Bayesian learners fitted to events, by name, with the seconds that each took."""
+    trees = "BCF" if trial.clusters is None else "BCF-RE"
+    models = {}
+    for name, label in (("BRM", "BRM"), (trees, "BCF"), ("BART-RE", "BART")):
+        start = time.process_time()
+        model = th.estimator(name, random_state=seed).fit(*trial)
+        model.seconds = time.process_time() - start
+        models[f"{label} of events"] = model
+    reference = models["BCF of events"].reference_posterior()
+    models["BART of events"].reference_posterior_ = reference
+    return models
 
 
 def one_trial(cell: str, number: int, *, quick: bool) -> list[dict]:
@@ -165,6 +184,15 @@ def one_trial(cell: str, number: int, *, quick: bool) -> list[dict]:
     for name, model in on_log_odds(trial).items():
         effects[name] = model.risk_difference(X)
         low, high = model.interval(X, units - 2)
+        covered = np.mean((low <= trial.tau) & (trial.tau <= high))
+        inside[name] = {
+            "seconds": model.seconds,
+            "coverage": 100 * covered,
+            "width": 100 * np.mean(high - low),
+        }
+    for name, model in ({} if quick else of_events(trial, 1)).items():
+        effects[name] = model.effect(trial.X)
+        low, high = model.effect_interval(trial.X)
         covered = np.mean((low <= trial.tau) & (trial.tau <= high))
         inside[name] = {
             "seconds": model.seconds,
@@ -198,7 +226,7 @@ def report(results: pd.DataFrame) -> None:
     frame["flat, points"] = [f"{v:.1f}" for v in flat.mean().reindex(names)]
     means = results.groupby("model", sort=False)[["coverage", "width", "seconds"]].mean()
     frame = frame.join(means.round({"coverage": 1, "width": 1, "seconds": 3}))
-    print("\nRatio to the reference (Monte Carlo error), and intervals of the model alone, %")
+    print("\nRatio to the reference (Monte Carlo error), and intervals, %")
     print(frame.to_string(na_rep=""), flush=True)
 
 

@@ -44,14 +44,14 @@ def test_both_forms_have_the_density_and_the_mean_of_the_model(nested):
     for form in (_ByColumns(design), _ByRows(design)):
         factor = form.factor(np.log(variances))
         assert factor.density(z) == pytest.approx(exact, abs=1e-9)
-        drawn = [factor.draw(z, rng) for _ in range(3000)]
+        drawn = [factor.draw(z, rng) for _ in range(800)]
         coefficients = np.array([one[0] for one in drawn])
         effects = np.array([one[1] for one in drawn])
         sd = np.sqrt(np.diag(covariance))
-        assert (np.abs(coefficients.mean(axis=0) - mean) < 5 * sd / np.sqrt(3000)).all()
-        np.testing.assert_allclose(coefficients.std(axis=0), sd, rtol=0.08)
+        assert (np.abs(coefficients.mean(axis=0) - mean) < 5 * sd / np.sqrt(800)).all()
+        np.testing.assert_allclose(coefficients.std(axis=0), sd, rtol=0.15)
         expected = variances[-1] * (indicators.T @ np.linalg.solve(V, z))
-        np.testing.assert_allclose(effects.mean(axis=0), expected, atol=0.05)
+        np.testing.assert_allclose(effects.mean(axis=0), expected, atol=0.1)
         fitted = design.product(*drawn[0])
         np.testing.assert_allclose(
             fitted, columns @ coefficients[0] + indicators @ effects[0], atol=1e-12
@@ -67,6 +67,7 @@ def cluster_trial(seed, m=30, size=20, level=-0.5, heterogeneous=True):
     return X, z + rng.normal(size=len(z)) > 0, A, clusters
 
 
+@pytest.mark.slow
 def test_more_covariates_than_rows_have_the_same_posterior(monkeypatch):
     X, events, A, clusters = cluster_trial(3, m=12, size=12)
     outcome = ProbitOutcome(events)
@@ -81,12 +82,10 @@ def test_more_covariates_than_rows_have_the_same_posterior(monkeypatch):
 
 
 def test_between_cluster_variance_is_that_behind_the_events():
-    found = [
-        sample_probit_posterior(X, ProbitOutcome(events), A, clusters, 1, n_chains=1)
-        for X, events, A, clusters in (cluster_trial(seed, m=60) for seed in range(2))
-    ]
-    assert np.mean([one.between_cluster.mean() for one in found]) == pytest.approx(0.16, abs=0.07)
-    assert (found[0].residual == 1).all()
+    X, events, A, clusters = cluster_trial(0, m=60)
+    one = sample_probit_posterior(X, ProbitOutcome(events), A, clusters, 1, n_chains=1, thin=1)
+    assert one.between_cluster.mean() == pytest.approx(0.16, abs=0.08)
+    assert (one.residual == 1).all()
 
 
 def test_blocks_have_a_variance_of_their_own():
@@ -94,7 +93,9 @@ def test_blocks_have_a_variance_of_their_own():
     clusters, block = np.repeat(np.arange(40), 15), np.arange(40) // 4
     X, A = rng.normal(size=(600, 2)), (np.arange(40) % 2)[clusters]
     events = rng.normal(size=10)[block][clusters] + 0.5 * A + rng.normal(size=600) > 0
-    one = sample_probit_posterior(X, ProbitOutcome(events), A, clusters, 1, block, n_chains=1)
+    one = sample_probit_posterior(
+        X, ProbitOutcome(events), A, clusters, 1, block, n_chains=1, thin=1
+    )
     assert one.between_block.mean() > 0.4 > one.between_cluster.mean()
     # A participant of a new block: the variances of both are averaged over.
     risks = one.risk_draws(X).mean(axis=0)
@@ -103,7 +104,9 @@ def test_blocks_have_a_variance_of_their_own():
 
 def test_average_effects_are_means_over_persons():
     X, events, A, clusters = cluster_trial(1, m=10)
-    one = sample_probit_posterior(X, ProbitOutcome(events), A, clusters, 1, n_chains=1, draws=30)
+    one = sample_probit_posterior(
+        X, ProbitOutcome(events), A, clusters, 1, n_chains=1, draws=20, thin=1
+    )
     weight = np.linspace(1, 2, len(A))
     direct = one.effect_draws(X) @ weight / weight.sum()
     np.testing.assert_allclose(one.average_effect(X, weight), direct, rtol=1e-10)
@@ -112,7 +115,7 @@ def test_average_effects_are_means_over_persons():
 def test_an_arm_without_events_keeps_finite_risks_and_its_chains_agree():
     X, events, A, clusters = cluster_trial(2, level=-1.5)
     outcome = ProbitOutcome(events & (A == 1))
-    one = sample_probit_posterior(X, outcome, A, clusters, 1, n_chains=2)
+    one = sample_probit_posterior(X, outcome, A, clusters, 1, n_chains=2, thin=1)
     risks = one.risk_draws(X).mean(axis=(0, 1))
     assert 0 < risks[0] < 0.03
     assert risks[1] == pytest.approx(outcome.events[A == 1].mean(), abs=0.04)

@@ -27,6 +27,9 @@ from tauhat.tables.extremes import warn_of_far_values
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
 # were wider than need be: its trees are too sure, the reference is not sure enough.
 _OWN_SHARE = 0.6
+# The same where persons are randomized, for posteriors of risks: with more, intervals were too
+# narrow where effects have steps.
+_OWN_SHARE_OF_RISKS = 0.3
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -320,7 +323,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                   \sqrt{ 0.6\,sd_P(x)^2 + 0.4\,sd_R(x)^2
                   + 0.24\,\{m_P(x) - m_R(x)\}^2 }
 
-        instead, mean and standard deviation of a mixture of both posteriors,
+        instead (where persons are randomized .3, .7 and .21), mean and standard deviation of a mixture of both posteriors,
         stretched to the estimate where that lies outside (at levels above .6 it
         cannot). Where persons are randomized only posteriors of risks have a part in it:
         those of trees for differences of means were measured to be too narrow.
@@ -389,11 +392,12 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 distance = posterior.effect_draws(checked[rows]) - centre[rows]
                 error[rows] = np.sqrt((distance**2).mean(axis=0))
             return centre, error
+        share = _OWN_SHARE if self.trial_data_.design.holds_persons else _OWN_SHARE_OF_RISKS
         reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
         apart = own.mean(axis=0) - reference.mean(axis=0)
-        middle = reference.mean(axis=0) + _OWN_SHARE * apart
-        variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
-        return middle, np.sqrt(variance + _OWN_SHARE * (1 - _OWN_SHARE) * apart**2)
+        middle = reference.mean(axis=0) + share * apart
+        variance = share * own.var(axis=0) + (1 - share) * reference.var(axis=0)
+        return middle, np.sqrt(variance + share * (1 - share) * apart**2)
 
     def reference_posterior(self) -> RidgePosterior:
         """Posterior of the Bayesian ridge mixed model on the training trial, sampled once."""

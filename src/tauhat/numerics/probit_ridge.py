@@ -30,8 +30,10 @@ from tauhat.numerics.ridge_posterior import (
 )
 from tauhat.numerics.seeds import derive_seed
 
-#: Scales of the half-t priors on standard deviations of the effect's blocks.
-EFFECT_SCALES = {"linear": 0.5, "additive": 0.5, "products": 0.4, "trees": 0.5}
+#: Scales of the half-t priors on standard deviations of the effect's blocks: a quarter of those
+#: for numbers. An event tells so little of what is behind it that these would decide, with
+#: effects too spread out and intervals a third too wide.
+EFFECT_SCALES = {"linear": 0.125, "additive": 0.125, "products": 0.1, "trees": 0.125}
 # Prior standard deviations of the level, about the overall one, and of the treatment's
 # coefficient: with both, the posterior is proper where an arm has no events.
 _LEVEL_SD, _TREATMENT_SD = 2.0, 1.0
@@ -285,8 +287,9 @@ def sample_probit_posterior(
         y = 1\{z > 0\}, \quad z = \alpha + \sum_k Z_k u_k
         + (A - \tfrac12)\Bigl(\delta + \sum_k Z_k t_k\Bigr) + g_s + b_c + e, \quad e \sim N(0, 1)
 
-    with the blocks of `RidgeDictionary` and the priors of
-    `tauhat.numerics.ridge_posterior.sample_ridge_posterior` on their standard deviations,
+    with the blocks of `RidgeDictionary` and half-t priors with 3 degrees of freedom on their
+    standard deviations, on those of the outcome's blocks as in
+    `tauhat.numerics.ridge_posterior.sample_ridge_posterior` and tighter on the effect's,
     a normal prior of standard deviation 2 on the level, about the overall one, and of
     standard deviation 1 on :math:`\delta`. A step draws z (`ProbitOutcome`), moves the log
     variances by Metropolis with all coefficients integrated out, and draws the coefficients.
