@@ -5,13 +5,13 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from tauhat.numerics.latent import ProbitOutcome
-from tauhat.numerics.probit_ridge import (
-    _LEVEL_SD,
-    _TREATMENT_SD,
-    _ByColumns,
-    _ByRows,
-    _Design,
-    sample_probit_posterior,
+from tauhat.numerics.probit_ridge import sample_probit_posterior
+from tauhat.numerics.two_arm_gaussian import (
+    LEVEL_SD,
+    TREATMENT_SD,
+    ByColumns,
+    ByRows,
+    TwoArmDesign,
 )
 
 
@@ -22,7 +22,7 @@ def small_design(rng, *, nested=True):
     slices = [slice(4, 6), slice(1, 3)] + [slice(6, 9)] * nested
     of_rows = (np.arange(6) // 2)[clusters] if nested else None
     contrast = clusters % 2 - 0.5
-    return _Design(both, contrast, root, clusters, of_rows, tuple(slices))
+    return TwoArmDesign(both, contrast, root, clusters, of_rows, tuple(slices))
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -33,7 +33,7 @@ def test_both_forms_have_the_density_and_the_mean_of_the_model(nested):
     variances = np.array([0.3, 0.6, 0.2, 0.4])[[0, 1, *([2] * nested), 3]]
     columns = design.rows(slice(None))
     own = np.empty(design.width)
-    own[[0, 3]] = _LEVEL_SD**2, _TREATMENT_SD**2
+    own[[0, 3]] = LEVEL_SD**2, TREATMENT_SD**2
     for part, variance in zip(design.slices, variances, strict=False):
         own[part] = variance
     indicators = design.root[:, None] * (design.clusters[:, None] == np.arange(6))
@@ -41,7 +41,7 @@ def test_both_forms_have_the_density_and_the_mean_of_the_model(nested):
     exact = multivariate_normal(np.zeros(24), V).logpdf(z) + 12 * np.log(2 * np.pi)
     mean = own * (columns.T @ np.linalg.solve(V, z))
     covariance = np.diag(own) - own[:, None] * columns.T @ np.linalg.solve(V, columns * own)
-    for form in (_ByColumns(design), _ByRows(design)):
+    for form in (ByColumns(design), ByRows(design)):
         factor = form.factor(np.log(variances))
         assert factor.density(z) == pytest.approx(exact, abs=1e-9)
         drawn = [factor.draw(z, rng) for _ in range(800)]

@@ -33,10 +33,6 @@ def constant_variance(mean: FloatArray) -> FloatArray:
     return np.ones_like(mean)
 
 
-def nothing_latent(values: FloatArray, weight: FloatArray | None, known: FloatArray) -> None:
-    """Samplers take the numbers themselves."""
-
-
 CONTINUOUS = OutcomeKind(
     name="continuous",
     is_plain=is_any,
@@ -45,7 +41,6 @@ CONTINUOUS = OutcomeKind(
     link="identity",
     marginal_mean=same_mean,
     variance=constant_variance,
-    latent=nothing_latent,
     scales=("difference",),
     words=Words(effect="difference", values="numbers"),
 )

@@ -32,6 +32,10 @@ class Words:
     beyond: str = ""
 
 
+def nothing_latent(values: FloatArray, weight: FloatArray | None, known: FloatArray) -> None:
+    """Samplers take the numbers themselves."""
+
+
 @dataclass(frozen=True)
 class OutcomeKind:
     r"""One kind of outcome: what its values may be, and what an effect on it is.
@@ -57,14 +61,14 @@ class OutcomeKind:
         :math:`\eta`, shape (k,), and :math:`\sigma^2`: the mean in a new cluster.
     variance
         Variance of an outcome up to a factor, given its mean, shape (k,).
-    latent
-        What lies behind the outcome, for the samplers of Gaussian models, given values, shape
-        (n,), weights, shape (n,), or None, and known parts of the values, shape (n,); None if
-        they take the outcome itself.
     scales
         Scales on which an effect can be told, the usual one first.
     words
         How results are told.
+    latent
+        What lies behind the outcome, for the samplers of Gaussian models, given values, shape
+        (n,), weights, shape (n,), or None, and known parts of the values, shape (n,); None if
+        they take the outcome itself.
     """
 
     name: str
@@ -74,9 +78,11 @@ class OutcomeKind:
     link: str
     marginal_mean: Callable[[FloatArray, float], FloatArray]
     variance: Callable[[FloatArray], FloatArray]
-    latent: Callable[[FloatArray, FloatArray | None, FloatArray], ProbitOutcome | None]
     scales: tuple[str, ...]
     words: Words
+    latent: Callable[[FloatArray, FloatArray | None, FloatArray], ProbitOutcome | None] = (
+        nothing_latent
+    )
 
     @property
     def told(self) -> str:
