@@ -49,7 +49,8 @@ def fits():
 @ALL
 def test_effects_are_differences_of_risks_and_both_are_means_of_draws(fits, name):
     model, X = fits[name], trial()[0]
-    assert model.models_risks and model.has_draws
+    assert model.models_risks
+    assert model.has_draws
     risks, draws = model.predict_risks(X), model.draw_risks(X)
     assert draws.shape == (len(model.effect_draws(X)), len(X), 2)
     assert ((draws > 0) & (draws < 1)).all()
@@ -126,7 +127,8 @@ def test_thin_data_give_finite_and_calm_risks(name, case):
     risks = model.predict_risks(X)
     assert ((risks > 0) & (risks < 1)).all()
     draws = model.effect_draws(X[:5])
-    assert np.isfinite(draws).all() and (draws.std(axis=0) > 0).all()
+    assert np.isfinite(draws).all()
+    assert (draws.std(axis=0) > 0).all()
     if case == "no event in an arm":
         assert risks[:, 0].mean() < 0.05
         assert risks[:, 1].mean() == pytest.approx(y[A == 1].mean(), abs=0.1)

@@ -323,8 +323,8 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                   \sqrt{ 0.6\,sd_P(x)^2 + 0.4\,sd_R(x)^2
                   + 0.24\,\{m_P(x) - m_R(x)\}^2 }
 
-        instead (where persons are randomized .3, .7 and .21), mean and standard deviation of a mixture of both posteriors,
-        stretched to the estimate where that lies outside (at levels above .6 it
+        instead (where persons are randomized .3, .7 and .21), mean and standard
+        deviation of a mixture of both posteriors, stretched to the estimate where that lies outside (at levels above .6 it
         cannot). Where persons are randomized only posteriors of risks have a part in it:
         those of trees for differences of means were measured to be too narrow.
 

@@ -34,14 +34,17 @@ class TwoArmDesign:
 
     @property
     def width(self) -> int:
+        """Number of coefficients."""
         return 2 * int(self.both.shape[1]) + self.n_nesting
 
     @property
     def n_nesting(self) -> int:
+        """Number of blocks that clusters lie in."""
         return 0 if self.nesting is None else int(self.nesting.max()) + 1
 
     @property
     def n_clusters(self) -> int:
+        """Number of clusters."""
         return 0 if self.clusters is None else int(self.clusters.max()) + 1
 
     def rows(self, part: slice) -> FloatArray:
@@ -121,6 +124,7 @@ class ByColumns:
         self.sums = ClusterSums(design.cluster_sums(design.root), sums, np.zeros(m))
 
     def factor(self, log_variances: FloatArray) -> _ColumnFactor:
+        """The model at these variances."""
         return _ColumnFactor(self, np.exp(log_variances))
 
 
@@ -170,6 +174,7 @@ class ByRows:
         self.known = known @ known.T + np.eye(len(known))
 
     def factor(self, log_variances: FloatArray) -> _RowFactor:
+        """The model at these variances."""
         return _RowFactor(self, np.exp(log_variances))
 
 

@@ -213,17 +213,19 @@ class BART(StandardizedModel):
         Returns
         -------
         ndarray, shape (draws, k)
-            Draws of the trees alone: never a seen cluster's effect.
+            Draws of the trees alone: never a seen cluster's effect. After `fit_latent` of the
+            risk in a new cluster.
         """
+        known = self.known_variance_ if self.models_risks else None
         if self.scale_ == 0 or self.tree_draws_ is None:
             level = self.location_
-            if self.models_risks:
-                level = float(probit_risk(np.array(level), self.known_variance_))
+            if known is not None:
+                level = float(probit_risk(np.array(level), known))
             return np.full((self.n_chains * self.n_draws, len(X)), level)
         draws = self._draws_at(self.columns_.apply(X))
-        if self.models_risks:
+        if known is not None:
             variance = self._traces.get(BETWEEN, np.zeros(1)).reshape(-1, 1) ** 2
-            return probit_risk(self.location_ + draws, variance + self.known_variance_)
+            return probit_risk(self.location_ + draws, variance + known)
         return self.location_ + self.scale_ * self.sign_ * draws
 
     def predict(self, X: FloatArray) -> FloatArray:
