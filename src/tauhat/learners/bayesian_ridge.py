@@ -34,6 +34,11 @@ class BayesianRidgeEffect(CateEstimator):
     has its own variance with a half-t prior. The effect is
     :math:`\tau(x) = \delta + \sum_k Z_k(x) t_k`.
 
+    Of an event the same sums stand behind it in a probit model, with tighter priors on the
+    effect's blocks (`tauhat.numerics.probit_ridge.sample_probit_posterior`), and the effect is
+    the difference of both arms' risks in a new cluster, averaged over the draws. The variance
+    components are then those behind the event, where the residual variance is 1.
+
     Parameters
     ----------
     n_chains

@@ -36,7 +36,8 @@ class SLearner(CateEstimator):
     Models that are additive in their columns get the products of treatment and
     covariates too, since their effect would otherwise be a constant; of an
     additive model of scikit-learn this must be said,
-    ``SLearner(ScikitLearnModel(Ridge(), additive=True))``.
+    ``SLearner(ScikitLearnModel(Ridge(), additive=True))``. Of an event the models with a probit
+    form, BART with and without an intercept, take it, and the effect is a difference of risks.
 
     Parameters
     ----------

@@ -265,6 +265,11 @@ class MixedBART(BART):
     clusters, with a single one or with one row in each, the intercept is not
     identified and the model is `BART`.
 
+    Fitted to events by `fit_latent` it is a probit model,
+    :math:`P(y_{ij} = 1) = \Phi\{\sum_h g_h(x_{ij}) + b_i\}`, and predicts risks of new
+    clusters, :math:`\Phi\{\sum_h g_h(x) / \sqrt{1 + \sigma_b^2}\}`, averaged over the draws;
+    the variances are those behind the events.
+
     The default lengths are for intervals; `quick` is for points.
 
     Parameters
