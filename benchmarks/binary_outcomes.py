@@ -3,9 +3,10 @@
 Beside models on the log odds stand the Bayesian learners of events (BRM, BCF, BART) with the
 intervals of `effect_interval`. Root mean squared error of the individual risk differences in
 percentage points by cell, and its ratio to that of the reference, as geometric mean over the
-trials with heterogeneous risk differences. The reference is the plain mean of LMM, BRM, BCF-RE (BCF where persons are
-randomized) and X-GAMM-RF (X-RF) on 0/1 as numbers, or with --quick LMM alone. The Bayesian ones
-run with few draws, as in the study whose cells these are.
+trials with heterogeneous risk differences. The reference is the plain mean of LMM, BRM, BCF-RE
+(BCF where persons are randomized) and X-GAMM-RF (X-RF) on 0/1 as numbers, or with --quick LMM
+alone. The Bayesian ones of the reference run with few draws, as in the study whose cells these
+are.
 
     python benchmarks/binary_outcomes.py --draws 3
 """

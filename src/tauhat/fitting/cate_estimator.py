@@ -325,8 +325,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         instead (where persons are randomized .3, .7 and .21), mean and standard
         deviation of a mixture of both posteriors, stretched to the estimate where that
-        lies outside (at levels above .6 it cannot). Where persons are randomized only posteriors of risks have a part in it:
-        those of trees for differences of means were measured to be too narrow.
+        lies outside (at levels above .6 it cannot). Where persons are randomized only
+        posteriors of risks have a part in it: those of trees for differences of means
+        were measured to be too narrow.
 
         An interval covers one person's effect on average over persons like
         those of the trial, not at every x: steps and tails of the effect are
