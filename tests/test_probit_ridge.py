@@ -43,8 +43,8 @@ def test_both_forms_have_the_density_and_the_mean_of_the_model(nested):
     covariance = np.diag(own) - own[:, None] * columns.T @ np.linalg.solve(V, columns * own)
     for form in (ByColumns(design), ByRows(design)):
         factor = form.factor(np.log(variances))
-        assert factor.density(z) == pytest.approx(exact, abs=1e-9)
-        drawn = [factor.draw(z, rng) for _ in range(800)]
+        assert factor.density(design.read(z)) == pytest.approx(exact, abs=1e-9)
+        drawn = [factor.draw(design.read(z), rng) for _ in range(800)]
         coefficients = np.array([one[0] for one in drawn])
         effects = np.array([one[1] for one in drawn])
         sd = np.sqrt(np.diag(covariance))

@@ -203,7 +203,7 @@ def _chain(
     precision = np.diag([LEVEL_SD**-2, TREATMENT_SD**-2])
     point = np.clip(start + spread @ rng.normal(size=d), 1 - _FARTHEST, _FARTHEST - 1)
     factor = form.factor(point)
-    coefficients, effects = factor.draw(outcome.values, rng)
+    coefficients, effects = factor.draw(design.read(outcome.values), rng)
     fitted = design.product(coefficients, effects)
     points: list[FloatArray] = []
     kept: list[FloatArray] = []
@@ -211,19 +211,19 @@ def _chain(
     for step in range(burn_in + draws * thin):
         own = coefficients[levels]
         fitted += columns @ outcome.level_change(fitted, columns, own, precision, rng)
-        z = outcome.draw(fitted, rng)
+        values = design.read(outcome.draw(fitted, rng))
         # Some long steps: the tail towards zero variance is longer than the Hessian says.
         size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(d)
         proposal = point + size * (spread @ rng.normal(size=d))
         threshold = np.log(rng.uniform())
         if np.abs(proposal).max() < _FARTHEST:
             candidate = form.factor(proposal)
-            gain = candidate.density(z) - factor.density(z)
+            gain = candidate.density(values) - factor.density(values)
             gain -= 0.5 * (penalty(proposal)[0] - penalty(point)[0])
             if threshold < gain:
                 point, factor = proposal, candidate
                 accepted += step >= burn_in
-        coefficients, effects = factor.draw(z, rng)
+        coefficients, effects = factor.draw(values, rng)
         fitted = design.product(coefficients, effects)
         if step >= burn_in and (step - burn_in) % thin == thin - 1:
             points.append(point)

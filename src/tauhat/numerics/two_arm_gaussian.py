@@ -18,6 +18,15 @@ LEVEL_SD, TREATMENT_SD = 2.0, 1.0
 
 
 @dataclass(frozen=True, eq=False)
+class Values:
+    """What is explained, with its products with the columns and its sums over the clusters."""
+
+    z: FloatArray
+    products: FloatArray
+    sums: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class TwoArmDesign:
     """Rows of the model, multiplied by the roots of their weights.
 
@@ -75,6 +84,10 @@ class TwoArmDesign:
             of_blocks = sums_over(self.nesting, self.root * z, self.n_nesting)
         return np.concatenate([sums.ravel(), of_blocks])
 
+    def read(self, z: FloatArray) -> Values:
+        """Values z, shape (n,), with what a `GaussianFactor` asks of them."""
+        return Values(z, self.transposed(z), self.cluster_sums(z))
+
     def cluster_sums(self, values: FloatArray) -> FloatArray:
         """Sums of values times the roots over the clusters, shape (m,); empty without."""
         if self.clusters is None:
@@ -94,10 +107,10 @@ class TwoArmDesign:
 class GaussianFactor(Protocol):
     """The Gaussian model at given variances: what does not depend on the outcome."""
 
-    def density(self, z: FloatArray) -> float:
+    def density(self, values: Values) -> float:
         """Log density of z, shape (n,), coefficients and intercepts integrated out."""
 
-    def draw(self, z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def draw(self, values: Values, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Coefficients and intercepts of the clusters given z."""
 
 
@@ -141,19 +154,18 @@ class _ColumnFactor:
         volume = 2 * np.log(np.diag(self.root)).sum() + np.log(own).sum()
         self.volume = float(volume + np.log1p(between * weight).sum())
 
-    def _sides(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Sums of z over clusters, and the right-hand side divided by the root."""
-        sums = self.design.cluster_sums(z)
-        right = self.design.transposed(z) - self.sums.columns.T @ (self.share * sums)
-        return sums, cholesky.solve_transposed(self.root, right)
+    def _half(self, values: Values) -> FloatArray:
+        """Right-hand side divided by the root."""
+        right = values.products - self.sums.columns.T @ (self.share * values.sums)
+        return cholesky.solve_transposed(self.root, right)
 
-    def density(self, z: FloatArray) -> float:
-        sums, half = self._sides(z)
-        square = float(z @ z - self.share @ sums**2 - half @ half)
-        return -0.5 * (self.volume + square)
+    def density(self, values: Values) -> float:
+        half = self._half(values)
+        square = values.z @ values.z - self.share @ values.sums**2 - half @ half
+        return -0.5 * (self.volume + float(square))
 
-    def draw(self, z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        sums, half = self._sides(z)
+    def draw(self, values: Values, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        half, sums = self._half(values), values.sums
         coefficients = cholesky.solve(self.root, half + rng.standard_normal(len(half)))
         mean = self.share * (sums - self.sums.columns @ coefficients)
         return coefficients, mean + np.sqrt(self.share) * rng.standard_normal(len(mean))
@@ -188,11 +200,11 @@ class _RowFactor:
         self.root = cholesky.factor(covariance.T)
         self.volume = 2 * float(np.log(np.diag(self.root)).sum())
 
-    def density(self, z: FloatArray) -> float:
-        half = cholesky.solve_transposed(self.root, z)
+    def density(self, values: Values) -> float:
+        half = cholesky.solve_transposed(self.root, values.z)
         return -0.5 * (self.volume + float(half @ half))
 
-    def draw(self, z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def draw(self, values: Values, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         # Draws from the prior, corrected by what z says (Bhattacharya, Chakraborty and
         # Mallick 2016).
         design, columns = self.form.design, self.form.columns
@@ -201,8 +213,8 @@ class _RowFactor:
         between = self.variances[-1] if m else 0.0
         coefficients = np.sqrt(own) * rng.standard_normal(len(own))
         effects = np.sqrt(between) * rng.standard_normal(m)
-        simulated = design.product(coefficients, effects) + rng.standard_normal(len(z))
-        left = cholesky.solve_transposed(self.root, z - simulated)
+        simulated = design.product(coefficients, effects) + rng.standard_normal(len(values.z))
+        left = cholesky.solve_transposed(self.root, values.z - simulated)
         weighted = cholesky.solve(self.root, left)
         coefficients += own * (weighted @ columns)
         effects += between * design.cluster_sums(weighted)
