@@ -23,11 +23,11 @@ import pandas as pd
 
 import tauhat as th
 from tauhat.data import validate_trial
-from tauhat.numerics.columns import column_scales, constant_within
 from tauhat.numerics.marginal_risks import draw_interval
 from tauhat.numerics.responses import Binomial
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.splines import smooth_columns, smooth_terms
+from tauhat.numerics.standardised_columns import column_scales, constant_within
 from tauhat.numerics.two_arm_logit import TwoArmModel
 from tauhat.simulate import BinaryTrial
 from tauhat.simulate.scenario import SimulatedTrial

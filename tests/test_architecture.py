@@ -19,7 +19,7 @@ FACADE = "tauhat"
 ASKS_FOR_CLUSTERS = {
     # a mixed model may have a random intercept of clusters, or none that can be told,
     "numerics", "outcome", "fitting/scikit_learn.py", "fitting/few_clusters.py",
-    "learners/causal_forest.py", "learners/linear_mixed.py", "ensembles/losses.py",
+    "learners/causal_forest.py", "learners/linear_mixed_effect.py", "ensembles/losses.py",
     "inference/compare.py",
     # the user's columns are read before there is a design,
     "data.py", "trial/trial_table.py", "trial/roles.py", "trial/incomplete_blocks.py",

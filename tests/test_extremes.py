@@ -14,7 +14,7 @@ import tauhat as th
 from tauhat.data import validate_trial
 from tauhat.ensembles.together import fit_together
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}
 

@@ -15,7 +15,8 @@ from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_comparison import Problem
 from tauhat.inference.inputs import ordered_trial
 from tauhat.learners import CausalForest, causal_forest
-from tauhat.numerics import columns, ridge_dictionary, ridge_posterior
+from tauhat.numerics import ridge_dictionary, ridge_posterior
+from tauhat.numerics import standardised_columns as columns
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.outcome import ElasticNetModel, boosting
 from tauhat.outcome.boosting import BoostedTrees

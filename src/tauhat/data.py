@@ -13,9 +13,13 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
 from tauhat.endpoint import Endpoint
-from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.latent import ProbitOutcome
+from tauhat.numerics.standardised_columns import (
+    LEAST_SPREAD_OF_OUTCOME,
+    constant_within,
+    scale_fault,
+)
 from tauhat.numerics.weights import relative_weights
 from tauhat.tables.vectors import label_codes, numeric, positive, vector
 
@@ -75,7 +79,7 @@ class TrialData:
         Rows that were left out since their block has one arm only.
     limits
         How far the columns of ``X`` go, and what they hold in place of values
-        beyond (`tauhat.numerics.extremes.ColumnLimits`), or None.
+        beyond (`tauhat.numerics.far_values.ColumnLimits`), or None.
     """
 
     X: FloatArray

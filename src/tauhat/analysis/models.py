@@ -20,7 +20,7 @@ from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import fit_nuisances, pick
-from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
+from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
 

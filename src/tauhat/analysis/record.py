@@ -14,7 +14,7 @@ from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.average_effects import Estimate
-from tauhat.report.grouping import groups_by_covariate
+from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.incomplete_blocks import named_blocks
 
@@ -163,7 +163,7 @@ def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
     found = []
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
-        groups = groups_by_covariate(analysis.frame.loc[compared, name], *columns)
+        groups = covariate_groups(analysis.frame.loc[compared, name], *columns)
         row["level"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))

@@ -29,8 +29,8 @@ from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
+from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
-from tauhat.inference.intercepts import cluster_intercepts
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress

@@ -12,10 +12,10 @@ from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
-from tauhat.cli.results import names_written, paths_written, write_results
+from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
+from tauhat.cli.result_files import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
-from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
 from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting

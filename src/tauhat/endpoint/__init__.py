@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tauhat.endpoint.endpoint import KINDS, Endpoint, outcome_values
 from tauhat.endpoint.kind import OutcomeKind, Words
-from tauhat.endpoint.weights import effective_size, weight_values
+from tauhat.endpoint.sample_weights import effective_size, weight_values
 
 __all__ = [
     "KINDS",

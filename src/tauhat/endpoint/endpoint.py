@@ -13,7 +13,7 @@ from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.errors import TrialError
-from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
+from tauhat.numerics.standardised_columns import LEAST_SPREAD_OF_OUTCOME
 from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.tables.extremes import refuse_codes_beside_two
 

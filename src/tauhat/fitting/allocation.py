@@ -6,8 +6,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, independent_columns
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.standardised_columns import column_scales, independent_columns
 
 _MOST_POWERS = 3
 _UNITS_A_COLUMN = 10

@@ -17,10 +17,10 @@ from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.fitting.ridge_reference import ridge_posterior
-from tauhat.numerics.columns import row_parts
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.ridge_posterior import RidgePosterior
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
 

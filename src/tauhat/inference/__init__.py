@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
+from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare
-from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
+from tauhat.inference.covariate_group_effects import CovariateGroupEffects, covariate_group_effects
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.effect_curve import EffectCurve, effect_curve
@@ -15,7 +16,6 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
-from tauhat.inference.intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate
@@ -33,11 +33,11 @@ __all__ = [
     "BestLinearPredictor",
     "ClassificationAnalysis",
     "ClusterIntercepts",
+    "CovariateGroupEffects",
     "CrossFit",
     "EffectCalibration",
     "EffectCurve",
     "EffectModifiers",
-    "EffectsByGroup",
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
@@ -52,11 +52,11 @@ __all__ = [
     "classification_analysis",
     "cluster_intercepts",
     "compare",
+    "covariate_group_effects",
     "cross_fit",
     "effect_calibration",
     "effect_curve",
     "effect_modifiers",
-    "effects_by_group",
     "find_subgroups",
     "group_effect",
     "policy_value",

@@ -14,7 +14,7 @@ from tauhat.design.permutations import MANY_PERSONS, Assignments, assignments, p
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
     Problem,
-    compare,
+    compare_assignments,
     ordered_allocations,
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
@@ -254,10 +254,10 @@ def test_heterogeneity(
         return assignments(groups.arm, groups.stratum, n_permutations=draws, random_state=seed)
 
     draws = n_permutations
-    compared = compare(problem, assigned(draws))
+    compared = compare_assignments(problem, assigned(draws))
     near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
     if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
-        compared = compare(problem, assigned(MANY_PERMUTATIONS))
+        compared = compare_assignments(problem, assigned(MANY_PERMUTATIONS))
     n_strata = int(design.strata.max()) + 1
     within = f" within {n_strata} strata" if n_strata > 1 else ""
     return _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)

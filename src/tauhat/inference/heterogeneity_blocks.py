@@ -9,7 +9,7 @@ import numpy as np
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.numerics.columns import row_parts
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 # More person-level columns than this are replaced by their leading principal components.

@@ -1,12 +1,12 @@
 """Estimators of individual effects: meta-learners, mixed models, forests."""
 
+from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
-from tauhat.learners.gamm import AdditiveMixedEffect
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.mixed_s import MixedEffectsLearner
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner

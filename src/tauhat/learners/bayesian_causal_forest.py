@@ -12,7 +12,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.learners.convergence import (
+from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,

@@ -14,7 +14,7 @@ from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.fitting.ridge_reference import ridge_posterior
-from tauhat.learners.convergence import (
+from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,

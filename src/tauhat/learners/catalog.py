@@ -9,13 +9,13 @@ from typing import Any
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.registered import BlockLevels, Registered, RegisteredEstimator
+from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
-from tauhat.learners.gamm import AdditiveMixedEffect
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.mixed_s import MixedEffectsLearner
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner

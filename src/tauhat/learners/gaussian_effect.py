@@ -15,9 +15,9 @@ from tauhat.design import Intercepts
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance
-from tauhat.numerics.columns import first_rows
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedFit
+from tauhat.numerics.standardised_columns import first_rows
 
 BetweenCluster = Literal["common", "by-arm"]
 

@@ -16,7 +16,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.dr import DRLearner
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.meta import arm_sizes
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner

@@ -15,7 +15,7 @@ from tauhat.errors import TauhatWarning
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.fitting.scikit_learn import ScikitLearnModel, as_outcome_model
-from tauhat.learners.convergence import (
+from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,

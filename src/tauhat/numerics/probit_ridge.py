@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import ndtr
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import row_parts
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.latent import ProbitOutcome, probit_risk
 from tauhat.numerics.mixed_model import MixedModel
@@ -26,6 +25,7 @@ from tauhat.numerics.ridge_posterior import (
     prior_penalty,
 )
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.two_arm_gaussian import (
     LEVEL_SD,
     TREATMENT_SD,

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, independent_columns, row_parts
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty, penalised, search
 from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import column_scales, independent_columns, row_parts
 
 #: Scales of the half-t priors on standard deviations over the residual's.
 OUTCOME_SCALES = {"linear": 1.0, "additive": 1.0, "products": 0.7, "trees": 0.7}

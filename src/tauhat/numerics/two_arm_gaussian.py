@@ -10,7 +10,7 @@ import numpy as np
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.cluster_sums import ClusterSums, sums_over
-from tauhat.numerics.columns import row_parts
+from tauhat.numerics.standardised_columns import row_parts
 
 #: Prior standard deviations of the level, about the overall one, and of the treatment's
 #: coefficient: with both, the posterior is proper where an arm has no events.

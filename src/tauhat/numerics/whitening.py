@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.standardised_columns import column_scales
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
-from tauhat.report.parts import figure_of, table_of
+from tauhat.report.pieces import figure_of, table_of
 from tauhat.report.text import Run, limits, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
@@ -91,7 +91,7 @@ def average_section(data: ReportInput) -> Section:
     if present.get("difference", {}).get("se") == 0:
         rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
     level = format_percent(run["interval"]["level"])
-    drawn = gallery.average_effects(data)
+    drawn = gallery.average_effects_figure(data)
     figure = figure_of(
         drawn,
         "Average effects with intervals: "

@@ -30,7 +30,7 @@ def known_classes() -> dict[str, type]:
     Examples
     --------
     >>> known_classes()["LinearMixedEffect"].__module__
-    'tauhat.learners.linear_mixed'
+    'tauhat.learners.linear_mixed_effect'
     >>> "Popen" in known_classes()
     False
     """

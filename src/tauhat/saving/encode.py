@@ -20,7 +20,7 @@ from tauhat.ensembles.out_of_fold import CrossFit
 from tauhat.errors import TrialError
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.classes import known_classes
-from tauhat.saving.engines import gpboost_text, lightgbm_text
+from tauhat.saving.engine_text import gpboost_text, lightgbm_text
 from tauhat.saving.rows import RowsLeftOut
 from tauhat.saving.trees import stored_effect_forest, stored_forest, stored_tree
 

@@ -11,7 +11,7 @@ from tauhat.data import LearningView, TrialData
 from tauhat.design import Design
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ from tauhat.simulate.metrics import (
     coverage,
     effect_metrics,
     mean_width,
-    policy_value,
     rmse,
     rod,
     srmse,
+    true_policy_value,
 )
 from tauhat.simulate.pd_l1 import PDL1
 from tauhat.simulate.performance import Performance, performance
@@ -97,7 +97,6 @@ __all__ = [
     "effect_metrics",
     "mean_width",
     "performance",
-    "policy_value",
     "register_scenario",
     "rmse",
     "rod",
@@ -106,5 +105,6 @@ __all__ = [
     "srmse",
     "subgroup_means",
     "subgroup_metrics",
+    "true_policy_value",
     "unregister_scenario",
 ]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray
 from tauhat.errors import TrialError
-from tauhat.numerics.columns import LARGEST, LEAST_SPREAD, scale_fault
+from tauhat.numerics.standardised_columns import LARGEST, LEAST_SPREAD, scale_fault
 from tauhat.tables.dates import kind_of_time
 from tauhat.tables.labels import is_blank, label_text
 from tauhat.tables.written_numbers import way_of_writing

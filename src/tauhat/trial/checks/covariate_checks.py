@@ -18,7 +18,7 @@ from tauhat.numerics.balance import (
     missing_with_outcome,
     outcome_correlation,
 )
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.tables.columns import missing_values
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.covariate_choice import left_out_sentence, name_words

@@ -15,7 +15,7 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.disclosure import FEW, is_small, tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.tables.columns import missing_values
 from tauhat.trial.checks.block_checks import block_findings

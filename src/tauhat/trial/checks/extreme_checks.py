@@ -10,7 +10,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.numerics.codes import goes_on_rarely
-from tauhat.numerics.extremes import ColumnLimits, tail_limits
+from tauhat.numerics.far_values import ColumnLimits, tail_limits
 from tauhat.tables.extremes import FarValues, codes_apart, far_values, number, third_values
 from tauhat.trial.checks.finding import Finding, Status
 from tauhat.wording import counted

@@ -15,7 +15,7 @@ from tauhat.numerics.codes import (
     robust_scale,
     usual_codes,
 )
-from tauhat.numerics.columns import constant_within, first_rows
+from tauhat.numerics.standardised_columns import constant_within, first_rows
 
 # A value within this many robust standard deviations of the median is never outside.
 _NEAR = 6.0

@@ -11,16 +11,16 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
-from tauhat.numerics.columns import (
+from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.nested_model import mixed_model
+from tauhat.numerics.reml_search import exponential_prior
+from tauhat.numerics.splines import smooth_columns, smooth_terms
+from tauhat.numerics.standardised_columns import (
     column_scales,
     constant_within,
     independent_columns,
     ridge_rotation,
 )
-from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.nested_model import mixed_model
-from tauhat.numerics.reml_search import exponential_prior
-from tauhat.numerics.splines import smooth_columns, smooth_terms
 
 
 class AdditiveMixedEffect(GaussianEffect):

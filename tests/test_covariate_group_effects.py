@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tauhat.errors import TrialError
-from tauhat.inference import cross_fit, effects_by_group, group_effect
+from tauhat.inference import covariate_group_effects, cross_fit, group_effect
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.trial.trial import Trial
 
@@ -24,7 +24,7 @@ def fit() -> CrossFit:
 
 def test_groups_have_the_effects_of_named_subgroups(fit: CrossFit) -> None:
     old = (fit.frame["age"] > 60).to_numpy()
-    found = effects_by_group(fit, {"age": (old.astype(int), ["young", "old"])}).table
+    found = covariate_group_effects(fit, {"age": (old.astype(int), ["young", "old"])}).table
     one = group_effect(fit, "age > 60")
     assert found["group"].tolist() == ["young", "old"]
     assert found["persons"].tolist() == [one.n_outside, one.n_inside]
@@ -38,11 +38,11 @@ def test_groups_have_the_effects_of_named_subgroups(fit: CrossFit) -> None:
 def test_persons_in_no_group_and_groups_of_one_arm(fit: CrossFit) -> None:
     codes = np.full(fit.data.n, -1)
     codes[fit.rows[np.flatnonzero(fit.data.treatment == 1)[:30]]] = 0
-    row = effects_by_group(fit, {"age": (codes, ["some"])}).table.iloc[0]
+    row = covariate_group_effects(fit, {"age": (codes, ["some"])}).table.iloc[0]
     assert (row["persons"], row["control units"]) == (30, 0)
     assert np.isnan(row["estimate"])
     with pytest.raises(TrialError, match="one is needed for each of the 320"):
-        effects_by_group(fit, {"age": (codes[:-1], ["some"])})
+        covariate_group_effects(fit, {"age": (codes[:-1], ["some"])})
 
 
 def test_a_group_without_an_estimate_leaves_those_of_the_others(fit: CrossFit) -> None:
@@ -50,8 +50,8 @@ def test_a_group_without_an_estimate_leaves_those_of_the_others(fit: CrossFit) -
     codes = old.copy()
     # Two clusters are too few for an estimate of their own.
     codes[np.isin(fit.units[np.argsort(fit.rows)], (0, 1))] = 2
-    found = effects_by_group(fit, {"age": (codes, ["young", "old", "rare"])}).table
-    alone = effects_by_group(fit, {"age": (np.where(codes == 1, 0, -1), ["old"])}).table
+    found = covariate_group_effects(fit, {"age": (codes, ["young", "old", "rare"])}).table
+    alone = covariate_group_effects(fit, {"age": (np.where(codes == 1, 0, -1), ["old"])}).table
     assert np.isnan(found.loc[2, "estimate"])
     assert found.loc[:1, "estimate"].notna().all()
     assert found.loc[1, "lower"] == pytest.approx(alone.loc[0, "lower"])

@@ -13,13 +13,13 @@ from tauhat.data import TrialData
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.learners.meta import N_FOLDS
-from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_lasso import fit_mixed_lasso, whiten_intercepts
 from tauhat.numerics.mixed_model import MixedFit
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import exponential_prior
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import column_scales, independent_columns, ridge_rotation
 
 Interactions = Literal["shared", "fixed", "lasso"]
 

@@ -21,7 +21,7 @@ from tauhat.power.interaction_power import (
     interaction_power,
     large_sample_variance,
 )
-from tauhat.power.plan import HtePower, Unknown
+from tauhat.power.planned_trial import HtePower, Unknown
 
 LEAST_IN_ARM = 3
 MOST_UNITS = 10_000_000

@@ -17,8 +17,8 @@ from tauhat.runtime.display import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class EffectsByGroup(Shown):
-    """Average effects in groups along covariates; the result of `effects_by_group`.
+class CovariateGroupEffects(Shown):
+    """Average effects in groups along covariates; the result of `covariate_group_effects`.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class EffectsByGroup(Shown):
         )
 
 
-def effects_by_group(
+def covariate_group_effects(
     fit: CrossFit,
     groups: Mapping[str, tuple[IntArray, Sequence[str]]],
     *,
     level: float = 0.95,
-) -> EffectsByGroup:
+) -> CovariateGroupEffects:
     """Average effect of the persons of each group, every person counted the same.
 
     The estimate and its error are those of `tauhat.group_effect`: held-out
@@ -69,7 +69,7 @@ def effects_by_group(
 
     Returns
     -------
-    EffectsByGroup
+    CovariateGroupEffects
 
     Raises
     ------
@@ -84,7 +84,7 @@ def effects_by_group(
     >>> X, arm = rng.normal(size=(400, 2)), np.arange(400) % 2
     >>> y = arm * (X[:, 0] > 0) * 2 + rng.normal(size=400)
     >>> fit = cross_fit((X, y, arm), "LMM", n_splits=2, n_folds=2)
-    >>> found = effects_by_group(fit, {"x1": ((X[:, 0] > 0).astype(int), ["low", "high"])})
+    >>> found = covariate_group_effects(fit, {"x1": ((X[:, 0] > 0).astype(int), ["low", "high"])})
     >>> low, high = found.table.itertuples()
     >>> bool(low.upper < high.lower), low.persons + high.persons
     (True, 400)
@@ -103,4 +103,4 @@ def effects_by_group(
     columns = ["covariate", "group", "persons", "control units", "treated units",
                "estimate", "se", "lower", "upper"]  # fmt: skip
     method = f"Model-robust estimate, {fit.method}; {jackknife_words(fit)}"
-    return EffectsByGroup(pd.DataFrame(rows, columns=columns), method)
+    return CovariateGroupEffects(pd.DataFrame(rows, columns=columns), method)
