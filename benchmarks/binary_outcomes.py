@@ -97,7 +97,8 @@ def one_trial(cell: str, number: int, *, quick: bool, intervals: bool, trees: bo
     averaged = [value for name, value in effects.items() if name != "GAMM on 0/1"]
     effects["reference"] = np.mean(averaged, axis=0)
     inside, reference = {}, None
-    for name in ON_LOG_ODDS:
+    bayesian = () if quick else ("BRM", "BCF" if trial.clusters is None else "BCF-RE")
+    for name in (*ON_LOG_ODDS, *bayesian):
         start = time.process_time()
         model = th.estimator(name, random_state=1).fit(*trial)
         effects[name] = model.effect(trial.X)

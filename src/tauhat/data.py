@@ -14,6 +14,7 @@ from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
 from tauhat.endpoint import Endpoint, FollowUp, Slopes, Times
 from tauhat.numerics.far_values import ColumnLimits
+from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import (
     LEAST_SPREAD_OF_OUTCOME,
@@ -158,6 +159,20 @@ class TrialData:
         """The same with the levels of the blocks, for models that have intercepts of these."""
         level = None if self.learning is None else self.learning.block_level
         return self.working if level is None else self.working + level
+
+    def latent(self, *, with_blocks: bool = False) -> ProbitOutcome | None:
+        """What lies behind the outcome for samplers; None if they take the outcome itself.
+
+        Levels that are not in the working outcome are known parts of it.
+
+        Parameters
+        ----------
+        with_blocks
+            Whether the levels of the blocks are left to the sampler, which has intercepts
+            of these.
+        """
+        working = self.working_with_blocks if with_blocks else self.working
+        return self.endpoint.kind.latent(self.y, self.sample_weight, self.y - working)
 
     def as_it_is(self) -> TrialData:
         """Return the trial as it is, whatever learners see of it."""

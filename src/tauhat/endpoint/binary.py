@@ -7,6 +7,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.numerics.codes import pair_of_values
+from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.marginal_risks import marginal_mean
 
 
@@ -38,6 +39,14 @@ def binomial_variance(mean: FloatArray) -> FloatArray:
     return variance
 
 
+def behind_events(
+    values: FloatArray, weight: FloatArray | None, known: FloatArray
+) -> ProbitOutcome:
+    """A normal variable whose sign is the event, which is the higher of two values."""
+    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
+    return ProbitOutcome(values > middle, weight, known)
+
+
 BINARY = OutcomeKind(
     name="binary",
     is_plain=has_two_values,
@@ -46,6 +55,7 @@ BINARY = OutcomeKind(
     link="logit",
     marginal_mean=marginal_risk,
     variance=binomial_variance,
+    latent=behind_events,
     scales=("difference",),
     words=Words(
         effect="risk difference",

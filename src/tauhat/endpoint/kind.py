@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tauhat._typing import FloatArray
 from tauhat.numerics.censored_outcomes import Functional
+from tauhat.numerics.latent import ProbitOutcome
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Words:
     values: str
     note: str = ""
     beyond: str = ""
+
+
+def nothing_latent(values: FloatArray, weight: FloatArray | None, known: FloatArray) -> None:
+    """Samplers take the numbers themselves."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,10 @@ class OutcomeKind:
         How results are told.
     time
         What is made of the time to an event; None where the outcome is what was measured.
+    latent
+        What lies behind the outcome, for the samplers of Gaussian models, given values, shape
+        (n,), weights, shape (n,), or None, and known parts of the values, shape (n,); None if
+        they take the outcome itself.
     """
 
     name: str
@@ -97,6 +106,9 @@ class OutcomeKind:
     scales: tuple[str, ...]
     words: Words
     time: TimeOutcome | None = None
+    latent: Callable[[FloatArray, FloatArray | None, FloatArray], ProbitOutcome | None] = (
+        nothing_latent
+    )
 
     @property
     def told(self) -> str:

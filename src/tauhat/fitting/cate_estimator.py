@@ -25,6 +25,9 @@ from tauhat.tables.extremes import warn_of_far_values
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
 # were wider than need be: its trees are too sure, the reference is not sure enough.
 _OWN_SHARE = 0.6
+# The same where persons are randomized, for posteriors of risks: with more, intervals were too
+# narrow where effects have steps.
+_OWN_SHARE_OF_RISKS = 0.3
 
 _Pair = tuple[FloatArray, FloatArray]
 
@@ -95,9 +98,7 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
     def bounded(self, effect: FloatArray) -> FloatArray:
         """Effects no larger than can be: within -1 and 1 for a 0/1 outcome.
 
-        An outcome with two values has effects within their distance, either way
-        (`tauhat.endpoint.Endpoint.bounded`); a model that does not know that can give
-        more. Others are left as they are.
+        By `tauhat.endpoint.Endpoint.bounded`; a model that does not know bounds can give more.
         """
         return self.trial_data_.endpoint.bounded(effect)
 
@@ -301,10 +302,11 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
                   \sqrt{ 0.6\,sd_P(x)^2 + 0.4\,sd_R(x)^2
                   + 0.24\,\{m_P(x) - m_R(x)\}^2 }
 
-        instead, mean and standard deviation of a mixture of both posteriors,
-        stretched to the estimate where that lies outside (at levels above .6 it
-        cannot); where persons are randomized, posteriors of trees were measured
-        to be too narrow for it.
+        instead (where persons are randomized .3, .7 and .21), mean and standard
+        deviation of a mixture of both posteriors, stretched to the estimate where that
+        lies outside (at levels above .6 it cannot). Where persons are randomized only
+        posteriors of risks have a part in it: those of trees for differences of means
+        were measured to be too narrow.
 
         An interval covers one person's effect on average over persons like
         those of the trial, not at every x: steps and tails of the effect are
@@ -363,18 +365,19 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
-        return self.has_draws and self.trial_data_.design.holds_persons
+        return self.has_draws and (self.models_risks or self.trial_data_.design.holds_persons)
 
     def _middle_and_error(self, checked: FloatArray, centre: FloatArray) -> _Pair:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
         posterior = self.reference_posterior()
         if not self.interval_is_of_mixture:
             return centre, posterior.expected_error(checked, centre)
+        share = _OWN_SHARE if self.trial_data_.design.holds_persons else _OWN_SHARE_OF_RISKS
         reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
         apart = own.mean(axis=0) - reference.mean(axis=0)
-        middle = reference.mean(axis=0) + _OWN_SHARE * apart
-        variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
-        return middle, np.sqrt(variance + _OWN_SHARE * (1 - _OWN_SHARE) * apart**2)
+        middle = reference.mean(axis=0) + share * apart
+        variance = share * own.var(axis=0) + (1 - share) * reference.var(axis=0)
+        return middle, np.sqrt(variance + share * (1 - share) * apart**2)
 
     def reference_posterior(self) -> Reference:
         """Posterior of a reference model on the training trial, sampled once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tauhat.data import TrialData
 from tauhat.endpoint import Endpoint
 from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.risk_form import RiskForm
+from tauhat.numerics.probit_ridge import sample_probit_posterior
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.standardised_columns import row_parts
 
@@ -113,8 +114,38 @@ def sample_reference(
     on_done
         Called with the number of parts that are done, and of all.
     """
+    ridge = ridge_posterior(data, seed, on_done=on_done)
+    form = REFERENCE_FORMS.get(data.endpoint.kind.link)
+    return ridge if form is None else EventReference(form().fit(data, seed), ridge)
+
+
+def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior:
+    """Sample the model of a trial as its learners see it.
+
+    Parameters
+    ----------
+    data
+        The trial. Behind events the model is one of normal variables
+        (`tauhat.numerics.probit_ridge.sample_probit_posterior`), and effects are differences
+        of risks; otherwise it is `tauhat.numerics.ridge_posterior.sample_ridge_posterior`.
+    seed
+        Seed.
+    **chains
+        Numbers and lengths of the chains, and ``on_done``, as these take them.
+    """
     intercepts = data.design.intercepts()
-    ridge = sample_ridge_posterior(
+    latent = data.latent(with_blocks=True)
+    if latent is not None:
+        return sample_probit_posterior(
+            data.X,
+            latent,
+            data.treatment,
+            intercepts.groups,
+            seed,
+            intercepts.nesting,
+            **chains,
+        )
+    return sample_ridge_posterior(
         data.X,
         data.working_with_blocks,
         data.treatment,
@@ -122,7 +153,5 @@ def sample_reference(
         data.sample_weight,
         seed,
         intercepts.nesting,
-        on_done=on_done,
+        **chains,
     )
-    form = REFERENCE_FORMS.get(data.endpoint.kind.link)
-    return ridge if form is None else EventReference(form().fit(data, seed), ridge)

@@ -88,6 +88,13 @@ class RidgePosterior:
             error[rows] = np.sqrt(variance + (design @ mean - effect[rows]) ** 2)
         return error
 
+    def average_effect(self, X: FloatArray, weight: FloatArray | None) -> FloatArray:
+        """Draws of the weighted mean effect, shape (draws,)."""
+        draws: FloatArray = self.effect_draws_ @ np.average(
+            self.effect_design(X), axis=0, weights=weight
+        )
+        return draws
+
 
 def prior_penalty(scales: FloatArray) -> Penalty:
     """Minus twice the log prior of the log ratios, and its gradient.
@@ -174,7 +181,7 @@ def posterior_mode(model: MixedModel | KernelMixedModel, scales: FloatArray) -> 
     return search(penalised(model.objective, prior_penalty(scales)), 2 * np.log(0.3 * scales))
 
 
-def _mode_and_spread(
+def mode_and_spread(
     model: MixedModel | KernelMixedModel, scales: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Posterior mode of the log ratios and a root of the covariance around it."""
@@ -357,7 +364,7 @@ def sample_ridge_posterior(
     of_effect = sum(part.shape[1] for part in features.values())
     effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
     chains, rates = [], []
-    mode, root = _mode_and_spread(model, np.array(scales))
+    mode, root = mode_and_spread(model, np.array(scales))
     for chain in range(n_chains):
         own = derive_seed(seed, "chain", chain)
         kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin)
