@@ -25,7 +25,7 @@ import tauhat as th
 from tauhat.data import validate_trial
 from tauhat.ensembles.robust import CLUSTER_EVENT_MEMBERS, INDIVIDUAL_EVENT_MEMBERS, RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.reference import Reference
+from tauhat.fitting.reference_posterior import Reference
 from tauhat.learners.catalog import ensemble_member
 from tauhat.numerics.seeds import derive_seed
 from tauhat.simulate import BinaryTrial

@@ -34,7 +34,7 @@ from fault_processes import (
 )
 from tauhat.analysis import workflow
 from tauhat.cli import main
-from tauhat.fitting import reference
+from tauhat.fitting import reference_posterior
 from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
@@ -68,7 +68,7 @@ def shortened() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "to_data_uri", lambda figure: "data:,")
         patch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
-        patch.setattr(reference, "sample_ridge_posterior", short)
+        patch.setattr(reference_posterior, "sample_ridge_posterior", short)
         yield
 
 

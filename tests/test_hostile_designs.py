@@ -15,7 +15,7 @@ import pytest
 import tauhat as th
 from tauhat.cli import main
 from tauhat.errors import NothingToTestError
-from tauhat.fitting import reference
+from tauhat.fitting import reference_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
@@ -213,6 +213,10 @@ WHOLE: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any]]] = {
 MAY_BE_NULL = (
     "command",
     "data.file",
+    "data.read",
+    "survival_by_arm",
+    "endpoint.horizon",
+    "endpoint.censoring",
     "synthetic",
     "endpoint.largest_effect",
     "endpoint.weight",
@@ -235,7 +239,7 @@ SHORT_CHAINS = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, 
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing, and short chains for the intervals."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-    monkeypatch.setattr(reference, "sample_ridge_posterior", SHORT_CHAINS)
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)
 
 
 def empty_keys(content: Any, path: str = "") -> list[str]:

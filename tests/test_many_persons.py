@@ -13,7 +13,7 @@ from heterogeneity_trials import person_trial
 from tauhat.analysis import analyze, workflow
 from tauhat.design import permutations
 from tauhat.design.permutations import assignments, person_groups
-from tauhat.fitting import reference
+from tauhat.fitting import reference_posterior
 from tauhat.inference import effect_modifiers, heterogeneity, modifiers, test_heterogeneity
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_comparison import Problem
@@ -174,7 +174,7 @@ def test_members_of_many_persons_are_predicted_once(monkeypatch: pytest.MonkeyPa
         return predict(model, rows)
 
     short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
-    monkeypatch.setattr(reference, "sample_ridge_posterior", short)
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
     monkeypatch.setattr(LinearMixedEffect, "predict_effect", counted)
     usual = analyze(trial, **settings)

@@ -163,15 +163,11 @@ class TrialData:
     def latent(self, *, with_blocks: bool = False) -> ProbitOutcome | None:
         """What lies behind the outcome for samplers; None if they take the outcome itself.
 
-        Levels that are not in the working outcome are known parts of it.
-
-        Parameters
-        ----------
-        with_blocks
-            Whether the levels of the blocks are left to the sampler, which has intercepts
-            of these.
+        Levels of blocks are left to samplers that have intercepts of these (``with_blocks``).
         """
         working = self.working_with_blocks if with_blocks else self.working
+        if self.endpoint.link == "identity":
+            return None
         return self.endpoint.kind.latent(self.y, self.sample_weight, self.y - working)
 
     def as_it_is(self) -> TrialData:

@@ -13,7 +13,8 @@ from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.registered import RegisteredEstimator
-from tauhat.learners.catalog import DIRECT, single_names, single_record, unknown_name
+from tauhat.learners.catalog import DIRECT, single_names, single_record
+from tauhat.wording import unknown_name
 
 #: The designs by name, as words before "trial".
 DESIGNS = {"individual": "individually randomized", "cluster": "cluster-randomized"}

@@ -28,7 +28,7 @@ from tauhat.analysis.result import Analysis
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.reference import reference_name
+from tauhat.fitting.reference_posterior import reference_name
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity

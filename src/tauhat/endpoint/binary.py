@@ -27,6 +27,19 @@ def distance_of_two(values: FloatArray) -> float:
     return float(np.ptp(values))
 
 
+def events(values: FloatArray) -> FloatArray:
+    """Zeros and ones, one where the higher of two values is.
+
+    Examples
+    --------
+    >>> events(np.array([2.0, 1.0, 2.0])).tolist()
+    [1.0, 0.0, 1.0]
+    """
+    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
+    happened: FloatArray = (values > middle).astype(np.float64)
+    return happened
+
+
 def marginal_risk(predictor: FloatArray, variance: float) -> FloatArray:
     """Risk in a new cluster, given log odds at an intercept of zero."""
     return marginal_mean(predictor, variance, "logit")
@@ -42,9 +55,8 @@ def binomial_variance(mean: FloatArray) -> FloatArray:
 def behind_events(
     values: FloatArray, weight: FloatArray | None, known: FloatArray
 ) -> ProbitOutcome:
-    """A normal variable whose sign is the event, which is the higher of two values."""
-    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
-    return ProbitOutcome(values > middle, weight, known)
+    """A normal variable whose sign is the event."""
+    return ProbitOutcome(events(values) > 0, weight, known)
 
 
 BINARY = OutcomeKind(

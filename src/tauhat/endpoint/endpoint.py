@@ -121,6 +121,15 @@ class Endpoint:
         return KINDS[self.kind_name]
 
     @property
+    def link(self) -> str:
+        """Name of the link of its models.
+
+        Risks are modelled where the two values are 1 apart, so that a difference of means is
+        one of risks; others, such as 0 and 100, are taken as numbers.
+        """
+        return self.kind.link if self.largest_effect in (1.0, np.inf) else "identity"
+
+    @property
     def words(self) -> Words:
         """How results are told."""
         return self.kind.words
@@ -143,7 +152,7 @@ class Endpoint:
         kind = self.kind
         return {
             "kind": kind.name,
-            "link": kind.link,
+            "link": self.link,
             "scale": kind.scales[0],
             "effect": kind.words.effect,
             "largest_effect": self.largest_effect,

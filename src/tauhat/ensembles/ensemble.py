@@ -23,11 +23,11 @@ from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.fitting.registered import RegisteredEstimator
-from tauhat.learners.catalog import unknown_name
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome_model import OutcomeModel
 from tauhat.runtime.parallel import run_tasks
+from tauhat.wording import unknown_name
 
 # The slash keeps these apart from the regressions of a member, which are called member/name.
 _MEAN, _CONTROL, _TREATED = "/mean", "/control", "/treated"

@@ -16,7 +16,7 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
-from tauhat.fitting.reference import Reference, sample_reference
+from tauhat.fitting.reference_posterior import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import run_in_parts
@@ -383,7 +383,7 @@ class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
         """Posterior of a reference model on the training trial, sampled once.
 
         The Bayesian ridge mixed model, mixed with another for an event
-        (`tauhat.fitting.reference`).
+        (`tauhat.fitting.reference_posterior`).
         """
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):

@@ -44,7 +44,7 @@ class LinkedEffect(CateEstimator):
         """Fit the form that the link of the endpoint asks for."""
         if self.link not in get_args(LinkChoice):
             raise ValueError(f"link must be 'endpoint' or 'identity', got {self.link!r}")
-        link = data.endpoint.kind.link if self.link == "endpoint" else "identity"
+        link = data.endpoint.link if self.link == "endpoint" else "identity"
         make = self.risk_forms.get(link)
         form = None if make is None else make(self)
         self.risk_form_ = None

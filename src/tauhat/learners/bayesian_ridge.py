@@ -13,7 +13,7 @@ from tauhat.data import TrialData
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.fitting.reference import ridge_posterior
+from tauhat.fitting.reference_posterior import ridge_posterior
 from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,

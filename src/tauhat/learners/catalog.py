@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
+from tauhat.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.registered import BlockLevels, Registered, RegisteredEstimator
@@ -38,6 +38,7 @@ from tauhat.outcome.mert_boosting import MERTBoosting
 from tauhat.outcome.reem_boosting import REEMBoosting
 from tauhat.outcome.stacked import StackedModel
 from tauhat.outcome_model import OutcomeModel
+from tauhat.wording import unknown_name
 
 #: Outcome models by the word that follows the letter of a meta-learner.
 OUTCOME_MODELS: dict[str, Registered[OutcomeModel]] = {
@@ -120,6 +121,8 @@ META_LEARNERS: dict[str, Registered[CateEstimator]] = {
 }
 
 _EITHER = ("individual", "cluster")
+# Kinds of outcome that are taken as they are.
+_NUMBERS = [name for name, kind in KINDS.items() if kind.link == "identity"]
 
 # Why not, to follow the names of one or several of them and a colon.
 _NO_INTERCEPT = (
@@ -138,10 +141,14 @@ _FOR_COMPARISON = (
 
 
 def _plain(
-    make: Callable[[], CateEstimator], description: str, source: str, because: str
+    make: Callable[[], CateEstimator],
+    description: str,
+    source: str,
+    because: str,
+    risks_for: tuple[str, ...] = (),
 ) -> RegisteredEstimator:
     """Record of a learner without clusters in its model."""
-    return RegisteredEstimator(make, description, source, ("individual",), because)
+    return RegisteredEstimator(make, description, source, ("individual",), because, risks_for)
 
 
 def _mixed(
@@ -169,7 +176,7 @@ def _of_risks(
         _EITHER,
         risks_for=_EITHER,
         block_levels="intercept",
-        refuses={"continuous": "it models the risk of an event"},
+        refuses=dict.fromkeys(_NUMBERS, "it models the risk of an event"),
     )
 
 
@@ -212,11 +219,13 @@ DIRECT: dict[str, RegisteredEstimator] = {
         lambda: SLearner(MixedBART()),
         "S-learner on BART with a random cluster intercept",
         "Chipman, George and McCulloch 2010; stochtree",
+        risks_for=("cluster",),
     ),
     "BCF-RE": _mixed(
         lambda: BayesianCausalForest(random_intercept=True),
         "Bayesian causal forest with a random cluster intercept",
         "Hahn, Murray and Carvalho 2020; stochtree",
+        risks_for=("cluster",),
     ),
     "MERF": _mixed(
         lambda: MixedEffectsLearner(MERF(linear_part=True), MERF(min_samples_leaf=15)),
@@ -266,12 +275,14 @@ DIRECT: dict[str, RegisteredEstimator] = {
         "tauhat",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
     ),
     "BCF": _plain(
         lambda: BayesianCausalForest(random_intercept=False),
         "Bayesian causal forest",
         "Hahn, Murray and Carvalho 2020; stochtree",
         f"{_NO_INTERCEPT}; `BCF-RE` has one",
+        ("individual",),
     ),
     "CF-DML-linear": _plain(
         lambda: CausalForest(outcome_model=ElasticNetModel()),
@@ -425,16 +436,12 @@ def single_record(name: str) -> RegisteredEstimator:
         raise TrialError(unknown_name("estimator", name, single_names()))
     learner, model = META_LEARNERS[letter], OUTCOME_MODELS[word]
     with_intercept = model.make().models_clusters
+    # The S-learner is the one that can use an outcome model's risks as they are.
+    of_risks = letter == "S" and hasattr(model.make(), "fit_latent")
     return (_mixed if with_intercept else _plain)(
         lambda: learner.make(model.make()),
         f"{learner.description}: {model.description}",
         f"{learner.source}; {model.source}",
         _NO_CLUSTERS if with_intercept else _NO_INTERCEPT,
+        risks_for=("cluster" if with_intercept else "individual",) if of_risks else (),
     )
-
-
-def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """Message for an unknown name, with the nearest known ones."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "see `tauhat estimators`"
-    return f"unknown {what} {name!r}; {hint}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from tauhat import data, design, ensembles, learners, numerics, outcome, outcome_model
 from tauhat.endpoint import endpoint, follow_up
-from tauhat.fitting import log_odds, reference
+from tauhat.fitting import log_odds, reference_posterior
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
@@ -41,7 +41,7 @@ def known_classes() -> dict[str, type]:
         endpoint,
         follow_up,
         log_odds,
-        reference,
+        reference_posterior,
         trees,
         *(part for room in _ROOMS for part in _modules(room)),
     ]

@@ -95,7 +95,7 @@ def reference_name(endpoint: Endpoint) -> str:
     'Bayesian ridge mixed model'
     """
     ridge = "Bayesian ridge mixed model"
-    if endpoint.kind.link not in REFERENCE_FORMS:
+    if endpoint.link not in REFERENCE_FORMS:
         return ridge
     return f"additive mixed model of the log odds and {ridge}"
 
@@ -115,7 +115,7 @@ def sample_reference(
         Called with the number of parts that are done, and of all.
     """
     ridge = ridge_posterior(data, seed, on_done=on_done)
-    form = REFERENCE_FORMS.get(data.endpoint.kind.link)
+    form = REFERENCE_FORMS.get(data.endpoint.link)
     return ridge if form is None else EventReference(form().fit(data, seed), ridge)
 
 
