@@ -15,6 +15,7 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.inference.intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
@@ -41,6 +42,7 @@ __all__ = [
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
+    "InteractionEffects",
     "ModelComparison",
     "PolicyValue",
     "RankWeightedEffect",
@@ -59,6 +61,7 @@ __all__ = [
     "effects_by_group",
     "find_subgroups",
     "group_effect",
+    "interaction_effects",
     "policy_value",
     "rate",
     "sorted_group_effects",
