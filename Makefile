@@ -75,7 +75,7 @@ oldest: ## the lowest versions that pyproject.toml admits, and a part of the tes
 	rm -rf build/oldest && mkdir -p build && $(or $(PYTHON),python3) -m venv build/oldest
 	build/oldest/bin/python tests/oldest_requirements.py > build/oldest/constraints.txt
 	build/oldest/bin/python -m pip --disable-pip-version-check install --quiet \
-	    -c build/oldest/constraints.txt -e '.[data,dask]' pytest pytest-xdist hypothesis
+	    -c build/oldest/constraints.txt -e '.[data,files,dask]' pytest pytest-xdist hypothesis
 	# Old versions warn of what newer ones beneath them have changed.
 	build/oldest/bin/python -m pytest -W default -n $(JOBS) --dist worksteal $(OLDEST_TESTS)
 
@@ -85,7 +85,7 @@ coverage: $(DEVELOPMENT) ## which lines the tests run; fails under the floor in 
 
 pins: ## constraints.txt anew, from the newest releases that pyproject.toml admits
 	rm -rf build/pins && python3 -m venv build/pins
-	build/pins/bin/python -m pip --disable-pip-version-check install --quiet '.[data,dask,ray,docs,dev]'
+	build/pins/bin/python -m pip --disable-pip-version-check install --quiet '.[data,files,dask,ray,docs,dev]'
 	{ head -1 constraints.txt; build/pins/bin/python -m pip freeze --exclude tauhat; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
@@ -116,7 +116,7 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the tests and the documentation need (about a minute; later calls skip this)"
-	$(PIP) install --quiet -c constraints.txt -e '.[data,dask,ray,docs,dev]'
+	$(PIP) install --quiet -c constraints.txt -e '.[data,files,dask,ray,docs,dev]'
 	@touch $(RUNTIME) $@
 
 $(PEERS): benchmarks/peers.txt pyproject.toml constraints.txt | $(BIN)/python

@@ -4,8 +4,8 @@ Usage: python benchmarks/against_build.py b8f3fa0 --draws 5
        python benchmarks/against_build.py b8f3fa0 --only help import --draws 9
 
 The other revision is unpacked into a temporary folder and put in front of this
-environment's packages; where its dependencies are others, it gets an environment of its
-own. Both builds take turns, each run is a new process.
+environment's packages; where these are not what it asks for, it gets an environment of
+its own. Both builds take turns, each run is a new process.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from packaging.requirements import Requirement
 
 from peer_tables import markdown
 from process_tree import measure
@@ -49,15 +51,17 @@ CASES = {
     "robust-individual": ["-c", FIT.format(n=500, m=0, name="Robust"), "{draw}", "{out}.npy"],
     "brm": ["-c", FIT.format(n=750, m=30, name="BRM"), "{draw}", "{out}.npy"],
     "demo": ["-m", "tauhat", "demo", "--jobs", "1", "--seed", "{draw}", "--out", "{out}"],
+    "demo-two-jobs": ["-m", "tauhat", "demo", "--jobs", "2", "--seed", "{draw}", "--out", "{out}"],
     "help": ["-m", "tauhat", "--help"],
     "import": ["-c", "import tauhat.ensembles"],
 }
 
 
-def dependencies(folder: Path) -> list[str]:
-    """Dependencies of the build in a folder."""
+def is_served(folder: Path) -> bool:
+    """Whether the packages of this environment are what the build in a folder asks for."""
     with (folder / "pyproject.toml").open("rb") as file:
-        return sorted(tomllib.load(file)["project"]["dependencies"])
+        asked = map(Requirement, tomllib.load(file)["project"]["dependencies"])
+        return all(one.specifier.contains(version(one.name)) for one in asked)
 
 
 def unpack(revision: str, folder: Path) -> tuple[str, dict[str, str]]:
@@ -67,7 +71,7 @@ def unpack(revision: str, folder: Path) -> tuple[str, dict[str, str]]:
     )
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
     python = sys.executable
-    if dependencies(folder) != dependencies(ROOT):
+    if not is_served(folder):
         own = folder / ".venv"
         subprocess.run([sys.executable, "-m", "venv", str(own)], check=True)
         python = str(own / "bin" / "python")

@@ -1,12 +1,15 @@
-"""Risk differences of 0/1 outcomes: models on the log odds beside today's learners on 0/1.
+"""Risk differences of events: models on the log odds beside learners on 0/1.
 
 Root mean squared error of the individual risk differences in percentage points by cell, and
 its ratio to that of the reference, as geometric mean over the trials with heterogeneous risk
-differences. The reference is the plain mean of LMM, BRM, BCF-RE (BCF where persons are
-randomized) and X-GAMM-RF (X-RF) on 0/1, or with --quick LMM alone. The Bayesian ones run with
-few draws, as in the study whose cells these are.
+differences; coverage and mean width of `effect_interval`. The reference is the plain mean of LMM,
+BRM, BCF-RE (BCF where persons are randomized) and X-GAMM-RF (X-RF) with 0 and 1 taken as numbers,
+or with --quick LMM alone. The Bayesian ones run with few draws, as in the study whose cells these
+are. "Robust" is the plain mean of the members of `EVENT_MEMBERS`; --no-trees leaves BCF
+out of it, which takes seconds.
 
     python benchmarks/binary_outcomes.py --draws 3
+    python benchmarks/binary_outcomes.py --draws 5 --intervals
 """
 
 from __future__ import annotations
@@ -14,18 +17,17 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 import tauhat as th
-from tauhat.numerics.columns import column_scales, constant_within
-from tauhat.numerics.marginal_risks import draw_interval
-from tauhat.numerics.responses import Binomial
+from tauhat.data import validate_trial
+from tauhat.ensembles.robust import CLUSTER_EVENT_MEMBERS, INDIVIDUAL_EVENT_MEMBERS, RobustEnsemble
+from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.reference_posterior import Reference
+from tauhat.learners.catalog import ensemble_member
 from tauhat.numerics.seeds import derive_seed
-from tauhat.numerics.splines import smooth_columns, smooth_terms
-from tauhat.numerics.two_arm_logit import TwoArmModel
 from tauhat.simulate import BinaryTrial
 from tauhat.simulate.scenario import SimulatedTrial
 
@@ -52,132 +54,87 @@ CELLS: dict[str, tuple[dict, int | None]] = {
     "I6": ({**PERSONS, "effect": "additive-risk", "base_risk": 0.30}, 750),
 }
 FLAT = ("null", "risk-difference")
-DRAWS = 300
+ON_LOG_ODDS = ("GAMM", "LMM", "Constant-Odds-Ratio", "Risk")
 
 
-class LogOddsModel:
-    """Lines and curves of all covariates in the log odds, and in its interactions if any."""
-
-    def __init__(self, trial: SimulatedTrial, *, curves: bool = True, interactions: bool = True):
-        X = trial.X.to_numpy(float)
-        self.mean, self.scale = column_scales(X)
-        level = constant_within(X, trial.clusters)
-        units = len(X) if trial.clusters is None else int(trial.clusters.max()) + 1
-        self.terms = smooth_terms(X, level, units) if curves else []
-        blocks = [block for block in self.blocks(X) if block.shape[1]]
-        model = TwoArmModel(
-            Binomial(trial.y),
-            trial.treatment,
-            blocks,
-            blocks if interactions else [],
-            clusters=trial.clusters,
-        )
-        self.fitted = model.fit()
-
-    def blocks(self, X: np.ndarray) -> list[np.ndarray]:
-        """Lines and curves."""
-        return [(X - self.mean) / self.scale, smooth_columns(self.terms, X)]
-
-    def designs(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Columns of the prognosis and of the effect."""
-        prognosis = np.hstack(self.blocks(X))
-        return prognosis, prognosis[:, : self.fitted.n_effect]
-
-    def risk_difference(self, X: np.ndarray) -> np.ndarray:
-        """Difference of the marginal risks, shape (k,)."""
-        control, treated = self.fitted.risks(*self.designs(X))
-        return treated - control
-
-    def interval(self, X: np.ndarray, df: float) -> tuple[np.ndarray, np.ndarray]:
-        """Limits of the risk difference from the model's own posterior."""
-        rng = np.random.default_rng(1)
-        control, treated = self.fitted.risk_draws(*self.designs(X), DRAWS, rng)
-        return draw_interval(treated, control, "difference", "logit", degrees_of_freedom=df)
+def as_numbers(model: CateEstimator, trial: SimulatedTrial) -> CateEstimator:
+    """Fit with 0 and 1 taken as numbers."""
+    arrays = trial.X, trial.y, trial.treatment, trial.clusters
+    return model.fit_data(validate_trial(*arrays, endpoint="continuous"))
 
 
-class RiskModel(LogOddsModel):
-    """Constant odds ratio, then an odds ratio that changes with the predicted log odds alone."""
-
-    def __init__(self, trial: SimulatedTrial):
-        self.base = LogOddsModel(trial, interactions=False)
-        X = trial.X.to_numpy(float)
-        raw = self.log_odds(X)
-        self.mean, self.scale = raw.mean(), max(raw.std(), 1e-6)
-        block = [(raw - self.mean)[:, None] / self.scale]
-        model = TwoArmModel(
-            Binomial(trial.y), trial.treatment, block, block, clusters=trial.clusters, prior_rate=0
-        )
-        # Prior SDs of the predictor's coefficient and of its interaction; the intercept's is free.
-        self.fitted = model.fit(np.array([100.0, 0.3**2, np.nan])[: model.model.n_variances])
-
-    def log_odds(self, X: np.ndarray) -> np.ndarray:
-        """Mean of both arms' log odds."""
-        return sum(self.base.fitted.predictors(*self.base.designs(X))) / 2
-
-    def blocks(self, X: np.ndarray) -> list[np.ndarray]:
-        """The predicted log odds in standard units."""
-        return [(self.log_odds(X) - self.mean)[:, None] / self.scale]
+def reduced(name: str, seed: int) -> CateEstimator:
+    """A learner at the settings of the study."""
+    model = th.estimator(name, random_state=seed)
+    return model.reduced() if name in ("BRM", "BCF", "BCF-RE") else model
 
 
-def on_log_odds(trial: SimulatedTrial) -> dict[str, LogOddsModel]:
-    """The models on the log odds by name, with the seconds that each took."""
-    kinds = {
-        "logit GAMM": LogOddsModel,
-        "logit LMM": partial(LogOddsModel, curves=False),
-        "odds ratio": partial(LogOddsModel, interactions=False),
-        "Risk": RiskModel,
-    }
-    models = {}
-    for name, kind in kinds.items():
-        start = time.process_time()
-        models[name] = kind(trial)
-        models[name].seconds = time.process_time() - start
-    return models
-
-
-def today(trial: SimulatedTrial, seed: int, *, quick: bool) -> dict[str, np.ndarray]:
-    """Effects of today's learners on 0/1."""
+def on_numbers(trial: SimulatedTrial, seed: int, *, quick: bool) -> dict[str, np.ndarray]:
+    """Effects of the learners of the reference, and of GAMM, on 0/1."""
     names = ["LMM", "GAMM"]
     if not quick:
         more = ["BRM", "BCF", "X-RF"] if trial.clusters is None else ["BRM", "BCF-RE", "X-GAMM-RF"]
         names += more
     effects = {}
     for name in names:
-        model = th.estimator(name, random_state=seed)
-        if name in ("BRM", "BCF", "BCF-RE"):
-            model = model.reduced()
-        effects[name] = model.fit(*trial).effect(trial.X)
+        effect = as_numbers(reduced(name, seed), trial).effect(trial.X)
+        effects[f"{name} on 0/1"] = np.clip(effect, -1, 1)
     return effects
 
 
-def one_trial(cell: str, number: int, *, quick: bool) -> list[dict]:
+def robust(clustered: bool, *, trees: bool) -> CateEstimator:
+    """`Robust`, without its forest if there are to be no trees."""
+    names = CLUSTER_EVENT_MEMBERS if clustered else INDIVIDUAL_EVENT_MEMBERS
+    kept = names if trees else [name for name in names if not name.startswith("BCF")]
+    return RobustEnsemble([(name, ensemble_member(name)) for name in kept], random_state=1)
+
+
+def one_trial(cell: str, number: int, *, quick: bool, intervals: bool, trees: bool) -> list[dict]:
     """Errors of all models in one trial, at its persons."""
     settings, n = CELLS[cell]
-    seed = derive_seed(20261128, cell, number)
-    trial = BinaryTrial(**settings).draw(n, seed)
-    X = trial.X.to_numpy(float)
-    units = len(X) if trial.clusters is None else int(trial.clusters.max()) + 1
-    effects = today(trial, 1, quick=quick)
-    members = [value for name, value in effects.items() if name != "GAMM"]
-    effects["reference"] = np.mean(members, axis=0)
+    trial = BinaryTrial(**settings).draw(n, derive_seed(20261128, cell, number))
+    effects = on_numbers(trial, 1, quick=quick)
+    averaged = [value for name, value in effects.items() if name != "GAMM on 0/1"]
+    effects["reference"] = np.mean(averaged, axis=0)
+    inside, reference = {}, None
+    bayesian = () if quick else ("BRM", "BCF" if trial.clusters is None else "BCF-RE")
+    for name in (*ON_LOG_ODDS, *bayesian):
+        start = time.process_time()
+        model = th.estimator(name, random_state=1).fit(*trial)
+        effects[name] = model.effect(trial.X)
+        inside[name] = {"seconds": time.process_time() - start}
+        if intervals:
+            reference = share_reference(model, reference)
+            inside[name] |= covered(model, trial)
+    start = time.process_time()
+    average = robust(trial.clusters is not None, trees=trees).fit(*trial)
+    effects["Robust"] = average.effect(trial.X)
+    inside["Robust"] = {"seconds": time.process_time() - start}
+    if intervals:
+        share_reference(average, reference)
+        inside["Robust"] |= covered(average, trial)
+    error = np.sqrt(np.mean((effects["reference"] - trial.tau) ** 2))
     rows = []
-    inside = {}
-    for name, model in on_log_odds(trial).items():
-        effects[name] = model.risk_difference(X)
-        low, high = model.interval(X, units - 2)
-        covered = np.mean((low <= trial.tau) & (trial.tau <= high))
-        inside[name] = {
-            "seconds": model.seconds,
-            "coverage": 100 * covered,
-            "width": 100 * np.mean(high - low),
-        }
-    reference = np.sqrt(np.mean((effects["reference"] - trial.tau) ** 2))
     for name, effect in effects.items():
         rmse = np.sqrt(np.mean((effect - trial.tau) ** 2))
         row = {"cell": cell, "model": name, "kind": settings["effect"], "points": 100 * rmse}
-        row["log ratio"] = np.log(rmse / reference)
+        row["log ratio"] = np.log(rmse / error)
         rows.append({**row, **inside.get(name, {})})
     return rows
+
+
+def share_reference(model: CateEstimator, known: Reference | None) -> Reference:
+    """Give a model the reference posterior of another with the same seed, or sample it."""
+    if known is not None:
+        model.reference_posterior_ = known
+    return model.reference_posterior()
+
+
+def covered(model: CateEstimator, trial: SimulatedTrial) -> dict[str, float]:
+    """Share of persons whose effect their interval covers, and its mean width, in per cent."""
+    low, high = model.effect_interval(trial.X)
+    inside = np.mean((low <= trial.tau) & (trial.tau <= high))
+    return {"coverage": 100 * inside, "width": 100 * np.mean(high - low)}
 
 
 def report(results: pd.DataFrame) -> None:
@@ -196,10 +153,19 @@ def report(results: pd.DataFrame) -> None:
     frame = pd.DataFrame(table, index=names)
     flat = results[results["kind"].isin(FLAT)].groupby("model", sort=False)["points"]
     frame["flat, points"] = [f"{v:.1f}" for v in flat.mean().reindex(names)]
-    means = results.groupby("model", sort=False)[["coverage", "width", "seconds"]].mean()
-    frame = frame.join(means.round({"coverage": 1, "width": 1, "seconds": 3}))
-    print("\nRatio to the reference (Monte Carlo error), and intervals of the model alone, %")
+    frame["seconds"] = results.groupby("model", sort=False)["seconds"].mean().round(2)
+    print("\nRatio to the reference (Monte Carlo error), CPU seconds")
     print(frame.to_string(na_rep=""), flush=True)
+    if "coverage" not in results:
+        return
+    results = results.dropna(subset="coverage")
+    design = np.where(results["cell"].str.startswith("C"), "cluster", "individual")
+    rows = results.groupby([design, "model"], sort=False)
+    table = rows[["coverage", "width"]].mean().round(1)
+    by_kind = results.groupby([design, "model", "kind"], sort=False)["coverage"].mean()
+    table = table.join(by_kind.unstack().round(1))
+    print("\nCoverage and width of intervals, %, and coverage by kind of effect")
+    print(table.to_string(na_rep=""))
 
 
 def main() -> None:
@@ -208,13 +174,22 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first draw")
     parser.add_argument("--cells", nargs="+", default=list(CELLS))
     parser.add_argument("--quick", action="store_true", help="LMM alone as the reference")
+    parser.add_argument("--intervals", action="store_true", help="coverage and width too")
+    parser.add_argument("--no-trees", action="store_true", help="no BCF in the average")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
     for number in range(given.first, given.first + given.draws):
         for cell in given.cells:
-            rows += one_trial(cell, number, quick=given.quick)
-    report(pd.DataFrame(rows))
+            rows += one_trial(
+                cell,
+                number,
+                quick=given.quick,
+                intervals=given.intervals,
+                trees=not given.no_trees,
+            )
+        print(f"\nAfter {number + 1 - given.first} draws", flush=True)
+        report(pd.DataFrame(rows))
 
 
 if __name__ == "__main__":

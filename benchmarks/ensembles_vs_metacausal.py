@@ -50,7 +50,7 @@ def same_input(rules: dict, seed: int) -> pd.DataFrame:
     members = [(name, th.estimator(name)) for name in ("LMM", "GAMM", "T-LMM", "X-LMM")]
     source = CausalStacking(members, outcome_model=LinearMixedModel(), random_state=1)
     source.fit(*trial)
-    data, found = source.trial_data_, source.cross_fit_
+    data, found = source.trial_data_, source.out_of_fold_
     all_rows = source.member_effects(data.X)
     rows = []
     for name, make in rules.items():

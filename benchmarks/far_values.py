@@ -18,7 +18,7 @@ import numpy as np
 
 import tauhat as th
 from tauhat.data import TrialData, validate_trial
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 
 N = 200
 COLUMNS = {

@@ -47,11 +47,15 @@ class Draw:
         self.effects = model.member_effects(np.asarray(persons.X, dtype=np.float64))
         self.level = model.member_effects(np.asarray(trial.X, dtype=np.float64)).mean(axis=0)
         self.own = model.effect(persons.X)
-        self.shrinkage, lines, share = model.shrinkage_, model.linear_, model.given_share
+        self.shrinkage, lines, share = (
+            model.weighing_.shrinkage,
+            model.weighing_.straight,
+            model.given_share,
+        )
         weights = np.array([model.weights_[name] for name in model.members_])
-        earned = np.array([model.earned_.get(name, 0.0) for name in model.members_])
+        earned = np.array([model.weighing_.earned.get(name, 0.0) for name in model.members_])
         straight = np.array([name == "T-Linear" for name in model.members_]) * 1.0
-        stacked = np.array([name not in model.earned_ for name in model.members_])
+        stacked = np.array([name not in model.weighing_.earned for name in model.members_])
         stacked = stacked / stacked.sum()
         given = (1 - lines) * stacked + lines * straight
         if not np.allclose(weights, share * given + (1 - share) * earned, atol=1e-8):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tauhat.endpoint import KINDS
+from tauhat.endpoint import KINDS, OF_TIMES
 from tauhat.fitting.registered import Support
 from tauhat.learners.catalog import OUTCOME_MODELS
 from tauhat.registry import DESIGNS, ESTIMATORS
@@ -37,12 +37,15 @@ def support_table() -> str:
         word = "no" if support.level == "refused" else "runs"
         return f"{word} ({reasons.index(support.because) + 1})"
 
-    asked = [(design, kind) for design in DESIGNS for kind in KINDS]
+    # What is made of a time is an outcome like any other: one column stands for all such kinds.
+    shown = {kind.name: kind.name for kind in KINDS.values() if kind.time is None}
+    shown[OF_TIMES] = "time to event"
+    asked = [(design, kind) for design in DESIGNS for kind in shown]
     rows = [
         [
             f"`{name}`",
             *(cell(record.support(design, kind)) for design, kind in asked),
-            "yes" if record.has_draws else "–",
+            "yes" if record.has_draws else "of risks" if record.draws_risks else "–",
             "yes" if record.uses_weights else "no",
             BLOCK_LEVELS[record.block_levels],
             str(record.fewest_units),
@@ -51,7 +54,7 @@ def support_table() -> str:
     ]
     columns = [
         "name",
-        *(f"{design}, {kind}" for design, kind in asked),
+        *(f"{design}, {shown[kind]}" for design, kind in asked),
         "draws",
         "weights",
         "levels of blocks",

@@ -48,3 +48,9 @@ def test_cpu_of_a_short_process_is_counted(script):
     cost = script("process_tree").measure([sys.executable, "-c", code], interval=0.02)
     assert 0.3 <= cost.cpu_seconds < 0.6
     assert 1 < cost.peak_mebibytes < 100
+
+
+def test_a_build_has_its_own_environment_only_where_ours_does_not_serve(script, tmp_path):
+    for asked, served in (("numpy>=1.0", True), ("numpy>=999", False)):
+        (tmp_path / "pyproject.toml").write_text(f'[project]\ndependencies = ["{asked}"]\n')
+        assert script("against_build").is_served(tmp_path) is served

@@ -315,7 +315,7 @@ def test_source_is_recorded() -> None:
         source=Source(file="t.csv", sha256="0" * 64, command="tauhat run t.csv"),
     )
     record = found.to_json()
-    assert record["data"] == {"file": "t.csv", "sha256": "0" * 64}
+    assert record["data"] == {"file": "t.csv", "sha256": "0" * 64, "read": None}
     assert record["command"] == "tauhat run t.csv"
     assert "tauhat run t.csv" in found.to_html()
 

@@ -19,7 +19,7 @@ FACADE = "tauhat"
 ASKS_FOR_CLUSTERS = {
     # a mixed model may have a random intercept of clusters, or none that can be told,
     "numerics", "outcome", "fitting/scikit_learn.py", "fitting/few_clusters.py",
-    "learners/causal_forest.py", "learners/linear_mixed.py", "ensembles/losses.py",
+    "learners/causal_forest.py", "learners/linear_mixed_effect.py", "ensembles/losses.py",
     "inference/compare.py",
     # the user's columns are read before there is a design,
     "data.py", "trial/trial_table.py", "trial/roles.py", "trial/incomplete_blocks.py",
@@ -123,6 +123,13 @@ def test_every_module_has_a_room_and_every_room_is_there() -> None:
 def test_every_folder_of_modules_is_a_package() -> None:
     folders = {path.parent for path in MODULES}
     assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
+
+
+def test_a_file_name_is_used_once() -> None:
+    # A module of report/plots may be named after what it draws.
+    names = [path.name for path in MODULES if path.parent.name != "plots"]
+    twice = {name for name in names if names.count(name) > 1 and name != "__init__.py"}
+    assert twice == set()
 
 
 def test_modules_stay_short() -> None:

@@ -9,7 +9,7 @@ import pytest
 import tauhat as th
 from tauhat.errors import TauhatWarning
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
-from tauhat.learners.convergence import convergence_table, warn_unless_converged
+from tauhat.learners.chains import convergence_table, warn_unless_converged
 from tauhat.learners.s import SLearner
 from tauhat.numerics.intercept_draws import InterceptSampler
 from tauhat.outcome import BART, MixedBART

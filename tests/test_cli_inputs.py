@@ -269,7 +269,7 @@ def test_which_outcome_is_good_reaches_the_analysis(
 
     seen: list[bool | None] = []
 
-    def look(trial: Trial, *, higher_is_better: bool | None, **settings: Any) -> None:
+    def look(trial: Trial, *, higher_is_better: bool | None = None, **settings: Any) -> None:
         seen.append(higher_is_better)
         raise TrialError("seen enough")
 

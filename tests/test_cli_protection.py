@@ -19,7 +19,7 @@ from fault_processes import in_child, outcome, run_quietly, told
 from tauhat.analysis import Analysis
 from tauhat.analysis.record import design_record
 from tauhat.cli import commands, main
-from tauhat.cli.results import earlier_figures
+from tauhat.cli.result_files import earlier_figures
 from tauhat.errors import TrialError
 from tauhat.runtime import files, workers
 from tauhat.runtime.files import PatientLevel, settle, write_files

@@ -53,6 +53,29 @@ def test_the_file_holds_the_very_draw(
     assert main(["check", *words[2:]]) in (0, 3)
 
 
+@pytest.mark.parametrize("name", ["survival", "crt-survival"])
+def test_a_time_to_an_event_is_drawn_with_its_event(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "trial.csv"
+    words = ["simulate", "--scenario", name, "-n", "400", "--seed", "5", "--out", str(out)]
+    assert main([*words, "--set", "censored=0.4"]) == 0
+    drawn = scenario(name, censored=0.4).draw(400, random_state=5)
+    table = read_table(out)
+    np.testing.assert_array_equal(table["time"], drawn.time)
+    np.testing.assert_array_equal(table["event"], drawn.event)
+    command = shlex.split(capsys.readouterr().out.splitlines()[1])
+    assert command[3:9] == ["--outcome", "time", "--treatment", "treatment", "--event", "event"]
+    assert main(["check", *command[2:]]) == 0
+    cluster = None if drawn.clusters is None else "cluster"
+    trial = Trial(
+        table.drop(columns="person"), outcome="time", treatment="treatment", event="event",
+        horizon=24, cluster=cluster,
+    )  # fmt: skip
+    # What learners get in a study is what they get from the file.
+    np.testing.assert_allclose(trial.y, drawn.y, rtol=1e-12)
+
+
 def test_settings_are_the_scenarios(tmp_path: Path) -> None:
     words = ["simulate", "--scenario", "crt", "--out", str(tmp_path / "a.csv")]
     for word in ("n_clusters=12", "icc=.2", "effect=linear", "dropout=0.1,0.3", "effect_constant=2",

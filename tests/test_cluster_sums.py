@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tauhat.numerics import cluster_sums
-from tauhat.numerics import columns as columns_module
+from tauhat.numerics import standardised_columns as columns_module
 from tauhat.numerics.cluster_sums import ClusterSums
 from tauhat.numerics.nested_model import mixed_model
 

@@ -12,7 +12,7 @@ import pytest
 
 import tauhat as th
 from tauhat.numerics.codes import codes_at_end
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.tables.extremes import third_values
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}

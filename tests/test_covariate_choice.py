@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tauhat.cli.settings import split_names
+from tauhat.errors import TrialError
 from tauhat.tables.reading import read_table
-from tauhat.trial.covariate_choice import speaks_of_follow_up, speaks_of_time_or_event
+from tauhat.trial.later_names import sounds_later, speaks_of_follow_up
 from tauhat.trial.trial import Trial
+from tauhat.trial.unsafe_covariates import comma_list
 
 
 def clustered(m: int = 8, size: int = 5) -> pd.DataFrame:
@@ -55,53 +59,103 @@ def test_blank_cells_of_a_named_cluster_covariate_are_completed(
     np.testing.assert_array_equal(trial.encode(df), trial.X)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "left_out"),
-    [
-        ("days", ("status", "time", "visit", "follow-up", "eventTime", "censored")),
-        ("time_to_death", ("status", "time", "visit", "follow-up", "eventTime", "censored")),
-        ("event", ("status", "time", "visit", "follow-up", "eventTime", "censored")),
-        ("pain_12_weeks", ()),
-        ("y", ()),
-    ],
-)
-def test_columns_of_follow_up_are_no_covariates_beside_a_time_unless_named(
-    outcome: str, left_out: tuple[str, ...]
-) -> None:
-    df = (
-        clustered()
-        .drop(columns="clinic")
-        .rename(columns={"y": outcome})
-        .assign(smoking_status=[0, 1, 1, 0] * 10)
+FOLLOW_UP = ["status", "time", "visit", "follow-up", "eventTime", "censored"]
+
+
+def with_follow_up() -> pd.DataFrame:
+    df = clustered().drop(columns="clinic").assign(smoking_status=[0, 1, 1, 0] * 10)
+    df[FOLLOW_UP] = np.random.default_rng(6).normal(size=(40, 6))
+    return df
+
+
+@pytest.mark.parametrize("outcome", ["days", "time_to_death", "pain_12_weeks", "y"])
+def test_columns_of_follow_up_are_refused_with_the_safe_ones_to_paste(outcome: str) -> None:
+    df = with_follow_up().rename(columns={"y": outcome})
+    with pytest.raises(TrialError) as refused:
+        Trial(df, treatment="arm", outcome=outcome)
+    said = str(refused.value)
+    assert all(repr(name) in said for name in FOLLOW_UP)
+    assert said.endswith("covariates=['age', 'smoking_status'] (--covariates age,smoking_status)")
+
+
+def test_named_columns_of_follow_up_are_a_warning() -> None:
+    trial = Trial(
+        with_follow_up(), treatment="arm", outcome="y", covariates=["age", "status", "censored"]
     )
-    rng = np.random.default_rng(6)
-    names = ["status", "time", "visit", "follow-up", "eventTime", "censored"]
-    df[names] = rng.normal(size=(40, 6))
-    roles = {"outcome": outcome}
-    trial = Trial(df, treatment="arm", **roles)
-    assert trial.left_out == left_out
-    assert trial.covariate_names == (
-        "age",
-        "smoking_status",
-        *(names if not left_out else ()),
-    )
-    findings = [f for f in trial.check().findings if f.item == "columns of follow-up"]
-    assert [f.value for f in findings] == ([", ".join(left_out)] if left_out else [])
-    assert Trial(df, treatment="arm", **roles, covariates=["age", "status"]).covariate_names == (
-        "age",
-        "status",
-    )
+    assert trial.covariate_names == ("age", "status", "censored")
+    found = [f for f in trial.check().findings if f.code == "follow-up-name"]
+    assert [(f.status, f.columns) for f in found] == [("warning", ("status", "censored"))]
+
+
+def test_the_safe_columns_can_be_pasted_into_the_command() -> None:
+    names = ["age", "bmi, kg/m2", "it's", 'say "a"']
+    [word] = shlex.split(comma_list(names))
+    assert split_names([word]) == tuple(names)
 
 
 def test_words_of_follow_up_alone_make_a_name_of_follow_up() -> None:
     follow_up = ["futime", "fustat", "survTime", "time_to_death", "os_months", "visit_no", "death"]
-    follow_up += ["Follow_Up_Time", "status1", "lost to follow-up", "vital_status", "DAYS"]
+    follow_up += ["Follow_Up_Time", "status1", "lost to follow-up", "vital_status", "DAYS", "week"]
     assert [name for name in follow_up if not speaks_of_follow_up(name)] == []
     baseline = ["smoking_status", "statin", "stature", "age", "bedtime", "parity", "month", "year"]
     baseline += ["state", "fulltime", "eventration", "code", "disease", "number", "visitor", ""]
     assert [name for name in baseline if speaks_of_follow_up(name)] == []
 
 
-def test_outcomes_that_are_times_or_events_are_known_by_their_names() -> None:
-    assert all(map(speaks_of_time_or_event, ["days", "OS", "survTime", "died", "time_to_event"]))
-    assert not any(map(speaks_of_time_or_event, ["sbp", "week12", "score_months_6", "cd420", "y"]))
+LATER = ["outcome", "Outcome_2", "sbp_outcome", "apgar", "APGAR5", "apgar_1min", "adverse_event"]
+LATER += [
+    "serious adverse events",
+    "SAE",
+    "AE_count",
+    "dateOfDeath",
+    "death_date",
+    "died",
+    "status",
+]
+LATER += ["vitalStatus", "fu_weight", "sbp_followup", "Follow-up visit", "visit", "visit2_sbp"]
+LATER += ["week", "pain_week12", "painWk12", "12wk_pain", "sbp_m6", "sbp_6months", "day28_sofa"]
+LATER += [
+    "post_score",
+    "posttest",
+    "endline_income",
+    "change_sbp",
+    "sbp_chg",
+    "withdrew",
+    "year1_score",
+]
+EARLIER = ["age", "sex", "sbp", "baseline_sbp", "sbp_week0", "weight_bl", "visit1_sbp", "postcode"]
+EARLIER += [
+    "marital_status",
+    "employment status",
+    "smoking_status",
+    "life_events",
+    "month_of_birth",
+]
+EARLIER += ["drinks_past_12_months", "attacks last 4 weeks", "vit_d3", "area_m2", "relapses_prior"]
+EARLIER += ["cd40", "il6", "gestational_age_weeks", "year", "birth_year", "re74", "stage", "height"]
+EARLIER += ["family_death", "prev_adverse_event", "weekly_hours", "holiday", "monday", "dayshift"]
+EARLIER += [
+    "post_secondary",
+    "readiness_to_change",
+    "mri_t2",
+    "sf36_v2",
+    "school_year_7",
+    "day1_sbp",
+]
+EARLIER += ["pre_post_code", "t3", "b12", "exp", "trace", "education_years", "time_at_address"]
+
+
+def test_names_of_what_comes_after_randomization_are_known() -> None:
+    assert [name for name in LATER if not sounds_later(name, "y")] == []
+    assert [name for name in EARLIER if sounds_later(name, "y")] == []
+    assert sounds_later("qol_t2", "pain_t2")
+    assert not sounds_later("qol_t1", "pain_t2")
+
+
+def test_a_label_tells_what_a_name_does_not() -> None:
+    df = clustered().drop(columns="clinic").assign(v17=lambda d: d["age"] % 7)
+    roles = {"outcome": "y", "treatment": "arm"}
+    assert Trial(df, **roles).covariate_names == ("age", "v17")
+    df.attrs["file"] = {"labels": {"v17": "Apgar score at 5 minutes"}, "value_labels": {}}
+    with pytest.raises(TrialError, match=r"'v17' \(by its name\)"):
+        Trial(df, **roles)

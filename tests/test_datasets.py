@@ -99,7 +99,7 @@ def test_look_alike_makes_a_trial_that_passes_its_check() -> None:
     assert trial.cluster_level_names == ("urban", "n_nurses")
     assert trial.arm_labels == ("HIC", "TASSH")
     check = trial.check()
-    assert check.passed
+    assert not check.failures
     assert len(check.warnings) == 1
     assert "With 32 clusters" in check.warnings[0]
 

@@ -47,6 +47,22 @@ def test_dates_in_any_spelling_are_dates(form: str, case: type[str]) -> None:
     assert kind_of_time(pd.Series([case(day) for day in days(form)])) == "dates"
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%d. März %Y",
+        "%d mars %Y",
+        "%d déc. %Y",
+        "%d de marzo %Y",
+        "%Y年%m月%d日",
+        "%Y-W%V-%u",
+        "%Y%m%d",
+    ],
+)
+def test_dates_of_other_places_are_dates(form: str) -> None:
+    assert kind_of_time(pd.Series(days(form))) == "dates"
+
+
 @pytest.mark.parametrize("form", ["%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p"])
 def test_times_of_day_are_times(form: str) -> None:
     assert kind_of_time(pd.Series(days(form))) == "times"
@@ -107,6 +123,15 @@ def test_dates_as_text_are_refused_like_dates(
     for covariates in (None, ["when"]):
         with pytest.raises(TrialError, match=message):
             Trial(df, outcome="y", treatment="arm", covariates=covariates)
+
+
+def test_days_as_numbers_are_dates_and_other_large_numbers_are_not() -> None:
+    df = trial_table(days("%Y%m%d", 80)).astype({"when": int})
+    for written in (df, df.astype({"when": float})):
+        with pytest.raises(TrialError, match="'when' holds dates"):
+            Trial(written, outcome="y", treatment="arm", covariates=["when"])
+    costs = df.assign(when=df["when"] + 40)
+    assert Trial(costs, outcome="y", treatment="arm", covariates=["when"]).n == 80
 
 
 def test_a_date_may_be_a_block_or_a_cluster() -> None:

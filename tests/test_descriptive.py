@@ -12,7 +12,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
-from tauhat.inference.descriptive import DESCRIPTIVE, group_effects, over_splits, score_means
+from tauhat.inference.descriptive import DESCRIPTIVE, over_splits, score_means, split_group_effects
 from tauhat.inference.effect_calibration import effect_calibration
 from tauhat.inference.effect_curve import effect_curve
 from tauhat.inference.group_effect import group_effect, read_rule
@@ -88,7 +88,7 @@ def test_jackknife_is_that_of_estimates_without_each_cluster():
 
 def test_scores_over_everyone_are_the_group_of_everyone(fit):
     everyone = np.ones((fit.data.n, 1))
-    whole, means = group_effects(fit, 0, everyone), score_means(fit, 0, everyone)
+    whole, means = split_group_effects(fit, 0, everyone), score_means(fit, 0, everyone)
     np.testing.assert_allclose(means.estimate, whole.estimate, rtol=1e-10)
     np.testing.assert_allclose(means.deleted, whole.deleted, rtol=1e-10)
 
@@ -96,7 +96,7 @@ def test_scores_over_everyone_are_the_group_of_everyone(fit):
 def test_the_group_of_everyone_agrees_with_the_average_effect(fit, persons):
     for one in (fit, persons):
         reference = average_effects(one.data).individual
-        result = group_effects(one, 0, np.ones((one.data.n, 1)))
+        result = split_group_effects(one, 0, np.ones((one.data.n, 1)))
         assert abs(result.estimate[0] - reference.estimate) < 0.7 * reference.se
         assert result.errors[0] == pytest.approx(reference.se, rel=0.3)
 
@@ -193,7 +193,7 @@ def test_one_cluster_in_an_arm_gives_no_estimate_rather_than_a_wrong_one(fit):
     treated = fit.data.treatment == 1
     member[~treated] = 1
     member[treated & (fit.data.clusters == fit.data.clusters[treated][0])] = 1
-    results = [group_effects(fit, s, member) for s in range(3)]
+    results = [split_group_effects(fit, s, member) for s in range(3)]
     (estimate,) = over_splits(fit, results, level=0.95)
     assert np.isnan(estimate.estimate)
     assert np.isnan(estimate.upper)
@@ -216,7 +216,7 @@ def test_sorted_groups_recover_the_effects_of_their_members(fit, persons):
 def test_sorted_groups_are_those_of_the_groups_one_by_one(fit):
     result = sorted_group_effects(fit, n_groups=4)
     members = np.eye(4)[fit.quantile_groups(4)]
-    each = [group_effects(fit, s, members[s]) for s in range(3)]
+    each = [split_group_effects(fit, s, members[s]) for s in range(3)]
     top = [one.estimate[3] for one in each]
     assert result.groups[3].estimate == pytest.approx(np.mean(top))
     squared = np.mean([one.errors[3] ** 2 for one in each]) + np.var(top, ddof=1)

@@ -14,7 +14,7 @@ import pytest
 
 from tauhat.analysis import workflow
 from tauhat.cli import main
-from tauhat.fitting import cate_estimator
+from tauhat.fitting import reference_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing and no held-out effects, which effects.csv has not; short chains."""
     short = functools.partial(sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1)
-    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", short)
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
 
@@ -70,14 +70,14 @@ def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
 # As the fixture above: no drawing, no held-out effects, short chains.
 FRESH = """
 import functools, sys
-from tauhat.fitting import cate_estimator
+from tauhat.fitting import reference_posterior
 from tauhat.analysis import workflow
 from tauhat.cli import main
 from tauhat.report import plots
 plots.to_data_uri = lambda figure: "data:,"
 workflow.held_out_effects = lambda *args, **settings: "Left out."
-cate_estimator.sample_ridge_posterior = functools.partial(
-    cate_estimator.sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1
+reference_posterior.sample_ridge_posterior = functools.partial(
+    reference_posterior.sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1
 )
 sys.exit(main(sys.argv[1:]))
 """

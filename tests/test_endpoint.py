@@ -61,16 +61,21 @@ def test_the_kind_is_told_by_the_values_or_by_the_user() -> None:
 def test_a_kind_that_does_not_fit_or_does_not_exist_is_refused() -> None:
     with pytest.raises(TrialError, match="outcome column 'score' has 200 different values"):
         trial_of("score", endpoint="binary")
-    with pytest.raises(TrialError, match="one of binary, continuous, got 'survival'"):
-        trial_of("score", endpoint="survival")
+    with pytest.raises(
+        TrialError, match="one of binary, continuous, rmst, survival, time-lost, got 'shares'"
+    ):
+        trial_of("score", endpoint="shares")
 
 
 def test_variances_means_and_bounds_of_the_kinds() -> None:
     mean = np.array([-0.1, 0.2, 0.5, 1.3])
     np.testing.assert_allclose(BINARY.variance(mean), [0, 0.16, 0.25, 0])
     np.testing.assert_allclose(CONTINUOUS.variance(mean), 1)
+    np.testing.assert_array_equal(CONTINUOUS.marginal_mean(mean, 2.0), mean)
+    # Risks of new clusters are nearer to one half than that of the average cluster.
+    risk, average = BINARY.marginal_mean(mean, 2.0), 1 / (1 + np.exp(-mean))
+    assert (np.abs(risk - 0.5) < np.abs(average - 0.5)).all()
     for kind in KINDS.values():
-        np.testing.assert_array_equal(kind.marginal_mean(mean, 2.0), mean)
         assert (kind.name, kind.scales[0]) == (KINDS[kind.name].name, "difference")
     np.testing.assert_array_equal(Endpoint("binary", 1.0).bounded(5 * mean), [-0.5, 1, 1, 1])
     np.testing.assert_array_equal(Endpoint().bounded(5 * mean), 5 * mean)

@@ -123,7 +123,7 @@ def test_a_free_constant_puts_the_level_right(rule):
 
 def scores(model):
     """Doubly robust scores and centred transformed outcomes, written out by arm."""
-    data, found = model.trial_data_, model.cross_fit_
+    data, found = model.trial_data_, model.out_of_fold_
     pi, A = data.propensity, data.treatment
     doubly_robust = np.where(
         A == 1,
@@ -139,10 +139,10 @@ def test_the_losses_of_persons_are_those_of_the_textbook():
     model = fit(CausalStacking, trial)
     assert len(np.unique(model.trial_data_.propensity)) == 2
     for kind, score in zip(("doubly-robust", "transformed"), scores(model), strict=True):
-        loss = effect_loss(kind, model.trial_data_, model.cross_fit_)
+        loss = effect_loss(kind, model.trial_data_, model.out_of_fold_)
         target, columns = loss.system()
         mine = ((target[:, None] - columns) ** 2).sum(axis=0)
-        theirs = ((score[:, None] - model.out_of_fold_) ** 2).sum(axis=0)
+        theirs = ((score[:, None] - model.out_of_fold_.effects) ** 2).sum(axis=0)
         np.testing.assert_allclose(mine / mine[0], theirs / theirs[0], rtol=1e-10)
 
 
@@ -150,7 +150,7 @@ def test_causal_stacking_of_two_is_a_projection():
     members = [("flat", Known(0, slope=0.0)), ("steep", Known(0, slope=2.0, level=1.0))]
     model = fit(CausalStacking, persons(400), members)
     score, _ = scores(model)
-    flat, steep = model.out_of_fold_.T
+    flat, steep = model.out_of_fold_.effects.T
     expected = (score - flat) @ (steep - flat) / ((steep - flat) @ (steep - flat))
     assert 0.3 < expected < 0.7
     assert model.weights_["steep"] == pytest.approx(expected, abs=1e-6)
@@ -160,12 +160,12 @@ def test_q_aggregation_is_the_minimum_of_its_criterion():
     trial, prior = persons(200, noise=3.0), {"right": 1, "wrong": 2, "constant": 3, "opposite": 4}
     model = fit(QAggregation, trial, nu=0.3, beta=2.0, prior=prior)
     score, _ = scores(model)
-    effects = model.out_of_fold_
+    effects = model.out_of_fold_.effects
     share = np.array([prior[name] for name in model.weights_]) / 10
-    loss = effect_loss("doubly-robust", model.trial_data_, model.cross_fit_)
+    loss = effect_loss("doubly-robust", model.trial_data_, model.out_of_fold_)
     each = ((score[:, None] - effects) ** 2).sum(axis=0)
     # The loss in units of its own variance, so that beta is.
-    each_scaled = np.array(list(model.losses_.values()))
+    each_scaled = np.array(list(model.weighing_.scores.values()))
     unit = each[0] / each_scaled[0]
     np.testing.assert_allclose(each_scaled, each / unit, rtol=1e-10)
     assert loss.variance == pytest.approx(9, rel=0.3)
@@ -189,7 +189,7 @@ def test_q_aggregation_is_the_minimum_of_its_criterion():
 
 def test_q_aggregation_with_the_members_own_losses_only_picks_the_best():
     model = fit(QAggregation, persons(300, noise=3.0), nu=1.0)
-    best = min(model.losses_, key=model.losses_.get)
+    best = min(model.weighing_.scores, key=model.weighing_.scores.get)
     assert model.weights_[best] == pytest.approx(1, abs=1e-4)
 
 
@@ -205,7 +205,7 @@ def test_exponential_weights_follow_the_losses_and_the_prior():
     trial = persons(60, noise=3.0)
     prior = {"right": 1, "wrong": 1, "constant": 4, "opposite": 1}
     model = fit(ExponentialWeights, trial, temperature=5.0, prior=prior)
-    losses = np.array(list(model.losses_.values()))
+    losses = np.array(list(model.weighing_.scores.values()))
     weights = np.array(list(model.weights_.values()))
     share = np.array([prior[name] for name in model.weights_])
     np.testing.assert_allclose(
@@ -219,22 +219,24 @@ def test_r_stacking_is_bounded_least_squares():
     model = fit(RStacking, persons(500, noise=2.0), members)
     data = model.trial_data_
     a = data.treatment - data.propensity
-    design = np.column_stack([np.ones(data.n), a, a[:, None] * model.out_of_fold_])
+    design = np.column_stack([np.ones(data.n), a, a[:, None] * model.out_of_fold_.effects])
     # The constant member's column is that of the free level; the rule gives it no weight.
     lower = np.r_[-np.inf, -np.inf, np.zeros(5)]
     place = list(model.weights_).index("constant")
     upper = np.full(7, np.inf)
     upper[2 + place] = 1e-12
-    found = lsq_linear(design, data.working - model.cross_fit_.mean, (lower, upper), method="bvls")
+    found = lsq_linear(
+        design, data.working - model.out_of_fold_.mean, (lower, upper), method="bvls"
+    )
     np.testing.assert_allclose(list(model.weights_.values()), found.x[2:], atol=1e-8)
     assert model.weights_["constant"] == 0
-    assert model.intercept_ == pytest.approx(found.x[1], abs=1e-8)
+    assert model.weighing_.intercept == pytest.approx(found.x[1], abs=1e-8)
 
 
 def test_convex_r_stacking_keeps_the_sum():
     model = fit(RStacking, persons(500), weights="convex")
     assert sum(model.weights_.values()) == pytest.approx(1, abs=1e-12)
-    assert model.intercept_ == 0
+    assert model.weighing_.intercept == 0
 
 
 def test_t_stacking_by_least_squares_is_a_regression():
@@ -243,16 +245,18 @@ def test_t_stacking_by_least_squares_is_a_regression():
     del trial["blocks"]
     model = fit(TStacking, trial, members, weights="ols")
     _, transformed = scores(model)
-    design = np.column_stack([np.ones(300), model.out_of_fold_])
+    design = np.column_stack([np.ones(300), model.out_of_fold_.effects])
     # Two arms of unequal size have unequal precision: weighed by the contrast it is plain.
     expected = np.linalg.lstsq(design, transformed, rcond=None)[0]
-    np.testing.assert_allclose([model.intercept_, *model.weights_.values()], expected, atol=1e-8)
+    np.testing.assert_allclose(
+        [model.weighing_.intercept, *model.weights_.values()], expected, atol=1e-8
+    )
 
 
 def test_the_loss_of_clusters_is_generalised_least_squares_on_heterogeneity():
     trial = clustered(8, 5, between=2.0)
     model = fit(CausalStacking, trial)
-    data, found = model.trial_data_, model.cross_fit_
+    data, found = model.trial_data_, model.out_of_fold_
     loss = effect_loss("doubly-robust", data, found)
     assert loss.heterogeneity_only
     a = data.treatment - data.propensity

@@ -161,7 +161,9 @@ def test_raw_objects_are_members(trial):
     settings = {"n_folds": 2, "outcome_model": LinearMixedModel(), "random_state": 1}
     learned = CausalStacking(members, **settings).fit(**trial)
     assert sum(learned.weights_.values()) == pytest.approx(1)
-    np.testing.assert_array_equal(learned.out_of_fold_[:, 1], learned.out_of_fold_[:, 2])
+    np.testing.assert_array_equal(
+        learned.out_of_fold_.effects[:, 1], learned.out_of_fold_.effects[:, 2]
+    )
 
 
 def test_objects_that_cannot_be_pickled_are_members_too(trial):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,9 +70,9 @@ def test_no_member_has_seen_a_cluster_for_which_it_is_judged(arrays, memory):
     model = CausalStacking(memory, **{**FAST, "n_folds": 4}).fit(**arrays)
     data = model.trial_data_
     # The last covariate names the cluster: 1 would mean that it was learned from.
-    np.testing.assert_array_equal(model.out_of_fold_[:, 0], 0)
+    np.testing.assert_array_equal(model.out_of_fold_.effects[:, 0], 0)
     np.testing.assert_array_equal(model.members_["a"].predict_effect(data.X), 1)
-    folds = [np.unique(model.folds_[data.clusters == cluster]) for cluster in range(12)]
+    folds = [np.unique(model.out_of_fold_.folds[data.clusters == cluster]) for cluster in range(12)]
     assert all(len(fold) == 1 for fold in folds)
     of_cluster = np.array([fold[0] for fold in folds])
     arm = np.array([data.treatment[data.clusters == cluster][0] for cluster in range(12)])
@@ -83,7 +84,7 @@ def test_no_member_has_seen_a_cluster_for_which_it_is_judged(arrays, memory):
 
 def test_outcomes_are_out_of_fold_too_and_marginal_over_clusters(arrays):
     model = RStacking(QUICK, **FAST).fit(**arrays)
-    data, found = model.trial_data_, model.cross_fit_
+    data, found = model.trial_data_, model.out_of_fold_
     outside = found.folds == 1
     part = data.take(~outside)
     alone = LinearMixedModel().fit(part.X, without_average_effect(part), clusters=part.clusters)
@@ -140,7 +141,7 @@ def test_a_member_that_fails_in_a_fold_is_left_out(arrays, memory):
     with pytest.warns(TauhatWarning, match="fragile failed: without fold 1: RuntimeError: too few"):
         model = ExponentialWeights(members, **FAST).fit(**arrays)
     assert set(model.weights_) == {"a", "b", "c"}
-    assert model.out_of_fold_.shape == (96, 3)
+    assert model.out_of_fold_.effects.shape == (96, 3)
     assert "too few rows" in model.failures_["fragile"]
     fits = fit_together({"E": ExponentialWeights(members, **FAST)}, model.trial_data_, 3)
     assert "member fragile: without fold 1" in fits["E"].message
@@ -152,7 +153,7 @@ def test_a_member_that_fails_in_a_fold_is_left_out(arrays, memory):
 def test_few_clusters_are_enough():
     X, y, treatment, clusters = example_trial(n_clusters=6, size=10)
     model = RStacking(QUICK, random_state=1).fit(X, y, treatment=treatment, clusters=clusters)
-    assert np.unique(model.folds_).tolist() == [0, 1, 2]
+    assert np.unique(model.out_of_fold_.folds).tolist() == [0, 1, 2]
     assert np.isfinite(model.effect(X)).all()
 
 
@@ -200,12 +201,13 @@ def test_rules_that_need_more_than_the_source_has(arrays):
 def test_members_given_as_names_alone_are_refused_by_a_sentence(arrays):
     data = validate_trial(**arrays)
     with pytest.raises(TrialError, match="members are pairs of name and estimator"):
-        ConsensusAverage(["LMM", "GAMM"]).resolve_members(data)
+        ConsensusAverage(["LMM", "GAMM"]).plan(data, 1)
 
 
 @pytest.mark.parametrize("rule", [TStacking, RStacking])
 def test_where_no_member_has_weight_everybody_has_the_constant(rule):
     X, y, arm, clusters = example_trial()
     model = rule(QUICK, **FAST).fit(X, y, treatment=arm, clusters=clusters)
-    model.weights_, model.kept_ = dict.fromkeys(model.weights_, 0.0), []
-    np.testing.assert_array_equal(model.effect(X), np.full(len(X), model.intercept_))
+    nothing = dict.fromkeys(model.weights_, 0.0)
+    model.weighing_ = replace(model.weighing_, shares=nothing)
+    np.testing.assert_array_equal(model.effect(X), np.full(len(X), model.weighing_.intercept))

@@ -18,7 +18,7 @@ from tauhat.design import Clusters, Persons
 from tauhat.endpoint import KINDS
 from tauhat.ensembles.robust import INDIVIDUAL_MEMBERS
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.registered import RegisteredEstimator
+from tauhat.fitting.registered import AS_NUMBERS, RegisteredEstimator
 from tauhat.learners.catalog import OUTCOME_MODELS, outcome_model, single_estimator, single_names
 from tauhat.registry import DESIGNS, ENSEMBLES, ESTIMATORS, PAPER_NAMES, estimator, registered
 
@@ -82,8 +82,19 @@ def fitted(name: str, design: str, kind: str, extra: str = "", n: int = N) -> Ca
         return quick(name).fit(**given)
 
 
+def first_kind(record: RegisteredEstimator) -> str:
+    """A kind of outcome that an estimator does not refuse: continuous if it can be."""
+    return next(kind for kind in ("continuous", "binary") if kind not in record.refuses)
+
+
 def test_every_design_and_kind_of_outcome_is_tried() -> None:
-    assert set(OUTCOMES) == set(KINDS)
+    # What is made of a time is a number like others: it is fitted as one, and supported alike.
+    times = [kind.name for kind in KINDS.values() if kind.time is not None]
+    assert set(OUTCOMES) | set(times) == set(KINDS)
+    for record in ESTIMATORS.values():
+        for design in DESIGNS:
+            levels = {record.support(design, kind).level for kind in (*times, "continuous")}
+            assert len(levels) == 1
     assert list(DESIGNS) == [Persons.name, Clusters.name]
 
 
@@ -99,21 +110,26 @@ def test_fits_or_refuses_as_the_table_says(name: str, design: str, kind: str) ->
     assert effect.std() > 0
     outcome = arguments(design, kind)["y"]
     assert np.abs(effect).max() <= KINDS[kind].largest_effect(outcome)
+    if name not in ENSEMBLES:
+        # What the table says of events is what is fitted.
+        has_risks = KINDS[kind].link != "identity" and bool(registered(name).risks_for)
+        assert fitted(name, design, kind).models_risks == has_risks
 
 
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_draws_weights_and_blocks_are_as_the_table_says(name: str, design: str) -> None:
-    record, X = registered(name), arguments(design, "continuous")["X"]
-    plain = fitted(name, design, "continuous")
+    record = registered(name)
+    kind = first_kind(record)
+    X, plain = arguments(design, kind)["X"], fitted(name, design, kind)
     if record.has_draws:
         assert plain.effect_draws(X).shape[1] == N
     else:
         with pytest.raises(NotImplementedError):
             plain.effect_draws(X)
-    weighted = fitted(name, design, "continuous", "weights").effect(X)
+    weighted = fitted(name, design, kind, "weights").effect(X)
     assert record.uses_weights != np.allclose(weighted, plain.effect(X), atol=1e-6)
-    blocked = fitted(name, design, "continuous", "blocks")
+    blocked = fitted(name, design, kind, "blocks")
     assert not np.allclose(blocked.effect(X), plain.effect(X), atol=1e-6)
     components = getattr(blocked, "variance_components_", None)
     has_intercept = components is not None and components.between_block is not None
@@ -123,13 +139,13 @@ def test_draws_weights_and_blocks_are_as_the_table_says(name: str, design: str) 
 @pytest.mark.parametrize("n_clusters", [4, 6])
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_needs_as_many_clusters_as_the_table_says(name: str, n_clusters: int) -> None:
-    n = n_clusters * CLUSTER_SIZE
+    n, kind = n_clusters * CLUSTER_SIZE, first_kind(registered(name))
     if n_clusters // 2 < registered(name).fewest_units:
         with pytest.raises(th.TrialError, match="at least 3 clusters in each arm"):
-            fitted(name, "cluster", "continuous", n=n)
+            fitted(name, "cluster", kind, n=n)
     else:
-        model = fitted(name, "cluster", "continuous", n=n)
-        assert np.isfinite(model.effect(arguments("cluster", "continuous", n)["X"])).all()
+        model = fitted(name, "cluster", kind, n=n)
+        assert np.isfinite(model.effect(arguments("cluster", kind, n)["X"])).all()
 
 
 def test_whoever_is_not_meant_for_a_design_has_a_reason() -> None:
@@ -185,14 +201,15 @@ def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason
         "for risks only",
         "nobody",
         ("individual", "cluster"),
-        refuses={"continuous": "a risk has two values"},
+        risks_for=("individual", "cluster"),
+        refuses=dict.fromkeys(set(KINDS) - {"binary"}, "a risk has two values"),
     )
     monkeypatch.setitem(ESTIMATORS, "Risks", record)
     assert record.support("cluster", "binary").level == "meant"
     table = tables().support_table()
     row = next(line for line in table.splitlines() if line.startswith("| `Risks` "))
-    assert row.startswith("| `Risks` | yes | no (7) | yes | no (7) |")
-    assert "\n7. a risk has two values\n" in table
+    number = table.split(". a risk has two values\n")[0].rsplit("\n", 1)[-1]
+    assert row.startswith(f"| `Risks` | yes | no ({number}) | no ({number}) | yes |")
     assert main(["estimators"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Risks does not support continuous, because a risk has two values." in said
@@ -203,4 +220,19 @@ def test_the_command_says_why_not_and_what_effects_are(capsys: pytest.CaptureFix
     said = " ".join(capsys.readouterr().out.split())
     assert f"BCF: {registered('BCF').elsewhere.replace('`', '')}." in said
     assert "binary (risk difference, cut at what an outcome with two values allows)" in said
-    assert "With posterior draws: S-BART, BART-RE, BCF-RE, BRM, BCF." in said
+    drawn = "S-BART, Constant-Odds-Ratio, Risk, BART-RE, BCF-RE, BRM, BCF"
+    assert f"With posterior draws: {drawn}; of the risks of an event also LMM, GAMM." in said
+    assert "These model the risks of an event: LMM, GAMM, Constant-Odds-Ratio, Risk." in said
+
+
+def test_models_of_risks_are_meant_for_events_and_numbers_are_not() -> None:
+    for design in DESIGNS:
+        for name in ("LMM", "GAMM", "Constant-Odds-Ratio", "Risk", "Robust", "CBA"):
+            assert registered(name).support(design, "binary").level == "meant"
+    assert registered("X-RF").support("individual", "binary").because == AS_NUMBERS
+    assert registered("X-GAMM-RF").support("cluster", "binary").because == AS_NUMBERS
+    # The design comes first.
+    assert registered("X-RF").support("cluster", "binary").because != AS_NUMBERS
+    assert registered("X-RF").support("individual", "continuous").level == "meant"
+    assert registered("GAMM").draws_risks
+    assert not registered("X-RF").draws_risks

@@ -34,8 +34,8 @@ from fault_processes import (
 )
 from tauhat.analysis import workflow
 from tauhat.cli import main
-from tauhat.fitting import cate_estimator
-from tauhat.learners.gamm import AdditiveMixedEffect
+from tauhat.fitting import reference_posterior
+from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 from tauhat.runtime.dask_cluster import on_dask
@@ -68,7 +68,7 @@ def shortened() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "to_data_uri", lambda figure: "data:,")
         patch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
-        patch.setattr(cate_estimator, "sample_ridge_posterior", short)
+        patch.setattr(reference_posterior, "sample_ridge_posterior", short)
         yield
 
 
@@ -292,7 +292,7 @@ def test_clocks_and_time_zones_change_nothing(
 
 GREEDY = """
 import os
-import tauhat.learners.gamm as gamm
+import tauhat.learners.additive_mixed_effect as gamm
 
 def fit_effect(self, data, nuisances, seed):
     os.kill(os.getpid(), 9)
@@ -399,7 +399,7 @@ def test_a_lost_worker_of_dask_costs_its_own_task_only(square: Any) -> None:
 def test_a_member_that_has_not_converged_is_named(
     trial_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tauhat.learners import convergence
+    from tauhat.learners import chains as convergence
 
     monkeypatch.setattr(convergence, "r_hat", lambda draws: 1.31)
     assert run_quietly(arguments(trial_csv, tmp_path / "out", models="LMM,BRM"))[0] == 0

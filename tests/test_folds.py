@@ -6,7 +6,7 @@ import pytest
 from tauhat.data import validate_trial
 from tauhat.design import design_of
 from tauhat.fitting.bootstrap import bootstrap_standard_error
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.testing import example_trial
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tauhat.cli import main
-from tauhat.fitting import cate_estimator
+from tauhat.fitting import reference_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
@@ -142,7 +142,7 @@ def test_mutated_files_through_the_whole_analysis(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
-    monkeypatch.setattr(cate_estimator, "sample_ridge_posterior", short)
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
     monkeypatch.chdir(tmp_path)
     assert fuzz(tmp_path, MANY // 20, 3, capsys, "run") >= {0, 2}

@@ -175,6 +175,7 @@ def test_blocks_arms_and_categories_pass_through_the_same_door() -> None:
         treatment="arm",
         arms=("Drug ", "Usual"),
         block="site",
+        covariates=["sex"],
         propensity={" a": 0.5, "b": 0.4},
     )
     assert chosen.arm_labels == ("Drug", "Usual")

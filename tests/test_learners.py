@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tauhat.data import validate_trial
+from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
-from tauhat.learners.gamm import AdditiveMixedEffect
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from heterogeneity_trials import person_trial
+from tauhat.analysis import analyze, workflow
 from tauhat.design import permutations
 from tauhat.design.permutations import assignments, person_groups
-from tauhat.inference import heterogeneity, test_heterogeneity
+from tauhat.fitting import reference_posterior
+from tauhat.inference import effect_modifiers, heterogeneity, modifiers, test_heterogeneity
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_comparison import Problem
 from tauhat.inference.inputs import ordered_trial
 from tauhat.learners import CausalForest, causal_forest
-from tauhat.numerics import columns, ridge_dictionary, ridge_posterior
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
+from tauhat.numerics import elastic_net_path, ridge_dictionary, ridge_posterior
+from tauhat.numerics import standardised_columns as columns
+from tauhat.numerics.elastic_net_path import fit_elastic_net
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.outcome import ElasticNetModel, boosting
 from tauhat.outcome.boosting import BoostedTrees
+from tauhat.trial.trial import Trial
 
 
 @pytest.fixture
@@ -132,6 +140,70 @@ def test_boosting_of_many_persons_chooses_its_rounds_by_one_fold(monkeypatch: py
     assert rounds[0] != rounds[1]
     assert 20 < min(rounds) <= max(rounds) < 200
     assert of_clusters.n_rounds_ == again.n_rounds_
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_elastic_net_of_many_persons_subtracts_sums_and_chooses_the_same(
+    monkeypatch: pytest.MonkeyPatch, weighted: bool
+):
+    rng = np.random.default_rng(6)
+    X = 3.0 * rng.normal(size=(400, 7)) + 5.0
+    y = X[:, 0] + 0.3 * X[:, 1] + 10.0 + 5.0 * rng.normal(size=400)
+    weight = rng.uniform(0.2, 3.0, 400) if weighted else None
+    settings = {"sample_weight": weight, "l1_ratios": (0.5, 1.0)}
+    usual = fit_elastic_net(X, y, np.arange(400) % 5, **settings)
+    monkeypatch.setattr(elastic_net_path, "_MANY_ROWS", 300)
+    monkeypatch.setattr(elastic_net_path, "_Fold", None)
+    many = fit_elastic_net(X, y, np.arange(400) % 5, **settings)
+    assert (many.penalty, many.l1_ratio) == (usual.penalty, usual.l1_ratio)
+    assert many.cv_error == pytest.approx(usual.cv_error, rel=1e-12)
+
+
+def test_members_of_many_persons_are_predicted_once(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(7)
+    X, y, arm = person_trial(7, n=300)
+    frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]).assign(y=y, arm=arm)
+    frame = frame.iloc[rng.permutation(300)]
+    trial = Trial(frame, outcome="y", treatment="arm")
+    settings = {"models": ["LMM", "T-LMM", "X-LMM"], "random_state": 1, "n_permutations": 99}
+    calls: list[int] = []
+    predict = LinearMixedEffect.predict_effect
+
+    def counted(model: LinearMixedEffect, rows: np.ndarray) -> np.ndarray:
+        calls.append(len(rows))
+        return predict(model, rows)
+
+    short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
+    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
+    monkeypatch.setattr(LinearMixedEffect, "predict_effect", counted)
+    usual = analyze(trial, **settings)
+    before = len(calls)
+    monkeypatch.setattr(workflow, "MANY_ROWS", 200)
+    many = analyze(trial, **settings)
+    assert len(calls) - before < before
+    pd.testing.assert_frame_equal(many.effects, usual.effects, rtol=1e-9)
+    pd.testing.assert_frame_equal(many.member_effects, usual.member_effects, rtol=1e-9)
+
+
+def test_error_of_many_persons_is_that_of_the_draws(monkeypatch: pytest.MonkeyPatch):
+    X, y, arm = person_trial(8, n=300)
+    posterior = sample_ridge_posterior(X, y, arm, None, None, 1, n_chains=1, draws=50)
+    usual = posterior.expected_error(X, X[:, 0])
+    monkeypatch.setattr(ridge_posterior, "MANY_ROWS", 200)
+    np.testing.assert_allclose(posterior.expected_error(X, X[:, 0]), usual, rtol=1e-10)
+
+
+def test_modifiers_of_many_persons_are_described_on_a_part(monkeypatch: pytest.MonkeyPatch):
+    X, y, arm = person_trial(9, n=3_000)
+    effects = X[:, 1] + 0.5 * X[:, 0]
+    everyone = effect_modifiers(effects, (X, y, arm))
+    monkeypatch.setattr(modifiers, "MANY_PERSONS", 1_000)
+    part = effect_modifiers(effects, (X, y, arm))
+    assert part.strongest[:2] == everyone.strongest[:2]
+    assert part.effect_sd == everyone.effect_sd
+    apart = part.table.set_index("covariate").share - everyone.table.set_index("covariate").share
+    assert 0 < apart.abs().max() < 0.1
 
 
 @pytest.mark.slow

@@ -13,10 +13,10 @@ from tauhat.simulate.metrics import (
     coverage,
     effect_metrics,
     mean_width,
-    policy_value,
     rmse,
     rod,
     srmse,
+    true_policy_value,
 )
 from tauhat.simulate.performance import performance
 
@@ -93,12 +93,12 @@ def test_coverage_counts_the_ends_and_width_is_a_mean() -> None:
 
 def test_policy_value() -> None:
     truth = np.array([3.0, -1.0, 2.0, -4.0])
-    assert policy_value(truth, truth) == 1.25
-    assert policy_value(np.ones(4), truth) == 0.0
-    assert policy_value(np.zeros(4), truth) == 0.0
-    assert policy_value(truth, truth, higher_is_better=False) == 1.25
-    assert policy_value(-truth, truth) == -1.25
-    assert policy_value(truth, truth, threshold=2.5) == 0.75
+    assert true_policy_value(truth, truth) == 1.25
+    assert true_policy_value(np.ones(4), truth) == 0.0
+    assert true_policy_value(np.zeros(4), truth) == 0.0
+    assert true_policy_value(truth, truth, higher_is_better=False) == 1.25
+    assert true_policy_value(-truth, truth) == -1.25
+    assert true_policy_value(truth, truth, threshold=2.5) == 0.75
 
 
 def test_effect_metrics_holds_every_measure() -> None:

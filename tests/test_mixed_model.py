@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tauhat.numerics import reml_search
-from tauhat.numerics.columns import independent_columns
 from tauhat.numerics.mixed_model import MixedModel, fit_random_intercept
+from tauhat.numerics.standardised_columns import independent_columns
 
 
 def simulate(m=30, size=20, between=0.5, seed=1):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import ElasticNet, Lasso, LassoCV
 
 from tauhat.design.folds import cluster_folds
-from tauhat.numerics.elastic_net import fit_elastic_net
+from tauhat.numerics.elastic_net_path import fit_elastic_net
 from tauhat.outcome import ElasticNetModel
 
 

@@ -1,7 +1,10 @@
 """One thread a task, and what it costs to see to it."""
 
+import os
 import sys
+import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from tauhat.registry import estimator
 from tauhat.runtime import parallel
+from tauhat.runtime.workers import release_workers
 
 
 def threads():
@@ -61,3 +65,16 @@ def test_intervals_tell_how_far_they_are():
         model.effect_interval(X)
         model.effect_interval(X)
     assert seen == [(done, 5) for done in range(1, 6)]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_released_workers_end_and_the_next_task_starts_new_ones():
+    before = set(parallel.run_tasks(os.getpid, [(), ()], n_jobs=2))
+    release_workers()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{number}").exists() for number in before):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not before & set(parallel.run_tasks(os.getpid, [(), ()], n_jobs=2))
+    release_workers()
+    release_workers()  # there are none

@@ -22,10 +22,10 @@ from tauhat.simulate.metrics import (
     centred_srmse,
     coverage,
     mean_width,
-    policy_value,
     rmse,
     rod,
     srmse,
+    true_policy_value,
 )
 from tauhat.tables.encoding import TableEncoder
 
@@ -215,16 +215,16 @@ def test_metrics_do_not_depend_on_order_and_follow_their_definitions(
     effect, truth = both
     assume(truth.std() > 1e-3 and np.abs(truth).max() / truth.std() < 1e4)
     order = np.random.default_rng(seed).permutation(len(truth))
-    for metric in (rmse, srmse, centred_srmse, rod, bias, calibration_slope, policy_value):
+    for metric in (rmse, srmse, centred_srmse, rod, bias, calibration_slope, true_policy_value):
         moved = metric(effect[order], truth[order])
         np.testing.assert_allclose(moved, metric(effect, truth), rtol=1e-6, atol=1e-9)
     assert rmse(effect, truth) >= abs(bias(effect, truth)) * (1 - 1e-9)
     assert rmse(effect, truth) == pytest.approx(rmse(truth, effect))
     # Nobody gains more than by the truth, and turning the outcome turns all signs.
-    best = policy_value(truth, truth)
-    assert policy_value(effect, truth) <= best * (1 + 1e-9) + 1e-9
-    turned = policy_value(-effect, -truth, higher_is_better=False)
-    assert turned == pytest.approx(policy_value(effect, truth), abs=1e-9)
+    best = true_policy_value(truth, truth)
+    assert true_policy_value(effect, truth) <= best * (1 + 1e-9) + 1e-9
+    turned = true_policy_value(-effect, -truth, higher_is_better=False)
+    assert turned == pytest.approx(true_policy_value(effect, truth), abs=1e-9)
     low, high = effect - width, effect + width
     wider = coverage(low - 1, high + 1, truth)
     assert 0 <= coverage(low, high, truth) <= wider <= 1

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tauhat.cli import main
-from tauhat.errors import DesignError
+from tauhat.errors import DesignError, TrialError
 from tauhat.inference import average_effects
 from tauhat.trial.checks.repeated_rows import n_copied_rows
 from tauhat.trial.trial import Trial
@@ -136,7 +136,7 @@ def test_clusters_of_several_persons_explain_nothing() -> None:
 def test_a_crossover_trial_is_called_one(roles: dict[str, str]) -> None:
     with pytest.raises(DesignError, match=r"60 in both arms.*crossover trial, which is not suppor"):
         trial_of(crossover(), id="patient", **roles)
-    assert rows_of(crossover()) == [("fail", "patient (60 values on 120 rows)")]
+    assert rows_of(crossover()) == [("error", "patient (60 values on 120 rows)")]
 
 
 def test_numbers_that_start_again_in_every_cluster_or_site_are_explained() -> None:
@@ -173,8 +173,11 @@ def test_rows_without_an_outcome_are_counted_by_a_warning() -> None:
 @pytest.mark.parametrize(
     ("name", "status"),
     [
-        *[(name, "fail") for name in ("person", "PatientID", "usubjid", "subject_id", "record_id")],
-        *[(name, "fail") for name in ("id", "ID", "nr")],
+        *[
+            (name, "error")
+            for name in ("person", "PatientID", "usubjid", "subject_id", "record_id")
+        ],
+        *[(name, "error") for name in ("id", "ID", "nr")],
         ("xyz", "warning"),
     ],
 )
@@ -183,12 +186,16 @@ def test_long_tables_are_found_without_an_identifier(
     name: str, status: str, covariates: list[str] | None
 ) -> None:
     df = visits().rename(columns={"person": name})
+    if covariates is None and status == "warning":
+        with pytest.raises(TrialError, match=r"'visit' \(by its name\)"):
+            rows_of(df, covariates=None)
+        return
     assert rows_of(df, covariates=covariates) == [(status, f"{name} (40 values on 240 rows)")]
 
 
 def test_a_persons_name_is_enough_and_another_is_not() -> None:
     bare = visits().drop(columns="visit").assign(age=lambda d: np.arange(len(d)) % 37)
-    assert rows_of(bare) == [("fail", "person (40 values on 240 rows)")]
+    assert rows_of(bare) == [("error", "person (40 values on 240 rows)")]
     assert rows_of(bare.rename(columns={"person": "id"})) == []
 
 
@@ -216,7 +223,7 @@ def test_copies_of_rows_are_found_where_they_cannot_be_chance() -> None:
     df = persons().drop(columns="patient")
     assert rows_of(df) == []
     assert rows_of(pd.concat([df, df.iloc[[7]]])) == [("warning", "1 row")]
-    assert rows_of(pd.concat([df, df.iloc[:20]])) == [("fail", "20 rows")]
+    assert rows_of(pd.concat([df, df.iloc[:20]])) == [("error", "20 rows")]
     renumbered = pd.concat([df, df.iloc[:20]]).assign(patient=np.arange(220))
     assert rows_of(renumbered, id="patient") == [("warning", "20 rows")]
     assert rows_of(renumbered) == [("warning", "20 rows")]

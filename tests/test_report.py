@@ -213,9 +213,21 @@ def test_synthetic_data_are_named_so_on_the_first_screen(page: str) -> None:
 
 
 def test_a_failed_check_is_named_before_the_answers() -> None:
-    check = {"passed": False, "warnings": [], "failures": ["'x' copies the outcome."], "notes": []}
+    said = "'x' copies the outcome."
+    found = {"code": "outcome-copy", "grade": "error", "item": "like the outcome", "value": "x"}
+    check = {"passed": False, "warnings": [], "accepted": [], "failures": [said], "notes": []}
+    check["findings"] = [{**found, "sentence": said, "accepted": False}]
     page = words_of(example_run(check=check))
     assert page.index("The design check failed") < page.index("<main>")
+    assert page.index(" copies the outcome") < page.index('class="answers"')
+
+
+def test_open_warnings_stand_before_the_answers_and_notes_at_a_click(page: str) -> None:
+    first = page[: page.index('class="answers"')]
+    assert "1 warning to look into; 1 note" in first
+    assert (
+        first.index("There are few clusters.") < first.index("<details>") < first.index("A note.")
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tauhat.numerics import columns
+from tauhat.numerics import standardised_columns as columns
 from tauhat.numerics.ridge_dictionary import RidgeDictionary
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from sklearn.base import clone
 
 from tauhat.data import validate_trial
 from tauhat.ensembles import RobustEnsemble
+from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy, imputing_stack
 from tauhat.ensembles.losses import effect_loss, imputed_loss
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.ensembles.robust import (
     CLUSTER_GIVEN,
     CLUSTER_MEMBERS,
-    GIVEN,
     INDIVIDUAL_MEMBERS,
-    imputing_stack,
+    RECIPES,
+    STACKED,
 )
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
@@ -49,7 +51,8 @@ def small_stack() -> Any:
     stack = StackedModel(
         [("Linear", ElasticNetModel()), ("RF", imputing_stack().components()[1][1])]
     )
-    patch.setattr("tauhat.ensembles.robust.imputing_stack", lambda: clone(stack))
+    for module in ("robust", "given_and_earned"):
+        patch.setattr(f"tauhat.ensembles.{module}.imputing_stack", lambda: clone(stack))
     yield stack
     patch.undo()
 
@@ -60,25 +63,29 @@ def clustered() -> RobustEnsemble:
     return RobustEnsemble(members(), random_state=3).fit(X, y, treatment=A, clusters=clusters)
 
 
+def change_recipe(patch: pytest.MonkeyPatch, design: str, **changes: Any) -> None:
+    """Other members in the recipe of a design."""
+    patch.setitem(RECIPES, (design, None), replace(RECIPES[design, None], **changes))
+
+
 def test_library_of_the_design() -> None:
     X, y, A, clusters = cluster_trial(m=8)
-    robust = RobustEnsemble()
     individual = validate_trial(X, y, np.tile([0, 1], len(y) // 2))
-    assert [n for n, _ in robust.resolve_members(individual)] == sorted(INDIVIDUAL_MEMBERS)
-    given = robust.resolve_given(individual)
-    assert [name for name, _ in given] == [f"X-Stack-{name}" for name in sorted(GIVEN)]
-    cluster = validate_trial(X, y, A, clusters)
-    assert [n for n, _ in robust.resolve_members(cluster)] == sorted(CLUSTER_MEMBERS)
-    assert robust.resolve_given(cluster) == []
+    plan = RobustEnsemble().plan(individual, 1)
+    assert list(plan.refits) == sorted(INDIVIDUAL_MEMBERS)
+    beside = [f"X-Stack-{name}" for name in sorted(STACKED)]
+    assert list(plan.members) == [*plan.refits, *beside]
+    plan = RobustEnsemble().plan(validate_trial(X, y, A, clusters), 1)
+    assert list(plan.members) == list(plan.refits) == sorted(CLUSTER_MEMBERS)
     assert "LMM" in INDIVIDUAL_MEMBERS
     assert "LMM" in CLUSTER_MEMBERS
 
 
 def test_weights_are_given_and_earned(clustered: RobustEnsemble) -> None:
-    assert sum(clustered.earned_.values()) == pytest.approx(1)
-    assert all(weight >= 0 for weight in clustered.earned_.values())
+    assert sum(clustered.weighing_.earned.values()) == pytest.approx(1)
+    assert all(weight >= 0 for weight in clustered.weighing_.earned.values())
     for name, weight in clustered.weights_.items():
-        assert weight == pytest.approx(0.4 / 3 + 0.6 * clustered.earned_[name])
+        assert weight == pytest.approx(0.4 / 3 + 0.6 * clustered.weighing_.earned[name])
     everything = RobustEnsemble(members(), given_share=1, random_state=3)
     X, y, A, clusters = cluster_trial()
     everything.fit(X, y, treatment=A, clusters=clusters)
@@ -88,18 +95,17 @@ def test_weights_are_given_and_earned(clustered: RobustEnsemble) -> None:
 def test_effect_is_the_weighted_mean_shrunk_to_its_level(clustered: RobustEnsemble) -> None:
     X = clustered.trial_data_.X
     mean = sum(w * clustered.members_[n].predict_effect(X) for n, w in clustered.weights_.items())
-    assert clustered.level_ == pytest.approx(mean.mean())
-    expected = mean.mean() + clustered.shrinkage_ * (mean - mean.mean())
+    assert clustered.weighing_.level == pytest.approx(mean.mean())
+    expected = mean.mean() + clustered.weighing_.shrinkage * (mean - mean.mean())
     assert clustered.predict_effect(X) == pytest.approx(expected)
-    assert clustered.shrinkage_ > 0.95
+    assert clustered.weighing_.shrinkage > 0.95
 
 
 def test_flexible_members_are_given_weight_in_cluster_trials() -> None:
     X, y, A, clusters = cluster_trial(m=12)
     robust = RobustEnsemble(random_state=1, given_share=1.0)
-    cheap = ("LMM", "GAMM", "Additive-Boosting")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tauhat.ensembles.robust.CLUSTER_MEMBERS", cheap)
+        change_recipe(patch, "cluster", members=("LMM", "GAMM", "Additive-Boosting"))
         robust.fit(X, y, treatment=A, clusters=clusters)
     assert robust.weights_ == {"Additive-Boosting": 1.0, "GAMM": 0.0, "LMM": 0.0}
     assert set(CLUSTER_GIVEN) < set(CLUSTER_MEMBERS)
@@ -107,9 +113,9 @@ def test_flexible_members_are_given_weight_in_cluster_trials() -> None:
 
 def test_tempered_weights_of_a_cluster_trial(clustered: RobustEnsemble) -> None:
     data = clustered.trial_data_
-    losses = effect_loss("residual", data, clustered.cross_fit_).of_each()
+    losses = effect_loss("residual", data, clustered.out_of_fold_).of_each()
     expected = np.exp(-losses / 16) / np.exp(-losses / 16).sum()
-    assert list(clustered.earned_.values()) == pytest.approx(expected)
+    assert list(clustered.weighing_.earned.values()) == pytest.approx(expected)
 
 
 def test_a_right_member_earns_more_than_wrong_ones() -> None:
@@ -119,12 +125,12 @@ def test_a_right_member_earns_more_than_wrong_ones() -> None:
     robust = RobustEnsemble(members("LMM", "GAMM", "T-Linear"), random_state=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "tauhat.ensembles.robust.imputing_stack",
+            "tauhat.ensembles.given_and_earned.imputing_stack",
             lambda: StackedModel([("GAMM", single_model("GAMM"))], weights="convex"),
         )
         robust.fit(X, y, treatment=A)
-    assert robust.earned_["GAMM"] > 0.95
-    assert robust.earned_sd_["GAMM"] < 0.1
+    assert robust.weighing_.earned["GAMM"] > 0.95
+    assert robust.weighing_.earned_sd["GAMM"] < 0.1
 
 
 def single_model(name: str) -> Any:
@@ -170,7 +176,7 @@ def test_imputed_effects_have_less_noise_than_scores() -> None:
     data = validate_trial(X, rng.normal(size=4000) + A, A)
     zero, one = np.zeros(data.n), np.ones(data.n)
     imputed = np.where(data.treatment == 1, data.y - zero, one - data.y)
-    fits = CrossFit(zero.astype(int), ("a",), one[:, None], zero, zero, one)
+    fits = OutOfFold(zero.astype(int), ("a",), one[:, None], zero, zero, one)
     loss = imputed_loss(imputed, data, fits)
     assert loss.variance == pytest.approx(1, abs=0.06)
     score = one + (data.treatment - 0.5) / 0.25 * (data.y - data.treatment)
@@ -193,11 +199,10 @@ def test_individual_trial_has_given_learners(small_stack: Any) -> None:
     y = A * X[:, 0] + 0.3 * rng.normal(size=120)
     robust = RobustEnsemble(random_state=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tauhat.ensembles.robust.INDIVIDUAL_MEMBERS", ("LMM", "GAMM"))
-        patch.setattr("tauhat.ensembles.robust.GIVEN", ("RF",))
+        change_recipe(patch, "individual", members=("LMM", "GAMM"), stacked=("RF",))
         robust.fit(X, y, treatment=A)
         assert robust.weights_["X-Stack-RF"] == 0.4
-        assert set(robust.cross_fit_.names) == {"LMM", "GAMM"}
+        assert set(robust.out_of_fold_.names) == {"LMM", "GAMM"}
         # Another rule takes those members that have effects out of fold.
         other = robust.reaggregate("Causal-Stacking")
     assert set(other.weights_) == {"LMM", "GAMM"}
@@ -212,10 +217,9 @@ def test_given_weight_goes_to_straight_lines_as_far_as_the_outcomes_speak_for_th
     y = A * X[:, 0] + 0.3 * rng.normal(size=160)
     robust = RobustEnsemble(random_state=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tauhat.ensembles.robust.INDIVIDUAL_MEMBERS", ("GAMM", "T-Linear"))
-        patch.setattr("tauhat.ensembles.robust.GIVEN", ("RF",))
+        change_recipe(patch, "individual", members=("GAMM", "T-Linear"), stacked=("RF",))
         robust.fit(X, y, treatment=A)
-    lines, earned = robust.linear_, robust.earned_
+    lines, earned = robust.weighing_.straight, robust.weighing_.earned
     assert lines > 0.7
     assert robust.weights_["X-Stack-RF"] == pytest.approx(0.4 * (1 - lines))
     assert robust.weights_["T-Linear"] == pytest.approx(0.4 * lines + 0.6 * earned["T-Linear"])
@@ -229,8 +233,8 @@ def test_explanation(clustered: RobustEnsemble) -> None:
     assert (told.table["given"] + told.table["earned"]).to_numpy() == pytest.approx(
         told.table["weight"].to_numpy()
     )
-    assert "40% of the weight was given" in told.text
-    assert "nothing was shrunk" in told.text
+    assert "40% of the weight was fixed in advance" in told.text
+    assert "was not shrunk" in told.text
     assert told._repr_html_().startswith("<div><p>40% of the weight")
 
 
@@ -250,4 +254,27 @@ def test_wrong_settings() -> None:
 
 def test_it_takes_over_no_other_ensemble(clustered: RobustEnsemble) -> None:
     with pytest.raises(TrialError, match="fit it instead"):
-        RobustEnsemble().take_over(clustered)
+        clustered.reaggregate(RobustEnsemble())
+
+
+class Equal(Strategy):
+    """The same weight for every member, whatever the data say: nothing is refitted."""
+
+    def weights(self, effects: Any, held_out: Any, data: Any) -> EarnedWeights:
+        assert held_out is None
+        return EarnedWeights(dict.fromkeys(effects, 1 / len(effects)), given_share=1.0)
+
+
+def test_a_kind_of_outcome_can_have_other_members_and_another_weighting() -> None:
+    X, y, A, clusters = cluster_trial(m=12)
+    recipe = replace(RECIPES["cluster", None], members=("LMM", "T-LMM"), weighting=Equal)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, ("cluster", "binary"), recipe)
+        robust = RobustEnsemble(random_state=1)
+        robust.fit(X, (y > 0.5).astype(float), treatment=A, clusters=clusters)
+        assert robust.weights_ == {"LMM": 0.5, "T-LMM": 0.5}
+        mean = sum(member.effect(X) for member in robust.members_.values()) / 2
+        assert robust.effect(X) == pytest.approx(mean)
+        assert "All of the weight was fixed in advance" in robust.explain().text
+        plan = RobustEnsemble().plan(validate_trial(X, y, A, clusters), 1)
+    assert list(plan.members) == sorted(CLUSTER_MEMBERS)

@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 import tauhat as th
 from tauhat.data import validate_trial
-from tauhat.learners.gamm import AdditiveMixedEffect
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.t import TLearner
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.testing import example_trial

@@ -9,6 +9,7 @@ import tauhat as th
 from tauhat.ensembles.rules import RULES
 from tauhat.learners.catalog import outcome_model, single_estimator
 from tauhat.learners.t import TLearner
+from tauhat.registry import registered
 from tauhat.testing import CHECKS, Subject, check_cate_estimator
 
 ENSEMBLES = ("CBA", "Stacked-X", "Robust")
@@ -16,15 +17,25 @@ OTHER_RULES = [name for name in RULES if name not in ENSEMBLES]
 SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_RULES)]
 
 
+def only_of_events(name):
+    """Whether an estimator refuses outcomes that are numbers."""
+    return "continuous" in registered(name).refuses
+
+
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator_at_the_settings_of_the_bootstrap(name):
-    check_cate_estimator(th.estimator(name).reduced())
+    check_cate_estimator(th.estimator(name).reduced(), events=only_of_events(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator(name):
-    check_cate_estimator(th.estimator(name))
+    check_cate_estimator(th.estimator(name), events=only_of_events(name))
+
+
+@pytest.mark.parametrize("name", ["LMM", "GAMM"])
+def test_learners_with_a_form_for_events(name):
+    check_cate_estimator(th.estimator(name), events=True)
 
 
 def test_learner_on_a_model_of_scikit_learn():

@@ -92,7 +92,7 @@ def trial(scale: float, column: str) -> pd.DataFrame:
 
 
 def test_columns_of_arrow_are_the_same_trial() -> None:
-    table = trial(1.0, "dose").assign(visit=np.repeat([1.0, 2.0], 40))
+    table = trial(1.0, "dose").assign(half=np.repeat([1.0, 2.0], 40))
     plain, arrow = (
         th.Trial(one, outcome="outcome", treatment="arm")
         for one in (table, table.astype("double[pyarrow]"))

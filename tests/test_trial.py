@@ -388,7 +388,7 @@ def test_files_are_read_by_their_extension(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("t.xlsx", "x", r"unknown extension '.xlsx'; known: .csv, .parquet"),
+        ("t.docx", "x", r"unknown extension '.docx'; known: .csv, .dta"),
         ("t.csv", "", "is empty"),
         ("t.csv", "\n\n", "is empty"),
         ("t.csv", "a,b\n", "no rows"),

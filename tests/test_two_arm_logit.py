@@ -97,6 +97,43 @@ def test_mean_risk_is_the_share_of_events_once_intercepts_are_integrated_out():
     assert abs(after) < 0.002
 
 
+def test_clusters_in_blocks_have_their_intercepts_integrated_out_too():
+    gaps, variances = [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        block = np.repeat(np.arange(8), 4)
+        clusters = np.repeat(np.arange(32), 10)
+        A = np.tile([0, 1], 16)[clusters]
+        level = 0.5 * rng.normal(size=8)[block] + 1.1 * rng.normal(size=32)
+        x = rng.normal(size=(320, 1))
+        y = (rng.random(320) < expit(-2.2 + 0.7 * x[:, 0] + level[clusters])).astype(float)
+        model = TwoArmModel(Binomial(y), A, [x], [], clusters=clusters, nesting=block)
+        fit, quasi = model.fit(), model.model.fit()
+        variances.append([quasi.cluster_variances[0], fit.model.cluster_variances[0]])
+        none = np.zeros((320, 0))
+        control, treated = fit.risks(x, none)
+        gaps.append(np.where(A == 1, treated, control).mean() - y.mean())
+        # Without blocks that differ it is the model without them, but for their variance.
+        assert fit.model.covariance_root.shape == (3, 3)
+        assert len(fit.model.nesting_effects) == 8
+        assert len(fit.model.effective) == model.model.n_variances
+    before, after = np.mean(variances, axis=0)
+    assert after > 1.1 * before
+    assert abs(np.mean(gaps)) < 0.01
+
+
+def test_blocks_that_do_not_differ_leave_the_fit_without_them():
+    X, y, A, clusters = cluster_trial(effect=0.5)
+    block = np.arange(24) // 4
+    with_blocks = TwoArmModel(Binomial(y), A, [X], [X], clusters=clusters, nesting=block)
+    plain = TwoArmModel(Binomial(y), A, [X], [X], clusters=clusters)
+    held = np.array([0.1, 0.1, 0.2, 1e-5])
+    one, other = with_blocks.fit(held).model, plain.fit(held[:3]).model
+    np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-3)
+    errors = [fit.standard_errors(np.eye(len(other.coefficients))) for fit in (one, other)]
+    np.testing.assert_allclose(errors[0], errors[1], rtol=1e-3)
+
+
 def test_interactions_are_switched_off_without_evidence_and_found_with_it():
     X, y, A, clusters = cluster_trial(effect=0.0)
     fit = TwoArmModel(Binomial(y), A, [X], [X], clusters=clusters).fit()

@@ -35,7 +35,7 @@ def some_trial() -> Trial:
     clinic = np.repeat(np.arange(16), 15)
     table = pd.DataFrame({"clinic": clinic, "arm": clinic % 2, "age": rng.normal(size=240)})
     table["y"] = table.arm * (1 + table.age) + rng.normal(size=240)
-    return Trial(table, outcome="y", treatment="arm", cluster="clinic")
+    return Trial(table, outcome="y", treatment="arm", cluster="clinic", covariates=["age"])
 
 
 def test_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:

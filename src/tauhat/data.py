@@ -12,9 +12,15 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
-from tauhat.endpoint import Endpoint
-from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME, constant_within, scale_fault
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.endpoint import Endpoint, FollowUp, Slopes, Times
+from tauhat.numerics.far_values import ColumnLimits
+from tauhat.numerics.latent import ProbitOutcome
+from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import (
+    LEAST_SPREAD_OF_OUTCOME,
+    constant_within,
+    scale_fault,
+)
 from tauhat.numerics.weights import relative_weights
 from tauhat.tables.vectors import label_codes, numeric, positive, vector
 
@@ -53,7 +59,8 @@ class TrialData:
         Covariates, shape (n, p), without values far outside their column.
     measured
         What was measured of the outcome as it stands in the table, one column each,
-        shape (n, k); the first is ``y``.
+        shape (n, k); the first is ``y``. Where ``y`` is made of right-censored times
+        (`tauhat.endpoint.FollowUp`), these and what happened then are the second and third.
     design
         Who was randomized, and how (`tauhat.design.Design`).
     sample_weight
@@ -74,7 +81,7 @@ class TrialData:
         Rows that were left out since their block has one arm only.
     limits
         How far the columns of ``X`` go, and what they hold in place of values
-        beyond (`tauhat.numerics.extremes.ColumnLimits`), or None.
+        beyond (`tauhat.numerics.far_values.ColumnLimits`), or None.
     """
 
     X: FloatArray
@@ -97,7 +104,7 @@ class TrialData:
 
     @property
     def y(self) -> FloatArray:
-        """The outcome as it was measured, shape (n,)."""
+        """The outcome as it was measured, or made of what was measured, shape (n,)."""
         return self.measured[:, 0]
 
     @property
@@ -125,6 +132,10 @@ class TrialData:
         """Known probability of treatment of each row, shape (n,)."""
         return self.design.propensity
 
+    def sample_weight_of(self, rows: IntArray) -> FloatArray | None:
+        """Weights of some rows, or None where all weigh the same."""
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
     @property
     def unit_labels(self) -> AnyArray:
         """The user's label of each randomized unit, row numbers for persons, shape (m,)."""
@@ -148,6 +159,16 @@ class TrialData:
         """The same with the levels of the blocks, for models that have intercepts of these."""
         level = None if self.learning is None else self.learning.block_level
         return self.working if level is None else self.working + level
+
+    def latent(self, *, with_blocks: bool = False) -> ProbitOutcome | None:
+        """What lies behind the outcome for samplers; None if they take the outcome itself.
+
+        Levels of blocks are left to samplers that have intercepts of these (``with_blocks``).
+        """
+        working = self.working_with_blocks if with_blocks else self.working
+        if self.endpoint.link == "identity":
+            return None
+        return self.endpoint.kind.latent(self.y, self.sample_weight, self.y - working)
 
     def as_it_is(self) -> TrialData:
         """Return the trial as it is, whatever learners see of it."""
@@ -183,7 +204,29 @@ class TrialData:
 
     def resample(self, seed: int) -> TrialData:
         """Return whole units drawn with replacement (`tauhat.design.Design.resample`)."""
-        return self._picked(*self.design.resample(seed))
+        return self._picked(*self.design.resample(seed)).with_outcome_made_anew()
+
+    def with_outcome_made_anew(self, slopes: Slopes = "by arm", n_folds: int = 0) -> TrialData:
+        """Return the trial with ``y`` made of its own rows, where it is made of times.
+
+        What it is made with, such as the curve of censoring, is estimated from these rows: a
+        resample must not take it from the trial that it was drawn from.
+
+        Parameters
+        ----------
+        slopes
+            As in `tauhat.endpoint.FollowUp.outcome`.
+        n_folds
+            Folds of whole units; models of the event are fitted to the others of a person's own.
+            0 for models of everyone.
+        """
+        if self.endpoint.follow_up is None:
+            return self
+        time, cause = self.measured[:, 1], self.measured[:, 2].astype(np.int64)
+        fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
+        times = Times(time, cause, self.treatment, self.X, self.sample_weight, fold)
+        made = self.endpoint.outcome_of_times(times, slopes)
+        return replace(self, measured=np.column_stack([made.values, time, cause]))
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:
@@ -295,6 +338,8 @@ def validate_trial(
     *,
     endpoint: str | None = None,
     to_fit: bool = True,
+    cause: IntArray | None = None,
+    follow_up: FollowUp | None = None,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -310,6 +355,9 @@ def validate_trial(
     to_fit
         Whether there must be enough to estimate an effect: two arms of two units
         each, and outcomes that differ. False for a part of a trial.
+    cause, follow_up
+        Where ``y`` is a right-censored time, what happened then, shape (n,), and what to
+        make of it (`tauhat.endpoint.FollowUp`); ``endpoint`` is then such a kind.
 
     Returns
     -------
@@ -354,9 +402,18 @@ def validate_trial(
     weight = None if sample_weight is None else positive(sample_weight, n)
     measured = outcome[:, None]
     ties = [] if weight is None else [weight]
+    if cause is not None:
+        # The first column is made of the others below.
+        measured = np.column_stack([outcome, outcome, cause])
+        ties.append(cause.astype(np.float64))
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
     limits = ColumnLimits.of(array[order], canonical)
-    return TrialData(
+    described = (
+        Endpoint.of(outcome[order], endpoint)
+        if follow_up is None or endpoint is None
+        else Endpoint.of_times(endpoint, follow_up)
+    )
+    data = TrialData(
         X=limits.apply(array[order]),
         measured=measured[order],
         design=design_of(
@@ -369,12 +426,13 @@ def validate_trial(
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,
         rows=order,
-        endpoint=Endpoint.of(outcome[order], endpoint),
+        endpoint=described,
         names_given=hasattr(X, "columns"),
         cluster_labels=None if clusters is None else _labels(clusters, n, order, canonical),
         n_without_counterfactual=int((~kept).sum()),
         limits=limits,
     )
+    return data.with_outcome_made_anew()
 
 
 def _labels(clusters: Any, n: int, order: IntArray, canonical: IntArray | None) -> AnyArray:

@@ -17,3 +17,7 @@ class NothingToTestError(TrialError):
 
 class TauhatWarning(UserWarning):
     """Something worth knowing that does not stop the analysis."""
+
+
+class UnsafeCovariatesError(TrialError):
+    """Covariates that nobody named look measured after randomization."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tauhat.ensembles.cross_fitted import FEWEST_UNITS
-from tauhat.ensembles.ensemble import INDIVIDUAL_LIBRARY
+from tauhat.ensembles.ensemble import FEWEST_UNITS
+from tauhat.ensembles.library import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.registered import RegisteredEstimator
-from tauhat.learners.catalog import DIRECT, single_names, single_record, unknown_name
+from tauhat.learners.catalog import DIRECT, single_names, single_record
+from tauhat.wording import unknown_name
 
 #: The designs by name, as words before "trial".
 DESIGNS = {"individual": "individually randomized", "cluster": "cluster-randomized"}
@@ -28,6 +29,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         "weighed by design and by persons not seen, shrunk by evidence; the default",
         "tauhat",
         ("individual", "cluster"),
+        risks_for=("individual", "cluster"),
         block_levels="members",
         fewest_units=FEWEST_UNITS,
     ),

@@ -18,7 +18,9 @@ from tauhat._typing import FloatArray, IntArray
 Arrays = tuple[FloatArray, FloatArray, IntArray, IntArray]
 
 
-def example_trial(n_clusters: int = 12, size: int = 8, n_features: int = 4) -> Arrays:
+def example_trial(
+    n_clusters: int = 12, size: int = 8, n_features: int = 4, *, events: bool = False
+) -> Arrays:
     """Draw a small cluster trial with an effect of the first covariate.
 
     Parameters
@@ -29,6 +31,8 @@ def example_trial(n_clusters: int = 12, size: int = 8, n_features: int = 4) -> A
         Persons in each.
     n_features
         Covariates; the last is constant within cluster when there are at least two.
+    events
+        Whether the outcome is an event, 0 or 1, about as frequent as not.
 
     Returns
     -------
@@ -48,6 +52,8 @@ def example_trial(n_clusters: int = 12, size: int = 8, n_features: int = 4) -> A
         X[:, -1] = rng.normal(size=n_clusters)[clusters]
     y = X[:, 0] + treatment * (0.5 + X[:, 0])
     y = y + 0.3 * rng.normal(size=n_clusters)[clusters] + rng.normal(size=len(clusters))
+    if events:
+        y = (y > 0.3).astype(np.float64)
     return X, y, treatment, clusters.astype(np.int64)
 
 
@@ -73,18 +79,33 @@ def _close(first: FloatArray, second: FloatArray, tolerance: float) -> None:
 class Subject:
     """An estimator under test, with its fit to the example trial made once."""
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, *, events: bool = False) -> None:
         self.estimator = estimator
+        self.events = events
+
+    def trial(self, n_clusters: int = 12, size: int = 8, n_features: int = 4) -> Arrays:
+        """An example trial with the kind of outcome that is tried."""
+        return example_trial(n_clusters, size, n_features, events=self.events)
 
     @cached_property
     def arrays(self) -> Arrays:
         """The example trial."""
-        return example_trial()
+        return self.trial()
 
     @cached_property
     def fitted(self) -> Any:
         """The estimator fitted to it."""
         return _fit(self.estimator, self.arrays)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The covariates of the example trial with names."""
+        return pd.DataFrame(self.arrays[0], columns=["age", "sbp", "bmi", "beds"])
+
+    @cached_property
+    def fitted_to_table(self) -> Any:
+        """The estimator fitted to the trial with covariates that have names."""
+        return self.fit(X=self.table)
 
     @cached_property
     def effect(self) -> FloatArray:
@@ -124,7 +145,7 @@ def check_effect_shape(subject: Subject) -> None:
 
 def check_inputs_untouched(subject: Subject) -> None:
     """Neither `fit` nor `effect` writes to what it is given."""
-    fresh = example_trial()
+    fresh = subject.trial()
     assert subject.effect is not None
     for array, copy in zip(subject.arrays, fresh, strict=True):
         np.testing.assert_array_equal(array, copy)
@@ -148,8 +169,12 @@ def check_row_order_and_labels(subject: Subject) -> None:
 
 
 def check_affine_outcome(subject: Subject) -> None:
-    """The effect scales with the outcome and ignores its origin."""
+    """The effect scales with the outcome, whatever its origin; that on no event is opposite."""
     X, y, _, _ = subject.arrays
+    if subject.events:
+        tolerance = 1e-6 if subject.estimator.flips_exactly else 0.75
+        _close(-subject.effect, subject.fit(y=1 - y).effect(X), tolerance)
+        return
     _close(2 * subject.effect, subject.fit(y=2 * y).effect(X), 1e-6)
     # A Markov chain turns the rounding of a shift into another draw of its posterior.
     tolerance = 0.02 if subject.estimator.flips_exactly else 0.75
@@ -165,9 +190,7 @@ def check_swapped_arms(subject: Subject) -> None:
 
 def check_tables(subject: Subject) -> None:
     """A DataFrame and its array give the same effects; its names are kept and checked."""
-    X = subject.arrays[0]
-    table = pd.DataFrame(X, columns=["age", "sbp", "bmi", "beds"])
-    fitted = subject.fit(X=table)
+    X, table, fitted = subject.arrays[0], subject.table, subject.fitted_to_table
     np.testing.assert_array_equal(fitted.effect(table), subject.effect)
     assert list(fitted.feature_names_in_) == list(table.columns)
     _raises(lambda: fitted.effect(table.rename(columns={"age": "years"})), "age")
@@ -176,16 +199,15 @@ def check_tables(subject: Subject) -> None:
 
 def check_columns(subject: Subject) -> None:
     """Every method that takes covariates refuses a table with other columns or another order."""
-    X, y, treatment, clusters = subject.arrays
-    table = pd.DataFrame(X, columns=["age", "sbp", "bmi", "beds"])
-    fitted = subject.fit(X=table)
+    _, y, treatment, clusters = subject.arrays
+    table, fitted = subject.table, subject.fitted_to_table
     methods: dict[str, Callable[[Any], Any]] = {
         "effect": fitted.effect,
         "predict": fitted.predict,
         "effect_interval": fitted.effect_interval,
         "score": lambda X: fitted.score(X, y, treatment=treatment, clusters=clusters),
     }
-    if subject.estimator.has_draws:
+    if fitted.has_draws:
         methods["effect_draws"] = fitted.effect_draws
     wrong = {
         "order": table[["sbp", "age", "bmi", "beds"]],
@@ -233,14 +255,14 @@ def check_new_clusters(subject: Subject) -> None:
 
 def check_individual_trial(subject: Subject) -> None:
     """Without clusters the estimator works on a trial of 20 persons."""
-    X, y, treatment, _ = example_trial(n_clusters=20, size=1)
+    X, y, treatment, _ = subject.trial(n_clusters=20, size=1)
     fitted = _fit(subject.estimator, (X, y, treatment, treatment), clusters=None)
     assert np.isfinite(fitted.effect(X)).all()
 
 
 def check_many_columns(subject: Subject) -> None:
     """A thousand columns and 40 persons in 8 clusters."""
-    X, y, treatment, clusters = example_trial(n_clusters=8, size=5, n_features=1000)
+    X, y, treatment, clusters = subject.trial(n_clusters=8, size=5, n_features=1000)
     effect = _fit(subject.estimator, (X, y, treatment, clusters)).effect(X)
     assert np.isfinite(effect).all()
     assert np.abs(effect).max() < 100 * np.ptp(y)
@@ -268,7 +290,7 @@ def check_interval(subject: Subject) -> None:
 def check_draws(subject: Subject) -> None:
     """Posterior draws, where they exist, have the effect as their mean."""
     X = subject.arrays[0]
-    if not subject.estimator.has_draws:
+    if not subject.fitted.has_draws:
         try:
             subject.fitted.effect_draws(X)
         except NotImplementedError:
@@ -278,7 +300,8 @@ def check_draws(subject: Subject) -> None:
     assert draws.ndim == 2
     assert draws.shape[1] == len(X)
     assert (draws.std(axis=0) > 0).all()
-    _close(subject.effect, draws.mean(axis=0), 0.02)
+    # Of an event the effects differ little beside the error of a few hundred draws.
+    _close(subject.effect, draws.mean(axis=0), 0.1 if subject.events else 0.02)
 
 
 def check_weights(subject: Subject) -> None:
@@ -355,13 +378,17 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def cate_checks(estimator: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+def cate_checks(
+    estimator: Any, *, events: bool = False
+) -> Iterator[tuple[str, Callable[[], None]]]:
     """Name and call of every check, for use with a test runner's parametrization.
 
     Parameters
     ----------
     estimator
         Unfitted estimator with the interface of `tauhat.CateEstimator`.
+    events
+        Whether to try it on an outcome that is an event.
 
     Yields
     ------
@@ -373,18 +400,20 @@ def cate_checks(estimator: Any) -> Iterator[tuple[str, Callable[[], None]]]:
     >>> [name for name, _ in cate_checks(LinearMixedEffect())][:2]
     ['check_parameters', 'check_effect_shape']
     """
-    subject = Subject(estimator)
+    subject = Subject(estimator, events=events)
     for check in CHECKS:
         yield check.__name__, partial(check, subject)
 
 
-def check_cate_estimator(estimator: Any) -> None:
+def check_cate_estimator(estimator: Any, *, events: bool = False) -> None:
     """Run the whole suite on an estimator.
 
     Parameters
     ----------
     estimator
         Unfitted estimator with the interface of `tauhat.CateEstimator`.
+    events
+        Whether to run it on an outcome that is an event.
 
     Raises
     ------
@@ -396,7 +425,7 @@ def check_cate_estimator(estimator: Any) -> None:
     >>> from tauhat.learners import LinearMixedEffect
     >>> check_cate_estimator(LinearMixedEffect())
     """
-    for name, call in cate_checks(estimator):
+    for name, call in cate_checks(estimator, events=events):
         try:
             call()
         except Exception as error:

@@ -1,7 +1,8 @@
-"""Counts with their nouns, singular and plural."""
+"""Counts with their nouns, singular and plural; names that are unknown."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import SupportsInt
 
 
@@ -35,3 +36,10 @@ def with_degrees(count: str) -> str:
     ('1 degree of freedom', '8 and 9.5 degrees of freedom')
     """
     return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> str:
+    """Message for an unknown name, with the nearest known ones."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `tauhat estimators`"
+    return f"unknown {what} {name!r}; {hint}"

@@ -15,7 +15,7 @@ from tauhat.data import TrialData
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES, hidden_split, is_small
 from tauhat.errors import TauhatWarning
 from tauhat.inference.average_effects import Estimate
-from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
+from tauhat.inference.covariate_group_effects import CovariateGroupEffects, covariate_group_effects
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import estimate_columns
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
@@ -81,7 +81,7 @@ class HeldOutEffects(Shown):
     ranking: Mapping[str, RankWeightedEffect]
     policy: Mapping[str, PolicyValue]
     subgroups: Subgroups
-    by_covariate: EffectsByGroup
+    by_covariate: CovariateGroupEffects
 
     @property
     def table(self) -> pd.DataFrame:
@@ -208,7 +208,7 @@ def held_out_effects(
                 k: policy_value(fit, higher_is_better=v, level=level) for k, v in directions.items()
             },
             subgroups=find_subgroups(fit, heterogeneity=heterogeneity, level=level),
-            by_covariate=effects_by_group(
+            by_covariate=covariate_group_effects(
                 fit, _groups_along(frame_within(trial.frame, data)), level=level
             ),
         )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
@@ -20,7 +20,7 @@ from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import fit_nuisances, pick
-from tauhat.learners.convergence import LARGEST_R_HAT, average_effect_r_hat
+from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator
 
@@ -174,7 +174,9 @@ def members_of(fitted: FittedModels) -> dict[str, CateEstimator]:
     return {**getattr(fitted.reported, "members_", {}), **fitted.others}
 
 
-def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
+def model_effects(
+    fitted: FittedModels, X: FloatArray, rows: IntArray | None = None
+) -> pd.DataFrame:
     """Effects of the reported estimator and of every single model, one column each.
 
     Parameters
@@ -183,15 +185,30 @@ def model_effects(fitted: FittedModels, X: FloatArray) -> pd.DataFrame:
         What was fitted.
     X
         Covariates of the analysed persons within their limits, shape (n, p).
+    rows
+        Position in ``X`` of each row of the fit where they are the same rows: members of an
+        ensemble then keep the effects that they were weighed by. None to predict all, which
+        can give another last digit.
 
     Returns
     -------
     DataFrame
         As the models give them, before they are cut to what is possible.
     """
-    effects = {name: model.predict_effect(X) for name, model in members_of(fitted).items()}
     model = fitted.reported
-    own = model.combined(effects) if isinstance(model, Ensemble) else model.predict_effect(X)
+    known = {} if rows is None else getattr(model, "training_effects_", {})
+    effects = {}
+    for name, member in members_of(fitted).items():
+        if name in known and name not in fitted.others:
+            effects[name] = np.empty(len(X))
+            effects[name][rows] = known[name]
+        else:
+            effects[name] = member.predict_effect(X)
+    own = (
+        model.weighing_.combined(effects)
+        if isinstance(model, Ensemble)
+        else model.predict_effect(X)
+    )
     return pd.DataFrame({fitted.name: own, **effects})
 
 

@@ -11,8 +11,8 @@ from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import AverageEffects
+from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest
-from tauhat.inference.intercepts import ClusterIntercepts
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.runtime.display import Shown
 from tauhat.runtime.provenance import Provenance

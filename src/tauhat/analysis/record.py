@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.average_effects import Estimate
-from tauhat.report.grouping import groups_by_covariate
+from tauhat.inference.survival_by_arm import survival_by_arm
+from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
+from tauhat.trial.checks.file_checks import file_record
 from tauhat.trial.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
     from tauhat.analysis.parts import AnalysisParts
     from tauhat.analysis.sensitivity import Sensitivity
+    from tauhat.trial.checks.design_check import DesignCheck
     from tauhat.trial.trial import Trial
 
 QUANTILES = ("0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95")
@@ -163,7 +167,7 @@ def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
     found = []
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
-        groups = groups_by_covariate(analysis.frame.loc[compared, name], *columns)
+        groups = covariate_groups(analysis.frame.loc[compared, name], *columns)
         row["level"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))
@@ -197,6 +201,47 @@ def sensitivity_record(found: Sensitivity) -> dict[str, Any]:
     }
 
 
+def survival_record(analysis: AnalysisParts) -> dict[str, Any] | None:
+    """Both arms' curves of a time to an event; None where the outcome is no such time."""
+    if analysis.trial.endpoint.follow_up is None:
+        return None
+    return survival_by_arm(analysis.trial, level=analysis.interval.level).record()
+
+
+def finding_records(check: DesignCheck) -> list[dict[str, Any]]:
+    """Errors, warnings and notes of the design check, in this order, each once."""
+    return [
+        {
+            "code": found.code,
+            "grade": found.status,
+            "item": found.item,
+            "value": found.value,
+            "sentence": found.sentence,
+            "accepted": found.accepted,
+        }
+        for found in check.graded
+    ]
+
+
+def check_record(check: DesignCheck, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The design check, with what else was decided on the way and is not said by it."""
+    told = check.notes
+    # Who was left out is counted by the check, and what the encoder did is in it.
+    more = [
+        note
+        for note in notes
+        if not note.endswith("left out.") and not any(said.startswith(note) for said in told)
+    ]
+    return {
+        "passed": check.passed,
+        "failures": check.failures,
+        "warnings": check.warnings,
+        "accepted": check.accepted,
+        "notes": [*told, *more],
+        "findings": finding_records(check),
+    }
+
+
 def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
@@ -208,7 +253,11 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "rerun": analysis.rerun,
         "finished": made.finished,
         "seconds": dict(made.seconds),
-        "data": {"file": made.source, "sha256": made.data_sha256},
+        "data": {
+            "file": made.source,
+            "sha256": made.data_sha256,
+            "read": file_record(analysis.trial),
+        },
         "data_sha256": made.data_sha256,
         "synthetic": analysis.synthetic,
         "roles": {**analysis.trial.roles},
@@ -216,16 +265,8 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "design": design_record(
             analysis.trial, None if analysis.check.icc is None else analysis.check.icc.value
         ),
-        "check": {
-            "passed": analysis.check.passed,
-            "failures": list(analysis.check.failures),
-            "warnings": list(analysis.check.warnings),
-            "notes": [
-                *analysis.check.notes,
-                # Who was left out is counted by the check.
-                *(note for note in analysis.trial.notes if not note.endswith("left out.")),
-            ],
-        },
+        "check": check_record(analysis.check, analysis.trial.notes),
+        "survival_by_arm": survival_record(analysis),
         "average_effect": {
             "individual": estimate_record(average.individual),
             "cluster": estimate_record(average.cluster),

@@ -17,7 +17,7 @@ from tauhat.analysis.record import run_record
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES
 from tauhat.errors import TrialError
 from tauhat.report import ReportInput, render_fragment, render_html
-from tauhat.report.gallery import covariate_groups, effect_map, effects_by_covariate, gallery
+from tauhat.report.gallery import covariate_group_figures, drawn_groups, effect_map, gallery
 from tauhat.report.long_names import shortened_run
 from tauhat.report.plots import Plot
 from tauhat.report.text import summary
@@ -218,10 +218,10 @@ class Analysis(AnalysisParts):
         """
         self._require_covariate(name)
         data = self._report_input()
-        groups = covariate_groups(data, name)
+        groups = drawn_groups(data, name)
         if groups is None:
             raise TrialError(f"the covariate {name!r} makes fewer than two groups of five persons")
-        return effects_by_covariate(data, [({}, groups)])[0]
+        return covariate_group_figures(data, [({}, groups)])[0]
 
     def plot_map(self, first: str, second: str) -> Plot:
         """Return the map of the estimated effect over two covariates.

@@ -11,9 +11,31 @@ Number = float | None
 Count = int | None
 
 
+class ReadFile(TypedDict):
+    format: Annotated[str, "kind of file"]
+    library: Annotated[str, "what read it, with versions"]
+    table: Annotated[str | None, "member, sheet or object that was read"]
+    title: Annotated[str | None, "title in the file"]
+    heading: Annotated[str | None, "title that was asked for"]
+    rows: Annotated[int, "rows of the file"]
+    where: Annotated[str | None, "condition that rows had to fulfil"]
+    rows_dropped: Annotated[int, "rows that did not"]
+    rows_unknown: Annotated[int, "those of them where a missing value left it open"]
+    labels: Annotated[dict[str, str], "labels of columns"]
+    units: Annotated[dict[str, str], "units of columns"]
+    formats: Annotated[dict[str, str], "display formats of columns"]
+    value_labels: Annotated[dict[str, Any], "codes and labels of columns, in code order"]
+    missing: Annotated[dict[str, Any], "values made missing, counted by rule and column"]
+    left_as_numbers: Annotated[dict[str, str], "columns left as they are, and why"]
+    notes: Annotated[list[str], "what else was done"]
+
+
 class Data(TypedDict):
     file: Annotated[str | None, "name of the input file; null for a table in memory"]
     sha256: Annotated[str, "SHA-256 of the file, or of the columns used"]
+    read: NotRequired[
+        Annotated[ReadFile | None, "what was read of a file; null for a table in memory"]
+    ]
 
 
 class ClusterSize(TypedDict):
@@ -61,21 +83,34 @@ class Design(TypedDict):
 
 
 class EndpointRecord(TypedDict):
-    kind: Annotated[str, '"binary" or "continuous": what was measured']
+    kind: Annotated[str, '"binary", "continuous", "rmst", "survival" or "time-lost"']
     link: Annotated[str, "link between the mean of the outcome and the models"]
     scale: Annotated[str, "scale of the effects"]
     effect: Annotated[str, "what an effect is called"]
     largest_effect: Annotated[Number, "largest effect that can be, either way; null without bounds"]
     beyond: Annotated[str, "what bounds effects, in words"]
+    horizon: Annotated[Number, "time up to which persons are compared; null without times"]
+    censoring: Annotated[str | None, '"arm" or "covariates": what censoring may depend on']
     weight: Annotated[str | None, "column of sample weights"]
     effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 
 
+class FindingRecord(TypedDict):
+    code: Annotated[str, "kind of finding, see [the design check](design-check.md)"]
+    grade: Annotated[str, '"error", "warning" or "note"']
+    item: Annotated[str, "what was looked at"]
+    value: Annotated[str, "what was found"]
+    sentence: Annotated[str, "what it means and what to do"]
+    accepted: Annotated[bool, "whether a warning was answered with accept"]
+
+
 class Check(TypedDict):
-    passed: Annotated[bool, "whether the design check passed"]
-    failures: Annotated[list[str], "what failed"]
-    warnings: Annotated[list[str], "what to keep in mind"]
+    passed: Annotated[bool, "whether nothing graded warning or worse is left unanswered"]
+    failures: Annotated[list[str], "errors"]
+    warnings: Annotated[list[str], "warnings that nobody answered"]
+    accepted: Annotated[list[str], "warnings that were answered with accept"]
     notes: Annotated[list[str], "what was decided on the way"]
+    findings: Annotated[list[FindingRecord], "errors, warnings and notes with their codes"]
 
 
 class Interval(TypedDict):
@@ -88,6 +123,41 @@ class Interval(TypedDict):
 class EstimateWithTest(Interval):
     p_value: Annotated[Number, "two-sided p-value of no effect"]
     degrees_of_freedom: Annotated[Number, "degrees of freedom of t"]
+
+
+class SurvivalOfArm(TypedDict):
+    arm: Annotated[str, "label"]
+    persons: Annotated[int, "persons"]
+    events: Annotated[int | None, "events by the horizon; null where few"]
+    censored: Annotated[int | None, "censored before the horizon; null where few"]
+    at_risk: Annotated[int | None, "at risk at the horizon; null where few"]
+    estimate: Annotated[float, "what the arms are compared on"]
+    se: Annotated[float, "its standard error"]
+    lower: Annotated[float, "lower end of its interval"]
+    upper: Annotated[float, "upper end of its interval"]
+
+
+class SurvivalDifference(TypedDict):
+    estimate: Annotated[float, "treated less control arm"]
+    se: Annotated[float, "its standard error"]
+    lower: Annotated[float, "lower end of its interval"]
+    upper: Annotated[float, "upper end of its interval"]
+
+
+class SurvivalCurve(TypedDict):
+    arm: Annotated[str, "label"]
+    time: Annotated[list[float], "times, the first of them zero"]
+    probability: Annotated[list[float], "probability at these"]
+    at_risk: Annotated[list[int], "at risk at these, in fives"]
+
+
+class SurvivalRecord(TypedDict):
+    measure: Annotated[str, "what the arms are compared on, in words"]
+    horizon: Annotated[float, "up to which, or at which, time"]
+    incidence: Annotated[bool, "whether the curves are of having had the event, not of being free"]
+    arms: Annotated[list[SurvivalOfArm], "control and treated arm"]
+    difference: Annotated[SurvivalDifference, "between them, without covariates"]
+    curves: Annotated[list[SurvivalCurve], "of both arms"]
 
 
 class AverageEffect(TypedDict):
@@ -343,6 +413,7 @@ class Run(TypedDict):
     endpoint: Annotated[EndpointRecord, "what was measured, and how persons are weighed"]
     design: Annotated[Design, "who was randomized, and how many took part"]
     check: Annotated[Check, "design check"]
+    survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]

@@ -244,9 +244,9 @@ def _other_seeds(
     notes: list[str],
 ) -> list[dict[str, Any]]:
     rows = []
-    if isinstance(reported, RobustEnsemble) and data.design.holds_persons:
-        # Tempered weights are computed; in individual trials they are means over drawn ones.
-        notes.append("The weights do not depend on the seed in a trial of clusters.")
+    if isinstance(reported, RobustEnsemble) and not reported.weights_are_drawn:
+        where = " in a trial of clusters" if data.design.holds_persons else ""
+        notes.append(f"The weights do not depend on the seed{where}.")
     elif isinstance(reported, RobustEnsemble):
         known = _canonical(member_effects, order)
         drawn = [

@@ -28,14 +28,17 @@ from tauhat.analysis.result import Analysis
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
 from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.reference_posterior import reference_name
 from tauhat.inference.average_effects import average_effects
+from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
-from tauhat.inference.intercepts import cluster_intercepts
 from tauhat.inference.modifiers import effect_modifiers
+from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress
 from tauhat.runtime.progress import progress_display
 from tauhat.runtime.provenance import Provenance, package_versions, utc_now
+from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within
 from tauhat.trial.trial import Trial
 
@@ -202,7 +205,12 @@ def analyze(
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
-        raw = model_effects(fitted, X if data.limits is None else data.limits.apply(X))
+        within = X if data.limits is None else data.limits.apply(X)
+        # Predicting for so many takes long, and memory is needed here.
+        once = len(X) > MANY_ROWS
+        if once:
+            release_workers()
+        raw = model_effects(fitted, within, data.rows if once and data.n == len(X) else None)
         effects = raw.apply(data.endpoint.bounded)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
         compared = effects[trial.has_counterfactual]
@@ -210,7 +218,11 @@ def analyze(
         explain = getattr(fitted.reported, "explain", None)
         explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):
-        lower, upper = fitted.reported.effect_interval(X, level=level)
+        if once:
+            centre = raw[fitted.name].to_numpy(dtype=np.float64)
+            lower, upper = fitted.reported.interval_around(X, centre, level)
+        else:
+            lower, upper = fitted.reported.effect_interval(X, level=level)
     with clock.step("modifiers", "describing what the effects depend on"):
         modifiers = effect_modifiers(
             effect,
@@ -305,7 +317,7 @@ def _effects_table(
 
 
 def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
-    posterior = "a reference posterior (Bayesian ridge mixed model)"
+    posterior = f"a reference posterior ({reference_name(model.trial_data_.endpoint)})"
     if type(model).effect_interval is not CateEstimator.effect_interval:
         return IntervalMethod("posterior standard deviation and t quantile", level)
     if model.interval_is_of_mixture:

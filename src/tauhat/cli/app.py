@@ -15,7 +15,7 @@ import typer
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
-from tauhat.cli.settings import DEFAULT_OUT, Settings, read_config, split_names
+from tauhat.cli.settings import Settings, read_config, with_options
 from tauhat.cli.simulate import simulate
 from tauhat.cli.streams import (
     complain,
@@ -41,86 +41,11 @@ app = typer.Typer(
 
 app.add_typer(study_app)
 
-File = Annotated[Path | None, typer.Argument(help="The trial: CSV, TSV or Parquet.")]
-Outcome = Annotated[str | None, typer.Option(help="Column of the outcome.")]
-Treatment = Annotated[str | None, typer.Option(help="Column of the arm.")]
-Control = Annotated[str | None, typer.Option(help="Label of the control arm.")]
-Arms = Annotated[
-    list[str] | None,
-    typer.Option(metavar="CONTROL,TREATED", help="Two arms to compare, control first."),
-]
-Cluster = Annotated[str | None, typer.Option(help="Column of the randomized cluster.")]
-Covariates = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME,NAME", help="Columns measured before randomization (default: all others)."
-    ),
-]
-ClusterCovariates = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME,NAME", help="Covariates that belong to the cluster."),
-]
-ClusterSize = Annotated[
-    bool | None,
-    typer.Option("--cluster-size", help="Add the size of the cluster as a covariate."),
-]
-Block = Annotated[
-    str | None,
-    typer.Option(help="Column of the block (site, stratum, pair) in which units were randomized."),
-]
-Propensity = Annotated[
-    float | None, typer.Option(help="Probability of treatment by design (default: arm shares).")
-]
-Identifier = Annotated[
-    str | None,
-    typer.Option("--id", help="Column that identifies persons, one row each; for effects.csv."),
-]
-Weight = Annotated[
-    str | None, typer.Option(help="Column of sample weights, by which persons count.")
-]
-EndpointOf = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoint",
-        help="Kind of the outcome: binary or continuous (default: told by its values).",
-    ),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME,NAME", help="default, quick, or names (see `tauhat estimators`)."),
-]
-Jobs = Annotated[int | None, typer.Option(help="Fits at once (default: all cores).")]
-Seed = Annotated[int | None, typer.Option(help="Seed (default: 1).")]
-Level = Annotated[float | None, typer.Option(help="Coverage of intervals (default: 0.95).")]
-Seeds = Annotated[
-    int | None,
-    typer.Option(help="Fit all models again with that many other seeds (default: 0)."),
-]
-PatientLevel = Annotated[
-    bool | None,
-    typer.Option("--patient-level", help="Show the estimated effect of each person in the report."),
-]
-Figures = Annotated[
-    bool | None,
-    typer.Option("--figures", help="Write every figure too, as SVG and PNG with its numbers."),
-]
-Out = Annotated[Path | None, typer.Option(help=f"Folder for the results (default: {DEFAULT_OUT}).")]
 Config = Annotated[
     Path | None,
     typer.Option(help="TOML file with the same settings; the command line wins."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Go on when the design check fails.")]
-Better = Annotated[
-    bool | None,
-    typer.Option(
-        "--higher-is-better/--lower-is-better",
-        help="Whether a larger outcome is good: who is treated first (default: show both).",
-    ),
-]
-BackendOf = Annotated[
-    str | None, typer.Option("--backend", help="Where fits run: loky (default) or dask.")
-]
-Address = Annotated[str | None, typer.Option(help="A running Dask scheduler.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -146,145 +71,40 @@ def tauhat(
 
 
 @app.command()
-def run(
-    file: File = None,
-    outcome: Outcome = None,
-    treatment: Treatment = None,
-    control: Control = None,
-    arms: Arms = None,
-    cluster: Cluster = None,
-    covariates: Covariates = None,
-    cluster_covariates: ClusterCovariates = None,
-    cluster_size: ClusterSize = None,
-    block: Block = None,
-    propensity: Propensity = None,
-    identifier: Identifier = None,
-    weight: Weight = None,
-    endpoint: EndpointOf = None,
-    models: Models = None,
-    jobs: Jobs = None,
-    seed: Seed = None,
-    level: Level = None,
-    seeds: Seeds = None,
-    patient_level: PatientLevel = None,
-    figures: Figures = None,
-    higher_is_better: Better = None,
-    backend: BackendOf = None,
-    address: Address = None,
-    out: Out = None,
-    config: Config = None,
-    force: Force = False,
-    json: Json = False,
-) -> None:
+@with_options("run")
+def run(given: Settings, config: Config = None, force: Force = False, json: Json = False) -> None:
     """Analyse a trial: report.html, effects.csv and run.json in the folder of --out."""
     check_address_space()
     from tauhat.cli.commands import run_trial
 
-    typed = Settings(
-        file=file,
-        outcome=outcome,
-        treatment=treatment,
-        control=control,
-        arms=split_names(arms),
-        cluster=cluster,
-        covariates=split_names(covariates),
-        cluster_covariates=split_names(cluster_covariates),
-        cluster_size=cluster_size,
-        block=block,
-        propensity=propensity,
-        id=identifier,
-        weight=weight,
-        endpoint=endpoint,
-        models=split_names(models),
-        jobs=jobs,
-        seed=seed,
-        level=level,
-        seeds=seeds,
-        patient_level=patient_level,
-        figures=figures,
-        higher_is_better=higher_is_better,
-        backend=backend,
-        address=address,
-        out=out,
-    )
-    settings = _merged(typed, config)
     code = run_trial(
-        settings,
+        _merged(given, config),
         force=force,
         json_output=json,
-        command=_command(file, out, config),
+        command=_command(*given.paths, config),
         config=config,
     )
     raise typer.Exit(code)
 
 
 @app.command()
-def check(
-    file: File = None,
-    outcome: Outcome = None,
-    treatment: Treatment = None,
-    control: Control = None,
-    arms: Arms = None,
-    cluster: Cluster = None,
-    covariates: Covariates = None,
-    cluster_covariates: ClusterCovariates = None,
-    cluster_size: ClusterSize = None,
-    block: Block = None,
-    propensity: Propensity = None,
-    identifier: Identifier = None,
-    weight: Weight = None,
-    endpoint: EndpointOf = None,
-    config: Config = None,
-    json: Json = False,
-) -> None:
+@with_options("check")
+def check(given: Settings, config: Config = None, json: Json = False) -> None:
     """Check the design and the data, without looking at any effect."""
     check_address_space()
     from tauhat.cli.commands import check_trial
 
-    typed = Settings(
-        file=file,
-        outcome=outcome,
-        treatment=treatment,
-        control=control,
-        arms=split_names(arms),
-        cluster=cluster,
-        covariates=split_names(covariates),
-        cluster_covariates=split_names(cluster_covariates),
-        cluster_size=cluster_size,
-        block=block,
-        propensity=propensity,
-        id=identifier,
-        weight=weight,
-        endpoint=endpoint,
-    )
-    raise typer.Exit(check_trial(_merged(typed, config), json_output=json))
+    raise typer.Exit(check_trial(_merged(given, config), json_output=json))
 
 
 @app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("tauhat-demo"),
-    models: Models = None,
-    jobs: Jobs = None,
-    seed: Seed = None,
-    seeds: Seeds = None,
-    patient_level: PatientLevel = None,
-    figures: Figures = None,
-    json: Json = False,
-) -> None:
+@with_options("demo", out=Path("tauhat-demo"))
+def demo(given: Settings, json: Json = False) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
     check_address_space()
     from tauhat.cli.commands import run_demo
 
-    settings = Settings(
-        out=out,
-        models=split_names(models),
-        jobs=jobs,
-        seed=seed,
-        seeds=seeds,
-        patient_level=patient_level,
-        figures=figures,
-    )
-    raise typer.Exit(run_demo(settings, json_output=json, command=_command(out)))
+    raise typer.Exit(run_demo(given, json_output=json, command=_command(*given.paths)))
 
 
 @app.command()
@@ -303,8 +123,8 @@ app.command()(power)
 app.command()(simulate)
 
 
-def _merged(typed: Settings, config: Path | None) -> Settings:
-    return typed if config is None else typed.over(read_config(config))
+def _merged(given: Settings, config: Path | None) -> Settings:
+    return given if config is None else given.over(read_config(config))
 
 
 _arguments: list[str] = []

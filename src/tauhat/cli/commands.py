@@ -5,22 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
-from tauhat.analysis.record import plain, records
+from tauhat.analysis.record import finding_records, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
-from tauhat.cli.results import names_written, paths_written, write_results
+from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
+from tauhat.cli.result_files import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
-from tauhat.cli.tables import print_analysis, print_check, print_estimators
 from tauhat.datasets import make_tassh_like, tassh_trial
+from tauhat.errors import UnsafeCovariatesError
 from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.progress import progress_display
 from tauhat.runtime.workers import check_shared_memory
+from tauhat.tables.descriptions import Descriptions, read_descriptions
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
@@ -28,30 +31,33 @@ from tauhat.trial.trial import Trial
 BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 
-def read_trial(settings: Settings) -> tuple[Trial, str]:
-    """The trial that the settings describe, and the SHA-256 of the bytes it was read from."""
-    assert settings.file is not None
-    assert settings.outcome is not None
-    assert settings.treatment is not None
-    labels = (settings.treatment, settings.cluster, settings.block, settings.id)
-    table, sha256 = read_hashed(settings.file, labels=[name for name in labels if name is not None])
-    trial = Trial(
-        table,
-        outcome=settings.outcome,
-        treatment=settings.treatment,
-        control=settings.control,
-        arms=settings.arms,
-        cluster=settings.cluster,
-        covariates=settings.covariates,
-        cluster_covariates=settings.cluster_covariates,
-        cluster_size=bool(settings.cluster_size),
-        block=settings.block,
-        propensity=settings.propensity,
-        id=settings.id,
-        weight=settings.weight,
-        endpoint=settings.endpoint,
+def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
+    """The trial that the settings describe, and the SHA-256 of the bytes it was read from.
+
+    With ``force`` all columns without another role are covariates whatever they look like.
+    """
+    table, sha256 = read_hashed(
+        settings.file,
+        labels=settings.label_columns,
+        descriptions=_descriptions(settings),
+        **settings.arguments("read"),
     )
-    return trial, sha256
+    arguments = settings.arguments("trial")
+    try:
+        return Trial(table, **arguments), sha256
+    except UnsafeCovariatesError:
+        if not force:
+            raise
+    roles = {*settings.label_columns, settings.outcome, settings.weight}
+    every = tuple(name for name in map(str, table.columns) if name not in roles)
+    return Trial(table, **arguments, covariates=every), sha256
+
+
+def _descriptions(settings: Settings) -> Descriptions:
+    """Labels of the file that has them, the unit of the outcome and the title."""
+    given = Descriptions() if settings.labels is None else read_descriptions(settings.labels)
+    unit = {} if settings.unit is None else {settings.outcome: settings.unit}
+    return replace(given, units={**given.units, **unit}, title=settings.title or given.title)
 
 
 def run_trial(
@@ -64,13 +70,12 @@ def run_trial(
 ) -> int:
     """Analyse the trial of a file; the exit code."""
     settings = settings.checked()
-    assert settings.file is not None
-    _prepare(settings, [settings.file, *([] if config is None else [config])])
-    trial, sha256 = read_trial(settings)
-    assert settings.models is not None
+    read = [settings.file, config, settings.labels]
+    _prepare(settings, [path for path in read if path is not None])
+    trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)
     check = trial.check()
-    if not check.passed and not force:
+    if check.failures and not force:
         _say_failed(check)
         return CHECK_FAILED
     source = Source(file=settings.file.name, sha256=sha256, command=command)
@@ -86,13 +91,15 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
             "passed": check.passed,
             "failures": check.failures,
             "warnings": check.warnings,
+            "accepted": check.accepted,
+            "findings": finding_records(check),
             "notes": check.notes,
             "table": records(check.table),
         }
         print_json(plain(content))
     else:
         print_check(check)
-    if not check.passed:
+    if check.failures:
         _say_failed(check)
         return CHECK_FAILED
     return 0
@@ -101,10 +108,11 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
 def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     """Analyse the example that comes with the package; the exit code."""
     # The example is no file and its roles are known.
-    settings = settings.over(Settings(file=Path("demo"), outcome="", treatment="")).checked()
+    settings = settings.over(
+        Settings({"file": Path("demo"), "outcome": "", "treatment": ""})
+    ).checked()
     _prepare(settings, [])
     trial = tassh_trial(make_tassh_like(seed=1))
-    assert settings.models is not None
     model_names(settings.models, trial.design)
     source = Source(
         file="make_tassh_like(seed=1), which comes with tauhat",
@@ -115,8 +123,6 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
 
 def _prepare(settings: Settings, inputs: Sequence[Path]) -> None:
     """See that the results can be written and nothing is lost to them, before any work."""
-    assert settings.out is not None
-    assert settings.jobs is not None
     if settings.jobs > 1:
         check_shared_memory()
     refuse_overwriting(inputs, paths_written(settings.out, figures=bool(settings.figures)))
@@ -130,9 +136,6 @@ def list_estimators(*, every: bool) -> None:
 
 
 def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_output: bool) -> int:
-    assert settings.models is not None
-    assert settings.level is not None
-    assert settings.out is not None
     with progress_display() as display, _backend(settings) as jobs:
 
         def progress(step: str, done: int, total: int) -> None:
@@ -141,13 +144,9 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
 
         analysis = analyze(
             trial,
-            models=settings.models,
-            level=settings.level,
-            random_state=settings.seed,
+            **settings.arguments("analyze"),
             n_jobs=jobs,
-            higher_is_better=settings.higher_is_better,
             progress=progress,
-            n_seeds=settings.seeds or 0,
             source=source,
         )
         progress("writing the report", 0, 1)
@@ -184,7 +183,6 @@ def _print_record(record: dict[str, Any], out: Path) -> int:
 @contextmanager
 def _backend(settings: Settings) -> Iterator[int]:
     """Where the fits run, and how many at once."""
-    assert settings.jobs is not None
     if settings.backend != "dask":
         yield settings.jobs
         return

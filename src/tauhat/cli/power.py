@@ -11,7 +11,7 @@ import typer
 
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.limits import check_address_space
-from tauhat.cli.settings import available_cores
+from tauhat.cli.options import available_cores
 from tauhat.errors import TrialError
 
 if TYPE_CHECKING:

@@ -2,82 +2,65 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import os
+import inspect
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from tauhat.cli.options import CODES, NAMES, OPTIONS, PATH, Command, Receiver, split_names
 from tauhat.errors import TrialError
-
-DEFAULT_OUT = Path("tauhat-out")
-BACKENDS = ("loky", "dask")
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run needs to know; None means not said.
+    """What a run needs to know: the options that were given, by name.
+
+    Each is an attribute too, which is None for one that was not given.
 
     Attributes
     ----------
-    file
-        The trial's table.
-    outcome, treatment, control, arms, cluster, covariates, cluster_covariates, cluster_size
-        Roles of the columns, as in `tauhat.Trial`.
-    block, propensity, id, weight, endpoint
-        Likewise.
-    models
-        ``("default",)``, ``("quick",)`` or names of estimators.
-    jobs, seed, level, out
-        Fits at once, seed, coverage of the intervals, output folder.
-    seeds
-        Number of other seeds with which all models are fitted again.
-    patient_level, figures
-        Whether the report shows single persons; whether figures are written too.
-    higher_is_better
-        Whether a larger outcome is good.
-    backend, address
-        Where fits run ("loky", "dask"), and a running Dask scheduler.
+    given
+        Value of each option that was given.
     """
 
-    file: Path | None = None
-    outcome: str | None = None
-    treatment: str | None = None
-    control: str | None = None
-    arms: tuple[str, ...] | None = None
-    cluster: str | None = None
-    covariates: tuple[str, ...] | None = None
-    cluster_covariates: tuple[str, ...] | None = None
-    cluster_size: bool | None = None
-    block: str | None = None
-    propensity: float | None = None
-    id: str | None = None
-    weight: str | None = None
-    endpoint: str | None = None
-    models: tuple[str, ...] | None = None
-    jobs: int | None = None
-    seed: int | None = None
-    level: float | None = None
-    higher_is_better: bool | None = None
-    backend: str | None = None
-    address: str | None = None
-    out: Path | None = None
-    seeds: int | None = None
-    patient_level: bool | None = None
-    figures: bool | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OPTIONS:
+            raise AttributeError(name)
+        return self.given.get(name)
 
     def over(self, other: Settings) -> Settings:
         """These settings, with what they leave out taken from ``other``."""
-        mine = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(other, **{name: value for name, value in mine.items() if value is not None})
+        return Settings({**other.given, **self.given})
+
+    def arguments(self, receiver: Receiver) -> dict[str, Any]:
+        """Arguments of the function that takes them; what was not given has its default there.
+
+        Examples
+        --------
+        >>> Settings({"outcome": "y", "seed": 2, "out": Path("o")}).arguments("analyze")
+        {'random_state': 2}
+        """
+        return {
+            OPTIONS[name].keyword: value
+            for name, value in self.given.items()
+            if OPTIONS[name].goes_to == receiver
+        }
+
+    @property
+    def label_columns(self) -> list[str]:
+        """Columns whose values are labels."""
+        return [value for name, value in self.given.items() if OPTIONS[name].is_label]
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files and folders that were named."""
+        return [value for name, value in self.given.items() if OPTIONS[name].kind is PATH]
 
     def checked(self) -> Settings:
         """Return these settings with the defaults filled in.
@@ -87,67 +70,78 @@ class Settings:
         TrialError
             If something required is missing or out of range.
         """
-        for name, what in (
-            ("file", "a file to read: tauhat run trial.csv ..."),
-            ("outcome", "--outcome, the column of the outcome"),
-            ("treatment", "--treatment, the column of the arm"),
-        ):
-            if getattr(self, name) is None:
-                raise TrialError(f"missing {what}")
-        defaults = Settings(
-            models=("default",),
-            jobs=available_cores(),
-            seed=1,
-            level=0.95,
-            backend="loky",
-            out=DEFAULT_OUT,
-        )
-        full = self.over(defaults)
-        assert full.jobs is not None
-        assert full.level is not None
-        assert full.seed is not None
-        if full.jobs < 1:
-            raise TrialError(f"--jobs must be at least 1, got {full.jobs}")
-        if not 0 < full.level < 1:
-            raise TrialError(
-                f"--level must lie between 0 and 1, got {full.level:g} (0.95 for 95 % intervals)"
-            )
-        if full.seeds is not None and full.seeds < 0:
-            raise TrialError(f"--seeds must not be negative, got {full.seeds}")
-        if full.backend not in BACKENDS:
-            raise TrialError(
-                f"--backend must be one of {', '.join(BACKENDS)}, got {full.backend!r}"
-            )
-        if full.address is not None and full.backend == "loky":
+        values = dict(self.given)
+        for name, option in OPTIONS.items():
+            if name not in values and option.required:
+                raise TrialError(f"missing {option.required}")
+            if name not in values and option.default is not None:
+                default = option.default
+                values[name] = default() if callable(default) else default
+            fault = option.fault(values[name]) if name in values else None
+            if fault:
+                raise TrialError(f"{option.shown} {fault}")
+        if "address" in values and values["backend"] == "loky":
             raise TrialError("--address needs --backend dask")
-        if full.seed < 0:
-            raise TrialError(f"--seed must not be negative, got {full.seed}")
-        if full.arms is not None and len(full.arms) != 2:
-            raise TrialError(
-                f"--arms needs the labels of two arms, control first, got {len(full.arms)}"
-            )
-        return full
+        return Settings(values)
 
 
-def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names from comma lists; a name that holds a comma is written in double quotes.
+def typed(words: Mapping[str, Any]) -> Settings:
+    """Settings from what the parser found, by the names of the options.
 
     Examples
     --------
-    >>> split_names(["age, female", '"bmi, kg/m2"'])
-    ('age', 'female', 'bmi, kg/m2')
+    >>> typed({"outcome": "y", "covariates": ["age,sex"], "control": None}).given
+    {'outcome': 'y', 'covariates': ('age', 'sex')}
     """
-    if not values:
-        return None
-    names = [name.strip() for row in csv.reader(values, skipinitialspace=True) for name in row]
-    return tuple(name for name in names if name)
+    values = {
+        name: split_names(value) if OPTIONS[name].kind in (NAMES, CODES) else value
+        for name, value in words.items()
+    }
+    return Settings({name: value for name, value in values.items() if value is not None})
 
 
-_TEXT = {"outcome", "treatment", "control", "cluster", "block", "id", "weight", "endpoint"}
-_TEXT |= {"backend", "address"}
-_LISTS = {"arms", "covariates", "cluster_covariates", "models"}
-_PATHS = {"file", "out"}
-_SWITCHES = {"cluster_size", "patient_level", "figures", "higher_is_better"}
+def with_options(command: Command, **defaults: Any) -> Callable[..., Callable[..., None]]:
+    """Decorator that gives a function the options of a command, as its first argument.
+
+    Parameters
+    ----------
+    command
+        Name of the command.
+    **defaults
+        Values of options that this command shows as its defaults.
+
+    Returns
+    -------
+    callable
+        The parser calls what it makes with the options and with the function's own
+        parameters; the function is called with `Settings` and the latter.
+    """
+    options = [option for option in OPTIONS.values() if command in option.commands]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            inspect.Parameter(
+                option.name,
+                keyword,
+                default=defaults.get(option.name),
+                annotation=option.annotation(defaults.get(option.name)),
+            )
+            for option in options
+        ]
+        parameters += [one.replace(kind=keyword) for one in own]
+
+        @wraps(function)
+        def called(**words: Any) -> None:
+            given = typed({option.name: words.pop(option.name) for option in options})
+            function(given, **words)
+
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        return called
+
+    return decorate
 
 
 def read_config(path: Path) -> Settings:
@@ -179,46 +173,16 @@ def settings_from(content: Mapping[str, Any], path: Path) -> Settings:
     >>> settings_from({"outcome": "y", "cluster-size": True}, Path("t.toml")).cluster_size
     True
     """
-    known = [f.name for f in fields(Settings)]
     values: dict[str, Any] = {}
     for key, value in content.items():
         name = key.replace("-", "_")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, OPTIONS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(OPTIONS)}"
             raise TrialError(f"{path} has the unknown key {key!r}{hint}")
-        values[name] = _convert(name, value, path)
-    return Settings(**values)
-
-
-def _convert(name: str, value: Any, path: Path) -> Any:
-    def refuse(wanted: str) -> TrialError:
-        return TrialError(f"{path}: {name} must be {wanted}, got {value!r}")
-
-    plain_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if name in _PATHS:
-        if not isinstance(value, str):
-            raise refuse("a path in quotes")
-        return path.parent / value
-    if name in _TEXT:
-        # Arms coded 0 and 1 are numbers in TOML as well.
-        if isinstance(value, str) or (name == "control" and plain_number):
-            return str(value)
-        raise refuse("a text in quotes")
-    if name in _LISTS:
-        if isinstance(value, str):
-            return split_names([value])
-        if isinstance(value, list) and all(isinstance(v, (str, int)) for v in value):
-            return tuple(str(v) for v in value)
-        raise refuse('a list such as ["age", "female"]')
-    if name in _SWITCHES:
-        if not isinstance(value, bool):
-            raise refuse("true or false")
-        return value
-    if name in {"jobs", "seed", "seeds"}:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise refuse("a whole number")
-        return value
-    if not plain_number:
-        raise refuse("a number")
-    return float(value)
+        kind = OPTIONS[name].kind
+        found = kind.read(value)
+        if found is None:
+            raise TrialError(f"{path}: {name} must be {kind.wanted}, got {value!r}")
+        values[name] = path.parent / found if kind is PATH else found
+    return Settings(values)

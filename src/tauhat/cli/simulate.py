@@ -225,12 +225,18 @@ def _tell(trial: SimulatedTrial, out: Path, beside: Path, *, truth: bool) -> Non
 
 def trial_table(trial: SimulatedTrial) -> pd.DataFrame:
     """A simulated trial as the table that somebody with such a trial has."""
+    from tauhat.simulate import SimulatedTimes
+
     table = trial.X.copy()
     for name in table.columns:
         whole = table[name].to_numpy().astype("int64")
         if (whole == table[name]).all():
             table[name] = whole
-    table.insert(0, "outcome", trial.y)
+    if isinstance(trial, SimulatedTimes):
+        table.insert(0, "event", trial.event)
+        table.insert(0, "time", trial.time)
+    else:
+        table.insert(0, "outcome", trial.y)
     table.insert(0, "treatment", trial.treatment)
     if trial.clusters is not None:
         table.insert(0, "cluster", trial.clusters)
@@ -259,7 +265,13 @@ def _csv(table: pd.DataFrame) -> str:
 
 def _analysis(trial: SimulatedTrial, out: Path) -> list[str]:
     """Words of the command that analyses the file."""
-    words = ["run", str(out), "--outcome", "outcome", "--treatment", "treatment"]
+    from tauhat.simulate import SimulatedTimes
+
+    times = isinstance(trial, SimulatedTimes)
+    words = ["run", str(out), "--outcome", "time" if times else "outcome"]
+    words += ["--treatment", "treatment"]
+    if isinstance(trial, SimulatedTimes):
+        words += ["--event", "event", "--horizon", f"{trial.horizon:g}"]
     if trial.clusters is not None:
         words += ["--cluster", "cluster"]
     words += ["--id", "person"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from tauhat.cli.limits import check_address_space
-from tauhat.cli.settings import available_cores
+from tauhat.cli.options import available_cores
 from tauhat.cli.streams import telling_what_was_written
 from tauhat.wording import counted
 

@@ -175,7 +175,7 @@ def load_tassh(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
     Parameters
     ----------
     path
-        CSV, TSV or Parquet file (`read_table`).
+        File of any format that `read_table` reads.
     columns
         This package's name of each column you have and its name in the file,
         such as ``{"clinic": "facility", "sbp_12m": "SBP_M12"}``. Needed:

@@ -11,8 +11,8 @@ import pandas as pd
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.design.design import Design, probabilities
 from tauhat.design.intercepts import Intercepts
-from tauhat.numerics.columns import first_rows
 from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.standardised_columns import first_rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design.blocks import block_sizes, small_blocks
-from tauhat.design.errors import jackknife_errors
 from tauhat.design.intercepts import Intercepts
+from tauhat.design.jackknife_errors import jackknife_errors
 from tauhat.design.permutations import Assignments, assignments
 from tauhat.numerics.arm_variances import design_degrees_of_freedom
-from tauhat.numerics.columns import first_rows
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import first_rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from tauhat.endpoint.endpoint import KINDS, Endpoint, outcome_values
-from tauhat.endpoint.kind import OutcomeKind, Words
-from tauhat.endpoint.weights import effective_size, weight_values
+from tauhat.endpoint.endpoint import KINDS, OF_TIMES, Endpoint, outcome_values, takes_times
+from tauhat.endpoint.follow_up import (
+    ArmFollowUp,
+    FollowUp,
+    Slopes,
+    Times,
+    arm_follow_up,
+    checked_follow_up,
+    with_squares,
+)
+from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
+from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
+from tauhat.endpoint.sample_weights import effective_size, weight_values
 
 __all__ = [
     "KINDS",
+    "OF_TIMES",
+    "ArmFollowUp",
     "Endpoint",
+    "FollowUp",
     "OutcomeKind",
+    "RecordedTimes",
+    "Slopes",
+    "TimeOutcome",
+    "Times",
     "Words",
+    "arm_follow_up",
+    "checked_follow_up",
     "effective_size",
     "outcome_values",
+    "recorded_times",
+    "takes_times",
     "weight_values",
+    "with_squares",
 ]

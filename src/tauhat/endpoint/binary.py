@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.endpoint.continuous import same_mean
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.numerics.codes import pair_of_values
+from tauhat.numerics.latent import ProbitOutcome
+from tauhat.numerics.marginal_risks import marginal_mean
 
 
 def has_two_values(values: FloatArray) -> bool:
@@ -26,6 +27,24 @@ def distance_of_two(values: FloatArray) -> float:
     return float(np.ptp(values))
 
 
+def events(values: FloatArray) -> FloatArray:
+    """Zeros and ones, one where the higher of two values is.
+
+    Examples
+    --------
+    >>> events(np.array([2.0, 1.0, 2.0])).tolist()
+    [1.0, 0.0, 1.0]
+    """
+    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
+    happened: FloatArray = (values > middle).astype(np.float64)
+    return happened
+
+
+def marginal_risk(predictor: FloatArray, variance: float) -> FloatArray:
+    """Risk in a new cluster, given log odds at an intercept of zero."""
+    return marginal_mean(predictor, variance, "logit")
+
+
 def binomial_variance(mean: FloatArray) -> FloatArray:
     """Variance of an outcome coded 0 and 1; means that a linear model puts beyond have none."""
     inside = np.clip(mean, 0.0, 1.0)
@@ -33,15 +52,22 @@ def binomial_variance(mean: FloatArray) -> FloatArray:
     return variance
 
 
+def behind_events(
+    values: FloatArray, weight: FloatArray | None, known: FloatArray
+) -> ProbitOutcome:
+    """A normal variable whose sign is the event."""
+    return ProbitOutcome(events(values) > 0, weight, known)
+
+
 BINARY = OutcomeKind(
     name="binary",
     is_plain=has_two_values,
     fault=more_or_fewer_values,
     largest_effect=distance_of_two,
-    # The models are linear in the risk: they know of two values only when effects are cut.
-    link="identity",
-    marginal_mean=same_mean,
+    link="logit",
+    marginal_mean=marginal_risk,
     variance=binomial_variance,
+    latent=behind_events,
     scales=("difference",),
     words=Words(
         effect="risk difference",

@@ -11,18 +11,33 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
+from tauhat.endpoint.follow_up import FollowUp, Slopes, Times
 from tauhat.endpoint.kind import OutcomeKind, Words
+from tauhat.endpoint.rmst import RMST
+from tauhat.endpoint.survival_probability import SURVIVAL
+from tauhat.endpoint.time_lost import TIME_LOST_TO_CAUSE
 from tauhat.errors import TrialError
-from tauhat.numerics.columns import LEAST_SPREAD_OF_OUTCOME
+from tauhat.numerics.censored_outcomes import CensoredOutcome
+from tauhat.numerics.standardised_columns import LEAST_SPREAD_OF_OUTCOME
 from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.tables.extremes import refuse_codes_beside_two
 
-KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (BINARY, CONTINUOUS)}
+KINDS: dict[str, OutcomeKind] = {
+    kind.name: kind for kind in (BINARY, RMST, SURVIVAL, TIME_LOST_TO_CAUSE, CONTINUOUS)
+}
 """Every kind of outcome by its name.
 
 Where nobody says which one it is, the first counts that the values plainly belong to; the
 last takes any.
 """
+
+OF_TIMES = RMST.name
+"""The kind of outcome where an event is given and no kind is named."""
+
+
+def takes_times(kind: str | None) -> bool:
+    """Whether a kind of outcome, by its name, is made of times and events."""
+    return kind in KINDS and KINDS[kind].time is not None
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class Endpoint:
         Name of its kind, one of ``KINDS``.
     largest_effect
         Largest effect that can be, either way; infinite without bounds.
+    follow_up
+        Horizon and model of censoring where the outcome is made of times; else None.
 
     Examples
     --------
@@ -47,6 +64,14 @@ class Endpoint:
 
     kind_name: str = CONTINUOUS.name
     largest_effect: float = np.inf
+    follow_up: FollowUp | None = None
+
+    @classmethod
+    def of_times(cls, kind: str, follow_up: FollowUp) -> Endpoint:
+        """Endpoint of a kind that is made of times."""
+        made = KINDS[kind].time
+        assert made is not None
+        return cls(kind, made.largest_effect(follow_up.horizon), follow_up)
 
     @classmethod
     def of(cls, values: FloatArray, kind: str | None = None, column: str = "y") -> Endpoint:
@@ -83,11 +108,26 @@ class Endpoint:
             raise ValueError(f"there is no kind of outcome {self.kind_name!r}")
         if type(self.largest_effect) is not float or not self.largest_effect > 0:
             raise ValueError("an endpoint has no largest effect")
+        if (self.follow_up is None) != (self.kind.time is None):
+            raise ValueError("an endpoint has a horizon that it should not have, or lacks one")
+        if self.follow_up is not None:
+            if not isinstance(self.follow_up, FollowUp):
+                raise ValueError("the follow-up of an endpoint is something else")
+            self.follow_up.check()
 
     @property
     def kind(self) -> OutcomeKind:
         """What is known of outcomes of this kind."""
         return KINDS[self.kind_name]
+
+    @property
+    def link(self) -> str:
+        """Name of the link of its models.
+
+        Risks are modelled where the two values are 1 apart, so that a difference of means is
+        one of risks; others, such as 0 and 100, are taken as numbers.
+        """
+        return self.kind.link if self.largest_effect in (1.0, np.inf) else "identity"
 
     @property
     def words(self) -> Words:
@@ -98,16 +138,27 @@ class Endpoint:
         """Effects no larger than can be, any shape; as they are without bounds."""
         return np.clip(effect, -self.largest_effect, self.largest_effect)
 
+    def outcome_of_times(self, times: Times, slopes: Slopes = "by arm") -> CensoredOutcome:
+        """The outcome that is made of times (`tauhat.endpoint.follow_up.FollowUp.outcome`)."""
+        made = self.kind.time
+        assert made is not None
+        assert self.follow_up is not None
+        return self.follow_up.outcome(
+            made.functional, times, competing=made.competing, slopes=slopes
+        )
+
     def record(self) -> dict[str, Any]:
         """What ``run.json`` and the report say of it."""
         kind = self.kind
         return {
             "kind": kind.name,
-            "link": kind.link,
+            "link": self.link,
             "scale": kind.scales[0],
             "effect": kind.words.effect,
             "largest_effect": self.largest_effect,
             "beyond": kind.words.beyond,
+            "horizon": None if self.follow_up is None else self.follow_up.horizon,
+            "censoring": None if self.follow_up is None else self.follow_up.censoring,
         }
 
 

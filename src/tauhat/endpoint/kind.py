@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tauhat._typing import FloatArray
+from tauhat.numerics.censored_outcomes import Functional
+from tauhat.numerics.latent import ProbitOutcome
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,32 @@ class Words:
     values: str
     note: str = ""
     beyond: str = ""
+
+
+def nothing_latent(values: FloatArray, weight: FloatArray | None, known: FloatArray) -> None:
+    """Samplers take the numbers themselves."""
+
+
+@dataclass(frozen=True)
+class TimeOutcome:
+    """What is made of the time to an event.
+
+    Attributes
+    ----------
+    measure
+        What the arms are compared on, in words.
+    functional
+        What of the time is wanted.
+    largest_effect
+        Largest effect that can be, either way, given the horizon.
+    competing
+        Whether other events rule out the event.
+    """
+
+    measure: str
+    functional: Functional
+    largest_effect: Callable[[float], float]
+    competing: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,12 @@ class OutcomeKind:
         Scales on which an effect can be told, the usual one first.
     words
         How results are told.
+    time
+        What is made of the time to an event; None where the outcome is what was measured.
+    latent
+        What lies behind the outcome, for the samplers of Gaussian models, given values, shape
+        (n,), weights, shape (n,), or None, and known parts of the values, shape (n,); None if
+        they take the outcome itself.
     """
 
     name: str
@@ -71,6 +105,10 @@ class OutcomeKind:
     variance: Callable[[FloatArray], FloatArray]
     scales: tuple[str, ...]
     words: Words
+    time: TimeOutcome | None = None
+    latent: Callable[[FloatArray, FloatArray | None, FloatArray], ProbitOutcome | None] = (
+        nothing_latent
+    )
 
     @property
     def told(self) -> str:

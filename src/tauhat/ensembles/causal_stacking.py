@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.weighing import Weights, by_name
+from tauhat.learners.meta import N_FOLDS
+from tauhat.outcome_model import OutcomeModel
 
 
-class CausalStacking(CrossFittedEnsemble):
+class CausalStacking(Ensemble):
     r"""Convex weights with the least out-of-fold distance to the doubly robust score.
 
     .. math::
@@ -25,12 +32,12 @@ class CausalStacking(CrossFittedEnsemble):
     Parameters
     ----------
     members, n_folds, outcome_model, random_state, n_jobs
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     Attributes
     ----------
-    members_, weights_, cross_fit_, kept_, agreement_, failures_, seconds_
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+    members_, weights_, out_of_fold_, kept_, agreement_, failures_, seconds_
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     References
     ----------
@@ -52,6 +59,21 @@ class CausalStacking(CrossFittedEnsemble):
 
     registered_name = "Causal-Stacking"
 
-    def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
-        """No constant, and the convex weights with the least loss."""
-        return 0.0, effect_loss("doubly-robust", data, cross_fit).convex_weights()
+    def __init__(
+        self,
+        members: Members | None = None,
+        n_folds: int = N_FOLDS,
+        outcome_model: OutcomeModel | None = None,
+        random_state: Any = None,
+        n_jobs: int = 1,
+    ) -> None:
+        super().__init__(members, random_state, n_jobs)
+        self.n_folds = n_folds
+        self.outcome_model = outcome_model
+
+    def weigh(
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+    ) -> Weights:
+        """Convex weights with the least loss."""
+        loss = effect_loss("doubly-robust", data, held_out)
+        return Weights(by_name(held_out.names, loss.convex_weights()))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import Ensemble, Members
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
+from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.numerics.kendall import kendall_matrix
 
 Knee = Literal["largest-drop", "smallest-drop", "none"]
@@ -43,8 +45,9 @@ class ConsensusAverage(Ensemble):
 
     Attributes
     ----------
-    mean_correlation_
-        Mean Kendall correlation of each member with the others.
+    weighing_
+        ``weighing_.scores`` has the mean Kendall correlation of each member with the
+        others.
     members_, weights_, kept_, agreement_, failures_, seconds_
         As in `tauhat.ensembles.ensemble.Ensemble`.
 
@@ -79,13 +82,13 @@ class ConsensusAverage(Ensemble):
         super().__init__(members, random_state, n_jobs)
         self.knee = knee
 
-    def aggregate(self, effects: FloatArray, names: Sequence[str], data: TrialData) -> FloatArray:
-        """Equal weights on the members before the knee."""
-        correlation = kendall_matrix(effects)
-        mean_correlation, kept = consensus(correlation, self.knee)
-        self.mean_correlation_ = dict(zip(names, mean_correlation.tolist(), strict=True))
-        weights: FloatArray = kept / kept.sum()
-        return weights
+    def weigh(self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData) -> Weights:
+        """Equal weights on the members before the knee; the scores are mean correlations."""
+        mean_correlation, kept = consensus(
+            kendall_matrix(np.column_stack(list(effects.values()))), self.knee
+        )
+        shares = by_name(list(effects), kept / kept.sum())
+        return Weights(shares, scores=by_name(list(effects), mean_correlation))
 
 
 def consensus(

@@ -1,12 +1,11 @@
-"""What every ensemble of effect estimators shares: members, shared fits, failures."""
+"""The ensemble of effect estimators: members, their fits and refits, and the weights of a rule."""
 
 from __future__ import annotations
 
-import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -16,105 +15,60 @@ from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.external import ExternalEstimator
-from tauhat.ensembles.out_of_fold import HeldOut
+from tauhat.ensembles.fits import MemberFit, fit_member, lost_member, prepared
+from tauhat.ensembles.library import Members, default_members, unfitted
+from tauhat.ensembles.out_of_fold import OutOfFold, Refits, out_of_fold_effects
+from tauhat.ensembles.weighing import Weights
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.fitting.registered import RegisteredEstimator
-from tauhat.learners.catalog import ensemble_member, unknown_name
 from tauhat.numerics.kendall import kendall_matrix
-from tauhat.runtime.parallel import WorkerLostError, run_tasks
+from tauhat.outcome.gamm import AdditiveMixedModel
+from tauhat.outcome_model import OutcomeModel
+from tauhat.runtime.parallel import run_tasks
+from tauhat.wording import unknown_name
 
-#: Pairs of name and estimator, ours or another library's.
-Members = Sequence[tuple[str, Any]]
-
-#: The second paper's nine single estimators.
-INDIVIDUAL_LIBRARY = (
-    "T-Linear",
-    "S-BART",
-    "X-AGLM",
-    "X-BART",
-    "X-Boosting",
-    "X-RF",
-    "DR-RF",
-    "CF-DML-linear",
-    "CF-DML-forest",
-)
-#: Members for a cluster trial: one of each family that keeps the effect of a cluster-level
-#: treatment.
-CLUSTER_LIBRARY = (
-    "LMM",
-    "GAMM",
-    "BART-RE",
-    "BCF-RE",
-    "BRM",
-    "Effect-Boosting",
-    "CF-DML-linear",
-)
+# The slash keeps these apart from the regressions of a member, which are called member/name.
+_MEAN, _CONTROL, _TREATED = "/mean", "/control", "/treated"
+# Without one of them two are left, which members that cross-fit split again.
+FEWEST_UNITS = 3
 
 
-def default_members(data: TrialData) -> list[tuple[str, CateEstimator]]:
-    """Members for the design at hand: mixed-effects learners when there are clusters."""
-    names = {"individual": INDIVIDUAL_LIBRARY, "cluster": CLUSTER_LIBRARY}[data.design.name]
-    return [(name, ensemble_member(name)) for name in names]
-
-
-@dataclass(frozen=True)
-class MemberFit:
-    """What fitting one estimator gave.
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What an ensemble fits to a trial, unfitted, by name.
 
     Attributes
     ----------
-    estimator
-        The fitted estimator, None if it failed.
-    message
-        What went wrong, else empty.
-    seconds
-        Time that it would have taken alone.
-    effects
-        Its effects on the rows of the trial, shape (n,); None if it failed, and
-        where nobody asked for them.
+    members
+        Estimators fitted to all rows, whose effects are combined.
+    n_folds
+        Number of folds without each of which ``refits`` are fitted; 0 for none.
+    refits
+        Estimators fitted without each fold, by the members that they judge.
+    nuisances
+        Outcome regressions that weighing the members needs.
     """
 
-    estimator: CateEstimator | None
-    message: str
-    seconds: float
-    effects: FloatArray | None = None
-
-
-def fit_member(
-    member: CateEstimator,
-    data: TrialData,
-    nuisances: Mapping[str, NuisanceFit],
-    seed: int,
-    shared_seconds: float = 0.0,
-) -> MemberFit:
-    """Fit an estimator from shared regressions; a failure becomes a message."""
-    start = time.perf_counter()
-    message = ""
-    fitted: CateEstimator | None = None
-    effects: FloatArray | None = None
-    try:
-        fitted = member.fit_with(data, nuisances, seed)
-        effects = fitted.predict_effect(data.X)
-        if not np.isfinite(effects).all():
-            fitted, message = None, "it gave effects that are not finite"
-    except Exception as error:
-        fitted, message = None, f"{type(error).__name__}: {error}"
-    return MemberFit(fitted, message, time.perf_counter() - start + shared_seconds, effects)
-
-
-def lost_member(error: WorkerLostError) -> MemberFit:
-    """What is left of a fit whose worker process was lost."""
-    return MemberFit(None, f"{type(error).__name__}: {error}", 0.0)
+    members: Mapping[str, CateEstimator]
+    n_folds: int = 0
+    refits: Mapping[str, CateEstimator] = field(default_factory=dict)
+    nuisances: Sequence[Nuisance] = ()
 
 
 class Ensemble(CateEstimator):
-    """One effect estimate out of many members.
+    r"""One effect estimate out of many members, by the weights of a rule.
 
-    Regressions that several members declare are fitted once. A member that
-    fails is left out with a warning that holds its message.
+    .. math:: \hat\tau(x) = \hat c + \sum_k \hat w_k\, \hat\tau_k(x)
+
+    A rule is a subclass with `weigh`. One that weighs members by what they say
+    of rows they did not see has a positive ``n_folds``: every member is refitted
+    without each fold of whole clusters (persons in individual trials), balanced
+    by arm and block, with the propensity of the design, and the outcome is
+    regressed on the same folds. The members of the sum are those fitted to all
+    rows. Regressions that several members declare are fitted once. A member that
+    fails, in a fold too, is left out with a warning that holds its message.
 
     Parameters
     ----------
@@ -123,6 +77,11 @@ class Ensemble(CateEstimator):
         hand: mixed-effects learners when clusters are given. Estimators of
         other libraries are wrapped, see
         `tauhat.ensembles.external.ExternalEstimator`.
+    n_folds
+        Number of folds, for rules that need them; fewer where an arm has fewer units.
+    outcome_model
+        Regression of the outcome for such a rule; None takes the additive mixed
+        model, whose random intercept is used when there are clusters.
     random_state
         Seed of the ensemble and of every member.
     n_jobs
@@ -132,21 +91,34 @@ class Ensemble(CateEstimator):
     ----------
     members_
         Fitted members by name.
+    weighing_
+        `tauhat.ensembles.weighing.Weights`: what the rule made of the members.
     weights_
         Weight of each member; 0 for one that was not kept.
     kept_
         Names of the members with weight.
+    out_of_fold_
+        `tauhat.ensembles.out_of_fold.OutOfFold`: folds, effects and outcomes, in the
+        order of ``trial_data_``; None for rules that need none.
     agreement_
         Kendall's tau-b between the members' effects on the training rows.
+    training_effects_
+        The members' effects on the training rows, in canonical order, by name; a
+        saved model does not hold them.
     failures_
         Message by name of each member that failed.
     seconds_
-        Time of each member, its share of the shared regressions included.
+        Time of each member, its refits and its share of the shared regressions
+        included.
     """
 
     #: Record of every rule by the name that users type; `rules` fills it in,
     #: which knows the subclasses.
     rules: ClassVar[Mapping[str, RegisteredEstimator]] = {}
+
+    n_folds: int = 0
+    outcome_model: OutcomeModel | None = None
+    weighing_: Weights
 
     def __init__(
         self, members: Members | None = None, random_state: Any = None, n_jobs: int = 1
@@ -156,123 +128,134 @@ class Ensemble(CateEstimator):
         self.n_jobs = n_jobs
 
     @abstractmethod
-    def aggregate(self, effects: FloatArray, names: Sequence[str], data: TrialData) -> FloatArray:
-        """Weight of each member.
+    def weigh(self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData) -> Weights:
+        """Weights of the members.
 
         Parameters
         ----------
         effects
-            Members' effects on the training rows, shape (n, k).
-        names
-            Their names.
+            Members' effects on the training rows by name, each of shape (n,).
+        held_out
+            `tauhat.ensembles.out_of_fold.OutOfFold`: what members and regressions say of
+            rows they did not see; None for a rule without folds.
         data
             The trial.
 
         Returns
         -------
-        ndarray, shape (k,)
+        Weights
         """
 
-    def resolve_members(self, data: TrialData) -> list[tuple[str, CateEstimator]]:
-        """Members to fit, as unfitted copies in the order of their names.
+    @property
+    def weights_(self) -> dict[str, float]:
+        """Weight of each fitted member."""
+        return dict(self.weighing_.shares)
+
+    @property
+    def kept_(self) -> list[str]:
+        """Names of the members with weight."""
+        return self.weighing_.kept
+
+    def plan(self, data: TrialData, seed: int) -> Plan:
+        """What is fitted, by name; errors for settings and trials that make no sense.
 
         The order of the names makes the result independent of the order in
         which the members were given.
         """
-        members = default_members(data) if self.members is None else list(self.members)
-        if any(isinstance(member, str) for member in members):
-            raise TrialError(
-                "members are pairs of name and estimator, such as "
-                "[(name, tauhat.estimator(name)) for name in ('LMM', 'GAMM')]; got a name alone"
-            )
-        names = [name for name, _ in members]
-        if len(set(names)) < len(names):
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            raise ValueError(f"members must have different names; repeated: {repeated}")
-        if len(members) < 2:
-            raise ValueError(f"an ensemble needs at least two members, got {names}")
-        wrapped = [
-            (name, member if isinstance(member, CateEstimator) else ExternalEstimator(member))
-            for name, member in sorted(members, key=lambda m: m[0])
+        self._check_settings()
+        members = self._unfitted(data)
+        if not self._refits(data):
+            return Plan(members)
+        _check_units(self.known_as, data)
+        model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
+        folds = self.n_folds
+        nuisances = [
+            Nuisance(_MEAN, model, n_folds=folds, seed=seed),
+            Nuisance(_CONTROL, model, arm=0, n_folds=folds, seed=seed),
+            Nuisance(_TREATED, model, arm=1, n_folds=folds, seed=seed),
         ]
-        return [(name, clone(member)) for name, member in wrapped]
+        return Plan(members, folds, self._unfitted(data), nuisances)
 
-    def refit_folds(self) -> int:
-        """Number of folds without which the members are fitted too; 0 for none."""
-        return 0
+    def _refits(self, data: TrialData) -> bool:
+        """Whether the rule weighs members by effects out of fold."""
+        return self.n_folds > 0
 
-    def refit_members(self, data: TrialData) -> list[tuple[str, CateEstimator]]:
-        """Members to fit without each fold, as unfitted copies, by the members' names."""
-        return self.resolve_members(data)
+    def _check_settings(self) -> None:
+        """Refuse settings that make no sense, before anything is fitted."""
+        if "n_folds" in self.get_params(deep=False) and self.n_folds < 2:
+            raise TrialError(f"n_folds must be at least 2, got {self.n_folds}")
 
-    def own_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """Outcome regressions that weighing the members needs."""
-        return ()
+    def _library(self, data: TrialData) -> Members:
+        """Members where the user named none."""
+        return default_members(data)
+
+    def _unfitted(self, data: TrialData) -> dict[str, CateEstimator]:
+        """Copies of the members, in the order of their names."""
+        return unfitted(self._library(data) if self.members is None else self.members)
 
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Everything that the members declare, under ``member/name``, and its own."""
-        declared: list[Nuisance] = list(self.own_nuisances(data, seed))
-        for name, member in self.resolve_members(data):
+        plan = self.plan(data, seed)
+        declared = list(plan.nuisances)
+        for name, member in plan.members.items():
             for nuisance in member.declare_nuisances(data, seed):
                 declared.append(replace(nuisance, name=f"{name}/{nuisance.name}"))
         return declared
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
-        """Fit the members and weigh them."""
-        self.combine(self.fit_members(data, nuisances, seed), data)
-
-    def fit_members(
-        self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
-    ) -> dict[str, MemberFit]:
-        """Fit every member to all rows, by name."""
-        members = self.resolve_members(data)
+        """Fit the members to all rows and, if the rule asks for it, without each fold; weigh."""
+        plan = self.plan(data, seed)
         tasks = []
-        for name, member in members:
+        for name, member in plan.members.items():
             own = {
                 declared.name: nuisances[f"{name}/{declared.name}"]
                 for declared in member.declare_nuisances(data, seed)
             }
-            member.set_params(random_state=seed, n_jobs=1)
-            tasks.append((member, data, own, seed, sum(fit.seconds for fit in own.values())))
-        results = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
-        return {name: fit for (name, _), fit in zip(members, results, strict=True)}
+            shared = sum(fit.seconds for fit in own.values())
+            tasks.append((prepared(member, seed), data, own, seed, shared))
+        fits = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
+        named = dict(zip(plan.members, fits, strict=True))
+        self._combine(data, named, self._refit(plan, data, seed), nuisances)
 
     def fit_from_members(
         self,
         data: TrialData,
         fits: Mapping[str, MemberFit],
         seed: int,
-        held_out: HeldOut | None = None,
-        nuisances: Mapping[str, NuisanceFit] | None = None,
+        refits: Refits | None,
+        nuisances: Mapping[str, NuisanceFit],
     ) -> Self:
-        """Fit from members fitted elsewhere, by the names of `resolve_members`.
-
-        Parameters
-        ----------
-        data
-            The trial.
-        fits
-            Members fitted to all rows.
-        seed
-            Seed of the ensemble.
-        held_out, nuisances
-            What `refit_folds` and `own_nuisances` ask for.
-        """
+        """Fit from what `plan` asks for, made elsewhere, by the same names."""
         self.start_fit(data, seed)
-        self.combine(fits, data)
+        self._combine(data, fits, refits, nuisances)
         return self
 
-    def combine(self, fits: Mapping[str, MemberFit], data: TrialData) -> None:
-        """Weigh the members that could be fitted."""
+    def _refit(self, plan: Plan, data: TrialData, seed: int) -> Refits | None:
+        if not plan.n_folds:
+            return None
+        return out_of_fold_effects(plan.refits, data, plan.n_folds, seed, n_jobs=self.n_jobs)
+
+    def _combine(
+        self,
+        data: TrialData,
+        fits: Mapping[str, MemberFit],
+        refits: Refits | None,
+        nuisances: Mapping[str, NuisanceFit],
+    ) -> None:
+        """Weigh the members that could be fitted, to all rows and without each fold."""
         self.members_: dict[str, CateEstimator] = {}
         self.failures_: dict[str, str] = {}
         self.seconds_: dict[str, float] = {}
         effects: dict[str, FloatArray] = {}
         for name, fit in fits.items():
             self.seconds_[name] = fit.seconds
-            if fit.estimator is None:
-                self.failures_[name] = fit.message
-                warnings.warn(f"member {name} failed: {fit.message}", TauhatWarning, stacklevel=3)
+            message = fit.message
+            if refits is not None:
+                self.seconds_[name] += refits.seconds.get(name, 0.0)
+                message = message or refits.messages.get(name, "")
+            if fit.estimator is None or message:
+                self.failures_[name] = message
+                warnings.warn(f"member {name} failed: {message}", TauhatWarning, stacklevel=3)
                 continue
             # Workers return copies of the data; keep one.
             fit.estimator.trial_data_ = data
@@ -280,42 +263,50 @@ class Ensemble(CateEstimator):
             effects[name] = (
                 fit.estimator.predict_effect(data.X) if fit.effects is None else fit.effects
             )
+        self._weigh(effects, None if refits is None else self._held_out(data, refits, nuisances))
+
+    def _held_out(
+        self, data: TrialData, refits: Refits, nuisances: Mapping[str, NuisanceFit]
+    ) -> OutOfFold:
+        effects = np.zeros((data.n, len(refits.effects)))
+        for column, effect in enumerate(refits.effects.values()):
+            effects[:, column] = effect
+        return OutOfFold(
+            folds=refits.folds,
+            names=tuple(refits.effects),
+            effects=effects,
+            mean=nuisances[_MEAN].cross_fitted,
+            control=nuisances[_CONTROL].cross_fitted,
+            treated=nuisances[_TREATED].cross_fitted,
+            seed=self.seed_,
+        )
+
+    def _weigh(self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None) -> None:
+        """Weigh the fitted members, given the effects of each on the training rows."""
         if not self.members_:
             raise ValueError(f"every member failed: {self.failures_}")
-        self.weigh(data, effects)
-
-    def weigh(self, data: TrialData, effects: Mapping[str, FloatArray]) -> None:
-        """Weigh the fitted members, given the effects of each on the training rows."""
+        self.training_effects_: Mapping[str, FloatArray] = effects
+        if held_out is not None:
+            held_out = held_out.only(list(self.members_))
+            if not held_out.names:
+                raise ValueError(f"no member could be fitted out of fold: {self.failures_}")
         names = list(self.members_)
         columns = np.column_stack([effects[name] for name in names])
         self.agreement_ = pd.DataFrame(kendall_matrix(columns), index=names, columns=names)
-        weights = self.aggregate(columns, names, data)
-        self.weights_ = dict(zip(names, weights.tolist(), strict=True))
-        self.kept_ = [name for name in names if self.weights_[name] != 0]
+        self.out_of_fold_ = held_out
+        ordered = {name: effects[name] for name in names}
+        self.weighing_ = self.weigh(ordered, held_out, self.trial_data_)
 
     def member_effects(self, X: FloatArray) -> dict[str, FloatArray]:
         """Effects of all fitted members at checked covariates by name, each of shape (k,)."""
         return {name: member.predict_effect(X) for name, member in self.members_.items()}
 
-    def counted_members(self) -> Sequence[str]:
-        """Names of the members whose effects `combined` needs: one of them at least.
-
-        Where no member has any weight, as least squares may have it, the estimate is the
-        constant of the rule for everybody, and the effects only say for how many persons.
-        """
-        return self.kept_ or list(self.members_)[:1]
-
-    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
-        """Effect of some persons, given the members' effects on them by name."""
-        total = np.zeros(len(next(iter(effects.values()))))
-        for name in self.kept_:
-            total += self.weights_[name] * effects[name]
-        return total
-
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""
-        counted = self.counted_members()
-        return self.combined({name: self.members_[name].predict_effect(X) for name in counted})
+        counted = self.weighing_.counted
+        return self.weighing_.combined(
+            {name: self.members_[name].predict_effect(X) for name in counted}
+        )
 
     def reaggregate(self, rule: Ensemble | str, *, cross_fit: bool = False) -> Ensemble:
         """Return an ensemble of the same fitted members under another rule.
@@ -348,31 +339,64 @@ class Ensemble(CateEstimator):
         check_is_fitted(self, "members_")
         chosen = _rule_of(rule)
         chosen.set_params(members=self.members, random_state=self.random_state, n_jobs=self.n_jobs)
-        chosen.take_over(self, cross_fit=cross_fit)
+        chosen._take_over(self, cross_fit=cross_fit)
         return chosen
 
-    def take_over(self, source: Ensemble, *, cross_fit: bool = False) -> None:
+    def _take_over(self, source: Ensemble, *, cross_fit: bool) -> None:
         """Become a fitted ensemble of another's members."""
-        self.copy_members(source)
-        self.weigh(self.trial_data_, self.member_effects(self.trial_data_.X))
-
-    def copy_members(self, source: Ensemble) -> None:
-        """Take the trial, the seed and the fitted members of another ensemble."""
         for name in ("n_features_in_", "feature_names_in_", "reference_posterior_", "seed_"):
             if hasattr(source, name):
                 setattr(self, name, getattr(source, name))
-        self.trial_data_ = source.trial_data_
+        data, seed = source.trial_data_, source.seed_
+        self.trial_data_ = data
         self.members_ = dict(source.members_)
         self.failures_ = dict(source.failures_)
         self.seconds_ = dict(source.seconds_)
+        held_out = source.out_of_fold_
+        if not self._refits(data):
+            held_out = None
+        elif held_out is not None:
+            self.set_params(n_folds=source.n_folds, outcome_model=source.outcome_model)
+            self._check_settings()
+            # Robust has learners that were given their weight and never refitted.
+            self.members_ = {name: self.members_[name] for name in held_out.names}
+        elif not cross_fit:
+            raise TrialError(
+                f"{self.known_as} weighs members by effects out of fold, and this "
+                f"{source.known_as} has none: fit {self.known_as} or another "
+                "cross-fitted ensemble, or allow the refits with cross_fit=True"
+            )
+        else:
+            plan = self.plan(data, seed)
+            nuisances = fit_nuisances(plan.nuisances, data, n_jobs=self.n_jobs)
+            refits = out_of_fold_effects(plan.refits, data, plan.n_folds, seed, n_jobs=self.n_jobs)
+            for name in list(self.members_):
+                self.seconds_[name] += refits.seconds[name]
+                if name in refits.messages:
+                    self.failures_[name] = refits.messages[name]
+                    del self.members_[name]
+            held_out = self._held_out(data, refits, pick(plan.nuisances, nuisances))
+        self._weigh(self.member_effects(data.X), held_out)
 
     def reduced(self) -> Self:
         """Return a copy with every member at bootstrap settings."""
         copy: Self = clone(self)
         if hasattr(self, "members_"):
-            chosen = self.resolve_members(self.trial_data_)
-            copy.set_params(members=[(name, member.reduced()) for name, member in chosen])
+            chosen = self._unfitted(self.trial_data_)
+            copy.set_params(members=[(name, member.reduced()) for name, member in chosen.items()])
         return copy
+
+
+def _check_units(name: str, data: TrialData) -> None:
+    """Refuse a trial whose rest, once a fold is left out, cannot be split again."""
+    smaller = int(data.design.arm_sizes.min())
+    if smaller < FEWEST_UNITS:
+        what = data.design.units_word
+        raise TrialError(
+            f"{name} weighs its members on {what} that they have not seen, which takes at least "
+            f"{FEWEST_UNITS} {what} in each arm; the smaller arm has {smaller}. Name a single "
+            "model instead, such as LMM"
+        )
 
 
 def _rule_of(chosen: Ensemble | str) -> Ensemble:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.ensembles.given_and_earned import STRAIGHT, EarnedWeights
 from tauhat.runtime.display import html
 
 # Shares of the largest members that sentences name.
@@ -40,36 +41,16 @@ class Explanation:
 
 
 def explain_weights(
-    *,
-    effects: Mapping[str, FloatArray],
-    weights: Mapping[str, float],
-    earned: Mapping[str, float],
-    earned_sd: Mapping[str, float],
-    given_share: float,
-    lines: tuple[str, float] | None = None,
-    shrinkage: float,
-    effect: FloatArray,
-    agreement: pd.DataFrame,
+    weighing: EarnedWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
 ) -> Explanation:
-    """Explanation of an ensemble with given and earned weights.
+    """Explanation of given and earned weights.
 
     Parameters
     ----------
+    weighing
+        The weights.
     effects
         Effects on the persons of the trial by member, each of shape (n,).
-    weights
-        Total weight by member.
-    earned, earned_sd
-        Earned weights, before the shares, and their standard deviations.
-    given_share
-        Share of the weight that was given.
-    lines
-        Member that is a straight line and the share of the given weight that
-        went to it, if there is one.
-    shrinkage
-        Factor on the heterogeneity.
-    effect
-        Effect of the ensemble, shape (n,).
     agreement
         Kendall correlations between the members.
 
@@ -79,29 +60,33 @@ def explain_weights(
 
     Examples
     --------
-    >>> told = explain_weights(
-    ...     effects={"A": np.array([0.0, 1.0]), "B": np.array([0.0, 2.0])},
-    ...     weights={"A": 0.25, "B": 0.75},
+    >>> weighing = EarnedWeights(
+    ...     {"A": 0.25, "B": 0.75},
+    ...     given_share=0.5,
     ...     earned={"A": 0.0, "B": 1.0},
     ...     earned_sd={"A": 0.1, "B": 0.1},
-    ...     given_share=0.5,
-    ...     shrinkage=1.0,
-    ...     effect=np.array([0.0, 1.75]),
-    ...     agreement=pd.DataFrame(np.ones((2, 2)), ["A", "B"], ["A", "B"]),
+    ... )
+    >>> told = explain_weights(
+    ...     weighing,
+    ...     {"A": np.array([0.0, 1.0]), "B": np.array([0.0, 2.0])},
+    ...     pd.DataFrame(np.ones((2, 2)), ["A", "B"], ["A", "B"]),
     ... )
     >>> told.table["weight"].to_dict()
     {'B': 0.75, 'A': 0.25}
     """
+    given_share, earned = weighing.given_share, weighing.earned
+    straight, shrinkage = weighing.straight, weighing.shrinkage
+    effect = weighing.combined(effects)
     names = list(effects)
     own = (1 - given_share) * pd.Series(earned).reindex(names)
-    total = pd.Series(weights).reindex(names)
+    total = pd.Series(weighing.shares).reindex(names)
     others = max(len(names) - 1, 1)
     table = pd.DataFrame(
         {
             "weight": total,
             "given": (total - own.fillna(0.0)).round(12),
             "earned": own,
-            "earned sd": (1 - given_share) * pd.Series(earned_sd).reindex(names),
+            "earned sd": (1 - given_share) * pd.Series(weighing.earned_sd).reindex(names),
             "mean effect": [float(np.mean(effects[name])) for name in names],
             "sd": [float(np.std(effects[name])) for name in names],
             "agreement": (agreement.loc[names, names].sum(axis=1) - 1) / others,
@@ -110,29 +95,37 @@ def explain_weights(
     ).sort_values("weight", ascending=False, kind="stable")
     first = [f"{name} {share:.0%}" for name, share in table["weight"].head(_NAMED).items()]
     dropped = [name for name, share in earned.items() if share < 0.01]
-    text = [
+    earning = (
         f"{given_share:.0%} of the weight was fixed in advance and {1 - given_share:.0%} was "
-        f"earned by predicting persons that a member had not seen. Most weight: {', '.join(first)}."
-    ]
-    if lines is not None and lines[1] >= _TOLD:
+        "earned by predicting persons that a member had not seen."
+        if earned
+        else "All of the weight was fixed in advance."
+    )
+    text = [f"{earning} Most weight: {', '.join(first)}."]
+    if straight >= _TOLD:
         text.append(
-            f"{lines[1]:.0%} of what was given went to {lines[0]}: that is the posterior "
+            f"{straight:.0%} of what was given went to {STRAIGHT}: that is the posterior "
             "probability that an effect that varies does so in straight lines."
         )
     if dropped:
         text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
-    if shrinkage > 0.95:
-        text.append(
-            "The model's own evidence for an effect that differs between persons is strong, so the "
-            "estimated variation was not shrunk; the primary test decides whether it is shown."
-        )
-    else:
-        text.append(
-            f"That the effect differs between persons at all has a posterior probability of "
-            f"{shrinkage:.2f}, and the estimated variation was multiplied by that."
-        )
+    if earned:
+        text.append(_of_evidence(shrinkage))
     text.append(
         f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "
         f"the members' mean Kendall correlation is {table['agreement'].mean():.2f}."
     )
     return Explanation(table, " ".join(text))
+
+
+def _of_evidence(shrinkage: float) -> str:
+    """What the evidence for heterogeneity made of the estimated variation."""
+    if shrinkage > 0.95:
+        return (
+            "The model's own evidence for an effect that differs between persons is strong, so the "
+            "estimated variation was not shrunk; the primary test decides whether it is shown."
+        )
+    return (
+        f"That the effect differs between persons at all has a posterior probability of "
+        f"{shrinkage:.2f}, and the estimated variation was multiplied by that."
+    )

@@ -9,11 +9,11 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
-from tauhat.ensembles.ensemble import Members
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.out_of_fold import CrossFit
-from tauhat.ensembles.priors import prior_weights
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.weighing import Weights, by_name, prior_weights
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.outcome_model import OutcomeModel
@@ -21,7 +21,7 @@ from tauhat.outcome_model import OutcomeModel
 _TEMPERATURES = {"individual": 4.0, "cluster": 8.0}
 
 
-class ExponentialWeights(CrossFittedEnsemble):
+class ExponentialWeights(Ensemble):
     r"""Average of the members, each discounted by its out-of-fold loss.
 
     .. math::
@@ -42,14 +42,15 @@ class ExponentialWeights(CrossFittedEnsemble):
     prior
         Positive weight by name of a member; None means equal ones.
     n_folds, outcome_model, random_state, n_jobs
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     Attributes
     ----------
-    losses_
-        Out-of-fold loss of each member over the residual variance.
-    members_, weights_, cross_fit_, kept_, agreement_, failures_, seconds_
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+    weighing_
+        ``weighing_.scores`` has the out-of-fold loss of each member over the
+        residual variance.
+    members_, weights_, out_of_fold_, kept_, agreement_, failures_, seconds_
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     References
     ----------
@@ -80,23 +81,27 @@ class ExponentialWeights(CrossFittedEnsemble):
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
-        super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
+        super().__init__(members, random_state, n_jobs)
+        self.n_folds = n_folds
+        self.outcome_model = outcome_model
         self.temperature = temperature
         self.prior = prior
 
-    def check_settings(self) -> None:
+    def _check_settings(self) -> None:
         """Refuse a temperature that is not positive."""
-        super().check_settings()
+        super()._check_settings()
         if self.temperature is not None and self.temperature <= 0:
             raise TrialError(f"temperature must be positive, got {self.temperature}")
 
-    def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
-        """No constant, and the discounted weights."""
+    def weigh(
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+    ) -> Weights:
+        """Discounted weights; the scores are the losses."""
         temperature = self.temperature
         if temperature is None:
             temperature = _TEMPERATURES[data.design.name]
-        losses = effect_loss("doubly-robust", data, cross_fit).of_each()
-        self.losses_ = dict(zip(cross_fit.names, losses.tolist(), strict=True))
-        prior = prior_weights(self.prior, cross_fit.names)
+        losses = effect_loss("doubly-robust", data, held_out).of_each()
+        prior = prior_weights(self.prior, held_out.names)
         weights = prior * np.exp(-(losses - losses.min()) / temperature)
-        return 0.0, weights / weights.sum()
+        shares = by_name(held_out.names, weights / weights.sum())
+        return Weights(shares, scores=by_name(held_out.names, losses))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
+from dataclasses import replace
 
 from tauhat._typing import FloatArray
 from tauhat.ensembles.ensemble import Ensemble
@@ -55,13 +55,14 @@ def weighed_again(
     >>> bool(np.allclose(two, (effects["T-LMM"] + effects["X-LMM"]) / 2))
     True
     """
-    again = copy(ensemble)
-    again.members_ = {
-        name: member for name, member in ensemble.members_.items() if name not in without
-    }
-    if not again.members_:
+    kept = {name: effects[name] for name in ensemble.members_ if name not in without}
+    if not kept:
         raise ValueError("no member is left")
-    if seed is not None:
-        again.seed_ = seed
-    again.weigh(ensemble.trial_data_, effects)
-    return again.combined(effects)
+    held_out = ensemble.out_of_fold_
+    if held_out is not None:
+        held_out = held_out.only(list(kept))
+        if not held_out.names:
+            raise ValueError("no member is left that was fitted out of fold")
+        if seed is not None:
+            held_out = replace(held_out, seed=seed)
+    return ensemble.weigh(kept, held_out, ensemble.trial_data_).combined(kept)

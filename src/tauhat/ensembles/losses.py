@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.simplex import simplex_minimum
 from tauhat.numerics.whitening import estimated_whitening
@@ -44,8 +44,6 @@ class EffectLoss:
         variation between persons is judged.
     variance
         Residual variance of the target, in squared units of the outcome.
-    between
-        Variance between clusters, likewise.
     """
 
     target: FloatArray
@@ -54,7 +52,6 @@ class EffectLoss:
     nuisance: FloatArray
     heterogeneity_only: bool
     variance: float
-    between: float = 0.0
 
     def system(self, *, free_level: bool = False) -> tuple[FloatArray, FloatArray]:
         """Target and columns with all that has a free coefficient taken out.
@@ -111,12 +108,7 @@ class EffectLoss:
         return self.level(weights), weights
 
 
-def effect_loss(
-    kind: LossKind,
-    data: TrialData,
-    cross_fit: CrossFit,
-    variances: tuple[float, float] | None = None,
-) -> EffectLoss:
+def effect_loss(kind: LossKind, data: TrialData, held_out: OutOfFold) -> EffectLoss:
     r"""Loss of the members' out-of-fold effects.
 
     With persons randomized, :math:`\sum_i \{\Gamma_i - \tau(X_i)\}^2` with
@@ -147,11 +139,8 @@ def effect_loss(
         "transformed", "doubly-robust" or "residual".
     data
         The trial.
-    cross_fit
+    held_out
         Out-of-fold effects and outcomes.
-    variances
-        Variance between and within clusters around the outcomes, when known from
-        an earlier loss of the same kind and outcomes; None to estimate them.
 
     Returns
     -------
@@ -162,11 +151,11 @@ def effect_loss(
     if weight is not None:
         weight = weight / weight.mean()
     contrast = data.treatment - pi
-    expected = cross_fit.mean
+    expected = held_out.mean
     if kind == "transformed":
         expected = np.full(data.n, np.average(data.working, weights=weight))
     elif kind == "doubly-robust" and clusters is None:
-        expected = (1 - pi) * cross_fit.treated + pi * cross_fit.control
+        expected = (1 - pi) * held_out.treated + pi * held_out.control
     if clusters is None and kind != "residual":
         # The pseudo-outcome is the residual over this contrast, so its squared distance to an
         # effect is that of the residual to the contrast times the effect, weighed by 1/contrast^2.
@@ -174,10 +163,8 @@ def effect_loss(
         precision = contrast**-2 / np.mean(contrast**-2)
         weight = precision if weight is None else weight * precision
     residual = data.working - expected
-    white, between, variance = estimated_whitening(
-        residual, contrast, data.X, clusters, weight, variances
-    )
-    columns = [white.whiten(contrast * effect) for effect in cross_fit.effects.T]
+    white, _, variance = estimated_whitening(residual, contrast, data.X, clusters, weight)
+    columns = [white.whiten(contrast * effect) for effect in held_out.effects.T]
     nuisance = [white.whiten(np.ones(data.n))] if clusters is not None or kind == "residual" else []
     return EffectLoss(
         target=white.whiten(residual),
@@ -186,11 +173,10 @@ def effect_loss(
         nuisance=np.column_stack(nuisance) if nuisance else np.zeros((data.n, 0)),
         heterogeneity_only=clusters is not None,
         variance=variance,
-        between=between,
     )
 
 
-def imputed_loss(imputed: FloatArray, data: TrialData, cross_fit: CrossFit) -> EffectLoss:
+def imputed_loss(imputed: FloatArray, data: TrialData, held_out: OutOfFold) -> EffectLoss:
     r"""Squared distance to effects imputed by the other arm, persons randomized.
 
     .. math::
@@ -207,7 +193,7 @@ def imputed_loss(imputed: FloatArray, data: TrialData, cross_fit: CrossFit) -> E
         D, shape (n,).
     data
         The trial.
-    cross_fit
+    held_out
         Out-of-fold effects.
 
     Returns
@@ -222,7 +208,7 @@ def imputed_loss(imputed: FloatArray, data: TrialData, cross_fit: CrossFit) -> E
     left = target - basis @ np.linalg.lstsq(basis, target, rcond=None)[0]
     return EffectLoss(
         target=target,
-        columns=root[:, None] * cross_fit.effects,
+        columns=root[:, None] * held_out.effects,
         constant=root,
         nuisance=np.zeros((data.n, 0)),
         heterogeneity_only=False,

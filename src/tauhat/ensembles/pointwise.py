@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import Ensemble, Members
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
+from tauhat.ensembles.weighing import RankWeights, Weights, by_name
 from tauhat.errors import TrialError
 
 
@@ -31,21 +33,12 @@ class PointwiseEnsemble(Ensemble):
     def rank_weights(self, k: int) -> FloatArray:
         """Weight of each rank among ``k`` ordered effects, lowest first, shape (k,)."""
 
-    def aggregate(self, effects: FloatArray, names: Sequence[str], data: TrialData) -> FloatArray:
-        """Mean weight of each member over the training rows."""
-        ranks = np.argsort(np.argsort(effects, axis=1, kind="stable"), axis=1)
-        share: FloatArray = self.rank_weights(len(names))[ranks].mean(axis=0)
-        return share
-
-    def counted_members(self) -> Sequence[str]:
-        """Names of all members: each has a rank, whatever its weight."""
-        return list(self.members_)
-
-    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
-        """Effect of some persons, given the members' effects on them by name."""
-        ordered = np.sort(np.column_stack([effects[name] for name in self.members_]), axis=1)
-        effect: FloatArray = ordered @ self.rank_weights(ordered.shape[1])
-        return effect
+    def weigh(self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData) -> Weights:
+        """Weights of ranks, and the mean weight of each member over the training rows."""
+        columns = np.column_stack(list(effects.values()))
+        ranks = np.argsort(np.argsort(columns, axis=1, kind="stable"), axis=1)
+        of_rank = self.rank_weights(len(effects))
+        return RankWeights(by_name(list(effects), of_rank[ranks].mean(axis=0)), ranks=of_rank)
 
 
 class MedianEffect(PointwiseEnsemble):

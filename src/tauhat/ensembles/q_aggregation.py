@@ -9,18 +9,18 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
-from tauhat.ensembles.ensemble import Members
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.out_of_fold import CrossFit
-from tauhat.ensembles.priors import prior_weights
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.weighing import Weights, by_name, prior_weights
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.simplex import simplex_minimum
 from tauhat.outcome_model import OutcomeModel
 
 
-class QAggregation(CrossFittedEnsemble):
+class QAggregation(Ensemble):
     r"""Convex weights that a member's own loss helps to decide.
 
     .. math::
@@ -44,14 +44,15 @@ class QAggregation(CrossFittedEnsemble):
     prior
         Positive weight by name of a member; None means equal ones.
     n_folds, outcome_model, random_state, n_jobs
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     Attributes
     ----------
-    losses_
-        Out-of-fold loss of each member over the residual variance.
-    members_, weights_, cross_fit_, kept_, agreement_, failures_, seconds_
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+    weighing_
+        ``weighing_.scores`` has the out-of-fold loss of each member over the
+        residual variance.
+    members_, weights_, out_of_fold_, kept_, agreement_, failures_, seconds_
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     References
     ----------
@@ -83,27 +84,31 @@ class QAggregation(CrossFittedEnsemble):
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
-        super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
+        super().__init__(members, random_state, n_jobs)
+        self.n_folds = n_folds
+        self.outcome_model = outcome_model
         self.nu = nu
         self.beta = beta
         self.prior = prior
 
-    def check_settings(self) -> None:
+    def _check_settings(self) -> None:
         """Refuse a share or a weight of the prior out of bounds."""
-        super().check_settings()
+        super()._check_settings()
         if not 0 <= self.nu <= 1:
             raise TrialError(f"nu must lie between 0 and 1, got {self.nu}")
         if self.beta < 0:
             raise TrialError(f"beta must not be negative, got {self.beta}")
 
-    def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
-        """No constant, and the minimum over the simplex."""
-        loss = effect_loss("doubly-robust", data, cross_fit)
+    def weigh(
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+    ) -> Weights:
+        """Minimum over the simplex; the scores are the members' losses."""
+        loss = effect_loss("doubly-robust", data, held_out)
         target, columns = loss.system()
         each = loss.of_each()
-        self.losses_ = dict(zip(cross_fit.names, each.tolist(), strict=True))
-        penalty = -self.beta * np.log(prior_weights(self.prior, cross_fit.names))
+        penalty = -self.beta * np.log(prior_weights(self.prior, held_out.names))
         together = 1 - self.nu
         gram = together * (columns.T @ columns) / loss.variance
         linear = together * (columns.T @ target) / loss.variance
-        return 0.0, simplex_minimum(gram, linear - (self.nu * each + penalty) / 2)
+        shares = simplex_minimum(gram, linear - (self.nu * each + penalty) / 2)
+        return Weights(by_name(held_out.names, shares), scores=by_name(held_out.names, each))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
-from tauhat.ensembles.ensemble import Members
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.outcome_model import OutcomeModel
 
 
-class RStacking(CrossFittedEnsemble):
+class RStacking(Ensemble):
     r"""Weights that are not negative with the least out-of-fold R-loss.
 
     .. math::
@@ -34,12 +36,12 @@ class RStacking(CrossFittedEnsemble):
     weights
         "nnls" (default): as above. "convex": weights that sum to one, without c.
     n_folds, outcome_model, random_state, n_jobs
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     Attributes
     ----------
-    members_, weights_, intercept_, cross_fit_, kept_, agreement_, failures_, seconds_
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+    members_, weights_, weighing_, out_of_fold_, kept_, agreement_, failures_, seconds_
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     References
     ----------
@@ -69,18 +71,24 @@ class RStacking(CrossFittedEnsemble):
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
-        super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
+        super().__init__(members, random_state, n_jobs)
+        self.n_folds = n_folds
+        self.outcome_model = outcome_model
         self.weights = weights
 
-    def check_settings(self) -> None:
+    def _check_settings(self) -> None:
         """Refuse unknown weights."""
-        super().check_settings()
+        super()._check_settings()
         if self.weights not in ("nnls", "convex"):
             raise TrialError(f"weights must be 'nnls' or 'convex', got {self.weights!r}")
 
-    def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
+    def weigh(
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+    ) -> Weights:
         """Constant and weights with the least R-loss."""
-        loss = effect_loss("residual", data, cross_fit)
+        loss = effect_loss("residual", data, held_out)
         if self.weights == "nnls":
-            return loss.nonnegative_weights()
-        return 0.0, loss.convex_weights()
+            constant, shares = loss.nonnegative_weights()
+        else:
+            constant, shares = 0.0, loss.convex_weights()
+        return Weights(by_name(held_out.names, shares), constant)

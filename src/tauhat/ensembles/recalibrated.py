@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.ensembles.together import held_out_effects
+from tauhat.ensembles.out_of_fold import out_of_fold_effects
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.numerics.em import identified_clusters
@@ -157,7 +157,7 @@ class Recalibrated(CateEstimator):
             if name.startswith("estimator/")
         }
         self.estimator_ = chosen.fit_with(data, inner, seed)
-        held_out = held_out_effects(
+        held_out = out_of_fold_effects(
             {"estimator": self.estimator}, data, self.n_folds, seed, n_jobs=self.n_jobs
         )
         if held_out.messages:

@@ -6,8 +6,7 @@ from functools import partial
 
 from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
-from tauhat.ensembles.cross_fitted import FEWEST_UNITS
-from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.ensemble import FEWEST_UNITS, Ensemble
 from tauhat.ensembles.exponential import ExponentialWeights
 from tauhat.ensembles.pointwise import MedianEffect, TrimmedMeanEffect
 from tauhat.ensembles.q_aggregation import QAggregation
@@ -15,7 +14,8 @@ from tauhat.ensembles.r_stacking import RStacking
 from tauhat.ensembles.t_stacking import TStacking
 from tauhat.fitting.registered import RegisteredEstimator
 
-_rule = partial(RegisteredEstimator, meant_for=("individual", "cluster"), block_levels="members")
+_EITHER = ("individual", "cluster")
+_rule = partial(RegisteredEstimator, meant_for=_EITHER, risks_for=_EITHER, block_levels="members")
 _cross_fitted = partial(_rule, fewest_units=FEWEST_UNITS)
 
 #: Record of every rule by the name that users type.

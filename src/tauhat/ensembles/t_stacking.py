@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.cross_fitted import CrossFittedEnsemble
-from tauhat.ensembles.ensemble import Members
+from tauhat.ensembles.ensemble import Ensemble
+from tauhat.ensembles.library import Members
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.errors import TrialError
 from tauhat.learners.meta import N_FOLDS
 from tauhat.outcome_model import OutcomeModel
 
 
-class TStacking(CrossFittedEnsemble):
+class TStacking(Ensemble):
     r"""Regression of the transformed outcome on the out-of-fold effects of the members.
 
     .. math::
@@ -35,12 +37,12 @@ class TStacking(CrossFittedEnsemble):
     weights
         "nnls" (default): not negative. "ols": of any sign.
     n_folds, outcome_model, random_state, n_jobs
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`.
+        As in `tauhat.ensembles.ensemble.Ensemble`.
 
     Attributes
     ----------
-    members_, weights_, intercept_, cross_fit_, kept_, agreement_, failures_, seconds_
-        As in `tauhat.ensembles.cross_fitted.CrossFittedEnsemble`; the weights
+    members_, weights_, weighing_, out_of_fold_, kept_, agreement_, failures_, seconds_
+        As in `tauhat.ensembles.ensemble.Ensemble`; the weights
         need not sum to one.
 
     References
@@ -71,18 +73,24 @@ class TStacking(CrossFittedEnsemble):
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
-        super().__init__(members, n_folds, outcome_model, random_state, n_jobs)
+        super().__init__(members, random_state, n_jobs)
+        self.n_folds = n_folds
+        self.outcome_model = outcome_model
         self.weights = weights
 
-    def check_settings(self) -> None:
+    def _check_settings(self) -> None:
         """Refuse unknown weights."""
-        super().check_settings()
+        super()._check_settings()
         if self.weights not in ("nnls", "ols"):
             raise TrialError(f"weights must be 'nnls' or 'ols', got {self.weights!r}")
 
-    def learn(self, data: TrialData, cross_fit: CrossFit) -> tuple[float, FloatArray]:
+    def weigh(
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+    ) -> Weights:
         """Constant and weights with the least squared distance."""
-        loss = effect_loss("transformed", data, cross_fit)
+        loss = effect_loss("transformed", data, held_out)
         if self.weights == "nnls":
-            return loss.nonnegative_weights()
-        return loss.least_squares_weights()
+            constant, shares = loss.nonnegative_weights()
+        else:
+            constant, shares = loss.least_squares_weights()
+        return Weights(by_name(held_out.names, shares), constant)

@@ -6,8 +6,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, independent_columns
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.standardised_columns import column_scales, independent_columns
 
 _MOST_POWERS = 3
 _UNITS_A_COLUMN = 10
@@ -54,20 +54,34 @@ def without_level_of_allocation(data: TrialData) -> TrialData:
     >>> np.round(means, 9).tolist()
     [2.5, 0.0]
     """
-    spread = float(np.ptp(data.propensity))
-    if spread < 1e-9 or np.ptp(data.y) == 0:
+    if np.ptp(data.y) == 0:
         return data
-    levels = len(np.unique(np.round(data.propensity, 9)))
-    powers = min(levels - 1, _MOST_POWERS, max(1, data.n_units // _UNITS_A_COLUMN))
-    centred = (data.propensity - data.propensity.mean()) / spread
-    basis = np.column_stack([centred**d for d in range(1, powers + 1)])
-    basis = basis - basis.mean(axis=0)
+    basis = allocation_basis(data)
+    powers = basis.shape[1]
+    if powers == 0:
+        return data
     fixed = np.column_stack([np.ones(data.n), basis, data.treatment])
     if data.X.shape[1] <= data.n_units / _UNITS_A_COLUMN:
         mean, scale = column_scales(data.X)
         fixed = np.column_stack([fixed, (data.X - mean) / scale])
     level = basis @ _coefficients(data, fixed)[1 : 1 + powers]
     return data.less(level)
+
+
+def allocation_basis(data: TrialData) -> FloatArray:
+    """Powers of the probability of treatment, less their means, shape (n, d).
+
+    As many as its levels and the number of units allow; none where all have one probability.
+    """
+    spread = float(np.ptp(data.propensity))
+    if spread < 1e-9:
+        return np.zeros((data.n, 0))
+    levels = len(np.unique(np.round(data.propensity, 9)))
+    powers = min(levels - 1, _MOST_POWERS, max(1, data.n_units // _UNITS_A_COLUMN))
+    centred = (data.propensity - data.propensity.mean()) / spread
+    basis = np.column_stack([centred**d for d in range(1, powers + 1)])
+    less_mean: FloatArray = basis - basis.mean(axis=0)
+    return less_mean
 
 
 def _coefficients(data: TrialData, fixed: FloatArray) -> FloatArray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, independent_columns
 from tauhat.numerics.nested_model import mixed_model
+from tauhat.numerics.standardised_columns import column_scales, independent_columns
 
 
 def without_block_levels(data: TrialData) -> TrialData:

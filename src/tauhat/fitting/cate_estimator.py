@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -16,9 +16,8 @@ from tauhat.data import TrialData, check_covariates, validate_trial
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
-from tauhat.numerics.columns import row_parts
-from tauhat.numerics.ridge_dictionary import MANY_ROWS
-from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
+from tauhat.fitting.reference_posterior import Reference, sample_reference
+from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import run_in_parts
 from tauhat.tables.extremes import warn_of_far_values
@@ -26,6 +25,11 @@ from tauhat.tables.extremes import warn_of_far_values
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
 # were wider than need be: its trees are too sure, the reference is not sure enough.
 _OWN_SHARE = 0.6
+# The same where persons are randomized, for posteriors of risks: with more, intervals were too
+# narrow where effects have steps.
+_OWN_SHARE_OF_RISKS = 0.3
+
+_Pair = tuple[FloatArray, FloatArray]
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -36,7 +40,7 @@ _ROUTING = (
 )
 
 
-class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+class CateEstimator(RisksOfArms, BaseEstimator):  # type: ignore[misc]
     r"""Estimator of the conditional average treatment effect of a two-arm trial.
 
     .. math:: \tau(x, v) = E[Y(1) - Y(0) \mid X = x, V = v]
@@ -94,9 +98,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def bounded(self, effect: FloatArray) -> FloatArray:
         """Effects no larger than can be: within -1 and 1 for a 0/1 outcome.
 
-        An outcome with two values has effects within their distance, either way
-        (`tauhat.endpoint.Endpoint.bounded`); a model that does not know that can give
-        more. Others are left as they are.
+        By `tauhat.endpoint.Endpoint.bounded`; a model that does not know bounds can give more.
         """
         return self.trial_data_.endpoint.bounded(effect)
 
@@ -283,7 +285,7 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def effect_interval(
         self, X: Any, *, level: float = 0.95, n_bootstrap: int | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> _Pair:
         r"""Pointwise interval of the effect, honest about shrinkage as well as variance.
 
         .. math:: \hat\tau(x) \pm t_{1-(1-level)/2,\,u-2}
@@ -291,18 +293,20 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         with ``u`` randomized units and the mean and standard deviation of a
         reference posterior R, the Bayesian ridge mixed model
-        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial: the
-        root expected squared error of this estimate under R. In a cluster
+        (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial, of an event a
+        mixture with an additive model of its log odds: the root expected squared error
+        of this estimate under R. In a cluster
         trial an estimator P with posterior draws has
 
         .. math:: 0.6\,m_P(x) + 0.4\,m_R(x) \pm t_{1-(1-level)/2,\,u-2}
                   \sqrt{ 0.6\,sd_P(x)^2 + 0.4\,sd_R(x)^2
                   + 0.24\,\{m_P(x) - m_R(x)\}^2 }
 
-        instead, mean and standard deviation of a mixture of both posteriors,
-        stretched to the estimate where that lies outside (at levels above .6 it
-        cannot); where persons are randomized, posteriors of trees were measured
-        to be too narrow for it.
+        instead (where persons are randomized .3, .7 and .21), mean and standard
+        deviation of a mixture of both posteriors, stretched to the estimate where that
+        lies outside (at levels above .6 it cannot). Where persons are randomized only
+        posteriors of risks have a part in it: those of trees for differences of means
+        were measured to be too narrow.
 
         An interval covers one person's effect on average over persons like
         those of the trial, not at every x: steps and tails of the effect are
@@ -335,12 +339,9 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"level must lie between 0 and 1, got {level}")
         checked = self._check_new(X)
         centre = self.predict_effect(checked)
-        quantile = t_quantile(level, self.trial_data_.n_units - 2)
         if n_bootstrap is None:
-            middle, error = self._middle_and_error(checked, centre)
-            lower, upper = middle - quantile * error, middle + quantile * error
-            lower, upper = np.minimum(lower, centre), np.maximum(upper, centre)
-            return self.bounded(lower), self.bounded(upper)
+            return self._interval_around(checked, centre, level)
+        quantile = t_quantile(level, self.trial_data_.n_units - 2)
         error = bootstrap_standard_error(
             self.reduced(),
             self.trial_data_,
@@ -351,46 +352,44 @@ class CateEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         )
         return self.bounded(centre - quantile * error), self.bounded(centre + quantile * error)
 
+    def interval_around(self, X: Any, centre: FloatArray, level: float) -> _Pair:
+        """`effect_interval` of persons whose effects are known, as `predict_effect` gives them."""
+        return self._interval_around(self._check_new(X), centre, level)
+
+    def _interval_around(self, checked: FloatArray, centre: FloatArray, level: float) -> _Pair:
+        middle, error = self._middle_and_error(checked, centre)
+        half = t_quantile(level, self.trial_data_.n_units - 2) * error
+        lower, upper = np.minimum(middle - half, centre), np.maximum(middle + half, centre)
+        return self.bounded(lower), self.bounded(upper)
+
     @property
     def interval_is_of_mixture(self) -> bool:
         """Whether the fitted estimator's own posterior has a part in its intervals."""
-        return self.has_draws and self.trial_data_.design.holds_persons
+        return self.has_draws and (self.models_risks or self.trial_data_.design.holds_persons)
 
-    def _middle_and_error(
-        self, checked: FloatArray, centre: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def _middle_and_error(self, checked: FloatArray, centre: FloatArray) -> _Pair:
         """Middle of the interval and root expected squared error, each of shape (k,)."""
         posterior = self.reference_posterior()
         if not self.interval_is_of_mixture:
-            error = np.empty(len(centre))
-            copies = 1 if len(centre) <= MANY_ROWS else 8
-            for rows in row_parts(len(centre), copies * posterior.n_draws):
-                distance = posterior.effect_draws(checked[rows]) - centre[rows]
-                error[rows] = np.sqrt((distance**2).mean(axis=0))
-            return centre, error
+            return centre, posterior.expected_error(checked, centre)
+        share = _OWN_SHARE if self.trial_data_.design.holds_persons else _OWN_SHARE_OF_RISKS
         reference, own = posterior.effect_draws(checked), self.draw_effect(checked)
         apart = own.mean(axis=0) - reference.mean(axis=0)
-        middle = reference.mean(axis=0) + _OWN_SHARE * apart
-        variance = _OWN_SHARE * own.var(axis=0) + (1 - _OWN_SHARE) * reference.var(axis=0)
-        return middle, np.sqrt(variance + _OWN_SHARE * (1 - _OWN_SHARE) * apart**2)
+        middle = reference.mean(axis=0) + share * apart
+        variance = share * own.var(axis=0) + (1 - share) * reference.var(axis=0)
+        return middle, np.sqrt(variance + share * (1 - share) * apart**2)
 
-    def reference_posterior(self) -> RidgePosterior:
-        """Posterior of the Bayesian ridge mixed model on the training trial, sampled once."""
+    def reference_posterior(self) -> Reference:
+        """Posterior of a reference model on the training trial, sampled once.
+
+        The Bayesian ridge mixed model, mixed with another for an event
+        (`tauhat.fitting.reference_posterior`).
+        """
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):
-            data = self.trial_data_
-            intercepts = data.design.intercepts()
+            data, seed = self.trial_data_, derive_seed(self.seed_, "reference")
             self.reference_posterior_ = run_in_parts(
-                lambda on_done: sample_ridge_posterior(
-                    data.X,
-                    data.working_with_blocks,
-                    data.treatment,
-                    intercepts.groups,
-                    data.sample_weight,
-                    derive_seed(self.seed_, "reference"),
-                    intercepts.nesting,
-                    on_done=on_done,
-                )
+                lambda on_done: sample_reference(data, seed, on_done=on_done)
             )
         return self.reference_posterior_
 

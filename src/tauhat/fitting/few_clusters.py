@@ -6,7 +6,7 @@ import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.numerics.columns import column_scales, first_rows, independent_columns
+from tauhat.numerics.standardised_columns import column_scales, first_rows, independent_columns
 from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWorkingModel
 
 # Share of a covariate's variance between clusters from which it is one of the cluster, blanks that

@@ -43,6 +43,9 @@ class Nuisance:
         a model that never saw the row's fold (whole clusters).
     seed
         Seed of the model and of the folds, the same for equal regressions.
+    of_risks
+        Whether a model that can (``fit_latent``) is fitted to what lies behind events, where
+        there is such a thing: its predictions are then risks.
     features_of
         Model for which the features of an S-learner are made: a part of a
         composite takes those of the composite. None means ``model``.
@@ -55,6 +58,7 @@ class Nuisance:
     n_folds: int = 0
     seed: int = 0
     features_of: OutcomeModel | None = None
+    of_risks: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", as_outcome_model(self.model))
@@ -75,6 +79,7 @@ class Nuisance:
             self.with_treatment and self.feature_model.needs_interactions,
             self.n_folds,
             self.seed,
+            self.of_risks,
         )
         try:
             return str(joblib_hash(described))
@@ -155,6 +160,10 @@ def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeMo
     model: OutcomeModel = clone(nuisance.model)
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=derive_seed(nuisance.seed, "model"))
+    latent = part.latent() if nuisance.of_risks and hasattr(model, "fit_latent") else None
+    if latent is not None:
+        risks: OutcomeModel = model.fit_latent(features, latent, clusters=part.clusters)
+        return risks
     fitted: OutcomeModel = model.fit(
         features, y, clusters=part.clusters, sample_weight=part.sample_weight
     )

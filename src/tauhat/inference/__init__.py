@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
+from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare
-from tauhat.inference.covariate_groups import EffectsByGroup, effects_by_group
+from tauhat.inference.covariate_group_effects import CovariateGroupEffects, covariate_group_effects
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.effect_curve import EffectCurve, effect_curve
@@ -16,9 +17,9 @@ from tauhat.inference.heterogeneity import (
     test_heterogeneity,
 )
 from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
-from tauhat.inference.intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
+from tauhat.inference.profile_curves import ProfileCurves, profile_curves
 from tauhat.inference.rate import RankWeightedEffect, rate
 from tauhat.inference.sorted_effects import (
     ClassificationAnalysis,
@@ -27,6 +28,7 @@ from tauhat.inference.sorted_effects import (
     sorted_group_effects,
 )
 from tauhat.inference.subgroups import Subgroup, Subgroups, find_subgroups
+from tauhat.inference.survival_by_arm import SurvivalByArm, survival_by_arm
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -34,36 +36,40 @@ __all__ = [
     "BestLinearPredictor",
     "ClassificationAnalysis",
     "ClusterIntercepts",
+    "CovariateGroupEffects",
     "CrossFit",
     "EffectCalibration",
     "EffectCurve",
     "EffectModifiers",
-    "EffectsByGroup",
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
     "InteractionEffects",
     "ModelComparison",
     "PolicyValue",
+    "ProfileCurves",
     "RankWeightedEffect",
     "SortedGroupEffects",
     "Subgroup",
     "Subgroups",
+    "SurvivalByArm",
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
     "cluster_intercepts",
     "compare",
+    "covariate_group_effects",
     "cross_fit",
     "effect_calibration",
     "effect_curve",
     "effect_modifiers",
-    "effects_by_group",
     "find_subgroups",
     "group_effect",
     "interaction_effects",
     "policy_value",
+    "profile_curves",
     "rate",
     "sorted_group_effects",
+    "survival_by_arm",
     "test_heterogeneity",
 ]

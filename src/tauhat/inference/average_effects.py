@@ -243,6 +243,10 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     (`tauhat.design.Design.errors`). There
     are no clusters to average over, so ``cluster`` and ``difference`` are None.
 
+    An outcome that is made of right-censored times is made here of Cox models of the event that
+    are fitted without a person's own fold of whole units: otherwise it follows the models too
+    closely, and errors are too small.
+
     Blocks with one arm only tell nothing about the effect and are left out.
 
     Parameters
@@ -276,7 +280,7 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    data = as_trial_data(trial)
+    data = as_trial_data(trial).with_outcome_made_anew(n_folds=5)
     estimate = {"individual": _individually_randomized, "cluster": _cluster_randomized}
     found = estimate[data.design.name](data, level)
     found = replace(found, weighted=data.sample_weight is not None)

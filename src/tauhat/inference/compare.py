@@ -11,8 +11,9 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import default_members
-from tauhat.ensembles.together import held_out_effects
+from tauhat.ensembles.library import default_members
+from tauhat.ensembles.out_of_fold import out_of_fold_effects
+from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
 from tauhat.fitting.allocation import without_level_of_allocation
 from tauhat.fitting.block_levels import without_block_levels
@@ -270,7 +271,7 @@ def _one_split(
     estimators: Mapping[str, CateEstimator], data: TrialData, n_folds: int, seed: int, n_jobs: int
 ) -> tuple[dict[Loss, dict[str, FloatArray]], Mapping[str, str]]:
     """Loss of every person under every estimator, weights included, and what failed."""
-    held_out = held_out_effects(estimators, data, n_folds, seed, n_jobs=n_jobs)
+    held_out = out_of_fold_effects(estimators, data, n_folds, seed, n_jobs=n_jobs, fit=fit_together)
     # What a block's persons share, or its share of treated tells, is no estimator's error.
     data = without_block_levels(without_level_of_allocation(data))
     model = AdditiveMixedModel()

@@ -60,7 +60,7 @@ def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
     return result
 
 
-def group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
+def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
     r"""Average effects of groups of persons, with their delete-one-unit jackknife.
 
     .. math::
@@ -168,7 +168,7 @@ def fixed_group_rows(
     weights = np.eye(len(names))
     if differences is not None:
         weights = np.hstack([weights, differences])
-    results = [group_effects(fit, s, member).combine(weights) for s in range(fit.n_splits)]
+    results = [split_group_effects(fit, s, member).combine(weights) for s in range(fit.n_splits)]
     estimates = over_splits(fit, results, level=level, fixed=True)
     units = units_an_arm(fit, member)
     rows = [

@@ -14,10 +14,10 @@ from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
-    group_effects,
     interval_text,
     no_estimate,
     over_splits,
+    split_group_effects,
 )
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
@@ -169,7 +169,7 @@ def effect_calibration(
     everyone = np.ones((fit.data.n, 1))
     results = []
     for s in range(fit.n_splits):
-        average = group_effects(fit, s, everyone)
+        average = split_group_effects(fit, s, everyone)
         predicted = float(np.average(fit.effects[s], weights=fit.weight))
         results.append(
             replace(

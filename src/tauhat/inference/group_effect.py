@@ -17,10 +17,10 @@ from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
-    group_effects,
     interval_text,
     jackknife_words,
     over_splits,
+    split_group_effects,
     units_an_arm,
 )
 from tauhat.inference.inputs import TrialLike
@@ -175,7 +175,7 @@ def group_effect(
                 "arm. Choose a wider subgroup"
             )
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
-    results = [group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
+    results = [split_group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
     estimates = over_splits(fit, results, level=level, fixed=True)
     return GroupEffect(
         rule=words,

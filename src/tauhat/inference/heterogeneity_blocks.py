@@ -9,7 +9,7 @@ import numpy as np
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.numerics.columns import row_parts
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 # More person-level columns than this are replaced by their leading principal components.
@@ -81,9 +81,11 @@ def _center(columns: FloatArray, group: IntArray, weight: FloatArray) -> None:
 
 def _group_sums(values: FloatArray, group: IntArray) -> FloatArray:
     """Sums of rows within groups 0, 1, ..., shape (groups, columns)."""
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
-    sums: FloatArray = np.add.reduceat(values[order], starts, axis=0)
+    if group.min() != group.max():
+        order = np.argsort(group, kind="stable")
+        group, values = group[order], values[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(group) != 0])
+    sums: FloatArray = np.add.reduceat(values, starts, axis=0)
     return sums
 
 

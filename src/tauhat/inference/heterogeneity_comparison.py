@@ -22,7 +22,7 @@ from tauhat.inference.permutation_statistics import (
     column_statistics,
 )
 from tauhat.numerics.cluster_sums import sums_over
-from tauhat.numerics.columns import row_parts
+from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
 
@@ -218,7 +218,7 @@ class Comparison:
     columns: list[tuple[IntArray, FloatArray]]
 
 
-def compare(problem: Problem, drawn: Assignments) -> Comparison:
+def compare_assignments(problem: Problem, drawn: Assignments) -> Comparison:
     """Statistics of every assignment, and their permutation p-values."""
     values: dict[str, list[FloatArray]] = {name: [] for name in problem.statistics}
     columns: list[list[FloatArray]] = [[] for _ in problem.columns]

@@ -26,7 +26,7 @@ from tauhat.inference.interactions import (
     within_clusters,
 )
 from tauhat.inference.named_modifiers import NamedModifier, column_modifier, subgroup_modifier
-from tauhat.numerics.columns import constant_within
+from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import frame_within
 from tauhat.wording import counted
@@ -69,15 +69,15 @@ class InteractionEffects(Shown):
         """The results in sentences."""
         told = []
         for modifier, rows in self.table.groupby("modifier", sort=False):
-            test = self.tests.set_index("modifier").loc[modifier]
+            test = self.tests.set_index("modifier").loc[[modifier]]
+            known = rows[rows.estimate.notna()]
             parts = [
                 f"{row.comparison}: {row.estimate:.3g} ({row.lower:.3g} to {row.upper:.3g})"
-                for row in rows.itertuples()
-                if np.isfinite(row.estimate)
+                for row in known.itertuples()
             ]
             if parts:
-                p = _p_words(test.p_value)
-                adjusted = _p_words(test.p_adjusted)
+                p = _p_words(float(test.p_value.iloc[0]))
+                adjusted = _p_words(float(test.p_adjusted.iloc[0]))
                 told.append(f"{modifier}: {'; '.join(parts)} ({p}, adjusted {adjusted})")
             else:
                 told.append(f"{modifier}: cannot be estimated")
@@ -152,7 +152,7 @@ def interaction_effects(
     >>> y = arm * X.sex + rng.normal(size=30)[clusters] + rng.normal(size=600)
     >>> found = interaction_effects((X, y, arm, clusters), ["sex", "age"])
     >>> found.table[["modifier", "comparison"]].to_numpy().tolist()
-    [['sex', '1 less 0'], ['age', 'per SD of 9.835']]
+    [['sex', '1 less 0'], ['age', 'per SD of 9.488']]
     >>> bool(found.table.lower[0] < 1 < found.table.upper[0]), bool(found.tests.p_value[1] > 0.05)
     (True, True)
     """
@@ -235,7 +235,7 @@ def _numbers(one: Comparison, level: float) -> dict[str, float]:
         estimate = Estimate.from_t(
             one.test.estimate, one.test.se, degrees_of_freedom=df, level=level
         )
-        quantiles = stats.t.ppf([(1 + level) / 2, _POWER], df).sum()
+        quantiles = stats.t.ppf((1 + level) / 2, df) + stats.t.ppf(_POWER, df)
         detectable = float(quantiles * one.test.se)
     return {
         "estimate": estimate.estimate,

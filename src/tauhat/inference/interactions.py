@@ -240,7 +240,8 @@ def _joint_within(
 def _weights(data: TrialData) -> FloatArray:
     if data.sample_weight is None:
         return np.ones(data.n)
-    return data.sample_weight / data.sample_weight.mean()
+    relative: FloatArray = data.sample_weight / data.sample_weight.mean()
+    return relative
 
 
 def _inverse_probability(data: TrialData) -> FloatArray:
@@ -250,7 +251,8 @@ def _inverse_probability(data: TrialData) -> FloatArray:
     if np.ptp(treated) < 1e-9:
         return np.ones(len(treated))
     inverse = 1 / np.where(design.arm == 1, treated, 1 - treated)
-    return inverse / inverse.mean()
+    relative: FloatArray = inverse / inverse.mean()
+    return relative
 
 
 def _persons_in_cells(data: TrialData, modifier: NamedModifier) -> list[tuple[int, int]]:

@@ -29,6 +29,9 @@ BINS = 10
 # Rows on which the surrogate is fitted and read; more would cost time and change nothing.
 MOST_ROWS = 4_000
 
+#: Of more persons as many describe what the effects depend on.
+MANY_PERSONS = 20_000
+
 
 @dataclass(frozen=True)
 class EffectModifiers:
@@ -97,7 +100,8 @@ def effect_modifiers(
     the outcome whatever the treatment. This looks only at the estimated
     effects, so prognostic factors do not appear. It does not test anything:
     give the result of `test_heterogeneity` to have its adjusted p-values beside
-    the description. Rows of blocks with one arm only are left out.
+    the description. Rows of blocks with one arm only are left out; of more than
+    20,000 persons as many are drawn at random.
 
     Parameters
     ----------
@@ -143,6 +147,10 @@ def effect_modifiers(
     for column, source in enumerate(sources):
         groups.setdefault(source, []).append(column)
     seed = resolve_seed(random_state)
+    if len(values) > MANY_PERSONS:
+        rng = np.random.default_rng(derive_seed(seed, "persons"))
+        chosen = np.sort(rng.choice(len(values), MANY_PERSONS, replace=False))
+        columns, values = columns[chosen], values[chosen]
     partial = (
         dict.fromkeys(groups, 0.0) if constant else _partial_shares(columns, values, groups, seed)
     )
@@ -208,7 +216,9 @@ def _bins(columns: FloatArray) -> IntArray:
             coded.append(np.searchsorted(cuts, column, side="right"))
         else:
             coded.append(np.searchsorted(levels, column))
-    group: IntArray = np.unique(np.column_stack(coded), axis=0, return_inverse=True)[1]
+    # Sorting whole rows is slow, and most covariates are one column.
+    codes, axis = (coded[0], None) if len(coded) == 1 else (np.column_stack(coded), 0)
+    group: IntArray = np.unique(codes, axis=axis, return_inverse=True)[1]
     return group.reshape(-1).astype(np.int64)
 
 

@@ -15,10 +15,10 @@ from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
-    group_effects,
     interval_text,
     jackknife_words,
     over_splits,
+    split_group_effects,
     sums_by_unit,
 )
 from tauhat.inference.inputs import TrialLike
@@ -201,7 +201,9 @@ def sorted_group_effects(
     members = _members(fit, n_groups)
     contrast = np.hstack([np.eye(n_groups), np.zeros((n_groups, 1))])
     contrast[[0, -1], -1] = -1.0, 1.0
-    results = [group_effects(fit, s, members[s]).combine(contrast) for s in range(fit.n_splits)]
+    results = [
+        split_group_effects(fit, s, members[s]).combine(contrast) for s in range(fit.n_splits)
+    ]
     estimates = over_splits(fit, results, level=level)
     weighted = members * fit.weight[None, :, None]
     predicted = (weighted * fit.effects[:, :, None]).sum(axis=(0, 1)) / weighted.sum(axis=(0, 1))

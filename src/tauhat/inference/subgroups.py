@@ -18,10 +18,10 @@ from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
-    group_effects,
     interval_text,
     no_estimate,
     over_splits,
+    split_group_effects,
     units_an_arm,
 )
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
@@ -291,7 +291,7 @@ def _judge(
         return (), no_estimate(level)
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
     results = [
-        group_effects(fit, s, _members(fit, fit.folds[s], boxes)).combine(contrast)
+        split_group_effects(fit, s, _members(fit, fit.folds[s], boxes)).combine(contrast)
         for s, boxes in enumerate(held_out)
     ]
     *effects, difference = over_splits(fit, results, level=level)

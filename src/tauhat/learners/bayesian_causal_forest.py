@@ -12,13 +12,14 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.learners.convergence import (
+from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
 )
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.intercept_draws import InterceptSampler
+from tauhat.numerics.latent import MeasuredOutcome, SampledOutcome, probit_risk
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
 from tauhat.outcome.tree_sampler import (
@@ -47,6 +48,16 @@ class BayesianCausalForest(CateEstimator):
     is known and not among the covariates. The intercept :math:`b` never enters an
     effect: for anyone, in a seen cluster or a new one, the effect is
     :math:`\tau_0 + \tau(x)`. Weights are precisions.
+
+    Of an event the same sums stand in a probit model, sampled through the normal variable
+    behind it (`tauhat.numerics.latent.ProbitOutcome`), and the effect is the difference of
+    the risks in a new cluster,
+
+    .. math::
+        \Phi\Big(\frac{\mu(x) + \tau_0 + \tau(x)}{\sqrt{1 + \sigma_b^2}}\Big) -
+        \Phi\Big(\frac{\mu(x)}{\sqrt{1 + \sigma_b^2}}\Big),
+
+    averaged over the draws; the median of :math:`\sigma_b` is then .5 a priori.
 
     The default lengths are for intervals; `quick` is for points.
 
@@ -129,13 +140,27 @@ class BayesianCausalForest(CateEstimator):
         """Run the chains."""
         chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
         self.columns_ = StandardUnits.of(data.X)
-        location = np.average(data.working, weights=data.sample_weight)
-        self.scale_ = float(data.working.std())
-        z = np.round((data.working - location) / self.scale_, DIGITS)
+        # Multiplied through by the root of the weight the model has equal variances.
+        root = np.ones(data.n)
+        if data.sample_weight is not None:
+            root = np.sqrt(data.sample_weight / data.sample_weight.mean())
+        latent = data.latent()
+        if latent is None:
+            location = np.average(data.working, weights=data.sample_weight)
+            self.scale_ = float(data.working.std())
+            z = np.round((data.working - location) / self.scale_, DIGITS)
+            outcome: SampledOutcome = MeasuredOutcome(root * z)
+        else:
+            self.scale_, outcome = 1.0, latent
         groups = identified_clusters(data.clusters) if self.random_intercept else None
-        posterior = self._sample(data, z, groups, chains, derive_seed(seed, "bcf"))
-        self.tree_draws_ = posterior.trees[0]
+        posterior = self._sample(data, root, outcome, groups, chains, derive_seed(seed, "bcf"))
+        self.tree_draws_ = posterior.trees[-1]
         self.constant_draws_ = self.scale_ * posterior.coefficients[:, 1]
+        self.outcome_tree_draws_ = None
+        if latent is not None:
+            self.outcome_tree_draws_ = posterior.trees[0]
+            self.level_draws_ = latent.level + posterior.coefficients[:, 0]
+            self.new_cluster_draws_ = posterior.between + latent.known_variance
         average = np.average(self.draw_effect(data.X), axis=1, weights=data.sample_weight)
         traces = posterior.traces(self.scale_, self.n_chains)
         self.convergence_ = convergence_table(
@@ -152,17 +177,18 @@ class BayesianCausalForest(CateEstimator):
     def _sample(
         self,
         data: TrialData,
-        z: FloatArray,
+        root: FloatArray,
+        outcome: SampledOutcome,
         groups: IntArray | None,
         chains: Chains,
         seed: int,
     ) -> TreePosterior:
-        # Multiplied through by the root of the weight the model has equal variances.
-        root = np.ones(data.n)
-        if data.sample_weight is not None:
-            root = np.sqrt(data.sample_weight / data.sample_weight.mean())
         treated = root * data.treatment
-        outcome = TreeTerm(self.n_outcome_trees, None if np.ptp(root) < 1e-9 else root, kept=False)
+        level = TreeTerm(
+            self.n_outcome_trees,
+            None if np.ptp(root) < 1e-9 else root,
+            kept=outcome.is_latent,
+        )
         effect = TreeTerm(
             self.n_effect_trees,
             treated,
@@ -172,9 +198,31 @@ class BayesianCausalForest(CateEstimator):
             leaf_variance=0.5,
             learn_leaf_variance=False,
         )
-        linear = InterceptSampler(np.column_stack([root, treated]), np.ones(2), groups, root)
+        columns, scale = np.column_stack([root, treated]), outcome.intercept_scale
+        linear = InterceptSampler(columns, np.ones(2), groups, root, scale)
         X = self.columns_.apply(data.X)
-        return sample_trees(X, root * z, [outcome, effect], linear, chains, seed)
+        return sample_trees(X, outcome, [level, effect], linear, chains, seed)
+
+    @property
+    def models_risks(self) -> bool:
+        """Whether it was fitted to events."""
+        return getattr(self, "outcome_tree_draws_", None) is not None
+
+    def draw_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of the risks without and with treatment, shape (draws, k, 2)."""
+        if self.outcome_tree_draws_ is None:
+            return super().draw_risks(X)
+        columns = self.columns_.apply(X)
+        without = self.level_draws_[:, None] + self.outcome_tree_draws_.predict(columns)
+        effect = self.constant_draws_[:, None] + self.tree_draws_.predict(columns)
+        variance = self.new_cluster_draws_[:, None]
+        both = [probit_risk(without, variance), probit_risk(without + effect, variance)]
+        return np.stack(both, axis=-1)
+
+    def predict_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior means of both risks, shape (k, 2)."""
+        mean: FloatArray = self.draw_risks(X).mean(axis=0)
+        return mean
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Posterior mean of the effect at checked covariates, shape (k,)."""
@@ -183,6 +231,9 @@ class BayesianCausalForest(CateEstimator):
 
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, chain after chain, shape (draws, k)."""
+        if self.models_risks:
+            risks = self.draw_risks(X)
+            return risks[..., 1] - risks[..., 0]
         trees = self.tree_draws_.predict(self.columns_.apply(X))
         draws: FloatArray = self.constant_draws_[:, None] + self.scale_ * trees
         return draws

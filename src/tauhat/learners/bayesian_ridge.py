@@ -13,12 +13,14 @@ from tauhat.data import TrialData
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.learners.convergence import (
+from tauhat.fitting.reference_posterior import ridge_posterior
+from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
 )
-from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
+from tauhat.numerics.probit_ridge import ProbitRidgePosterior
+from tauhat.numerics.ridge_posterior import RidgePosterior
 
 
 class BayesianRidgeEffect(CateEstimator):
@@ -31,6 +33,11 @@ class BayesianRidgeEffect(CateEstimator):
     all pairwise products, and the leaves of random shallow trees; each block
     has its own variance with a half-t prior. The effect is
     :math:`\tau(x) = \delta + \sum_k Z_k(x) t_k`.
+
+    Of an event the same sums stand behind it in a probit model, with tighter priors on the
+    effect's blocks (`tauhat.numerics.probit_ridge.sample_probit_posterior`), and the effect is
+    the difference of both arms' risks in a new cluster, averaged over the draws. The variance
+    components are then those behind the event, where the residual variance is 1.
 
     Parameters
     ----------
@@ -93,14 +100,9 @@ class BayesianRidgeEffect(CateEstimator):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Sample the posterior."""
         intercepts = data.design.intercepts()
-        self.posterior_: RidgePosterior = sample_ridge_posterior(
-            data.X,
-            data.working_with_blocks,
-            data.treatment,
-            intercepts.groups,
-            data.sample_weight,
+        self.posterior_: RidgePosterior = ridge_posterior(
+            data,
             seed,
-            intercepts.nesting,
             n_chains=self.n_chains,
             burn_in=self.burn_in,
             draws=self.draws,
@@ -111,15 +113,32 @@ class BayesianRidgeEffect(CateEstimator):
             float(self.posterior_.between_block.mean()),
             float(self.posterior_.residual.mean()),
         )
-        rows = self.posterior_.effect_design(data.X)
-        design = np.average(rows, axis=0, weights=data.sample_weight)
-        chains = (self.posterior_.effect_draws_ @ design).reshape(self.n_chains, -1)
-        self.convergence_ = convergence_table({AVERAGE_EFFECT: chains})
+        average = self.posterior_.average_effect(data.X, data.sample_weight)
+        self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(self.n_chains, -1)})
         warn_unless_converged(self.convergence_)
         self.mean_coefficients_ = self.posterior_.effect_draws_.mean(axis=0)
 
+    @property
+    def models_risks(self) -> bool:
+        """Whether it was fitted to events."""
+        return isinstance(getattr(self, "posterior_", None), ProbitRidgePosterior)
+
+    def draw_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of the risks without and with treatment, shape (draws, k, 2)."""
+        if isinstance(self.posterior_, ProbitRidgePosterior):
+            return self.posterior_.risk_draws(X)
+        return super().draw_risks(X)
+
+    def predict_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior means of both risks, shape (k, 2)."""
+        mean: FloatArray = self.draw_risks(X).mean(axis=0)
+        return mean
+
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Posterior mean of the effect at checked covariates, shape (k,)."""
+        if self.models_risks:
+            mean: FloatArray = self.draw_effect(X).mean(axis=0)
+            return mean
         effect: FloatArray = self.posterior_.effect_design(X) @ self.mean_coefficients_
         return effect
 
@@ -153,7 +172,13 @@ class BayesianRidgeEffect(CateEstimator):
         """
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
-        draws = self.draw_effect(self._check_new(X))
+        return self._interval_around(self._check_new(X), np.zeros(0), level)
+
+    def _interval_around(
+        self, checked: FloatArray, centre: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """The same at checked covariates; the centre is the mean of the draws."""
+        draws = self.draw_effect(checked)
         half = t_quantile(level, self.trial_data_.n_units - 2) * draws.std(axis=0)
         centre = np.mean(draws, axis=0)
         return self.bounded(centre - half), self.bounded(centre + half)

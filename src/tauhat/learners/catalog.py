@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
+from tauhat.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.registered import BlockLevels, Registered, RegisteredEstimator
+from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
 from tauhat.learners.causal_forest import CausalForest
 from tauhat.learners.dr import DRLearner
 from tauhat.learners.effect_boosting import EffectBoosting
-from tauhat.learners.gamm import AdditiveMixedEffect
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.mixed_s import MixedEffectsLearner
+from tauhat.learners.odds_ratio import ConstantOddsRatio
 from tauhat.learners.r import RLearner
+from tauhat.learners.risk import RiskEffect
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
@@ -36,6 +38,7 @@ from tauhat.outcome.mert_boosting import MERTBoosting
 from tauhat.outcome.reem_boosting import REEMBoosting
 from tauhat.outcome.stacked import StackedModel
 from tauhat.outcome_model import OutcomeModel
+from tauhat.wording import unknown_name
 
 #: Outcome models by the word that follows the letter of a meta-learner.
 OUTCOME_MODELS: dict[str, Registered[OutcomeModel]] = {
@@ -117,6 +120,10 @@ META_LEARNERS: dict[str, Registered[CateEstimator]] = {
     "R": Registered(RLearner, "regression that minimises Robinson's loss", "Nie and Wager 2021"),
 }
 
+_EITHER = ("individual", "cluster")
+# Kinds of outcome that are taken as they are.
+_NUMBERS = [name for name, kind in KINDS.items() if kind.link == "identity"]
+
 # Why not, to follow the names of one or several of them and a colon.
 _NO_INTERCEPT = (
     "no random intercept, so what the persons of a cluster share can pass for an effect of their "
@@ -134,10 +141,14 @@ _FOR_COMPARISON = (
 
 
 def _plain(
-    make: Callable[[], CateEstimator], description: str, source: str, because: str
+    make: Callable[[], CateEstimator],
+    description: str,
+    source: str,
+    because: str,
+    risks_for: tuple[str, ...] = (),
 ) -> RegisteredEstimator:
     """Record of a learner without clusters in its model."""
-    return RegisteredEstimator(make, description, source, ("individual",), because)
+    return RegisteredEstimator(make, description, source, ("individual",), because, risks_for)
 
 
 def _mixed(
@@ -146,19 +157,39 @@ def _mixed(
     source: str,
     because: str = _NO_CLUSTERS,
     block_levels: BlockLevels = "taken out",
+    risks_for: tuple[str, ...] = (),
 ) -> RegisteredEstimator:
     """Record of a learner with a random intercept of the clusters."""
-    return RegisteredEstimator(make, description, source, ("cluster",), because, block_levels)
+    return RegisteredEstimator(
+        make, description, source, ("cluster",), because, risks_for, block_levels
+    )
+
+
+def _of_risks(
+    make: Callable[[], CateEstimator], description: str, source: str
+) -> RegisteredEstimator:
+    """Record of a model of the risks of an event that has no form for other outcomes."""
+    return RegisteredEstimator(
+        make,
+        description,
+        source,
+        _EITHER,
+        risks_for=_EITHER,
+        block_levels="intercept",
+        refuses=dict.fromkeys(_NUMBERS, "it models the risk of an event"),
+    )
 
 
 #: Estimators that are more than a letter and an outcome model.
 DIRECT: dict[str, RegisteredEstimator] = {
     "LMM": _mixed(
         lambda: LinearMixedEffect(prior_rate=10.0),
-        "linear mixed model, shrunken treatment-by-covariate interactions",
+        "linear mixed model of the mean or the log odds, shrunken treatment-by-covariate "
+        "interactions",
         "the criterion of lme4; the shrinkage is tauhat's",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
     ),
     "LMM-lasso": _mixed(
         lambda: LinearMixedEffect(interactions="lasso"),
@@ -168,20 +199,33 @@ DIRECT: dict[str, RegisteredEstimator] = {
     ),
     "GAMM": _mixed(
         AdditiveMixedEffect,
-        "additive mixed model whose effect is a sum of smooth curves",
+        "additive mixed model whose effect on the mean or the log odds is a sum of smooth curves",
         "Wood 2017; priors of Simpson and others 2017",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
+    ),
+    "Constant-Odds-Ratio": _of_risks(
+        ConstantOddsRatio,
+        "one odds ratio for all, so that effects differ as the risk does",
+        "Kent and others 2020",
+    ),
+    "Risk": _of_risks(
+        RiskEffect,
+        "risk modelling: an odds ratio that changes with the predicted risk alone",
+        "Kent and others 2020 (PATH); the shrinkage is tauhat's",
     ),
     "BART-RE": _mixed(
         lambda: SLearner(MixedBART()),
         "S-learner on BART with a random cluster intercept",
         "Chipman, George and McCulloch 2010; stochtree",
+        risks_for=("cluster",),
     ),
     "BCF-RE": _mixed(
         lambda: BayesianCausalForest(random_intercept=True),
         "Bayesian causal forest with a random cluster intercept",
         "Hahn, Murray and Carvalho 2020; stochtree",
+        risks_for=("cluster",),
     ),
     "MERF": _mixed(
         lambda: MixedEffectsLearner(MERF(linear_part=True), MERF(min_samples_leaf=15)),
@@ -231,12 +275,14 @@ DIRECT: dict[str, RegisteredEstimator] = {
         "tauhat",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
     ),
     "BCF": _plain(
         lambda: BayesianCausalForest(random_intercept=False),
         "Bayesian causal forest",
         "Hahn, Murray and Carvalho 2020; stochtree",
         f"{_NO_INTERCEPT}; `BCF-RE` has one",
+        ("individual",),
     ),
     "CF-DML-linear": _plain(
         lambda: CausalForest(outcome_model=ElasticNetModel()),
@@ -338,6 +384,9 @@ def ensemble_member(name: str) -> CateEstimator:
     if name == "LMM":
         # An ensemble judges for itself whether there is heterogeneity.
         return LinearMixedEffect()
+    if name == "GAMM-identity":
+        # Effects that add up on the scale of the risk, beside those on the log odds.
+        return AdditiveMixedEffect(link="identity")
     if name == "BART-RE":
         return SLearner(MixedBART().quick())
     estimator = single_estimator(name)
@@ -387,16 +436,12 @@ def single_record(name: str) -> RegisteredEstimator:
         raise TrialError(unknown_name("estimator", name, single_names()))
     learner, model = META_LEARNERS[letter], OUTCOME_MODELS[word]
     with_intercept = model.make().models_clusters
+    # The S-learner is the one that can use an outcome model's risks as they are.
+    of_risks = letter == "S" and hasattr(model.make(), "fit_latent")
     return (_mixed if with_intercept else _plain)(
         lambda: learner.make(model.make()),
         f"{learner.description}: {model.description}",
         f"{learner.source}; {model.source}",
         _NO_CLUSTERS if with_intercept else _NO_INTERCEPT,
+        risks_for=("cluster" if with_intercept else "individual",) if of_risks else (),
     )
-
-
-def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """Message for an unknown name, with the nearest known ones."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "see `tauhat estimators`"
-    return f"unknown {what} {name!r}; {hint}"

@@ -14,11 +14,11 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.meta import components_given_effect
-from tauhat.numerics.columns import ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standard_units import DIGITS, StandardUnits
+from tauhat.numerics.standardised_columns import ridge_rotation
 from tauhat.outcome_model import OutcomeModel, VarianceComponents
 
 N_FOLDS = 5

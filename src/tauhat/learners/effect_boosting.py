@@ -11,7 +11,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.meta import N_FOLDS, components_given_effect
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.whitening import Whitening, contrast_variances, whitening
@@ -132,7 +132,7 @@ class EffectBoosting(CateEstimator):
         self, data: TrialData, residual: FloatArray, ratio: float, rounds: int, seed: int
     ) -> tuple[LinearMixedEffect, lightgbm.Booster | None]:
         """Linear start and the trees on top of it."""
-        linear = LinearMixedEffect().fit_with(data, {}, seed)
+        linear = LinearMixedEffect(link="identity").fit_with(data, {}, seed)
         if rounds == 0:
             return linear, None
         contrast = data.treatment - data.propensity

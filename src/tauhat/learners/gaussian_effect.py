@@ -13,17 +13,21 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Intercepts
 from tauhat.fitting.bootstrap import t_quantile
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.linked import LinkedEffect
 from tauhat.fitting.nuisance import Nuisance
-from tauhat.numerics.columns import first_rows
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedFit
+from tauhat.numerics.standardised_columns import first_rows
 
 BetweenCluster = Literal["common", "by-arm"]
 
 
-class GaussianEffect(CateEstimator):
+class GaussianEffect(LinkedEffect):
     """An effect read off the coefficients of one fitted mixed model.
+
+    What follows is of differences of means. Where the endpoint is an event the model is one of
+    its log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`), and the variance components are
+    in squared log odds, with the variance of the logistic distribution as the residual one.
 
     Attributes
     ----------
@@ -50,8 +54,9 @@ class GaussianEffect(CateEstimator):
         """None: outcome and effect are one model."""
         return []
 
-    def intercepts(self, data: TrialData) -> tuple[Intercepts, IntArray | None]:
-        """Identified intercepts, and the arms of clusters if each has its own variance.
+    @property
+    def arms_differ(self) -> bool:
+        """Whether the intercept of treated clusters has a variance of its own.
 
         Raises
         ------
@@ -62,9 +67,13 @@ class GaussianEffect(CateEstimator):
             raise ValueError(
                 f"between_cluster must be 'common' or 'by-arm', got {self.between_cluster!r}"
             )
+        return self.between_cluster == "by-arm"
+
+    def intercepts(self, data: TrialData) -> tuple[Intercepts, IntArray | None]:
+        """Identified intercepts, and the arms of clusters if each has its own variance."""
         found = data.design.intercepts()
         found = replace(found, groups=identified_clusters(found.groups))
-        one = self.between_cluster == "common" or found.groups_are_blocks
+        one = not self.arms_differ or found.groups_are_blocks
         if one or found.groups is None:
             return found, None
         return found, data.treatment[first_rows(found.groups)]
@@ -100,8 +109,8 @@ class GaussianEffect(CateEstimator):
         shift = fit.degrees_of_freedom * float(np.log(scale_y))
         self.restricted_log_likelihood_ = fit.restricted_log_likelihood - shift
 
-    def predict_effect(self, X: FloatArray) -> FloatArray:
-        """Effect at checked covariates, shape (k,)."""
+    def predict_difference(self, X: FloatArray) -> FloatArray:
+        """Difference of means at checked covariates, shape (k,)."""
         effect: FloatArray = self.effect_design(X) @ self.effect_coefficients_
         return effect
 
@@ -129,8 +138,12 @@ class GaussianEffect(CateEstimator):
         """
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
-        design = self.effect_design(self._check_new(X))
-        centre = design @ self.effect_coefficients_
-        error = np.sqrt(((design @ self.effect_covariance_) * design).sum(axis=1))
+        checked = self._check_new(X)
+        centre = self.predict_effect(checked)
+        if self.models_risks:
+            error = self.draw_effect(checked).std(axis=0)
+        else:
+            design = self.effect_design(checked)
+            error = np.sqrt(((design @ self.effect_covariance_) * design).sum(axis=1))
         half = t_quantile(level, self.trial_data_.n_units - 2) * error
         return self.bounded(centre - half), self.bounded(centre + half)

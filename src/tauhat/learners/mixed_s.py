@@ -16,7 +16,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.dr import DRLearner
-from tauhat.learners.linear_mixed import LinearMixedEffect
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.meta import arm_sizes
 from tauhat.learners.r import RLearner
 from tauhat.learners.s import SLearner
@@ -282,7 +282,7 @@ class MixedEffectsLearner(CateEstimator):
         """Fit the form's learner and hold its mean against a linear mixed model."""
         self.learner_ = self._learner()
         self.learner_.fit_effect(data, nuisances, seed)
-        reference = LinearMixedEffect().fit_data(data).coefficients_.iloc[0]
+        reference = LinearMixedEffect(link="identity").fit_data(data).coefficients_.iloc[0]
         self.reference_effect_ = float(reference["estimate"])
         self.reference_se_ = float(reference["se"])
         effect = self.predict_effect(data.X)

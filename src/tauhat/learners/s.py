@@ -15,7 +15,7 @@ from tauhat.errors import TauhatWarning
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, treatment_features
 from tauhat.fitting.scikit_learn import ScikitLearnModel, as_outcome_model
-from tauhat.learners.convergence import (
+from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
     warn_unless_converged,
@@ -36,7 +36,8 @@ class SLearner(CateEstimator):
     Models that are additive in their columns get the products of treatment and
     covariates too, since their effect would otherwise be a constant; of an
     additive model of scikit-learn this must be said,
-    ``SLearner(ScikitLearnModel(Ridge(), additive=True))``.
+    ``SLearner(ScikitLearnModel(Ridge(), additive=True))``. Of an event the models with a probit
+    form, BART with and without an intercept, take it, and the effect is a difference of risks.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ class SLearner(CateEstimator):
 
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """One regression of the outcome on covariates and treatment."""
-        return [Nuisance("outcome", self.outcome_model, with_treatment=True, seed=seed)]
+        model = self.outcome_model
+        return [Nuisance("outcome", model, with_treatment=True, seed=seed, of_risks=True)]
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Keep the fitted regression."""
@@ -117,14 +119,36 @@ class SLearner(CateEstimator):
         self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(shape), **traces})
         warn_unless_converged(self.convergence_)
 
+    @property
+    def models_risks(self) -> bool:
+        """Whether the fitted regression is one of risks."""
+        return getattr(getattr(self, "model_", None), "models_risks", False)
+
+    def predict_risks(self, X: FloatArray) -> FloatArray:
+        """Risks without and with treatment, shape (k, 2)."""
+        if not self.models_risks:
+            return super().predict_risks(X)
+        features = [treatment_features(X, arm, self.model_) for arm in (0.0, 1.0)]
+        return np.column_stack([self.model_.predict(own) for own in features])
+
+    def draw_risks(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of both risks, shape (draws, k, 2)."""
+        if not self.models_risks:
+            return super().draw_risks(X)
+        return self._draw_means(X)
+
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, shape (draws, k), if the model has them."""
         if not self.has_draws:
             return super().draw_effect(X)
+        means = self._draw_means(X)
+        return means[..., 1] - means[..., 0]
+
+    def _draw_means(self, X: FloatArray) -> FloatArray:
+        """Posterior draws of the expected outcome without and with treatment."""
         model: Any = self.model_
-        treated: FloatArray = model.predict_draws(treatment_features(X, 1.0, model))
-        draws: FloatArray = treated - model.predict_draws(treatment_features(X, 0.0, model))
-        return draws
+        features = [treatment_features(X, arm, model) for arm in (0.0, 1.0)]
+        return np.stack([model.predict_draws(own) for own in features], axis=-1)
 
     @property
     def variance_components_(self) -> VarianceComponents:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 
 # Fewer persons, or fewer missing values, tell nothing about a correlation.
 _FEW_PERSONS = 10
@@ -87,6 +87,15 @@ def arm_differences(values: FloatArray, arm: IntArray, units: IntArray) -> ArmDi
     codes = np.unique(units, return_inverse=True)[1]
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) > 0])
+
+    def sums(rows: AnyArray) -> AnyArray:
+        ordered = rows[order]
+        # Where persons were randomized each is a unit.
+        if len(starts) == len(codes):
+            return ordered
+        total: AnyArray = np.add.reduceat(ordered, starts, axis=0)
+        return total
+
     means, variances, squared_errors, degrees = [], [], [], []
     for this_arm in (0, 1):
         present = ~np.isnan(values) & (arm == this_arm)[:, None]
@@ -96,8 +105,8 @@ def arm_differences(values: FloatArray, arm: IntArray, units: IntArray) -> ArmDi
             deviation = np.where(present, values - mean, 0.0)
             # Rounding leaves dust where all values are equal.
             deviation[np.abs(deviation) < 1e-12 * np.maximum(np.abs(mean), 1e-300)] = 0.0
-            total = np.add.reduceat(deviation[order], starts, axis=0)
-            m = (np.add.reduceat(present[order], starts, axis=0) > 0).sum(axis=0)
+            total = sums(deviation)
+            m = (sums(present) > 0).sum(axis=0)
             squared_errors.append(m / (m - 1) * (total**2).sum(axis=0) / n**2)
             variances.append((deviation**2).sum(axis=0) / (n - 1))
         means.append(mean)

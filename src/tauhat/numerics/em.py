@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import constant_within, first_rows
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.standardised_columns import constant_within, first_rows
 
 # Below this share of the residual variance an intercept's variance is zero for every purpose.
 _SMALLEST_RATIO = 1e-8

@@ -61,9 +61,9 @@ def integrate_intercepts(
     Returns
     -------
     GeneralisedFit
-        The fit itself where there is no intercept, where its variance is zero, where
-        clusters lie in blocks that have intercepts of their own, and where the rounds
-        do not settle.
+        The fit itself where there is no intercept, where its variance is zero, and where
+        the rounds do not settle. Intercepts of blocks in which clusters lie stay at their
+        modes, with the variance of the fit.
 
     Examples
     --------
@@ -80,8 +80,10 @@ def integrate_intercepts(
     >>> bool(better.cluster_variances[0] > fit.cluster_variances[0])
     True
     """
-    if model.clusters is None or model.nesting is not None or not fit.cluster_variances.all():
+    if model.clusters is None or not fit.cluster_variances.all():
         return fit
+    if model.nesting is not None:
+        return _within_blocks(model, fit, held=held, nodes=nodes, tolerance=tolerance)
     likelihood = InterceptLikelihood(fit.response, model.clusters, model.weight, nodes)
     blocks = len(model.block_slices)
     # Held variances may be any, those that are off are the least.
@@ -149,3 +151,56 @@ def integrate_intercepts(
         predictor=predictor + effects[model.clusters],
         log_marginal=float(marginal),
     )
+
+
+def _within_blocks(
+    model: GeneralisedMixedModel, fit: GeneralisedFit, *, held: bool, nodes: int, tolerance: float
+) -> GeneralisedFit:
+    """The same with what clusters lie in as a ridge block of columns."""
+    assert model.clusters is not None
+    assert model.nesting is not None
+    q, blocks = len(fit.coefficients), len(model.block_slices)
+    lies_in = model.nesting[model.clusters][:, None] == np.arange(model.n_nesting)
+    columns = [model.columns[:, block] for block in model.block_slices]
+    flat = GeneralisedMixedModel(
+        model.response,
+        model.columns[:, : model.n_fixed],
+        [*columns, lies_in.astype(np.float64)],
+        model.clusters,
+        model.weight,
+        model.offset,
+        prior_mean=model.prior_mean,
+        prior_precision=model.prior_precision,
+        rates=_last_after_blocks(model.rates, blocks),
+        cluster_groups=model.cluster_groups,
+    )
+    start = replace(
+        fit,
+        coefficients=np.r_[fit.coefficients, fit.nesting_effects],
+        block_variances=np.r_[fit.block_variances, fit.nesting_variance],
+        nesting_effects=np.zeros(0),
+    )
+    found = integrate_intercepts(flat, start, held=held, nodes=nodes, tolerance=tolerance)
+    if found is start:
+        return fit
+    root = found.covariance_root
+    # Precision once the blocks' intercepts are integrated out: their columns come last.
+    inside, across = root[q:, q:], root[:q, q:]
+    own, both = root[:q, :q], root[:q, :q].T @ across
+    of_blocks = inside.T @ inside + across.T @ across
+    precision = own.T @ own - both @ np.linalg.solve(of_blocks, both.T)
+    return replace(
+        found,
+        coefficients=found.coefficients[:q],
+        covariance_root=cholesky.factor(np.asfortranarray(precision)),
+        block_variances=fit.block_variances,
+        nesting_variance=fit.nesting_variance,
+        nesting_effects=found.coefficients[q:],
+        effective=np.r_[np.delete(found.effective, blocks), found.effective[blocks]],
+    )
+
+
+def _last_after_blocks(values: FloatArray, blocks: int) -> FloatArray:
+    """Values of blocks, of groups of clusters and of nesting, with the last after the blocks."""
+    moved: FloatArray = np.r_[values[:blocks], values[-1], values[blocks:-1]]
+    return moved

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.latent import SampledOutcome
 
 # Standard deviations of the intercept below this part of the prior's scale are zero for every
 # purpose; the search stops there.
@@ -105,6 +106,33 @@ class InterceptSampler:
         """Continue from another state of the variance, that of another chain."""
         if between > 0:
             self._log_deviation = 0.5 * float(np.log(between))
+
+    def with_level_moved(
+        self,
+        state: LinearDraw,
+        fitted: FloatArray,
+        outcome: SampledOutcome,
+        rng: np.random.Generator,
+    ) -> tuple[LinearDraw, FloatArray]:
+        """State whose coefficients an outcome has moved, and the change on the rows.
+
+        Parameters
+        ----------
+        state
+            The last draw.
+        fitted
+            What the whole model fits to the outcome, shape (n,).
+        outcome
+            What lies behind events (`tauhat.numerics.latent`).
+        rng
+            Source of the draws.
+        """
+        change = outcome.level_change(
+            fitted, self.columns, state.coefficients, self._precision, rng
+        )
+        moved = self.columns @ change
+        coefficients = state.coefficients + change
+        return replace(state, coefficients=coefficients, fitted=state.fitted + moved), moved
 
     def draw(
         self, residual: FloatArray, residual_variance: float, rng: np.random.Generator

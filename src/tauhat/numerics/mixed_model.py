@@ -12,8 +12,8 @@ from scipy import linalg
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.cluster_sums import ClusterSums, sums_over
-from tauhat.numerics.columns import independent_columns, row_parts
 from tauhat.numerics.reml_search import Penalty, at_zero, penalised, search
+from tauhat.numerics.standardised_columns import independent_columns, row_parts
 
 
 @dataclass(frozen=True)
@@ -388,7 +388,7 @@ def fit_random_intercept(
     -------
     MixedFit
         Its ``coefficients`` belong to the columns of ``fixed`` that
-        `tauhat.numerics.columns.independent_columns` keeps.
+        `tauhat.numerics.standardised_columns.independent_columns` keeps.
 
     Examples
     --------

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, row_parts
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import column_scales, row_parts
 
 _FEWEST_VALUES = 3
 _MOST_FOR_PRODUCTS = 25
@@ -56,8 +56,9 @@ class _Rotation:
     matrix: FloatArray
 
     def apply(self, raw: FloatArray) -> FloatArray:
-        """Columns of the block at rows whose raw features are given."""
-        rotated: FloatArray = (raw - self.centre) @ self.matrix
+        """Columns of the block at rows whose raw features are given, which are overwritten."""
+        raw -= self.centre
+        rotated: FloatArray = raw @ self.matrix
         return rotated
 
 
@@ -142,11 +143,15 @@ class RidgeDictionary:
 
     def blocks(self, X: FloatArray) -> dict[str, FloatArray]:
         """Columns of every block at any rows, shape (k, q) each."""
-        return {name: self.block(name, X) for name in self.rotations}
+        Z = self._standardise(X)
+        return {name: self._rotated(name, Z) for name in self.rotations}
 
     def block(self, name: str, X: FloatArray) -> FloatArray:
         """Columns of one block at any rows, shape (k, q)."""
-        parts = _Parts(self, name, self._standardise(X))
+        return self._rotated(name, self._standardise(X))
+
+    def _rotated(self, name: str, Z: FloatArray) -> FloatArray:
+        parts = _Parts(self, name, Z)
         columns: FloatArray = np.vstack([self.rotations[name].apply(raw) for raw in parts])
         return columns
 
@@ -186,7 +191,7 @@ class RidgeDictionary:
     def features(self, name: str, Z: FloatArray) -> FloatArray:
         """Columns of a block before their rotation, at standardised rows."""
         if name == "linear":
-            return Z
+            return Z.copy(order="K")
         if name == "additive":
             places = enumerate(zip(self.continuous, self.lines, strict=True))
             bends = [
@@ -196,11 +201,18 @@ class RidgeDictionary:
             return np.hstack([np.zeros((len(Z), 0)), *bends])
         if name == "products":
             # With many covariates their pairs would swamp the other blocks.
-            pairs = np.triu_indices(min(Z.shape[1], _MOST_FOR_PRODUCTS), 1)
-            products: FloatArray = Z[:, pairs[0]] * Z[:, pairs[1]]
+            p = min(Z.shape[1], _MOST_FOR_PRODUCTS)
+            products, first = np.empty((len(Z), p * (p - 1) // 2), order="F"), 0
+            for j in range(p - 1):
+                last = first + p - 1 - j
+                np.multiply(Z[:, [j]], Z[:, j + 1 : p], out=products[:, first:last])
+                first = last
             return products
-        indicators = [np.eye(8)[tree.leaves(Z)] for tree in self.trees]
-        return np.hstack([np.zeros((len(Z), 0)), *indicators])
+        indicators = np.zeros((len(Z), 8 * len(self.trees)))
+        rows = np.arange(len(Z))
+        for k, tree in enumerate(self.trees):
+            indicators[rows, 8 * k + tree.leaves(Z)] = 1.0
+        return indicators
 
 
 class _Parts:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, independent_columns, row_parts
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty, penalised, search
 from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.standardised_columns import column_scales, independent_columns, row_parts
 
 #: Scales of the half-t priors on standard deviations over the residual's.
 OUTCOME_SCALES = {"linear": 1.0, "additive": 1.0, "products": 0.7, "trees": 0.7}
@@ -68,6 +69,30 @@ class RidgePosterior:
     def effect_draws(self, X: FloatArray) -> FloatArray:
         """Draws of the effect, shape (draws, k)."""
         draws: FloatArray = self.effect_draws_ @ self.effect_design(X).T
+        return draws
+
+    def expected_error(self, X: FloatArray, effect: FloatArray) -> FloatArray:
+        """Root expected squared distance of the effect from an estimate of it, shape (k,)."""
+        if len(X) <= MANY_ROWS:
+            distance = self.effect_draws(X) - effect
+            error: FloatArray = np.sqrt((distance**2).mean(axis=0))
+            return error
+        # A root of the draws' covariance has fewer rows than there are draws.
+        mean = self.effect_draws_.mean(axis=0)
+        spread = (self.effect_draws_ - mean) / np.sqrt(self.n_draws)
+        root = linalg.qr(spread, mode="r")[0][: len(mean)]
+        error = np.empty(len(X))
+        for rows in row_parts(len(X), 8 * self.n_draws):
+            design = self.effect_design(X[rows])
+            variance = ((design @ root.T) ** 2).sum(axis=1)
+            error[rows] = np.sqrt(variance + (design @ mean - effect[rows]) ** 2)
+        return error
+
+    def average_effect(self, X: FloatArray, weight: FloatArray | None) -> FloatArray:
+        """Draws of the weighted mean effect, shape (draws,)."""
+        draws: FloatArray = self.effect_draws_ @ np.average(
+            self.effect_design(X), axis=0, weights=weight
+        )
         return draws
 
 
@@ -156,7 +181,7 @@ def posterior_mode(model: MixedModel | KernelMixedModel, scales: FloatArray) -> 
     return search(penalised(model.objective, prior_penalty(scales)), 2 * np.log(0.3 * scales))
 
 
-def _mode_and_spread(
+def mode_and_spread(
     model: MixedModel | KernelMixedModel, scales: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Posterior mode of the log ratios and a root of the covariance around it."""
@@ -339,7 +364,7 @@ def sample_ridge_posterior(
     of_effect = sum(part.shape[1] for part in features.values())
     effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
     chains, rates = [], []
-    mode, root = _mode_and_spread(model, np.array(scales))
+    mode, root = mode_and_spread(model, np.array(scales))
     for chain in range(n_chains):
         own = derive_seed(seed, "chain", chain)
         kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.numerics.columns import column_scales
+from tauhat.numerics.standardised_columns import column_scales
 
 # Engines that break ties by the last digit, or whose chains amplify it, would
 # otherwise grow another model for the same data in other units.

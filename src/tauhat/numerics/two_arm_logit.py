@@ -148,6 +148,8 @@ class TwoArmModel:
         known = np.zeros(len(contrast)) if offset is None else offset
         self.n_prognosis = sum(block.shape[1] for block in prognosis)
         self.n_effect = sum(block.shape[1] for block in effect)
+        #: First of the blocks that belong to the effect, and the one after the last.
+        self.effect_blocks = len(prognosis), len(prognosis) + len(effect)
         self.by_arm = cluster_groups is not None
         groups = 0 if clusters is None else 1 + self.by_arm
         nested = clusters is not None and nesting is not None

@@ -108,8 +108,8 @@ def means_of_clusters(
     """
     total = np.bincount(clusters, weights=weight)
     columns = np.column_stack([y, covariates - np.average(covariates, axis=0, weights=weight)])
-    means = np.stack([np.bincount(clusters, weights=weight * v) for v in columns.T], axis=1)
-    means /= total[:, None]
+    sums = [np.bincount(clusters, weights=weight * v) for v in columns.T]
+    means: FloatArray = np.stack(sums, axis=1) / total[:, None]
     rest = columns - means[clusters]
     gamma, variance = _pooled(
         rest[:, 0], rest[:, 1:], weight, len(y) - len(total), _sizes(covariates)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import column_scales
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.standardised_columns import column_scales
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,6 @@ def estimated_whitening(
     X: FloatArray,
     clusters: IntArray | None,
     weight: FloatArray | None = None,
-    variances: tuple[float, float] | None = None,
 ) -> tuple[Whitening, float, float]:
     """Whitening at the variances of residual outcomes around a linear effect.
 
@@ -183,8 +182,6 @@ def estimated_whitening(
     ----------
     residual, contrast, X, clusters, weight
         As in `contrast_variances`.
-    variances
-        Variance between and within clusters, when known; None to estimate them.
 
     Returns
     -------
@@ -202,8 +199,6 @@ def estimated_whitening(
     >>> bool((white.whiten(r) == r).all()), between
     (True, 0.0)
     """
-    if variances is None:
-        variances = contrast_variances(residual, contrast, X, clusters, weight)
-    between, within = variances
+    between, within = contrast_variances(residual, contrast, X, clusters, weight)
     ratio = between / within if clusters is not None else 0.0
     return whitening(contrast, clusters, ratio, weight), between, within

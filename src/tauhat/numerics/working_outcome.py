@@ -65,6 +65,21 @@ class WorkingModel(MixedModel):
         right[at] += self.prior_precision * self.prior_mean
         return precision, right, total
 
+    def given(self, variances: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+        """Coefficients, root of their precision, and log marginal likelihood of the outcome.
+
+        The last but for terms in which the blocks' variances do not occur.
+
+        Parameters
+        ----------
+        variances
+            As in `solution`.
+        """
+        root, half, rss, _ = self._solve(np.log(variances))
+        volume = 2 * np.log(np.diag(root)).sum()
+        volume += float(self.block_sizes @ np.log(variances[: len(self.block_sizes)]))
+        return cholesky.solve(root, half), root, -float(rss + volume) / 2
+
     def solution(self, variances: FloatArray) -> Solution:
         """Coefficients, intercepts and what the variances are updated with.
 

@@ -14,7 +14,7 @@ from tauhat.numerics.dummies import (
     jump_dummies,
     l_variables,
 )
-from tauhat.numerics.elastic_net import fit_elastic_net
+from tauhat.numerics.elastic_net_path import fit_elastic_net
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
 

@@ -10,7 +10,14 @@ from sklearn.base import clone
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.intercept_draws import InterceptSampler
+from tauhat.numerics.latent import (
+    MeasuredOutcome,
+    ProbitOutcome,
+    SampledOutcome,
+    probit_risk,
+)
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.numerics.standard_units import StandardUnits
 from tauhat.outcome.scaling import StandardizedModel
 from tauhat.outcome.tree_sampler import (
     BETWEEN,
@@ -88,44 +95,93 @@ class BART(StandardizedModel):
         clusters: IntArray | None,
         sample_weight: FloatArray | None,
     ) -> None:
-        self._sample(X, z, sample_weight, None)
+        self._sample_numbers(X, z, sample_weight, None)
 
-    def _sample(
+    def fit_latent(
+        self, X: FloatArray, outcome: ProbitOutcome, *, clusters: IntArray | None = None
+    ) -> Self:
+        """Fit a probit model to events; predictions are then risks in a new cluster.
+
+        Parameters
+        ----------
+        X
+            Covariates, shape (n, p).
+        outcome
+            What lies behind the events, see `tauhat.numerics.latent`.
+        clusters
+            Cluster codes, shape (n,), or None.
+
+        Returns
+        -------
+        self
+        """
+        self.n_features_in_ = X.shape[1]
+        self.columns_ = StandardUnits.of(X)
+        self.location_, self.scale_, self.sign_ = outcome.level, 1.0, 1.0
+        self.known_variance_: float | None = outcome.known_variance
+        self._fit_probit(self.columns_.apply(X), outcome, clusters)
+        return self
+
+    def _fit_probit(self, X: FloatArray, outcome: ProbitOutcome, clusters: IntArray | None) -> None:
+        """Fit to covariates in standard units."""
+        self._sample(X, outcome, outcome.root, None)
+
+    @property
+    def models_risks(self) -> bool:
+        """Whether it was fitted to events by `fit_latent`."""
+        return getattr(self, "known_variance_", None) is not None
+
+    def _sample_numbers(
         self,
         X: FloatArray,
         z: FloatArray,
         sample_weight: FloatArray | None,
         groups: IntArray | None,
     ) -> TreePosterior | None:
-        """Run the chains; no draws when there are too few rows to split."""
-        chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
-        self.tree_draws_ = None
-        self.level_draws_ = np.zeros(self.n_chains * self.n_draws)
+        """Run the chains on an outcome in standard units."""
         self.sign_ = orientation(z)
+        self.known_variance_ = None
         z = self.sign_ * z
-        self._traces = {RESIDUAL: np.full((self.n_chains, self.n_draws), self.scale_)}
-        if len(z) < 3:
-            return None
         # Multiplied through by the root of the weight the model has equal variances:
         # root * y = root * f(x) + root * b + e.
         root = None
         if sample_weight is not None and np.ptp(sample_weight) > 1e-9:
             root = np.sqrt(sample_weight)
-        regressor = np.ones(len(z)) if root is None else root
+        values = z if root is None else z * root
+        return self._sample(X, MeasuredOutcome(values), root, groups)
+
+    def _sample(
+        self,
+        X: FloatArray,
+        outcome: SampledOutcome,
+        root: FloatArray | None,
+        groups: IntArray | None,
+    ) -> TreePosterior | None:
+        """Run the chains; no draws when there are too few rows to split."""
+        chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
+        n = len(outcome.values)
+        self.tree_draws_ = None
+        self.level_draws_ = np.zeros(self.n_chains * self.n_draws)
+        self._traces = {RESIDUAL: np.full((self.n_chains, self.n_draws), self.scale_)}
+        if n < 3:
+            return None
+        regressor = np.ones(n) if root is None else root
         # The intercepts' mean and the trees' would crawl along together: a level of its own,
         # drawn with the intercepts integrated out, frees them.
-        levels = (regressor if groups is not None else np.zeros(0)).reshape(len(z), -1)
-        linear = InterceptSampler(levels, np.ones(levels.shape[1]), groups, regressor)
+        has_level = groups is not None or outcome.is_latent
+        levels = (regressor if has_level else np.zeros(0)).reshape(n, -1)
+        scale = outcome.intercept_scale
+        linear = InterceptSampler(levels, np.ones(levels.shape[1]), groups, regressor, scale)
         posterior = sample_trees(
             X,
-            z * regressor,
+            outcome,
             [TreeTerm(self.n_trees, root)],
             linear,
             chains,
             derive_seed(resolve_seed(self.random_state), "bart"),
         )
         self.tree_draws_ = posterior.trees[0]
-        if groups is not None:
+        if has_level:
             self.level_draws_ = posterior.coefficients[:, 0]
         self._traces = posterior.traces(self.scale_, self.n_chains)
         return posterior
@@ -157,11 +213,27 @@ class BART(StandardizedModel):
         Returns
         -------
         ndarray, shape (draws, k)
-            Draws of the trees alone: never a seen cluster's effect.
+            Draws of the trees alone: never a seen cluster's effect. After `fit_latent` of the
+            risk in a new cluster.
         """
+        known = self.known_variance_ if self.models_risks else None
         if self.scale_ == 0 or self.tree_draws_ is None:
-            return np.full((self.n_chains * self.n_draws, len(X)), self.location_)
-        return self.location_ + self.scale_ * self.sign_ * self._draws_at(self.columns_.apply(X))
+            level = self.location_
+            if known is not None:
+                level = float(probit_risk(np.array(level), known))
+            return np.full((self.n_chains * self.n_draws, len(X)), level)
+        draws = self._draws_at(self.columns_.apply(X))
+        if known is not None:
+            variance = self._traces.get(BETWEEN, np.zeros(1)).reshape(-1, 1) ** 2
+            return probit_risk(self.location_ + draws, variance + known)
+        return self.location_ + self.scale_ * self.sign_ * draws
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Expected outcome at ``X`` of shape (k, p), or risk of an event, shape (k,)."""
+        if self.models_risks:
+            mean: FloatArray = self.predict_draws(X).mean(axis=0)
+            return mean
+        return super().predict(X)
 
     def posterior_traces(self) -> dict[str, FloatArray]:
         """Draws of the standard deviations by name, each of shape (chains, draws)."""
@@ -192,6 +264,11 @@ class MixedBART(BART):
     the outcome (`tauhat.numerics.intercept_draws.InterceptSampler`). Without
     clusters, with a single one or with one row in each, the intercept is not
     identified and the model is `BART`.
+
+    Fitted to events by `fit_latent` it is a probit model,
+    :math:`P(y_{ij} = 1) = \Phi\{\sum_h g_h(x_{ij}) + b_i\}`, and predicts risks of new
+    clusters, :math:`\Phi\{\sum_h g_h(x) / \sqrt{1 + \sigma_b^2}\}`, averaged over the draws;
+    the variances are those behind the events.
 
     The default lengths are for intervals; `quick` is for points.
 
@@ -248,7 +325,16 @@ class MixedBART(BART):
         sample_weight: FloatArray | None,
     ) -> None:
         groups = identified_clusters(clusters)
-        posterior = self._sample(X, z, sample_weight, groups)
+        posterior = self._sample_numbers(X, z, sample_weight, groups)
+        self._keep_intercepts(posterior, clusters, groups)
+
+    def _fit_probit(self, X: FloatArray, outcome: ProbitOutcome, clusters: IntArray | None) -> None:
+        groups = identified_clusters(clusters)
+        self._keep_intercepts(self._sample(X, outcome, outcome.root, groups), clusters, groups)
+
+    def _keep_intercepts(
+        self, posterior: TreePosterior | None, clusters: IntArray | None, groups: IntArray | None
+    ) -> None:
         self.cluster_labels_ = np.zeros(0, dtype=np.int64)
         if clusters is not None and groups is not None:
             self.cluster_labels_ = np.unique(clusters)
@@ -272,7 +358,13 @@ class MixedBART(BART):
         predicted = super().predict(X)
         if clusters is None or self.scale_ == 0:
             return predicted
-        return predicted + named_intercepts(self.cluster_labels_, self.cluster_effects_, clusters)
+        own = named_intercepts(self.cluster_labels_, self.cluster_effects_, clusters)
+        if self.models_risks:
+            # At the mean intercept of its cluster, in place of the mean over new ones.
+            draws = self.location_ + self._draws_at(self.columns_.apply(X)) + own
+            seen = np.isin(clusters, self.cluster_labels_)
+            return np.where(seen, probit_risk(draws).mean(axis=0), predicted)
+        return predicted + own
 
     @property
     def variance_components_(self) -> VarianceComponents:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.design.folds import cluster_folds
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
@@ -95,14 +96,17 @@ class BoostedTrees(StandardizedModel):
         weight = np.ones(len(z)) if sample_weight is None else sample_weight
         folds = cluster_folds(len(z), clusters, self.n_folds, seed)
         parameters = self._parameters(len(z), derive_seed(seed, "boosting"))
-        # One fold of so many persons tells the error well enough.
-        tried = folds[:1] if clusters is None and len(z) > MANY_ROWS else None
-        self.n_rounds_, _ = cross_validated_boosting(
-            X, z, weight, folds, parameters, self.max_rounds, self.patience, tried
-        )
+        search = parameters, self.max_rounds, self.patience
+        rows = None
+        if clusters is None and len(z) > MANY_ROWS:
+            # One fold of so many persons tells the error well enough.
+            rows = lightgbm_rows(X, z, weight, parameters)
+            self.n_rounds_ = _rounds_by_one_fold(rows, z, weight, folds == folds[0], *search)
+        else:
+            self.n_rounds_, _ = cross_validated_boosting(X, z, weight, folds, *search)
         self.booster_ = None
         if self.n_rounds_ > 0:
-            rows = lightgbm_rows(X, z, weight, parameters)
+            rows = lightgbm_rows(X, z, weight, parameters) if rows is None else rows
             self.booster_ = engine("lightgbm").train(parameters, rows, self.n_rounds_)
 
     def _parameters(self, n: int, seed: int) -> dict[str, Any]:
@@ -155,7 +159,6 @@ def cross_validated_boosting(
     parameters: dict[str, Any],
     max_rounds: int,
     patience: int,
-    tried: IntArray | None = None,
 ) -> tuple[int, FloatArray]:
     """Rounds with the least held-out squared error, and the held-out predictions at it.
 
@@ -171,17 +174,15 @@ def cross_validated_boosting(
         Most rounds; none, the mean, is a candidate.
     patience
         Rounds without improvement after which the search stops.
-    tried
-        Folds that are held out; None for each.
 
     Returns
     -------
     n_rounds, held_out
-        The second of shape (n,); 0 in folds that are not tried.
+        The second of shape (n,).
     """
     held_out = np.zeros(len(z))
     boosters = []
-    for fold in np.unique(folds) if tried is None else tried:
+    for fold in np.unique(folds):
         outside = folds == fold
         if outside.all():
             return 0, held_out
@@ -191,19 +192,50 @@ def cross_validated_boosting(
         out = lightgbm_rows(X[outside], z[outside], weight[outside], parameters, learn)
         booster.add_valid(out, "out")
         boosters.append((booster, outside, float(weight[outside].sum())))
-    judged = slice(None) if tried is None else np.isin(folds, tried)
-    best_error = float(weight[judged] @ (z[judged] - held_out[judged]) ** 2)
-    best = 0
+    of_mean = float(weight @ (z - held_out) ** 2)
+    judged = [(booster, total) for booster, _, total in boosters]
+    best = _best_rounds(judged, of_mean, max_rounds, patience)
+    if best > 0:
+        for booster, outside, _ in boosters:
+            held_out[outside] = booster.predict(X[outside], num_iteration=best, num_threads=1)
+    return best, held_out
+
+
+def _rounds_by_one_fold(
+    rows: lightgbm.Dataset,
+    z: FloatArray,
+    weight: FloatArray,
+    outside: BoolArray,
+    parameters: dict[str, Any],
+    max_rounds: int,
+    patience: int,
+) -> int:
+    """Rounds with the least squared error in one fold; all rows are sorted into bins once."""
+    learn, out = (
+        rows.subset(np.flatnonzero(chosen), params=parameters) for chosen in (~outside, outside)
+    )
+    booster = engine("lightgbm").Booster(parameters, learn)
+    booster.add_valid(out, "out")
+    mean = np.average(z[~outside], weights=weight[~outside])
+    of_mean = float(weight[outside] @ (z[outside] - mean) ** 2)
+    return _best_rounds([(booster, float(weight[outside].sum()))], of_mean, max_rounds, patience)
+
+
+def _best_rounds(
+    boosters: Sequence[tuple[lightgbm.Booster, float]],
+    of_mean: float,
+    max_rounds: int,
+    patience: int,
+) -> int:
+    """Rounds with the least error of boosters with their weights, 0 if the mean has less."""
+    best_error, best = of_mean, 0
     for done in range(1, max_rounds + 1):
         error = 0.0
-        for booster, _, total in boosters:
+        for booster, total in boosters:
             booster.update()
             error += total * booster.eval_valid()[0][2]
         if error < best_error * (1 - 1e-9):
             best_error, best = error, done
         if done - best >= patience:
             break
-    if best > 0:
-        for booster, outside, _ in boosters:
-            held_out[outside] = booster.predict(X[outside], num_iteration=best, num_threads=1)
-    return best, held_out
+    return best

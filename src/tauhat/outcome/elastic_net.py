@@ -9,7 +9,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.design.folds import cluster_folds
-from tauhat.numerics.elastic_net import fit_elastic_net
+from tauhat.numerics.elastic_net_path import fit_elastic_net
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.outcome.scaling import StandardizedModel
 
@@ -37,7 +37,7 @@ class ElasticNetModel(StandardizedModel):
     Attributes
     ----------
     solution_
-        The `tauhat.numerics.elastic_net.ElasticNetFit` of the standardised
+        The `tauhat.numerics.elastic_net_path.ElasticNetFit` of the standardised
         data, with the chosen ``penalty`` and ``l1_ratio``.
 
     Examples

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.numerics.columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.standardised_columns import column_scales, independent_columns, ridge_rotation
 from tauhat.numerics.weights import mean_one
 from tauhat.outcome_model import OutcomeModel, VarianceComponents, named_intercepts
 

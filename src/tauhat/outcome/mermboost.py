@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.numerics.columns import constant_within
 from tauhat.numerics.em import RandomIntercept, identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.splines import smooth_terms
+from tauhat.numerics.standardised_columns import constant_within
 from tauhat.outcome.random_intercept import RandomInterceptModel, whole_cluster_folds
 
 # The variances move slowly beside a learner that takes small steps.

@@ -10,6 +10,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.numerics.intercept_draws import InterceptSampler, LinearDraw
+from tauhat.numerics.latent import SampledOutcome
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.runtime.engines import engine
@@ -24,7 +25,6 @@ RESIDUAL = "residual standard deviation"
 BETWEEN = "between-cluster standard deviation"
 _CUTPOINTS = 100
 _LEAF_PRIOR_SHAPE = 3.0
-_SMALLEST_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,7 @@ class _Term:
 
 def sample_trees(
     X: FloatArray,
-    z: FloatArray,
+    outcome: SampledOutcome,
     terms: Sequence[TreeTerm],
     linear: InterceptSampler,
     chains: Chains,
@@ -204,7 +204,8 @@ def sample_trees(
     .. math:: z = \sum_k a_k \sum_h g_{kh}(x) + W\beta + b_c + e, \quad
               e \sim N(0, \sigma^2), \quad p(\sigma^2) \propto 1 / \sigma^2
 
-    One iteration draws the trees of each term one by one (Chipman, George and
+    One iteration draws z where it is what lies behind events, with :math:`\sigma^2 = 1`
+    (`tauhat.numerics.latent`), then the trees of each term one by one (Chipman, George and
     McCulloch 2010) with the engine stochtree, then the intercepts, their
     variance and the linear terms in one block (`InterceptSampler`), then
     :math:`\sigma^2`. The engine's own update of the intercept's variance is not used:
@@ -214,8 +215,8 @@ def sample_trees(
     ----------
     X
         Covariates in standard units, shape (n, p).
-    z
-        Outcome in standard units, shape (n,).
+    outcome
+        Outcome z in standard units, or what lies behind events.
     terms
         The sums of trees.
     linear
@@ -232,23 +233,28 @@ def sample_trees(
     rng = np.random.default_rng(derive_seed(seed, "linear"))
     stochtree = engine("stochtree")
     engine_rng = stochtree.RNG(derive_seed(seed, "trees") % (2**31 - 1))
+    z = outcome.values
     residual = stochtree.Residual(z)
     parts = [_Term(term, np.ascontiguousarray(X), residual) for term in terms]
-    variance = max(float(z @ z) / len(z), _SMALLEST_VARIANCE)
+    variance = outcome.first_variance
     p, m = linear.columns.shape[1], len(linear.totals)
     state = LinearDraw(np.zeros(p), np.zeros(m), 0.0, np.zeros(len(z)))
 
     def iterate(*, grow: bool, keep: bool) -> None:
-        nonlocal state, variance
+        nonlocal state, variance, z
+        if outcome.is_latent:
+            fitted = z - residual.get_residual().ravel()
+            state, moved = linear.with_level_moved(state, fitted, outcome, rng)
+            fitted += moved
+            z = outcome.draw(fitted, rng)
+            residual.update_data(z - fitted)
         for part in parts:
             part.sweep(residual, variance, engine_rng, grow=grow, keep=keep)
         before = residual.get_residual().ravel() + state.fitted
         state = linear.draw(before, variance, rng)
         after = before - state.fitted
         residual.update_data(after)
-        variance = max(
-            float(after @ after) / 2 / rng.standard_gamma(len(z) / 2), _SMALLEST_VARIANCE
-        )
+        variance = outcome.variance(after, rng)
 
     starts = []
     for _ in range(chains.n_grow):

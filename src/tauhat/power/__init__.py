@@ -1,7 +1,7 @@
 """How large a trial must be to see that its effect differs between persons."""
 
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
-from tauhat.power.plan import HtePower
+from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte, power_table
 from tauhat.power.simulation import SimulatedPower, interaction_test, power_by_simulation
 

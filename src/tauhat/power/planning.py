@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from tauhat.errors import TrialError
-from tauhat.power.design import Design
-from tauhat.power.plan import HtePower
+from tauhat.power.planned_design import Design
+from tauhat.power.planned_trial import HtePower
 
 
 def power_hte(

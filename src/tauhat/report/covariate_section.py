@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.disclosure import may_be_told
 from tauhat.report import gallery
 from tauhat.report.numbers import Scale, format_count, format_percent
-from tauhat.report.parts import arrow_note, cell, figure_of
+from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import held_out_units, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 

@@ -10,7 +10,7 @@ import numpy as np
 from tauhat.report import gallery, plots
 from tauhat.report.grouping import EffectGroups
 from tauhat.report.numbers import Scale, bare_p, format_count, format_percent
-from tauhat.report.parts import cell, figure_of
+from tauhat.report.pieces import cell, figure_of
 from tauhat.report.text import scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 
@@ -87,15 +87,13 @@ def modifier_section(data: ReportInput) -> Section:
             "variation of the estimated effects.",
         )
         for (modifier, groups), drawn_one in zip(
-            drawn, gallery.effects_by_covariate(data, drawn), strict=True
+            drawn, gallery.covariate_group_figures(data, drawn), strict=True
         )
     ]
     mapped = gallery.map_of_the_strongest(data)
     if mapped is not None:
         figures.append(_map_figure(*mapped, scale))
-    rows = [
-        _modifier_row(m, gallery.covariate_groups(data, m["covariate"]), scale) for m in modifiers
-    ]
+    rows = [_modifier_row(m, gallery.drawn_groups(data, m["covariate"]), scale) for m in modifiers]
     headers = [
         "Covariate",
         "Smallest at",

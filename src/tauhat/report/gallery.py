@@ -11,12 +11,12 @@ import pandas as pd
 from tauhat.report import plots
 from tauhat.report.grouping import (
     EffectGroups,
-    groups_by_covariate,
+    covariate_groups,
     histogram,
     sorted_groups,
     two_way_groups,
 )
-from tauhat.report.parts import average_interval, axis_label
+from tauhat.report.pieces import average_interval, axis_label
 from tauhat.report.view import ReportInput
 
 ROWS_OF_BALANCE = 14
@@ -39,7 +39,7 @@ def balance(data: ReportInput) -> plots.Plot | None:
     return plots.balance_plot(names, largest["difference"].to_numpy(dtype=np.float64))
 
 
-def average_effects(data: ReportInput) -> plots.Plot:
+def average_effects_figure(data: ReportInput) -> plots.Plot:
     """Both average effects with intervals."""
     effects = data.run["average_effect"]
     rows = [
@@ -55,13 +55,26 @@ def average_effects(data: ReportInput) -> plots.Plot:
     return plots.interval_plot(rows, axis_label=axis_label(data))
 
 
+def survival_by_arm(data: ReportInput) -> plots.Plot | None:
+    """Both arms' curves of the time to the event; None where the outcome is no time."""
+    found = data.run["survival_by_arm"]
+    if found is None:
+        return None
+    return plots.survival_plot(
+        found["curves"],
+        horizon=found["horizon"],
+        time_label=str(data.run["roles"]["outcome"]),
+        label="Had the event" if found["incidence"] else "Without an event",
+    )
+
+
 def strong_modifiers(data: ReportInput) -> list[tuple[Mapping[str, Any], EffectGroups]]:
     """Covariates that get a figure, strongest first, with the mean effects along them."""
     found = []
     for modifier in data.run["modifiers"]:
         if modifier["strength"] < STRENGTH_WORTH_A_FIGURE:
             continue
-        groups = covariate_groups(data, modifier["covariate"])
+        groups = drawn_groups(data, modifier["covariate"])
         if groups is not None:
             found.append((modifier, groups))
         if len(found) == FIGURES_OF_COVARIATES:
@@ -69,12 +82,12 @@ def strong_modifiers(data: ReportInput) -> list[tuple[Mapping[str, Any], EffectG
     return found
 
 
-def covariate_groups(data: ReportInput, name: str) -> EffectGroups | None:
+def drawn_groups(data: ReportInput, name: str) -> EffectGroups | None:
     """Mean estimated effects along a covariate."""
-    return groups_by_covariate(data.frame[name], data.effect, data.lower, data.upper)
+    return covariate_groups(data.frame[name], data.effect, data.lower, data.upper)
 
 
-def effects_by_covariate(
+def covariate_group_figures(
     data: ReportInput, drawn: Sequence[tuple[Mapping[str, Any], EffectGroups]]
 ) -> list[plots.Plot]:
     """Figures of several covariates on one axis of effects."""
@@ -277,8 +290,9 @@ def gallery(data: ReportInput) -> dict[str, plots.Plot]:
 
 def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
-    yield "average-effects", average_effects(data)
-    drawn = effects_by_covariate(data, strong_modifiers(data))
+    yield "survival-by-arm", survival_by_arm(data)
+    yield "average-effects", average_effects_figure(data)
+    drawn = covariate_group_figures(data, strong_modifiers(data))
     for k, one in enumerate(drawn, 1):
         yield f"effect-by-covariate-{k}", one
     mapped = map_of_the_strongest(data)

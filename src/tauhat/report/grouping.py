@@ -149,7 +149,7 @@ def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, Floa
     return edges, counts
 
 
-def groups_by_covariate(
+def covariate_groups(
     column: pd.Series[Any], effect: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> EffectGroups | None:
     """Mean estimated effects along a covariate: quantile bins or categories.
@@ -175,7 +175,7 @@ def groups_by_covariate(
     --------
     >>> sex = pd.Series(["f"] * 6 + ["m"] * 6 + ["x"] * 2, name="sex")
     >>> tau = np.r_[np.zeros(6), np.ones(8)]
-    >>> groups_by_covariate(sex, tau, tau, tau).labels
+    >>> covariate_groups(sex, tau, tau, tau).labels
     ('f', 'm')
     """
     found = covariate_codes(column)
@@ -215,7 +215,7 @@ class CovariateCodes:
 def covariate_codes(
     column: pd.Series[Any], *, most_bins: int = MOST_BINS, most_categories: int = MOST_CATEGORIES
 ) -> CovariateCodes | None:
-    """Groups along a covariate as `groups_by_covariate` makes them; None with fewer than two.
+    """Groups along a covariate as `covariate_groups` makes them; None with fewer than two.
 
     Examples
     --------

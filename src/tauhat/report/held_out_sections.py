@@ -17,7 +17,7 @@ from tauhat.report.numbers import (
     format_percent,
     typeset,
 )
-from tauhat.report.parts import arrow_note, cell, figure_of
+from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import Run, covers_zero, held_out_units, join_words, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tauhat.report import plots
 from tauhat.report.numbers import format_percent
-from tauhat.report.parts import average_interval, axis_label, cell, figure_of
+from tauhat.report.pieces import average_interval, axis_label, cell, figure_of
 from tauhat.report.text import scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 

@@ -11,19 +11,23 @@ from markupsafe import Markup
 
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
+from tauhat.report.findings import findings_view
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.sensitivity_section import sensitivity_section
+from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.words import file_section, labelled, labelled_run
 from tauhat.runtime.files import printable
 
 #: What the page shows, in its order: each makes a section, several of them, or None.
 SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.design_section,
+    survival_section,
     sections.average_section,
     sections.heterogeneity_section,
     effect_sections.modifier_section,
@@ -35,6 +39,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     persons_section,
     lambda data: sections.reading_section(data.run),
     sections.limits_section,
+    file_section,
     sections.made_section,
 ]
 
@@ -104,14 +109,15 @@ def build_view(data: ReportInput) -> ReportView:
     """All that the page shows, as text and images."""
     run = data.run
     roles = run["roles"]
-    title = (
+    read = run["data"].get("read") or {}
+    title = read.get("heading") or (
         f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
         f"{shorten(arm_name(run, 'control'), 60)} on {shorten(roles['outcome'], 60)}"
     )
     shown = shown_sections(data)
     warnings = []
-    if not run["check"]["passed"]:
-        warnings.append("The design check failed: " + " ".join(run["check"]["failures"]))
+    if run["check"]["failures"]:
+        warnings.append("The design check failed, and the analysis was run all the same.")
     closing = "No value of a single person is shown in this report."
     if data.persons is not None:
         warnings.append(WARNING)
@@ -122,6 +128,7 @@ def build_view(data: ReportInput) -> ReportView:
         synthetic=run["synthetic"],
         answers=answers(run),
         numbers=key_numbers(run),
+        findings=findings_view(run["check"]),
         sections=[*shown, checklist_section(run, shown)],
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
@@ -142,16 +149,20 @@ def render_html(data: ReportInput) -> str:
     """
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
-    view = build_view(shortened(data))
+    view = build_view(shortened(labelled(data)))
     return printable(template.render(view=view, style=Markup(style))) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
-    run = shortened_run(run)
+    run = shortened_run(labelled_run(run))
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(
-            answers=answers(run), numbers=key_numbers(run), run=run, units=units_sentence(run)
+            answers=answers(run),
+            numbers=key_numbers(run),
+            run=run,
+            units=units_sentence(run),
+            findings=findings_view(run["check"]),
         )
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
+from tauhat.report.findings import check_state
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
-from tauhat.report.parts import figure_of, table_of
-from tauhat.report.text import Run, limits, scale_of
+from tauhat.report.pieces import figure_of, table_of
+from tauhat.report.text import Run, effects_in_words, limits, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
 KINDS_OF_HETEROGENEITY = {
@@ -48,13 +49,13 @@ def design_section(data: ReportInput) -> Section:
                 ),
             )
         )
-    state = "passed" if check["passed"] else "FAILED"
     return Section(
         "design",
         "The design check",
-        paragraphs=[f"The design check {state}.", *check["failures"]],
+        paragraphs=[f"Design check: {check_state(check)}.", *check["failures"]],
         items=[
             *(f"Warning: {typeset(warning)}" for warning in check["warnings"]),
+            *(f"Accepted: {typeset(warning)}" for warning in check["accepted"]),
             *map(typeset, check["notes"]),
         ],
         figures=figures,
@@ -91,7 +92,7 @@ def average_section(data: ReportInput) -> Section:
     if present.get("difference", {}).get("se") == 0:
         rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
     level = format_percent(run["interval"]["level"])
-    drawn = gallery.average_effects(data)
+    drawn = gallery.average_effects_figure(data)
     figure = figure_of(
         drawn,
         "Average effects with intervals: "
@@ -108,7 +109,7 @@ def average_section(data: ReportInput) -> Section:
         paragraphs=[
             "These come from the randomization, not from the models below: a model-robust "
             "estimate, which stays valid when the working regression is wrong. Effects are "
-            f"{run['endpoint']['effect']}s in {run['roles']['outcome']}, treated minus control; "
+            f"{effects_in_words(run)}, treated minus control; "
             "positive means "
             "that treatment raises it."
         ],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.report.numbers import Scale, bare_p, format_fixed, format_percent
-from tauhat.report.parts import cell, first_upper
+from tauhat.report.pieces import cell, first_upper
 from tauhat.report.text import Run, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 

@@ -34,6 +34,21 @@ def scale_of(run: Run) -> Scale:
     return Scale(decimals_for(float(run["average_effect"]["individual"]["se"])))
 
 
+def effects_in_words(run: Run) -> str:
+    """What effects are, such as "RMST differences in months, horizon 24".
+
+    Examples
+    --------
+    >>> run = {"endpoint": {"effect": "RMST difference", "horizon": 24}, "roles": {"outcome": "t"}}
+    >>> effects_in_words(run)
+    'RMST differences in t, horizon 24'
+    """
+    endpoint = run["endpoint"]
+    noun, _, rest = endpoint["effect"].partition(" in ")
+    words = f"{noun}s{' in ' + rest if rest else ''} in {run['roles']['outcome']}"
+    return words if endpoint["horizon"] is None else f"{words}, horizon {endpoint['horizon']:g}"
+
+
 def arm_name(run: Run, arm: str) -> str:
     """Name of an arm in a sentence; a label that is a number needs its column."""
     label = str(run["design"]["arms"][arm]["label"])
@@ -322,6 +337,13 @@ def limits(run: Run) -> list[str]:
             "outcome and are left out. This is harmless only if, given arm and covariates, "
             "missingness is unrelated to the outcome."
         )
+    endpoint = run["endpoint"]
+    if endpoint["horizon"] is not None:
+        found.append(
+            f"What happens after the horizon, {endpoint['horizon']:g}, does not count. Censoring "
+            "is harmless only if, given arm and covariates, who is censored has nothing to do "
+            "with what would have happened to them later."
+        )
     if run["held_out"]["given"]:
         found.extend(_detectable(run))
     found.append(
@@ -354,7 +376,7 @@ def limits(run: Run) -> list[str]:
             "The test did not show that effects differ. Whatever the figures suggest about who "
             "gains more may be noise."
         )
-    if not run["check"]["passed"]:
+    if run["check"]["failures"]:
         found.append("The design check failed and the analysis was run all the same.")
     found.append(
         "Unless this analysis was written down before the outcomes were seen, it is exploratory."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.report.findings import FindingsView
 from tauhat.report.text import Answer, Run
 
 
@@ -112,6 +113,7 @@ class ReportView:
     synthetic: str | None
     answers: Sequence[Answer]
     numbers: Sequence[KeyNumber]
+    findings: FindingsView
     sections: Sequence[Section]
     footer: str
     warnings: Sequence[str] = field(default_factory=tuple)

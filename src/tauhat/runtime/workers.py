@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ LEAST_SHARED_MEMORY = 1024**2
 _SECONDS_BETWEEN_LOOKS = 0.5
 _PR_SET_PDEATHSIG = 1
 
+# The processes that were started last, as long as there are any.
+_started: weakref.ref[Any] | None = None
+
 
 class WatchedWorkers(LokyBackend):  # type: ignore[misc]
     """joblib's own workers, which end when the process that started them does.
@@ -40,6 +44,8 @@ class WatchedWorkers(LokyBackend):  # type: ignore[misc]
         watch = {"initializer": end_with_parent, "initargs": (os.getpid(), by_main_thread)}
         with deferred_signals():
             n_jobs: int = super().configure(*args, **{**watch, **settings})
+        global _started
+        _started = weakref.ref(self._workers)
         return n_jobs
 
     def submit(self, *args: Any, **settings: Any) -> Future[Any]:
@@ -47,6 +53,20 @@ class WatchedWorkers(LokyBackend):  # type: ignore[misc]
         with deferred_signals():
             future: Future[Any] = super().submit(*args, **settings)
         return future
+
+
+def release_workers() -> None:
+    """Let idle workers end, which hold hundreds of MB each; the next task starts new ones.
+
+    Examples
+    --------
+    >>> release_workers()
+    """
+    global _started
+    executor = None if _started is None else _started()
+    _started = None
+    if executor is not None:
+        executor.terminate()
 
 
 def workers() -> LokyBackend | None:

@@ -13,7 +13,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tauhat import data, design, ensembles, learners, numerics, outcome, outcome_model
-from tauhat.endpoint import endpoint
+from tauhat.endpoint import endpoint, follow_up
+from tauhat.fitting import log_odds, reference_posterior
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
@@ -30,7 +31,7 @@ def known_classes() -> dict[str, type]:
     Examples
     --------
     >>> known_classes()["LinearMixedEffect"].__module__
-    'tauhat.learners.linear_mixed'
+    'tauhat.learners.linear_mixed_effect'
     >>> "Popen" in known_classes()
     False
     """
@@ -38,6 +39,9 @@ def known_classes() -> dict[str, type]:
         outcome_model,
         data,
         endpoint,
+        follow_up,
+        log_odds,
+        reference_posterior,
         trees,
         *(part for room in _ROOMS for part in _modules(room)),
     ]
@@ -62,7 +66,8 @@ def _is_part_of_a_model(candidate: type) -> bool:
 def check_state(owner: type, names: set[str]) -> None:
     """Raise a `ValueError` unless a class has attributes of these names to set.
 
-    A dataclass has its fields, all of them. Any other class has what its own
+    A dataclass has its fields, all of them but those with a default, which a file of an
+    earlier version may lack. Any other class has what its own
     methods set; names that would hide a method are never among them.
 
     Examples
@@ -76,8 +81,10 @@ def check_state(owner: type, names: set[str]) -> None:
     unknown = sorted(names - known)
     if unknown:
         raise ValueError(f"{owner.__name__} has no attribute {unknown[0]!r} to set")
-    if dataclasses.is_dataclass(owner) and names != known:
-        raise ValueError(f"{owner.__name__} lacks {min(known - names)!r}")
+    if dataclasses.is_dataclass(owner):
+        needed = {f.name for f in dataclasses.fields(owner) if f.default is dataclasses.MISSING}
+        if needed - names:
+            raise ValueError(f"{owner.__name__} lacks {min(needed - names)!r}")
 
 
 @cache

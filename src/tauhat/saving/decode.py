@@ -13,7 +13,7 @@ from tauhat.data import TrialData
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.archive import Contents
 from tauhat.saving.classes import check_state, known_classes
-from tauhat.saving.engines import gpboost_booster, lightgbm_booster, tree_draws
+from tauhat.saving.engine_text import gpboost_booster, lightgbm_booster, tree_draws
 from tauhat.saving.rows import RowsLeftOut, check_endpoint, check_limits, check_trial
 from tauhat.saving.trees import StoredForest, StoredTree
 

@@ -16,16 +16,16 @@ from sklearn.tree._tree import Tree
 
 from tauhat._typing import AnyArray
 from tauhat.data import TrialData
-from tauhat.ensembles.out_of_fold import CrossFit
+from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.errors import TrialError
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.classes import known_classes
-from tauhat.saving.engines import gpboost_text, lightgbm_text
+from tauhat.saving.engine_text import gpboost_text, lightgbm_text
 from tauhat.saving.rows import RowsLeftOut
 from tauhat.saving.trees import stored_effect_forest, stored_forest, stored_tree
 
 #: Attributes that hold one value a row of the trial.
-ROW_ATTRIBUTES = ("imputed_", "held_out_")
+ROW_ATTRIBUTES = ("held_out_",)
 
 
 class Encoder:
@@ -134,7 +134,7 @@ class Encoder:
             return {"kind": "same", "number": self._numbers[id(value)]}
         number = self._numbers[id(value)] = len(self._numbers)
         self._alive.append(value)
-        if not self.with_data and isinstance(value, (TrialData, CrossFit)):
+        if not self.with_data and isinstance(value, (TrialData, OutOfFold)):
             node = self._rows_left_out(value if isinstance(value, TrialData) else RowsLeftOut(()))
         elif isinstance(value, RowsLeftOut):
             node = self._rows_left_out(value)
@@ -157,6 +157,9 @@ class Encoder:
             raise _no_form(value, where)
         state = {}
         for name, item in _attributes(value).items():
+            if name == "training_effects_":
+                # They can be predicted again.
+                continue
             if not self.with_data and name == "reference_posterior_":
                 # Only intervals use it, and they need the rows besides.
                 continue

@@ -11,7 +11,7 @@ from tauhat.data import LearningView, TrialData
 from tauhat.design import Design
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def check_trial(data: TrialData) -> None:
         raise ValueError("the covariates of its trial have no names")
     check_limits(data.limits, p)
     check_endpoint(data.endpoint)
+    if data.endpoint.follow_up is not None and k != 3:
+        raise ValueError("its trial lacks the times that its outcome is made of")
 
 
 def _check_design(design: Any, n: int) -> None:

@@ -15,7 +15,9 @@ slightly-nonlinear p=20        0.50     0.50       1.00          0.63  0.56
 highly-nonlinear               0.50     0.50       1.00          1.00  0.53
 second-order                   0.00     0.00       1.00          1.00  0.71
 pd-l1                         -0.43    -0.43       1.00          1.19  0.67
+survival                       2.63     2.63       2.81          3.89  0.17
 crt-binary                     0.16     0.16       0.03          0.16  0.15
+crt-survival                   2.36     2.36       2.95          4.11  0.21
 crt                            0.50     0.50       0.52          0.69  0.44
 crt-null-m20-icc10             0.40     0.40       0.00          0.69  0.34
 crt-linear-m20-icc01           0.55     0.55       0.42          0.69  0.45
@@ -33,7 +35,8 @@ tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 
 The constants of the individual scenarios are calibrated to published tables,
 not published themselves. The effects of the scenarios with "binary" in their
-name are differences of risks.
+name are differences of risks, those with "survival" differences in restricted mean survival time
+up to 24, with 30 % censored before.
 """
 
 from tauhat.simulate.binary_scenario import BinaryTrial
@@ -47,10 +50,10 @@ from tauhat.simulate.metrics import (
     coverage,
     effect_metrics,
     mean_width,
-    policy_value,
     rmse,
     rod,
     srmse,
+    true_policy_value,
 )
 from tauhat.simulate.pd_l1 import PDL1
 from tauhat.simulate.performance import Performance, performance
@@ -67,6 +70,7 @@ from tauhat.simulate.scenario import (
 from tauhat.simulate.second_order import TRANSFORMATIONS, SecondOrder, Term
 from tauhat.simulate.semi_synthetic import SemiSynthetic
 from tauhat.simulate.subgroup_metrics import SubgroupMeans, subgroup_means, subgroup_metrics
+from tauhat.simulate.survival_scenario import SimulatedTimes, SurvivalTrial
 from tauhat.simulate.tassh import TasshLike
 
 __all__ = [
@@ -85,9 +89,11 @@ __all__ = [
     "SecondOrder",
     "SemiSynthetic",
     "SimulatedPersons",
+    "SimulatedTimes",
     "SimulatedTrial",
     "SlightlyNonlinear",
     "SubgroupMeans",
+    "SurvivalTrial",
     "TasshLike",
     "Term",
     "bias",
@@ -97,7 +103,6 @@ __all__ = [
     "effect_metrics",
     "mean_width",
     "performance",
-    "policy_value",
     "register_scenario",
     "rmse",
     "rod",
@@ -106,5 +111,6 @@ __all__ = [
     "srmse",
     "subgroup_means",
     "subgroup_metrics",
+    "true_policy_value",
     "unregister_scenario",
 ]

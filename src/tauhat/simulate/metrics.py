@@ -269,7 +269,7 @@ def mean_width(lower: npt.ArrayLike, upper: npt.ArrayLike) -> float:
     return float(np.mean(high - low))
 
 
-def policy_value(
+def true_policy_value(
     effect: npt.ArrayLike,
     truth: npt.ArrayLike,
     *,
@@ -299,7 +299,7 @@ def policy_value(
 
     Examples
     --------
-    >>> policy_value([1.0, -1.0, 1.0, -1.0], [2.0, -2.0, -1.0, 1.0])
+    >>> true_policy_value([1.0, -1.0, 1.0, -1.0], [2.0, -2.0, -1.0, 1.0])
     0.25
     """
     estimated, true = paired(effect, truth)
@@ -324,7 +324,7 @@ def effect_metrics(
     lower, upper
         Pointwise intervals, shape (n,), or None.
     higher_is_better
-        As in `policy_value`.
+        As in `true_policy_value`.
 
     Returns
     -------
@@ -347,7 +347,7 @@ def effect_metrics(
         "rod": rod(effect, truth),
         "bias": bias(effect, truth),
         "calibration_slope": calibration_slope(effect, truth),
-        "policy_value": policy_value(effect, truth, higher_is_better=higher_is_better),
+        "policy_value": true_policy_value(effect, truth, higher_is_better=higher_is_better),
     }
     if lower is not None and upper is not None:
         measures["coverage"] = coverage(lower, upper, truth)

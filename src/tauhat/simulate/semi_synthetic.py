@@ -11,9 +11,9 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
-from tauhat.numerics.columns import independent_columns
 from tauhat.numerics.mixed_model import fit_random_intercept
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.numerics.standardised_columns import independent_columns
 from tauhat.simulate.scenario import (
     RandomState,
     Scenario,

@@ -13,7 +13,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData, validate_trial
-from tauhat.ensembles.ensemble import MemberFit
+from tauhat.ensembles.fits import MemberFit
 from tauhat.ensembles.together import fit_together
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray
 from tauhat.errors import TrialError
-from tauhat.numerics.columns import LARGEST, LEAST_SPREAD, scale_fault
+from tauhat.numerics.standardised_columns import LARGEST, LEAST_SPREAD, scale_fault
 from tauhat.tables.dates import kind_of_time
 from tauhat.tables.labels import is_blank, label_text
 from tauhat.tables.written_numbers import way_of_writing
@@ -17,11 +18,31 @@ from tauhat.wording import counted
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
+# Where a table that was read from a file keeps what was found in it.
+_FILE = "file"
+
 # A text column with this share of readable numbers and few enough others is a numeric column
 # with stray text; one with few distinct numbers and many words ("1", "2", "none") is a category.
 _MOSTLY_NUMBERS = 0.5
 _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
+
+
+def variable_label(table: pd.DataFrame, name: str) -> str:
+    """Label and unit of a column, as far as the file of the table had them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"v1": [1]})
+    >>> table.attrs["file"] = {"labels": {"v1": "Age at entry"}, "units": {"v1": "years"}}
+    >>> variable_label(table, "v1"), variable_label(table, "v2")
+    ('Age at entry (years)', '')
+    """
+    found = table.attrs.get(_FILE)
+    if not isinstance(found, Mapping):
+        return ""
+    label, unit = (found.get(key, {}).get(name) for key in ("labels", "units"))
+    return f"{label or ''}{f' ({unit})' if unit else ''}".strip()
 
 
 def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:
@@ -118,6 +139,8 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
     present = column.dropna()
     inferred = pd.api.types.infer_dtype(present, skipna=True) if len(present) else "empty"
     kind = kind_of_time(present) if inferred == "string" else None
+    if inferred in {"integer", "floating"} and _are_days(present):
+        kind = "dates"
     if kind == "times" or inferred == "time":
         raise TrialError(
             f"column {name!r} holds times of day; convert it to a number, such as hours since "
@@ -133,6 +156,17 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
             f"column {name!r} holds durations; convert it to a number, such as days "
             "(column.dt.total_seconds() / 86400), or leave it out"
         )
+
+
+def _are_days(numbers: pd.Series[Any]) -> bool:
+    """Whether all numbers are days written as 20230305, and many of them different."""
+    values = numbers.to_numpy(dtype=np.float64)
+    if not ((values >= 19000101) & (values <= 21001231)).all() or (values % 1 != 0).any():
+        return False
+    whole = values.astype(np.int64)
+    month, day = whole // 100 % 100, whole % 100
+    days = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool(days.all()) and len(np.unique(whole)) >= _MANY_NUMBERS
 
 
 def refuse_collections(column: pd.Series[Any], name: str) -> None:

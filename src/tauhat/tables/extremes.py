@@ -14,7 +14,7 @@ from pandas.api.types import is_numeric_dtype
 from tauhat._typing import FloatArray
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.numerics.codes import codes_at_end, pair_of_values, usual_codes
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.wording import counted
 
 _MOST_SHOWN = 3

@@ -288,12 +288,23 @@ def near_pairs(labels: Iterable[Any]) -> list[tuple[str, str]]:
     return sorted((group[0], other) for group in alike.values() for other in group[1:])
 
 
+def plain_letters(text: str) -> str:
+    """Text in lower case with accents, strokes and ligatures as letters and marks of their own.
+
+    Examples
+    --------
+    >>> plain_letters("Łódź STRASSE") == "lo\u0301dz\u0301 strasse"
+    True
+    """
+    return unicodedata.normalize("NFKD", text.casefold()).casefold().translate(_LETTERS)
+
+
 def _key(text: str) -> Any:
     """What is left of a label when case, accents and punctuation do not matter."""
     number = _number(text)
     if number is not None:
         return number
-    apart = unicodedata.normalize("NFKD", text.casefold()).casefold().translate(_LETTERS)
+    apart = plain_letters(text)
     # "A+" and "A-", "<5" and ">5" are different, and so are "1-10" and "11-0".
     sign = re.search(r"[-\u2212]$", apart)
     apart = re.sub(r"(?<=\d)[\W_]+(?=\d)", "\u00b7", apart)

@@ -66,3 +66,69 @@ def way_of_writing(texts: Iterable[str]) -> str:
         found.pop(_EITHER, None)
     what, how = next((what, how) for what, _, how in _STYLES if what in found)
     return f"with {what}, such as {found[what]!r}; write them {how}"
+
+
+# Separators of thousands and decimal signs that numbers are written with.
+_BLANKS = " '\u2019"
+_WAYS = [(thousands, decimal) for decimal in ".," for thousands in ("", *",.", *_BLANKS)]
+_READABLE = [
+    (
+        re.compile(
+            rf"[-+\u2212]?(?:[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+|\d+)"
+            rf"(?:{re.escape(decimal)}\d+)?"
+            if thousands
+            else rf"[-+\u2212]?\d*(?:{re.escape(decimal)}\d+)?(?<=\d)",
+            re.ASCII,
+        ),
+        thousands,
+        decimal,
+    )
+    for thousands, decimal in _WAYS
+    if thousands != decimal
+]
+
+
+def numbers_as_written(texts: list[str]) -> tuple[list[float], str] | None:
+    """Numbers of texts that are all written in one way, if only one reading fits them.
+
+    Parameters
+    ----------
+    texts
+        Different values of a column, none missing.
+
+    Returns
+    -------
+    list of float, str
+        The numbers, and how they are written, to be put behind "numbers"; None if texts are no
+        numbers, plain ones, or such that two readings give different numbers.
+
+    Examples
+    --------
+    >>> numbers_as_written(["1,234.5", "12"])
+    ([1234.5, 12.0], "with thousands separators, such as '1,234.5',")
+    >>> numbers_as_written(["1,5", "12,25"])
+    ([1.5, 12.25], "with decimal commas, such as '1,5',")
+    >>> numbers_as_written(["1,200", "12,500"]), numbers_as_written(["a"])
+    (None, None)
+    """
+    plain = [plain_text(text) for text in texts]
+    odd = next((text for text in plain if not _PLAIN.fullmatch(text)), None)
+    if odd is None:
+        return None
+    found: dict[tuple[float, ...], str] = {}
+    for form, thousands, decimal in _READABLE:
+        if form.fullmatch(odd) and all(map(form.fullmatch, plain)):
+            numbers = tuple(
+                float(_without(text, thousands).replace(decimal, ".").replace("\u2212", "-"))
+                for text in plain
+            )
+            what = "decimal commas" if not thousands else "thousands separators"
+            found.setdefault(numbers, f"with {what}, such as {odd!r},")
+    if len(found) != 1:
+        return None
+    [(values, how)] = found.items()
+    return list(values), how
+
+
+def _without(text: str, thousands: str) -> str:
+    return text.replace(thousands, "") if thousands else text

@@ -16,11 +16,11 @@ from tauhat.tables.labels import (
     alike_text,
     label_text,
     match_label,
-    near_pairs,
     read_labels,
     words_read_as_missing,
     zero_and_one,
 )
+from tauhat.tables.spelling import near_labels
 from tauhat.trial.design_hints import control_hint
 
 # Letters that two labels must share if one is part of the other.
@@ -29,8 +29,14 @@ _LEAST = 3
 Label = str | int | float | bool
 
 
-def _find_label(given: Any, counts: Mapping[Label, int], argument: str) -> Label:
+def _find_label(
+    given: Any, counts: Mapping[Label, int], argument: str, codes: Mapping[str, Any]
+) -> Label:
     found: Label | None = match_label(given, counts)
+    if found is None:
+        by_code = {codes[str(label)]: label for label in counts if str(label) in codes}
+        code = match_label(given, by_code)
+        found = None if code is None else by_code[code]
     if found is None:
         near = [repr(label) for label in counts if _alike(given, label)]
         if not near and argument == "control":
@@ -58,7 +64,11 @@ def _listed(counts: Mapping[Label, int]) -> str:
 
 
 def choose_arms(
-    column: pd.Series[Any], *, control: Any, arms: Sequence[Any] | None
+    column: pd.Series[Any],
+    *,
+    control: Any,
+    arms: Sequence[Any] | None,
+    codes: Mapping[str, Any] | None = None,
 ) -> tuple[IntArray, tuple[Label, Label]]:
     """Arm of each row from the labels of the treatment column.
 
@@ -70,6 +80,9 @@ def choose_arms(
         Label of the control arm; not needed for 0/1, booleans or with ``arms``.
     arms
         Labels (control, treated) of the two arms to compare.
+    codes
+        Code of each label, if the file has labels for codes: arms can be named by either,
+        and codes 0 and 1 say which is the control.
 
     Returns
     -------
@@ -99,50 +112,70 @@ def choose_arms(
             f"{len(column)} rows{words_read_as_missing(read)}; every randomized person has an "
             "arm: fill it in"
         )
-    codes, found = pd.factorize(read.values, sort=False)
-    order = sorted(range(len(found)), key=lambda k: (str(type(found[k])), found[k]))
+    positions, found = pd.factorize(read.values, sort=False)
+    # Arms of a categorical in its order, others sorted.
+    rank = _ranks(column)
+    order = sorted(
+        range(len(found)),
+        key=lambda k: (rank.get(label_text(found[k]), -1), str(type(found[k])), found[k]),
+    )
     labels = [found[k].item() if isinstance(found[k], np.generic) else found[k] for k in order]
     counts: dict[Label, int] = {
-        label: int((codes == k).sum()) for k, label in zip(order, labels, strict=True)
+        label: int((positions == k).sum()) for k, label in zip(order, labels, strict=True)
     }
     if len(labels) < 2:
         raise TrialError(
             f"treatment column {column.name!r} has one arm only, {_listed(counts)}; two are needed"
         )
-    first, second = _control_and_treated(str(column.name), counts, control, arms)
-    arm = np.full(len(codes), -1, dtype=np.int64)
-    arm[codes == order[labels.index(first)]] = 0
-    arm[codes == order[labels.index(second)]] = 1
+    first, second = _control_and_treated(str(column.name), counts, control, arms, codes or {})
+    arm = np.full(len(positions), -1, dtype=np.int64)
+    arm[positions == order[labels.index(first)]] = 0
+    arm[positions == order[labels.index(second)]] = 1
     return arm, (first, second)
 
 
+def _ranks(column: pd.Series[Any]) -> dict[str, int]:
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return {}
+    return {label_text(label): k for k, label in enumerate(column.cat.categories)}
+
+
 def _control_and_treated(
-    name: str, counts: Mapping[Label, int], control: Any, arms: Sequence[Any] | None
+    name: str,
+    counts: Mapping[Label, int],
+    control: Any,
+    arms: Sequence[Any] | None,
+    codes: Mapping[str, Any],
 ) -> tuple[Label, Label]:
     if arms is not None:
         if isinstance(arms, str) or len(arms) != 2:
             raise TrialError("arms must name two arms: arms=(control, treated)")
-        first, second = (_find_label(label, counts, "arms") for label in arms)
+        first, second = (_find_label(label, counts, "arms", codes) for label in arms)
         if first == second:
             raise TrialError(f"arms names {first!r} twice")
-        if control is not None and match_label(control, [first]) is None:
+        if control is not None and _find_label(control, counts, "control", codes) != first:
             raise TrialError(f"control={control!r} is not the first of arms={tuple(arms)!r}")
         return first, second
     if len(counts) > 2:
         listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
-        alike = " and ".join(alike_text(*pair) for pair in near_pairs(counts)[:3])
+        alike = " and ".join(alike_text(*pair) for pair in near_labels(counts)[:3])
         raise TrialError(
             f"treatment column {name!r} has {len(counts)} arms: {listed}; "
             "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
-            + (f"; write alike what means the same: {alike}" if alike else "")
+            + (
+                f"; write alike what means the same: {alike} (--normalise-labels does)"
+                if alike
+                else ""
+            )
         )
     labels = list(counts)
     if control is not None:
-        first = _find_label(control, counts, "control")
+        first = _find_label(control, counts, "control", codes)
         return first, next(label for label in labels if label != first)
-    zero_one = zero_and_one(labels)
+    by_code = {codes.get(str(label), label): label for label in labels}
+    zero_one = zero_and_one(by_code)
     if zero_one is not None:
-        return zero_one
+        return by_code[zero_one[0]], by_code[zero_one[1]]
     raise TrialError(
         f"treatment column {name!r} has the arms {_listed(counts)}; "
         f"say which is the control: {control_hint(labels)} (--control on the command line)"

@@ -23,7 +23,7 @@ def facts(trial: TrialTable) -> pd.DataFrame:
     control, treated = (int((trial.treatment == a).sum()) for a in (0, 1))
     rows: list[tuple[str, str]] = [
         ("design", f"{trial.design} randomized"),
-        ("outcome", trial.roles["outcome"]),
+        ("outcome", _outcome(trial)),
         ("persons analysed", str(trial.n)),
         ("control", f"{trial.arm_labels[0]}: {counted(control, 'person')}"),
         ("treated", f"{trial.arm_labels[1]}: {counted(treated, 'person')}"),
@@ -64,3 +64,12 @@ def decisions(trial: TrialTable) -> list[str]:
         )
     notes.extend(note[0].upper() + note[1:] + "." for note in trial.encoder_.notes_)
     return notes
+
+
+def _outcome(trial: TrialTable) -> str:
+    """The column of the outcome, and of a time its event and horizon."""
+    name, follow_up = trial.roles["outcome"], trial.outcome.follow_up
+    if follow_up is None:
+        return name
+    words = trial.endpoint.words
+    return f"{name}, event {trial.roles['event']}: {words.effect} at {follow_up.horizon:g}"

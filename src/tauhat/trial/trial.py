@@ -12,9 +12,12 @@ import pandas as pd
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.tables.extremes import warn_of_far_values
 from tauhat.trial.checks.design_check import DesignCheck, check_design
+from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
+from tauhat.trial.checks.time_checks import time_findings
 from tauhat.trial.facts import decisions, facts
 from tauhat.trial.trial_table import TrialTable
+from tauhat.trial.unsafe_covariates import refuse_unsafe
 
 
 class Trial(TrialTable):
@@ -39,8 +42,8 @@ class Trial(TrialTable):
     cluster
         Column with the randomized cluster, or None if persons were randomized.
     covariates
-        Columns measured before randomization; None for all without another role, but
-        for ``status``, ``time``, ``visit`` and the like beside a time or an event.
+        Columns measured before randomization; None for all without another role, which is
+        refused if one of them looks measured after it.
     cluster_covariates
         Covariates that belong to the cluster. They must not vary within it; a
         value missing for some of its persons is taken from the others. They need
@@ -67,14 +70,38 @@ class Trial(TrialTable):
         proportion to them in fits, averages and tests.
     endpoint
         Kind of the outcome: "binary" (two values) or "continuous"; None to tell it
-        from the values.
+        from the values. With ``event``: "rmst" (restricted mean survival time, the default),
+        "survival" (probability to be without an event at the horizon) or "time-lost"
+        (restricted mean time lost to the event where others compete).
+    event
+        Column that says whether the time in ``outcome`` ended with the event or the person was
+        censored then: 0 and 1, booleans, or labels. Times count from randomization.
+    event_value
+        Label of the event in that column, or a list of labels; needed unless it has 0 and 1,
+        booleans, or 1 and 2 (where 2 is the event, as in R). Other labels are censored; for
+        "time-lost" they are other events, but for 0 and "censored".
+    horizon
+        Time up to which (or at which) persons are compared, in the unit of ``outcome``.
+    censoring
+        What censoring may depend on: "arm" (Kaplan-Meier curves by arm), or "covariates" (ridge
+        Cox models by arm).
+    where
+        Condition that rows must fulfil, such as ``'PARAMCD == "SBP" and age >= 18'``
+        (`tauhat.tables.where.rows_where`); the others are dropped and counted.
+    accept
+        Codes of warnings of the design check (`DesignCheck.table`) that were looked into and
+        are no fault; they stay in the report.
+    normalise_labels
+        Whether labels of arms, clusters, blocks and categories that are nearly alike are
+        taken for the same, written as most rows have it.
 
     Attributes
     ----------
     X : DataFrame, shape (n, p)
         Encoded covariates of the analysed persons, numbered 0 to n - 1.
     y : ndarray, shape (n,)
-        Outcome.
+        Outcome. Of times: what has the same mean as the time cut at the horizon (or as what
+        else was asked for) although some are censored; it can lie outside of 0 to the horizon.
     treatment : ndarray of int, shape (n,)
         0 (control) or 1 (treated).
     clusters, blocks : ndarray, shape (n,), or None
@@ -102,10 +129,14 @@ class Trial(TrialTable):
         Covariates, and those that are constant within clusters, before encoding.
     covariates_named : bool
         Whether ``covariates`` was given.
-    left_out : tuple of str
-        Columns that were not made covariates for their names, when none were named.
+    merged_labels : MergedLabels
+        Spellings that were taken for the same, with ``normalise_labels``.
     row_findings : tuple of Finding
-        Rows that look like copies or like several rows of a person.
+        What the rows tell: copies, several rows of a person, their order, times.
+    file : mapping or None
+        What was found in the file that the table was read from.
+    accept : tuple of str
+        Codes of the warnings that were answered.
     n_excluded, n_missing_outcome, n_without_counterfactual
         Rows of other arms, persons without an outcome, and those of ``n`` in blocks
         with one arm only.
@@ -134,8 +165,14 @@ class Trial(TrialTable):
     """
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
-        self.row_findings = tuple(row_findings(analysed, kept, self))
+        self.row_findings = (
+            *row_findings(analysed, kept, self),
+            *order_findings(self),
+            *time_findings(analysed, self),
+        )
         self.notes = (*self.notes, *decisions(self))
+        if not self.covariates_named:
+            refuse_unsafe(self.check().findings, self.covariate_names)
 
     def fit(self, estimator: str | CateEstimator, **parameters: Any) -> CateEstimator:
         """Fit an estimator to the trial.

@@ -12,17 +12,21 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, design_of
-from tauhat.endpoint import Endpoint, outcome_values, weight_values
+from tauhat.endpoint import Endpoint, weight_values
 from tauhat.errors import TrialError
 from tauhat.runtime.provenance import table_sha256
+from tauhat.tables.account import account_of, as_codes, codes_of, refuse_shared_labels
 from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.labels import as_written, label_text
-from tauhat.tables.reading import as_pandas
+from tauhat.tables.reading import as_pandas, keep_where
+from tauhat.tables.spelling import MergedLabels, holds_labels
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.incomplete_blocks import compared_within_blocks
+from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import (
     check_units,
     complete_within,
@@ -59,8 +63,19 @@ class TrialTable:
         arms: Sequence[Any] | None = None,
         weight: str | None = None,
         endpoint: str | None = None,
+        event: str | None = None,
+        event_value: Any = None,
+        horizon: float | None = None,
+        censoring: str = "arm",
+        where: str | None = None,
+        accept: Sequence[str] = (),
+        normalise_labels: bool = False,
     ) -> None:
         table = as_pandas(df)
+        if where is not None:
+            table = keep_where(table, where)
+        self.file = account_of(table)
+        self.accept = known_codes(accept)
         self.roles = single_roles(
             table,
             outcome=outcome,
@@ -69,17 +84,29 @@ class TrialTable:
             block=block,
             id=id,
             weight=weight,
+            event=event,
         )
         self.covariates_named = covariates is not None
         choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
-        self.left_out = choice.left_out
+        self.merged_labels = MergedLabels()
+        if normalise_labels:
+            table = self._with_merged_labels(table, choice.names)
+            name = self.roles["treatment"]
+            control = self.merged_labels.label(name, control)
+            if arms is not None and not isinstance(arms, str):
+                arms = [self.merged_labels.label(name, label) for label in arms]
         used = dict.fromkeys([*self.roles.values(), *choice.names])
         self._table = table[list(used)].copy()
         for name in used:
             refuse_collections(self._table[name], name)
 
+        treatment_column = self._table[self.roles["treatment"]]
+        refuse_shared_labels(treatment_column, self.file)
         arm, self.arm_labels = choose_arms(
-            self._table[self.roles["treatment"]], control=control, arms=arms
+            treatment_column,
+            control=control,
+            arms=arms,
+            codes=codes_of(treatment_column, self.file),
         )
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
@@ -88,10 +115,10 @@ class TrialTable:
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
         self.enrolled_clusters = self._labels(kept, "cluster")
         self.enrolled_blocks = self._labels(kept, "block")
-        outcome_column = outcome_values(kept[self.roles["outcome"]])
-        self.has_outcome: BoolArray = ~np.isnan(outcome_column)
-        self._kind_named = endpoint
-        Endpoint.of(outcome_column[self.has_outcome], endpoint, self.roles["outcome"])
+        columns = OutcomeColumns.of(
+            kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
+        )
+        self.has_outcome: BoolArray = columns.observed
         check_units(
             self.enrolled_treatment,
             self.enrolled_clusters,
@@ -100,10 +127,26 @@ class TrialTable:
             table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
         )
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
-        self._set_analysed(kept, enrolled_rows, outcome_column, propensity)
+        self._set_analysed(kept, enrolled_rows, propensity)
+        self._set_outcome(columns, horizon, censoring)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
         self._look_at_rows(table.iloc[self.rows], kept)
+
+    def _with_merged_labels(self, table: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
+        """The table with labels that are nearly alike under one spelling."""
+        changed: dict[str, pd.Series[Any]] = {}
+        arm = self.roles["treatment"]
+        units = [self.roles[role] for role in ("block", "cluster") if role in self.roles]
+        for name in dict.fromkeys([arm, *units, *covariates]):
+            if not holds_labels(table[name]):
+                continue
+            # Clusters of different arms are different.
+            of_arm = changed.get(arm, table[arm]) if name == self.roles.get("cluster") else None
+            merged = self.merged_labels.merge(table[name], None if of_arm is None else of_arm)
+            if name in self.merged_labels.spelling:
+                changed[name] = merged
+        return table.assign(**changed) if changed else table
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         """Hook for what is found in the rows of those analysed, and of those kept."""
@@ -150,13 +193,10 @@ class TrialTable:
             )
         return frame
 
-    def _set_analysed(
-        self, kept: pd.DataFrame, enrolled_rows: IntArray, outcome: FloatArray, propensity: Any
-    ) -> None:
+    def _set_analysed(self, kept: pd.DataFrame, enrolled_rows: IntArray, propensity: Any) -> None:
         """Arrays of the persons with an outcome."""
         observed = self.has_outcome
         self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
-        self.y: FloatArray = outcome[observed]
         self.treatment: IntArray = self.enrolled_treatment[observed]
         self.clusters, self.blocks = (
             None if labels is None else labels[observed]
@@ -171,17 +211,31 @@ class TrialTable:
             as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
         )
         self.sample_weight = (
-            weight_values(kept[self.roles["weight"]], observed) if "weight" in self.roles else None
+            weight_values(as_codes(kept[self.roles["weight"]], self.file), observed)
+            if "weight" in self.roles
+            else None
         )
         self.n_missing_outcome = int((~observed).sum())
         self.frame = self.enrolled_frame[observed].reset_index(drop=True)
         self.encoder_ = TableEncoder().fit(self.frame)
         self.X: pd.DataFrame = self.encoder_.transform(self.frame)
 
+    def _set_outcome(self, columns: OutcomeColumns, horizon: Any, censoring: str) -> None:
+        """The outcome of the persons who have one: as measured, or made of their times."""
+        self.outcome = columns.of_analysed(self.treatment, horizon, censoring)
+        self.y: FloatArray = self.outcome.values
+        if self.outcome.follow_up is not None:
+            self.y = np.empty(len(self.rows))
+            if self.n_without_counterfactual:
+                # Of those who are in no comparison, from everyone's times.
+                made = self.outcome.made(self.treatment, self.X, self.sample_weight)
+                self.y = made.values
+            self.y[self.data.rows] = self.data.y
+
     @property
     def n(self) -> int:
         """Number of persons with an outcome."""
-        return len(self.y)
+        return len(self.rows)
 
     @property
     def n_clusters(self) -> int | None:
@@ -210,9 +264,14 @@ class TrialTable:
         return tuple(c for c, source in self.encoder_.sources_.items() if source in names)
 
     @property
+    def source(self) -> pd.DataFrame:
+        """The columns used, as they were given, all rows."""
+        return self._table
+
+    @property
     def label_columns(self) -> pd.DataFrame:
         """Columns of arms, clusters, blocks and identifiers as they were given, all rows."""
-        numbers = ("outcome", "weight")
+        numbers = ("outcome", "weight", "event")
         names = dict.fromkeys(name for role, name in self.roles.items() if role not in numbers)
         return self._table[list(names)]
 
@@ -230,7 +289,16 @@ class TrialTable:
         ValueError
             If the arrays do not make a trial.
         """
-        return validate_trial(*self, endpoint=self._kind_named)
+        X, _, *units = self
+        found = self.outcome
+        return validate_trial(
+            X,
+            found.values,
+            *units,
+            endpoint=found.kind,
+            cause=found.cause,
+            follow_up=found.follow_up,
+        )
 
     @property
     def endpoint(self) -> Endpoint:
@@ -267,6 +335,13 @@ class TrialTable:
             Naming missing or unusable columns.
         """
         table = as_pandas(df)
+        table = table.assign(
+            **{
+                name: self.merged_labels.spelt(table[name])
+                for name in self.merged_labels.spelling
+                if name in table.columns
+            }
+        )
         cluster = self.roles.get("cluster")
         if cluster in table.columns:
             labels = label_values(table[cluster], "cluster")

@@ -36,6 +36,7 @@ from tauhat.report.plots.style import (
     to_data_uri,
     to_svg,
 )
+from tauhat.report.plots.survival import survival_plot
 from tauhat.report.plots.trial import agreement_plot, balance_plot
 from tauhat.report.plots.two_way import effect_map_plot
 
@@ -66,6 +67,7 @@ __all__ = [
     "sorted_groups_plot",
     "styled",
     "subgroup_forest_plot",
+    "survival_plot",
     "targeting_plot",
     "to_data_uri",
     "to_svg",

@@ -155,7 +155,7 @@ def effect_by_covariate_plot(
     Parameters
     ----------
     groups
-        From `tauhat.report.grouping.groups_by_covariate`.
+        From `tauhat.report.grouping.covariate_groups`.
     average
         The average effect, drawn behind.
     axis_label

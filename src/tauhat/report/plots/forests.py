@@ -82,7 +82,7 @@ def covariate_forest_plot(
     ----------
     groups
         ``covariate``, ``group``, ``persons``, ``estimate``, ``lower`` and
-        ``upper``, as in `tauhat.inference.EffectsByGroup.table`. Groups of fewer
+        ``upper``, as in `tauhat.inference.CovariateGroupEffects.table`. Groups of fewer
         than five persons or without an estimate are left out.
     average
         The average effect, drawn behind.

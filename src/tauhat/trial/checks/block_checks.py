@@ -28,6 +28,7 @@ def block_findings(trial: TrialTable) -> Iterator[Finding]:
     count, lacking = len(pd.unique(trial.blocks)), trial.incomplete_blocks
     share = trial.n_without_counterfactual / trial.n
     status: Status = "note" if len(lacking) or count == 1 else "ok"
+    code = "" if status == "ok" else "one-arm-blocks"
     sentence = "All persons are in one block, which is as good as none." if count == 1 else ""
     if len(lacking):
         clusters = lacking["units"].sum() if trial.randomization.holds_persons else 0
@@ -42,11 +43,11 @@ def block_findings(trial: TrialTable) -> Iterator[Finding]:
     if share > _SOME_LEFT_OUT:
         status = "warning"
     if share > _MANY_LEFT_OUT:
-        status = "fail"
+        status = "error"
         sentence += (
             f" These are more than {_MANY_LEFT_OUT:.0%}: check that block= names the strata "
             "within which units were randomized (whole blocks that were randomized are clusters). "
             "If so, take these blocks out of the table, which says that the analysis is about the "
             "others."
         )
-    yield Finding("blocks", f"{count} ({trial.roles['block']})", status, sentence)
+    yield Finding("blocks", f"{count} ({trial.roles['block']})", status, sentence, code)

@@ -100,6 +100,7 @@ def cluster_findings(
         "can be, from differences within clusters."
         if scarce
         else "",
+        "few-clusters" if scarce else "",
     )
     yield Finding(
         "cluster size",
@@ -118,6 +119,7 @@ def cluster_findings(
             f"Clusters differ in size between the arms (mean {control['mean']:.1f} and "
             f"{treated['mean']:.1f}, p = {p_value:.2g}): if persons were enrolled after the "
             "clusters were randomized, who was enrolled may depend on the arm.",
+            "cluster-size-by-arm",
         )
     effect_of_design = 1 + (everyone["mean"] * (1 + everyone["cv"] ** 2) - 1) * max(icc.value, 0)
     yield Finding(
@@ -154,4 +156,5 @@ def unlearnable_findings(trial: TrialTable) -> Iterator[Finding]:
         "than half of the spread of a covariate, or four fifths in its arm, and the arms may not "
         "lie so far apart in it that slopes would have to be extended beyond what an arm has "
         "seen. The models adjust for these covariates, and their effects do not vary with them.",
+        "too-few-clusters",
     )

@@ -15,9 +15,10 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.disclosure import FEW, is_small, tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
-from tauhat.numerics.extremes import ColumnLimits
+from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.tables.columns import missing_values
+from tauhat.trial.checks.answers import answered, merged, said_once
 from tauhat.trial.checks.block_checks import block_findings
 from tauhat.trial.checks.cluster_checks import (
     cluster_findings,
@@ -26,14 +27,14 @@ from tauhat.trial.checks.cluster_checks import (
     unit_numbers,
     unlearnable_findings,
 )
-from tauhat.trial.checks.covariate_checks import (
-    covariate_findings,
-    leakage_findings,
-    missing_findings,
-)
+from tauhat.trial.checks.covariate_checks import covariate_findings
 from tauhat.trial.checks.extreme_checks import far_value_findings
+from tauhat.trial.checks.file_checks import file_findings
 from tauhat.trial.checks.finding import Finding, Status
-from tauhat.trial.checks.label_checks import label_findings
+from tauhat.trial.checks.finding_codes import GRADES
+from tauhat.trial.checks.follow_up_checks import outcome_findings
+from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
+from tauhat.trial.checks.leak_checks import leakage_findings, missing_findings
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
     probability_of_treatment,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 _ATTRITION_DIFFERENCE = 0.02
+# Among few clusters and rare losses the p-value is rather too small.
+_CHANCE_OF_ATTRITION = 0.005
 _HIGH_ATTRITION = 0.2
 
 
@@ -79,18 +82,24 @@ class DesignCheck:
     cluster_sizes: pd.DataFrame | None
     icc: IntraclusterCorrelation | None
 
-    def _sentences(self, *statuses: Status) -> list[str]:
-        return [f.sentence for f in self.findings if f.status in statuses and f.sentence]
+    def _sentences(self, *statuses: Status, accepted: bool = False) -> list[str]:
+        told = [f for f in self.findings if f.status in statuses and f.accepted == accepted]
+        return said_once(told)
 
     @property
     def failures(self) -> list[str]:
-        """What makes the analysis wrong unless it is put right."""
-        return self._sentences("fail")
+        """What makes the analysis wrong unless it is put right: the errors."""
+        return self._sentences("error")
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader must know or the analyst should look into."""
+        """What a reader must know or the analyst should look into, and nobody answered."""
         return self._sentences("warning")
+
+    @property
+    def accepted(self) -> list[str]:
+        """Warnings that were answered by their codes with ``accept=``."""
+        return self._sentences("warning", accepted=True)
 
     @property
     def notes(self) -> list[str]:
@@ -99,14 +108,35 @@ class DesignCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether there is no failure."""
-        return not self.failures
+        """Whether nothing graded warning or worse is left unanswered."""
+        return not self.open_codes
+
+    @property
+    def open_codes(self) -> tuple[str, ...]:
+        """Codes of the errors, and of the warnings that nobody answered, each once."""
+        graded = sorted(
+            (f for f in self.findings if f.status in ("error", "warning") and not f.accepted),
+            key=lambda finding: GRADES.index(finding.status),
+        )
+        return tuple(dict.fromkeys(finding.code for finding in graded))
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a finding: item, value, status."""
-        rows = [(f.item, f.value, f.status) for f in self.findings]
-        return pd.DataFrame(rows, columns=["item", "value", "status"])
+        """One row a finding: item, value, status, code."""
+        rows = [
+            (f.item, f.value, "accepted" if f.accepted else f.status, f.code) for f in self.findings
+        ]
+        return pd.DataFrame(rows, columns=["item", "value", "status", "code"])
+
+    @property
+    def graded(self) -> list[Finding]:
+        """Errors, warnings and notes, in this order, each sentence once."""
+        return merged(
+            sorted(
+                (f for f in self.findings if f.status != "ok" and f.sentence),
+                key=lambda f: (GRADES.index(f.status), f.accepted),
+            )
+        )
 
     @property
     def text(self) -> str:
@@ -115,6 +145,7 @@ class DesignCheck:
             [
                 *(f"Failed: {sentence}" for sentence in self.failures),
                 *(f"Warning: {sentence}" for sentence in self.warnings),
+                *(f"Accepted: {sentence}" for sentence in self.accepted),
                 *self.notes,
             ]
         )
@@ -137,7 +168,8 @@ def check_design(trial: TrialTable) -> DesignCheck:
     Persons in blocks with one arm only were not randomized beside the other, so they
     are not compared. A failure is a covariate that is a copy of the outcome or of the
     treatment, which makes every effect estimate wrong, or more than a quarter of the
-    persons in blocks with one arm only. All else is a warning or a note.
+    persons in blocks with one arm only. All else is a warning, which ``accept`` may
+    answer by its code (`tauhat.trial.checks.finding_codes`), or a note.
 
     Parameters
     ----------
@@ -152,7 +184,9 @@ def check_design(trial: TrialTable) -> DesignCheck:
     --------
     >>> from tauhat.trial.trial import Trial
     >>> df = pd.DataFrame({"arm": [0, 1] * 20, "age": range(40), "y": [1.0, 2, 4, 7, 3] * 8})
-    >>> check = check_design(Trial(df.assign(copy=df.y * 2), outcome="y", treatment="arm"))
+    >>> df["copy"] = df.y * 2
+    >>> roles = {"outcome": "y", "treatment": "arm", "covariates": ["age", "copy"]}
+    >>> check = check_design(Trial(df, **roles))
     >>> check.failures
     ["'copy' is the outcome in other units (correlation 1.000): remove it from the covariates."]
     """
@@ -160,7 +194,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
     rows = trial.has_counterfactual
     X = trial.X.to_numpy(dtype=np.float64)
     design = trial.randomization.take(rows)
-    limits = ColumnLimits.of(X[rows], design.clusters)
+    limits, tails = ColumnLimits.with_tails(X[rows], design.clusters)
     values, names = _observed_values(trial, limits)
     differences = _between_arms(trial, values, units)
     few = tells_few(
@@ -184,14 +218,15 @@ def check_design(trial: TrialTable) -> DesignCheck:
         *_outcome_findings(trial, attrition),
         *weight_findings(trial),
         *trial.row_findings,
+        *file_findings(trial),
         *label_findings(trial),
         *covariate_findings(trial),
-        *far_value_findings(trial, X),
+        *far_value_findings(trial, X, limits, tails),
         *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]
     return DesignCheck(
-        findings=tuple(findings),
+        findings=answered(findings, trial.accept),
         balance=_balance_table(trial, names, differences, few),
         missingness=_missing_table(trial, gaps),
         attrition=attrition,
@@ -291,8 +326,7 @@ def _design_findings(trial: TrialTable) -> Iterator[Finding]:
         counts, which = counts - _lost(trial), "with an outcome"
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
         yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} {which}")
-    if trial.n_excluded:
-        yield Finding("rows of other arms", str(trial.n_excluded), "note")
+    yield from other_arm_findings(trial)
     if not trial.randomization.holds_persons:
         yield from few_persons_finding(trial)
     if trial.propensity is not None:
@@ -310,6 +344,7 @@ def _allocation_finding(trial: TrialTable) -> Iterator[Finding]:
             "note",
             f"The probability of treatment differs between units ({low:.0%} to {high:.0%}). "
             "Outcomes are adjusted for it before the models are fitted.",
+            "allocation",
         )
 
 
@@ -327,14 +362,12 @@ def _propensity_finding(trial: TrialTable, propensity: FloatArray) -> Iterator[F
         f"{chance.mean():.0%} ({abs(z):.1f} standard errors apart): check it."
         if unlikely
         else "",
+        "propensity" if unlikely else "",
     )
 
 
 def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Finding]:
-    yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
-    words = trial.endpoint.words
-    if words.note:
-        yield Finding("type of outcome", words.values, "note", words.note)
+    yield from outcome_findings(trial)
     if not trial.n_missing_outcome:
         yield Finding("missing outcomes", "0")
         return
@@ -349,7 +382,7 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
     )
     if is_small(_lost(trial)).any():
         by_arm = told = f"{FEW} of an arm among them"
-    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < 0.05
+    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < _CHANCE_OF_ATTRITION
     what = (
         f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
         f"outcome and were left out: {told}. "
@@ -364,6 +397,7 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
             if uneven
             else "The analysis assumes that they are like the others with the same covariates."
         ),
+        "missing-outcome",
     )
     if trial.randomization.holds_persons:
         gone = trial.enrolled_randomization.n_units - trial.randomization.n_units
@@ -374,4 +408,5 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
                 "warning",
                 f"{counted(gone, 'cluster has', 'clusters have')} no outcome at all and "
                 f"{'was' if gone == 1 else 'were'} left out.",
+                "clusters-lost",
             )

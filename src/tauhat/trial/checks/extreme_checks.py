@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.numerics.codes import goes_on_rarely
-from tauhat.numerics.extremes import ColumnLimits, tail_limits
+from tauhat.numerics.codes import goes_on_rarely, usual_codes
+from tauhat.numerics.far_values import ColumnLimits
+from tauhat.tables.columns import variable_label
 from tauhat.tables.extremes import FarValues, codes_apart, far_values, number, third_values
 from tauhat.trial.checks.finding import Finding, Status
+from tauhat.trial.checks.value_checks import (
+    heap_findings,
+    impossible_finding,
+    impossible_values,
+)
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 
-def far_value_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
+def far_value_findings(
+    trial: TrialTable, X: FloatArray, limits: ColumnLimits, tails: FloatArray
+) -> Iterator[Finding]:
     """Give values of the outcome and of numeric covariates that stand apart from the others.
 
     Parameters
@@ -28,36 +36,55 @@ def far_value_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
         The trial.
     X
         Encoded covariates of everyone analysed, shape (n, p).
+    limits, tails
+        Of the columns of ``X``, by those who are compared (`ColumnLimits.with_tails`).
     """
     numeric = [j for j, name in enumerate(trial.X.columns) if name in trial.covariate_names]
     names = [str(trial.X.columns[j]) for j in numeric]
-    yield from _findings(trial, trial.y[:, None], [trial.roles["outcome"]], of_outcome=True)
-    yield from _findings(trial, X[:, numeric], names, of_outcome=False)
+    compared = trial.has_counterfactual
+    outcome = trial.outcome.values[:, None]
+    of_outcome = ColumnLimits.with_tails(
+        outcome[compared], trial.randomization.take(compared).clusters
+    )
+    yield from _findings(trial, outcome, [trial.roles["outcome"]], *of_outcome, of_outcome=True)
+    of_columns = limits.take(numeric), tails[:, numeric]
+    yield from _findings(trial, X[:, numeric], names, *of_columns, of_outcome=False)
 
 
 def _findings(
-    trial: TrialTable, X: FloatArray, names: list[str], *, of_outcome: bool
+    trial: TrialTable,
+    X: FloatArray,
+    names: list[str],
+    limits: ColumnLimits,
+    tails: FloatArray,
+    *,
+    of_outcome: bool,
 ) -> Iterator[Finding]:
     """What stands apart among everyone analysed, by the limits of those who are compared."""
-    compared = trial.has_counterfactual
-    clusters = trial.randomization.take(compared).clusters
-    limits = ColumnLimits.of(X[compared], clusters)
-    tails = np.array(tail_limits(X[compared], clusters))
     ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}
     for j, name in enumerate(names):
         told: set[bool] = set()
         column = X[:, [j]]
+        label = variable_label(trial.source, name)
+        impossible, why = impossible_values(X[:, j], name, label)
+        # Codes for missing values are told as such, also where they cannot be.
+        slips = np.setdiff1d(X[impossible, j], X[usual_codes(X[:, j]), j])
+        if len(slips):
+            yield impossible_finding(X[np.isin(X[:, j], slips), j], name, why)
         for far in far_values(column, limits.take([j]), [name]):
             told.add(far.above)
-            yield _far_finding(far, of_outcome)
+            if not np.isin(far.values, slips).all():
+                yield _far_finding(far, of_outcome)
         inside = column[~limits.take([j]).outside(column)]
         for far in chain(codes_apart(inside, name), _levels_apart(inside, name, tails[:, j])):
             if far.above not in told:
                 told.add(far.above)
-                yield _far_finding(far, of_outcome)
+                if not np.isin(far.values, slips).all():
+                    yield _far_finding(far, of_outcome)
         for third in third_values(inside, name):
             if third.above not in told and name not in ranks:
                 yield _third_finding(third, inside, of_outcome)
+        yield from heap_findings(inside, name, of_outcome=of_outcome)
 
 
 def _levels_apart(column: FloatArray, name: str, tail: FloatArray) -> Iterator[FarValues]:
@@ -84,6 +111,7 @@ def _far_finding(far: FarValues, of_outcome: bool) -> Finding:
         f"{far.text}. If {far.shown} stands for {what}, leave "
         f"{'this cell' if one else 'these cells'} empty; if it is a slip, put it right{logarithm}. "
         f"The analysis {taken}.",
+        _code_of(far),
     )
 
 
@@ -100,7 +128,12 @@ def _third_finding(third: FarValues, column: FloatArray, of_outcome: bool) -> Fi
         f"{counted(len(third.values), 'row')} with {third.shown}. If this stands for a missing "
         f"{'outcome' if of_outcome else 'value'}, leave {'the cell' if one else 'these cells'} "
         "empty; if it is a slip, put it right. The analysis takes it as measured.",
+        _code_of(third),
     )
+
+
+def _code_of(far: FarValues) -> str:
+    return "missing-code" if usual_codes(far.values).all() else "far-value"
 
 
 def _value(far: FarValues) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["ok", "note", "warning", "fail"]
+Status = Literal["ok", "note", "warning", "error"]
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,21 @@ class Finding:
     item, value
         What was looked at and what was found, in a few words.
     status
-        ``ok``, ``note``, ``warning`` or ``fail``.
+        ``ok``, ``note``, ``warning`` or ``error``.
     sentence
         What it means and what to do; empty when the value says it all.
+    code
+        Its kind, one of `tauhat.trial.checks.finding_codes.CODES`; empty for what is only told.
+    accepted
+        Whether the user answered a warning by its code.
+    columns
+        Covariates that it says may have been measured after randomization.
     """
 
     item: str
     value: str
     status: Status = "ok"
     sentence: str = ""
+    code: str = ""
+    accepted: bool = False
+    columns: tuple[str, ...] = ()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from tauhat._typing import AnyArray
+from tauhat.disclosure import FEW, is_small
+from tauhat.tables.account import WORDS
 from tauhat.tables.columns import missing_values
-from tauhat.tables.labels import Labels, alike_text, near_pairs, read_labels
-from tauhat.tables.reading import WORDS
+from tauhat.tables.labels import Labels, alike_text, label_text, near_pairs, read_labels
+from tauhat.tables.spelling import labels_with, near_labels
 from tauhat.tables.written_numbers import way_of_writing
 from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 _MOST_PAIRS = 5
+_MOST_ARMS = 12
 _WHAT = {"cluster": "clusters", "block": "blocks", "treatment": "arms", "id": "persons"}
 
 
@@ -38,7 +43,15 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
         column = trial.label_columns[name]
         read = read_labels(column)
         yield from _reading_findings(name, read)
-        yield from _near_findings(name, read, what, shown=role != "id")
+        arms = read_labels(trial.label_columns[trial.roles["treatment"]]).values
+        if role == "treatment":
+            # Those that were left out are told with the other arms.
+            kept = np.isin(list(map(label_text, arms)), list(map(label_text, trial.arm_labels)))
+            read = read_labels(column[kept])
+        yield from _near_findings(
+            name, read, what, shown=role != "id", arms=arms if role == "cluster" else None
+        )
+    yield from _merged_findings(trial)
     for name, words in trial.enrolled_frame.attrs.get(WORDS, {}).items():
         if name in trial.covariate_names:
             listed = ", ".join(f"{word!r} ({n})" for word, n in words.items())
@@ -48,6 +61,7 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
                 "note",
                 f"In {name!r}, words were read as missing values: {listed}. If one is a category, "
                 "write it otherwise.",
+                "words-as-missing",
             )
     for learned in trial.encoder_.columns_:
         if learned.kind in ("category", "ordered"):
@@ -55,6 +69,63 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
             yield from _reading_findings(learned.source, read)
             yield from _near_findings(learned.source, read, "levels", shown=True)
             yield from _number_findings(trial.enrolled_frame[learned.source], learned.source)
+
+
+def _merged_findings(trial: TrialTable) -> Iterator[Finding]:
+    """Labels that were taken for the same since the user asked for it."""
+    for name, into in trial.merged_labels.spelling.items():
+        pairs = [f"{text!r} as {best!r}" for text, best in into.items()]
+        more = f" and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
+        listed = f"{', '.join(pairs[:_MOST_PAIRS])}{more}"
+        yield Finding(
+            "merged labels",
+            f"{name}: {listed}",
+            "note",
+            f"In {name!r}, {counted(trial.merged_labels.rows[name], 'row was', 'rows were')} "
+            f"read under another spelling, as asked: {listed}.",
+            "merged-labels",
+        )
+
+
+def other_arm_findings(trial: TrialTable) -> Iterator[Finding]:
+    """Give the arms that were not chosen, and those spelt nearly as one that was."""
+    if not trial.n_excluded:
+        return
+    name = trial.roles["treatment"]
+    values = pd.Series(read_labels(trial.label_columns[name]).values, dtype=object)
+    chosen = {label_text(label) for label in trial.arm_labels}
+    counts = values.map(label_text).value_counts()
+    counts = counts[~counts.index.isin(chosen)].sort_index()
+    shown = [
+        f"{label!r} ({count if not is_small(int(count)) else FEW})"
+        for label, count in counts.items()
+    ]
+    listed = ", ".join(shown[:_MOST_ARMS]) + (" ..." if len(shown) > _MOST_ARMS else "")
+    yield Finding(
+        "rows of other arms",
+        f"{trial.n_excluded}: {listed}",
+        "note",
+        f"{counted(trial.n_excluded, 'row of another arm was', 'rows of other arms were')} left "
+        f"out: {listed}.",
+        "other-arms",
+    )
+    near = [
+        (other, arm)
+        for arm in sorted(chosen)
+        for other in counts.index
+        if near_labels([arm, other])
+    ]
+    if near:
+        pairs = "; ".join(alike_text(*pair) for pair in near[:_MOST_PAIRS])
+        yield Finding(
+            "arms spelt otherwise",
+            f"{name}: {pairs}",
+            "warning",
+            f"In {name!r}, an arm that was left out is spelt nearly as one that is compared: "
+            f"{pairs}. If they mean the same, write them alike, or have them merged with "
+            "normalise_labels=True (--normalise-labels).",
+            "other-arm-spelling",
+        )
 
 
 def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
@@ -67,7 +138,11 @@ def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
         parts.append(f"{several} written in several ways and read as one{' each' * (n > 1)}")
     if parts:
         yield Finding(
-            "labels", f"{name}: {'; '.join(parts)}", "note", f"In {name!r}, {' and '.join(parts)}."
+            "labels",
+            f"{name}: {'; '.join(parts)}",
+            "note",
+            f"In {name!r}, {' and '.join(parts)}.",
+            "blanks-in-labels",
         )
     if read.n_inexact:
         yield Finding(
@@ -77,6 +152,7 @@ def _reading_findings(name: str, read: Labels) -> Iterator[Finding]:
             f"{name!r} holds numbers with more digits than its type keeps apart, in "
             f"{counted(read.n_inexact, 'row')}: different labels may have become the same. "
             "Read the column as text.",
+            "inexact-labels",
         )
 
 
@@ -92,11 +168,17 @@ def _number_findings(column: pd.Series[Any], name: str) -> Iterator[Finding]:
             "warning",
             f"{name!r} holds numbers {written}. As they are, its "
             f"{counted(len(levels), 'value counts as a category', 'values count as categories')}.",
+            "numbers-as-text",
         )
 
 
-def _near_findings(name: str, read: Labels, what: str, *, shown: bool) -> Iterator[Finding]:
-    pairs = near_pairs(pd.unique(pd.Series(read.values[~read.missing], dtype=object)))
+def _near_findings(
+    name: str, read: Labels, what: str, *, shown: bool, arms: AnyArray | None = None
+) -> Iterator[Finding]:
+    labels = pd.unique(pd.Series(read.values[~read.missing], dtype=object))
+    # Two numbers of persons are hardly ever one, misspelt; clusters of two arms are two.
+    beside = None if arms is None else labels_with(read.values, arms)
+    pairs = near_labels(labels, beside) if shown else near_pairs(labels)
     if not pairs:
         return
     listed = "; ".join(alike_text(*pair) for pair in pairs[:_MOST_PAIRS])
@@ -108,7 +190,13 @@ def _near_findings(name: str, read: Labels, what: str, *, shown: bool) -> Iterat
         "labels nearly alike",
         f"{name}: {found}",
         "warning",
-        f"In {name!r}, {found} differ only by letter case, accents, punctuation, blanks or the "
-        f"way a number is written, and count as different {what}: if they mean the same, write "
-        "them alike.",
+        f"In {name!r}, {found} differ only by letter case, accents, punctuation, blanks, the "
+        f"way a number is written or one letter, and count as different {what}: if they mean the "
+        "same, write them alike"
+        + (
+            ", or have them merged with normalise_labels=True (--normalise-labels)."
+            if shown
+            else "."
+        ),
+        "similar-labels",
     )

@@ -13,7 +13,7 @@ from tauhat._typing import AnyArray, IntArray
 from tauhat.tables.labels import read_labels
 from tauhat.trial.checks.covariate_checks import looks_like_numbering
 from tauhat.trial.checks.finding import Finding
-from tauhat.trial.covariate_choice import name_words
+from tauhat.trial.later_names import name_words
 from tauhat.trial.repeated_identifiers import (
     FEWEST_PERSONS,
     MANY_VALUES,
@@ -106,7 +106,9 @@ def _identifier_findings(
         analysed, trial.treatment, trial.clusters, trial.blocks, trial.frame, trial.roles
     )
     if note:
-        yield Finding("identifiers", f"{name} on several rows", "note", note)
+        yield Finding(
+            "identifiers", f"{name} on several rows", "note", note, "repeated-measurements"
+        )
         return
     found = find_repeats(read_labels(enrolled).values, trial.enrolled_treatment)
     if found is not None:
@@ -118,6 +120,7 @@ def _identifier_findings(
             f"{'stands' if found.n_values == 1 else 'stand'} on {found.n_rows} rows, of which at "
             "most one each has an outcome: the others count as persons without an outcome. Leave "
             "them out.",
+            "persons-on-several-rows",
         )
 
 
@@ -192,10 +195,11 @@ def _finding(found: Repeats, name: str, trial: TrialTable, *, fails: bool) -> Fi
     return Finding(
         "persons on several rows",
         f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",
-        "fail" if fails else "warning",
+        "error" if fails else "warning",
         f"{name!r} looks like an identifier of persons, and {found.n_values} of its values stand "
         f"on {found.n_rows} rows{where_they_stand(found)}: one row per person is needed, or errors "
         f"come out too small. {what_to_do(found, trial.treatment, name, trial.roles)}.",
+        "persons-on-several-rows",
     )
 
 
@@ -213,9 +217,10 @@ def _copies(table: pd.DataFrame, roles: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(
         "repeated rows",
         counted(n_copies, "row"),
-        "fail" if not tells and n_copies >= _MANY_COPIES * len(table) else "warning",
+        "error" if not tells and n_copies >= _MANY_COPIES * len(table) else "warning",
         f"{counted(n_copies, 'row repeats', 'rows repeat')} another one in all "
         f"columns{but}: a person who stands twice in the table counts twice. Leave copies out.",
+        "repeated-rows",
     )
 
 

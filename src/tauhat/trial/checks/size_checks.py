@@ -42,6 +42,7 @@ def few_persons_finding(trial: TrialTable) -> Iterator[Finding]:
         f"{n} ({control} control, {treated} treated)",
         "warning",
         f"{known} the average effect may be learned, but hardly how it varies.",
+        "few-persons",
     )
 
 
@@ -73,4 +74,5 @@ def weight_findings(trial: TrialTable) -> Iterator[Finding]:
         f"mean these {n} persons tell as much as {size:.0f} of equal weight"
         + (", since a few have most of it." if few else ".")
         + " This check counts everyone alike.",
+        "uneven-weights",
     )

@@ -1,0 +1,79 @@
+"""Where the CPU seconds of `Robust` and its intervals go, in a simulated cluster trial.
+
+Usage: python benchmarks/robust_parts.py
+
+Functions that are called millions of times seem to take longer than they do, since the profile
+has its price for each call. Parts within others count in both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from peer_tables import markdown
+from tauhat.registry import estimator
+from tauhat.runtime.engines import engine
+
+#: File and function of each part.
+PARTS = {
+    "members without each of the five folds": ("ensembles/together.py", "held_out_effects"),
+    "members on all rows": ("ensembles/ensemble.py", "fit_members"),
+    "reference posterior of the intervals": ("fitting/cate_estimator.py", "reference_posterior"),
+    "Bayesian ridge, members and reference": (
+        "numerics/ridge_posterior.py",
+        "sample_ridge_posterior",
+    ),
+    "trees of BCF-RE and BART-RE": ("outcome/tree_sampler.py", "sample_trees"),
+    "variance ratios by REML": ("numerics/reml_search.py", "search"),
+    "Effect-Boosting": ("learners/effect_boosting.py", "fit_effect"),
+    "boosted curves of Additive-Boosting": ("outcome/mermboost.py", "_fit_fixed_part"),
+    "bagged trees": ("outcome/bagged_trees.py", "grow"),
+    "splines": ("numerics/splines.py", "smooth_terms"),
+}
+
+
+def table(stats: Mapping[tuple[str, int, str], Any], total: float) -> pd.DataFrame:
+    """CPU seconds and share of every part."""
+    rows = []
+    for part, (file, name) in PARTS.items():
+        found = [v for k, v in stats.items() if k[0].endswith(file) and k[2] == name]
+        seconds = sum(numbers[3] for numbers in found)
+        rows.append({"part": part, "CPU s": round(seconds, 1), "share": f"{seconds / total:.0%}"})
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Fit under the profiler and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--persons", type=int, default=750)
+    parser.add_argument("--clusters", type=int, default=30)
+    options = parser.parse_args()
+    n, m = options.persons, options.clusters
+    rng = np.random.default_rng(1)
+    X, clusters = rng.normal(size=(n, 10)), np.arange(n) * m // n
+    arm = rng.permutation(np.arange(m) % 2)[clusters]
+    level = 0.3 * rng.normal(size=m)[clusters]
+    y = X[:, 0] + arm * (0.5 + 0.5 * X[:, 1]) + level + rng.normal(size=n)
+    for name in ("stochtree", "lightgbm", "sklearn.ensemble", "sklearn.linear_model"):
+        engine(name)
+    profile = cProfile.Profile(time.process_time)
+    profile.enable()
+    estimator("Robust", random_state=1).fit(X, y, treatment=arm, clusters=clusters).effect_interval(
+        X
+    )
+    profile.disable()
+    stats: Any = pstats.Stats(profile)
+    print(f"{stats.total_tt:.1f} CPU seconds")
+    print(markdown(table(stats.stats, stats.total_tt)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Write the table of options into docs/command-line.md: `python docs/command_line.py`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tauhat.cli.options import OPTIONS, Option
+
+PAGE = Path(__file__).resolve().parent / "command-line.md"
+MARKS = ("<!-- options: written by docs/command_line.py -->", "<!-- end of options -->")
+RECEIVERS = {"read": "read_table", "trial": "Trial", "analyze": "analyze"}
+
+
+def table() -> str:
+    """One line an option: its forms, its meaning and what holds without it."""
+    lines = [
+        "| Option | In a TOML file | In Python | Commands | Meaning | Default |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *map(_line, OPTIONS.values())])
+
+
+def _line(option: Option) -> str:
+    value = f" {option.metavar}" if option.metavar else ""
+    python = f"`{RECEIVERS[option.goes_to]}({option.keyword}=)`" if option.goes_to else ""
+    cells = (
+        f"`{option.shown}{value}`",
+        f"`{option.key}`",
+        python,
+        ", ".join(option.commands),
+        option.help,
+        option.otherwise,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def with_table(text: str) -> str:
+    """The page with its table as the records have it."""
+    between = re.compile(f"{MARKS[0]}.*{MARKS[1]}", flags=re.DOTALL)
+    return between.sub(lambda _: f"{MARKS[0]}\n\n{table()}\n\n{MARKS[1]}", text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

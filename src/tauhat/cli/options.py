@@ -1,0 +1,448 @@
+"""Every option of `tauhat run`, `check` and `demo`, each declared once.
+
+The parser, the help, the keys of the TOML file, the arguments of `Trial` and `analyze` and the
+table in the documentation come from these records. A new option is a record in `OPTIONS`, and
+a parameter of the function that ``goes_to`` names.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+DEFAULT_OUT = Path("tauhat-out")
+BACKENDS = ("loky", "dask")
+
+Command = Literal["run", "check", "demo"]
+Receiver = Literal["read", "trial", "analyze"]
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names from comma lists; a name that holds a comma is written in double quotes.
+
+    Examples
+    --------
+    >>> split_names(["age, female", '"bmi, kg/m2"'])
+    ('age', 'female', 'bmi, kg/m2')
+    """
+    if not values:
+        return None
+    names = [name.strip() for row in csv.reader(values, skipinitialspace=True) for name in row]
+    return tuple(name for name in names if name)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _label(value: Any) -> str | None:
+    # Arms coded 0 and 1 are numbers in TOML as well.
+    return str(value) if isinstance(value, str) or _is_number(value) else None
+
+
+def _names(value: Any) -> tuple[str, ...] | None:
+    if isinstance(value, str):
+        return split_names([value]) or ()
+    if isinstance(value, list) and all(isinstance(v, (str, int)) for v in value):
+        return tuple(str(v) for v in value)
+    return None
+
+
+def _switch(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if _is_number(value) else None
+
+
+def _codes(value: Any) -> Any:
+    """Codes of missing values, for all columns or by column."""
+    if isinstance(value, dict):
+        by_column = {column: _codes(codes) for column, codes in value.items()}
+        return None if None in by_column.values() else by_column
+    if isinstance(value, str):
+        return split_names([value]) or ()
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(code, str) or _is_number(code) for code in listed):
+        return None
+    return tuple(str(code) for code in listed)
+
+
+def _path(value: Any) -> Path | None:
+    return Path(value) if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an option's value is, on the command line and in a TOML file.
+
+    Attributes
+    ----------
+    parsed
+        Type that the parser gives.
+    wanted
+        Words for a message: what the TOML file must hold.
+    read
+        The value of a TOML file as a setting; None for one that is not of this kind.
+    """
+
+    parsed: Any
+    wanted: str
+    read: Callable[[Any], Any]
+
+
+TEXT = Kind(str, "a text in quotes", _text)
+LABEL = Kind(str, "a text in quotes", _label)
+NAMES = Kind(list[str], 'a list such as ["age", "female"]', _names)
+SWITCH = Kind(bool, "true or false", _switch)
+WHOLE = Kind(int, "a whole number", _whole)
+NUMBER = Kind(float, "a number", _number)
+CODES = Kind(list[str], 'codes such as [".", -9], or [na] with age = [999]', _codes)
+PATH = Kind(Path, "a path in quotes", _path)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes
+    ----------
+    name
+        Key among the settings; in the TOML file and on the command line with dashes.
+    help
+        What it means, as `--help` and the documentation say it, in a sentence.
+    kind
+        What its value is.
+    commands
+        Commands that have it.
+    goes_to
+        Function that takes it: the reader of the file, `tauhat.Trial`, `tauhat.analyze`;
+        empty for what the command itself does with it.
+    argument
+        Its name there, where that is another.
+    flags
+        Its form on the command line, where that is not its name after two dashes; empty for the
+        argument without one.
+    metavar
+        What stands for its value in the help.
+    otherwise
+        Words for what holds where nobody gives one.
+    default
+        Its value then, or a function that makes it.
+    fault
+        What is wrong with a value, to stand after the option's name; None or empty if
+        nothing is.
+    required
+        What is missing, for the message, where it must be given.
+    is_label
+        Whether it names a column whose values are labels, which a table's reader
+        leaves as they are written.
+    """
+
+    name: str
+    help: str
+    kind: Kind = TEXT
+    commands: tuple[Command, ...] = ("run", "check")
+    goes_to: Receiver | None = None
+    argument: str = ""
+    flags: str = ""
+    metavar: str | None = None
+    otherwise: str = ""
+    default: Any = None
+    fault: Callable[[Any], str | None] = lambda value: None
+    required: str = ""
+    is_label: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name in the TOML file."""
+        return self.name.replace("_", "-")
+
+    @property
+    def keyword(self) -> str:
+        """Name of the argument of the function that takes it."""
+        return self.argument or self.name
+
+    @property
+    def shown(self) -> str:
+        """Form on the command line."""
+        return self.flags or f"--{self.key}"
+
+    def annotation(self, default: Any = None) -> Any:
+        """What tells the parser of it, and of a default that a command has of its own."""
+        if self.flags == self.name:
+            return Annotated[self.kind.parsed | None, typer.Argument(help=self.help)]
+        told = self.help
+        if self.otherwise and default is None:
+            told = f"{told.removesuffix('.')} (default: {self.otherwise})."
+        declared = typer.Option(self.shown, help=told, metavar=self.metavar)
+        return Annotated[self.kind.parsed | None, declared]
+
+
+def _not_two(arms: tuple[str, ...]) -> str | None:
+    wanted = f"needs the labels of two arms, control first, got {len(arms)}"
+    return None if len(arms) == 2 else wanted
+
+
+def _less_than(least: int, words: str) -> Callable[[int], str | None]:
+    return lambda value: None if value >= least else f"{words}, got {value}"
+
+
+def _no_coverage(level: float) -> str | None:
+    wanted = f"must lie between 0 and 1, got {level:g} (0.95 for 95 % intervals)"
+    return None if 0 < level < 1 else wanted
+
+
+def _no_backend(backend: str) -> str | None:
+    wanted = f"must be one of {', '.join(BACKENDS)}, got {backend!r}"
+    return None if backend in BACKENDS else wanted
+
+
+RUN: tuple[Command, ...] = ("run",)
+RUN_AND_DEMO: tuple[Command, ...] = ("run", "demo")
+
+_ALL = [
+    Option(
+        "file",
+        "The trial: a file of any usual format.",
+        PATH,
+        flags="file",
+        required="a file to read: tauhat run trial.csv ...",
+    ),
+    Option(
+        "outcome",
+        "Column of the outcome.",
+        goes_to="trial",
+        required="--outcome, the column of the outcome",
+    ),
+    Option(
+        "treatment",
+        "Column of the arm.",
+        goes_to="trial",
+        required="--treatment, the column of the arm",
+        is_label=True,
+    ),
+    Option("control", "Label of the control arm.", LABEL, goes_to="trial"),
+    Option(
+        "arms",
+        "Two arms to compare, control first.",
+        NAMES,
+        goes_to="trial",
+        metavar="CONTROL,TREATED",
+        fault=_not_two,
+    ),
+    Option("cluster", "Column of the randomized cluster.", goes_to="trial", is_label=True),
+    Option(
+        "covariates",
+        "Columns measured before randomization.",
+        NAMES,
+        goes_to="trial",
+        metavar="NAME,NAME",
+        otherwise="all others, if all seem to be",
+    ),
+    Option(
+        "cluster_covariates",
+        "Covariates that belong to the cluster.",
+        NAMES,
+        goes_to="trial",
+        metavar="NAME,NAME",
+    ),
+    Option("cluster_size", "Add the size of the cluster as a covariate.", SWITCH, goes_to="trial"),
+    Option(
+        "block",
+        "Column of the block (site, stratum, pair) in which units were randomized.",
+        goes_to="trial",
+        is_label=True,
+    ),
+    Option(
+        "propensity",
+        "Probability of treatment by design.",
+        NUMBER,
+        goes_to="trial",
+        otherwise="arm shares",
+    ),
+    Option(
+        "id",
+        "Column that identifies persons, one row each; for effects.csv.",
+        goes_to="trial",
+        is_label=True,
+    ),
+    Option("weight", "Column of sample weights, by which persons count.", goes_to="trial"),
+    Option(
+        "endpoint",
+        "Kind of the outcome: binary or continuous; with --event rmst, survival or time-lost.",
+        goes_to="trial",
+        otherwise="told by its values; rmst with --event",
+    ),
+    Option(
+        "event",
+        "Column that says if the time in --outcome ended with the event.",
+        goes_to="trial",
+        is_label=True,
+    ),
+    Option(
+        "event_value",
+        "What in --event is the event.",
+        NAMES,
+        goes_to="trial",
+        metavar="LABEL,LABEL",
+        otherwise="1 of 0 and 1",
+    ),
+    Option(
+        "horizon",
+        "Time up to which persons are compared; needed with --event.",
+        NUMBER,
+        goes_to="trial",
+    ),
+    Option(
+        "censoring",
+        "What censoring may depend on: arm or covariates.",
+        goes_to="trial",
+        otherwise="arm",
+    ),
+    Option(
+        "accept",
+        "Answer a warning of the design check by its code: it was looked into. Repeatable.",
+        NAMES,
+        goes_to="trial",
+        metavar="CODE",
+    ),
+    Option(
+        "normalise_labels",
+        "Merge labels that are nearly alike (case, accents, punctuation, a letter).",
+        SWITCH,
+        goes_to="trial",
+    ),
+    Option(
+        "where",
+        'Rows to keep, such as \'PARAMCD == "SBP" and AVISIT in ("Week 12", "Week 24")\'.',
+        goes_to="read",
+        metavar="CONDITION",
+    ),
+    Option(
+        "na",
+        "Codes of missing values, such as '.,-9,999'; in a TOML file for single columns too.",
+        CODES,
+        goes_to="read",
+        metavar="CODE,CODE",
+    ),
+    Option("table", "Sheet of a workbook or data frame of an .RData file.", goes_to="read"),
+    Option(
+        "labels",
+        "TOML file with labels and units of columns and values.",
+        PATH,
+        metavar="FILE",
+    ),
+    Option("unit", "Unit of the outcome, such as mmHg.", commands=RUN),
+    Option("title", "Title of the report.", commands=RUN),
+    Option(
+        "models",
+        "default, quick, or names (see `tauhat estimators`).",
+        NAMES,
+        RUN_AND_DEMO,
+        goes_to="analyze",
+        metavar="NAME,NAME",
+        default=("default",),
+    ),
+    Option(
+        "jobs",
+        "Fits at once.",
+        WHOLE,
+        RUN_AND_DEMO,
+        default=available_cores,
+        fault=_less_than(1, "must be at least 1"),
+        otherwise="all cores",
+    ),
+    Option(
+        "seed",
+        "Seed.",
+        WHOLE,
+        RUN_AND_DEMO,
+        goes_to="analyze",
+        argument="random_state",
+        default=1,
+        fault=_less_than(0, "must not be negative"),
+        otherwise="1",
+    ),
+    Option(
+        "level",
+        "Coverage of intervals.",
+        NUMBER,
+        RUN,
+        goes_to="analyze",
+        default=0.95,
+        fault=_no_coverage,
+        otherwise="0.95",
+    ),
+    Option(
+        "seeds",
+        "Fit all models again with that many other seeds.",
+        WHOLE,
+        RUN_AND_DEMO,
+        goes_to="analyze",
+        argument="n_seeds",
+        fault=_less_than(0, "must not be negative"),
+        otherwise="0",
+    ),
+    Option(
+        "patient_level",
+        "Show the estimated effect of each person in the report.",
+        SWITCH,
+        RUN_AND_DEMO,
+    ),
+    Option(
+        "figures",
+        "Write every figure too, as SVG and PNG with its numbers.",
+        SWITCH,
+        RUN_AND_DEMO,
+    ),
+    Option(
+        "higher_is_better",
+        "Whether a larger outcome is good: who is treated first.",
+        SWITCH,
+        RUN,
+        goes_to="analyze",
+        flags="--higher-is-better/--lower-is-better",
+        otherwise="show both",
+    ),
+    Option(
+        "backend",
+        "Where fits run: loky (default) or dask.",
+        TEXT,
+        RUN,
+        default="loky",
+        fault=_no_backend,
+    ),
+    Option("address", "A running Dask scheduler.", TEXT, RUN),
+    Option(
+        "out",
+        "Folder for the results.",
+        PATH,
+        RUN_AND_DEMO,
+        otherwise=str(DEFAULT_OUT),
+        default=DEFAULT_OUT,
+    ),
+]
+
+#: Every option by its name.
+OPTIONS: dict[str, Option] = {option.name: option for option in _ALL}

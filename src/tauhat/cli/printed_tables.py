@@ -1,0 +1,172 @@
+"""Results as tables on standard output."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tauhat.analysis.record import check_record
+from tauhat.endpoint import KINDS
+from tauhat.fitting.registered import AS_NUMBERS
+from tauhat.registry import estimator_names, reasons, registered
+from tauhat.report.findings import check_state
+from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
+from tauhat.report.text import answers, effects_in_words, scale_of, units_sentence, use_of
+from tauhat.runtime.files import printable
+from tauhat.trial.checks.design_check import DesignCheck
+
+WIDTH_OF_A_LOG = 100
+_WORDS = {"error": "Failed", "warning": "Warning"}
+
+
+def _console() -> Console:
+    width = shutil.get_terminal_size((WIDTH_OF_A_LOG, 24)).columns
+    return Console(
+        file=sys.stdout,
+        width=width if sys.stdout.isatty() else WIDTH_OF_A_LOG,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def _table(title: str, *columns: str, numeric_from: int = 1) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index >= numeric_from else "left")
+    return table
+
+
+def _text(text: str, style: str = "") -> Text:
+    # A Text object: brackets in the data are no markup. A plain hyphen pastes into scripts.
+    return Text(printable(text).replace(MINUS, "-"), style=style)
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*(_text(cell) for cell in cells))
+
+
+def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    """Print the average effects, the test, the models, the answers and where the files are."""
+    console = _console()
+    scale = scale_of(run)
+    level = format_percent(run["interval"]["level"])
+    if run["synthetic"]:
+        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
+    console.print(_text(units_sentence(run)))
+    console.print()
+    _print_findings(console, run["check"])
+    if run["endpoint"]["horizon"] is not None:
+        console.print(_text(f"Effects are {effects_in_words(run)}."))
+        console.print()
+    effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
+    for name in ("individual", "cluster"):
+        effect = run["average_effect"][name]
+        if effect is not None:
+            _row(
+                effects,
+                f"{name}-average",
+                scale(effect["estimate"]),
+                scale(effect["se"]),
+                scale.interval(effect["lower"], effect["upper"]),
+                bare_p(effect["p_value"]),
+            )
+    console.print(effects)
+    console.print()
+    test = run["heterogeneity_test"]
+    console.print(_text(f"Does the effect differ between persons? {format_test(test['p_value'])}"))
+    console.print()
+    models = _table(
+        "Models", "model", "use", "weight", "mean effect", "SD", "seconds", numeric_from=2
+    )
+    for model in run["models"]:
+        _row(
+            models,
+            model["name"],
+            use_of(model),
+            "-" if model["weight"] is None else format_percent(model["weight"]),
+            scale(model["mean_effect"]),
+            scale(model["sd_effect"]),
+            f"{model['seconds']:.1f}",
+        )
+    console.print(models)
+    console.print()
+    for answer in answers(run):
+        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
+    console.print()
+    for path in paths:
+        console.print(_text(str(path)), soft_wrap=True)
+
+
+def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
+    """What the design check found: errors, warnings, notes, each with its code."""
+    console.print(_text(f"Design check: {check_state(check)}.", style="bold"))
+    for found in check["findings"]:
+        grade = f"accepted {found['grade']}" if found["accepted"] else found["grade"]
+        console.print(_text(f"  {grade} [{found['code']}] {found['sentence']}"))
+    if not check["passed"]:
+        console.print(_text("  --accept CODE answers a warning that was looked into."))
+    console.print()
+
+
+def print_check(check: DesignCheck) -> None:
+    """Print the design check: a table, how it ended, then sentences, warnings with their codes."""
+    console = _console()
+    table = _table("Design check", "item", "value", "status", numeric_from=3)
+    for item, value, status, _ in check.table.itertuples(index=False, name=None):
+        _row(table, str(item), str(value), str(status))
+    console.print(table)
+    console.print()
+    console.print(_text(f"Design check: {check_state(check_record(check))}."))
+    for found in check.graded:
+        if found.status != "note":
+            word = "Accepted" if found.accepted else _WORDS[found.status]
+            console.print(_text(f"{word} [{found.code}]: {found.sentence}"))
+    for line in check.notes:
+        console.print(_text(line))
+
+
+def print_estimators(*, every: bool) -> None:
+    """Print the estimators by design with a line on each, and why not for the other design."""
+    console = _console()
+    individual, cluster = (set(estimator_names(d)) for d in ("individual", "cluster"))
+    names = estimator_names(every=every)
+    groups = {
+        "For either design": [n for n in names if n in individual and n in cluster],
+        "For individually randomized trials": [n for n in names if n in individual - cluster],
+        "For cluster-randomized trials": [n for n in names if n in cluster - individual],
+        "Every other combination": [n for n in names if n not in individual | cluster],
+    }
+    for title, members in groups.items():
+        if members:
+            table = _table(title, "name", "what it is", numeric_from=2)
+            for name in members:
+                _row(table, name, registered(name).description)
+            console.print(table)
+            console.print()
+    console.print(_text("They run in the other design as well. Not meant for it, because:"))
+    for because, concerned in reasons(names).items():
+        console.print(_text(f"{', '.join(concerned)}: {because.replace('`', '')}."))
+    console.print()
+    told = "; ".join(f"{kind.name} ({kind.told})" for kind in KINDS.values())
+    console.print(_text(f"Outcomes: {told}."))
+    for name in names:
+        for refused, because in registered(name).refuses.items():
+            console.print(_text(f"{name} does not support {refused}, because {because}."))
+    of_risks = [name for name in names if registered(name).draws_risks]
+    numbers = AS_NUMBERS.removeprefix("it ").replace("`", "")
+    console.print(_text(f"These model the risks of an event: {', '.join(of_risks)}."))
+    console.print(_text(f"Each other single learner {numbers}."))
+    drawn = [name for name in names if registered(name).has_draws]
+    also = [name for name in of_risks if name not in drawn]
+    text = f"With posterior draws: {', '.join(drawn)}"
+    if also:
+        text += f"; of the risks of an event also {', '.join(also)}"
+    console.print(_text(f"{text}."))

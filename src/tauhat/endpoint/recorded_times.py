@@ -1,0 +1,152 @@
+"""The columns of a time to an event, and of whether it was an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.errors import TrialError
+from tauhat.tables.columns import missing_values, numeric_values
+from tauhat.tables.labels import label_text, match_label, read_labels, zero_and_one
+from tauhat.wording import counted
+
+CENSORED, EVENT, COMPETING = 0, 1, 2
+_WORDS_OF_CENSORING = ("0", "false", "no", "none", "censored", "censor", "alive")
+_MOST_LISTED = 8
+
+
+@dataclass(frozen=True)
+class RecordedTimes:
+    """What two columns say of everyone's time.
+
+    Attributes
+    ----------
+    time
+        Time to the event or to censoring, NaN where either column is missing, shape (n,).
+    cause
+        0 censored, 1 the event, 2 another event that rules it out, shape (n,); 0 where missing.
+    events, competing, censored
+        Labels of the event column that were read as these.
+    by_convention
+        Whether codes 1 and 2 were read as in R: 2 is the event.
+    """
+
+    time: FloatArray
+    cause: IntArray
+    events: tuple[str, ...]
+    competing: tuple[str, ...]
+    censored: tuple[str, ...]
+    by_convention: bool = False
+
+
+def recorded_times(
+    time: pd.Series[Any], event: pd.Series[Any], event_value: Any = None, *, competing: bool = False
+) -> RecordedTimes:
+    """Read a column of times and one of events.
+
+    Parameters
+    ----------
+    time
+        Times since randomization, shape (n,).
+    event
+        Labels, shape (n,): 0 and 1, booleans, 1 and 2 as in R, or any with ``event_value``.
+    event_value
+        Label of the event, or a list of labels; None for 0 and 1, booleans, and 1 and 2.
+    competing
+        Whether labels besides are other events, but for the one that says censored.
+
+    Raises
+    ------
+    TrialError
+        If times are negative or no numbers, or labels cannot be read as events.
+
+    Examples
+    --------
+    >>> time = pd.Series([5.0, 3.0, None], name="months")
+    >>> read = recorded_times(time, pd.Series([1, 0, 1], name="died"))
+    >>> read.cause.tolist(), read.time.tolist()
+    ([1, 0, 0], [5.0, 3.0, nan])
+    >>> recorded_times(time, pd.Series(["death", "relapse", "lost"], name="status"))
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: event column 'status' has the labels 'death', 'lost', 'relapse'; ...
+    """
+    times = _times(time)
+    labels = read_labels(event)
+    missing = labels.missing | np.isnan(times)
+    levels = list(pd.unique(np.asarray(labels.values, dtype=object)[~labels.missing]))
+    if not levels:
+        raise TrialError(f"event column {event.name!r} is missing in all {len(event)} rows")
+    chosen, by_convention = _event_labels(levels, event_value, str(event.name))
+    rest = [level for level in levels if level not in chosen]
+    censored = [level for level in rest if not competing or _says_censored(level)]
+    others = [level for level in rest if level not in censored]
+    cause = np.full(len(times), CENSORED, dtype=np.int64)
+    values = pd.Series(labels.values, dtype=object)
+    cause[values.isin(chosen).to_numpy() & ~missing] = EVENT
+    cause[values.isin(others).to_numpy() & ~missing] = COMPETING
+    return RecordedTimes(
+        np.where(missing, np.nan, times),
+        cause,
+        _texts(chosen),
+        _texts(others),
+        _texts(censored),
+        by_convention,
+    )
+
+
+def _times(column: pd.Series[Any]) -> FloatArray:
+    if missing_values(column).all():
+        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
+    times = numeric_values(column, str(column.name))
+    negative: BoolArray = times < 0
+    if negative.any():
+        raise TrialError(
+            f"outcome column {column.name!r} has {counted(negative.sum(), 'negative time')} (the "
+            f"lowest is {np.nanmin(times):g}); times count from randomization, and who had the "
+            "event before it takes no part: correct these rows or leave them out"
+        )
+    return times
+
+
+def _event_labels(levels: list[Any], event_value: Any, name: str) -> tuple[list[Any], bool]:
+    """Labels of the event among those there are, and whether R's convention told it."""
+    if event_value is not None:
+        wanted = event_value if isinstance(event_value, (list, tuple, set)) else [event_value]
+        found = [match_label(value, levels) for value in wanted]
+        for value, level in zip(wanted, found, strict=True):
+            if level is None:
+                raise TrialError(
+                    f"event_value: event column {name!r} has no {value!r}; it has {_listed(levels)}"
+                )
+        return found, False
+    pair = zero_and_one(levels)
+    if len(levels) == 2 and pair is not None:
+        return [pair[1]], False
+    if len(levels) == 1 and zero_and_one([*levels, 0]) is not None:
+        return levels, False
+    if len(levels) == 1 and zero_and_one([*levels, 1]) is not None:
+        return [], False
+    if sorted(map(label_text, levels)) == ["1", "2"]:
+        return [level for level in levels if label_text(level) == "2"], True
+    raise TrialError(
+        f"event column {name!r} has the labels {_listed(levels)}; say with event_value= which of "
+        "them is the event"
+    )
+
+
+def _says_censored(label: Any) -> bool:
+    return label_text(label).lower() in _WORDS_OF_CENSORING
+
+
+def _texts(labels: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(sorted(map(label_text, labels)))
+
+
+def _listed(labels: Iterable[Any]) -> str:
+    texts = [repr(text) for text in _texts(labels)]
+    return ", ".join(texts[:_MOST_LISTED]) + (" ..." if len(texts) > _MOST_LISTED else "")

@@ -1,0 +1,283 @@
+"""How `Robust` weighs: a share of the weight is given, the rest is earned on rows not seen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.ensembles.losses import EffectLoss, effect_loss, imputed_loss
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.weighing import Weights, by_name
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.learners.catalog import outcome_model
+from tauhat.learners.x import XLearner
+from tauhat.numerics.effect_evidence import effect_evidence
+from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.simplex import simplex_minimum
+from tauhat.numerics.slope_prior import posterior_probability
+from tauhat.outcome.stacked import StackedModel
+from tauhat.outcome_model import OutcomeModel
+
+#: Outcome models of the stack that imputes effects when persons are randomized.
+STACK = ("Linear", "RF", "Boosting", "AGLM", "BART", "GAMM")
+#: Member to which given weight goes as far as the outcomes speak for a straight line.
+STRAIGHT = "T-Linear"
+
+# A name that no member can have, since theirs come before a slash.
+_IMPUTED = "/imputed"
+_N_RESAMPLES = 50
+# Members of a cluster trial whose losses differ by less than this many residual variances
+# cannot be told apart.
+_TEMPERATURE = 16.0
+
+
+def imputing_stack() -> StackedModel:
+    """Convex stack of six outcome models, for the arms of an individual trial."""
+    return StackedModel([(name, outcome_model(name)) for name in STACK], weights="convex")
+
+
+def second_stage(name: str) -> OutcomeModel:
+    """Regression of the imputed effects: an outcome model, or "Stack" for all six together."""
+    if name != "Stack":
+        return outcome_model(name)
+    return StackedModel([(part, outcome_model(part)) for part in STACK], weights="nnls")
+
+
+@dataclass(frozen=True, eq=False)
+class EarnedWeights(Weights):
+    r"""Given and earned weights, and a heterogeneity that is shrunk.
+
+    .. math:: \hat\tau(x) = \bar\tau + s\,\{\tilde\tau(x) - \bar\tau\}, \qquad
+        \tilde\tau(x) = \sum_k w_k\, \hat\tau_k(x)
+
+    Attributes
+    ----------
+    given_share
+        Share of the weight that was given.
+    earned
+        Earned weights by name, before the shares.
+    earned_sd
+        Their standard deviations over reweightings of the units.
+    straight
+        Share of the given weight that went to T-Linear: where others are given
+        weight beside the members, the posterior probability that an effect that
+        varies does so in straight lines only.
+    shrinkage
+        s, between 0 and 1.
+    level
+        Mean effect over the persons of the trial.
+    """
+
+    given_share: float = 0.0
+    earned: Mapping[str, float] = field(default_factory=dict)
+    earned_sd: Mapping[str, float] = field(default_factory=dict)
+    straight: float = 0.0
+    shrinkage: float = 1.0
+    level: float = 0.0
+
+    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
+        """Effect of some persons, given the members' effects on them by name, shape (k,)."""
+        return self.level + self.shrinkage * (super().combined(effects) - self.level)
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """How `Robust` weighs its members in one kind of trial.
+
+    Attributes
+    ----------
+    given_share
+        Share of the weight that is given.
+    given
+        Names to which it goes; all members if none of these was fitted.
+    """
+
+    given_share: float
+    given: tuple[str, ...] = ()
+
+    #: Whether members are weighed by their effects on rows that they did not see.
+    out_of_fold: ClassVar[bool] = False
+    #: Whether earned weights are the mean over reweightings of the units, drawn with the seed.
+    averages_draws: ClassVar[bool] = False
+
+    def nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """Outcome regressions beside those on the folds."""
+        return ()
+
+    def completed(
+        self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
+    ) -> OutOfFold:
+        """What members say of rows they did not see, and whatever else `weights` needs."""
+        return held_out
+
+    @abstractmethod
+    def weights(
+        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
+    ) -> EarnedWeights:
+        """Weight of every member, and how far their heterogeneity is believed.
+
+        Parameters
+        ----------
+        effects
+            Members' effects on the training rows by name, each of shape (n,).
+        held_out
+            `OutOfFold`, or None for a strategy without it.
+        data
+            The trial.
+
+        Returns
+        -------
+        EarnedWeights
+        """
+
+
+class GivenAndEarned(Strategy):
+    """Gives a share of the weight in equal parts, and lets the members earn the rest."""
+
+    out_of_fold = True
+
+    @abstractmethod
+    def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
+        """Loss that decides on the earned weights."""
+
+    @abstractmethod
+    def earned(
+        self, target: FloatArray, columns: FloatArray, variance: float, weight: FloatArray
+    ) -> FloatArray:
+        """Earned weights when the rows of the loss are weighed.
+
+        Parameters
+        ----------
+        target, columns
+            Shapes (n,) and (n, k), as `EffectLoss.system` gives them.
+        variance
+            Residual variance of the target.
+        weight
+            Weights of the rows, shape (n,).
+
+        Returns
+        -------
+        ndarray, shape (k,)
+        """
+
+    def completed(
+        self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
+    ) -> OutOfFold:
+        """What members say of rows they did not see, and what the outcomes say of heterogeneity."""
+        intercepts = data.design.intercepts()
+        evidence = effect_evidence(
+            data.X,
+            data.working_with_blocks,
+            data.treatment - data.propensity,
+            identified_clusters(intercepts.groups),
+            data.sample_weight,
+            derive_seed(held_out.seed, "evidence"),
+            intercepts.nesting,
+        )
+        return replace(held_out, evidence=evidence)
+
+    def weights(
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+    ) -> EarnedWeights:
+        """Given and earned weight of every member, and how far their heterogeneity is believed."""
+        loss = self.loss(held_out, data)
+        target, columns = loss.system()
+        rng = np.random.default_rng(derive_seed(held_out.seed, "weights"))
+        draws: FloatArray = np.array(
+            [
+                self.earned(target, columns, loss.variance, reweighted[data.design.unit])
+                for reweighted in (rng.exponential(size=data.n_units) for _ in range(_N_RESAMPLES))
+            ]
+        )
+        earned: FloatArray = draws.mean(axis=0)
+        spread: FloatArray = draws.std(axis=0)
+        if not self.averages_draws:
+            earned = self.earned(target, columns, loss.variance, np.ones(data.n))
+        earning, evidence = list(held_out.names), held_out.evidence
+        assert evidence is not None
+        given = [name for name in effects if name in self.given]
+        beside = not set(given) <= set(earning)
+        straight = evidence.linear if beside and STRAIGHT in earning else 0.0
+        given = given or earning
+        shares = pd.Series(0.0, index=list(effects))
+        shares[given] += (1 - straight) * self.given_share / len(given)
+        shares[earning] += (1 - self.given_share) * earned
+        if straight:
+            shares[STRAIGHT] += straight * self.given_share
+        named = by_name(list(effects), np.asarray(shares, dtype=np.float64))
+        raw = Weights(named).combined(effects)
+        return EarnedWeights(
+            named,
+            given_share=self.given_share,
+            earned=by_name(earning, earned),
+            earned_sd=by_name(earning, spread),
+            straight=straight,
+            shrinkage=posterior_probability(evidence.log_bayes_factor),
+            level=float(np.average(raw, weights=data.sample_weight)),
+        )
+
+
+class ImputedWeights(GivenAndEarned):
+    r"""Persons randomized: least distance to effects imputed by the other arm.
+
+    .. math:: \min_{e \ge 0,\; 1'e = 1}\; \sum_i
+        \Big\{D_i - \sum_k e_k \hat\tau_k^{-f(i)}(X_i)\Big\}^2
+
+    averaged over exponential reweightings of the persons (a Bayesian bootstrap).
+    """
+
+    averages_draws = True
+
+    def nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """Stacks of the two arms, which impute the effects."""
+        declared = XLearner(imputing_stack()).declare_nuisances(data, seed)
+        return [replace(one, name=f"{_IMPUTED}/{one.name}") for one in declared]
+
+    def completed(
+        self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
+    ) -> OutOfFold:
+        """What members and outcomes say, and the imputed effects."""
+        control = nuisances[f"{_IMPUTED}/control"].fitted.predict(data.X)
+        treated = nuisances[f"{_IMPUTED}/treated"].fitted.predict(data.X)
+        imputed = np.where(data.treatment == 1, data.working - control, treated - data.working)
+        return replace(super().completed(held_out, data, nuisances), imputed=imputed)
+
+    def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
+        """Squared distance to the imputed effects."""
+        assert held_out.imputed is not None
+        return imputed_loss(held_out.imputed, data, held_out)
+
+    def earned(
+        self, target: FloatArray, columns: FloatArray, variance: float, weight: FloatArray
+    ) -> FloatArray:
+        """Convex weights with the least loss."""
+        weighed = columns * weight[:, None]
+        return simplex_minimum(weighed.T @ columns, weighed.T @ target)
+
+
+class TemperedWeights(GivenAndEarned):
+    r"""Clusters randomized: members discounted by their loss on heterogeneity only.
+
+    .. math:: e_k \propto \exp\{-L(\hat\tau_k) / (16 \hat\sigma^2)\}
+    """
+
+    def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
+        """Whitened R-loss."""
+        return effect_loss("residual", data, held_out)
+
+    def earned(
+        self, target: FloatArray, columns: FloatArray, variance: float, weight: FloatArray
+    ) -> FloatArray:
+        """Tempered weights."""
+        losses: FloatArray = weight @ (target[:, None] - columns) ** 2 / variance
+        earned: FloatArray = np.exp((losses.min() - losses) / _TEMPERATURE)
+        earned /= earned.sum()
+        return earned

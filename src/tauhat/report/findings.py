@@ -1,0 +1,81 @@
+"""The findings of the design check on the first screen of the report, and their sum in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tauhat.report.numbers import typeset
+from tauhat.wording import counted
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """One finding: its grade, its code, and what it says."""
+
+    grade: str
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class FindingsView:
+    """What the design check found, what is open apart from what is only told."""
+
+    state: str
+    passed: bool
+    open: list[FindingView]
+    told: list[FindingView]
+
+
+def check_state(check: Mapping[str, Any]) -> str:
+    """How the design check ended, in a few words.
+
+    Examples
+    --------
+    >>> found = {"grade": "warning", "code": "heap", "sentence": "One value.", "accepted": False}
+    >>> check_state({"passed": False, "failures": [], "findings": [found]})
+    '1 warning to look into'
+    >>> check_state({"passed": True, "failures": [], "findings": [{**found, "accepted": True}]})
+    'passed; 1 warning accepted'
+    """
+    open_, accepted = (
+        sum(f["grade"] == "warning" and f["accepted"] is answered for f in check["findings"])
+        for answered in (False, True)
+    )
+    errors = sum(f["grade"] == "error" for f in check["findings"])
+    parts = []
+    if errors or check["failures"]:
+        parts.append(f"FAILED, {counted(max(errors, len(check['failures'])), 'error')}")
+    if open_:
+        parts.append(f"{counted(open_, 'warning')} to look into")
+    if not parts:
+        parts.append("passed")
+    if accepted:
+        parts.append(f"{counted(accepted, 'warning')} accepted")
+    notes = sum(f["grade"] == "note" for f in check["findings"])
+    if notes:
+        parts.append(counted(notes, "note"))
+    return "; ".join(parts)
+
+
+def findings_view(check: Mapping[str, Any]) -> FindingsView:
+    """The findings as the page shows them."""
+    views = [
+        (
+            found["grade"] != "note" and not found["accepted"],
+            FindingView(
+                f"accepted {found['grade']}" if found["accepted"] else found["grade"],
+                found["code"],
+                typeset(found["sentence"]),
+            ),
+        )
+        for found in check["findings"]
+    ]
+    return FindingsView(
+        check_state(check),
+        check["passed"],
+        [view for open_, view in views if open_],
+        [view for open_, view in views if not open_],
+    )

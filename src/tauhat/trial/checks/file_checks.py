@@ -1,0 +1,107 @@
+"""What the check says of the file: what was read of it, made missing, dropped or left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tauhat.trial.checks.finding import Finding
+from tauhat.wording import counted
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial_table import TrialTable
+
+
+def file_findings(trial: TrialTable) -> Iterator[Finding]:
+    """Give what reading the file did to the columns of the trial.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    """
+    read = file_record(trial)
+    if read is None:
+        return
+    named = f" {read['table']}" if read["table"] else ""
+    by = f", read by {read['library']}" if read["library"] else ""
+    if read["where"] is not None:
+        unknown = (
+            f"; in {counted(read['rows_unknown'], 'row')} of them a missing value left it open"
+            if read["rows_unknown"]
+            else ""
+        )
+        yield Finding(
+            "rows dropped",
+            f"{read['rows_dropped']} of {read['rows']}",
+            "note",
+            f"{counted(read['rows_dropped'], 'row')} of {read['rows']} did not fulfil the "
+            f"condition {read['where']} and {'was' if read['rows_dropped'] == 1 else 'were'} "
+            f"dropped{unknown}.",
+            "rows-dropped",
+        )
+    for name, rules in read["missing"].items():
+        listed = ", ".join(f"{rule} ({n})" for rule, n in rules.items())
+        yield Finding(
+            "missing by rule",
+            f"{name}: {listed}",
+            "note",
+            f"In {name!r}, values are missing by these rules: {listed}.",
+            "missing-by-rule",
+        )
+    for name, reason in read["left_as_numbers"].items():
+        yield Finding(
+            "left as numbers",
+            f"{name}: {reason}",
+            "note",
+            f"{name!r} was left as it is: {reason}.",
+            "left-as-numbers",
+        )
+    for note in read["notes"]:
+        yield Finding("reading", note.rstrip("."), "note", note, "reading")
+    if named or read["labels"] or read["value_labels"] or read["formats"]:
+        words = [
+            f"{counted(len(read[key]), one, several)}"
+            for key, one, several in (
+                ("labels", "label of a column", "labels of columns"),
+                ("value_labels", "column with labelled values", "columns with labelled values"),
+                ("formats", "display format", "display formats"),
+            )
+            if read[key]
+        ]
+        yield Finding("file", f"{read['format']}{named}{by}; {', '.join(words) or 'no labels'}")
+
+
+def file_record(trial: TrialTable) -> dict[str, Any] | None:
+    """What was read of the file, for the columns that the trial uses; None without a file."""
+    account = trial.file
+    if account is None:
+        return None
+    used = [*dict.fromkeys([*trial.roles.values(), *trial.covariate_names])]
+
+    def of_used(key: str) -> dict[str, Any]:
+        return {name: account[key][name] for name in used if name in account[key]}
+
+    return {
+        "format": account["format"],
+        "library": account["library"],
+        "table": account["table"],
+        "title": account["title"],
+        "heading": account["heading"],
+        "rows": account["n_rows"],
+        "where": account["where"],
+        "rows_dropped": account["n_dropped"],
+        "rows_unknown": account["n_unknown"],
+        "labels": of_used("labels"),
+        "units": of_used("units"),
+        "formats": of_used("formats"),
+        "value_labels": of_used("value_labels"),
+        "missing": of_used("missing"),
+        "left_as_numbers": of_used("left_as_numbers"),
+        "notes": [note for note in account["notes"] if _concerns(note, used)],
+    }
+
+
+def _concerns(note: str, used: list[str]) -> bool:
+    """Whether a note is on a column of the trial, or on none in particular."""
+    return note.count("'") < 2 or any(repr(name) in note for name in used)

@@ -1,0 +1,341 @@
+"""Trials with times to an event: reading, making the outcome, bad input, the design check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+from tauhat.cli import main
+from tauhat.errors import TrialError
+from tauhat.numerics.survival_curves import aalen_johansen, kaplan_meier, restricted_mean
+
+HORIZON = 24.0
+
+
+def table(n: int = 240, seed: int = 1, clusters: int = 0, extra: float = 1.0) -> pd.DataFrame:
+    """Times in months, some censored; the treatment halves the hazard of those with x > 0."""
+    rng = np.random.default_rng(seed)
+    df = pd.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n)})
+    df["arm"] = np.arange(n) % 2
+    if clusters:
+        df["clinic"] = np.arange(n) % clusters
+        df["arm"] = df.clinic % 2
+    hazard = 0.05 * np.exp(0.4 * df.z - 0.7 * df.arm * (df.x > 0))
+    time = rng.exponential(size=n) / hazard
+    left = np.minimum(rng.exponential(size=n) * 40 * extra, 30.0)
+    df["months"] = np.minimum(time, left).round(3)
+    df["died"] = (time <= left).astype(int)
+    df["cause"] = np.where(df.died == 1, 1 + (rng.random(n) < 0.3), 0)
+    return df
+
+
+def trial_of(df: pd.DataFrame | None = None, **more: Any) -> th.Trial:
+    df = table() if df is None else df
+    settings: dict[str, Any] = {
+        "outcome": "months", "treatment": "arm", "event": "died", "horizon": HORIZON,
+        "covariates": ["x", "z"],
+    }  # fmt: skip
+    return th.Trial(df, **{**settings, **more})
+
+
+def arm_means(trial: th.Trial) -> list[float]:
+    y = trial.data.with_outcome_made_anew("none")
+    return [float(y.y[y.treatment == arm].mean()) for arm in (0, 1)]
+
+
+def test_arm_means_without_covariates_are_those_of_the_curves() -> None:
+    df = table()
+    for endpoint in ("rmst", "survival", "time-lost"):
+        event = "cause" if endpoint == "time-lost" else "died"
+        value = 1 if endpoint == "time-lost" else None
+        found = arm_means(trial_of(df, endpoint=endpoint, event=event, event_value=value))
+        for arm in (0, 1):
+            own = df[df.arm == arm]
+            time, cause = own.months.to_numpy(), own.cause.to_numpy()
+            curve = kaplan_meier(time, cause > 0)
+            known = {
+                "rmst": curve.area(HORIZON),
+                "survival": float(curve.at(np.array(HORIZON))),
+                "time-lost": aalen_johansen(time, cause).area(HORIZON),
+            }
+            assert found[arm] == pytest.approx(known[endpoint], abs=1e-10)
+
+
+def test_codes_of_events_are_read_alike() -> None:
+    df = table()
+    y = trial_of(df).y
+    for column, value in (
+        (df.died.astype(bool), None),
+        (df.died.map({0: "alive", 1: "dead"}), "dead"),
+        (df.died + 1, None),
+        (df.died.astype(float), None),
+        (df.cause, ["1", "2"]),
+        (df.died.map({0: "0", 1: "1"}).astype("category"), 1),
+    ):
+        other = trial_of(df.assign(died=column), event_value=value)
+        np.testing.assert_array_equal(other.y, y)
+
+
+def test_order_of_rows_and_names_of_clusters_change_nothing() -> None:
+    df = table(clusters=20)
+    trial = trial_of(df, cluster="clinic", censoring="covariates")
+    order = np.random.default_rng(2).permutation(len(df))
+    other = df.iloc[order].assign(clinic=lambda d: "c" + (50 - d.clinic).astype(str))
+    shuffled = trial_of(other, cluster="clinic", censoring="covariates")
+    np.testing.assert_array_equal(shuffled.y, trial.y[order])
+    np.testing.assert_array_equal(
+        shuffled.fit("LMM").effect(trial.X), trial.fit("LMM").effect(trial.X)
+    )
+
+
+def test_a_resample_makes_its_outcome_of_its_own_times() -> None:
+    data = trial_of(table(clusters=20), cluster="clinic").data
+    drawn = data.resample(3)
+    place = {row: k for k, row in enumerate(data.rows)}
+    taken = [place[row] for row in drawn.rows]
+    np.testing.assert_array_equal(drawn.measured[:, 1:], data.measured[taken, 1:])
+    assert not (drawn.y == data.y[taken]).all()
+    made = drawn.with_outcome_made_anew("none")
+    for arm in (0, 1):
+        rows = drawn.treatment == arm
+        curve = kaplan_meier(drawn.measured[rows, 1], drawn.measured[rows, 2] > 0)
+        assert made.y[rows].mean() == pytest.approx(curve.area(HORIZON), abs=1e-10)
+    # Rows that are taken out, such as folds, keep theirs.
+    np.testing.assert_array_equal(data.take(np.arange(50)).y, data.y[:50])
+
+
+def test_effects_stay_within_the_horizon_and_survive_saving(tmp_path) -> None:
+    trial = trial_of(horizon=5.0)
+    assert trial.endpoint.largest_effect == 5.0
+    assert trial_of(endpoint="survival").endpoint.largest_effect == 1.0
+    model = trial.fit("LMM")
+    far = trial.X.assign(x=trial.X.x * 1000)
+    th.save(model, tmp_path / "m.tauhat")
+    loaded = th.load(tmp_path / "m.tauhat")
+    with pytest.warns(th.TauhatWarning):
+        assert np.abs(model.effect(far)).max() <= 5.0
+    np.testing.assert_array_equal(loaded.effect(trial.X), model.effect(trial.X))
+    assert loaded.trial_data_.endpoint == trial.endpoint
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        ({}, {"horizon": None}, r"horizon= is needed: the time up to which 'months'.*Up to 30,"),
+        ({}, {"horizon": 0}, "horizon must be a positive time, got 0"),
+        ({}, {"horizon": -3}, "horizon must be a positive time"),
+        ({}, {"horizon": "long"}, "horizon must be a number, got 'long'"),
+        ({}, {"horizon": 400}, "horizon 400 is beyond the follow-up of the control arm"),
+        ({}, {"horizon": 1e-6}, "no event by the horizon 1e-06"),
+        ({}, {"censoring": "sites"}, "censoring must be 'arm' or 'covariates', got 'sites'"),
+        ({}, {"endpoint": "binary"}, "endpoint must be one of 'rmst', 'survival', 'time-lost'"),
+        ({}, {"event": None}, "horizon= is given but event= is not"),
+        ({}, {"event": None, "horizon": None, "endpoint": "rmst"}, "'rmst' needs event="),
+        ({}, {"event": "dead"}, "event: there is no column 'dead'"),
+        ({}, {"event_value": "yes"}, "event column 'died' has no 'yes'; it has '0', '1'"),
+        ({"months": lambda d: d.months - 3}, {}, r"'months' has \d+ negative times"),
+        ({"died": 0}, {}, "all 240 persons are censored: event column 'died' has no event"),
+        ({"died": lambda d: d.died * d.arm}, {}, "the control arm has no event among 120"),
+        ({"died": lambda d: d.index % 5}, {}, "has the labels '0', '1', '2', '3', '4'; say with"),
+        ({"died": None}, {}, "event column 'died' is missing in all 240 rows"),
+        ({"months": "2020-01-01"}, {}, "'months'"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(
+    change: dict[str, Any], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TrialError, match=message):
+        trial_of(table().assign(**change), **settings)
+
+
+def test_persons_without_a_time_or_an_event_have_no_outcome() -> None:
+    df = table()
+    df.loc[:4, "months"] = np.nan
+    df["died"] = df.died.astype(float)
+    df.loc[10:12, "died"] = np.nan
+    trial = trial_of(df)
+    assert (trial.n, trial.n_missing_outcome) == (232, 8)
+
+
+def sentences(trial: th.Trial, status: str) -> str:
+    return " ".join(f.sentence for f in trial.check().findings if f.status == status)
+
+
+def test_the_check_tells_of_follow_up() -> None:
+    check = trial_of().check()
+    assert check.passed
+    table_ = check.table.set_index("item")["value"]
+    assert table_["horizon"] == "24, in the unit of months"
+    assert table_["codes of the event"] == "event: 1; censored: 0"
+    assert table_["censored before the horizon"].endswith("treated")
+    assert "restricted mean survival time" in check.text
+    df = table()
+    assert "2 was read as the event, as R does" in sentences(
+        trial_of(df.assign(died=df.died + 1)), "warning"
+    )
+    coarse = trial_of(df.assign(months=np.ceil(df.months / 3) * 3))
+    assert "different times, such as those of visits" in sentences(coarse, "note")
+    zero = trial_of(df.assign(months=df.months.where(df.index > 8, 0.0)))
+    assert "has times of zero" in sentences(zero, "warning")
+    assert "all read as censored" in sentences(
+        trial_of(df, event="cause", event_value=1), "warning"
+    )
+
+
+def test_thin_follow_up_warns_and_then_fails() -> None:
+    df = table(n=600)
+    rng = np.random.default_rng(5)
+    for scale, status in ((12.0, "warning"), (6.0, "error")):
+        left = rng.exponential(size=600) * scale
+        thin = df.assign(
+            months=np.where(df.index < 20, df.months, np.minimum(df.months, left)),
+            died=np.where(df.index < 20, df.died, df.died * (df.months <= left)),
+        )
+        assert "probability of an arm not to be censored" in sentences(trial_of(thin), status)
+
+
+def test_censoring_that_goes_with_a_covariate_or_an_arm_is_told() -> None:
+    df = table(n=500)
+    rng = np.random.default_rng(6)
+    for column, words in (("z", "Who was censored goes with 'z'"), ("arm", "unevenly")):
+        left = rng.exponential(size=500) * 20 * np.exp(-1.2 * df[column])
+        lost = df.assign(months=np.minimum(df.months, left), died=df.died * (df.months <= left))
+        assert words in sentences(trial_of(lost), "warning")
+
+
+def test_a_time_beside_an_event_column_warns_unasked() -> None:
+    df = table()
+    plain = th.Trial(df, outcome="months", treatment="arm", covariates=["x", "z"])
+    assert "event='died' and horizon=" in sentences(plain, "warning")
+    assert "event=" not in sentences(trial_of(df), "warning")
+    score = df.rename(columns={"months": "score"})
+    other = th.Trial(score, outcome="score", treatment="arm", covariates=["x", "z"])
+    assert "event=" not in sentences(other, "warning")
+
+
+def test_a_copy_of_the_time_is_found_among_covariates() -> None:
+    df = table()
+    trial = trial_of(df.assign(copy=df.months * 30), covariates=["x", "copy"])
+    assert trial.check().failures
+
+
+def test_the_command_line_takes_times(tmp_path, capsys) -> None:
+    path = tmp_path / "trial.csv"
+    table().to_csv(path, index=False)
+    words = ["--outcome", "months", "--treatment", "arm", "--covariates", "x,z", "--event", "died"]
+    assert main(["check", str(path), *words, "--horizon", "24", "--censoring", "covariates"]) == 0
+    assert "events by the horizon" in capsys.readouterr().out
+    assert main(["check", str(path), *words]) == 2
+    assert "horizon= is needed" in capsys.readouterr().err
+    lost = ["--event", "cause", "--event-value", "1", "--endpoint", "time-lost", "--horizon", "24"]
+    assert main(["check", str(path), *words[:-2], *lost]) == 0
+
+
+# What is told of both arms.
+
+
+def test_curves_of_the_arms_are_compared_without_covariates() -> None:
+    df = table(n=400)
+    found = th.survival_by_arm(trial_of(df))
+    for arm in (0, 1):
+        own = df[df.arm == arm]
+        mean, error = restricted_mean(own.months.to_numpy(), own.died.to_numpy() > 0, HORIZON)
+        assert found.table.estimate[arm] == pytest.approx(mean, abs=1e-10)
+        assert found.table.se[arm] == pytest.approx(error, rel=2e-3)
+        by_then = (own.months <= HORIZON) & (own.died == 1)
+        assert found.table.events[arm] == by_then.sum()
+    assert found.table.se[2] == pytest.approx(np.hypot(found.table.se[0], found.table.se[1]))
+    with pytest.raises(TrialError, match="give event= and horizon="):
+        th.survival_by_arm(trial_of(df, event=None, horizon=None))
+
+
+def test_errors_count_clusters() -> None:
+    df = table(n=600, clusters=30)
+    alike = df.assign(months=df.groupby("clinic").months.transform("first"))
+    alike["died"] = df.groupby("clinic").died.transform("first")
+    persons = th.survival_by_arm(trial_of(alike)).table.se[2]
+    clusters = th.survival_by_arm(trial_of(alike, cluster="clinic")).table.se[2]
+    # Twenty persons with the same time are one.
+    assert clusters == pytest.approx(persons * np.sqrt(20) * np.sqrt(15 / 14), rel=1e-6)
+
+
+def test_what_is_passed_on_tells_nothing_about_fewer_than_five() -> None:
+    found = th.survival_by_arm(trial_of(table(n=160)))
+    points = found.shown()
+    assert set(points.at_risk % 5) == {0}
+    assert len(points) > 4
+    for arm, own in points.groupby("arm"):
+        curve = found.curves[found.curves.arm == arm]
+        events = [curve[curve.time <= time].events.iloc[-1] for time in own.time]
+        assert all(step == 0 or step >= 5 for step in np.diff(events))
+        assert own.at_risk.min() >= 5
+    late = table(n=160)
+    late["died"] = np.where((late.died == 0) & (late.months < HORIZON), 1, late.died)
+    late.loc[late.index[late.months < HORIZON][:3], "died"] = 0
+    arms = th.survival_by_arm(trial_of(late)).record()["arms"]
+    assert [arm["censored"] for arm in arms].count(None) >= 1
+    hidden = next(arm for arm in arms if arm["censored"] is None)
+    assert hidden["at_risk"] is None
+
+
+def test_curves_of_a_profile_part_where_the_treatment_works() -> None:
+    trial = trial_of(table(n=1500))
+    people = trial.X.iloc[:2].assign(x=[-1.5, 1.5], z=0.0)
+    found = th.profile_curves(trial, people, times=[0, 12, 24])
+    assert found.control[:, 0].tolist() == [1.0, 1.0]
+    gap = found.treated[:, 2] - found.control[:, 2]
+    assert gap[1] > 0.15 > gap[0] + 0.05
+    with pytest.raises(TrialError, match="between 0 and the horizon, 24"):
+        th.profile_curves(trial, people, times=[0, 30])
+
+
+@pytest.mark.parametrize("cluster", ["clinic", pytest.param(None, marks=pytest.mark.slow)])
+def test_an_analysis_tells_of_the_time(cluster: str | None, tmp_path: Path) -> None:
+    trial = trial_of(table(n=500, clusters=20 if cluster else 0), cluster=cluster)
+    found = th.analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
+    run = found.to_json()
+    assert run["endpoint"]["horizon"] == HORIZON
+    assert run["endpoint"]["kind"] == "rmst"
+    assert run["survival_by_arm"]["difference"] == pytest.approx(
+        th.survival_by_arm(trial).table.iloc[2][["estimate", "se", "lower", "upper"]].to_dict()
+    )
+    assert "survival-by-arm" in found.plots()
+    page = found.to_html()
+    assert "The time to the event" in page
+    assert "RMST differences in months, horizon 24, treated minus control" in page
+
+
+def test_the_test_makes_its_outcome_with_slopes_that_the_arms_share() -> None:
+    data = trial_of(table(n=300)).data
+    shared = data.with_outcome_made_anew("shared")
+    found = [
+        th.test_heterogeneity(one, random_state=1, n_permutations=99).statistic
+        for one in (data, shared)
+    ]
+    assert found[0] == found[1]
+    assert not np.allclose(shared.y, data.y)
+    # Both are the outcome without censoring where nobody is censored.
+    known = trial_of(table(n=300, extra=1e9), horizon=12).data
+    np.testing.assert_allclose(known.y, np.minimum(known.measured[:, 1], 12), atol=1e-9)
+
+
+def test_blocks_of_one_arm_and_weights_go_with_times() -> None:
+    df = table(n=300)
+    df["site"] = np.arange(300) // 2 % 10
+    df.loc[df.site == 3, "arm"] = 1
+    df["w"] = 1.0 + df.index % 3
+    trial = trial_of(df, block="site", weight="w")
+    assert trial.n_without_counterfactual == 30
+    assert np.isfinite(trial.y).all()
+    data = trial.data.with_outcome_made_anew("none")
+    for arm in (0, 1):
+        rows = data.treatment == arm
+        time, event, weight = data.measured[rows, 1], data.measured[rows, 2] > 0, data.sample_weight
+        area = kaplan_meier(time, event, weight[rows]).area(HORIZON)
+        assert np.average(data.y[rows], weights=weight[rows]) == pytest.approx(area, abs=1e-10)
+    assert th.average_effects(trial).individual.se > 0
