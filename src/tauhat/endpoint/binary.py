@@ -7,7 +7,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.numerics.codes import pair_of_values
-from tauhat.numerics.latent import ProbitOutcome
+from tauhat.numerics.latent import ProbitOutcome, events
 from tauhat.numerics.marginal_risks import marginal_mean
 
 
@@ -25,19 +25,6 @@ def more_or_fewer_values(values: FloatArray) -> str | None:
 def distance_of_two(values: FloatArray) -> float:
     """A mean moves no further than from the lowest value to the highest."""
     return float(np.ptp(values))
-
-
-def events(values: FloatArray) -> FloatArray:
-    """Zeros and ones, one where the higher of two values is.
-
-    Examples
-    --------
-    >>> events(np.array([2.0, 1.0, 2.0])).tolist()
-    [1.0, 0.0, 1.0]
-    """
-    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
-    happened: FloatArray = (values > middle).astype(np.float64)
-    return happened
 
 
 def marginal_risk(predictor: FloatArray, variance: float) -> FloatArray:

@@ -9,11 +9,11 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.endpoint.binary import events
 from tauhat.fitting.allocation import allocation_basis
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.additive_columns import AdditiveColumns
 from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.latent import events
 from tauhat.numerics.responses import Binomial
 from tauhat.numerics.risk_mixture import RiskMixture
 from tauhat.numerics.standardised_columns import constant_within, first_rows
