@@ -17,7 +17,8 @@ from tauhat.simulate import (
     TasshLike,
     scenario,
 )
-from tauhat.simulate.cluster_scenario import apportion, shaped_noise
+from tauhat.simulate.cluster_scenario import shaped_noise
+from tauhat.simulate.cluster_sizes import apportion
 from variance_parts import components
 
 

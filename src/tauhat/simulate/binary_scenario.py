@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,16 +15,14 @@ from scipy.special import expit
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.marginal_risks import marginal_mean
 from tauhat.numerics.seeds import resolve_seed
-from tauhat.simulate.cluster_scenario import apportion
+from tauhat.simulate.cluster_sizes import ScenarioOfUnits
 from tauhat.simulate.scenario import (
     RandomState,
-    Scenario,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
     randomize,
     register_scenario,
-    whole_number,
 )
 
 # Variance of the logistic distribution, the residual of the latent outcome behind log odds.
@@ -101,7 +99,7 @@ def _level(base_risk: float, variance: float) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinaryTrial(Scenario):
+class BinaryTrial(ScenarioOfUnits):
     r"""Trial with a 0/1 outcome, in clusters or of persons.
 
     .. math:: \mathrm{logit}\,P(Y(a) = 1) = \eta_a(x, w) + b_i, \quad b_i \sim N(0, \sigma_b^2)
@@ -148,10 +146,6 @@ class BinaryTrial(Scenario):
     (True, [0.0, 1.0])
     """
 
-    n_clusters: int | None = 20
-    mean_size: float = 25.0
-    size_cv: float = 0.4
-    min_size: int = 5
     base_risk: float = 0.3
     icc: float = 0.03
     covariate_icc: float = 0.05
@@ -161,15 +155,7 @@ class BinaryTrial(Scenario):
 
     def __post_init__(self) -> None:
         """Refuse settings that make no trial."""
-        if self.n_clusters is not None:
-            whole_number(self.n_clusters, "n_clusters", 4)
-        whole_number(self.min_size, "min_size")
-        if self.mean_size < self.min_size:
-            raise ValueError(
-                f"mean_size ({self.mean_size}) must not be below min_size ({self.min_size})"
-            )
-        if not self.size_cv >= 0:
-            raise ValueError(f"size_cv must not be negative, got {self.size_cv}")
+        self._check_sizes()
         if not 0.0 < self.base_risk < 1.0:
             raise ValueError(f"base_risk must lie strictly between 0 and 1, got {self.base_risk}")
         for name in ("icc", "covariate_icc"):
@@ -178,11 +164,6 @@ class BinaryTrial(Scenario):
         known = [*LOG_ODDS_EFFECTS, *RISK_EFFECTS]
         if self.effect not in known:
             raise ValueError(f"effect must be one of {', '.join(known)}, got {self.effect!r}")
-
-    @property
-    def randomizes_clusters(self) -> bool:
-        """Whether clusters are randomized."""
-        return self.n_clusters is not None
 
     @property
     def between_cluster_variance(self) -> float:
@@ -207,14 +188,6 @@ class BinaryTrial(Scenario):
         risks = marginal_mean(grid, variance, "logit", _NODES)
         treated: FloatArray = np.interp(np.clip(risk + change, low, high), risks, grid)
         return control, treated
-
-    def _sizes(self, count: int, rng: np.random.Generator) -> IntArray:
-        """Sizes of ``count`` clusters."""
-        drawn = np.full(count, self.mean_size)
-        if self.size_cv > 0:
-            shape = self.size_cv**-2.0
-            drawn = rng.gamma(shape, self.mean_size / shape, count)
-        return np.maximum(np.round(drawn), self.min_size).astype(np.int64)
 
     def _persons(self, sizes: IntArray, seed: int, part: str) -> SimulatedPersons:
         """Persons of clusters of these sizes, which are 1 where persons are randomized."""
@@ -259,13 +232,7 @@ class BinaryTrial(Scenario):
         (True, 300)
         """
         seed = resolve_seed(random_state)
-        if self.n_clusters is None:
-            sizes = np.ones(whole_number(n, "n", 2), dtype=np.int64)
-        else:
-            sizes = self._sizes(self.n_clusters, part_generator(seed, "trial", "sizes"))
-            if n is not None:
-                above = (sizes - self.min_size).astype(np.float64)
-                sizes = apportion(whole_number(n, "n"), above, self.min_size)
+        sizes = self._trial_sizes(n, seed)
         persons = self._persons(sizes, seed, "trial")
         units, m = np.repeat(np.arange(len(sizes)), sizes), len(sizes)
         arm = randomize(m, self.share_treated, part_generator(seed, "trial", "treatment"))
@@ -288,44 +255,6 @@ class BinaryTrial(Scenario):
             treatment=treatment,
             propensity=self.share_treated,
         )
-
-    def population(self, n: int, random_state: RandomState = None) -> SimulatedPersons:
-        """Draw ``n`` test persons, from new clusters where there are clusters.
-
-        Parameters
-        ----------
-        n
-            Number of persons.
-        random_state
-            Seed.
-
-        Returns
-        -------
-        SimulatedPersons
-
-        Examples
-        --------
-        >>> people = BinaryTrial(base_risk=0.1).population(5000, random_state=1)
-        >>> bool(0.08 < people.mu0.mean() < 0.12)
-        True
-        """
-        seed = resolve_seed(random_state)
-        n = whole_number(n, "n")
-        if self.n_clusters is None:
-            return self._persons(np.ones(n, dtype=np.int64), seed, "population")
-        # Sizes have no upper bound but a lower one, so these are always enough clusters.
-        sizes = self._sizes(-(-n // self.min_size), part_generator(seed, "population", "sizes"))
-        ends = np.cumsum(sizes)
-        count = int(np.searchsorted(ends, n)) + 1
-        present = sizes[:count].copy()
-        present[-1] -= ends[count - 1] - n
-        return self._persons(present, seed, "population")
-
-    def _large_trial(self, n: int, seed: int) -> SimulatedTrial:
-        if self.n_clusters is None:
-            return self.draw(n, seed)
-        clusters = max(4, 2 * round(n / self.mean_size / 2))
-        return replace(self, n_clusters=clusters).draw(None, seed)
 
 
 register_scenario("binary", BinaryTrial, kind="individual", preset={"n_clusters": None})

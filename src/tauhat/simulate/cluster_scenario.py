@@ -13,9 +13,9 @@ from scipy.special import expit, logit
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.simulate.cluster_sizes import SizedScenario
 from tauhat.simulate.scenario import (
     RandomState,
-    Scenario,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
@@ -67,46 +67,8 @@ def shaped_noise(shape: str, size: int, rng: np.random.Generator) -> FloatArray:
     raise ValueError(f"the shape must be one of {', '.join(_SHAPES)}, got {shape!r}")
 
 
-def apportion(n: int, weights: FloatArray, least: int) -> IntArray:
-    """Whole numbers that sum to ``n``, at least ``least`` each, in proportion to weights.
-
-    Parameters
-    ----------
-    n
-        The sum.
-    weights
-        Non-negative weights, shape (m,), shared out above the least size.
-    least
-        Smallest size.
-
-    Returns
-    -------
-    ndarray, shape (m,)
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is too small.
-
-    Examples
-    --------
-    >>> apportion(20, np.array([1.0, 2.0, 3.0]), 2).tolist()
-    [4, 7, 9]
-    """
-    m = len(weights)
-    if n < m * least:
-        raise ValueError(f"{n} persons are too few for {m} clusters of at least {least}")
-    share = weights if weights.sum() > 0 else np.ones(m)
-    exact = (n - m * least) * share / share.sum()
-    sizes = np.floor(exact).astype(np.int64)
-    by_remainder = np.argsort(sizes - exact, kind="stable")
-    sizes[by_remainder[: n - m * least - int(sizes.sum())]] += 1
-    apportioned: IntArray = sizes + least
-    return apportioned
-
-
 @dataclass(frozen=True, kw_only=True)
-class ClusterScenario(Scenario):
+class ClusterScenario(SizedScenario):
     """What all simulated cluster-randomized trials share; subclasses add covariates and surfaces.
 
     For person j of cluster i with arm A_i, size N_i and covariates x_ij, w_i
@@ -154,9 +116,6 @@ class ClusterScenario(Scenario):
     """
 
     n_clusters: int = 32
-    mean_size: float = 25.0
-    size_cv: float = 0.4
-    min_size: int = 5
     icc: float = 0.1
     outcome_variance: float = 1.0
     share_treated: float = 0.5
@@ -174,19 +133,15 @@ class ClusterScenario(Scenario):
 
     def __post_init__(self) -> None:
         """Refuse settings that make no trial."""
+        # Persons alone make no such trial.
         whole_number(self.n_clusters, "n_clusters", 4)
-        whole_number(self.min_size, "min_size")
-        if self.mean_size < self.min_size:
-            raise ValueError(
-                f"mean_size ({self.mean_size}) must not be below min_size ({self.min_size})"
-            )
+        self._check_sizes()
         if not 0.0 <= self.icc < 1.0:
             raise ValueError(f"icc must lie in [0, 1), got {self.icc}")
         if not self.outcome_variance > 0:
             raise ValueError(f"outcome_variance must be positive, got {self.outcome_variance}")
         for name in (
-            "size_cv", "treated_cluster_variance", "treated_residual_variance",
-            "effect_sd", "slope_sd",
+            "treated_cluster_variance", "treated_residual_variance", "effect_sd", "slope_sd",
         ):  # fmt: skip
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
@@ -197,11 +152,6 @@ class ClusterScenario(Scenario):
                 )
         if not all(0.0 <= rate < 1.0 for rate in self._dropout_rates):
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout}")
-
-    @property
-    def randomizes_clusters(self) -> bool:
-        """True."""
-        return True
 
     @property
     def _dropout_rates(self) -> tuple[float, float]:
@@ -225,15 +175,6 @@ class ClusterScenario(Scenario):
     @abstractmethod
     def _effect(self, X: pd.DataFrame) -> FloatArray:
         """Effect without the part that depends on cluster size."""
-
-    def _sizes(self, count: int, rng: np.random.Generator) -> IntArray:
-        """Sizes of ``count`` clusters."""
-        if self.size_cv == 0:
-            drawn = np.full(count, self.mean_size)
-        else:
-            shape = self.size_cv**-2.0
-            drawn = rng.gamma(shape, self.mean_size / shape, count)
-        return np.maximum(np.round(drawn), self.min_size).astype(np.int64)
 
     def _persons(
         self, sizes: IntArray, present: IntArray, seed: int, part: str
@@ -283,10 +224,7 @@ class ClusterScenario(Scenario):
         """
         seed = resolve_seed(random_state)
         m = self.n_clusters
-        sizes = self._sizes(m, part_generator(seed, "trial", "sizes"))
-        if n is not None:
-            above = (sizes - self.min_size).astype(np.float64)
-            sizes = apportion(whole_number(n, "n"), above, self.min_size)
+        sizes = self._trial_sizes(n, seed)
         persons = self._persons(sizes, sizes, seed, "trial")
         clusters = np.repeat(np.arange(m), sizes)
         arm = randomize(m, self.share_treated, part_generator(seed, "trial", "treatment"))
@@ -396,15 +334,8 @@ class ClusterScenario(Scenario):
         (1000, 9)
         """
         seed = resolve_seed(random_state)
-        n = whole_number(n, "n")
-        # Sizes have no upper bound but a lower one, so these are always enough clusters.
-        sizes = self._sizes(-(-n // self.min_size), part_generator(seed, "population", "sizes"))
-        ends = np.cumsum(sizes)
-        count = int(np.searchsorted(ends, n)) + 1
-        present = sizes[:count].copy()
-        present[-1] -= ends[count - 1] - n
-        return self._persons(sizes[:count], present, seed, "population")
+        sizes, present = self._population_sizes(n, seed)
+        return self._persons(sizes, present, seed, "population")
 
     def _large_trial(self, n: int, seed: int) -> SimulatedTrial:
-        clusters = max(4, 2 * round(n / self.mean_size / 2))
-        return replace(self, n_clusters=clusters, dropout=0.0).draw(None, seed)
+        return replace(self, n_clusters=self._many_clusters(n), dropout=0.0).draw(None, seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,16 +15,14 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import validate_trial
 from tauhat.endpoint import FollowUp
 from tauhat.numerics.seeds import resolve_seed
-from tauhat.simulate.cluster_scenario import apportion
+from tauhat.simulate.cluster_sizes import ScenarioOfUnits
 from tauhat.simulate.scenario import (
     RandomState,
-    Scenario,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
     randomize,
     register_scenario,
-    whole_number,
 )
 
 # Control hazard: cumulative LEVEL * t ** SHAPE for a person of log hazard 0; effects that change
@@ -200,7 +198,7 @@ class SimulatedTimes(SimulatedTrial):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurvivalTrial(Scenario):
+class SurvivalTrial(ScenarioOfUnits):
     r"""Trial with a time to an event that can be censored, in clusters or of persons.
 
     .. math:: \Lambda_a(t \mid x, b_i) = .03\, t^{1.2}\, e^{\eta(x, w) + b_i}, \quad
@@ -248,10 +246,6 @@ class SurvivalTrial(Scenario):
     (True, True)
     """
 
-    n_clusters: int | None = 20
-    mean_size: float = 25.0
-    size_cv: float = 0.4
-    min_size: int = 5
     horizon: float = 24.0
     frailty: float = 0.3
     effect: str = "proportional"
@@ -262,16 +256,9 @@ class SurvivalTrial(Scenario):
 
     def __post_init__(self) -> None:
         """Refuse settings that make no trial."""
-        if self.n_clusters is not None:
-            whole_number(self.n_clusters, "n_clusters", 4)
-        whole_number(self.min_size, "min_size")
-        if self.mean_size < self.min_size:
-            raise ValueError(
-                f"mean_size ({self.mean_size}) must not be below min_size ({self.min_size})"
-            )
-        for name in ("size_cv", "frailty"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        self._check_sizes()
+        if not self.frailty >= 0:
+            raise ValueError(f"frailty must not be negative, got {self.frailty}")
         if not 0 < self.horizon < np.inf:
             raise ValueError(f"horizon must be positive, got {self.horizon}")
         if not 0.01 <= self.censored <= 0.9:
@@ -286,11 +273,6 @@ class SurvivalTrial(Scenario):
                 )
 
     @property
-    def randomizes_clusters(self) -> bool:
-        """Whether clusters are randomized."""
-        return self.n_clusters is not None
-
-    @property
     def frailty_sd(self) -> float:
         """SD of the clusters' log hazards; zero without clusters."""
         return 0.0 if self.n_clusters is None else self.frailty
@@ -298,14 +280,6 @@ class SurvivalTrial(Scenario):
     def log_hazard_of_censoring(self, X: pd.DataFrame, arm: IntArray) -> FloatArray:
         """Log hazard of censoring up to its level, shape (n,)."""
         return np.zeros(len(X)) if self.censoring == "independent" else _censoring(X, arm)
-
-    def _sizes(self, count: int, rng: np.random.Generator) -> IntArray:
-        """Sizes of ``count`` clusters."""
-        drawn = np.full(count, self.mean_size)
-        if self.size_cv > 0:
-            shape = self.size_cv**-2.0
-            drawn = rng.gamma(shape, self.mean_size / shape, count)
-        return np.maximum(np.round(drawn), self.min_size).astype(np.int64)
 
     def _persons(self, sizes: IntArray, seed: int, part: str) -> SimulatedPersons:
         clusters = np.repeat(np.arange(len(sizes)), sizes)
@@ -345,13 +319,7 @@ class SurvivalTrial(Scenario):
             If ``n`` is missing or too small.
         """
         seed = resolve_seed(random_state)
-        if self.n_clusters is None:
-            sizes = np.ones(whole_number(n, "n", 2), dtype=np.int64)
-        else:
-            sizes = self._sizes(self.n_clusters, part_generator(seed, "trial", "sizes"))
-            if n is not None:
-                above = (sizes - self.min_size).astype(np.float64)
-                sizes = apportion(whole_number(n, "n"), above, self.min_size)
+        sizes = self._trial_sizes(n, seed)
         persons = self._persons(sizes, seed, "trial")
         units, m = np.repeat(np.arange(len(sizes)), sizes), len(sizes)
         arm = randomize(m, self.share_treated, part_generator(seed, "trial", "treatment"))[units]
@@ -397,26 +365,6 @@ class SurvivalTrial(Scenario):
         y = np.empty(data.n)
         y[data.rows] = data.y
         return y
-
-    def population(self, n: int, random_state: RandomState = None) -> SimulatedPersons:
-        """Draw ``n`` test persons, from new clusters where there are clusters."""
-        seed = resolve_seed(random_state)
-        n = whole_number(n, "n")
-        if self.n_clusters is None:
-            return self._persons(np.ones(n, dtype=np.int64), seed, "population")
-        # Sizes have no upper bound but a lower one, so these are always enough clusters.
-        sizes = self._sizes(-(-n // self.min_size), part_generator(seed, "population", "sizes"))
-        ends = np.cumsum(sizes)
-        count = int(np.searchsorted(ends, n)) + 1
-        present = sizes[:count].copy()
-        present[-1] -= ends[count - 1] - n
-        return self._persons(present, seed, "population")
-
-    def _large_trial(self, n: int, seed: int) -> SimulatedTrial:
-        if self.n_clusters is None:
-            return self.draw(n, seed)
-        clusters = max(4, 2 * round(n / self.mean_size / 2))
-        return replace(self, n_clusters=clusters).draw(None, seed)
 
 
 register_scenario("survival", SurvivalTrial, kind="individual", preset={"n_clusters": None})
