@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tauhat.endpoint.continuous import constant_variance, same_mean, unbounded
-from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
-from tauhat.endpoint.rmst import needs_event, never_plain
+from tauhat.endpoint.kind import TimeOutcome
+from tauhat.endpoint.times import kind_of_times
 from tauhat.numerics.censored_outcomes import ALIVE
 
 
@@ -13,24 +12,14 @@ def whole_probability(horizon: float) -> float:
     return 1.0
 
 
-SURVIVAL = OutcomeKind(
-    name="survival",
-    is_plain=never_plain,
-    fault=needs_event,
-    largest_effect=unbounded,
-    link="identity",
-    marginal_mean=same_mean,
-    variance=constant_variance,
-    scales=("difference",),
-    words=Words(
-        effect="survival difference",
-        values="times to an event",
-        note=(
-            "Effects are differences in the probability to be without an event at the horizon. "
-            "Differences in restricted mean survival time (endpoint 'rmst') are estimated more "
-            "precisely."
-        ),
-        beyond="a probability allows",
+SURVIVAL = kind_of_times(
+    "survival",
+    effect="survival difference",
+    note=(
+        "Effects are differences in the probability to be without an event at the horizon. "
+        "Differences in restricted mean survival time (endpoint 'rmst') are estimated more "
+        "precisely."
     ),
+    beyond="a probability allows",
     time=TimeOutcome("probability to be without an event", ALIVE, whole_probability),
 )
