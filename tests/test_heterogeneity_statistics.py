@@ -8,7 +8,6 @@ import pytest
 from heterogeneity_trials import cluster_trial
 from tauhat.inference import test_heterogeneity
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
-from tauhat.inference.heterogeneity_blocks import center_within
 from tauhat.inference.heterogeneity_comparison import Problem
 from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.permutation_statistics import (
@@ -17,6 +16,7 @@ from tauhat.inference.permutation_statistics import (
     block_statistic,
     column_statistics,
 )
+from tauhat.numerics.centring import center_within
 
 
 def by_the_recipe(trial, assigned):

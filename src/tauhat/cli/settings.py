@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,6 +12,7 @@ from typing import Any
 
 from tauhat.cli.options import CODES, NAMES, OPTIONS, PATH, Command, Receiver, split_names
 from tauhat.errors import TrialError
+from tauhat.tables.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -153,16 +153,7 @@ def read_config(path: Path) -> Settings:
         If the file cannot be read, is not TOML, or has a key or a value that
         cannot be used.
     """
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except FileNotFoundError as error:
-        raise TrialError(f"there is no file {path}") from error
-    except OSError as error:
-        raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrialError(f"{path} is not TOML: {error}") from error
-    return settings_from(content, path)
+    return settings_from(read_toml(path), path)
 
 
 def settings_from(content: Mapping[str, Any], path: Path) -> Settings:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.seeds import derive_seed
 
@@ -39,6 +39,10 @@ class LinkedEffect(CateEstimator):
     link: LinkChoice = "endpoint"
 
     risk_form_: RiskForm | None = None
+
+    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
+        """None: outcome and effect are one model."""
+        return []
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Fit the form that the link of the endpoint asks for."""

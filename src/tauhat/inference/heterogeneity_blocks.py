@@ -9,6 +9,7 @@ import numpy as np
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
+from tauhat.numerics.centring import center_in_place, center_within, group_sums
 from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
@@ -58,43 +59,12 @@ class PersonScores:
     n_components: int | None
 
 
-def center_within(values: FloatArray, group: IntArray, weight: FloatArray) -> FloatArray:
-    """Values less their weighted mean in each group, along the first axis.
-
-    Examples
-    --------
-    >>> center_within(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]), np.ones(3)).tolist()
-    [-1.0, 1.0, 0.0]
-    """
-    centered = values.reshape(len(values), -1).copy()
-    _center(centered, group, weight)
-    return centered.reshape(values.shape)
-
-
-def _center(columns: FloatArray, group: IntArray, weight: FloatArray) -> None:
-    """Take the groups' means out of columns, in place and a few columns at a time."""
-    total = np.bincount(group, weights=weight)[:, None]
-    for part in row_parts(columns.shape[1], _COPIES * len(columns), fewest=2):
-        few = columns[:, part]
-        few -= (_group_sums(few * weight[:, None], group) / total)[group]
-
-
-def _group_sums(values: FloatArray, group: IntArray) -> FloatArray:
-    """Sums of rows within groups 0, 1, ..., shape (groups, columns)."""
-    if group.min() != group.max():
-        order = np.argsort(group, kind="stable")
-        group, values = group[order], values[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(group) != 0])
-    sums: FloatArray = np.add.reduceat(values, starts, axis=0)
-    return sums
-
-
 def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> FloatArray:
     """Sum over the persons of a unit of basis times residual, shape (units, K)."""
     products = bases * scores.residual[:, None]
     if data.sample_weight is not None:
         products = products * (data.sample_weight / data.sample_weight.mean())[:, None]
-    return _group_sums(products, data.design.unit)
+    return group_sums(products, data.design.unit)
 
 
 def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
@@ -167,7 +137,7 @@ def _residuals(
     splines = np.column_stack([tested, marks, _hinges(tested, (0.25, 0.5, 0.75))])
     outcome = center_within(data.y, group, weight)
     if not data.design.holds_persons:
-        _center(splines, group, weight)
+        center_in_place(splines, group, weight)
         arm = center_within(data.treatment.astype(np.float64), group, weight)[:, None]
         outcome = outcome[:, None]
         _remove(outcome, arm, weight)
@@ -191,7 +161,7 @@ def _bases(
     # One after the other, each in place: of many persons these are the largest tables there are.
     for name in ("curvature", "products"):
         columns = _curves(tested) if name == "curvature" else _products(tested, cluster)
-        _center(columns, group, weight)
+        center_in_place(columns, group, weight)
         before = np.sqrt(_squares(columns, weight) / weight.sum())
         _remove(columns, linear, weight)
         after = np.sqrt(_squares(columns, weight) / weight.sum())

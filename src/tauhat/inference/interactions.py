@@ -10,12 +10,14 @@ import numpy as np
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.inference.named_modifiers import NamedModifier
+from tauhat.numerics.centring import center_within
 from tauhat.numerics.cluster_robust import ContrastTest, JointTest, cluster_robust_regression
 from tauhat.numerics.unit_slopes import (
     means_of_clusters,
     precision_weights,
     slopes_of_clusters,
 )
+from tauhat.numerics.weights import mean_one
 
 # Randomized units of each arm that a comparison needs.
 FEWEST_UNITS = 2
@@ -70,9 +72,7 @@ def between_persons(
     apart = (data.treatment - data.propensity)[:, None]
     # The last columns are the interactions.
     columns = np.column_stack([data.y, apart, apart * Z, Z, covariates])
-    totals = np.bincount(block, weights=weight)
-    means = np.stack([np.bincount(block, weights=weight * c) for c in columns.T], axis=1)
-    columns = columns - (means / totals[:, None])[block]
+    columns = center_within(columns, block, weight)
     q = Z.shape[1]
     target, other = columns[:, : q + 2], columns[:, q + 2 :]
     root = np.sqrt(weight)[:, None]
@@ -220,9 +220,7 @@ def _joint_within(
     design, weight, q = data.design, _weights(data), modifier.values.shape[1]
     side = (design.arm[design.unit] - 0.5)[:, None]
     columns = np.column_stack([data.y, modifier.values, covariates])
-    totals = np.bincount(design.unit, weights=weight)
-    means = np.stack([np.bincount(design.unit, weights=weight * c) for c in columns.T], axis=1)
-    columns = columns - (means / totals[:, None])[design.unit]
+    columns = center_within(columns, design.unit, weight)
     inside = columns[:, 1 : q + 1]
     terms = np.column_stack([inside, side * inside])
     root = np.sqrt(weight)[:, None]
@@ -238,10 +236,7 @@ def _joint_within(
 
 
 def _weights(data: TrialData) -> FloatArray:
-    if data.sample_weight is None:
-        return np.ones(data.n)
-    relative: FloatArray = data.sample_weight / data.sample_weight.mean()
-    return relative
+    return np.ones(data.n) if data.sample_weight is None else mean_one(data.sample_weight)
 
 
 def _inverse_probability(data: TrialData) -> FloatArray:
@@ -251,8 +246,7 @@ def _inverse_probability(data: TrialData) -> FloatArray:
     if np.ptp(treated) < 1e-9:
         return np.ones(len(treated))
     inverse = 1 / np.where(design.arm == 1, treated, 1 - treated)
-    relative: FloatArray = inverse / inverse.mean()
-    return relative
+    return mean_one(inverse)
 
 
 def _persons_in_cells(data: TrialData, modifier: NamedModifier) -> list[tuple[int, int]]:

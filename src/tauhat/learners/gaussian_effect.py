@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -14,7 +13,6 @@ from tauhat.data import TrialData
 from tauhat.design import Intercepts
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.linked import LinkedEffect
-from tauhat.fitting.nuisance import Nuisance
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedFit
 from tauhat.numerics.standardised_columns import first_rows
@@ -49,10 +47,6 @@ class GaussianEffect(LinkedEffect):
     @abstractmethod
     def effect_design(self, X: FloatArray) -> FloatArray:
         """Columns whose combination is the effect, shape (k, q)."""
-
-    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """None: outcome and effect are one model."""
-        return []
 
     @property
     def arms_differ(self) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from tauhat.data import TrialData
 from tauhat.fitting.linked import LinkedEffect
 from tauhat.fitting.log_odds import AdditiveLogOdds
-from tauhat.fitting.nuisance import Nuisance
 from tauhat.fitting.risk_form import RiskForm
 
 
@@ -67,7 +65,3 @@ class ConstantOddsRatio(LinkedEffect):
         self.n_splines = n_splines
         self.random_state = random_state
         self.n_jobs = n_jobs
-
-    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """None: outcome and effect are one model."""
-        return []

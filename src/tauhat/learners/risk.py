@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +11,6 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.linked import LinkedEffect
 from tauhat.fitting.log_odds import AdditiveLogOdds, LogOddsForm
-from tauhat.fitting.nuisance import Nuisance
 from tauhat.fitting.risk_form import RiskForm
 
 # Prior SDs of the coefficient of the predicted log odds and of its interaction with treatment,
@@ -106,7 +105,3 @@ class RiskEffect(LinkedEffect):
         self.n_splines = n_splines
         self.random_state = random_state
         self.n_jobs = n_jobs
-
-    def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """None: outcome and effect are one model."""
-        return []

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.centring import center_within, group_sums
 
 # A cluster tells a slope if the modifier varies in it by more than rounding.
 _LEAST_VARIATION = 1e-9
@@ -71,27 +72,16 @@ def slopes_of_clusters(
     -------
     UnitSummaries
     """
-    total = np.bincount(clusters, weights=weight)
-
-    def centred(values: FloatArray) -> FloatArray:
-        sums = np.stack([np.bincount(clusters, weights=weight * v) for v in values.T], axis=1)
-        result: FloatArray = values - (sums / total[:, None])[clusters]
-        return result
-
-    apart = centred(modifier[:, None])[:, 0]
+    apart = center_within(modifier, clusters, weight)
     spread = np.bincount(clusters, weights=weight * apart**2)
     informative = spread > _LEAST_VARIATION * max(float(spread.max()), 1e-300)
     safe = np.where(informative, spread, 1.0)
 
-    def slopes(values: FloatArray) -> FloatArray:
-        along = [np.bincount(clusters, weights=weight * apart * v) for v in values.T]
-        result: FloatArray = np.stack(along, axis=1) * (informative / safe)[:, None]
-        return result
-
-    columns = centred(np.column_stack([y, covariates]))
-    own = slopes(columns)
+    columns = center_within(np.column_stack([y, covariates]), clusters, weight)
+    along = group_sums((weight * apart)[:, None] * columns, clusters)
+    own: FloatArray = along * (informative / safe)[:, None]
     rest = columns - apart[:, None] * own[clusters]
-    free = len(y) - len(total) - int(informative.sum())
+    free = len(y) - len(spread) - int(informative.sum())
     gamma, variance = _pooled(rest[:, 0], rest[:, 1:], weight, free, _sizes(covariates))
     values = own[:, 0] - own[:, 1:] @ gamma
     return UnitSummaries(values, np.where(informative, spread, 0.0), informative, variance)
@@ -108,8 +98,7 @@ def means_of_clusters(
     """
     total = np.bincount(clusters, weights=weight)
     columns = np.column_stack([y, covariates - np.average(covariates, axis=0, weights=weight)])
-    sums = [np.bincount(clusters, weights=weight * v) for v in columns.T]
-    means: FloatArray = np.stack(sums, axis=1) / total[:, None]
+    means: FloatArray = group_sums(weight[:, None] * columns, clusters) / total[:, None]
     rest = columns - means[clusters]
     gamma, variance = _pooled(
         rest[:, 0], rest[:, 1:], weight, len(y) - len(total), _sizes(covariates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from tauhat.errors import TrialError
 from tauhat.tables.account import Account
 from tauhat.tables.table_limits import close_names
+from tauhat.tables.toml_file import read_toml
 
 _TABLES = ("labels", "units", "values")
 
@@ -70,16 +70,7 @@ def read_descriptions(path: str | Path) -> Descriptions:
         If the file cannot be read, is not TOML or holds something else.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except FileNotFoundError as error:
-        raise TrialError(f"there is no file {path}") from error
-    except OSError as error:
-        raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TrialError(f"{path} is not TOML: {error}") from error
-    return descriptions_of(content, path)
+    return descriptions_of(read_toml(path), path)
 
 
 def descriptions_of(content: Mapping[str, Any], path: Path) -> Descriptions:
