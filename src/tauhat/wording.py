@@ -38,6 +38,17 @@ def with_degrees(count: str) -> str:
     return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
 
 
+def p_words(p_value: float) -> str:
+    """A p-value as it stands in a sentence.
+
+    Examples
+    --------
+    >>> p_words(0.0214), p_words(0.00004)
+    ('p = 0.021', 'p < 0.001')
+    """
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
 def unknown_name(what: str, name: str, known: list[str]) -> str:
     """Message for an unknown name, with the nearest known ones."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)

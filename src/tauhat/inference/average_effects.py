@@ -20,7 +20,7 @@ from tauhat.numerics.working_models import (
     outcomes_by_arm,
 )
 from tauhat.runtime.display import Shown
-from tauhat.wording import counted, with_degrees
+from tauhat.wording import counted, p_words, with_degrees
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
@@ -117,7 +117,7 @@ class Estimate(Shown):
     @property
     def text(self) -> str:
         """The estimate with its interval and p-value."""
-        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        p = p_words(self.p_value)
         return (
             f"{self.estimate:.4g} ({100 * self.level:g} % confidence interval "
             f"{self.lower:.4g} to {self.upper:.4g}; {p})"

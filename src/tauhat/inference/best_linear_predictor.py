@@ -16,6 +16,7 @@ from tauhat.inference.descriptive import DESCRIPTIVE, estimate_columns, no_estim
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.cluster_robust import ContrastTest, cluster_robust_regression
 from tauhat.runtime.display import Shown
+from tauhat.wording import p_words
 
 # Held-out effects that vary less, in standard deviations of the outcome, are noise of rounding.
 _HARDLY = 1e-5
@@ -72,7 +73,7 @@ class BestLinearPredictor(Shown):
                 "nothing about who benefits more (one-sided p = 1)."
             )
         else:
-            p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+            p = p_words(self.p_value)
             finding = (
                 "When the held-out effect is larger by 1, the effect itself is larger by "
                 f"{self.slope.estimate:.3g} ({100 * self.slope.level:g} % confidence interval "

@@ -20,6 +20,7 @@ from tauhat.inference.heterogeneity_comparison import (
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.runtime.display import html
+from tauhat.wording import p_words
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "linear": 0.4,
@@ -120,7 +121,7 @@ Each arm has 3 clusters.')
         if not self.tested:
             said = "Whether the treatment effect differs between persons was not tested."
             return " ".join([said, *self.notes])
-        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        p = p_words(self.p_value)
         if self.p_value <= self.significance_level:
             verdict = f"There is evidence that the treatment effect differs between persons ({p})."
         else:

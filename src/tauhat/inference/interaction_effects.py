@@ -29,7 +29,7 @@ from tauhat.inference.named_modifiers import NamedModifier, column_modifier, sub
 from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import frame_within
-from tauhat.wording import counted
+from tauhat.wording import counted, p_words
 
 # Below this many degrees of freedom an interval says next to nothing.
 FEW_DEGREES = 4
@@ -97,7 +97,7 @@ class InteractionEffects(Shown):
 def _p_words(p: float) -> str:
     if not np.isfinite(p):
         return "no p-value"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return p_words(p)
 
 
 def interaction_effects(

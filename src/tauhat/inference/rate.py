@@ -25,6 +25,7 @@ from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.display import html
+from tauhat.wording import p_words
 
 # Shares treated at which the targeting curve is drawn.
 SHARES = np.arange(1, 21) / 20
@@ -72,7 +73,7 @@ class RankWeightedEffect:
     @property
     def text(self) -> str:
         """The result in sentences."""
-        p = "p < 0.001" if self.autoc.p_value < 0.001 else f"p = {self.autoc.p_value:.3f}"
+        p = p_words(self.autoc.p_value)
         fifth = self.curve[np.isclose(self.curve.share, 0.2)].iloc[0]
         gain = "rise" if self.higher_is_better else "fall"
         return (

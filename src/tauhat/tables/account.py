@@ -102,6 +102,23 @@ def account_of(table: pd.DataFrame) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) and "value_labels" in found else None
 
 
+def variable_label(table: pd.DataFrame, name: str) -> str:
+    """Label and unit of a column, as far as the file of the table had them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"v1": [1]})
+    >>> table.attrs["file"] = {"labels": {"v1": "Age at entry"}, "units": {"v1": "years"}}
+    >>> variable_label(table, "v1"), variable_label(table, "v2")
+    ('Age at entry (years)', '')
+    """
+    found = table.attrs.get(FILE)
+    if not isinstance(found, Mapping):
+        return ""
+    label, unit = (found.get(key, {}).get(name) for key in ("labels", "units"))
+    return f"{label or ''}{f' ({unit})' if unit else ''}".strip()
+
+
 def distinct_labels(pairs: Iterable[Iterable[Any]]) -> dict[Any, str]:
     """A label of its own for each code: one that stands for several codes gets the code beside it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -18,31 +17,11 @@ from tauhat.wording import counted
 
 Kind = Literal["numeric", "boolean", "category", "ordered"]
 
-# Where a table that was read from a file keeps what was found in it.
-_FILE = "file"
-
 # A text column with this share of readable numbers and few enough others is a numeric column
 # with stray text; one with few distinct numbers and many words ("1", "2", "none") is a category.
 _MOSTLY_NUMBERS = 0.5
 _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
-
-
-def variable_label(table: pd.DataFrame, name: str) -> str:
-    """Label and unit of a column, as far as the file of the table had them.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"v1": [1]})
-    >>> table.attrs["file"] = {"labels": {"v1": "Age at entry"}, "units": {"v1": "years"}}
-    >>> variable_label(table, "v1"), variable_label(table, "v2")
-    ('Age at entry (years)', '')
-    """
-    found = table.attrs.get(_FILE)
-    if not isinstance(found, Mapping):
-        return ""
-    label, unit = (found.get(key, {}).get(name) for key in ("labels", "units"))
-    return f"{label or ''}{f' ({unit})' if unit else ''}".strip()
 
 
 def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:

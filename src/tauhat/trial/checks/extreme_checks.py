@@ -11,7 +11,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.numerics.codes import goes_on_rarely, usual_codes
 from tauhat.numerics.far_values import ColumnLimits
-from tauhat.tables.columns import variable_label
+from tauhat.tables.account import variable_label
 from tauhat.tables.extremes import FarValues, codes_apart, far_values, number, third_values
 from tauhat.trial.checks.finding import Finding, Status
 from tauhat.trial.checks.value_checks import (

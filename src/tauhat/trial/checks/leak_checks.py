@@ -19,7 +19,8 @@ from tauhat.numerics.balance import (
 from tauhat.numerics.determination import mutual_determination, telling_pair
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.seeds import derive_seed
-from tauhat.tables.columns import missing_values, variable_label
+from tauhat.tables.account import variable_label
+from tauhat.tables.columns import missing_values
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.later_names import sounds_later
 

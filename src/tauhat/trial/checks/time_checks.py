@@ -11,7 +11,8 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.disclosure import FEW, is_small
-from tauhat.tables.columns import missing_values, variable_label
+from tauhat.tables.account import variable_label
+from tauhat.tables.columns import missing_values
 from tauhat.tables.dates import kind_of_time
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.later_names import names_duration, spaced, speaks_of_follow_up
