@@ -24,8 +24,8 @@ from tauhat.runtime.engines import engine
 
 #: File and function of each part.
 PARTS = {
-    "members without each of the five folds": ("ensembles/together.py", "held_out_effects"),
-    "members on all rows": ("ensembles/ensemble.py", "fit_members"),
+    "members without each of the five folds": ("ensembles/out_of_fold.py", "out_of_fold_effects"),
+    "all members, with and without folds": ("ensembles/ensemble.py", "fit_effect"),
     "reference posterior of the intervals": ("fitting/cate_estimator.py", "reference_posterior"),
     "Bayesian ridge, members and reference": (
         "numerics/ridge_posterior.py",
@@ -45,6 +45,8 @@ def table(stats: Mapping[tuple[str, int, str], Any], total: float) -> pd.DataFra
     rows = []
     for part, (file, name) in PARTS.items():
         found = [v for k, v in stats.items() if k[0].endswith(file) and k[2] == name]
+        if not found:
+            raise ValueError(f"{part}: {file} has no {name}, or it was not called")
         seconds = sum(numbers[3] for numbers in found)
         rows.append({"part": part, "CPU s": round(seconds, 1), "share": f"{seconds / total:.0%}"})
     return pd.DataFrame(rows)

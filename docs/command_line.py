@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+
+from marked import with_table
 
 from tauhat.cli.options import OPTIONS, Option
 
 PAGE = Path(__file__).resolve().parent / "command-line.md"
-MARKS = ("<!-- options: written by docs/command_line.py -->", "<!-- end of options -->")
 RECEIVERS = {"read": "read_table", "trial": "Trial", "analyze": "analyze"}
 
 
@@ -35,11 +35,10 @@ def _line(option: Option) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def with_table(text: str) -> str:
+def renewed(text: str) -> str:
     """The page with its table as the records have it."""
-    between = re.compile(f"{MARKS[0]}.*{MARKS[1]}", flags=re.DOTALL)
-    return between.sub(lambda _: f"{MARKS[0]}\n\n{table()}\n\n{MARKS[1]}", text)
+    return with_table(text, "options", "command_line.py", table())
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

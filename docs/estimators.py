@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from marked import with_table
 
 from tauhat.endpoint import KINDS, OF_TIMES
 from tauhat.fitting.registered import Support
@@ -92,16 +93,7 @@ def with_tables(page: str, text: str) -> str:
     """The text of a page with its tables as the records have them."""
     for (where, word), make in TABLES.items():
         if where == page:
-            start, end = (
-                f"<!-- {word}: written by docs/estimators.py -->",
-                f"<!-- end of {word} -->",
-            )
-            filled = f"{start}\n\n{make()}\n\n{end}"
-            text, found = re.subn(
-                f"{start}.*{end}", lambda _, filled=filled: filled, text, flags=re.DOTALL
-            )
-            if found != 1:
-                raise ValueError(f"{page} has the markers of {word} {found} times, not once")
+            text = with_table(text, word, "estimators.py", make())
     return text
 
 

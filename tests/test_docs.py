@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 import tauhat
@@ -16,13 +16,6 @@ from tauhat.cli import main
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-_spec = importlib.util.spec_from_file_location("pages", ROOT / "docs" / "pages.py")
-assert _spec
-assert _spec.loader
-pages = importlib.util.module_from_spec(_spec)
-sys.modules["pages"] = pages  # dataclasses look their module up
-_spec.loader.exec_module(pages)
 
 
 def with_blocks(language: str, *, shown: bool = False) -> list[Path]:

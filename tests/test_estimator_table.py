@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import estimators
 import numpy as np
 import pytest
 
@@ -174,23 +173,14 @@ def test_names_by_design_come_from_the_table() -> None:
     }
 
 
-def tables() -> ModuleType:
-    path = ROOT / "docs" / "estimators.py"
-    spec = importlib.util.spec_from_file_location("estimators_of_the_docs", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_pages_show_the_table_as_it_is() -> None:
-    script = tables()
     for page in ("estimators.md", "methods.md"):
         text = (ROOT / "docs" / page).read_text("utf-8")
-        assert script.with_tables(page, text) == text, f"python docs/estimators.py renews {page}"
-        assert any(where == page for where, _ in script.TABLES)
-    assert all(f"`{name}`" in script.outcome_model_table() for name in OUTCOME_MODELS)
+        assert estimators.with_tables(page, text) == text, (
+            f"python docs/estimators.py renews {page}"
+        )
+        assert any(where == page for where, _ in estimators.TABLES)
+    assert all(f"`{name}`" in estimators.outcome_model_table() for name in OUTCOME_MODELS)
 
 
 def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason(
@@ -206,7 +196,7 @@ def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason
     )
     monkeypatch.setitem(ESTIMATORS, "Risks", record)
     assert record.support("cluster", "binary").level == "meant"
-    table = tables().support_table()
+    table = estimators.support_table()
     row = next(line for line in table.splitlines() if line.startswith("| `Risks` "))
     number = table.split(". a risk has two values\n")[0].rsplit("\n", 1)[-1]
     assert row.startswith(f"| `Risks` | yes | no ({number}) | no ({number}) | yes |")

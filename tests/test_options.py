@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 import typer
 
@@ -35,14 +35,8 @@ def test_the_arguments_of_python_and_the_options_are_the_same(receiver: str) -> 
 
 
 def test_the_page_of_options_is_that_of_the_records() -> None:
-    path = ROOT / "docs" / "command_line.py"
-    spec = importlib.util.spec_from_file_location("command_line", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    page = module.PAGE.read_text(encoding="utf-8")
-    assert module.with_table(page) == page, "run `python docs/command_line.py`"
+    page = command_line.PAGE.read_text(encoding="utf-8")
+    assert command_line.renewed(page) == page, "run `python docs/command_line.py`"
     assert all(f"`{one.key}`" in page for one in OPTIONS.values())
 
 

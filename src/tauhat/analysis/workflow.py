@@ -206,7 +206,7 @@ def analyze(
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
         within = X if data.limits is None else data.limits.apply(X)
-        # Predicting for so many takes long, and memory is needed here.
+        # So many are predicted once, when the members are weighed; and memory is needed here.
         once = len(X) > MANY_ROWS
         if once:
             release_workers()
@@ -218,11 +218,8 @@ def analyze(
         explain = getattr(fitted.reported, "explain", None)
         explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):
-        if once:
-            centre = raw[fitted.name].to_numpy(dtype=np.float64)
-            lower, upper = fitted.reported.interval_around(X, centre, level)
-        else:
-            lower, upper = fitted.reported.effect_interval(X, level=level)
+        centre = raw[fitted.name].to_numpy(dtype=np.float64)
+        lower, upper = fitted.reported.interval_around(X, centre, level)
     with clock.step("modifiers", "describing what the effects depend on"):
         modifiers = effect_modifiers(
             effect,

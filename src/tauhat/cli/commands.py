@@ -11,7 +11,7 @@ from typing import Any
 
 from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
-from tauhat.analysis.record import finding_records, plain, records
+from tauhat.analysis.record import check_record, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
 from tauhat.cli.result_files import names_written, paths_written, write_results
@@ -87,16 +87,7 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
     trial, _ = read_trial(settings.checked())
     check = trial.check()
     if json_output:
-        content = {
-            "passed": check.passed,
-            "failures": check.failures,
-            "warnings": check.warnings,
-            "accepted": check.accepted,
-            "findings": finding_records(check),
-            "notes": check.notes,
-            "table": records(check.table),
-        }
-        print_json(plain(content))
+        print_json(plain({**check_record(check), "table": records(check.table)}))
     else:
         print_check(check)
     if check.failures:

@@ -16,7 +16,7 @@ from tauhat.analysis.record import check_record
 from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
-from tauhat.report.findings import check_state
+from tauhat.report.findings import check_state, grade_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import answers, effects_in_words, scale_of, units_sentence, use_of
 from tauhat.runtime.files import printable
@@ -109,8 +109,7 @@ def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
     """What the design check found: errors, warnings, notes, each with its code."""
     console.print(_text(f"Design check: {check_state(check)}.", style="bold"))
     for found in check["findings"]:
-        grade = f"accepted {found['grade']}" if found["accepted"] else found["grade"]
-        console.print(_text(f"  {grade} [{found['code']}] {found['sentence']}"))
+        console.print(_text(f"  {grade_words(found)} [{found['code']}] {found['sentence']}"))
     if not check["passed"]:
         console.print(_text("  --accept CODE answers a warning that was looked into."))
     console.print()

@@ -211,8 +211,7 @@ class Ensemble(CateEstimator):
                 declared.name: nuisances[f"{name}/{declared.name}"]
                 for declared in member.declare_nuisances(data, seed)
             }
-            shared = sum(fit.seconds for fit in own.values())
-            tasks.append((prepared(member, seed), data, own, seed, shared))
+            tasks.append((prepared(member, seed), data, own, seed))
         fits = run_tasks(fit_member, tasks, n_jobs=self.n_jobs, on_lost=lost_member)
         named = dict(zip(plan.members, fits, strict=True))
         self._combine(data, named, self._refit(plan, data, seed), nuisances)
@@ -260,9 +259,8 @@ class Ensemble(CateEstimator):
             # Workers return copies of the data; keep one.
             fit.estimator.trial_data_ = data
             self.members_[name] = fit.estimator
-            effects[name] = (
-                fit.estimator.predict_effect(data.X) if fit.effects is None else fit.effects
-            )
+            assert fit.effects is not None
+            effects[name] = fit.effects
         self._weigh(effects, None if refits is None else self._held_out(data, refits, nuisances))
 
     def _held_out(
@@ -369,7 +367,8 @@ class Ensemble(CateEstimator):
         else:
             plan = self.plan(data, seed)
             nuisances = fit_nuisances(plan.nuisances, data, n_jobs=self.n_jobs)
-            refits = out_of_fold_effects(plan.refits, data, plan.n_folds, seed, n_jobs=self.n_jobs)
+            refits = self._refit(plan, data, seed)
+            assert refits is not None
             for name in list(self.members_):
                 self.seconds_[name] += refits.seconds[name]
                 if name in refits.messages:

@@ -32,7 +32,7 @@ class MemberFit:
         Time that it would have taken alone.
     effects
         Its effects on the rows of the trial, shape (n,); None if it failed, and
-        where nobody asked for them.
+        for ensembles and other libraries' estimators.
     """
 
     estimator: CateEstimator | None
@@ -46,9 +46,9 @@ def fit_member(
     data: TrialData,
     nuisances: Mapping[str, NuisanceFit],
     seed: int,
-    shared_seconds: float = 0.0,
 ) -> MemberFit:
     """Fit an estimator from shared regressions; a failure becomes a message."""
+    shared = sum(fit.seconds for fit in nuisances.values())
     start = time.perf_counter()
     message = ""
     fitted: CateEstimator | None = None
@@ -60,7 +60,7 @@ def fit_member(
             fitted, message = None, "it gave effects that are not finite"
     except Exception as error:
         fitted, message = None, f"{type(error).__name__}: {error}"
-    return MemberFit(fitted, message, time.perf_counter() - start + shared_seconds, effects)
+    return MemberFit(fitted, message, time.perf_counter() - start + shared, effects)
 
 
 def lost_member(error: WorkerLostError) -> MemberFit:
@@ -135,11 +135,10 @@ class SharedFits:
     def fit(self, fits: Mapping[str, NuisanceFit], *, n_jobs: int = 1) -> dict[str, MemberFit]:
         """Fit the estimators, given their regressions; by their keys."""
         ready = {key: one for key, one in self._declared.items() if not one.message}
-        tasks = []
-        for one in ready.values():
-            own = pick(one.nuisances, fits)
-            shared = sum(fit.seconds for fit in own.values())
-            tasks.append((one.estimator, self.data, own, self.seed, shared))
+        tasks = [
+            (one.estimator, self.data, pick(one.nuisances, fits), self.seed)
+            for one in ready.values()
+        ]
         found = run_tasks(fit_member, tasks, n_jobs=n_jobs, on_lost=lost_member)
         results = dict(zip(ready, found, strict=True))
         for key, one in self._declared.items():

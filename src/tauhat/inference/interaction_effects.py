@@ -14,7 +14,7 @@ from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import covariate_frame
-from tauhat.inference.descriptive import no_estimate
+from tauhat.inference.descriptive import estimate_columns, no_estimate
 from tauhat.inference.group_effect import read_rule
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
 from tauhat.inference.interactions import (
@@ -174,10 +174,10 @@ def interaction_effects(
     notes: list[str] = []
     methods: dict[str, list[str]] = {}
     for modifier in read:
-        found, told = _analysed(ordered, modifier)
+        of_cluster = _is_of_cluster(data, modifier)
+        found, told = _analysed(ordered, modifier, of_cluster=of_cluster)
         notes += told
         methods.setdefault(found.method, []).append(modifier.name)
-        of_cluster = _is_of_cluster(data, modifier)
         for words, one in zip(modifier.comparisons, found.comparisons, strict=True):
             rows.append(
                 {
@@ -211,7 +211,9 @@ def _is_of_cluster(data: TrialData, modifier: NamedModifier) -> bool:
     return bool(constant_within(modifier.values[known], data.design.unit[known]).all())
 
 
-def _analysed(ordered: OrderedTrial, modifier: NamedModifier) -> tuple[Interaction, list[str]]:
+def _analysed(
+    ordered: OrderedTrial, modifier: NamedModifier, *, of_cluster: bool
+) -> tuple[Interaction, list[str]]:
     data, known = ordered.data, modifier.known
     other = np.array([source != modifier.name for source in ordered.sources], dtype=bool)
     notes = []
@@ -222,7 +224,7 @@ def _analysed(ordered: OrderedTrial, modifier: NamedModifier) -> tuple[Interacti
     covariates = data.X[:, other]
     if not data.design.holds_persons:
         return between_persons(data, modifier, covariates), notes
-    if _is_of_cluster(data, modifier):
+    if of_cluster:
         return between_clusters(data, modifier, covariates), notes
     return within_clusters(data, modifier, covariates), notes
 
@@ -238,10 +240,7 @@ def _numbers(one: Comparison, level: float) -> dict[str, float]:
         quantiles = stats.t.ppf((1 + level) / 2, df) + stats.t.ppf(_POWER, df)
         detectable = float(quantiles * one.test.se)
     return {
-        "estimate": estimate.estimate,
-        "se": estimate.se,
-        "lower": estimate.lower,
-        "upper": estimate.upper,
+        **estimate_columns(estimate),
         "degrees_of_freedom": estimate.degrees_of_freedom,
         "p_value": estimate.p_value,
         "control units": one.units[0],

@@ -33,8 +33,6 @@ class NamedModifier:
         Each column in words, such as "girl less boy".
     group
         Category of each person, -1 where missing, shape (n,); None for a number.
-    labels
-        The categories; empty for a number.
     """
 
     name: str
@@ -42,7 +40,6 @@ class NamedModifier:
     values: FloatArray
     comparisons: tuple[str, ...]
     group: IntArray | None
-    labels: tuple[str, ...]
 
     def of(self, rows: IntArray) -> NamedModifier:
         """The modifier of some persons, by their places."""
@@ -82,7 +79,7 @@ def column_modifier(column: pd.Series[Any], name: str) -> NamedModifier:
         if len(present) > 2:
             mean, spread = float(numbers[known].mean()), float(numbers[known].std())
             values = np.where(known, (numbers - mean) / spread, 0.0)[:, None]
-            return NamedModifier(name, known, values, (f"per SD of {spread:.4g}",), None, ())
+            return NamedModifier(name, known, values, (f"per SD of {spread:.4g}",), None)
         labels = [f"{value:g}" for value in present]
         group = np.where(known, np.searchsorted(present, np.where(known, numbers, 0.0)), -1)
     else:
@@ -115,12 +112,10 @@ def subgroup_modifier(member: BoolArray, name: str) -> NamedModifier:
     if member.all() or not member.any():
         raise TrialError(f"the subgroup {name} holds everyone or no one")
     made = _categories(name, member.astype(np.int64), ["outside", "in"])
-    return NamedModifier(
-        name, made.known, made.values, (f"in less outside {name}",), made.group, made.labels
-    )
+    return replace(made, comparisons=(f"in less outside {name}",))
 
 
 def _categories(name: str, group: IntArray, labels: list[str]) -> NamedModifier:
     values = (group[:, None] == np.arange(1, len(labels))).astype(np.float64)
     comparisons = tuple(f"{label} less {labels[0]}" for label in labels[1:])
-    return NamedModifier(name, group >= 0, values, comparisons, group, tuple(labels))
+    return NamedModifier(name, group >= 0, values, comparisons, group)

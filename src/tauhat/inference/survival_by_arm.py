@@ -15,14 +15,14 @@ from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.survival_curves import StepCurve, aalen_johansen, kaplan_meier
-from tauhat.runtime.display import html
+from tauhat.runtime.display import Shown
 
 # Points of a curve that may be passed on, at most.
 _POINTS = 12
 
 
 @dataclass(frozen=True)
-class SurvivalByArm:
+class SurvivalByArm(Shown):
     """Result of `survival_by_arm`.
 
     Attributes
@@ -127,9 +127,6 @@ class SurvivalByArm:
                 for own in [points[points["arm"] == arm]]
             ],
         }
-
-    def _repr_html_(self) -> str:
-        return html(self.text, self.table)
 
 
 def _in_fives(count: float) -> int:

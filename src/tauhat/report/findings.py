@@ -29,6 +29,17 @@ class FindingsView:
     told: list[FindingView]
 
 
+def grade_words(found: Mapping[str, Any]) -> str:
+    """Grade of a finding, and whether it was answered.
+
+    Examples
+    --------
+    >>> grade_words({"grade": "warning", "accepted": True})
+    'accepted warning'
+    """
+    return f"accepted {found['grade']}" if found["accepted"] else str(found["grade"])
+
+
 def check_state(check: Mapping[str, Any]) -> str:
     """How the design check ended, in a few words.
 
@@ -46,8 +57,8 @@ def check_state(check: Mapping[str, Any]) -> str:
     )
     errors = sum(f["grade"] == "error" for f in check["findings"])
     parts = []
-    if errors or check["failures"]:
-        parts.append(f"FAILED, {counted(max(errors, len(check['failures'])), 'error')}")
+    if errors:
+        parts.append(f"FAILED, {counted(errors, 'error')}")
     if open_:
         parts.append(f"{counted(open_, 'warning')} to look into")
     if not parts:
@@ -66,7 +77,7 @@ def findings_view(check: Mapping[str, Any]) -> FindingsView:
         (
             found["grade"] != "note" and not found["accepted"],
             FindingView(
-                f"accepted {found['grade']}" if found["accepted"] else found["grade"],
+                grade_words(found),
                 found["code"],
                 typeset(found["sentence"]),
             ),

@@ -59,7 +59,7 @@ def labelled(data: ReportInput) -> ReportInput:
     change = _Change(words)
     return replace(
         data,
-        run=labelled_run(data.run),
+        run=change(dict(data.run)),
         frame=data.frame.rename(columns=words),
         check_table=data.check_table.map(change),
         balance=data.balance.assign(covariate=data.balance["covariate"].map(change)),

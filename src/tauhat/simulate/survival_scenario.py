@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import validate_trial
 from tauhat.endpoint import FollowUp
+from tauhat.numerics.quadrature import hermite_nodes
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_sizes import ScenarioOfUnits
 from tauhat.simulate.scenario import (
@@ -125,7 +126,7 @@ def _restricted_means(
     ]
     time = np.concatenate([part[0] for part in parts])
     weight = np.concatenate([part[1] for part in parts])
-    nodes, shares = np.polynomial.hermite_e.hermegauss(_FRAILTY_NODES)
+    nodes, shares = hermite_nodes(_FRAILTY_NODES)
     if frailty_sd == 0:
         nodes, shares = np.zeros(1), np.ones(1)
     mean = np.zeros(len(log_hazard))
@@ -133,7 +134,7 @@ def _restricted_means(
         rows = slice(start, start + _PART)
         own = np.exp(log_hazard[rows])
         hazard = _cumulative(time, own * np.exp(early[rows]), own * np.exp(late[rows]))
-        for node, share in zip(nodes, shares / shares.sum(), strict=True):
+        for node, share in zip(nodes, shares, strict=True):
             mean[rows] += share * (np.exp(-hazard * np.exp(frailty_sd * node)) @ weight)
     return mean
 
