@@ -55,6 +55,17 @@ def most_groups(n: int) -> int:
     return n // SMALLEST_GROUP
 
 
+def count_text(count: int) -> str:
+    """How many persons, unless they are few.
+
+    Examples
+    --------
+    >>> count_text(30), count_text(2)
+    ('30', 'fewer than five persons')
+    """
+    return FEW if is_small(count) else str(count)
+
+
 def share_text(count: int, n: int) -> str:
     """How many of n persons, in percent, unless few are in or out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import SupportsInt
 
@@ -36,6 +37,19 @@ def with_degrees(count: str) -> str:
     ('1 degree of freedom', '8 and 9.5 degrees of freedom')
     """
     return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Words as in a sentence.
+
+    Examples
+    --------
+    >>> join_words(["age", "sex", "bmi"])
+    'age, sex and bmi'
+    """
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def p_words(p_value: float) -> str:

@@ -346,7 +346,7 @@ def _average_of(trial: TrialLike, level: float) -> tuple[float, float, float] | 
 
 def _share_lost(trial: Trial, arm: int) -> float:
     """Share of an arm's persons who have no outcome, in blocks that hold both arms."""
-    randomized = has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
+    randomized = trial.enrolled_has_counterfactual
     enrolled = (trial.enrolled_treatment == arm) & randomized
     return float((enrolled & ~trial.has_outcome).sum() / max(enrolled.sum(), 1))
 

@@ -26,7 +26,7 @@ from tauhat.cli.streams import (
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
 
-OK, INTERNAL, BAD_INPUT, CHECK_FAILED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
+OK, INTERNAL, BAD_INPUT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 # Added to the number of a signal that ended the command, as shells do.
 SIGNALLED = 128
 

@@ -18,8 +18,9 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import arrow_note, cell, figure_of
-from tauhat.report.text import Run, covers_zero, held_out_units, join_words, scale_of
+from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.wording import join_words
 
 ROWS_OF_CLASSIFICATION = 12
 COVARIATES_NAMED = 4

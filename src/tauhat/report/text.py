@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
-from tauhat.wording import counted
+from tauhat.wording import counted, join_words
 
 Run = Mapping[str, Any]
 
@@ -136,19 +136,6 @@ def named_modifiers(run: Run, level: float = 0.05) -> list[Mapping[str, Any]]:
     return sorted(
         (m for m in tested if m["p_adjusted"] < level), key=lambda m: float(m["p_adjusted"])
     )
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Words as in a sentence.
-
-    Examples
-    --------
-    >>> join_words(["age", "sex", "bmi"])
-    'age, sex and bmi'
-    """
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def for_whom_answer(run: Run) -> Answer:

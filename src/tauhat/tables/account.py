@@ -119,6 +119,14 @@ def variable_label(table: pd.DataFrame, name: str) -> str:
     return f"{label or ''}{f' ({unit})' if unit else ''}".strip()
 
 
+def _codes_by_label(pairs: Iterable[Iterable[Any]]) -> dict[str, list[Any]]:
+    """Codes of each label, in the order in which they come."""
+    codes: dict[str, list[Any]] = {}
+    for code, label in pairs:
+        codes.setdefault(label_text(label), []).append(code)
+    return codes
+
+
 def distinct_labels(pairs: Iterable[Iterable[Any]]) -> dict[Any, str]:
     """A label of its own for each code: one that stands for several codes gets the code beside it.
 
@@ -128,9 +136,9 @@ def distinct_labels(pairs: Iterable[Iterable[Any]]) -> dict[Any, str]:
     {1: 'Other (1)', 2: 'Site', 3: 'Other (3)'}
     """
     given = [(code, label_text(label)) for code, label in pairs]
-    texts = [text for _, text in given]
+    codes = _codes_by_label(given)
     return {
-        code: f"{text} ({label_text(code)})" if texts.count(text) > 1 or not text else text
+        code: f"{text} ({label_text(code)})" if len(codes[text]) > 1 or not text else text
         for code, text in given
     }
 
@@ -155,14 +163,11 @@ def refuse_shared_labels(column: pd.Series[Any], account: Mapping[str, Any] | No
     tauhat.errors.TrialError: in column 'arm' the label 'Other' stands for the codes 1 and 3; ...
     """
     pairs = [] if account is None else account["value_labels"].get(column.name, [])
-    by_label: dict[str, list[str]] = {}
-    for code, label in pairs:
-        by_label.setdefault(label_text(label), []).append(label_text(code))
-    for label, codes in by_label.items():
+    for label, codes in _codes_by_label(pairs).items():
         if len(codes) > 1:
             raise TrialError(
                 f"in column {column.name!r} the label {label!r} stands for the codes "
-                f"{' and '.join(codes)}; give each code a label of its own"
+                f"{' and '.join(map(label_text, codes))}; give each code a label of its own"
             )
 
 
@@ -211,14 +216,13 @@ def label_values(table: pd.DataFrame, account: Account) -> pd.DataFrame:
             made[name] = pd.Categorical.from_codes(
                 by_level[codes], categories=pd.Index(list(labels.values()))
             )
-        repeated = sorted({str(label) for _, label in pairs if _is_repeated(label, pairs)})
+        by_label = _codes_by_label(pairs)
+        repeated = sorted(
+            {str(label) for _, label in pairs if len(by_label[label_text(label)]) > 1}
+        )
         if repeated:
             account.notes.append(
                 f"In {name!r} one label stands for several codes: {', '.join(repeated)}. They were "
                 "kept apart, with the code beside the label."
             )
     return table.assign(**made) if made else table
-
-
-def _is_repeated(label: Any, pairs: Iterable[Iterable[Any]]) -> bool:
-    return sum(label_text(other) == label_text(label) for _, other in pairs) > 1

@@ -13,7 +13,7 @@ from tauhat.errors import TrialError
 from tauhat.tables.account import Account, distinct_labels
 from tauhat.tables.labels import label_text, plain_text
 from tauhat.tables.table_limits import close_names
-from tauhat.tables.written_numbers import numbers_as_written
+from tauhat.tables.written_numbers import column_as_written
 
 # Codes of all columns, or of each by name.
 MissingCodes = Sequence[Any] | Mapping[str, Sequence[Any]]
@@ -119,8 +119,7 @@ def _as_numbers(column: pd.Series[Any], before: pd.Series[Any]) -> Any:
             numbers = pd.to_numeric(column, errors="coerce")
             if bool(numbers.notna().sum() == len(present)):
                 return numbers
-            codes, levels = pd.factorize(column, use_na_sentinel=True)
-            read = numbers_as_written([str(level) for level in levels])
+            read = column_as_written(column)
             if read is not None:
-                return np.array([*read[0], np.nan])[codes]
+                return read[0]
     return column

@@ -14,7 +14,7 @@ import pandas as pd
 from tauhat._typing import BoolArray
 from tauhat.errors import TrialError
 from tauhat.tables.account import as_codes
-from tauhat.tables.columns import missing_values
+from tauhat.tables.columns import level_labels, missing_values
 from tauhat.tables.labels import label_text, plain_text
 from tauhat.tables.table_limits import close_names
 
@@ -279,7 +279,8 @@ class _Parser:
                     if _is_numeric(column)
                     else "text is compared with == or !="
                 )
-        return _texts(column), _texts(other) if isinstance(other, pd.Series) else plain_text(other)
+        texts = level_labels(other) if isinstance(other, pd.Series) else plain_text(other)
+        return level_labels(column), texts
 
     def _numbers(self, column: pd.Series[Any]) -> Any:
         """Numbers of a column: of labelled values the codes, of text what it reads as."""
@@ -304,8 +305,3 @@ def _is_numeric(column: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(
         column.dtype
     )
-
-
-def _texts(column: pd.Series[Any]) -> Any:
-    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
-    return np.array([*map(label_text, levels), None], dtype=object)[codes]

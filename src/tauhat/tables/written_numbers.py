@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import FloatArray
 from tauhat.tables.labels import plain_text
 
 _SIGN = r"[-+\u2212]?[$\u20ac\u00a3]? ?"
@@ -132,3 +137,17 @@ def numbers_as_written(texts: list[str]) -> tuple[list[float], str] | None:
 
 def _without(text: str, thousands: str) -> str:
     return text.replace(thousands, "") if thousands else text
+
+
+def column_as_written(column: pd.Series[Any]) -> tuple[FloatArray, str] | None:
+    """Numbers of a column of texts, NaN where missing, as `numbers_as_written` reads them.
+
+    Examples
+    --------
+    >>> numbers, how = column_as_written(pd.Series(["1,5", None, "2,25"]))
+    >>> numbers.tolist()
+    [1.5, nan, 2.25]
+    """
+    codes, levels = pd.factorize(column, use_na_sentinel=True)
+    read = numbers_as_written([str(level) for level in levels])
+    return None if read is None else (np.array([*read[0], np.nan])[codes], read[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from tauhat.tables.labels import (
     read_labels,
     words_read_as_missing,
 )
+from tauhat.tables.table_limits import close_names
 from tauhat.trial.design_hints import changes_of_arm, staggered_change
 from tauhat.wording import counted
 
@@ -48,14 +48,10 @@ def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
         raise TrialError(f"{role} must be the name of a column, got {type(name).__name__}")
     if str(name) in table.columns:
         return str(name)
-    close = difflib.get_close_matches(str(name), list(table.columns), n=3, cutoff=0.6)
-    hint = (
-        f"did you mean {' or '.join(repr(match) for match in close)}?"
-        if close
-        else f"the columns are {', '.join(map(repr, table.columns[:15]))}"
-        + (" ..." if len(table.columns) > 15 else "")
-    )
-    raise TrialError(f"{role}: there is no column {str(name)!r}; {hint}")
+    more = " ..." if len(table.columns) > 15 else ""
+    known = f"; the columns are {', '.join(map(repr, table.columns[:15]))}{more}"
+    hint = close_names(name, table.columns) or known
+    raise TrialError(f"{role}: there is no column {str(name)!r}{hint}")
 
 
 def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> list[str]:

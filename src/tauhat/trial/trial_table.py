@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, design_of
+from tauhat.design.blocks import has_counterfactual
 from tauhat.endpoint import Endpoint, weight_values
 from tauhat.errors import TrialError
 from tauhat.runtime.provenance import table_sha256
@@ -143,7 +144,7 @@ class TrialTable:
                 continue
             # Clusters of different arms are different.
             of_arm = changed.get(arm, table[arm]) if name == self.roles.get("cluster") else None
-            merged = self.merged_labels.merge(table[name], None if of_arm is None else of_arm)
+            merged = self.merged_labels.merge(table[name], of_arm)
             if name in self.merged_labels.spelling:
                 changed[name] = merged
         return table.assign(**changed) if changed else table
@@ -256,6 +257,11 @@ class TrialTable:
     def enrolled_randomization(self) -> Design:
         """Who of all enrolled was randomized, and how, in the order of the rows."""
         return design_of(self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+
+    @cached_property
+    def enrolled_has_counterfactual(self) -> BoolArray:
+        """Who of all enrolled was randomized beside the other arm, in the order of the rows."""
+        return has_counterfactual(self.enrolled_treatment, self.enrolled_blocks)
 
     @property
     def cluster_level_columns(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tauhat.errors import TrialError
@@ -17,7 +16,7 @@ from tauhat.tables.account import WORDS, Account
 from tauhat.tables.formats import Request
 from tauhat.tables.labels import MISSING_WORDS, is_blank
 from tauhat.tables.table_limits import check_column_names, refuse_size
-from tauhat.tables.written_numbers import numbers_as_written
+from tauhat.tables.written_numbers import column_as_written
 from tauhat.wording import counted
 
 # A header line longer than this is no header of a trial's table.
@@ -74,11 +73,9 @@ def _with_numbers(table: pd.DataFrame, labels: frozenset[str], account: Account)
         column = table[name]
         if name in labels or not pd.api.types.is_string_dtype(column.dtype):
             continue
-        codes, levels = pd.factorize(column, use_na_sentinel=True)
-        read = numbers_as_written([str(level) for level in levels])
+        read = column_as_written(column)
         if read is not None:
-            numbers, how = read
-            made[name] = np.array([*numbers, np.nan])[codes]
+            made[name], how = read
             account.notes.append(f"In {name!r} numbers {how} were read as numbers.")
     return table.assign(**made) if made else table
 

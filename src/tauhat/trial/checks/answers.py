@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tauhat.errors import TrialError
 from tauhat.trial.checks.finding import Finding
+from tauhat.wording import join_words
 
 # As many of one kind stand alone.
 _ALONE = 2
@@ -89,7 +90,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
         listed = (
             f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"
             if len(names) > _MOST_NAMED
-            else f"{', '.join(names[:-1])} and {names[-1]}"
+            else join_words(names)
         )
         first = group[0]
         told.append(replace(first, sentence=f"{first.sentence} The same holds of {listed}."))

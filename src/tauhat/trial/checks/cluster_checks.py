@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, IntArray
-from tauhat.design.blocks import has_counterfactual
 from tauhat.fitting.few_clusters import unlearnable_covariates
 from tauhat.numerics.balance import arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation
@@ -34,7 +33,7 @@ def unit_numbers(trial: TrialTable) -> IntArray:
 
 def randomized_rows(trial: TrialTable) -> BoolArray:
     """Who of those enrolled was randomized beside the other arm."""
-    return has_counterfactual(trial.enrolled_treatment, trial.enrolled_blocks)
+    return trial.enrolled_has_counterfactual
 
 
 def cluster_sizes(trial: TrialTable) -> pd.DataFrame:

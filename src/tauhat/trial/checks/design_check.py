@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.disclosure import FEW, is_small, tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
@@ -195,13 +195,13 @@ def check_design(trial: TrialTable) -> DesignCheck:
     X = trial.X.to_numpy(dtype=np.float64)
     design = trial.randomization.take(rows)
     limits, tails = ColumnLimits.with_tails(X[rows], design.clusters)
-    values, names = _observed_values(trial, limits)
+    missing = np.column_stack(
+        [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
+    )
+    values, names = _observed_values(trial, limits, missing)
     differences = _between_arms(trial, values, units)
     few = tells_few(
         values[randomized_rows(trial)], trial.enrolled_treatment[randomized_rows(trial)]
-    )
-    missing = np.column_stack(
-        [missing_values(trial.enrolled_frame[name]) for name in trial.covariate_names]
     )
     gaps = _between_arms(trial, missing.astype(np.float64), units)
     lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
@@ -235,20 +235,18 @@ def check_design(trial: TrialTable) -> DesignCheck:
     )
 
 
-def _codes(labels: AnyArray) -> IntArray:
-    return pd.factorize(labels)[0].astype(np.int64)
-
-
 def _between_arms(trial: TrialTable, values: FloatArray, units: IntArray) -> ArmDifferences:
     """Arms compared, without blocks that hold one only."""
     rows = randomized_rows(trial)
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
-def _observed_values(trial: TrialTable, limits: ColumnLimits) -> tuple[FloatArray, list[str]]:
+def _observed_values(
+    trial: TrialTable, limits: ColumnLimits, missing: BoolArray
+) -> tuple[FloatArray, list[str]]:
     """Encoded covariates of everyone enrolled, without the missing marks.
 
-    NaN where missing or far outside.
+    NaN where missing, in the columns of the covariates, or far outside.
     """
     if trial.n_missing_outcome:
         with warnings.catch_warnings():
@@ -261,8 +259,9 @@ def _observed_values(trial: TrialTable, limits: ColumnLimits) -> tuple[FloatArra
     names = [name for name in encoded.columns if name != f"{sources[name]} (missing)"]
     outside = limits.outside(encoded.to_numpy(dtype=np.float64))
     values = encoded.mask(outside)[names].to_numpy(dtype=np.float64).copy()
+    of = dict(zip(trial.covariate_names, missing.T, strict=True))
     for j, name in enumerate(names):
-        values[missing_values(trial.enrolled_frame[sources[name]]), j] = np.nan
+        values[of[sources[name]], j] = np.nan
     return values, names
 
 

@@ -71,16 +71,18 @@ def _findings(
         slips = np.setdiff1d(X[impossible, j], X[usual_codes(X[:, j]), j])
         if len(slips):
             yield impossible_finding(X[np.isin(X[:, j], slips), j], name, why)
-        for far in far_values(column, limits.take([j]), [name]):
+        own = limits.take([j])
+        inside = column[~own.outside(column)]
+        for far in chain(
+            far_values(column, own, [name]),
+            codes_apart(inside, name),
+            _levels_apart(inside, name, tails[:, j]),
+        ):
+            if far.above in told:
+                continue
             told.add(far.above)
             if not np.isin(far.values, slips).all():
                 yield _far_finding(far, of_outcome)
-        inside = column[~limits.take([j]).outside(column)]
-        for far in chain(codes_apart(inside, name), _levels_apart(inside, name, tails[:, j])):
-            if far.above not in told:
-                told.add(far.above)
-                if not np.isin(far.values, slips).all():
-                    yield _far_finding(far, of_outcome)
         for third in third_values(inside, name):
             if third.above not in told and name not in ranks:
                 yield _third_finding(third, inside, of_outcome)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray
-from tauhat.disclosure import FEW, is_small
+from tauhat.disclosure import count_text
 from tauhat.tables.account import WORDS
 from tauhat.tables.columns import missing_values
 from tauhat.tables.labels import Labels, alike_text, label_text, near_pairs, read_labels
@@ -36,14 +36,15 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
     trial
         The trial.
     """
+    columns = trial.label_columns
+    arms = read_labels(columns[trial.roles["treatment"]]).values
     for role, what in _WHAT.items():
         name = trial.roles.get(role)
         if name is None or (role == "id" and name == trial.roles.get("cluster")):
             continue
-        column = trial.label_columns[name]
+        column = columns[name]
         read = read_labels(column)
         yield from _reading_findings(name, read)
-        arms = read_labels(trial.label_columns[trial.roles["treatment"]]).values
         if role == "treatment":
             # Those that were left out are told with the other arms.
             kept = np.isin(list(map(label_text, arms)), list(map(label_text, trial.arm_labels)))
@@ -96,10 +97,7 @@ def other_arm_findings(trial: TrialTable) -> Iterator[Finding]:
     chosen = {label_text(label) for label in trial.arm_labels}
     counts = values.map(label_text).value_counts()
     counts = counts[~counts.index.isin(chosen)].sort_index()
-    shown = [
-        f"{label!r} ({count if not is_small(int(count)) else FEW})"
-        for label, count in counts.items()
-    ]
+    shown = [f"{label!r} ({count_text(int(count))})" for label, count in counts.items()]
     listed = ", ".join(shown[:_MOST_ARMS]) + (" ..." if len(shown) > _MOST_ARMS else "")
     yield Finding(
         "rows of other arms",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.disclosure import FEW, is_small
+from tauhat.disclosure import count_text
 from tauhat.tables.account import variable_label
 from tauhat.tables.columns import missing_values
 from tauhat.tables.dates import kind_of_time
@@ -131,7 +131,7 @@ def _negative_durations(table: pd.DataFrame, trial: TrialTable) -> Iterator[Find
         values = table[name].dropna().to_numpy(dtype=np.float64)
         count = int((values < 0).sum())
         if count and count < len(values) / 2 and _is_duration(table, name, np.abs(values)):
-            told = FEW if is_small(count) else str(count)
+            told = count_text(count)
             yield Finding(
                 "times before randomization",
                 f"{name} ({told})",
@@ -158,7 +158,7 @@ def _early_dates(table: pd.DataFrame) -> Iterator[Finding]:
             continue
         count = int((later < randomized).sum())
         if count:
-            told = FEW if is_small(count) else str(count)
+            told = count_text(count)
             yield Finding(
                 "times before randomization",
                 f"{name} before {start} ({told})",
