@@ -18,6 +18,7 @@ import pandas as pd
 from tauhat.errors import TrialError
 from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
+from tauhat.tables.formats.readstat import whole_numbers
 from tauhat.tables.labels import is_blank
 from tauhat.tables.table_limits import check_column_names, close_names, refuse_size
 from tauhat.wording import counted
@@ -119,10 +120,7 @@ def _column(name: str, cells: Any, account: Account) -> pd.Series[Any]:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {float, int}:
         numbers = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-        whole = np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()
-        if whole and np.abs(numbers).max(initial=0) < 2**53:
-            return pd.Series(numbers.astype(np.int64))
-        return pd.Series(numbers)
+        return pd.Series(whole_numbers(numbers))
     if kinds <= {datetime.date, datetime.datetime}:
         return pd.Series(
             [None if v is None else np.datetime64(v, "us") for v in values], dtype="datetime64[us]"

@@ -15,8 +15,7 @@ from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
-from tauhat.tables.formats.readstat import as_times, code_order
-from tauhat.tables.labels import label_text
+from tauhat.tables.formats.readstat import as_times, code_order, missing_rule
 from tauhat.tables.table_limits import check_column_names, close_names, refuse_size
 
 _LATIN1 = 4
@@ -272,9 +271,7 @@ def _labelled(
         rules.append((float(low), float(high)))
     for low, high in rules:
         here = ((column >= low) & (column <= high)).to_numpy(dtype=bool)
-        said = f" {pairs[low]!r}" if low == high and low in pairs else ""
-        where = label_text(low) if low == high else f"{label_text(low)} to {label_text(high)}"
-        account.count_missing(name, f"{where}{said}, missing by the file", int(here.sum()))
+        account.count_missing(name, missing_rule(low, high, pairs), int(here.sum()))
         gone |= here
     kept = {c: t for c, t in pairs.items() if not any(low <= c <= high for low, high in rules)}
     if kept:

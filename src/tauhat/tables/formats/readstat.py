@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import BoolArray, FloatArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
+from tauhat.tables.labels import label_text
 from tauhat.tables.table_limits import check_column_names, refuse_size
 
 # Who saves without saying the encoding mostly saved so.
@@ -50,8 +51,15 @@ def read_plain(
     return table, metadata, taken
 
 
-def words_of(metadata: Any, account: Account, names: list[str]) -> None:
-    """Put the title, labels, formats and labels of values into an account."""
+def words_of(
+    metadata: Any, account: Account, names: list[str], encoding: str | None = None
+) -> None:
+    """Put the title, labels, formats and labels of values into an account.
+
+    ``encoding`` is the one that text was read in where the file names one that it cannot be.
+    """
+    if encoding:
+        account.notes.append(f"Text was read as {encoding}: as the file names it, it cannot be.")
     account.title = metadata.file_label or None
     for name, label in zip(names, metadata.column_labels, strict=True):
         if label and label.strip():
@@ -75,16 +83,41 @@ def _plain_code(code: Any) -> Any:
     return int(code) if isinstance(code, float) and code.is_integer() else code
 
 
+def missing_rule(low: Any, high: Any, labels: Mapping[Any, str]) -> str:
+    """A rule by which the file has values missing, in words.
+
+    Examples
+    --------
+    >>> missing_rule(9.0, 9.0, {9.0: "refused"}), missing_rule(97.0, 99.0, {})
+    ("9 'refused', missing by the file", '97 to 99, missing by the file')
+    """
+    said = f" {labels[low]!r}" if low == high and low in labels else ""
+    where = label_text(low) if low == high else f"{label_text(low)} to {label_text(high)}"
+    return f"{where}{said}, missing by the file"
+
+
+def whole_numbers(values: FloatArray) -> FloatArray | IntArray:
+    """Numbers that are all whole and exact as integers; others as they are.
+
+    Examples
+    --------
+    >>> whole_numbers(np.array([1.0, 2.0])).tolist(), whole_numbers(np.array([0.5])).tolist()
+    ([1, 2], [0.5])
+    """
+    exact = np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53
+    return values.astype(np.int64) if exact and (values == np.floor(values)).all() else values
+
+
 def plain_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Columns as numbers or text: whole numbers without a decimal point, "" as missing text."""
-    made = {}
+    made: dict[str, Any] = {}
     for name in table.columns:
         column = table[name]
         if column.dtype == np.float64:
             values = column.to_numpy()
-            whole = np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53
-            if whole and (values == np.floor(values)).all():
-                made[name] = column.astype(np.int64)
+            plain = whole_numbers(values)
+            if plain is not values:
+                made[name] = plain
         elif column.dtype == object:
             kinds = {type(value) for value in column}
             if kinds <= {float, int, type(None)}:
@@ -136,23 +169,40 @@ def as_times(
     return pd.Series(micro.view(unit), index=values.index, name=values.name)
 
 
-def with_times(
-    table: pd.DataFrame,
-    account: Account,
-    kind_of: Callable[[str], str | None],
-    epoch: str,
-    seconds: Mapping[str, float],
-) -> pd.DataFrame:
+#: Times of a column with a format; why there are none; or None for formats of other things.
+TimesOf = Callable[["pd.Series[Any]", str], "pd.Series[Any] | str | None"]
+
+
+def times_by_kind(
+    kind_of: Callable[[str], str | None], epoch: str, seconds: Mapping[str, float]
+) -> TimesOf:
+    """Times by the kind that a format's name says, given the epoch and the seconds in a unit."""
+
+    def times_of(column: pd.Series[Any], form: str) -> pd.Series[Any] | str | None:
+        kind = kind_of(form)
+        if kind is None:
+            return None
+        times = as_times(column, kind, epoch, seconds[kind])
+        return too_large(form) if times is None else times
+
+    return times_of
+
+
+def too_large(form: str) -> str:
+    """Why numbers with a format of times stay numbers."""
+    return f"numbers too large for the format {form}"
+
+
+def with_times(table: pd.DataFrame, account: Account, times_of: TimesOf) -> pd.DataFrame:
     """Columns whose format is one of times, as times; those that cannot be are noted."""
     made: dict[str, Any] = {}
     for name, form in account.formats.items():
-        kind = kind_of(form)
-        if kind is None or not pd.api.types.is_numeric_dtype(table[name].dtype):
+        if not pd.api.types.is_numeric_dtype(table[name].dtype):
             continue
-        times = as_times(table[name], kind, epoch, seconds[kind])
-        if times is None:
-            account.left_as_numbers[name] = f"numbers too large for the format {form}"
-        else:
+        times = times_of(table[name], form)
+        if isinstance(times, str):
+            account.left_as_numbers[name] = times
+        elif times is not None:
             made[name] = times
             account.value_labels.pop(name, None)
     return table.assign(**made) if made else table

@@ -9,8 +9,10 @@ import pandas as pd
 from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
 from tauhat.tables.formats.readstat import (
+    base_of,
     plain_columns,
     read_plain,
+    times_by_kind,
     with_times,
     words_of,
 )
@@ -39,8 +41,7 @@ def kind_of(form: str) -> str | None:
     >>> [kind_of(form) for form in ("YYMMDD10.", "MONYY7", "DATEAMPM", "TIME5.", "BEST12.", "$8.")]
     ['date', 'date', 'datetime', 'duration', None, None]
     """
-    name = re.sub(r"[\d.]+$", "", form.strip().upper())
-    # Before the width: "E8601DA10." but also "E8601DA".
+    name = base_of(form)
     for pattern, kind in ((_DATETIMES, "datetime"), (_DATES, "date"), (_DURATIONS, "duration")):
         if pattern.fullmatch(name):
             return kind
@@ -60,9 +61,7 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
     )
     account = Account("SAS", table=metadata.table_name)
     names = [str(name) for name in table.columns]
-    words_of(metadata, account, names)
-    if encoding:
-        account.notes.append(f"Text was read as {encoding}: as the file names it, it cannot be.")
+    words_of(metadata, account, names, encoding)
     made = {}
     for name in names:
         column = table[name]
@@ -76,4 +75,4 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
         if letters.any():
             made[name] = pd.to_numeric(column.mask(letters))
     table = plain_columns(table.assign(**made) if made else table)
-    return with_times(table, account, kind_of, EPOCH, SECONDS), account
+    return with_times(table, account, times_by_kind(kind_of, EPOCH, SECONDS)), account

@@ -19,6 +19,7 @@ from tauhat.tables.formats import Request
 from tauhat.tables.formats.readstat import (
     plain_columns,
     read_plain,
+    times_by_kind,
     with_times,
     words_of,
 )
@@ -73,7 +74,9 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
     if encoding:
         account.notes.append(f"Text was read as {encoding}, since it is not UTF-8.")
     _count_special(content, rows_at, variables, table, account)
-    return with_times(plain_columns(table), account, kind_of, EPOCH, SECONDS), account
+    return with_times(
+        plain_columns(table), account, times_by_kind(kind_of, EPOCH, SECONDS)
+    ), account
 
 
 def _layout(content: bytes, request: Request) -> tuple[list[_Variable], int]:

@@ -12,12 +12,13 @@ from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
 from tauhat.tables.formats.readstat import (
     base_of,
+    missing_rule,
     plain_columns,
     read_plain,
+    times_by_kind,
     with_times,
     words_of,
 )
-from tauhat.tables.labels import label_text
 
 _EPOCH = "1582-10-14"
 _KINDS = {
@@ -40,9 +41,7 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
     table, metadata, encoding = read_plain(reader, content, request, **options)
     account = Account("SPSS portable" if portable else "SPSS")
     names = [str(name) for name in table.columns]
-    words_of(metadata, account, names)
-    if encoding:
-        account.notes.append(f"Text was read as {encoding}: as the file names it, it cannot be.")
+    words_of(metadata, account, names, encoding)
     made: dict[str, Any] = {}
     for name, ranges in metadata.missing_ranges.items():
         labels = dict(metadata.variable_value_labels.get(name, {}))
@@ -63,9 +62,8 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
             account.count_missing(str(name), "system-missing", int(table[name].isna().sum()))
     table = plain_columns(table.assign(**made) if made else table)
     account.value_labels = {name: pairs for name, pairs in account.value_labels.items() if pairs}
-    return with_times(table, account, lambda form: _KINDS.get(base_of(form)), _EPOCH, _SECONDS), (
-        account
-    )
+    times_of = times_by_kind(lambda form: _KINDS.get(base_of(form)), _EPOCH, _SECONDS)
+    return with_times(table, account, times_of), account
 
 
 def _within(value: Any, one: dict[str, Any]) -> bool:
@@ -83,11 +81,6 @@ def _count_range(
         gone = (column.astype(object).map(str).str.rstrip() == low.rstrip()).to_numpy(dtype=bool)
     else:
         gone = ((column >= low) & (column <= high)).to_numpy(dtype=bool, na_value=False)
-    if low == high:
-        said = f" {labels[low]!r}" if low in labels else ""
-        rule = f"{label_text(low)}{said}, missing by the file"
-    else:
-        rule = f"{label_text(low)} to {label_text(high)}, missing by the file"
-    account.count_missing(str(column.name), rule, int(gone.sum()))
+    account.count_missing(str(column.name), missing_rule(low, high, labels), int(gone.sum()))
     found: BoolArray = gone
     return found

@@ -15,11 +15,18 @@ from pandas.io.stata import (  # type: ignore[attr-defined]
 from tauhat.errors import TrialError
 from tauhat.tables.account import Account
 from tauhat.tables.formats import Request
-from tauhat.tables.formats.readstat import as_times, plain_columns, words_of
+from tauhat.tables.formats.readstat import (
+    as_times,
+    plain_columns,
+    too_large,
+    with_times,
+    words_of,
+)
 from tauhat.tables.table_limits import check_column_names, refuse_size
 
 _ROWS_AT_ONCE = 20_000
-_PERIODS = {"w": ("weeks", 52), "m": ("months", 12), "q": ("quarters", 4), "h": ("half-years", 2)}
+# Weeks, months, quarters and half-years of a year, by the letter of their formats.
+_PER_YEAR = {"w": 52, "m": 12, "q": 4, "h": 2}
 
 
 def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
@@ -45,12 +52,13 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
     if len(names) != metadata.number_columns:
         raise TrialError(f"{request.path} cannot be read: its header names other columns")
     words_of(metadata, account, names)
-    for name, pairs in list(account.value_labels.items()):
-        # A label of .a is no category.
-        kept = [pair for pair in pairs if not isinstance(pair[0], str)]
-        account.value_labels[name] = kept
-    account.value_labels = {name: pairs for name, pairs in account.value_labels.items() if pairs}
-    return _with_times(plain_columns(table), account), account
+    # A label of .a is no category.
+    account.value_labels = {
+        name: kept
+        for name, pairs in account.value_labels.items()
+        if (kept := [pair for pair in pairs if not isinstance(pair[0], str)])
+    }
+    return with_times(plain_columns(table), account, _times_of), account
 
 
 def _counted(part: pd.DataFrame, account: Account) -> pd.DataFrame:
@@ -69,39 +77,28 @@ def _counted(part: pd.DataFrame, account: Account) -> pd.DataFrame:
     return part.assign(**made) if made else part
 
 
-def _with_times(table: pd.DataFrame, account: Account) -> pd.DataFrame:
-    """Dates and times as such; what cannot be is left as numbers and noted."""
-    made: dict[str, Any] = {}
-    for name, form in account.formats.items():
-        kind = form.lstrip("%-").removeprefix("t")
-        column = table[name]
-        if not form.startswith(("%t", "%-t", "%d", "%-d")) or not kind:
-            continue
-        if not pd.api.types.is_numeric_dtype(column.dtype):
-            continue
-        letter = "d" if form.lstrip("%-").startswith("d") else kind[0]
-        if letter == "d":
-            times = as_times(column, "date", "1960-01-01", 86400)
-        elif letter == "c":
-            times = as_times(column, "datetime", "1960-01-01", 0.001)
-        elif letter == "C":
-            account.left_as_numbers[name] = f"the format {form} counts leap seconds"
-            continue
-        elif letter in _PERIODS:
-            times = _starts(column, letter)
-        else:
-            continue
-        if times is None:
-            account.left_as_numbers[name] = f"numbers too large for the format {form}"
-            continue
-        made[name] = times
-        account.value_labels.pop(name, None)
-    return table.assign(**made) if made else table
+def _times_of(column: pd.Series[Any], form: str) -> pd.Series[Any] | str | None:
+    """Dates, times and periods of a column with a display format."""
+    kind = form.lstrip("%-").removeprefix("t")
+    if not form.startswith(("%t", "%-t", "%d", "%-d")) or not kind:
+        return None
+    letter = kind[0]
+    if letter == "C":
+        return f"the format {form} counts leap seconds"
+    if letter == "d":
+        times = as_times(column, "date", "1960-01-01", 86400)
+    elif letter == "c":
+        times = as_times(column, "datetime", "1960-01-01", 0.001)
+    elif letter in _PER_YEAR:
+        times = _starts(column, letter)
+    else:
+        return None
+    return too_large(form) if times is None else times
 
 
 def _starts(column: pd.Series[Any], letter: str) -> pd.Series[Any] | None:
     """First day of weeks, months, quarters or half-years counted from 1960."""
-    _, per_year = _PERIODS[letter]
+    per_year = _PER_YEAR[letter]
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     there = np.isfinite(numbers)
     if (np.abs(numbers[there]) > 8000 * per_year).any():
