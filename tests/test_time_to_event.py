@@ -187,6 +187,11 @@ def test_the_check_tells_of_follow_up() -> None:
     )
 
 
+def test_what_is_only_told_has_no_code() -> None:
+    for found in trial_of(table()).check().findings:
+        assert (found.status == "ok") == (found.code == ""), found.item
+
+
 def test_thin_follow_up_warns_and_then_fails() -> None:
     df = table(n=600)
     rng = np.random.default_rng(5)

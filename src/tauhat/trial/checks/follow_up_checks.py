@@ -71,7 +71,7 @@ def _event_findings(arms: Sequence[ArmFollowUp]) -> Iterator[Finding]:
         "learned, but hardly how it varies."
         if few
         else "",
-        "few-events",
+        "few-events" if few else "",
     )
     others = [one.competing for one in arms]
     if any(others):
@@ -93,7 +93,7 @@ def _censoring_findings(arms: Sequence[ArmFollowUp], horizon: float) -> Iterator
         _by_arm(arms, counts.tolist()),
         "warning" if uneven else "note" if counts.any() else "ok",
         _censoring_sentence(counts, sizes, horizon, uneven) if counts.any() else "",
-        "censoring",
+        "censoring" if counts.any() else "",
     )
 
 
@@ -131,7 +131,8 @@ def _probability_finding(
             f"{_LOW_PROBABILITY}: the effects depend on the few who were followed so long. An "
             "earlier horizon makes them more certain."
         )
-    return Finding("smallest probability of follow-up", f"{low:.2f}", status, sentence, "follow-up")
+    code = "" if status == "ok" else "follow-up"
+    return Finding("smallest probability of follow-up", f"{low:.2f}", status, sentence, code)
 
 
 def _covariate_finding(trial: TrialTable, found: OutcomeColumns) -> Iterator[Finding]:
