@@ -77,7 +77,7 @@ def registered(name: str) -> RegisteredEstimator:
     if name in ESTIMATORS:
         return ESTIMATORS[name]
     if name not in single_names():
-        raise TrialError(unknown_name("estimator", name, [*ESTIMATORS, *single_names()]))
+        raise TrialError(unknown_name("estimator", name, [*ENSEMBLES, *single_names()]))
     return single_record(name)
 
 

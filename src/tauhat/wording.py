@@ -52,6 +52,17 @@ def join_words(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def first_of(words: Sequence[str], most: int) -> str:
+    """The first of some words, and dots where there are more.
+
+    Examples
+    --------
+    >>> first_of(["a", "b", "c"], 2), first_of(["a", "b"], 2)
+    ('a, b ...', 'a, b')
+    """
+    return ", ".join(words[:most]) + (" ..." if len(words) > most else "")
+
+
 def p_words(p_value: float) -> str:
     """A p-value as it stands in a sentence.
 

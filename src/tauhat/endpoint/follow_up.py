@@ -18,7 +18,7 @@ from tauhat.numerics.censored_outcomes import (
     Functional,
     censored_outcome,
 )
-from tauhat.numerics.cox import fit_cox, fit_stratified_cox
+from tauhat.numerics.cox import CoxModel, fit_cox, fit_stratified_cox
 from tauhat.numerics.survival_curves import (
     StepCurve,
     aalen_johansen,
@@ -196,19 +196,24 @@ def _cox_curves(
     times: Times, groups: Sequence[Group], X: FloatArray, happened: BoolArray, slopes: Slopes
 ) -> list[Curves]:
     """Curves of each group's persons by ridge Cox models of those to learn from."""
+    # Groups that learn from the same persons have the same models.
+    fitted: dict[tuple[int, int], CoxModel] = {}
     found = []
     for group in groups:
-        rows = group.others
-        time, event, weight = times.time[rows], happened[rows], times.weight_of(rows)
-        if slopes == "shared":
+        key = id(group.others), group.arm
+        if key not in fitted:
+            rows = group.others
+            time, event, weight = times.time[rows], happened[rows], times.weight_of(rows)
             arm = times.treatment[rows]
-            model = fit_stratified_cox(X[rows], time, event, arm, weight=weight)[group.arm]
-        else:
-            own = times.treatment[rows] == group.arm
-            weight = None if weight is None else weight[own]
-            model = fit_cox(X[rows][own], time[own], event[own], weight=weight)
-        survival = np.exp(-model.baseline.values)
-        curve = StepCurve(model.baseline.times, survival)
+            if slopes == "shared":
+                models = fit_stratified_cox(X[rows], time, event, arm, weight=weight)
+                fitted |= {(key[0], a): model for a, model in enumerate(models)}
+            else:
+                own = arm == group.arm
+                weight = None if weight is None else weight[own]
+                fitted[key] = fit_cox(X[rows][own], time[own], event[own], weight=weight)
+        model = fitted[key]
+        curve = StepCurve(model.baseline.times, np.exp(-model.baseline.values))
         found.append(Curves(curve, model.log_ratio(X[group.rows])))
     return found
 
@@ -266,11 +271,6 @@ class ArmFollowUp:
     at_risk: int
     probability: float
     last: float
-
-    @property
-    def known(self) -> float:
-        """Share of persons whose outcome at the horizon is known."""
-        return 1 - self.censored / self.n
 
 
 def arm_follow_up(time: FloatArray, cause: IntArray, horizon: float) -> ArmFollowUp:

@@ -13,7 +13,7 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.errors import TrialError
 from tauhat.tables.columns import missing_values, numeric_values
 from tauhat.tables.labels import label_text, match_label, read_labels, zero_and_one
-from tauhat.wording import counted
+from tauhat.wording import counted, first_of
 
 CENSORED, EVENT, COMPETING = 0, 1, 2
 _WORDS_OF_CENSORING = ("0", "false", "no", "none", "censored", "censor", "alive")
@@ -148,5 +148,4 @@ def _texts(labels: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _listed(labels: Iterable[Any]) -> str:
-    texts = [repr(text) for text in _texts(labels)]
-    return ", ".join(texts[:_MOST_LISTED]) + (" ..." if len(texts) > _MOST_LISTED else "")
+    return first_of([repr(text) for text in _texts(labels)], _MOST_LISTED)

@@ -10,13 +10,14 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.allocation import allocation_basis
+from tauhat.fitting.identified_intercepts import identified_intercepts
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.additive_columns import AdditiveColumns
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.latent import events
 from tauhat.numerics.responses import Binomial
 from tauhat.numerics.risk_mixture import RiskMixture
-from tauhat.numerics.standardised_columns import constant_within, first_rows
+from tauhat.numerics.standardised_columns import constant_within
 from tauhat.numerics.two_arm_logit import TwoArmModel
 
 #: Residual variance of the latent outcome whose sign is the event, in squared log odds.
@@ -67,11 +68,8 @@ class LogOddsForm(RiskForm):
         held
             Variances of the first block and of its interaction, or None to estimate them.
         """
-        intercepts = data.design.intercepts()
-        groups = identified_clusters(intercepts.groups)
-        arms = None
-        if by_arm and groups is not None and not intercepts.groups_are_blocks:
-            arms = data.treatment[first_rows(groups)]
+        intercepts, arms = identified_intercepts(data, by_arm=by_arm)
+        groups = intercepts.groups
         blocks = self.blocks(data.X)
         # Levels that go with the probability of treatment; new persons have their mean.
         levels = allocation_basis(data)

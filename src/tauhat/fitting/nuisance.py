@@ -356,7 +356,7 @@ def _assemble_composites(
             if nuisance.with_treatment:
                 held_out = np.take_along_axis(held_out, data.treatment[rows][:, None], 1)[:, 0]
             columns.append(held_out)
-        weight = None if data.sample_weight is None else data.sample_weight[rows]
+        weight = data.sample_weight_of(rows)
         composite: Any = clone(nuisance.model)
         assembled = _run(
             composite.assemble, (models, np.column_stack(columns), data.working[rows], weight)

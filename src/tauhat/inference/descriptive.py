@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.arm_variances import expected_squares
+from tauhat.numerics.centring import sums_by_unit
 
 #: Said by every result of this layer.
 DESCRIPTIVE = (
@@ -23,19 +24,6 @@ DESCRIPTIVE = (
 
 # Mean scores below this share of the outcome's standard deviation are rounding errors of zero.
 _NOISE = 1e-12
-
-
-def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
-    """Column sums over the rows of each unit, for units in order, shape (u, k).
-
-    Examples
-    --------
-    >>> sums_by_unit(np.array([[1.0], [2.0], [4.0]]), np.array([0, 0, 1])).tolist()
-    [[3.0], [4.0]]
-    """
-    starts = np.flatnonzero(np.r_[True, np.diff(units) != 0])
-    sums: FloatArray = np.add.reduceat(values, starts, axis=0)
-    return sums
 
 
 def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:

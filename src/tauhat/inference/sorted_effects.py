@@ -19,10 +19,10 @@ from tauhat.inference.descriptive import (
     jackknife_words,
     over_splits,
     split_group_effects,
-    sums_by_unit,
 )
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
+from tauhat.numerics.centring import sums_by_unit
 from tauhat.runtime.display import Shown
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,10 +11,9 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Intercepts
 from tauhat.fitting.bootstrap import t_quantile
+from tauhat.fitting.identified_intercepts import identified_intercepts
 from tauhat.fitting.linked import LinkedEffect
-from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.mixed_model import MixedFit
-from tauhat.numerics.standardised_columns import first_rows
 
 BetweenCluster = Literal["common", "by-arm"]
 
@@ -65,12 +63,7 @@ class GaussianEffect(LinkedEffect):
 
     def intercepts(self, data: TrialData) -> tuple[Intercepts, IntArray | None]:
         """Identified intercepts, and the arms of clusters if each has its own variance."""
-        found = data.design.intercepts()
-        found = replace(found, groups=identified_clusters(found.groups))
-        one = not self.arms_differ or found.groups_are_blocks
-        if one or found.groups is None:
-            return found, None
-        return found, data.treatment[first_rows(found.groups)]
+        return identified_intercepts(data, by_arm=self.arms_differ)
 
     def keep(
         self, intercepts: Intercepts, fit: MixedFit, to_effect: FloatArray, scale_y: float

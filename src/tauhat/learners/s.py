@@ -112,7 +112,7 @@ class SLearner(CateEstimator):
     def _measure_convergence(self, data: TrialData) -> None:
         model: Any = self.model_
         rows = np.unique(np.linspace(0, data.n - 1, min(data.n, _MOST_TRACED)).astype(np.int64))
-        weight = None if data.sample_weight is None else data.sample_weight[rows]
+        weight = data.sample_weight_of(rows)
         average = np.average(self.draw_effect(data.X[rows]), axis=1, weights=weight)
         traces = model.posterior_traces()
         shape = next(iter(traces.values())).shape

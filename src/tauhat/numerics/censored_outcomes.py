@@ -203,15 +203,18 @@ def censored_outcome(
     return CensoredOutcome(made, float(before.min()), int((before < SMALLEST_PROBABILITY).sum()))
 
 
-def _expected(
-    functional: Functional, grid: FloatArray, event: Curves, log_ratio: float
-) -> FloatArray:
-    """Mean of f(T) given T > u at each u of the grid, for one log hazard ratio."""
-    shared = event.shared.at(grid)
-    if event.log_ratio is not None:
-        shared = shared ** np.exp(log_ratio)
-    incidence = 1 - shared if event.incidence is None else event.incidence.at(grid)
-    return functional.expected(grid, shared, incidence)
+def _expected_by_ratio(
+    functional: Functional, grid: FloatArray, event: Curves
+) -> Callable[[float], FloatArray]:
+    """Mean of f(T) given T > u at each u of the grid, as a function of the log hazard ratio."""
+    baseline = event.shared.at(grid)
+    of_cause = None if event.incidence is None else event.incidence.at(grid)
+
+    def expected(log_ratio: float) -> FloatArray:
+        alive = baseline if event.log_ratio is None else baseline ** np.exp(log_ratio)
+        return functional.expected(grid, alive, 1 - alive if of_cause is None else of_cause)
+
+    return expected
 
 
 def _with_one_censoring_curve(
@@ -232,10 +235,11 @@ def _with_one_censoring_curve(
     probability = np.maximum(unfloored, SMALLEST_PROBABILITY)
     after, before = probability[1:], probability[:-1]
     hazard = 1 - after / before
+    expected_at = _expected_by_ratio(functional, grid, event)
 
     def augmentation(log_ratio: float) -> tuple[FloatArray, FloatArray]:
         """Of those whose outcome is known at each point of the grid, and of those censored."""
-        expected = _expected(functional, grid, event, log_ratio) / after
+        expected = expected_at(log_ratio) / after
         passed = np.cumsum(expected * hazard)
         return np.append(0.0, passed[:-1]), passed - expected
 
@@ -291,6 +295,7 @@ def _with_own_censoring_curves(
     made, smallest = np.empty(n), np.empty(n)
     shared = np.append(1.0, censoring.shared.at(grid))
     event_ratio = np.zeros(n) if event.log_ratio is None else event.log_ratio
+    expected_at = _expected_by_ratio(functional, grid, event)
     size = max(1, _PART // len(grid))
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
@@ -298,7 +303,7 @@ def _with_own_censoring_curves(
         unfloored = shared ** np.exp(censoring.log_ratio[rows])[:, None]
         probability = np.maximum(unfloored, SMALLEST_PROBABILITY)
         after, before = probability[:, 1:], probability[:, :-1]
-        expected = np.array([_expected(functional, grid, event, r) for r in event_ratio[rows]])
+        expected = np.array([expected_at(r) for r in event_ratio[rows]])
         expected /= after
         passed = np.cumsum(expected * (1 - after / before), axis=1)
         at = place[rows]

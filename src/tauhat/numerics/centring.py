@@ -37,6 +37,17 @@ def group_sums(values: FloatArray, group: IntArray) -> FloatArray:
     if group.min() != group.max():
         order = np.argsort(group, kind="stable")
         group, values = group[order], values[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(group) != 0])
+    return sums_by_unit(values, group)
+
+
+def sums_by_unit(values: FloatArray, units: IntArray) -> FloatArray:
+    """Column sums over the rows of each unit, for units in order, shape (u, k).
+
+    Examples
+    --------
+    >>> sums_by_unit(np.array([[1.0], [2.0], [4.0]]), np.array([0, 0, 1])).tolist()
+    [[3.0], [4.0]]
+    """
+    starts = np.flatnonzero(np.r_[True, np.diff(units) != 0])
     sums: FloatArray = np.add.reduceat(values, starts, axis=0)
     return sums

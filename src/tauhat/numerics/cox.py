@@ -240,12 +240,9 @@ def score_statistics(
     """
     score, information = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for level in np.unique(stratum):
-        rows = np.flatnonzero(stratum == level)
-        rows = rows[np.argsort(-time[rows], kind="stable")]
-        Z, at = X[rows] - X[rows].mean(axis=0), time[rows]
-        last = np.searchsorted(-at, -at, side="right") - 1
-        happened = np.flatnonzero(event[rows])
-        ends = last[happened]
+        part = _Stratum.of(X, time, event, None, np.flatnonzero(stratum == level))
+        Z, happened = part.Z - part.Z.mean(axis=0), part.happened
+        ends = part.last[happened]
         mean = np.cumsum(Z, axis=0)[ends] / (ends + 1)[:, None]
         score += Z[happened].sum(axis=0) - mean.sum(axis=0)
         information += (np.cumsum(Z**2, axis=0)[ends] / (ends + 1)[:, None] - mean**2).sum(axis=0)

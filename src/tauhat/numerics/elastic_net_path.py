@@ -135,7 +135,7 @@ def fit_elastic_net(
     best = (np.inf, 0, l1_ratios[0])
     sums = None
     if len(y) > _MANY_ROWS and Z.shape[1] <= _MOST_COLUMNS_OF_A_GRAM:
-        sums = [_sums(Z, y - location, weight, folds == fold) for fold in np.unique(folds)]
+        sums = _sums_of_folds(Z, y - location, weight, folds)
     for l1_ratio in l1_ratios:
         grid = correlation / l1_ratio * steps
         parts: list[_Fold] | list[_FoldOfMany]
@@ -144,10 +144,7 @@ def fit_elastic_net(
                 _Fold(Z, y, weight, folds == fold, l1_ratio, tolerance) for fold in np.unique(folds)
             ]
         else:
-            parts = [
-                _FoldOfMany(own, sum(sums) - own, int((folds != fold).sum()), l1_ratio, tolerance)
-                for fold, own in zip(np.unique(folds), sums, strict=True)
-            ]
+            parts = [_FoldOfMany(*of_fold, l1_ratio, tolerance) for of_fold in sums]
         errors = _walk(parts, grid, patience)
         chosen = int(np.argmin(errors))
         if errors[chosen] < best[0]:
@@ -287,9 +284,8 @@ class _FoldOfMany:
     def __init__(
         self, own: FloatArray, others: FloatArray, n_others: int, l1_ratio: float, tolerance: float
     ) -> None:
-        centre = others[0] / others[0, 0]
-        self.path = _Path.of_sums(_centred(others, centre), n_others, l1_ratio, tolerance)
-        self.sums = _centred(own, centre)[1:, 1:]
+        self.path = _Path.of_sums(others, n_others, l1_ratio, tolerance)
+        self.sums = own
 
     def errors(self, penalties: FloatArray) -> FloatArray:
         """Weighted squared error of the rows left out, at the next penalties."""
@@ -297,6 +293,22 @@ class _FoldOfMany:
         missed = np.vstack([-coefficients, np.ones(coefficients.shape[1])])
         errors: FloatArray = ((self.sums @ missed) * missed).sum(axis=0)
         return errors
+
+
+def _sums_of_folds(
+    Z: FloatArray, y: FloatArray, weight: FloatArray, folds: IntArray
+) -> list[tuple[FloatArray, FloatArray, int]]:
+    """Of each fold the sums of its own rows and of the others, less the others' means, and n."""
+    numbers = np.unique(folds)
+    sums = [_sums(Z, y, weight, folds == fold) for fold in numbers]
+    total = sum(sums)
+    found = []
+    for fold, own in zip(numbers, sums, strict=True):
+        others = total - own
+        centre = others[0] / others[0, 0]
+        centred = _centred(own, centre)[1:, 1:], _centred(others, centre)
+        found.append((*centred, int((folds != fold).sum())))
+    return found
 
 
 def _sums(Z: FloatArray, y: FloatArray, weight: FloatArray, rows: BoolArray) -> FloatArray:

@@ -13,16 +13,19 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.latent import ProbitOutcome, probit_risk
 from tauhat.numerics.mixed_model import MixedModel
-from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
+from tauhat.numerics.ridge_dictionary import RidgeDictionary, rows_of_dictionary
 from tauhat.numerics.ridge_posterior import (
     BLOCK_SCALE,
     CLUSTER_SCALE,
+    FARTHEST,
     MANY_COVARIATES,
     OUTCOME_SCALES,
     RidgePosterior,
+    first_point,
     mode_and_spread,
     posterior_model,
     prior_penalty,
+    proposed,
 )
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import row_parts
@@ -39,7 +42,6 @@ from tauhat.numerics.two_arm_gaussian import (
 #: for numbers. An event tells so little of what is behind it that these would decide, with
 #: effects too spread out and intervals a third too wide.
 EFFECT_SCALES = {"linear": 0.125, "additive": 0.125, "products": 0.1, "trees": 0.125}
-_FARTHEST = 16.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def sample_probit_posterior(
     >>> bool(low < -0.1), bool(high > 0.2)
     (True, True)
     """
-    dictionary = RidgeDictionary(_some_rows(X, seed), seed)
+    dictionary = RidgeDictionary(rows_of_dictionary(X, seed), seed)
     names = dictionary.names
     blocks = dictionary.blocks(X)
     root = np.ones(len(X)) if outcome.root is None else outcome.root
@@ -196,12 +198,12 @@ def _chain(
     """Log variances and coefficients that are kept, and the acceptance rate."""
     rng = np.random.default_rng(seed)
     burn_in, draws, thin = lengths
-    (start, spread), d = first, len(scales)
+    start, spread = first
     penalty = prior_penalty(scales)
     levels = [0, design.both.shape[1]]
     columns = design.both[:, :1] * np.column_stack([np.ones(len(design.both)), design.contrast])
     precision = np.diag([LEVEL_SD**-2, TREATMENT_SD**-2])
-    point = np.clip(start + spread @ rng.normal(size=d), 1 - _FARTHEST, _FARTHEST - 1)
+    point = first_point(start, spread, rng)
     factor = form.factor(point)
     coefficients, effects = factor.draw(design.read(outcome.values), rng)
     fitted = design.product(coefficients, effects)
@@ -212,11 +214,9 @@ def _chain(
         own = coefficients[levels]
         fitted += columns @ outcome.level_change(fitted, columns, own, precision, rng)
         values = design.read(outcome.draw(fitted, rng))
-        # Some long steps: the tail towards zero variance is longer than the Hessian says.
-        size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(d)
-        proposal = point + size * (spread @ rng.normal(size=d))
+        proposal = proposed(point, spread, rng)
         threshold = np.log(rng.uniform())
-        if np.abs(proposal).max() < _FARTHEST:
+        if np.abs(proposal).max() < FARTHEST:
             candidate = form.factor(proposal)
             gain = candidate.density(values) - factor.density(values)
             gain -= 0.5 * (penalty(proposal)[0] - penalty(point)[0])
@@ -271,11 +271,3 @@ def _start(
     risk = float(ndtr(outcome.level))
     slope = np.exp(-(outcome.level**2)) / (2 * np.pi)
     return mode[order] + np.log(risk * (1 - risk) / slope), spread[order]
-
-
-def _some_rows(X: FloatArray, seed: int) -> FloatArray:
-    """Rows that the dictionary is learned on."""
-    if len(X) <= MANY_ROWS:
-        return X
-    rng = np.random.default_rng(derive_seed(seed, "rows of the dictionary"))
-    return X[np.sort(rng.choice(len(X), MANY_ROWS, replace=False))]

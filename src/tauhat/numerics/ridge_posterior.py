@@ -14,7 +14,7 @@ from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty, penalised, search
-from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
+from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary, rows_of_dictionary
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import column_scales, independent_columns, row_parts
 
@@ -27,6 +27,9 @@ BLOCK_SCALE = 0.7
 PRIOR_DEGREES = 3.0
 #: With more covariates the model is worked by rows if it has fewer rows than columns.
 MANY_COVARIATES = 25
+
+#: Log ratios of variances beyond which the posterior has nothing.
+FARTHEST = 16.0
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,22 @@ def mode_and_spread(
     return mode, root
 
 
+def first_point(mode: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Where a random walk over log ratios begins, shape (d,)."""
+    point: FloatArray = np.clip(
+        mode + root @ rng.normal(size=len(mode)), 1 - FARTHEST, FARTHEST - 1
+    )
+    return point
+
+
+def proposed(point: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Where it would go next, shape (d,)."""
+    # Some long steps: the tail towards zero variance is longer than the Hessian says.
+    size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(len(point))
+    proposal: FloatArray = point + size * (root @ rng.normal(size=len(point)))
+    return proposal
+
+
 def _chain(
     model: MixedModel | KernelMixedModel,
     scales: FloatArray,
@@ -214,22 +233,19 @@ def _chain(
 ) -> tuple[list[FloatArray], float]:
     """Random-walk Metropolis over the log ratios; the kept points and the acceptance rate."""
     rng = np.random.default_rng(seed)
-    d = len(scales)
     penalty = prior_penalty(scales)
 
     def density(x: FloatArray) -> float:
-        if np.abs(x).max() > 16:
+        if np.abs(x).max() > FARTHEST:
             return -np.inf
         return -0.5 * (model.deviance(x) + penalty(x)[0])
 
-    point = np.clip(mode + root @ rng.normal(size=d), -15, 15)
+    point = first_point(mode, root, rng)
     current = density(point)
     kept: list[FloatArray] = []
     accepted = 0
     for step in range(burn_in + draws * thin):
-        # Some long steps: the tail towards zero variance is longer than the Hessian says.
-        size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(d)
-        proposal = point + size * (root @ rng.normal(size=d))
+        proposal = proposed(point, root, rng)
         candidate = density(proposal)
         if np.log(rng.uniform()) < candidate - current:
             point, current = proposal, candidate
@@ -348,9 +364,7 @@ def sample_ridge_posterior(
         features = dictionary.blocks(X)
         columns = [contrast * features[name] for name in dictionary.names]
     else:
-        rng = np.random.default_rng(derive_seed(seed, "rows of the dictionary"))
-        sample = np.sort(rng.choice(len(X), MANY_ROWS, replace=False))
-        dictionary = RidgeDictionary(X[sample], seed)
+        dictionary = RidgeDictionary(rows_of_dictionary(X, seed), seed)
         features, columns = features_by_rows(dictionary, X, contrast)
     fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1])
     scales = [EFFECT_SCALES[name] for name in dictionary.names]

@@ -28,15 +28,14 @@ _LEAST_SHARE = 0.01
 _NODES = 15
 
 
-def log_prior(off: float, rate: float = _RATE) -> FloatArray:
+def log_prior(off: float) -> FloatArray:
     """Log prior probabilities of the values of `GRID`.
 
     Parameters
     ----------
     off
-        Probability of the first, zero.
-    rate
-        Of the exponential prior of the others, which stand for what is nearest to them.
+        Probability of the first, zero. The others have an exponential prior, of what is nearest
+        to them.
 
     Examples
     --------
@@ -45,7 +44,7 @@ def log_prior(off: float, rate: float = _RATE) -> FloatArray:
     """
     on = np.array(GRID[1:])
     edges = np.r_[0.0, (on[1:] + on[:-1]) / 2, np.inf]
-    mass = -np.diff(np.exp(-rate * edges))
+    mass = -np.diff(np.exp(-_RATE * edges))
     logs: FloatArray = np.log(np.r_[off, (1 - off) * mass])
     return logs
 
@@ -114,11 +113,12 @@ class RiskMixture:
             values = np.maximum(GRID, np.exp(LOWEST / 2))
             choices = np.indices((len(GRID),) * (last - first)).reshape(last - first, -1).T
             shape, parts = values[choices], []
+            of_first, of_later = log_prior(_OFF_FIRST), log_prior(_OFF_LATER)
             for chosen, sds in zip(choices, shape, strict=True):
                 variances = kept.copy()
                 variances[first:last] = sds**2
                 coefficients, root, log_marginal = working.given(variances)
-                prior = log_prior(_OFF_FIRST)[chosen[0]] + log_prior(_OFF_LATER)[chosen[1:]].sum()
+                prior = of_first[chosen[0]] + of_later[chosen[1:]].sum()
                 parts.append(
                     (fit.coefficients + coefficients - at_mode, root, log_marginal + prior)
                 )

@@ -10,6 +10,7 @@ import pandas as pd
 from tauhat.errors import TrialError
 from tauhat.tables.table_limits import MAX_COLUMNS
 from tauhat.trial.roles import require_columns
+from tauhat.wording import first_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def choose_covariates(
         return CovariateChoice(_checked([*chosen, *of_cluster], roles), of_cluster)
     taken = set(roles.values())
     chosen = [name for name in table.columns if name not in taken]
-    listed = ", ".join(chosen[:20]) + (" ..." if len(chosen) > 20 else "")
+    listed = first_of(chosen, 20)
     notes = [
         f"Covariates were not named, so all {len(chosen)} columns without another "
         f"role are used: {listed}."

@@ -16,7 +16,7 @@ from tauhat.tables.labels import Labels, alike_text, label_text, near_pairs, rea
 from tauhat.tables.spelling import labels_with, near_labels
 from tauhat.tables.written_numbers import way_of_writing
 from tauhat.trial.checks.finding import Finding
-from tauhat.wording import counted
+from tauhat.wording import counted, first_of
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
@@ -98,7 +98,7 @@ def other_arm_findings(trial: TrialTable) -> Iterator[Finding]:
     counts = values.map(label_text).value_counts()
     counts = counts[~counts.index.isin(chosen)].sort_index()
     shown = [f"{label!r} ({count_text(int(count))})" for label, count in counts.items()]
-    listed = ", ".join(shown[:_MOST_ARMS]) + (" ..." if len(shown) > _MOST_ARMS else "")
+    listed = first_of(shown, _MOST_ARMS)
     yield Finding(
         "rows of other arms",
         f"{trial.n_excluded}: {listed}",
