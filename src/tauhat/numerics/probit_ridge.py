@@ -13,7 +13,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.latent import ProbitOutcome, probit_risk
 from tauhat.numerics.mixed_model import MixedModel
-from tauhat.numerics.ridge_dictionary import RidgeDictionary, rows_of_dictionary
+from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.ridge_posterior import (
     BLOCK_SCALE,
     CLUSTER_SCALE,
@@ -26,6 +26,7 @@ from tauhat.numerics.ridge_posterior import (
     posterior_model,
     prior_penalty,
     proposed,
+    rows_of_dictionary,
 )
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import row_parts

@@ -31,14 +31,6 @@ _LINE_KEPT = 0.25
 MANY_ROWS = 20_000
 
 
-def rows_of_dictionary(X: FloatArray, seed: int) -> FloatArray:
-    """Rows that the features of a trial are learned on: all, or `MANY_ROWS` of more."""
-    if len(X) <= MANY_ROWS:
-        return X
-    rng = np.random.default_rng(derive_seed(seed, "rows of the dictionary"))
-    return X[np.sort(rng.choice(len(X), MANY_ROWS, replace=False))]
-
-
 @dataclass(frozen=True)
 class _RandomTree:
     """Splits of a depth-3 tree: one column and cut for each of its 7 inner nodes."""

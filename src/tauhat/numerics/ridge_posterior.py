@@ -14,7 +14,7 @@ from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.reml_search import Penalty, penalised, search
-from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary, rows_of_dictionary
+from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import column_scales, independent_columns, row_parts
 
@@ -203,6 +203,14 @@ def mode_and_spread(
     # A variance that the data leave open still has the prior's spread.
     root: FloatArray = vectors / np.sqrt(np.clip(values, 0.15, None))
     return mode, root
+
+
+def rows_of_dictionary(X: FloatArray, seed: int) -> FloatArray:
+    """Rows that the features of a trial are learned on: all, or `MANY_ROWS` of more."""
+    if len(X) <= MANY_ROWS:
+        return X
+    rng = np.random.default_rng(derive_seed(seed, "rows of the dictionary"))
+    return X[np.sort(rng.choice(len(X), MANY_ROWS, replace=False))]
 
 
 def first_point(mode: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
