@@ -302,11 +302,11 @@ _ALL = [
     ),
     Option(
         "event_value",
-        "What in --event is the event.",
+        "What in --event, or in an --outcome with two values, is the event.",
         NAMES,
         goes_to="trial",
         metavar="LABEL,LABEL",
-        otherwise="1 of 0 and 1",
+        otherwise="the higher of two numbers",
     ),
     Option(
         "horizon",

@@ -9,7 +9,6 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.endpoint.binary import events
 from tauhat.fitting.allocation import allocation_basis
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.additive_columns import AdditiveColumns
@@ -78,7 +77,7 @@ class LogOddsForm(RiskForm):
         self.n_levels_ = levels.shape[1]
         prognosis = [*blocks, levels] if self.n_levels_ else blocks
         two_arms = TwoArmModel(
-            Binomial(events(data.y)),
+            Binomial(data.endpoint.events(data.y)),
             data.treatment.astype(np.float64),
             prognosis,
             blocks if interactions else [],
