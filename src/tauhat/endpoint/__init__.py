@@ -5,6 +5,7 @@ from __future__ import annotations
 from tauhat.endpoint.endpoint import (
     KINDS,
     OF_TIMES,
+    OF_TWO_VALUES,
     Endpoint,
     outcome_events,
     outcome_values,
@@ -27,6 +28,7 @@ from tauhat.endpoint.scales import SCALES, EffectScale
 __all__ = [
     "KINDS",
     "OF_TIMES",
+    "OF_TWO_VALUES",
     "SCALES",
     "ArmFollowUp",
     "EffectScale",

@@ -37,6 +37,9 @@ last takes any.
 OF_TIMES = RMST.name
 """The kind of outcome where an event is given and no kind is named."""
 
+OF_TWO_VALUES = BINARY.name
+"""The kind of outcome where one of its two values is said to be the event."""
+
 _MOST_LISTED = 6
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.endpoint import (
     OF_TIMES,
+    OF_TWO_VALUES,
     Endpoint,
     FollowUp,
     RecordedTimes,
@@ -22,7 +23,6 @@ from tauhat.endpoint import (
     recorded_times,
     takes_times,
 )
-from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import CensoredOutcome
@@ -89,13 +89,13 @@ class OutcomeColumns:
             label = ""
             if event_value is None:
                 values = outcome_values(outcome)
-            elif kind in (None, BINARY.name):
+            elif kind in (None, OF_TWO_VALUES):
                 values, label = outcome_events(table[roles["outcome"]], event_value)
-                kind = BINARY.name
+                kind = OF_TWO_VALUES
             else:
                 raise TrialError(
-                    f"event_value= says which of two values is the event: endpoint must then be "
-                    f"{BINARY.name!r}, got {kind!r}"
+                    "event_value= says which of two values is the event: endpoint must then be "
+                    f"{OF_TWO_VALUES!r}, got {kind!r}"
                 )
             Endpoint.of(values[~np.isnan(values)], kind, str(outcome.name))
             return cls(values, kind, (str(outcome.name), ""), label=label)

@@ -29,7 +29,9 @@ _FEW_EVENTS = 20
 def outcome_findings(trial: TrialTable) -> Iterator[Finding]:
     """What was measured: its mean and spread, or its times, and what effects are."""
     if trial.outcome.follow_up is None:
-        yield Finding("outcome", f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}")
+        event = f" (1 is {trial.outcome.label})" if trial.outcome.label else ""
+        spread = f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
+        yield Finding("outcome", spread + event)
     words = trial.endpoint.words
     if words.note:
         yield Finding("type of outcome", words.values, "note", words.note, "outcome-type")
