@@ -14,7 +14,7 @@ from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
-from tauhat.inference.average_effects import Estimate
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.survival_by_arm import survival_by_arm
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for

@@ -43,6 +43,14 @@ class EffectScale:
             return log_contrast(risks[..., 1], risks[..., 0], self.name)
         return self.of(risks)
 
+    def slopes(self, risks: FloatArray) -> FloatArray:
+        """Slopes of `working` in the risks without and with treatment, shape (..., 2)."""
+        signs = np.array([-1.0, 1.0])
+        if not self.is_log:
+            return np.broadcast_to(signs, risks.shape)
+        slopes: FloatArray = signs / (risks * (1 - risks) if self.name == "odds ratio" else risks)
+        return slopes
+
     def back(self, working: FloatArray) -> FloatArray:
         """From the scale of errors to that of the effect."""
         return np.exp(working) if self.is_log else working

@@ -12,7 +12,6 @@ import pandas as pd
 from tauhat._typing import BoolArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
@@ -23,6 +22,7 @@ from tauhat.inference.descriptive import (
     split_group_effects,
     units_an_arm,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
 from tauhat.wording import counted

@@ -10,7 +10,6 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
@@ -21,6 +20,7 @@ from tauhat.inference.descriptive import (
     split_group_effects,
     sums_by_unit,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.runtime.display import Shown
