@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tauhat as th
+from tauhat.analysis import analyze
+from tauhat.analysis.average_record import risks_record
+from tauhat.analysis.run_fields import differences
 from tauhat.errors import TrialError
 from tauhat.inference import average_effects
 from tauhat.inference.average_risks import NumberNeeded
@@ -79,13 +83,13 @@ def test_persons_weigh_risks_of_unequal_clusters_and_the_difference_agrees() -> 
         ):
             assert risks is not None
             assert difference is not None
-            assert risks.treated - risks.control == pytest.approx(difference.estimate, abs=1e-10)
+            apart = risks.treated - risks.control
+            assert apart == pytest.approx(difference.estimate, abs=1e-10)
             assert risks.difference == difference
     one = average_effects((X, y, arm))
     assert one.individual_risks is not None
-    assert one.individual_risks.treated - one.individual_risks.control == pytest.approx(
-        one.individual.estimate, abs=1e-12
-    )
+    arms = one.individual_risks
+    assert arms.treated - arms.control == pytest.approx(one.individual.estimate, abs=1e-12)
     assert one.on("ratio")[1] is None
 
 
@@ -152,3 +156,52 @@ def test_results_show_risks_per_hundred() -> None:
     assert found.individual_risks is not None
     assert list(found.individual_risks.table.scale) == ["difference", "ratio", "odds ratio"]
     assert "of 100 persons have the event with treatment" in found.text
+
+
+def trial_of(n: int, base: float, effect: float = 0.0) -> th.Trial:
+    rng = np.random.default_rng(5)
+    df = pd.DataFrame({"age": rng.normal(60, 9, n), "arm": np.arange(n) % 2})
+    df["died"] = np.where(rng.random(n) < base + effect * df.arm, "yes", "no")
+    return th.Trial(df, outcome="died", treatment="arm", event_value="yes")
+
+
+def test_a_run_tells_risks_ratios_and_events_of_both_arms() -> None:
+    trial = trial_of(400, 0.3, 0.1)
+    found = analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
+    run = found.to_json()
+    assert differences(run) == []
+    risks, event = run["average_risks"], trial.y == 1
+    assert risks["event"] == "died = yes"
+    assert [arm["events"] for arm in risks["arms"]] == [
+        int(event[trial.treatment == a].sum()) for a in (0, 1)
+    ]
+    own = risks["individual"]
+    assert own["treated"] - own["control"] == pytest.approx(
+        run["average_effect"]["individual"]["estimate"]
+    )
+    assert own["ratio"]["estimate"] == pytest.approx(own["treated"] / own["control"])
+    assert risks["cluster"] is None
+    page = found.to_html()
+    assert "Risks of the event" in page
+    assert "risk difference, per 100" in page
+    assert f"{own['ratio']['estimate']:.2f}" in page
+
+
+def test_few_events_are_warned_of_and_neither_told_nor_to_be_worked_out() -> None:
+    trial = trial_of(300, 0.015)
+    events = [int(trial.y[trial.treatment == a].sum()) for a in (0, 1)]
+    assert min(events) in range(1, 5)
+    (found,) = (one for one in trial.check().graded if one.code == "few-events")
+    assert found.status == "warning"
+    assert found.value == "the event rare: fewer than five persons in an arm"
+    risks = risks_record(trial, average_effects(trial))
+    assert risks is not None
+    assert [arm["events"] for arm in risks["arms"]] == [None, None]
+    own = risks["individual"]
+    assert [own[k] for k in ("control", "treated", "ratio", "odds_ratio")] == [None] * 4
+    assert own["text"].startswith("The risk difference is")
+    assert average_effects(trial).individual_risks.control is not None
+    codes = [one.code for one in trial_of(400, 0.3).check().graded]
+    assert "few-events" not in codes
+    thirty = next(one for one in trial_of(200, 0.1).check().graded if one.code == "few-events")
+    assert thirty.sentence.startswith("Fewer than 30 persons had the event")

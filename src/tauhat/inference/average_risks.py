@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -97,7 +97,8 @@ class AverageRisks(Shown):
     Attributes
     ----------
     control, treated
-        Adjusted risks of everyone under control and under treatment.
+        Adjusted risks of everyone under control and under treatment; None where they are
+        `hidden`.
     difference
         Risk difference.
     ratio, odds_ratio
@@ -105,8 +106,8 @@ class AverageRisks(Shown):
         but events, in an arm leave them open, also if only one unit were left out.
     """
 
-    control: float
-    treated: float
+    control: float | None
+    treated: float | None
     difference: Estimate
     ratio: Estimate | None
     odds_ratio: Estimate | None
@@ -115,6 +116,10 @@ class AverageRisks(Shown):
     def number_needed(self) -> NumberNeeded:
         """Number needed to treat."""
         return NumberNeeded.of(self.difference)
+
+    def hidden(self) -> AverageRisks:
+        """The same without what would tell how many an arm has with the event, if they are few."""
+        return replace(self, control=None, treated=None, ratio=None, odds_ratio=None)
 
     def on(self, scale: str) -> Estimate | None:
         """The effect on the scale "difference", "ratio" or "odds ratio"."""
@@ -137,10 +142,15 @@ class AverageRisks(Shown):
     def text(self) -> str:
         """The risks per 100 persons and their contrasts, in sentences."""
         per_100, level = self.difference.over(0.01), 100 * self.difference.level
+        interval = (
+            f"{per_100.estimate:.3g} per 100 persons ({level:g} % confidence interval "
+            f"{per_100.lower:.3g} to {per_100.upper:.3g})."
+        )
+        if self.control is None or self.treated is None:
+            return f"The risk difference is {interval} {self.number_needed.text}"
         parts = [
             f"{100 * self.treated:.3g} of 100 persons have the event with treatment and "
-            f"{100 * self.control:.3g} without: a risk difference of {per_100.estimate:.3g} per "
-            f"100 ({level:g} % confidence interval {per_100.lower:.3g} to {per_100.upper:.3g})."
+            f"{100 * self.control:.3g} without, a risk difference of {interval}"
         ]
         ratios = [
             f"{word} {found.estimate:.3g} ({found.lower:.3g} to {found.upper:.3g})"

@@ -1,0 +1,49 @@
+"""Whether an outcome with two values has enough of either."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tauhat.disclosure import FEW, is_small, share_text
+from tauhat.trial.checks.finding import Finding
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial_table import TrialTable
+
+# With fewer, of all and of an arm, the variances that say how far effects vary are guesses.
+_FEW_EVENTS, _FEW_IN_ARM = 30, 5
+
+
+def events_of_arms(trial: TrialTable) -> Finding:
+    """Events of each arm; a warning where there are few, or few without one."""
+    compared, endpoint = trial.has_counterfactual, trial.endpoint
+    event, arm = endpoint.events(trial.y[compared]), trial.treatment[compared]
+    persons = np.bincount(arm, minlength=2)
+    events = np.bincount(arm, weights=event, minlength=2).astype(np.int64)
+    others = persons - events
+    rarer, what = (events, "the event") if events.sum() <= others.sum() else (others, "no event")
+    few_in_arm = int(rarer.min()) < _FEW_IN_ARM
+    sentence = ""
+    if few_in_arm:
+        label = trial.arm_labels[int(rarer.argmin())]
+        count = "nobody" if rarer.min() == 0 else FEW
+        sentence = (
+            f"In arm {label}, {count} had {what}: how effects vary can hardly be learned, "
+            "and ratios of risks mean little."
+        )
+    elif rarer.sum() < _FEW_EVENTS:
+        sentence = (
+            f"Fewer than {_FEW_EVENTS} persons had {what}: the average effect may be learned, but "
+            "hardly how it varies."
+        )
+    if is_small(events).any() or is_small(others).any():
+        # One arm's number would tell the other's, by the mean of the outcome.
+        shown = f"{what} rare: {FEW} in an arm" if few_in_arm else f"all but {FEW} in an arm"
+    else:
+        shown = ", ".join(
+            f"{share_text(int(count), int(n))} {name}"
+            for name, count, n in zip(("control", "treated"), events, persons, strict=True)
+        )
+    return Finding("events", shown, "warning" if sentence else "ok", sentence, "few-events")
