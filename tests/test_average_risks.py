@@ -191,7 +191,7 @@ def test_few_events_are_warned_of_and_neither_told_nor_to_be_worked_out() -> Non
     trial = trial_of(300, 0.015)
     events = [int(trial.y[trial.treatment == a].sum()) for a in (0, 1)]
     assert min(events) in range(1, 5)
-    (found,) = (one for one in trial.check().graded if one.code == "few-events")
+    (found,) = (one for one in trial.check().graded if one.code == "rare-events")
     assert found.status == "warning"
     assert found.value == "the event rare: fewer than five persons in an arm"
     risks = risks_record(trial, average_effects(trial))
@@ -202,6 +202,6 @@ def test_few_events_are_warned_of_and_neither_told_nor_to_be_worked_out() -> Non
     assert own["text"].startswith("The risk difference is")
     assert average_effects(trial).individual_risks.control is not None
     codes = [one.code for one in trial_of(400, 0.3).check().graded]
-    assert "few-events" not in codes
-    thirty = next(one for one in trial_of(200, 0.1).check().graded if one.code == "few-events")
+    assert "rare-events" not in codes
+    thirty = next(one for one in trial_of(200, 0.1).check().graded if one.code == "rare-events")
     assert thirty.sentence.startswith("Fewer than 30 persons had the event")

@@ -309,11 +309,11 @@ _ALL = [
         otherwise="the higher of two numbers",
     ),
     Option(
-        "horizon",
-        "Time up to which persons are compared; needed with --event.",
-        NUMBER,
+        "exposure",
+        "Column of the number of persons whose events --outcome counts; needs --cluster.",
         goes_to="trial",
     ),
+    Option("horizon", "Time up to which to compare; needed with --event.", NUMBER, goes_to="trial"),
     Option(
         "censoring",
         "What censoring may depend on: arm or covariates.",

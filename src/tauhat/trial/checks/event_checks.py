@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tauhat.disclosure import FEW, is_small, share_text
 from tauhat.trial.checks.finding import Finding
+from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
@@ -16,7 +18,24 @@ if TYPE_CHECKING:
 _FEW_EVENTS, _FEW_IN_ARM = 30, 5
 
 
-def events_of_arms(trial: TrialTable) -> Finding:
+def event_findings(trial: TrialTable) -> Iterator[Finding]:
+    """What is found of an outcome that is an event; nothing of others."""
+    if trial.n_rows_of_events is not None:
+        rows = counted(trial.n_rows_of_events, "row")
+        persons = counted(trial.n_rows, "person")
+        yield Finding(
+            "rows of events",
+            f"{rows}, {persons}",
+            "note",
+            f"{rows} with numbers of events were read as {persons}, each with the event or "
+            "without.",
+            "rows-of-events",
+        )
+    if trial.endpoint.codes is not None:
+        yield _events_of_arms(trial)
+
+
+def _events_of_arms(trial: TrialTable) -> Finding:
     """Events of each arm; a warning where there are few, or few without one."""
     compared, endpoint = trial.has_counterfactual, trial.endpoint
     event, arm = endpoint.events(trial.y[compared]), trial.treatment[compared]
@@ -46,4 +65,4 @@ def events_of_arms(trial: TrialTable) -> Finding:
             f"{share_text(int(count), int(n))} {name}"
             for name, count, n in zip(("control", "treated"), events, persons, strict=True)
         )
-    return Finding("events", shown, "warning" if sentence else "ok", sentence, "few-events")
+    return Finding("events", shown, "warning" if sentence else "ok", sentence, "rare-events")

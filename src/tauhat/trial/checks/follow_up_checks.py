@@ -13,7 +13,7 @@ from tauhat.disclosure import is_small, share_text
 from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.numerics.censored_outcomes import SMALLEST_PROBABILITY
 from tauhat.numerics.cox import score_statistics
-from tauhat.trial.checks.event_checks import events_of_arms
+from tauhat.trial.checks.event_checks import event_findings
 from tauhat.trial.checks.finding import Finding, Status
 from tauhat.wording import counted
 
@@ -33,8 +33,7 @@ def outcome_findings(trial: TrialTable) -> Iterator[Finding]:
         event = f" (1 is {trial.outcome.label})" if trial.outcome.label else ""
         spread = f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
         yield Finding("outcome", spread + event)
-    if trial.endpoint.codes is not None:
-        yield events_of_arms(trial)
+    yield from event_findings(trial)
     words = trial.endpoint.words
     if words.note:
         yield Finding("type of outcome", words.values, "note", words.note, "outcome-type")
