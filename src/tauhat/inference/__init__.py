@@ -16,6 +16,7 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.profile_curves import ProfileCurves, profile_curves
@@ -43,6 +44,7 @@ __all__ = [
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
+    "InteractionEffects",
     "ModelComparison",
     "PolicyValue",
     "ProfileCurves",
@@ -63,6 +65,7 @@ __all__ = [
     "effect_modifiers",
     "find_subgroups",
     "group_effect",
+    "interaction_effects",
     "policy_value",
     "profile_curves",
     "rate",
