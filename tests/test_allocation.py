@@ -154,5 +154,7 @@ def test_the_design_check_says_so() -> None:
     )
     roles = {"outcome": "y", "treatment": "arm", "covariates": ["x", "z"]}
     notes = th.Trial(frame, block="block", **roles).check().notes
-    assert any("same probability of treatment (25% to 75%)" in note for note in notes)
+    assert any(
+        "probability of treatment differs between units (25% to 75%)" in note for note in notes
+    )
     assert not any("probability" in note for note in th.Trial(frame, **roles).check().notes)

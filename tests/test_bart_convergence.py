@@ -12,6 +12,7 @@ from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.chains import convergence_table, warn_unless_converged
 from tauhat.learners.s import SLearner
 from tauhat.numerics.intercept_draws import InterceptSampler
+from tauhat.numerics.latent import MeasuredOutcome
 from tauhat.outcome import BART, MixedBART
 from tauhat.outcome.tree_sampler import Chains, TreeTerm, sample_trees
 
@@ -128,7 +129,7 @@ def test_every_draw_of_every_chain_adds_up():
     ones, treated = np.ones(len(z)), A.astype(float)
     linear = InterceptSampler(np.column_stack([ones, treated]), np.ones(2), clusters, ones)
     terms = [TreeTerm(10), TreeTerm(8, treated, learn_leaf_variance=False, leaf_variance=0.5)]
-    found = sample_trees(X, z, terms, linear, Chains(3, 4, 10, 15), seed=7)
+    found = sample_trees(X, MeasuredOutcome(z), terms, linear, Chains(3, 4, 10, 15), seed=7)
     fitted = (
         found.trees[0].predict(X)
         + treated * found.trees[1].predict(X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from tauhat.cli.settings import split_names
 from tauhat.errors import TrialError
+from tauhat.tables.account import Account
 from tauhat.tables.reading import read_table
 from tauhat.trial.later_names import sounds_later, speaks_of_follow_up
 from tauhat.trial.trial import Trial
@@ -156,6 +158,6 @@ def test_a_label_tells_what_a_name_does_not() -> None:
     df = clustered().drop(columns="clinic").assign(v17=lambda d: d["age"] % 7)
     roles = {"outcome": "y", "treatment": "arm"}
     assert Trial(df, **roles).covariate_names == ("age", "v17")
-    df.attrs["file"] = {"labels": {"v17": "Apgar score at 5 minutes"}, "value_labels": {}}
+    df.attrs["file"] = asdict(Account("SPSS", labels={"v17": "Apgar score at 5 minutes"}))
     with pytest.raises(TrialError, match=r"'v17' \(by its name\)"):
         Trial(df, **roles)

@@ -123,7 +123,7 @@ def test_rules_may_be_masks_functions_and_strings(fit):
     pd.testing.assert_frame_equal(expected, group_effect(fit, "age > 0 and urban == 1").table)
     pd.testing.assert_frame_equal(expected, group_effect(fit, young_and_urban).table)
     pd.testing.assert_frame_equal(expected, group_effect(fit, mask.astype(int).tolist()).table)
-    assert read_rule(fit, young_and_urban)[1] == "'young_and_urban'"
+    assert read_rule(fit.frame, young_and_urban)[1] == "'young_and_urban'"
     assert "'age > 0 and urban == 1'" in group_effect(fit, "age > 0 and urban == 1").text
 
 

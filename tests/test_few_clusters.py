@@ -16,7 +16,7 @@ from tauhat.fitting.few_clusters import (
     without_unlearnable_covariates,
 )
 from tauhat.numerics.mixed_model import fit_random_intercept
-from tauhat.registry import ENSEMBLES
+from tauhat.registry import ENSEMBLES, registered
 from tauhat.report.text import certainty_answer, limits, models_astray
 
 
@@ -57,7 +57,10 @@ def mean_effects(name: str, trials: list[TrialData]) -> np.ndarray:
 FOUR_CLUSTERS = [cluster_trial(4, 1, seed=11)]
 
 
-@pytest.mark.parametrize("name", [name for name in estimator_names() if name not in ENSEMBLES])
+OF_MEANS = [name for name in estimator_names() if "continuous" not in registered(name).refuses]
+
+
+@pytest.mark.parametrize("name", [name for name in OF_MEANS if name not in ENSEMBLES])
 def test_mean_effect_of_four_clusters_stays_near_the_average_effect(name):
     average = [average_effects(data).individual for data in FOUR_CLUSTERS]
     for mean, robust in zip(mean_effects(name, FOUR_CLUSTERS), average, strict=True):
@@ -66,7 +69,7 @@ def test_mean_effect_of_four_clusters_stays_near_the_average_effect(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", [(6, 2), (8, 1), (8, 3), (16, 2), "skewed"])
-@pytest.mark.parametrize("name", [n for n in estimator_names() if n not in ("Robust", "Stacked-X")])
+@pytest.mark.parametrize("name", [n for n in OF_MEANS if n not in ("Robust", "Stacked-X")])
 def test_mean_effects_are_as_good_as_the_average_effect(name, cell):
     trials = [
         skewed_trial(12, seed) if cell == "skewed" else cluster_trial(*cell, seed)

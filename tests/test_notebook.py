@@ -42,6 +42,9 @@ PARTS = {
     "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
     "AnalysisParts", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
+    "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
+    "NamedModifier", "OutOfFold", "Plan", "RankWeights", "Recipe", "Refits", "Strategy",
+    "TemperedWeights", "Weights",
 }  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield VarianceComponents(1.0, 9.0)
     yield tauhat.group_effect(fit, trial.frame["female"] == 1)
     yield tauhat.effect_curve(fit, "female")
+    yield tauhat.interaction_effects(trial, "female")
     yield tauhat.best_linear_predictor(fit)
     yield tauhat.compare(trial, ["LMM", "T-Linear"], n_splits=1, random_state=1)
     yield tauhat.power_hte(n_clusters=40, cluster_size=20, icc=0.05, icc_x=0.0, sd_x=1.0, delta=0.3)
@@ -94,6 +98,11 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     )
     yield performance([1.0, 1.2, 0.9], 1.0)
     yield scenario("linear").population_values(2_000)
+    drawn = scenario("survival").draw(200, random_state=1)
+    df = drawn.X.assign(arm=drawn.treatment, months=drawn.time, died=drawn.event)
+    roles = {"outcome": "months", "treatment": "arm", "covariates": list(drawn.X)}
+    timed = Trial(df, event="died", horizon=drawn.horizon, **roles)
+    yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
 
 
 def test_every_result_has_a_table_a_text_and_html(trial: Trial, found: Analysis) -> None:

@@ -139,7 +139,7 @@ def test_any_words_are_read_or_refused(condition: str) -> None:
 def test_rows_dropped_are_counted_by_a_trial() -> None:
     rng = np.random.default_rng(1)
     df = pd.DataFrame({"arm": [0, 1] * 40, "age": rng.integers(10, 80, 80).astype(float)})
-    df = df.assign(y=rng.normal(size=80), sex=["f", "m"] * 40)
+    df = df.assign(y=rng.normal(size=80), sex=["f", "f", "m", "m"] * 20)
     df.loc[:2, "age"] = np.nan
     n_adults = int((df["age"] >= 18).sum())
     trial = Trial(df, outcome="y", treatment="arm", where="age >= 18")

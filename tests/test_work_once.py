@@ -60,12 +60,12 @@ def test_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = analyze(trial, models=["Robust"], random_state=1, n_permutations=99)
     for view in (found.to_json(), found.to_html(), found.text):
         assert view
-    # After its fit, for the effects, the intervals and the explanation of the weights.
+    # After its fit, for the effects and the intervals; the explanation takes those of the fit.
     assert counts == {
         "checks": 1,
         "validations": 1,
         "records": 1,
-        "predictions of all rows": 4,
+        "predictions of all rows": 3,
     }
 
 

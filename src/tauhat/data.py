@@ -12,7 +12,8 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
-from tauhat.endpoint import Endpoint, FollowUp, Slopes, Times
+from tauhat.endpoint import Endpoint, FollowUp, Times
+from tauhat.endpoint.follow_up import Slopes
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.seeds import derive_seed
@@ -207,8 +208,7 @@ class TrialData:
     def with_outcome_made_anew(self, slopes: Slopes = "by arm", n_folds: int = 0) -> TrialData:
         """Return the trial with ``y`` made of its own rows, where it is made of times.
 
-        What it is made with, such as the curve of censoring, is estimated from these rows: a
-        resample must not take it from the trial that it was drawn from.
+        The curve of censoring and the like are estimated from these rows, a resample's own.
 
         Parameters
         ----------

@@ -132,7 +132,7 @@ def estimator_names(
     Examples
     --------
     >>> estimator_names("cluster")[:4]
-    ['LMM', 'LMM-lasso', 'GAMM', 'BART-RE']
+    ['LMM', 'LMM-lasso', 'GAMM', 'Constant-Odds-Ratio']
     """
     if design is not None and design not in DESIGNS:
         raise ValueError(f"design must be 'individual', 'cluster' or None, got {design!r}")

@@ -69,13 +69,24 @@ sandwich <- function(data, weights = NULL) {
   })
 }
 
+# Are several coefficients zero together? Approximate Hotelling's T-squared.
+together <- function(data) {
+  fit <- lm(y ~ arm + age + sex + urban, data)
+  V <- vcovCR(fit, data$cluster, type = "CR2")
+  lapply(list(persons = c("age", "sex"), all = c("arm", "age", "sex", "urban")), function(terms) {
+    found <- Wald_test(fit, constrain_zero(terms, coef(fit)), V, test = "HTZ")
+    list(term = terms, F = found$Fstat, denominator = found$df_denom, p = found$p_val)
+  })
+}
+
 values <- lapply(sets, function(data) {
   list(
     adjusted = mixed(formulas$adjusted, data),
     interactions = mixed(formulas$interactions, data),
     weighted = mixed(formulas$adjusted, data, data$weight),
     arms_only = mixed(y ~ arm + (1 | cluster), data),
-    clubSandwich = sandwich(data)
+    clubSandwich = sandwich(data),
+    together = together(data)
   )
 })
 for (name in names(sets)) {

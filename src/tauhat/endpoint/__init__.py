@@ -14,7 +14,6 @@ from tauhat.endpoint.endpoint import (
 from tauhat.endpoint.follow_up import (
     ArmFollowUp,
     FollowUp,
-    Slopes,
     Times,
     arm_follow_up,
     checked_follow_up,
@@ -36,7 +35,6 @@ __all__ = [
     "FollowUp",
     "OutcomeKind",
     "RecordedTimes",
-    "Slopes",
     "TimeOutcome",
     "Times",
     "Words",

@@ -18,6 +18,7 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.profile_curves import ProfileCurves, profile_curves
@@ -46,6 +47,7 @@ __all__ = [
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
+    "InteractionEffects",
     "ModelComparison",
     "NumberNeeded",
     "PolicyValue",
@@ -67,6 +69,7 @@ __all__ = [
     "effect_modifiers",
     "find_subgroups",
     "group_effect",
+    "interaction_effects",
     "policy_value",
     "profile_curves",
     "rate",

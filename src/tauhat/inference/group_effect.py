@@ -163,7 +163,7 @@ def group_effect(
         random_state=random_state,
         n_jobs=n_jobs,
     )
-    chosen, words = read_rule(fit, rule)
+    chosen, words = read_rule(fit.frame, rule)
     inside = chosen[fit.rows]
     member = np.column_stack([inside, ~inside]).astype(np.float64)
     units = units_an_arm(fit, member)
@@ -189,13 +189,13 @@ def group_effect(
     )
 
 
-def read_rule(fit: CrossFit, rule: Rule) -> tuple[BoolArray, str]:
+def read_rule(frame: pd.DataFrame, rule: Rule) -> tuple[BoolArray, str]:
     """Members of a subgroup in the user's row order, and the subgroup in words.
 
     Parameters
     ----------
-    fit
-        Cross-fit of the trial, which knows the covariates' DataFrame.
+    frame
+        Covariates as the user knows them, n rows.
     rule
         As in `group_effect`.
 
@@ -211,7 +211,7 @@ def read_rule(fit: CrossFit, rule: Rule) -> tuple[BoolArray, str]:
     TrialError
         If the rule does not give one yes or no a row.
     """
-    frame, words = fit.frame, "given by the user"
+    words = "given by the user"
     if isinstance(rule, str):
         words = f"'{rule}'"
         try:

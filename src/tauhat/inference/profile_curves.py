@@ -14,13 +14,14 @@ from tauhat.endpoint import with_squares
 from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.cox import fit_cox
+from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import warn_of_far_values
 
 _TIMES = 49
 
 
 @dataclass(frozen=True)
-class ProfileCurves:
+class ProfileCurves(Shown):
     """Result of `profile_curves`.
 
     Attributes

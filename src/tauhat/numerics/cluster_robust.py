@@ -49,6 +49,33 @@ class ContrastTest:
 
 
 @dataclass(frozen=True)
+class JointTest:
+    """Test that several combinations of coefficients are zero.
+
+    Attributes
+    ----------
+    statistic
+        F statistic; missing where there are too few clusters.
+    numerator, denominator
+        Its degrees of freedom.
+
+    Examples
+    --------
+    >>> round(JointTest(4.0, 2, 10.0).p_value, 4)
+    0.0529
+    """
+
+    statistic: float
+    numerator: int
+    denominator: float
+
+    @property
+    def p_value(self) -> float:
+        """Of the F distribution."""
+        return float(stats.f.sf(self.statistic, self.numerator, self.denominator))
+
+
+@dataclass(frozen=True)
 class ClusterRobustRegression:
     """Least squares with a cluster-robust covariance; the result of `cluster_robust_regression`.
 
@@ -67,6 +94,8 @@ class ClusterRobustRegression:
         degrees of freedom of any contrast, shapes (m, p, p).
     own_squares
         ``X_i' A_i' A_i X_i`` of every cluster, shape (m, p, p).
+    scores
+        ``X_i' A_i e_i`` of every cluster, shape (m, p).
     """
 
     coefficients: FloatArray
@@ -75,8 +104,9 @@ class ClusterRobustRegression:
     bread: FloatArray
     projections: FloatArray
     own_squares: FloatArray
+    scores: FloatArray
 
-    def contrast(self, weights: FloatArray) -> ContrastTest:
+    def contrast(self, weights: FloatArray, *, parts: IntArray | None = None) -> ContrastTest:
         r"""Test of a linear combination :math:`c'\beta`.
 
         With :math:`p_i = A_i X_i M c` the variance estimate is a quadratic form
@@ -84,27 +114,102 @@ class ClusterRobustRegression:
         (X_i'p_i)' M (X_j'p_j)`; the degrees of freedom match its first two
         moments, :math:`\mathrm{tr}(\Omega)^2 / \mathrm{tr}(\Omega^2)`.
 
+        With parts of the clusters, such as the arms, that may differ in variance, each
+        part a contributes :math:`V_a` to the variance with :math:`\nu_a` degrees of
+        freedom of its own, and Welch's :math:`(\sum V_a)^2 / \sum(V_a^2 / \nu_a)`
+        are used where they are fewer.
+
         Parameters
         ----------
         weights
             The combination c, shape (p,).
+        parts
+            Part of each cluster, in ascending order of the clusters, shape (m,); None to
+            take for granted that all clusters are alike.
 
         Returns
         -------
         ContrastTest
         """
         direction = self.bread @ np.asarray(weights, dtype=np.float64)
+        own = self.own_squares @ direction @ direction
         crossed = self.projections @ direction
-        kernel = (
-            np.diag(self.own_squares @ direction @ direction) - crossed @ self.bread @ crossed.T
-        )
-        trace = float(np.trace(kernel))
-        squared = float((kernel**2).sum())
-        df = trace**2 / squared if squared > 0 else 1.0
+        df = self._matched(own, crossed)
         variance = float(weights @ self.covariance @ weights)
+        if parts is not None and variance > 0:
+            shares = (self.scores @ direction) ** 2
+            welch = 0.0
+            for part in np.unique(parts):
+                rows = parts == part
+                welch += shares[rows].sum() ** 2 / self._matched(own[rows], crossed[rows])
+            df = min(df, variance**2 / welch)
         return ContrastTest(
             float(weights @ self.coefficients), float(np.sqrt(max(variance, 0.0))), max(df, 1.0)
         )
+
+    def _matched(self, own: FloatArray, crossed: FloatArray) -> float:
+        """Degrees of freedom of a quadratic form with the kernel of these clusters."""
+        trace = float(own.sum() - np.einsum("ip,pq,iq->", crossed, self.bread, crossed))
+        squared = self._products(own, crossed, crossed, own, crossed, crossed)
+        return max(trace**2 / squared, 1.0) if squared > 0 else 1.0
+
+    def _products(
+        self, a: FloatArray, x: FloatArray, y: FloatArray, b: FloatArray, z: FloatArray,
+        w: FloatArray,
+    ) -> float:  # fmt: skip
+        r"""Sum over i, j of the products of two kernels with their clusters' own parts.
+
+        .. math:: \sum_{ij} \{1(i=j) a_i - x_i'My_j\} \{1(i=j) b_i - z_i'Mw_j\}
+        """
+        M = self.bread
+        of_own = (
+            a @ b - a @ np.einsum("ip,pq,iq->i", z, M, w) - b @ np.einsum("ip,pq,iq->i", x, M, y)
+        )
+        return float(of_own + np.trace(M @ (y.T @ w) @ M @ (z.T @ x)))
+
+    def joint(self, contrasts: FloatArray) -> JointTest:
+        r"""Test that several linear combinations are all zero.
+
+        .. math::
+            F = \frac{\eta - q + 1}{\eta q}\, (C\hat\beta)'(C \hat V C')^{-1} C\hat\beta
+            \sim F(q, \eta - q + 1), \qquad
+            \eta = \frac{q (q + 1)}{\sum_{s,t} \mathrm{var}(D_{st})}
+
+        with D the covariance of the combinations in units of its expectation under
+        independent errors of equal variance (Pustejovsky and Tipton 2018, Journal of Business
+        & Economic Statistics 36:672-683).
+
+        Parameters
+        ----------
+        contrasts
+            The combinations C, shape (q, p).
+
+        Returns
+        -------
+        JointTest
+            With a missing p-value where there are too few clusters for q combinations.
+        """
+        C = np.asarray(contrasts, dtype=np.float64)
+        q = len(C)
+        values, vectors = np.linalg.eigh(C @ self.bread @ C.T)
+        root = vectors / np.sqrt(values)
+        directions = self.bread @ C.T @ root
+        crossed = [self.projections @ d for d in directions.T]
+        total = 0.0
+        for s, of_s in enumerate(directions.T):
+            for t, of_t in enumerate(directions.T):
+                own_s = self.own_squares @ of_s @ of_s
+                own_t = self.own_squares @ of_t @ of_t
+                both = self.own_squares @ of_t @ of_s
+                u, v = crossed[s], crossed[t]
+                total += self._products(own_s, u, u, own_t, v, v)
+                total += self._products(both, u, v, both, v, u)
+        free = q * (q + 1) / total
+        estimate = C @ self.coefficients
+        distance = float(estimate @ np.linalg.pinv(C @ self.covariance @ C.T) @ estimate)
+        if free - q + 1 < 1:
+            return JointTest(np.nan, q, free - q + 1)
+        return JointTest((free - q + 1) / (free * q) * distance, q, free - q + 1)
 
     def coefficient(self, j: int) -> ContrastTest:
         """Test of coefficient ``j``."""
@@ -188,7 +293,7 @@ def cluster_robust_regression(
         own_squares[i] = adjusted.T @ adjusted
     covariance = bread @ (scores.T @ scores) @ bread
     return ClusterRobustRegression(
-        coefficients, covariance, len(starts), bread, projections, own_squares
+        coefficients, covariance, len(starts), bread, projections, own_squares, scores
     )
 
 

@@ -262,7 +262,7 @@ def missing_findings(
         "note" if some.any() else "ok",
         f"{int(some.sum())} of {some.size} covariates "
         f"{'has' if some.sum() == 1 else 'have'} missing values, up to "
-        f"{largest}; {rows} lack something. They were filled in and marked."
+        f"{largest}; {rows} have at least one. They were imputed and marked."
         if some.any()
         else "",
         "missing-covariates" if some.any() else "",

@@ -1,0 +1,161 @@
+"""Size, width and power of `interaction_effects` with few clusters.
+
+Share of trials in which the interaction with a modifier that changes nothing is called
+significant at .05, median width of its 95 % interval and power for a difference of .3 SD, by
+cell. Estimates move with the effect, so coverage is one minus the size.
+
+    python benchmarks/interaction_effects.py --trials 400
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+import tauhat as th
+from tauhat.numerics.seeds import derive_seed
+
+DIFFERENCE = 0.3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A design: clusters, shares of the treated, where the modifier varies, and by how much.
+
+    ``slope_sd`` is the SD of the clusters' own slopes on the modifier, in the control and in the
+    treated arm; ``extra_sd`` that of the effect between treated clusters; ``single`` the share
+    of clusters that hold one group only.
+    """
+
+    clusters: int
+    treated: float = 0.5
+    level: str = "person"
+    slope_sd: tuple[float, float] = (0.25, 0.25)
+    extra_sd: float = 0.0
+    single: float = 0.0
+    continuous: bool = False
+    pairs: str = ""
+    size: int = 25
+    informative: bool = False
+
+
+CELLS = {
+    "12 clusters": Cell(12),
+    "12 clusters, slopes alike": Cell(12, slope_sd=(0.0, 0.0)),
+    "12 clusters, continuous": Cell(12, continuous=True),
+    "20 clusters, a third treated, a third of one group": Cell(20, 1 / 3, single=0.3),
+    "20 clusters, a third treated, slopes vary in it": Cell(20, 1 / 3, slope_sd=(0.0, 0.5)),
+    "20 clusters, effect by size": Cell(20, informative=True),
+    "40 clusters in pairs": Cell(40, pairs="varies"),
+    "60 clusters, a third treated": Cell(60, 1 / 3, single=0.3),
+    "12 clusters, modifier of clusters": Cell(12, level="cluster"),
+    "20 clusters, modifier of clusters": Cell(20, level="cluster"),
+    "20 clusters, modifier of clusters, treated vary more": Cell(
+        20, 1 / 3, level="cluster", extra_sd=0.6
+    ),
+    "20 clusters, continuous modifier of clusters": Cell(20, level="cluster", continuous=True),
+    "20 pairs, modifier the same in pairs": Cell(40, level="cluster", pairs="same"),
+    "100 persons": Cell(100, size=1),
+    "100 persons, a fifth treated, continuous": Cell(100, 0.2, size=1, continuous=True),
+    "50 pairs of persons": Cell(100, size=1, pairs="varies"),
+}
+
+
+def draw(cell: Cell, seed: int) -> th.Trial:
+    """One trial whose effect does not depend on the modifier M."""
+    rng = np.random.default_rng(seed)
+    m = cell.clusters
+    pair = np.arange(m) // 2
+    if cell.pairs:
+        arm = (np.arange(m) + rng.integers(0, 2, m // 2)[pair]) % 2
+    else:
+        arm = rng.permutation(np.arange(m) < round(cell.treated * m)).astype(int)
+    persons = cell.size == 1
+    sizes = np.ones(m, int)
+    if not persons:
+        sizes = np.maximum(rng.gamma(4, cell.size / 4, m).round(), 5).astype(int)
+    unit = np.repeat(np.arange(m), sizes)
+    n = len(unit)
+    if cell.level == "cluster":
+        own = rng.normal(size=m) if cell.continuous else two_groups(rng, arm, m, cell, pair)
+        modifier = own[unit].astype(float)
+    elif cell.continuous:
+        modifier = 0.3 * rng.normal(size=m)[unit] + rng.normal(size=n)
+    else:
+        modifier = (rng.random(n) < rng.beta(1.2, 1.2, m)[unit]).astype(float)
+        alone = rng.permutation(m)[: round(cell.single * m)]
+        for k, cluster in enumerate(alone):
+            modifier[unit == cluster] = k % 2
+    shared = rng.normal(size=m // 2 + 1)[pair] if cell.pairs else np.zeros(m)
+    level = 0.42 * (rng.normal(size=m) + shared) / (np.sqrt(2) if cell.pairs else 1)
+    slope = np.array(cell.slope_sd)[arm] * rng.normal(size=m)
+    extra = cell.extra_sd * rng.normal(size=m) * arm
+    effect = 0.2 + (0.3 * (sizes / sizes.mean() - 1) if cell.informative else 0.0)
+    x = 0.5 * modifier + rng.normal(size=n)
+    y = 0.3 * modifier + 0.4 * x + rng.normal(size=n) + (effect * arm + extra)[unit]
+    if not persons:
+        y = y + level[unit] + slope[unit] * (modifier - modifier.mean())
+    else:
+        y = y + shared[unit]
+    df = pd.DataFrame({"y": y, "arm": arm[unit], "M": modifier, "x": x, "unit": unit})
+    roles = {} if persons else {"cluster": "unit"}
+    if cell.pairs:
+        df["pair"] = pair[unit]
+        roles["block"] = "pair"
+    return th.Trial(df, outcome="y", treatment="arm", covariates=["M", "x"], **roles)
+
+
+def two_groups(
+    rng: np.random.Generator, arm: np.ndarray, m: int, cell: Cell, pair: np.ndarray
+) -> np.ndarray:
+    """Half the clusters in each group, two or more of each arm in both."""
+    if cell.pairs == "same":
+        return rng.permutation(np.arange(m // 2) % 2)[pair]
+    while True:
+        group = rng.permutation(np.arange(m) % 2)
+        if min(np.bincount(2 * arm + group, minlength=4)) >= 2:
+            return group
+
+
+def measured(cell: Cell, number: int, trials: int) -> dict[str, float]:
+    """Size, median width, power and mean degrees of freedom of one cell."""
+    rows = []
+    for k in range(trials):
+        trial = draw(cell, derive_seed(20261129, str(number), k))
+        found = th.interaction_effects(trial, "M").table.iloc[0]
+        quantile = (found.upper - found.lower) / (2 * found.se)
+        away = abs(found.estimate + DIFFERENCE) > quantile * found.se
+        rows.append([found.p_value < 0.05, found.upper - found.lower, away,
+                     found.degrees_of_freedom])  # fmt: skip
+    values = np.array(rows, dtype=float)
+    values = values[np.isfinite(values[:, 1])]
+    size = values[:, 0].mean()
+    return {
+        "size": size,
+        "error": np.sqrt(size * (1 - size) / len(values)),
+        "median width": np.median(values[:, 1]),
+        "power for .3": values[:, 2].mean(),
+        "df": values[:, 3].mean(),
+    }
+
+
+def main() -> None:
+    """Print one row a cell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument("--only", default="", help="cells whose name holds this")
+    given = parser.parse_args()
+    rows = {
+        name: measured(cell, number, given.trials)
+        for number, (name, cell) in enumerate(CELLS.items())
+        if given.only in name
+    }
+    print(pd.DataFrame(rows).T.round({"size": 3, "error": 3, "median width": 2, "power for .3": 2,
+                                      "df": 1}).to_string())  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

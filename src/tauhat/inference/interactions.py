@@ -1,0 +1,297 @@
+"""Interactions of the treatment with a modifier, by what was randomized and where it varies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.data import TrialData
+from tauhat.inference.named_modifiers import NamedModifier
+from tauhat.numerics.cluster_robust import ContrastTest, JointTest, cluster_robust_regression
+from tauhat.numerics.unit_slopes import (
+    means_of_clusters,
+    precision_weights,
+    slopes_of_clusters,
+)
+
+# Randomized units of each arm that a comparison needs.
+FEWEST_UNITS = 2
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the effect differs along one column of a modifier.
+
+    Attributes
+    ----------
+    test
+        Estimate, error and degrees of freedom; None where there are too few units.
+    units
+        Randomized units (control, treated) that tell anything about it.
+    """
+
+    test: ContrastTest | None
+    units: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """How the effect differs along a modifier.
+
+    Attributes
+    ----------
+    comparisons
+        One for each column of the modifier.
+    joint
+        Of all columns together; None for one column, or where units are too few.
+    method
+        How they were estimated.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    joint: JointTest | None
+    method: str
+
+
+def between_persons(
+    data: TrialData, modifier: NamedModifier, covariates: FloatArray
+) -> Interaction:
+    r"""Persons randomized: least squares with HC2 errors.
+
+    .. math:: y = g_b + x'\gamma + M'\beta + (A - \pi)(\delta_0 + M'\delta) + e
+
+    with levels g of the blocks. Degrees of freedom are Satterthwaite's for HC2 (Bell and
+    McCaffrey 2002), or those of Welch with a variance for each arm where they are fewer.
+    """
+    weight, block, Z = _weights(data), data.design.block, modifier.values
+    apart = (data.treatment - data.propensity)[:, None]
+    # The last columns are the interactions.
+    columns = np.column_stack([data.y, apart, apart * Z, Z, covariates])
+    totals = np.bincount(block, weights=weight)
+    means = np.stack([np.bincount(block, weights=weight * c) for c in columns.T], axis=1)
+    columns = columns - (means / totals[:, None])[block]
+    q = Z.shape[1]
+    target, other = columns[:, : q + 2], columns[:, q + 2 :]
+    root = np.sqrt(weight)[:, None]
+    scale = np.sqrt((weight[:, None] * other**2).mean(axis=0))
+    moving = scale > 1e-9 * np.abs(np.column_stack([Z, covariates])).max(axis=0)
+    left, values, _ = np.linalg.svd(other[:, moving] / scale[moving] * root, full_matrices=False)
+    left = left[:, values > 1e-9 * values[0]]
+    rest = target * root - left @ (left.T @ (target * root))
+    free = data.n - data.design.n_blocks - left.shape[1]
+    units = _persons_in_cells(data, modifier)
+    if free < q + 2 or any(min(u) < FEWEST_UNITS for u in units):
+        return Interaction(
+            tuple(Comparison(None, u) for u in units), None, "Too few persons in a group"
+        )
+    fit = cluster_robust_regression(rest[:, 1:], rest[:, 0], np.arange(data.n))
+    inflation = np.sqrt(data.n / free)
+    comparisons = []
+    for k in range(q):
+        found = fit.contrast(np.eye(q + 1)[k + 1], parts=data.treatment)
+        df = min(found.degrees_of_freedom, free - q - 1)
+        test = ContrastTest(found.estimate, found.se * inflation, df)
+        comparisons.append(Comparison(test, units[k]))
+    joint = None
+    if q > 1:
+        found_joint = fit.joint(np.eye(q + 1)[1:])
+        joint = JointTest(
+            found_joint.statistic / inflation**2, q, min(found_joint.denominator, free - q - 1)
+        )
+    within = " within blocks" if data.design.n_blocks > 1 else ""
+    return Interaction(tuple(comparisons), joint, f"Least squares{within}, HC2 errors")
+
+
+def within_clusters(
+    data: TrialData, modifier: NamedModifier, covariates: FloatArray
+) -> Interaction:
+    r"""Clusters randomized, modifier of persons: slopes within clusters, then between arms.
+
+    Each cluster's slope on the modifier (`tauhat.numerics.unit_slopes.slopes_of_clusters`)
+    is one observation with the weight :math:`1 / (\sigma^2 / S_i + \tau^2)` by REML; the
+    interaction is the difference between the arms' weighted means,
+
+    .. math:: \hat\delta = \bar d_1 - \bar d_0, \qquad
+              \hat V = \sum_a \sum_{i \in a} \frac{c_i^2 e_i^2}{1 - c_i}, \quad c_i = w_i / W_a,
+
+    which is CR2, with the fewer of Satterthwaite's and Welch's degrees of freedom. Categories
+    are compared two at a time with the first, all together by least squares of outcomes
+    centred within clusters, CR2 and the approximate Hotelling test.
+    """
+    comparisons = []
+    several = modifier.values.shape[1] > 1
+    for k, column in enumerate(modifier.values.T):
+        rows = np.ones(data.n, dtype=bool)
+        if several and modifier.group is not None:
+            rows = np.isin(modifier.group, (0, k + 1))
+        comparisons.append(_slopes_between_arms(data, column, covariates, rows))
+    joint = _joint_within(data, modifier, covariates) if several else None
+    method = (
+        "Slopes within clusters, precision-weighted, compared between arms with CR2 errors over "
+        "clusters"
+    )
+    return Interaction(tuple(comparisons), joint, method)
+
+
+def between_clusters(
+    data: TrialData, modifier: NamedModifier, covariates: FloatArray
+) -> Interaction:
+    r"""Clusters randomized, modifier of clusters: adjusted means of the clusters.
+
+    .. math:: d_i = \beta_0 + \beta_1 A_i + C_i'\beta_2 + A_i C_i'\delta + u_i
+
+    by weighted least squares (REML weights), CR2 and the fewer of Satterthwaite's and Welch's
+    degrees of freedom. Where the modifier is the same for all clusters of each block, blocks
+    have levels of their own: it then compares the blocks' differences between arms, with t.
+    """
+    design, weight = data.design, _weights(data)
+    summaries = means_of_clusters(data.y, covariates, design.unit, weight)
+    C, arm, block = modifier.values[design.first], design.arm, design.block
+    q = C.shape[1]
+    paired = design.n_blocks > 1 and all(
+        np.ptp(C[block == b], axis=0).max() < 1e-9 for b in range(design.n_blocks)
+    )
+    units = _clusters_in_cells(modifier, arm, design.first)
+    side = arm[:, None] - 0.5
+    if paired:
+        levels = np.eye(design.n_blocks)[block]
+        columns = np.column_stack([levels, side, side * C])
+    else:
+        columns = np.column_stack([np.ones(len(arm)), side, C, side * C])
+    free = len(arm) - columns.shape[1]
+    too_few = any(min(u) < FEWEST_UNITS for u in units) or free < 1
+    if too_few or np.linalg.matrix_rank(columns) < columns.shape[1]:
+        return Interaction(
+            tuple(Comparison(None, u) for u in units), None, "Too few clusters in a group"
+        )
+    precision = precision_weights(summaries, columns)
+    if not paired:
+        precision = precision * _inverse_probability(data)
+    fit = cluster_robust_regression(columns, summaries.values, np.arange(len(arm)),
+                                    weight=precision)  # fmt: skip
+    picked = np.eye(columns.shape[1])[-q:]
+    if paired:
+        rest = summaries.values - columns @ fit.coefficients
+        variance = float((precision * rest**2).sum()) / free
+        covariance = variance * picked @ fit.bread @ picked.T
+        estimates = picked @ fit.coefficients
+        tests = [
+            ContrastTest(float(e), float(np.sqrt(v)), float(free))
+            for e, v in zip(estimates, np.diag(covariance), strict=True)
+        ]
+        distance = float(estimates @ np.linalg.solve(covariance, estimates))
+        joint = JointTest(distance / q, q, float(free)) if q > 1 else None
+        method = "Adjusted cluster means, differences between arms within blocks, t"
+    else:
+        tests = [fit.contrast(c, parts=arm) for c in picked]
+        joint = fit.joint(picked) if q > 1 else None
+        method = "Adjusted cluster means, precision-weighted, CR2 errors"
+    both = [Comparison(t, u) for t, u in zip(tests, units, strict=True)]
+    return Interaction(tuple(both), joint, method)
+
+
+def _slopes_between_arms(
+    data: TrialData, modifier: FloatArray, covariates: FloatArray, rows: BoolArray
+) -> Comparison:
+    design = data.design
+    # Clusters without any of these rows have no slope.
+    present, unit = np.unique(design.unit[rows], return_inverse=True)
+    weight = _weights(data)[rows]
+    found = slopes_of_clusters(data.y[rows], modifier[rows], covariates[rows], unit, weight)
+    arm = design.arm[present]
+    use = found.informative
+    units = (int((arm[use] == 0).sum()), int((arm[use] == 1).sum()))
+    if min(units) < FEWEST_UNITS:
+        return Comparison(None, units)
+    columns = np.column_stack([np.ones(len(arm)), arm - 0.5])
+    precision = precision_weights(found, columns) * _inverse_probability(data)[present]
+    fit = cluster_robust_regression(
+        columns[use], found.values[use], np.arange(int(use.sum())), weight=precision[use]
+    )
+    return Comparison(fit.contrast(np.array([0.0, 1.0]), parts=arm[use]), units)
+
+
+def _joint_within(
+    data: TrialData, modifier: NamedModifier, covariates: FloatArray
+) -> JointTest | None:
+    design, weight, q = data.design, _weights(data), modifier.values.shape[1]
+    side = (design.arm[design.unit] - 0.5)[:, None]
+    columns = np.column_stack([data.y, modifier.values, covariates])
+    totals = np.bincount(design.unit, weights=weight)
+    means = np.stack([np.bincount(design.unit, weights=weight * c) for c in columns.T], axis=1)
+    columns = columns - (means / totals[:, None])[design.unit]
+    inside = columns[:, 1 : q + 1]
+    terms = np.column_stack([inside, side * inside])
+    root = np.sqrt(weight)[:, None]
+    all_terms = np.column_stack([terms, columns[:, q + 1 :]]) * root
+    slopes = np.linalg.lstsq(all_terms, columns[:, 0] * root[:, 0], rcond=1e-9)[0]
+    adjusted = columns[:, 0] - columns[:, q + 1 :] @ slopes[2 * q :]
+    chance = _inverse_probability(data)[design.unit]
+    try:
+        fit = cluster_robust_regression(terms, adjusted, design.unit, weight=weight * chance)
+    except ValueError:
+        return None
+    return fit.joint(np.eye(2 * q)[q:])
+
+
+def _weights(data: TrialData) -> FloatArray:
+    if data.sample_weight is None:
+        return np.ones(data.n)
+    relative: FloatArray = data.sample_weight / data.sample_weight.mean()
+    return relative
+
+
+def _inverse_probability(data: TrialData) -> FloatArray:
+    """Makes the clusters of both arms stand for all, shape (m,); ones in equal allocation."""
+    design = data.design
+    treated = data.propensity[design.first]
+    if np.ptp(treated) < 1e-9:
+        return np.ones(len(treated))
+    inverse = 1 / np.where(design.arm == 1, treated, 1 - treated)
+    relative: FloatArray = inverse / inverse.mean()
+    return relative
+
+
+def _persons_in_cells(data: TrialData, modifier: NamedModifier) -> list[tuple[int, int]]:
+    """Fewest persons (control, treated) in the groups that each column compares."""
+    return _cells(modifier.group, data.treatment, modifier.values)
+
+
+def _clusters_in_cells(
+    modifier: NamedModifier, arm: IntArray, first: IntArray
+) -> list[tuple[int, int]]:
+    group = None if modifier.group is None else modifier.group[first]
+    return _cells(group, arm, modifier.values[first])
+
+
+def _cells(group: IntArray | None, arm: IntArray, values: FloatArray) -> list[tuple[int, int]]:
+    if group is None:
+        both = (int((arm == 0).sum()) // 2, int((arm == 1).sum()) // 2)
+        return [both] * values.shape[1]
+    counts = [
+        [int(((group == k) & (arm == a)).sum()) for a in (0, 1)] for k in range(values.shape[1] + 1)
+    ]
+    return [
+        (min(counts[0][0], of_level[0]), min(counts[0][1], of_level[1])) for of_level in counts[1:]
+    ]
+
+
+def holm(p_values: Sequence[float]) -> FloatArray:
+    """P-values adjusted for their number by Holm (1979); missing ones stay and do not count.
+
+    Examples
+    --------
+    >>> holm([0.01, np.nan, 0.04]).tolist()
+    [0.02, nan, 0.04]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    result = np.full(len(p), np.nan)
+    order = [int(k) for k in np.argsort(p) if np.isfinite(p[k])]
+    largest = 0.0
+    for place, k in enumerate(order):
+        largest = max(largest, min(1.0, float(p[k]) * (len(order) - place)))
+        result[k] = largest
+    return result

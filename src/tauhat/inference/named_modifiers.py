@@ -1,0 +1,126 @@
+"""Effect modifiers that were named: a column, or a subgroup, as numbers to interact with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.errors import TrialError
+from tauhat.tables.columns import column_kind, level_labels, missing_values, numeric_values
+
+# Categories beyond which a modifier says too little about each.
+MOST_CATEGORIES = 10
+
+
+@dataclass(frozen=True)
+class NamedModifier:
+    """One modifier of the persons of a trial.
+
+    Attributes
+    ----------
+    name
+        As it was named.
+    known
+        Persons for whom it is not missing, shape (n,).
+    values
+        What the treatment interacts with, shape (n, q): one column of a number in standard
+        deviations, or indicators of all categories but the first. Zero where missing.
+    comparisons
+        Each column in words, such as "girl less boy".
+    group
+        Category of each person, -1 where missing, shape (n,); None for a number.
+    labels
+        The categories; empty for a number.
+    """
+
+    name: str
+    known: BoolArray
+    values: FloatArray
+    comparisons: tuple[str, ...]
+    group: IntArray | None
+    labels: tuple[str, ...]
+
+    def of(self, rows: IntArray) -> NamedModifier:
+        """The modifier of some persons, by their places."""
+        group = None if self.group is None else self.group[rows]
+        return replace(self, known=self.known[rows], values=self.values[rows], group=group)
+
+
+def column_modifier(column: pd.Series[Any], name: str) -> NamedModifier:
+    """Modifier that is a column of the table.
+
+    Parameters
+    ----------
+    column
+        Numbers, booleans, text or a categorical, shape (n,). A number of two values counts
+        as two categories. Text comes in alphabetical, a categorical in its own order.
+    name
+        What to call it.
+
+    Raises
+    ------
+    TrialError
+        If it has one value only, or more than ten categories.
+
+    Examples
+    --------
+    >>> found = column_modifier(pd.Series(["girl", "boy", None, "girl"]), "sex")
+    >>> found.comparisons, found.values[:, 0].tolist()
+    (('girl less boy',), [1.0, 0.0, 0.0, 1.0])
+    >>> column_modifier(pd.Series([40.0, 50, 60]), "age").comparisons
+    ('per SD of 8.165',)
+    """
+    kind = column_kind(column, name)
+    known = ~missing_values(column)
+    if kind == "numeric":
+        numbers = numeric_values(column, name)
+        present = np.unique(numbers[known])
+        if len(present) > 2:
+            mean, spread = float(numbers[known].mean()), float(numbers[known].std())
+            values = np.where(known, (numbers - mean) / spread, 0.0)[:, None]
+            return NamedModifier(name, known, values, (f"per SD of {spread:.4g}",), None, ())
+        labels = [f"{value:g}" for value in present]
+        group = np.where(known, np.searchsorted(present, np.where(known, numbers, 0.0)), -1)
+    else:
+        text = level_labels(column)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            order = level_labels(pd.Series(column.dtype.categories))
+            labels = [label for label in order if (text[known] == label).any()]
+        else:
+            labels = sorted(set(text[known]))
+        places = {label: k for k, label in enumerate(labels)}
+        group = np.array([places.get(label, -1) for label in text], dtype=np.int64)
+    if len(labels) < 2:
+        raise TrialError(f"the modifier {name!r} has one value only, so nothing can differ")
+    if len(labels) > MOST_CATEGORIES:
+        raise TrialError(
+            f"the modifier {name!r} has {len(labels)} categories; at most {MOST_CATEGORIES} can "
+            "be compared. Merge some of them"
+        )
+    return _categories(name, group, labels)
+
+
+def subgroup_modifier(member: BoolArray, name: str) -> NamedModifier:
+    """Modifier that says who is in a subgroup, shape (n,).
+
+    Examples
+    --------
+    >>> subgroup_modifier(np.array([True, False]), "'age > 60'").comparisons
+    ("in less outside 'age > 60'",)
+    """
+    if member.all() or not member.any():
+        raise TrialError(f"the subgroup {name} holds everyone or no one")
+    made = _categories(name, member.astype(np.int64), ["outside", "in"])
+    return NamedModifier(
+        name, made.known, made.values, (f"in less outside {name}",), made.group, made.labels
+    )
+
+
+def _categories(name: str, group: IntArray, labels: list[str]) -> NamedModifier:
+    values = (group[:, None] == np.arange(1, len(labels))).astype(np.float64)
+    comparisons = tuple(f"{label} less {labels[0]}" for label in labels[1:])
+    return NamedModifier(name, group >= 0, values, comparisons, group, tuple(labels))

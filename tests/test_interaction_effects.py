@@ -1,0 +1,185 @@
+"""Interactions with modifiers that were named: closed forms, invariances, what cannot be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+
+NUMBERS = ["estimate", "se", "lower", "upper", "degrees_of_freedom", "p_value"]
+
+
+def table(m: int = 16, size: int = 20, seed: int = 1, effect: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    unit = np.repeat(np.arange(m), size)
+    arm = (np.arange(m) % 2)[unit]
+    df = pd.DataFrame({
+        "unit": unit,
+        "arm": arm,
+        "sex": np.where(rng.random(len(unit)) < 0.5, "girl", "boy"),
+        "age": rng.normal(40, 10, len(unit)),
+        "grade": rng.choice(["a", "b", "c"], len(unit)),
+        "urban": rng.permutation(np.arange(m) // 2 % 2)[unit],
+    })  # fmt: skip
+    girl = (df.sex == "girl").to_numpy()
+    df["y"] = effect * arm * girl + 0.05 * df.age + rng.normal(size=m)[unit]
+    df["y"] += rng.normal(size=len(unit))
+    return df
+
+
+def trial(df: pd.DataFrame, **changes: Any) -> th.Trial:
+    roles: dict[str, Any] = {
+        "outcome": "y",
+        "treatment": "arm",
+        "cluster": "unit",
+        "covariates": ["sex", "age", "grade", "urban"],
+    }
+    return th.Trial(df, **{**roles, **changes})
+
+
+def test_without_variation_of_slopes_it_is_least_squares_within_clusters() -> None:
+    # Slopes that vary less than chance have weights S_i: those of the pooled regression.
+    df = table(effect=0.5, seed=3)
+    found = th.interaction_effects(trial(df, covariates=["sex"]), "sex").table.iloc[0]
+    girl = (df.sex == "girl").to_numpy(float)
+    within = girl - df.assign(g=girl).groupby("unit").g.transform("mean")
+    slopes = [
+        float((within * df.y)[df.arm == a].sum() / (within**2)[df.arm == a].sum()) for a in (0, 1)
+    ]
+    assert abs(found.estimate - (slopes[1] - slopes[0])) < 0.05
+    assert found.comparison == "girl less boy"
+    assert 4 < found.degrees_of_freedom < 14
+
+
+def test_slopes_of_equal_precision_are_compared_by_welch() -> None:
+    # Two persons of each group a cluster: every slope is a difference of means, equally precise.
+    rng = np.random.default_rng(4)
+    m = 10
+    df = pd.DataFrame({"unit": np.repeat(np.arange(m), 4), "M": np.tile([0, 0, 1, 1], m)})
+    df["arm"] = (df.unit % 2).astype(int)
+    df["y"] = rng.normal(size=4 * m) + df.unit * df.M
+    found = th.interaction_effects(trial(df, covariates=["M"]), "M").table.iloc[0]
+    means = df.groupby(["unit", "M"]).y.mean().unstack()
+    slope = (means[1] - means[0]).to_numpy()
+    arms = [slope[0::2], slope[1::2]]
+    parts = [arm.var(ddof=1) / 5 for arm in arms]
+    welch = sum(parts) ** 2 / sum(part**2 / 4 for part in parts)
+    np.testing.assert_allclose(found.estimate, arms[1].mean() - arms[0].mean(), rtol=1e-8)
+    np.testing.assert_allclose(found.se, np.sqrt(sum(parts)), rtol=1e-8)
+    np.testing.assert_allclose(found.degrees_of_freedom, min(8.0, welch), rtol=1e-6)
+
+
+def test_a_modifier_of_clusters_the_same_in_pairs_compares_differences_within_pairs() -> None:
+    rng = np.random.default_rng(5)
+    m = 12
+    df = pd.DataFrame({"unit": np.repeat(np.arange(m), 6)})
+    df["pair"], df["arm"] = df.unit // 2, (df.unit % 2).astype(int)
+    df["C"] = (df.pair % 2).astype(int)
+    df["y"] = rng.normal(size=m)[df.unit] + rng.normal(size=6 * m) + 3 * df.pair
+    made = trial(df, covariates=["C"], block="pair")
+    found = th.interaction_effects(made, "C").table.iloc[0]
+    means = df.groupby("unit").y.mean().to_numpy()
+    gap = means[1::2] - means[0::2]
+    first, second = gap[0::2], gap[1::2]
+    pooled = (first.var(ddof=1) * 2 + second.var(ddof=1) * 2) / 4
+    np.testing.assert_allclose(found.estimate, second.mean() - first.mean(), rtol=1e-8)
+    np.testing.assert_allclose(found.se, np.sqrt(pooled * 2 / 3), rtol=1e-8)
+    assert found.degrees_of_freedom == pytest.approx(4)
+
+
+def test_order_labels_units_and_swapped_arms_change_what_they_should() -> None:
+    df = table(effect=0.4)
+    asked = ["sex", "age", "grade", "urban", "age > 45"]
+    base = th.interaction_effects(trial(df), asked).table[NUMBERS].to_numpy(float)
+    shuffled = df.sample(frac=1, random_state=1)
+    shuffled["unit"] = "u" + shuffled.unit.astype(str)
+    again = th.interaction_effects(trial(shuffled), asked).table[NUMBERS].to_numpy(float)
+    np.testing.assert_allclose(again, base, rtol=1e-7, atol=1e-9)
+    scaled = df.assign(y=10 * df.y - 7, age=df.age / 10 + 3)
+    tenfold = th.interaction_effects(trial(scaled), asked[:4]).table
+    np.testing.assert_allclose(tenfold.estimate, 10 * base[:5, 0], rtol=1e-6)
+    np.testing.assert_allclose(tenfold.p_value, base[:5, 5], rtol=1e-6)
+    swapped = th.interaction_effects(trial(df.assign(arm=1 - df.arm)), asked).table
+    np.testing.assert_allclose(swapped.estimate, -base[:, 0], rtol=1e-7)
+    np.testing.assert_allclose(swapped.se, base[:, 1], rtol=1e-7)
+
+
+def test_p_values_are_of_modifiers_and_adjusted_for_their_number() -> None:
+    found = th.interaction_effects(trial(table(effect=1.0)), ["sex", "grade", "age"])
+    assert found.tests.modifier.tolist() == ["sex", "grade", "age"]
+    assert found.table.modifier.tolist() == ["sex", "grade", "grade", "age"]
+    p = found.tests.set_index("modifier").p_value
+    assert p["sex"] < 0.01 < p["age"]
+    assert found.tests.p_adjusted[0] == pytest.approx(3 * p["sex"])
+    assert (found.tests.p_adjusted >= found.tests.p_value).all()
+    assert "girl less boy" in found.text
+    assert "not evidence of equal effects" in found.text
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_persons_randomized_find_an_interaction(blocks: bool) -> None:
+    df = table(m=100, size=4, effect=1.0)
+    df["arm"] = np.tile([0, 0, 1, 1], 100)
+    girl = (df.sex == "girl").to_numpy()
+    df["y"] = df.y + df.arm * girl
+    made = trial(df, cluster=None, block="unit" if blocks else None)
+    row = th.interaction_effects(made, "sex").table.iloc[0]
+    assert row.lower < 1.0 < row.upper
+    assert row.p_value < 0.05
+    assert row["control units"] + row["treated units"] <= 400
+
+
+def test_weights_that_are_all_the_same_change_nothing() -> None:
+    df = table()
+    plain = th.interaction_effects(trial(df), ["sex", "urban"]).table[NUMBERS]
+    weighed = th.interaction_effects(trial(df.assign(w=3.0), weight="w"), ["sex", "urban"])
+    np.testing.assert_allclose(weighed.table[NUMBERS], plain, rtol=1e-9)
+
+
+def test_groups_that_hold_too_few_clusters_have_no_estimate() -> None:
+    df = table(m=8)
+    df["sex"] = np.where((df.unit > 1) | (df.sex == "girl"), "girl", "boy")
+    found = th.interaction_effects(trial(df), ["sex", "age"])
+    assert found.table.set_index("modifier").estimate.isna()["sex"]
+    assert np.isnan(found.tests.p_adjusted[0])
+    assert found.tests.p_adjusted[1] == found.tests.p_value[1]
+    assert "needs two in each arm" in found.text
+    df = table().assign(grade=lambda d: d.grade.where(d.index % 7 > 0))
+    assert "no value of grade" in th.interaction_effects(trial(df), "grade").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("height", "no covariate 'height'"),
+        (["sex", "sex"], "named twice"),
+        ([], "at least one"),
+        ("age > 1000", "holds everyone or no one"),
+        ("y =", "cannot be read"),
+    ],
+)
+def test_modifiers_that_are_none(asked: Any, words: str) -> None:
+    with pytest.raises(th.TrialError, match=words):
+        th.interaction_effects(trial(table()), asked)
+
+
+def test_a_modifier_of_many_categories_is_refused() -> None:
+    many = trial(table().assign(grade=lambda d: "g" + (d.index % 20).astype(str)))
+    with pytest.raises(th.TrialError, match="20 categories"):
+        th.interaction_effects(many, "grade")
+
+
+@pytest.mark.slow
+def test_size_with_twelve_clusters_whose_slopes_vary() -> None:
+    rejected = []
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        df = table(m=12, size=25, seed=seed)
+        girl = (df.sex == "girl").to_numpy(float)
+        df["y"] = df.y + 0.25 * rng.normal(size=12)[df.unit] * girl
+        rejected.append(th.interaction_effects(trial(df), "sex").tests.p_value[0] < 0.05)
+    assert np.mean(rejected) < 0.07
