@@ -42,7 +42,7 @@ def test_rows_of_events_are_those_of_the_persons_that_they_stand_for() -> None:
     np.testing.assert_array_equal(
         persons.risks([[0.0], [1.0]]), same.fit("GAMM", random_state=1).risks([[0.0], [1.0]])
     )
-    assert f"24 rows with numbers of events were read as {trial.n} persons." in trial.check().text
+    assert f"24 rows with numbers of events were read as {trial.n} persons" in trial.check().text
     assert [c.code for c in trial.check().graded if "row" in c.code] == ["rows-of-events"]
 
 
