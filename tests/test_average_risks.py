@@ -205,3 +205,32 @@ def test_few_events_are_warned_of_and_neither_told_nor_to_be_worked_out() -> Non
     assert "rare-events" not in codes
     thirty = next(one for one in trial_of(200, 0.1).check().graded if one.code == "rare-events")
     assert thirty.sentence.startswith("Fewer than 30 persons had the event")
+
+
+def test_a_named_group_has_risks_and_a_ratio_about_its_effect() -> None:
+    rng = np.random.default_rng(4)
+    for clustered in (False, True):
+        n = 1200
+        clusters = np.arange(n) // 40
+        arm = clusters % 2 if clustered else np.arange(n) % 2
+        X = pd.DataFrame({"old": rng.integers(0, 2, n)})
+        y = (rng.random(n) < 0.2 + 0.2 * arm * X.old).astype(float)
+        trial = (X, y, arm, clusters if clustered else None)
+        found = th.group_effect(trial, "old == 1", "LMM", n_splits=1)
+        inside, outside = found.inside_risks, found.outside_risks
+        assert inside is not None
+        assert outside is not None
+        assert inside.treated - inside.control == pytest.approx(found.inside.estimate)
+        assert inside.ratio is not None
+        assert outside.ratio is not None
+        assert inside.ratio.estimate == pytest.approx(inside.treated / inside.control)
+        assert inside.ratio.lower < 2 < inside.ratio.upper
+        assert outside.ratio.lower < 1 < outside.ratio.upper
+        # Delta method of two independent arms, at an intracluster correlation of none.
+        plain = np.sqrt(
+            sum((1 - p) / (p * ((X.old == 1) & (arm == a)).sum())
+                for a, p in enumerate((inside.control, inside.treated)))
+        )  # fmt: skip
+        assert inside.ratio.se == pytest.approx(plain, rel=0.5 if clustered else 0.1)
+        assert "In it," in found.text
+    assert th.group_effect((X, y + X.old, arm), "old == 1", "LMM", n_splits=1).inside_risks is None

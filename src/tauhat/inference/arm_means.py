@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,24 +23,30 @@ class ArmMeans:
     means
         Shape (k, 2).
     deleted
-        The same without each randomized unit, shape (m, k, 2); of persons by their share.
+        The same without each randomized unit, shape (m, k, 2).
     expected
         `tauhat.numerics.arm_variances.expected_squares` of each unit, shape (m, k).
     design
         Who was randomized, and how.
+    refitted
+        Whether the levels of blocks were estimated anew without each unit.
+    of_shares
+        Whether ``deleted`` are the means less what each person adds to them.
     """
 
     means: FloatArray
     deleted: FloatArray
     expected: FloatArray
     design: Design
+    refitted: bool = False
+    of_shares: bool = False
 
     def risks(self, codes: tuple[float, float]) -> ArmMeans:
         """The same of an outcome whose values are no event and an event, as risks."""
         without, event = codes
         span = event - without
         means, deleted = (self.means - without) / span, (self.deleted - without) / span
-        return ArmMeans(means, deleted, self.expected, self.design)
+        return replace(self, means=means, deleted=deleted)
 
     def told_as(self, scale: EffectScale, level: float) -> list[Estimate | None]:
         r"""Each average's contrast of two risks on a scale, by the jackknife.
@@ -68,10 +74,10 @@ class ArmMeans:
             sizes = (scale.slopes(means) ** 2 * means * (1 - means))[self.design.arm]
             expected = (self.expected[:, k] * sizes)[:, None]
             value, without = float(scale.working(means)), scale.working(deleted)
-            if self.design.holds_persons:
-                error = self.design.errors(without[:, None], expected, refitted=True)
-            else:
+            if self.of_shares:
                 error = errors_of_persons(self.design, (value - without)[:, None], expected)
+            else:
+                error = self.design.errors(without[:, None], expected, refitted=self.refitted)
             df = float(self.design.degrees_of_freedom(expected)[0])
             told = Estimate.of_ratio if scale.is_log else Estimate.from_t
             found.append(told(value, float(error[0]), degrees_of_freedom=df, level=level))

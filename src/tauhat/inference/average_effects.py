@@ -325,7 +325,8 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     means, deleted = clusters_left_out(
         model, coefficients, without_each, counted, weights, arm, along if sloped else None
     )
-    return _with_risks(found, ArmMeans(means, deleted, expected[:, :2], design), codes, level)
+    arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True)
+    return _with_risks(found, arms, codes, level)
 
 
 def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:
@@ -395,7 +396,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     found = AverageEffects(result.within(data.largest_effect), None, None, method)
     if data.endpoint.codes is None:
         return found
-    arms = ArmMeans(means[None], (means - by_person)[:, None], expected, design)
+    arms = ArmMeans(means[None], (means - by_person)[:, None], expected, design, of_shares=True)
     return _with_risks(found, arms, data.endpoint.codes, level)
 
 
