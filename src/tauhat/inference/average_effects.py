@@ -122,7 +122,11 @@ class AverageEffects(Shown):
         """The result in sentences."""
         if self.individual_risks is None:
             return self._text_of_averages
-        return f"{self.individual_risks.text} {self._text_of_averages}"
+        rest = self._text_of_averages
+        if self.cluster is None:
+            # The average effect is the risk difference, which is told already.
+            rest = f"{'Persons count by weight. ' if self.weighted else ''}{self.method}."
+        return f"{self.individual_risks.text} {rest}"
 
     @property
     def _text_of_averages(self) -> str:

@@ -119,8 +119,12 @@ class Estimate(Shown):
     @property
     def text(self) -> str:
         """The estimate with its interval and p-value."""
-        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
         return (
             f"{self.estimate:.4g} ({100 * self.level:g} % confidence interval "
-            f"{self.lower:.4g} to {self.upper:.4g}; {p})"
+            f"{self.lower:.4g} to {self.upper:.4g}; {self.p_text})"
         )
+
+    @property
+    def p_text(self) -> str:
+        """The p-value as it stands in a sentence."""
+        return "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
