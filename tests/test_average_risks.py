@@ -201,6 +201,8 @@ def test_few_events_are_warned_of_and_neither_told_nor_to_be_worked_out() -> Non
     assert [own[k] for k in ("control", "treated", "ratio", "odds_ratio")] == [None] * 4
     assert own["text"].startswith("The risk difference is")
     assert average_effects(trial).individual_risks.control is not None
+    table = trial.check().table.set_index("item").value
+    assert "%" not in table["events"]
     codes = [one.code for one in trial_of(400, 0.3).check().graded]
     assert "rare-events" not in codes
     thirty = next(one for one in trial_of(200, 0.1).check().graded if one.code == "rare-events")
@@ -234,3 +236,30 @@ def test_a_named_group_has_risks_and_a_ratio_about_its_effect() -> None:
         assert inside.ratio.se == pytest.approx(plain, rel=0.5 if clustered else 0.1)
         assert "In it," in found.text
     assert th.group_effect((X, y + X.old, arm), "old == 1", "LMM", n_splits=1).inside_risks is None
+
+
+def test_neither_the_mean_nor_an_empty_arm_tells_how_many_few_events_are() -> None:
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"x": rng.normal(size=240), "arm": np.arange(240) % 2, "died": 0})
+    df.loc[[1, 3], "died"] = 1
+    check = th.Trial(df, outcome="died", treatment="arm", covariates=["x"]).check()
+    assert dict(zip(check.table["item"], check.table["value"], strict=True))["outcome"] == (
+        "two values, one of fewer than five persons"
+    )
+    assert "nobody" not in check.text
+    df.loc[df.arm == 1, "died"] = np.arange(120) % 2
+    check = th.Trial(df, outcome="died", treatment="arm", covariates=["x"]).check()
+    assert "In arm 0, nobody had the event" in check.text
+
+
+def test_risks_of_a_coded_event_are_told_in_risks() -> None:
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"x": rng.normal(size=240), "arm": np.arange(240) % 2})
+    df["score"] = 100.0 * (rng.random(240) < 0.4)
+    trial = th.Trial(df, outcome="score", treatment="arm", covariates=["x"])
+    found = average_effects(trial)
+    record = risks_record(trial, found)
+    assert record is not None
+    assert record["individual"]["difference"]["estimate"] == pytest.approx(
+        found.individual.estimate / 100
+    )

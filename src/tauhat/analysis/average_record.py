@@ -64,6 +64,7 @@ def _of_average(risks: AverageRisks | None, few: bool) -> dict[str, Any] | None:
     return {
         "control": told.control,
         "treated": told.treated,
+        "difference": estimate_record(told.difference),
         "ratio": estimate_record(told.ratio),
         "odds_ratio": estimate_record(told.odds_ratio),
         "number_needed": asdict(told.number_needed),

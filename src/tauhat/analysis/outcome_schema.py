@@ -71,6 +71,7 @@ class NumberNeededRecord(TypedDict):
 class RisksRecord(TypedDict):
     control: Annotated[Number, "adjusted risk under control; null where few have the event"]
     treated: Annotated[Number, "adjusted risk under treatment; likewise"]
+    difference: Annotated[EstimateWithTest, "risk difference"]
     ratio: Annotated[EstimateWithTest | None, "risk ratio; its se is that of the logarithm"]
     odds_ratio: Annotated[EstimateWithTest | None, "odds ratio; likewise"]
     number_needed: Annotated[NumberNeededRecord, "number needed to treat"]

@@ -21,8 +21,7 @@ def risk_section(data: ReportInput) -> Section | None:
     rows = []
     for name in ("individual", "cluster"):
         if found[name] is not None:
-            effect = data.run["average_effect"][name]
-            rows += _rows(f"{name.capitalize()}-average", found[name], effect)
+            rows += _rows(f"{name.capitalize()}-average", found[name])
     events = [
         [cell(arm["arm"]), format_count(arm["persons"]), _events(arm["events"])]
         for arm in found["arms"]
@@ -54,8 +53,9 @@ def _events(count: int | None) -> str:
     return _HIDDEN if count is None else format_count(count)
 
 
-def _rows(average: str, risks: Mapping[str, Any], effect: Mapping[str, Any]) -> list[list[str]]:
+def _rows(average: str, risks: Mapping[str, Any]) -> list[list[str]]:
     """Both risks and the effect on each scale, one row each."""
+    effect = risks["difference"]
     rows = [
         [f"{average}: risk {when} treatment, per 100", _per_100(risks[arm]), "", ""]
         for when, arm in (("without", "control"), ("with", "treated"))

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 # With fewer, of all and of an arm, the variances that say how far effects vary are guesses.
 _FEW_EVENTS, _FEW_IN_ARM = 30, 5
+FEW_EVENTS = f"two values, one of {FEW}"
+
+
+def tells_few_events(trial: TrialTable) -> bool:
+    """Whether the mean of an outcome with two values tells that one to four persons have one."""
+    if trial.endpoint.codes is None:
+        return False
+    events = int(trial.endpoint.events(trial.y).sum())
+    return bool(is_small(events) or is_small(trial.n - events))
 
 
 def event_findings(trial: TrialTable) -> Iterator[Finding]:
@@ -44,10 +53,12 @@ def _events_of_arms(trial: TrialTable) -> Finding:
     others = persons - events
     rarer, what = (events, "the event") if events.sum() <= others.sum() else (others, "no event")
     few_in_arm = int(rarer.min()) < _FEW_IN_ARM
+    # Beside the difference of risks, nobody in one arm would tell how many few are in the other.
+    hidden = bool(is_small(events).any() or is_small(others).any())
     sentence = ""
     if few_in_arm:
         label = trial.arm_labels[int(rarer.argmin())]
-        count = "nobody" if rarer.min() == 0 else FEW
+        count = FEW if hidden else "nobody"
         sentence = (
             f"In arm {label}, {count} had {what}: how effects vary can hardly be learned, "
             "and ratios of risks mean little."
@@ -57,7 +68,7 @@ def _events_of_arms(trial: TrialTable) -> Finding:
             f"Fewer than {_FEW_EVENTS} persons had {what}: the average effect may be learned, but "
             "hardly how it varies."
         )
-    if is_small(events).any() or is_small(others).any():
+    if hidden:
         # One arm's number would tell the other's, by the mean of the outcome.
         shown = f"{what} rare: {FEW} in an arm" if few_in_arm else f"all but {FEW} in an arm"
     else:
