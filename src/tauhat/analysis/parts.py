@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.relative_effects import RelativeEffects
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -60,6 +61,9 @@ class AnalysisParts:
         Individual-average and cluster-average effect.
     heterogeneity
         The primary test of the hypothesis that the effect is the same for everyone.
+    relative
+        Where the outcome is an event, whether the odds ratio differs, and effects by the risk
+        without treatment; else None.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame
@@ -109,6 +113,7 @@ class AnalysisParts:
     check: DesignCheck
     average_effects: AverageEffects
     heterogeneity: HeterogeneityTest
+    relative: RelativeEffects | None
     modifiers: EffectModifiers
     frame: pd.DataFrame
     effects: pd.DataFrame

@@ -38,6 +38,9 @@ class Analysis(AnalysisParts):
         Individual-average and cluster-average effect.
     heterogeneity
         The primary test of the hypothesis that the effect is the same for everyone.
+    relative
+        Where the outcome is an event, whether the odds ratio differs, and effects by the risk
+        without treatment; else None.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame

@@ -136,6 +136,18 @@ class HeterogeneityTestRecord(TypedDict):
     notes: Annotated[list[str], "what was left out and why"]
 
 
+class EffectByRisk(TypedDict):
+    persons: Annotated[int, "persons of the group"]
+    risk: Annotated[float, "their mean risk without treatment"]
+    effect: Annotated[float, "mean risk difference of the reported model"]
+    one_odds_ratio: Annotated[float, "mean risk difference if one odds ratio held for everyone"]
+
+
+class RelativeEffectRecord(TypedDict):
+    test: Annotated[HeterogeneityTestRecord, "secondary test of one odds ratio for everyone"]
+    by_risk: Annotated[list[EffectByRisk], "fifths of persons by risk, smallest first"]
+
+
 class Modifier(TypedDict):
     covariate: Annotated[str, "column of the input"]
     columns: Annotated[str, "encoded columns behind it"]
@@ -375,6 +387,7 @@ class Run(TypedDict):
     average_effect: Annotated[AverageEffect, "average effects"]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
+    relative_effect: Annotated[RelativeEffectRecord | None, "of an outcome that is an event"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]
     held_out: Annotated[NotHeldOut | HeldOut, "what effects say that no model saw"]
     reported_model: Annotated[ReportedModel, "model whose effects are reported"]

@@ -24,6 +24,7 @@ from tauhat.analysis.models import (
     variance_table,
 )
 from tauhat.analysis.parts import IntervalMethod
+from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
@@ -195,13 +196,10 @@ def analyze(
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(data, level=level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
-        try:
-            heterogeneity = test_heterogeneity(
-                trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
-            )
-        except NothingToTestError as error:
-            # The average effects and the models do not depend on the test.
-            heterogeneity = HeterogeneityTest.not_tested(_sentence(str(error)))
+        heterogeneity = _tested(trial, seed, n_permutations, "difference")
+        relative_test = None
+        if data.endpoint.codes is not None:
+            relative_test = _tested(trial, seed, n_permutations, "odds ratio")
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
@@ -220,6 +218,12 @@ def analyze(
     with clock.step("intervals", "making intervals"):
         centre = raw[fitted.name].to_numpy(dtype=np.float64)
         lower, upper = fitted.reported.interval_around(X, centre, level)
+    relative = None
+    if relative_test is not None:
+        by_risk = effects_by_risk(
+            fitted.reported, within[trial.has_counterfactual], effect[trial.has_counterfactual]
+        )
+        relative = RelativeEffects(relative_test, by_risk)
     with clock.step("modifiers", "describing what the effects depend on"):
         modifiers = effect_modifiers(
             effect,
@@ -262,6 +266,7 @@ def analyze(
         check=check,
         average_effects=average,
         heterogeneity=heterogeneity,
+        relative=relative,
         modifiers=modifiers,
         frame=frame_within(trial.frame, data),
         effects=_effects_table(trial, effect, lower, upper),
@@ -291,6 +296,20 @@ def analyze(
         ),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
     )
+
+
+def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> HeterogeneityTest:
+    """Test of an effect that is the same for everyone on a scale, or why there is none."""
+    try:
+        return test_heterogeneity(
+            trial,
+            random_state=derive_seed(seed, "test"),
+            n_permutations=n_permutations,
+            scale=scale,
+        )
+    except NothingToTestError as error:
+        # The average effects and the models do not depend on the test.
+        return HeterogeneityTest.not_tested(_sentence(str(error)), scale=scale)
 
 
 def _sentence(message: str) -> str:

@@ -115,7 +115,8 @@ def _units(
     summed = _center(unit_scores(basis, scores, data), data.design.strata)
     if data.design.holds_persons:
         return UnitScores(summed)
-    return UnitScores(summed, (basis * _scale(data)[:, None], scores.residual))
+    scale = _scale(data)
+    return UnitScores(summed, (basis * scale[:, None], scores.residual * scale))
 
 
 def _scale(data: TrialData) -> FloatArray:
@@ -149,7 +150,7 @@ def _grouped_units(
         sums += sums_over(groups.number[rows], score, count)
         squares += sums_over(groups.number[rows], score**2, count)
         columns += sums_over(groups.number[rows], weighted, count)
-    of_residuals = sums_over(groups.number, scores.residual, count)
+    of_residuals = sums_over(groups.number, scores.residual * scale[:, 0], count)
     persons = groups.persons.astype(np.float64)
     return UnitScores(sums, (columns, of_residuals), (persons, squares))
 

@@ -55,6 +55,17 @@ def average_effects_figure(data: ReportInput) -> plots.Plot:
     return plots.interval_plot(rows, axis_label=axis_label(data))
 
 
+def effect_by_risk(data: ReportInput) -> plots.Plot | None:
+    """Effects by the risk without treatment; None where the outcome is no event."""
+    found = data.run["relative_effect"]
+    # Of one group there is no gradient.
+    return (
+        None
+        if found is None or len(found["by_risk"]) < 2
+        else plots.effect_by_risk_plot(found["by_risk"])
+    )
+
+
 def survival_by_arm(data: ReportInput) -> plots.Plot | None:
     """Both arms' curves of the time to the event; None where the outcome is no time."""
     found = data.run["survival_by_arm"]
@@ -292,6 +303,7 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
     yield "survival-by-arm", survival_by_arm(data)
     yield "average-effects", average_effects_figure(data)
+    yield "effect-by-risk", effect_by_risk(data)
     drawn = covariate_group_figures(data, strong_modifiers(data))
     for k, one in enumerate(drawn, 1):
         yield f"effect-by-covariate-{k}", one

@@ -23,6 +23,7 @@ from tauhat.report.plots.held_out import (
     targeting_plot,
 )
 from tauhat.report.plots.members import member_spread_plot, member_weights_plot
+from tauhat.report.plots.risks import effect_by_risk_plot
 from tauhat.report.plots.style import (
     BLUE,
     GRID,
@@ -54,6 +55,7 @@ __all__ = [
     "cluster_caterpillar_plot",
     "covariate_forest_plot",
     "effect_by_covariate_plot",
+    "effect_by_risk_plot",
     "effect_distribution_plot",
     "effect_map_plot",
     "far_wider",
