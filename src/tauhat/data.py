@@ -83,6 +83,9 @@ class TrialData:
     limits
         How far the columns of ``X`` go, and what they hold in place of values
         beyond (`tauhat.numerics.far_values.ColumnLimits`), or None.
+    probability_followed
+        Smallest probability of not being censored that an outcome made of times was divided
+        by, before the floor; 1 where none is made.
     """
 
     X: FloatArray
@@ -97,6 +100,7 @@ class TrialData:
     learning: LearningView | None = None
     n_without_counterfactual: int = 0
     limits: ColumnLimits | None = None
+    probability_followed: float = 1.0
 
     @property
     def n(self) -> int:
@@ -226,7 +230,8 @@ class TrialData:
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
         times = Times(time, cause, self.treatment, self.X, self.sample_weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
-        return replace(self, measured=np.column_stack([made.values, time, cause]))
+        measured = np.column_stack([made.values, time, cause])
+        return replace(self, measured=measured, probability_followed=made.smallest)
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:

@@ -114,7 +114,7 @@ def _probability_finding(
     low = min(one.probability for one in arms)
     which = "of an arm"
     if found.follow_up is not None and found.follow_up.censoring != "arm":
-        low, which = min(low, found.made(trial.treatment, trial.X, None).smallest), "of a person"
+        low, which = min(low, trial.data.probability_followed), "of a person"
     status: Status = "ok"
     sentence = ""
     if low < SMALLEST_PROBABILITY:
