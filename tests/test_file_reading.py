@@ -55,6 +55,34 @@ def test_rows_with_more_cells_than_names_are_named(tmp_path: Path) -> None:
         read(file)
 
 
+@pytest.mark.parametrize("labels", [(), ("site",)])
+def test_rows_with_fewer_cells_than_names_are_counted_and_empty_ones_left_out(
+    labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    rows = [f'{k % 2},{50 + k % 7},{k * 7 % 23},"a, b"' for k in range(120)]
+    rows[3], rows[8] = rows[3].replace(',"a, b"', ""), "0,55"
+    file = text(tmp_path / "t.csv", "\n".join(["arm,age,y,site", *rows, "", ",,,", ",,,"]) + "\n")
+    table, account = read(file, labels=labels)
+    assert len(table) == account["n_rows"] == 120
+    assert (account["n_short"], account["first_short"]) == (2, 5)
+    assert account["notes"] == ["2 empty rows left out."]
+    check = Trial(table, outcome="y", treatment="arm", covariates=["age"]).check()
+    assert "short-rows" in check.open_codes
+    assert any("2 rows have fewer cells" in said and "line 5" in said for said in check.warnings)
+    # Cells without anything in them are cells.
+    full = text(tmp_path / "u.csv", "a,b\n1,\n2,3\n")
+    assert read(full)[1]["n_short"] == 0
+
+
+def test_bytes_that_are_no_text_are_refused_in_parquet(here: None, tmp_path: Path) -> None:
+    df = pd.DataFrame({"site": ["north", "south"] * 9, "y": range(18)})
+    df.to_parquet(tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    content = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(content.replace(b"north", b"\xfforth"))
+    with pytest.raises(TrialError, match="is not a Parquet table"):
+        read(tmp_path / "t.parquet")
+
+
 def test_missing_codes_of_all_and_of_single_columns(tmp_path: Path) -> None:
     content = "id,age,pain,site\n999,61,.,-9\n2,999,2,north\n3,-9,3,.\n"
     file = text(tmp_path / "t.csv", content)
