@@ -196,7 +196,7 @@ def adam() -> dict[str, pd.DataFrame]:
     n = 60
     arm = np.arange(n) % 2
     subject = pd.DataFrame({"USUBJID": [f"S-{k:03}" for k in range(n)], "TRT01PN": arm * 1.0})
-    subject = subject.assign(TRT01P=np.where(arm, "Drug", "Placebo"), SEX=["F", "M"] * 30)
+    subject = subject.assign(TRT01P=np.where(arm, "Drug", "Placebo"), SEX=["F", "F", "M", "M"] * 15)
     subject["AGE"] = rng.normal(60, 9, n).round()
     visits = []
     for code in ("SBP", "DBP"):
@@ -218,9 +218,36 @@ def test_adam_tables_need_no_more_than_a_condition(here: None, tmp_path: Path) -
     assert (account["n_rows"], account["n_dropped"]) == (240, 180)
     subject, _ = read(tmp_path / "adsl.xpt")
     assert Trial(subject, outcome="AGE", covariates=["SEX"], **roles).n == 60
+    # What was computed from the outcome is named, and constants are no covariates.
+    base = table["AVAL"].to_numpy() + np.random.default_rng(2).normal(5, 9, 60).round(1)
+    changes = table.assign(BASE=base, CHG=table["AVAL"] - base)
+    with pytest.raises(
+        TrialError, match=r"2 may not .*'AVAL' .*covariates=\['SEX', 'AGE', 'BASE'\]"
+    ):
+        Trial(changes, outcome="CHG", **roles)
     died, _ = read(tmp_path / "adtte.xpt", where="CNSR == 0")
     assert (died["CNSR"] == 0).all()
     assert len(died) == 30
+
+
+def test_cnsr_of_an_adam_table_says_who_was_censored(here: None, tmp_path: Path) -> None:
+    made = adam()["adtte"].assign(CNSR=lambda d: (d.index % 3).astype(float))
+    df = pd.concat([made, made.assign(PARAMCD="PFS", AVAL=lambda d: d["AVAL"] + 7)])
+    pyreadstat.write_xport(df, tmp_path / "adtte.xpt", file_format_version=5)
+    table, _ = read(tmp_path / "adtte.xpt", where='PARAMCD == "OS"')
+    roles: dict[str, Any] = {"treatment": "TRT01P", "control": "Placebo", "horizon": 365}
+    roles |= {"outcome": "AVAL", "covariates": ["AGE", "SEX"]}
+    read_so = Trial(table, event="CNSR", **roles)
+    named = Trial(table, event="CNSR", event_value=0, **roles)
+    np.testing.assert_array_equal(read_so.y, named.y)
+    graded = {f.code: (f.status, f.value) for f in read_so.check().findings}
+    assert graded["event-codes"] == ("note", "event: 0; censored: 1, 2")
+    # Of another column of that name nothing is known: ACTG 175 has 1 for the event.
+    other = table.assign(censored=lambda d: (d["CNSR"] > 0) * 1)
+    assert "event-codes" in Trial(other, event="censored", **roles).check().open_codes
+    said = Trial(other, event="censored", event_value=0, **roles)
+    assert "event-codes" not in said.check().open_codes
+    np.testing.assert_array_equal(said.y, named.y)
 
 
 def test_names_with_commas_on_the_command_line(

@@ -81,11 +81,9 @@ class TrialData:
     n_without_counterfactual
         Rows that were left out since their block has one arm only.
     limits
-        How far the columns of ``X`` go, and what they hold in place of values
-        beyond (`tauhat.numerics.far_values.ColumnLimits`), or None.
+        How far the columns of ``X`` go (`tauhat.numerics.far_values.ColumnLimits`), or None.
     probability_followed
-        Smallest probability of not being censored that an outcome made of times was divided
-        by, before the floor; 1 where none is made.
+        Smallest probability of not being censored that ``y`` was divided by; 1 without times.
     """
 
     X: FloatArray
@@ -219,8 +217,7 @@ class TrialData:
         slopes
             As in `tauhat.endpoint.FollowUp.outcome`.
         n_folds
-            Folds of whole units; models of the event are fitted to the others of a person's own.
-            0 for models of everyone.
+            Folds of whole units, whose models are fitted to the others; 0 for one of everyone.
         """
         if self.endpoint.follow_up is None:
             return self

@@ -54,11 +54,12 @@ def file_findings(trial: TrialTable) -> Iterator[Finding]:
         )
     for name, rules in read["missing"].items():
         listed = ", ".join(f"{rule} ({n})" for rule, n in rules.items())
+        counted_in = " (counted before rows were dropped)" if read["where"] is not None else ""
         yield Finding(
             "missing by rule",
             f"{name}: {listed}",
             "note",
-            f"In {name!r}, values are missing by these rules: {listed}.",
+            f"In {name!r}, values are missing by these rules: {listed}{counted_in}.",
             "missing-by-rule",
         )
     for name, reason in read["left_as_numbers"].items():

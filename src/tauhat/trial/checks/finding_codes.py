@@ -327,7 +327,7 @@ _ALL = (
         "nothing, if events were seen at visits",
     ),
     Code(
-        "event-codes", _TIME, ("warning",),
+        "event-codes", _TIME, ("warning", "note"),
         "what was read as the event, or as censored, may be meant otherwise",
         "say what the event is by `event_value`",
     ),
