@@ -223,6 +223,15 @@ def test_a_time_beside_an_event_column_warns_unasked() -> None:
     assert "event=" not in sentences(other, "warning")
 
 
+def test_the_check_of_follow_up_fits_no_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = trial_of(censoring="covariates")
+    smallest = trial.data.probability_followed
+    assert 0 < smallest < 1
+    monkeypatch.setattr("tauhat.endpoint.follow_up.fit_cox", None)
+    told = {f.item: f.value for f in trial.check().findings}
+    assert told["smallest probability of follow-up"] == f"{smallest:.2f}"
+
+
 def test_a_copy_of_the_time_is_found_among_covariates() -> None:
     df = table()
     trial = trial_of(df.assign(copy=df.months * 30), covariates=["x", "copy"])

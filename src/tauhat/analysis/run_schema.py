@@ -23,6 +23,8 @@ class ReadFile(TypedDict):
     title: Annotated[str | None, "title in the file"]
     heading: Annotated[str | None, "title that was asked for"]
     rows: Annotated[int, "rows of the file"]
+    rows_short: Annotated[int, "rows of a text file with fewer cells than its first line has names"]
+    first_short: Annotated[int | None, "line of the first of them"]
     where: Annotated[str | None, "condition that rows had to fulfil"]
     rows_dropped: Annotated[int, "rows that did not"]
     rows_unknown: Annotated[int, "those of them where a missing value left it open"]

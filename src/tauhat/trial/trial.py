@@ -78,7 +78,8 @@ class Trial(TrialTable):
         censored then: 0 and 1, booleans, or labels. Times count from randomization.
     event_value
         Label of the event in that column, or a list of labels; needed unless it has 0 and 1,
-        booleans, or 1 and 2 (where 2 is the event, as in R). Other labels are censored; for
+        booleans, 1 and 2 (where 2 is the event, as in R), or is CNSR of ADaM (where 0 is the
+        event). Other labels are censored; for
         "time-lost" they are other events, but for 0 and "censored". Without ``event``: which of
         the two values of ``outcome`` is the event; of two numbers it is the higher one unless
         this says otherwise.
@@ -178,7 +179,9 @@ class Trial(TrialTable):
         )
         self.notes = (*self.notes, *decisions(self))
         if not self.covariates_named:
-            refuse_unsafe(self.check().findings, self.covariate_names)
+            varying = {column.source for column in self.encoder_.columns_ if column.names}
+            names = [name for name in self.covariate_names if name in varying]
+            refuse_unsafe(self.check().findings, names)
 
     def fit(self, estimator: str | CateEstimator, **parameters: Any) -> CateEstimator:
         """Fit an estimator to the trial.

@@ -139,9 +139,9 @@ def heap_findings(column: FloatArray, name: str, *, of_outcome: bool) -> Iterato
             yield Finding(
                 "one value very often",
                 f"{name} ({heap.count}: {what})",
-                "warning" if of_outcome else "note",
-                f"{share} are {what}, and the others are nearly all different: if missing values "
-                "were filled in with it, leave these cells empty.",
+                "warning" if of_outcome and heap.varied else "note",
+                f"{share} are {what}, far more than of any value near it: if missing values were "
+                "filled in with it, leave these cells empty.",
                 "heap",
             )
         elif of_outcome:
