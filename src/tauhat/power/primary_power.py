@@ -86,8 +86,8 @@ def power_within(
 
     The test is that of the smallest weighted p-value of its blocks. The linear block compares,
     of K covariates, sums of covariate times residual over the persons of a unit; by the
-    interaction :math:`\delta` its statistic is about noncentral F with K and K (m - 2) degrees
-    of freedom and
+    interaction :math:`\delta` its statistic is about noncentral F with K and K times Welch's degrees
+    of freedom (m - 2 in equal arms) and
 
     .. math::
         \lambda = \frac{\delta^2 \bar q^2}{v_1/m_1 + v_0/m_0}, \qquad
@@ -141,7 +141,11 @@ def power_within(
     if variance == 0:
         return significance_level if n_others else 0.0
     k = 1 + n_others
-    df = k * (n_units - 2)
+    # Welch's, of one column: the two arms' variances are estimated apart.
+    one = (1 / treated + 1 / control) ** 2 / (
+        1 / (treated**2 * (treated - 1)) + 1 / (control**2 * (control - 1))
+    )
+    df = k * one
     noncentrality = max((delta * sums.mean) ** 2 / variance, _NO_EFFECT)
     inflation = 1 + larger / variance / k
 

@@ -54,7 +54,7 @@ class Lock:
         Examples
         --------
         >>> Lock({"title": "A"}, "2026-11-28", {}).hash[:12]
-        'b3d2dab1e6f3'
+        '42b47b88927c'
         """
         canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
