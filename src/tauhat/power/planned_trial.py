@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import pandas as pd
@@ -85,6 +85,13 @@ class HtePower(Shown):
     primary_power: float
     n_others: int
     drop_out: float
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Every number by the name of its attribute; None where it is of the other design."""
+        return {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name != "solved"
+        }
 
     @property
     def table(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -222,12 +222,9 @@ def power_table(**arguments: Any) -> pd.DataFrame:
     >>> table[["n_clusters", "icc_x", "power"]].round(2).values.tolist()
     [[20.0, 0.0, 0.92], [20.0, 1.0, 0.47], [40.0, 0.0, 1.0], [40.0, 1.0, 0.82]]
     """
-    grids = {name: _as_list(value) for name, value in arguments.items()}
-    varied = [name for name, values in grids.items() if len(values) > 1]
+    varied = [name for name, value in arguments.items() if len(_as_list(value)) > 1]
     rows = []
-    for combination in product(*grids.values()):
-        chosen: Mapping[str, Any] = dict(zip(grids, combination, strict=True))
-        plan = power_hte(**chosen)
+    for chosen, plan in power_plans(**arguments):
         row: dict[str, Any] = {name: chosen[name] for name in varied}
         for name in ("n_clusters", "n_persons", "delta", "power"):
             value = getattr(plan, name)
@@ -237,6 +234,14 @@ def power_table(**arguments: Any) -> pd.DataFrame:
             row[name] = getattr(plan, name)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def power_plans(**arguments: Any) -> Iterator[tuple[Mapping[str, Any], HtePower]]:
+    """Arguments and plan of every combination of a grid, as in `power_table`."""
+    grids = {name: _as_list(value) for name, value in arguments.items()}
+    for combination in product(*grids.values()):
+        chosen = dict(zip(grids, combination, strict=True))
+        yield chosen, power_hte(**chosen)
 
 
 def _as_list(value: Any) -> list[Any]:

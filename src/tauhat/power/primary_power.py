@@ -19,6 +19,8 @@ from tauhat.power.interaction_power import (
 
 # The test of cluster-level covariates needs so many clusters, and so many of them in each arm.
 LEAST_CLUSTERS, LEAST_IN_ARM = 12, 6
+# Fitted to simulations of clusters whose sizes have a coefficient of variation of .6.
+_SHARE_OF_SIZES = 1 / 3
 # The noncentral F distribution fails at exactly 0.
 _NO_EFFECT = 1e-12
 
@@ -95,8 +97,9 @@ def power_within(
 
     with the sum of squares q of the modifier within a unit of n persons and the slopes
     :math:`\delta_1 = (1-\pi)\delta`, :math:`\delta_0 = \pi\delta` that remain in the arms when
-    the slope of both together is taken out. Unequal sizes make the statistic's denominator
-    larger, by :math:`\delta_a^2 \mathrm{var}(\mathrm{E}(q \mid n))` in one of its K columns.
+    the slope of both together is taken out. What q varies by sizes,
+    :math:`\delta_a^2 \mathrm{var}(\mathrm{E}(q \mid n))`, goes to a third into :math:`v_a` and else
+    into the statistic's denominator, in one of its K columns: the share is fitted to simulations.
     The other blocks have no part in a linear effect, reject by chance only, and are taken
     to be independent.
 
@@ -135,8 +138,9 @@ def power_within(
     share = treated / n_units
     variance = larger = 0.0
     for slope, m in ((1 - share, treated), (share, control)):
-        variance += (sums.noise * sums.mean + (slope * delta) ** 2 * sums.by_values) / m
-        larger += (slope * delta) ** 2 * sums.by_sizes / m
+        by_chance = sums.by_values + _SHARE_OF_SIZES * sums.by_sizes
+        variance += (sums.noise * sums.mean + (slope * delta) ** 2 * by_chance) / m
+        larger += (slope * delta) ** 2 * (1 - _SHARE_OF_SIZES) * sums.by_sizes / m
     # Clusters of one person each tell nothing of a slope within them.
     if variance == 0:
         return significance_level if n_others else 0.0
