@@ -39,6 +39,17 @@ def with_degrees(count: str) -> str:
     return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
 
 
+def format_degrees(number: float) -> str:
+    """Degrees of freedom as a number of three digits, or whole from a hundred on.
+
+    Examples
+    --------
+    >>> format_degrees(16.0), format_degrees(7.348), format_degrees(3791.2), format_degrees(8e6)
+    ('16', '7.35', '3,791', '8,000,000')
+    """
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
 def join_words(words: Sequence[str]) -> str:
     """Words as in a sentence.
 

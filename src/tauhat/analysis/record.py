@@ -274,6 +274,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "seed": made.seed,
         "command": made.command,
         "rerun": analysis.rerun,
+        "plan": None if made.plan is None else made.plan.record,
         "finished": made.finished,
         "seconds": dict(made.seconds),
         "data": {

@@ -368,6 +368,12 @@ class Effects(TypedDict):
     n_cut: Annotated[int, "effects cut to what the outcome allows"]
 
 
+class PlanRecord(TypedDict):
+    date: Annotated[str, "day on which it was locked, UTC, ISO 8601"]
+    sha256: Annotated[str, "its hash"]
+    deviations: Annotated[list[str], "every deviation of the run from it; empty when as planned"]
+
+
 class Run(TypedDict):
     """Content of ``run.json``."""
 
@@ -376,6 +382,7 @@ class Run(TypedDict):
     seed: Annotated[int, "seed of the run"]
     command: Annotated[str | None, "command as typed; null from Python"]
     rerun: Annotated[str, "what to type for the same numbers"]
+    plan: Annotated[PlanRecord | None, "the locked plan that was followed; null without one"]
     finished: Annotated[str, "time, UTC, ISO 8601"]
     seconds: Annotated[dict[str, float], "time of each step"]
     data: Annotated[Data, "where the data came from"]

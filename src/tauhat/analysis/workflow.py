@@ -38,7 +38,7 @@ from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress
 from tauhat.runtime.progress import progress_display
-from tauhat.runtime.provenance import Provenance, package_versions, utc_now
+from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within
 from tauhat.trial.trial import Trial
@@ -63,11 +63,14 @@ class Source:
         SHA-256 of the file, or None to take that of the columns used.
     command
         The command as typed, or None.
+    plan
+        The locked plan that is followed, or None.
     """
 
     file: str | None = None
     sha256: str | None = None
     command: str | None = None
+    plan: PlanFollowed | None = None
 
 
 class _Clock:
@@ -293,6 +296,7 @@ def analyze(
             command=source.command,
             finished=utc_now(),
             seconds=clock.seconds,
+            plan=source.plan,
         ),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
     )

@@ -13,6 +13,7 @@ from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import check_record, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
+from tauhat.cli.plan_command import FollowedPlan
 from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
 from tauhat.cli.result_files import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
@@ -67,10 +68,12 @@ def run_trial(
     json_output: bool,
     command: str,
     config: Path | None = None,
+    plan: Path | None = None,
 ) -> int:
-    """Analyse the trial of a file; the exit code."""
-    settings = settings.checked()
-    read = [settings.file, config, settings.labels]
+    """Analyse the trial of a file, as a locked plan says if there is one; the exit code."""
+    planned = None if plan is None else FollowedPlan(plan, settings)
+    settings = (settings if planned is None else planned.settings).checked()
+    read = [settings.file, config, plan, settings.labels]
     _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)
@@ -78,7 +81,8 @@ def run_trial(
     if check.failures and not force:
         _say_failed(check)
         return CHECK_FAILED
-    source = Source(file=settings.file.name, sha256=sha256, command=command)
+    followed = None if planned is None else planned.followed(trial, forced=bool(check.failures))
+    source = Source(settings.file.name, sha256, command, followed)
     return _analyze_and_write(trial, settings, source, json_output)
 
 

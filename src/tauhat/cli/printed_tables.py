@@ -18,7 +18,14 @@ from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
-from tauhat.report.text import answers, effects_in_words, scale_of, units_sentence, use_of
+from tauhat.report.text import (
+    answers,
+    effects_in_words,
+    plan_sentence,
+    scale_of,
+    units_sentence,
+    use_of,
+)
 from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 
@@ -61,6 +68,10 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     if run["synthetic"]:
         console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
     console.print(_text(units_sentence(run)))
+    if run["plan"] is not None:
+        console.print(_text(plan_sentence(run["plan"])))
+        for deviation in run["plan"]["deviations"]:
+            console.print(_text(f"  {deviation}"))
     console.print()
     _print_findings(console, run["check"])
     if run["endpoint"]["horizon"] is not None:

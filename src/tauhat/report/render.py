@@ -21,12 +21,13 @@ from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
-from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.words import file_section, labelled, labelled_run
 from tauhat.runtime.files import printable
 
 #: What the page shows, in its order: each makes a section, several of them, or None.
 SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
+    sections.plan_section,
     sections.design_section,
     survival_section,
     sections.average_section,
@@ -149,10 +150,18 @@ def render_html(data: ReportInput) -> str:
     -------
     str
     """
+    return _page("report.html.j2", build_view(shortened(labelled(data))))
+
+
+def render_plan(view: DocumentView) -> str:
+    """A statistical analysis plan as one HTML page that needs no other file and runs no code."""
+    return _page("plan.html.j2", view)
+
+
+def _page(template: str, view: ReportView | DocumentView) -> str:
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
-    template = _environment().get_template("report.html.j2")
-    view = build_view(shortened(labelled(data)))
-    return printable(template.render(view=view, style=Markup(style))) + "\n"
+    page = _environment().get_template(template).render(view=view, style=Markup(style))
+    return printable(page) + "\n"
 
 
 def render_fragment(run: Run) -> str:

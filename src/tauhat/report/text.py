@@ -94,6 +94,21 @@ def units_sentence(run: Run) -> str:
     )
 
 
+def plan_sentence(plan: Mapping[str, Any]) -> str:
+    """Whether an analysis was as planned, with the date and the hash of the plan.
+
+    Examples
+    --------
+    >>> plan_sentence({"date": "2026-11-28", "sha256": "3fa9c1d2e4b5" * 5, "deviations": []})
+    'As planned on 2026-11-28, hash 3fa9c1d2e4b5.'
+    """
+    told = f"planned on {plan['date']}, hash {plan['sha256'][:12]}"
+    deviations = plan["deviations"]
+    if not deviations:
+        return f"As {told}."
+    return f"{told[:1].upper()}{told[1:]}, with {counted(len(deviations), 'deviation')}."
+
+
 def evidence(p_value: float) -> tuple[str, str]:
     """Headline and wording for the p-value of the test of heterogeneity.
 
