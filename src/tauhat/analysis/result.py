@@ -38,6 +38,13 @@ class Analysis(AnalysisParts):
         Individual-average and cluster-average effect.
     heterogeneity
         The primary test of the hypothesis that the effect is the same for everyone.
+    named_modifiers
+        Interactions with the modifiers and subgroups that were named
+        (`tauhat.interaction_effects`); None without any.
+    better
+        "higher" or "lower": which outcome is better; None if nobody said.
+    relevance
+        Who is expected to gain at least ``mcid``; None if that was not given.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame

@@ -63,6 +63,14 @@ def _names(value: Any) -> tuple[str, ...] | None:
     return None
 
 
+def _conditions(value: Any) -> tuple[str, ...] | None:
+    # A condition may hold commas.
+    listed = [value] if isinstance(value, str) else value
+    if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+        return tuple(listed)
+    return None
+
+
 def _switch(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
@@ -117,6 +125,9 @@ NAMES = Kind(list[str], 'a list such as ["age", "female"]', _names)
 SWITCH = Kind(bool, "true or false", _switch)
 WHOLE = Kind(int, "a whole number", _whole)
 NUMBER = Kind(float, "a number", _number)
+CONDITIONS = Kind(
+    list[str], 'a condition in quotes, or a list such as ["age > 65"]', _conditions
+)
 CODES = Kind(list[str], 'codes such as [".", -9], or [na] with age = [999]', _codes)
 PATH = Kind(Path, "a path in quotes", _path)
 
@@ -213,6 +224,10 @@ def _no_coverage(level: float) -> str | None:
     return None if 0 < level < 1 else wanted
 
 
+def _no_benefit(mcid: float) -> str | None:
+    return None if 0 < mcid < float("inf") else f"must be a positive number, got {mcid:g}"
+
+
 def _no_backend(backend: str) -> str | None:
     wanted = f"must be one of {', '.join(BACKENDS)}, got {backend!r}"
     return None if backend in BACKENDS else wanted
@@ -259,6 +274,29 @@ _ALL = [
         goes_to="trial",
         metavar="NAME,NAME",
         otherwise="all others, if all seem to be",
+    ),
+    Option(
+        "modifiers",
+        "Covariates named beforehand, along which the effect is compared.",
+        NAMES,
+        goes_to="analyze",
+        metavar="NAME,NAME",
+    ),
+    Option(
+        "subgroup",
+        "Subgroup named beforehand, such as 'sex == \"girl\" and age > 65'. Repeatable.",
+        CONDITIONS,
+        goes_to="analyze",
+        argument="subgroups",
+        metavar="CONDITION",
+    ),
+    Option(
+        "adjust",
+        "Covariates that the comparisons along --modifiers and --subgroup are adjusted for.",
+        NAMES,
+        goes_to="analyze",
+        metavar="NAME,NAME",
+        otherwise="all of --covariates",
     ),
     Option(
         "cluster_covariates",
@@ -424,6 +462,14 @@ _ALL = [
         goes_to="analyze",
         flags="--higher-is-better/--lower-is-better",
         otherwise="show both",
+    ),
+    Option(
+        "mcid",
+        "Smallest benefit that matters, in units of the outcome: who is expected to gain it.",
+        NUMBER,
+        RUN,
+        goes_to="analyze",
+        fault=_no_benefit,
     ),
     Option(
         "backend",

@@ -18,7 +18,7 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import arrow_note, cell, figure_of
-from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
+from tauhat.report.text import Run, covers_zero, held_out_units, scale_of, unless_shown
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.wording import join_words
 
@@ -111,7 +111,7 @@ def _groups_finding(run: Run, scale: Scale) -> str:
     verdict = (
         "They are not shown to differ."
         if covers_zero(found["difference"])
-        else "The two groups differ."
+        else f"The interval of their difference leaves out zero.{unless_shown(run)}"
     )
     return (
         f"In the quarter of persons with the largest predicted effects the effect is "
@@ -233,7 +233,10 @@ def _subgroup_finding(run: Run, scale: Scale) -> str:
         if covers_zero(difference)
         else "the rules should be confirmed in other data before anyone acts on them"
     )
-    return f"Their effects differ by {_estimate_words(difference, scale)}: {verdict}."
+    return (
+        f"The difference of their effects is {_estimate_words(difference, scale)}: {verdict}."
+        f"{unless_shown(run)}"
+    )
 
 
 def _subgroup_row(row: Mapping[str, Any], scale: Scale, units: str) -> list[str]:

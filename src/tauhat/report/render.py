@@ -14,6 +14,7 @@ from tauhat.report.checklist import checklist_section
 from tauhat.report.findings import findings_view
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
+from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
@@ -32,8 +33,10 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.average_section,
     risk_section,
     sections.heterogeneity_section,
+    named_section,
     effect_sections.modifier_section,
     effect_sections.distribution_section,
+    relevance_section,
     held_out_sections,
     model_sections.models_section,
     model_sections.variance_section,

@@ -130,6 +130,47 @@ def heterogeneity_answer(run: Run) -> Answer:
     return Answer(question, headline, text)
 
 
+def effects_differ(run: Run) -> bool:
+    """Whether the primary test shows that the effect differs."""
+    p_value = run["heterogeneity_test"]["p_value"]
+    return p_value is not None and p_value < 0.05
+
+
+def unless_shown(run: Run) -> str:
+    """What any sentence on differences ends with unless the primary test shows that there are some.
+
+    Examples
+    --------
+    >>> unless_shown({"heterogeneity_test": {"p_value": 0.3}})
+    ' The primary test does not show that effects differ (p = 0.30): this is a lead, no finding.'
+    >>> unless_shown({"heterogeneity_test": {"p_value": 0.01}})
+    ''
+    """
+    if effects_differ(run):
+        return ""
+    p_value = run["heterogeneity_test"]["p_value"]
+    if p_value is None:
+        return " Whether effects differ was not tested: this is a lead, no finding."
+    return (
+        f" The primary test does not show that effects differ ({format_p(p_value)}): this is a "
+        "lead, no finding."
+    )
+
+
+def end_words(run: Run) -> tuple[str, str]:
+    """Words for the smallest and the largest effect: of benefit, where it is said what is better.
+
+    Examples
+    --------
+    >>> end_words({"better": None}), end_words({"better": "lower"})
+    (('smallest', 'largest'), ('most benefit', 'least benefit'))
+    """
+    if run["better"] is None:
+        return "smallest", "largest"
+    words = ("least benefit", "most benefit")
+    return words if run["better"] == "higher" else (words[1], words[0])
+
+
 def named_modifiers(run: Run, level: float = 0.05) -> list[Mapping[str, Any]]:
     """Covariates whose own test, adjusted for the number of covariates, is below ``level``."""
     tested = [m for m in run["modifiers"] if m["p_adjusted"] is not None]
@@ -143,7 +184,7 @@ def for_whom_answer(run: Run) -> Answer:
     scale = scale_of(run)
     question = "For whom?"
     p_value = run["heterogeneity_test"]["p_value"]
-    test_shows = p_value is not None and p_value < 0.05
+    test_shows = effects_differ(run)
     shown = named_modifiers(run)
     passed = join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
     if shown and test_shows:
@@ -276,11 +317,12 @@ def _held_out_sentence(run: Run) -> str:
     difference = run["held_out"]["difference"]
     if difference["estimate"] is None:
         return "Differences between groups cannot be judged."
-    verdict = "are not shown to differ" if covers_zero(difference) else "do differ"
+    verdict = "are not shown to differ" if covers_zero(difference) else "differ"
+    deferred = "" if covers_zero(difference) else unless_shown(run)
     return (
         f"Judged on held-out {held_out_units(run)}, the quarters with the largest and the smallest "
         f"predicted effect {verdict} ({scale(difference['estimate'])}, "
-        f"{scale.interval(difference['lower'], difference['upper'])})."
+        f"{scale.interval(difference['lower'], difference['upper'])}).{deferred}"
     )
 
 
