@@ -17,6 +17,7 @@ from tauhat.runtime.display import Shown
 from tauhat.trial.trial import Trial
 
 _HIDDEN = ("estimate", "se", "lower", "upper", "degrees_of_freedom", "value")
+_UNITS = ("control_units", "treated_units")
 
 
 @dataclass(frozen=True)
@@ -176,10 +177,7 @@ def named_record(found: InteractionEffects | None, *, of_persons: bool) -> dict[
         "comparisons": comparisons(found.table),
         "all_clusters": comparisons(found.all_clusters),
         "tests": found.tests.to_dict(orient="records"),
-        "groups": [
-            _told(_with_names(row), of_persons=of_persons)
-            for row in found.groups.to_dict(orient="records")
-        ],
+        "groups": _told_groups(found.groups, of_persons=of_persons),
         "notes": list(found.notes),
         "method": found.method,
     }
@@ -189,9 +187,18 @@ def _with_names(row: dict[Any, Any]) -> dict[str, Any]:
     return {str(name).replace(" ", "_"): value for name, value in row.items()}
 
 
-def _told(row: dict[str, Any], *, of_persons: bool) -> dict[str, Any]:
-    """A group without what would tell of few persons."""
-    if is_small(row["persons"]):
-        gone = dict.fromkeys((*_HIDDEN, "persons", "control_units", "treated_units"))
-        return {**row, **gone}
-    return hidden_split(row) if of_persons else row
+def _told_groups(groups: pd.DataFrame, *, of_persons: bool) -> list[dict[str, Any]]:
+    """Groups without what would tell of few persons.
+
+    Where a group of a modifier has few, no other tells its number: the total would give it.
+    """
+    few = set(groups.loc[is_small(groups["persons"]), "modifier"])
+    rows = []
+    for found in groups.to_dict(orient="records"):
+        row = _with_names(found)
+        if is_small(row["persons"]):
+            row |= dict.fromkeys(_HIDDEN)
+        if row["modifier"] in few:
+            row |= dict.fromkeys(("persons", *_UNITS) if of_persons else ("persons",))
+        rows.append(hidden_split(row) if of_persons and row["modifier"] not in few else row)
+    return rows

@@ -113,9 +113,9 @@ def analyze(
 
     Checks the design, estimates the average effects, tests whether effects
     differ (or says why that cannot be tested), compares along the modifiers that
-    were named, fits the models, and makes intervals. Unless ``models`` is "quick" or there are too few units, it then
-    describes groups, subgroups and calibration by the held-out effects of a quick
-    mixed model. A design check that fails does not stop the analysis: look at
+    were named, fits the models, and makes intervals. Unless ``models`` is "quick" or
+    there are too few units, it then describes groups, subgroups and calibration by the
+    held-out effects of a quick mixed model. A design check that fails does not stop the analysis: look at
     ``analysis.check.passed``; the report says so.
 
     Parameters

@@ -10,16 +10,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tauhat.cli.options import (
-    CODES,
-    CONDITIONS,
-    NAMES,
-    OPTIONS,
-    PATH,
-    Command,
-    Receiver,
-    split_names,
-)
+from tauhat.cli.option_kinds import CODES, CONDITIONS, NAMES, PATH, split_names
+from tauhat.cli.options import OPTIONS, Command, Receiver
 from tauhat.errors import TrialError
 from tauhat.tables.toml_file import read_toml
 
@@ -63,9 +55,7 @@ class Settings:
 
     @property
     def trial_arguments(self) -> dict[str, Any]:
-        """Arguments of `tauhat.Trial`; what was named to be compared or adjusted for is among
-        the covariates.
-        """
+        """Arguments of `tauhat.Trial`; named modifiers and adjustments are covariates too."""
         arguments = self.arguments("trial")
         if "covariates" in arguments:
             named = (*arguments["covariates"], *(self.modifiers or ()), *(self.adjust or ()))

@@ -131,14 +131,14 @@ def subgroup_modifier(
     Examples
     --------
     >>> subgroup_modifier(np.array([True, False]), "'age > 60'").comparisons
-    ("in less outside 'age > 60'",)
+    ('in the subgroup less outside',)
     """
     known = np.ones(len(member), dtype=bool) if known is None else known
     if member[known].all() or not member[known].any():
         raise TrialError(f"the subgroup {name} holds everyone or no one")
     group = np.where(known, member, -1).astype(np.int64)
     made = _categories(name, group, ["outside", "in"])
-    return replace(made, comparisons=(f"in less outside {name}",))
+    return replace(made, comparisons=("in the subgroup less outside",))
 
 
 def _categories(name: str, group: IntArray, labels: list[str]) -> NamedModifier:

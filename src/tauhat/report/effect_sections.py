@@ -11,8 +11,9 @@ from tauhat.report import gallery, plots
 from tauhat.report.grouping import EffectGroups
 from tauhat.report.numbers import Scale, bare_p, format_count, format_percent
 from tauhat.report.pieces import cell, figure_of, first_upper
-from tauhat.report.text import end_words, scale_of
+from tauhat.report.text import scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.report.voice import end_words
 
 
 def distribution_section(data: ReportInput) -> Section:

@@ -231,7 +231,8 @@ def named_curves(data: ReportInput) -> list[plots.Plot]:
         groups = [
             row
             for row in named["groups"]
-            if row["modifier"] == one["modifier"] and row["estimate"] is not None
+            if row["modifier"] == one["modifier"]
+            if row["estimate"] is not None and row["persons"] is not None
         ]
         if one["spread"] is not None and one["estimate"] is not None and len(groups) > 1:
             drawn.append(

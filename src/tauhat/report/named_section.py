@@ -16,8 +16,9 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import arrow_note, cell, figure_of
-from tauhat.report.text import Run, effects_differ, held_out_units, scale_of, unless_shown
+from tauhat.report.text import Run, held_out_units, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
+from tauhat.report.voice import effects_differ, unless_shown
 from tauhat.wording import counted, degrees_text, join_words
 
 # Below this many degrees of freedom an interval says next to nothing.

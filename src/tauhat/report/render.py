@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -23,6 +24,7 @@ from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.voice import groups_told
 from tauhat.report.words import file_section, labelled, labelled_run
 from tauhat.runtime.files import printable
 
@@ -154,7 +156,7 @@ def render_html(data: ReportInput) -> str:
     """
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
-    view = build_view(shortened(labelled(data)))
+    view = build_view(shortened(labelled(replace(data, run=groups_told(data.run)))))
     return printable(template.render(view=view, style=Markup(style))) + "\n"
 
 

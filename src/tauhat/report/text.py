@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import counted, join_words
 
 Run = Mapping[str, Any]
@@ -128,47 +129,6 @@ def heterogeneity_answer(run: Run) -> Answer:
             "differences."
         )
     return Answer(question, headline, text)
-
-
-def effects_differ(run: Run) -> bool:
-    """Whether the primary test shows that the effect differs."""
-    p_value = run["heterogeneity_test"]["p_value"]
-    return p_value is not None and p_value < 0.05
-
-
-def unless_shown(run: Run) -> str:
-    """What any sentence on differences ends with unless the primary test shows that there are some.
-
-    Examples
-    --------
-    >>> unless_shown({"heterogeneity_test": {"p_value": 0.3}})
-    ' The primary test does not show that effects differ (p = 0.30): this is a lead, no finding.'
-    >>> unless_shown({"heterogeneity_test": {"p_value": 0.01}})
-    ''
-    """
-    if effects_differ(run):
-        return ""
-    p_value = run["heterogeneity_test"]["p_value"]
-    if p_value is None:
-        return " Whether effects differ was not tested: this is a lead, no finding."
-    return (
-        f" The primary test does not show that effects differ ({format_p(p_value)}): this is a "
-        "lead, no finding."
-    )
-
-
-def end_words(run: Run) -> tuple[str, str]:
-    """Words for the smallest and the largest effect: of benefit, where it is said what is better.
-
-    Examples
-    --------
-    >>> end_words({"better": None}), end_words({"better": "lower"})
-    (('smallest', 'largest'), ('most benefit', 'least benefit'))
-    """
-    if run["better"] is None:
-        return "smallest", "largest"
-    words = ("least benefit", "most benefit")
-    return words if run["better"] == "higher" else (words[1], words[0])
 
 
 def named_modifiers(run: Run, level: float = 0.05) -> list[Mapping[str, Any]]:
@@ -319,9 +279,10 @@ def _held_out_sentence(run: Run) -> str:
         return "Differences between groups cannot be judged."
     verdict = "are not shown to differ" if covers_zero(difference) else "differ"
     deferred = "" if covers_zero(difference) else unless_shown(run)
+    quarters = ends_told("the largest and the smallest predicted effects", run)
     return (
-        f"Judged on held-out {held_out_units(run)}, the quarters with the largest and the smallest "
-        f"predicted effect {verdict} ({scale(difference['estimate'])}, "
+        f"Judged on held-out {held_out_units(run)}, the quarters with {quarters} "
+        f" {verdict} ({scale(difference['estimate'])}, "
         f"{scale.interval(difference['lower'], difference['upper'])}).{deferred}"
     )
 
@@ -419,9 +380,9 @@ def _detectable(run: Run) -> list[str]:
     difference, subgroups = run["held_out"]["difference"], run["held_out"]["subgroups"]["subgroups"]
     found = []
     if difference["se"] is not None:
+        quarters = ends_told("the largest and the smallest predicted effects", run)
         found.append(
-            "The effects of the quarters of persons with the largest and the smallest predicted "
-            f"effect differ with a standard error of {scale(difference['se'])}: a true difference "
+            f"The effects of the quarters of persons with {quarters} are compared with a standard error of {scale(difference['se'])}: a true difference "
             f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
             "here."
         )
