@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.named import Relevance
 from tauhat.analysis.relative_effects import RelativeEffects
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.ensembles.explanation import Explanation
@@ -14,6 +15,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.interaction_effects import InteractionEffects
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.runtime.display import Shown
 from tauhat.runtime.provenance import Provenance
@@ -64,6 +66,13 @@ class AnalysisParts:
     relative
         Where the outcome is an event, whether the odds ratio differs, and effects by the risk
         without treatment; else None.
+    named_modifiers
+        Interactions with the modifiers and subgroups that were named
+        (`tauhat.interaction_effects`); None without any.
+    better
+        "higher" or "lower": which outcome is better; None if nobody said.
+    relevance
+        Who is expected to gain at least ``mcid``; None if that was not given.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame
@@ -114,6 +123,9 @@ class AnalysisParts:
     average_effects: AverageEffects
     heterogeneity: HeterogeneityTest
     relative: RelativeEffects | None
+    named_modifiers: InteractionEffects | None
+    better: str | None
+    relevance: Relevance | None
     modifiers: EffectModifiers
     frame: pd.DataFrame
     effects: pd.DataFrame

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat.analysis.average_record import average_record, risks_record
 from tauhat.analysis.held_out import held_out_record
+from tauhat.analysis.named import named_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
@@ -295,6 +296,11 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "average_risks": risks,
         "heterogeneity_test": test_record(test),
         "relative_effect": relative_record(analysis.relative, risks),
+        "named_modifiers": named_record(
+            analysis.named_modifiers, of_persons=not analysis.trial.randomization.holds_persons
+        ),
+        "better": analysis.better,
+        "relevance": None if analysis.relevance is None else analysis.relevance.record(),
         "modifiers": modifier_records(analysis),
         "held_out": held_out_record(analysis.held_out),
         "reported_model": {

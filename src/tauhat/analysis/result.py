@@ -41,6 +41,13 @@ class Analysis(AnalysisParts):
     relative
         Where the outcome is an event, whether the odds ratio differs, and effects by the risk
         without treatment; else None.
+    named_modifiers
+        Interactions with the modifiers and subgroups that were named
+        (`tauhat.interaction_effects`); None without any.
+    better
+        "higher" or "lower": which outcome is better; None if nobody said.
+    relevance
+        Who is expected to gain at least ``mcid``; None if that was not given.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame

@@ -3,6 +3,7 @@
 # No "from __future__ import annotations": with it TypedDict does not see NotRequired.
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from tauhat.analysis.named_schema import NamedModifiersRecord, RelevanceRecord
 from tauhat.analysis.outcome_schema import (
     AverageRisksRecord,
     Count,
@@ -397,6 +398,11 @@ class Run(TypedDict):
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
     relative_effect: Annotated[RelativeEffectRecord | None, "of an outcome that is an event"]
+    named_modifiers: Annotated[
+        NamedModifiersRecord | None, "modifiers that were named; null without any"
+    ]
+    better: Annotated[str | None, 'which outcome is better: "higher" or "lower"; null if unsaid']
+    relevance: Annotated[RelevanceRecord | None, "who gains what matters; null if unsaid"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]
     held_out: Annotated[NotHeldOut | HeldOut, "what effects say that no model saw"]
     reported_model: Annotated[ReportedModel, "model whose effects are reported"]

@@ -23,6 +23,7 @@ from tauhat.analysis.models import (
     models_table,
     variance_table,
 )
+from tauhat.analysis.named import check_relevance, named_effects, relevance
 from tauhat.analysis.parts import IntervalMethod
 from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
@@ -105,16 +106,20 @@ def analyze(
     progress: Progress | bool | None = None,
     n_permutations: int = 1999,
     higher_is_better: bool | None = None,
+    modifiers: str | Sequence[str] = (),
+    subgroups: str | Sequence[str] = (),
+    adjust: Sequence[str] | None = None,
+    mcid: float | None = None,
     n_seeds: int = 0,
     source: Source | None = None,
 ) -> Analysis:
     """Analyse how the effect of a trial's treatment differs between persons.
 
     Checks the design, estimates the average effects, tests whether effects
-    differ (or says why that cannot be tested), fits the models, and makes
-    intervals. Unless ``models`` is "quick" or there are too few units, it then
-    describes groups, subgroups and calibration by the held-out effects of a quick
-    mixed model. A design check that fails does not stop the analysis: look at
+    differ (or says why that cannot be tested), compares along the modifiers that
+    were named, fits the models, and makes intervals. Unless ``models`` is "quick" or
+    there are too few units, it then describes groups, subgroups and calibration by the
+    held-out effects of a quick mixed model. A design check that fails does not stop the analysis: look at
     ``analysis.check.passed``; the report says so.
 
     Parameters
@@ -142,6 +147,17 @@ def analyze(
     higher_is_better
         Whether a positive effect is a benefit, which decides who is treated first
         where held-out effects rank persons; None shows both readings.
+    modifiers
+        Covariates named beforehand, along which the effect is compared
+        (`tauhat.interaction_effects`).
+    subgroups
+        Subgroups named beforehand by conditions such as ``'sex == "girl" and age > 65'``
+        (`tauhat.tables.where.rows_where`), which are compared with all others likewise.
+    adjust
+        Covariates that these comparisons are adjusted for; None for all of the trial's.
+    mcid
+        Smallest benefit that matters (minimal clinically important difference), positive, in
+        units of the outcome; needs ``higher_is_better``.
     n_seeds
         Number of other seeds with which all models are fitted again, to see how
         far the effects depend on the seed; each takes as long as the first fit.
@@ -155,7 +171,8 @@ def analyze(
     Raises
     ------
     TrialError
-        If a model's name is unknown.
+        If a model's name is unknown, a modifier or subgroup cannot be analysed
+        (`tauhat.interaction_effects`), or ``mcid`` is not positive or has no direction.
     ValueError
         If ``level`` is not between 0 and 1, or every model fails.
 
@@ -185,9 +202,14 @@ def analyze(
                 progress=display,
                 n_permutations=n_permutations,
                 higher_is_better=higher_is_better,
+                modifiers=modifiers,
+                subgroups=subgroups,
+                adjust=adjust,
+                mcid=mcid,
                 n_seeds=n_seeds,
                 source=source,
             )
+    check_relevance(mcid, higher_is_better)
     asked = (models,) if isinstance(models, str) else tuple(models)
     names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
@@ -198,6 +220,8 @@ def analyze(
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(data, level=level)
+    with clock.step("named_modifiers", "comparing along the modifiers that were named"):
+        named = named_effects(trial, modifiers, subgroups, adjust, level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         heterogeneity = _tested(trial, seed, n_permutations, "difference")
         relative_test = None
@@ -228,7 +252,7 @@ def analyze(
         )
         relative = RelativeEffects(relative_test, by_risk)
     with clock.step("modifiers", "describing what the effects depend on"):
-        modifiers = effect_modifiers(
+        along = effect_modifiers(
             effect,
             trial,
             heterogeneity=heterogeneity,
@@ -264,15 +288,19 @@ def analyze(
             n_jobs=n_jobs,
         )
         clusters = cluster_intercepts(trial, level=level) if data.design.holds_persons else None
+    table_of_effects = _effects_table(trial, effect, lower, upper)
     return Analysis(
         trial=trial,
         check=check,
         average_effects=average,
         heterogeneity=heterogeneity,
         relative=relative,
-        modifiers=modifiers,
+        named_modifiers=named,
+        better=_better(higher_is_better),
+        relevance=relevance(table_of_effects, trial.has_counterfactual, mcid, higher_is_better),
+        modifiers=along,
         frame=frame_within(trial.frame, data),
-        effects=_effects_table(trial, effect, lower, upper),
+        effects=table_of_effects,
         models=table,
         agreement=agreement,
         variance_components=variance_table(fitted),
@@ -287,7 +315,18 @@ def analyze(
         member_effects=effects[members],
         n_cut=int((raw[fitted.name] != effects[fitted.name])[trial.has_counterfactual].sum()),
         rerun=source.command
-        or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds),
+        or _python_call(
+            asked,
+            level,
+            seed,
+            n_permutations,
+            higher_is_better=higher_is_better,
+            modifiers=_listed(modifiers) or None,
+            subgroups=_listed(subgroups) or None,
+            adjust=None if adjust is None else _listed(adjust),
+            mcid=mcid,
+            n_seeds=n_seeds or None,
+        ),
         provenance=Provenance(
             versions=package_versions(),
             seed=seed,
@@ -348,21 +387,25 @@ def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
 
 
 def _python_call(
-    models: Sequence[str],
-    level: float,
-    seed: int,
-    n_permutations: int,
-    higher_is_better: bool | None,
-    n_seeds: int,
+    models: Sequence[str], level: float, seed: int, n_permutations: int, **given: Any
 ) -> str:
-    """The call that makes the same numbers again."""
+    """The call that makes the same numbers again; what is None was not given."""
     named = repr(models[0] if len(models) == 1 else list(models))
-    better = "" if higher_is_better is None else f", higher_is_better={higher_is_better}"
-    seeds = f", n_seeds={n_seeds}" if n_seeds else ""
+    more = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
     return (
         f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
-        f"n_permutations={n_permutations}{better}{seeds})"
+        f"n_permutations={n_permutations}{more})"
     )
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _better(higher_is_better: bool | None) -> str | None:
+    if higher_is_better is None:
+        return None
+    return "higher" if higher_is_better else "lower"
 
 
 def _reported_text(fitted: FittedModels) -> str:

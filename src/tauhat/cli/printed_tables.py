@@ -17,6 +17,7 @@ from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
 from tauhat.report.findings import check_state, grade_words
+from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import (
     answers,
@@ -97,6 +98,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     test = run["heterogeneity_test"]
     console.print(_text(f"Does the effect differ between persons? {format_test(test['p_value'])}"))
     console.print()
+    _print_named(console, run)
     models = _table(
         "Models", "model", "use", "weight", "mean effect", "SD", "seconds", numeric_from=2
     )
@@ -117,6 +119,47 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print()
     for path in paths:
         console.print(_text(str(path)), soft_wrap=True)
+
+
+def _print_named(console: Console, run: Mapping[str, Any]) -> None:
+    """Interactions with the modifiers that were named, and how many gain what matters."""
+    named = run["named_modifiers"]
+    if named is not None:
+        level = format_percent(run["interval"]["level"])
+        headers = ["modifier", "difference of the effect", "estimate", f"{level} CI"]
+        headers += ["df", "p", "adjusted"]
+        table = _table("Named modifiers", *headers, numeric_from=2)
+        for cells in comparison_rows(run):
+            _row(table, *cells)
+        console.print(table)
+        for note in named["notes"]:
+            console.print(_text(note))
+        console.print()
+    if run["relevance"] is not None:
+        console.print(_text(relevance_words(run)))
+        console.print()
+
+
+def print_named_counts(named: Mapping[str, Any]) -> None:
+    """Print who is in the groups of the named modifiers, and what cannot be compared."""
+    console = _console()
+    table = _table(
+        "Named modifiers", "modifier", "group", "persons", "control units", "treated units",
+        numeric_from=2,
+    )  # fmt: skip
+    for row in named["groups"]:
+        counts = (row[name] for name in ("persons", "control_units", "treated_units"))
+        _row(
+            table,
+            row["modifier"],
+            row["group"],
+            *("not shown" if count is None else f"{count:,}" for count in counts),
+        )
+    console.print()
+    console.print(table)
+    console.print(_text(f"Adjusted for: {', '.join(named['adjusted_for']) or 'nothing'}."))
+    for note in named["notes"]:
+        console.print(_text(note))
 
 
 def _print_findings(console: Console, check: Mapping[str, Any]) -> None:

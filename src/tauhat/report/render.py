@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -14,6 +15,7 @@ from tauhat.report.checklist import checklist_section
 from tauhat.report.findings import findings_view
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
+from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
@@ -22,6 +24,7 @@ from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.voice import groups_told
 from tauhat.report.words import file_section, labelled, labelled_run
 from tauhat.runtime.files import printable
 
@@ -33,8 +36,10 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.average_section,
     risk_section,
     sections.heterogeneity_section,
+    named_section,
     effect_sections.modifier_section,
     effect_sections.distribution_section,
+    relevance_section,
     held_out_sections,
     model_sections.models_section,
     model_sections.variance_section,
@@ -150,7 +155,9 @@ def render_html(data: ReportInput) -> str:
     -------
     str
     """
-    return _page("report.html.j2", build_view(shortened(labelled(data))))
+    return _page(
+        "report.html.j2", build_view(shortened(labelled(replace(data, run=groups_told(data.run)))))
+    )
 
 
 def render_plan(view: DocumentView) -> str:
