@@ -277,8 +277,9 @@ def _whiten(columns: FloatArray, weight: FloatArray) -> FloatArray:
     for rows in parts:
         correlation += (whitened[rows] * weight[rows][:, None]).T @ whitened[rows]
     values, vectors = np.linalg.eigh(0.9 * (correlation / total) + 0.1 * np.eye(len(correlation)))
+    root = (vectors / np.sqrt(values)) @ vectors.T
     for rows in parts:
-        whitened[rows] = whitened[rows] @ (vectors / np.sqrt(values)) @ vectors.T
+        whitened[rows] = whitened[rows] @ root
     return whitened
 
 
