@@ -298,6 +298,7 @@ def test_curves_of_a_profile_part_where_the_treatment_works() -> None:
         th.profile_curves(trial, people, times=[0, 30])
 
 
+@pytest.mark.usefixtures("quick_run")
 @pytest.mark.parametrize("cluster", ["clinic", pytest.param(None, marks=pytest.mark.slow)])
 def test_an_analysis_tells_of_the_time(cluster: str | None, tmp_path: Path) -> None:
     trial = trial_of(table(n=500, clusters=20 if cluster else 0), cluster=cluster)
