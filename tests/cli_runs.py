@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ import pandas as pd
 import pytest
 
 from tauhat.analysis import workflow
+from tauhat.fitting import reference_posterior
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
+
+SHORT_CHAINS = functools.partial(sample_ridge_posterior, burn_in=5, draws=20, thin=1)
 
 NAMES = ["report.html", "effects.csv", "run.json"]
 
@@ -75,6 +80,12 @@ def small_trial_csv(folder: Path) -> Path:
 
 
 def leave_out_the_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No drawing and no held-out effects: others test them, and they take most of a small run."""
-    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    """No drawing, short chains, no held-out effects: others test these, most of a small run."""
+    draw_nothing_and_shorten_chains(monkeypatch)
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
+
+
+def draw_nothing_and_shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are empty, and intervals of short chains of the reference posterior."""
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)

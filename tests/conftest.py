@@ -40,6 +40,14 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analyses without what takes most of a small one, for tests of other parts."""
+    from cli_runs import leave_out_the_slow
+
+    leave_out_the_slow(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of the browser, for tests marked ``browser``."""

@@ -14,10 +14,12 @@ from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects, he
 from tauhat.analysis.models import fit_models, model_names
 from tauhat.data import validate_trial
 from tauhat.ensembles.robust import RobustEnsemble
+from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting import nuisance
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference import test_heterogeneity as heterogeneity_test
+from tauhat.learners.catalog import outcome_model
 from tauhat.numerics.kendall import kendall_tau
 from tauhat.registry import estimator
 from tauhat.trial.trial import Trial
@@ -69,10 +71,8 @@ def analysis() -> Analysis:
     )
 
 
-@pytest.fixture(autouse=True)
-def no_held_out_effects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the shared analysis has its held-out effects, which cost most of a small run."""
-    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
+# Only the shared analysis has its held-out effects and whole chains, and one page its figures.
+pytestmark = pytest.mark.usefixtures("quick_run")
 
 
 def test_effects_have_one_row_a_person_with_an_outcome(analysis: Analysis) -> None:
@@ -141,11 +141,15 @@ def test_models_are_listed_with_weights_that_sum_to_one(analysis: Analysis) -> N
     assert analysis.agreement.loc["LMM", "T-Linear"] == analysis.agreement.loc["T-Linear", "LMM"]
 
 
-def test_report_and_notebook_view(analysis: Analysis, tmp_path: Path) -> None:
+def test_report_and_notebook_view(
+    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
     path = analysis.report(tmp_path / "folder" / "r.html")
     page = path.read_text("utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert "Effect of new against old on y" in page
+    assert page.count("data:image/svg+xml") > 15
     assert [p.name for p in path.parent.iterdir()] == ["r.html"]
     assert "It differs by age" in analysis._repr_html_()
     with pytest.raises(TrialError, match=r"is not a folder|Not a directory"):
@@ -176,7 +180,15 @@ def test_drawn_seed_is_recorded() -> None:
     pd.testing.assert_frame_equal(first.effects, again.effects)
 
 
-def test_which_model_is_reported() -> None:
+def test_which_model_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = analysis_models.estimator
+
+    def with_two_bases(name: str, **settings: Any) -> CateEstimator:
+        if name != "Stacked-X":
+            return original(name, **settings)
+        return StackedX([(base, outcome_model(base)) for base in ("Linear", "LMM")], **settings)
+
+    monkeypatch.setattr(analysis_models, "estimator", with_two_bases)
     df = table(clusters=12, size=12)
     data = validate_trial(*trial_of(df))
     one = fit_models(data, ["T-Linear"], seed=1)

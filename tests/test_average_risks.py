@@ -165,6 +165,7 @@ def trial_of(n: int, base: float, effect: float = 0.0) -> th.Trial:
     return th.Trial(df, outcome="died", treatment="arm", event_value="yes")
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_a_run_tells_risks_ratios_and_events_of_both_arms() -> None:
     trial = trial_of(400, 0.3, 0.1)
     found = analyze(trial, models=["LMM"], random_state=1, n_permutations=99)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -12,11 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.analysis import workflow
+from cli_runs import leave_out_the_slow
 from tauhat.cli import main
-from tauhat.fitting import reference_posterior
-from tauhat.numerics.ridge_posterior import sample_ridge_posterior
-from tauhat.report import plots
 
 # One with trees, one with folds, one with clusters.
 MODELS = "LMM,X-Boosting,T-Linear"
@@ -47,10 +43,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing and no held-out effects, which effects.csv has not; short chains."""
-    short = functools.partial(sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1)
-    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
-    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
+    leave_out_the_slow(monkeypatch)
 
 
 def effects(file: Path, out: Path, *more: str) -> str:
@@ -67,18 +60,13 @@ def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
     assert effects(file, tmp_path / "dask", "--jobs", "2", "--backend", "dask") == one
 
 
-# As the fixture above: no drawing, no held-out effects, short chains.
+# As the fixture above.
 FRESH = """
-import functools, sys
-from tauhat.fitting import reference_posterior
-from tauhat.analysis import workflow
+import sys
+import pytest
+from cli_runs import leave_out_the_slow
 from tauhat.cli import main
-from tauhat.report import plots
-plots.to_data_uri = lambda figure: "data:,"
-workflow.held_out_effects = lambda *args, **settings: "Left out."
-reference_posterior.sample_ridge_posterior = functools.partial(
-    reference_posterior.sample_ridge_posterior, n_chains=2, burn_in=5, draws=20, thin=1
-)
+leave_out_the_slow(pytest.MonkeyPatch())
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -89,7 +77,7 @@ def test_fresh_processes_with_other_hashes_give_the_same_bytes(file: Path, tmp_p
         out = tmp_path / seed
         subprocess.run(
             [sys.executable, "-c", FRESH, *words(file, out, "--jobs", "1")],
-            env={**os.environ, "PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
             check=True,
             capture_output=True,
         )

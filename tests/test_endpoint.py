@@ -150,6 +150,7 @@ SHARE = OutcomeKind(
 )
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_a_kind_added_as_contributing_says_goes_through_an_analysis(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_kind_added_as_contributing_says_goes_through_an_analysis(
 # One validation, one order, the user's rows and labels.
 
 
+@pytest.mark.usefixtures("quick_run")
 @pytest.mark.filterwarnings("ignore")
 def test_an_analysis_validates_and_sorts_its_trial_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = {"validate": 0, "sort": 0}
@@ -227,6 +229,7 @@ def test_the_outcome_stays_and_learners_must_have_their_view() -> None:
 # Weights.
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_a_trial_carries_weights_to_every_step() -> None:
     df = table()
     trial = trial_of("score", df, weight="w")

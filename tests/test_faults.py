@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import importlib
 import itertools
 import json
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cli_runs import leave_out_the_slow
 from fault_processes import (
     NAMES,
     OLD,
@@ -32,12 +32,8 @@ from fault_processes import (
     run_quietly,
     told,
 )
-from tauhat.analysis import workflow
 from tauhat.cli import main
-from tauhat.fitting import reference_posterior
 from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
-from tauhat.numerics.ridge_posterior import sample_ridge_posterior
-from tauhat.report import plots
 from tauhat.runtime.dask_cluster import on_dask
 from tauhat.runtime.files import settle, write_files
 from tauhat.runtime.parallel import run_tasks
@@ -64,11 +60,8 @@ def trial_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def shortened() -> Iterator[None]:
     """No drawing, no held-out effects, short chains for the intervals."""
-    short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-        patch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
-        patch.setattr(reference_posterior, "sample_ridge_posterior", short)
+        leave_out_the_slow(patch)
         yield
 
 

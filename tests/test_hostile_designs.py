@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,9 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from cli_runs import draw_nothing_and_shorten_chains
 from tauhat.cli import main
 from tauhat.errors import NothingToTestError
-from tauhat.fitting import reference_posterior
-from tauhat.numerics.ridge_posterior import sample_ridge_posterior
-from tauhat.report import plots
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -233,14 +230,12 @@ MAY_BE_NULL = (
     "held_out.",
     "sensitivity.",
 )
-SHORT_CHAINS = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing, and short chains for the intervals."""
-    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)
+    draw_nothing_and_shorten_chains(monkeypatch)
 
 
 def empty_keys(content: Any, path: str = "") -> list[str]:

@@ -165,6 +165,7 @@ def test_the_rule_is_that_of_any_number_of_arms() -> None:
     assert has_counterfactual(np.zeros(4, int), block[:4]).all()
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_report_and_record_count_those_compared() -> None:
     df = persons(0.2)
     trial = th.Trial(df, **ROLES)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cli_runs import leave_out_the_slow
 from heterogeneity_trials import person_trial
 from tauhat.analysis import analyze, workflow
 from tauhat.design import permutations
 from tauhat.design.permutations import assignments, person_groups
-from tauhat.fitting import reference_posterior
 from tauhat.inference import effect_modifiers, heterogeneity, modifiers, test_heterogeneity
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_comparison import Problem
@@ -173,9 +172,7 @@ def test_members_of_many_persons_are_predicted_once(monkeypatch: pytest.MonkeyPa
         calls.append(len(rows))
         return predict(model, rows)
 
-    short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
-    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
-    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
+    leave_out_the_slow(monkeypatch)
     monkeypatch.setattr(LinearMixedEffect, "predict_effect", counted)
     usual = analyze(trial, **settings)
     before = len(calls)

@@ -217,6 +217,7 @@ class FakeDisplay:
         self.shown.append(content)
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_progress_in_a_notebook_is_one_line_that_is_renewed(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ def test_progress_in_a_notebook_is_one_line_that_is_renewed(
     assert "stopped while a &lt;b&gt;" in display.shown[-1]
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_progress_in_a_log_is_plain_lines(
     trial: Trial, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

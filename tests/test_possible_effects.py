@@ -135,6 +135,7 @@ def test_estimates_within_what_is_possible_stay_as_they_are() -> None:
     assert estimate.within(np.inf) is estimate
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_an_analysis_counts_the_estimates_that_were_cut() -> None:
     trial = th.Trial(X.assign(arm=ARM, y=Y), outcome="y", treatment="arm")
     found = analyze(trial, models=["T-Linear", "LMM"], random_state=1, n_permutations=99)

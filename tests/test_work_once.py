@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.analysis import analyze, models, result, workflow
+from tauhat.analysis import analyze, models, result
 from tauhat.ensembles import RobustEnsemble
 from tauhat.learners import AdditiveMixedEffect, LinearMixedEffect
 from tauhat.trial import trial as trial_module
@@ -38,13 +38,13 @@ def some_trial() -> Trial:
     return Trial(table, outcome="y", treatment="arm", cluster="clinic", covariates=["age"])
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: Counter[str] = Counter()
     trial = some_trial()
     members = [("LMM", LinearMixedEffect()), ("GAMM", AdditiveMixedEffect())]
     robust = RobustEnsemble(members, n_folds=2, random_state=1)
     monkeypatch.setattr(models, "estimator", lambda name, **settings: robust)
-    monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
     counted(monkeypatch, counts, trial_module, "check_design", "checks")
     counted(monkeypatch, counts, trial_table, "validate_trial", "validations")
     counted(monkeypatch, counts, result, "run_record", "records")
@@ -69,6 +69,7 @@ def test_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_a_record_that_was_changed_changes_no_other() -> None:
     found = analyze(some_trial(), models=["LMM"], random_state=1, n_permutations=99)
     record = found.to_json()

@@ -41,7 +41,7 @@ from tauhat.runtime.parallel import report_progress
 from tauhat.runtime.progress import progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
-from tauhat.tables.extremes import frame_within
+from tauhat.tables.extremes import frame_within, within_limits
 from tauhat.trial.trial import Trial
 
 Progress = Callable[[str, int, int], None]
@@ -230,7 +230,7 @@ def analyze(
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
-        within = X if data.limits is None else data.limits.apply(X)
+        within = within_limits(X, data)
         # So many are predicted once, when the members are weighed; and memory is needed here.
         once = len(X) > MANY_ROWS
         if once:

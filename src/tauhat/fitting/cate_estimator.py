@@ -15,7 +15,7 @@ from tauhat.fitting.fitted_effects import FittedEffects
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.seeds import resolve_seed
-from tauhat.tables.extremes import warn_of_far_values
+from tauhat.tables.extremes import warn_of_far_values, within_limits
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -249,5 +249,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         if propensity is None and np.ptp(data.treatment) == 0:
             pi = np.full(data.n, self.trial_data_.propensity.mean())
         transformed = (data.treatment - pi) * (data.y - data.y.mean()) / (pi * (1 - pi))
-        error = transformed - self.bounded(self.predict_effect(self._within_limits(data.X)))
+        error = transformed - self.bounded(
+            self.predict_effect(within_limits(data.X, self.trial_data_))
+        )
         return -float(np.average(error**2, weights=data.sample_weight))

@@ -15,7 +15,7 @@ from tauhat.fitting.reference_posterior import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.parallel import run_in_parts
-from tauhat.tables.extremes import warn_of_far_values
+from tauhat.tables.extremes import warn_of_far_values, within_limits
 
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they
 # were wider than need be: its trees are too sure, the reference is not sure enough.
@@ -305,8 +305,4 @@ class FittedEffects(RisksOfArms):
             X = check_covariates(X)
         checked = check_covariates(X, expected)
         warn_of_far_values(checked, self.trial_data_, new=True)
-        return self._within_limits(checked)
-
-    def _within_limits(self, X: FloatArray) -> FloatArray:
-        """Covariates with values far outside those of the trial read as in the trial."""
-        return X if self.trial_data_.limits is None else self.trial_data_.limits.apply(X)
+        return within_limits(checked, self.trial_data_)

@@ -51,8 +51,12 @@ class RisksOfArms(ABC):
     def predict_risks(self, X: FloatArray) -> FloatArray:
         """Risks at checked covariates of shape (k, p), without and with treatment, (k, 2).
 
-        Those of a participant of a new cluster: marginal over the cluster's intercept.
+        Those of a participant of a new cluster: marginal over the cluster's intercept. The means
+        of `draw_risks` where these are modelled, unless the model has a shorter way.
         """
+        if self.models_risks:
+            mean: FloatArray = self.draw_risks(X).mean(axis=0)
+            return mean
         model = self.average_risk()
         return model.with_effect(model.risk(X), self._risk_difference(self.predict_effect(X)))
 

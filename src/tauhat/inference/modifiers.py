@@ -22,6 +22,7 @@ from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 from tauhat.runtime.display import html
 from tauhat.runtime.engines import engine
+from tauhat.tables.extremes import within_limits
 
 # Groups of persons per covariate, from which the share of variance is read.
 BINS = 10
@@ -186,13 +187,8 @@ def _covariates(
     X = next(iter(trial))
     names = column_names(X)
     known = source_columns(trial)
-    columns = check_covariates(X)
-    limits = data.limits
-    return (
-        columns if limits is None else limits.apply(columns),
-        names,
-        tuple(known.get(name, name) for name in names),
-    )
+    sources = tuple(known.get(name, name) for name in names)
+    return within_limits(check_covariates(X), data), names, sources
 
 
 def _adjusted(heterogeneity: HeterogeneityTest | None) -> dict[str, float]:

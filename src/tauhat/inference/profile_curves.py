@@ -15,7 +15,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.cox import fit_cox
 from tauhat.runtime.display import Shown
-from tauhat.tables.extremes import warn_of_far_values
+from tauhat.tables.extremes import warn_of_far_values, within_limits
 
 _TIMES = 49
 
@@ -119,11 +119,11 @@ def profile_curves(trial: TrialLike, X: Any, *, times: Any = None) -> ProfileCur
         )
     checked = check_covariates(X, data.feature_names or None)
     warn_of_far_values(checked, data, new=True)
-    new = checked if data.limits is None else data.limits.apply(checked)
+    new = within_limits(checked, data)
     at = np.linspace(0, follow_up.horizon, _TIMES) if times is None else np.asarray(times, float)
     if at.ndim != 1 or not len(at) or not ((at >= 0) & (at <= follow_up.horizon)).all():
         raise TrialError(f"times must lie between 0 and the horizon, {follow_up.horizon:g}")
-    time, event = data.measured[:, 1], data.measured[:, 2] > 0
+    time, event = data.time, data.cause > 0
     bent, wanted = with_squares(data.X), with_squares(new, data.X)
     curves = []
     for arm in (0, 1):

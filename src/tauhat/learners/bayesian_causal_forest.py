@@ -219,13 +219,6 @@ class BayesianCausalForest(CateEstimator):
         both = [probit_risk(without, variance), probit_risk(without + effect, variance)]
         return np.stack(both, axis=-1)
 
-    def predict_risks(self, X: FloatArray) -> FloatArray:
-        """Posterior means of both risks, shape (k, 2)."""
-        if not self.models_risks:
-            return super().predict_risks(X)
-        mean: FloatArray = self.draw_risks(X).mean(axis=0)
-        return mean
-
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Posterior mean of the effect at checked covariates, shape (k,)."""
         mean: FloatArray = self.draw_effect(X).mean(axis=0)

@@ -129,13 +129,6 @@ class BayesianRidgeEffect(CateEstimator):
             return self.posterior_.risk_draws(X)
         return super().draw_risks(X)
 
-    def predict_risks(self, X: FloatArray) -> FloatArray:
-        """Posterior means of both risks, shape (k, 2)."""
-        if not self.models_risks:
-            return super().predict_risks(X)
-        mean: FloatArray = self.draw_risks(X).mean(axis=0)
-        return mean
-
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Posterior mean of the effect at checked covariates, shape (k,)."""
         if self.models_risks:

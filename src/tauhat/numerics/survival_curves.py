@@ -140,22 +140,6 @@ def censoring_curve(
     return StepCurve(table.times, curve)
 
 
-def nelson_aalen(time: FloatArray, event: BoolArray, weight: FloatArray | None = None) -> StepCurve:
-    r"""Cumulative hazard :math:`\sum_{u \le t} d_u / r_u`.
-
-    References
-    ----------
-    Aalen (1978), Ann. Statist. 6, 701-726.
-
-    Examples
-    --------
-    >>> nelson_aalen(np.array([1.0, 2.0]), np.array([True, True])).values.tolist()
-    [0.5, 1.5]
-    """
-    table = RiskTable.of(time, event, weight)
-    return StepCurve(table.times, np.cumsum(table.events / table.at_risk), 0.0)
-
-
 def aalen_johansen(
     time: FloatArray, cause: IntArray, of: int = 1, weight: FloatArray | None = None
 ) -> StepCurve:
@@ -188,46 +172,3 @@ def aalen_johansen(
     survival = np.cumprod(1 - everyone.events / everyone.at_risk)
     before = np.append(1.0, survival[:-1])
     return StepCurve(own.times, np.cumsum(before * own.events / own.at_risk), 0.0)
-
-
-def restricted_mean(
-    time: FloatArray, event: BoolArray, horizon: float, weight: FloatArray | None = None
-) -> tuple[float, float]:
-    r"""Restricted mean survival time and its standard error.
-
-    .. math::
-        \hat\mu = \int_0^h \hat S(t)\,dt, \qquad
-        \widehat{\mathrm{Var}} = \sum_{u < h} \Big(\int_u^h \hat S(t)\,dt\Big)^2
-        \frac{d_u}{r_u (r_u - d_u)}
-
-    Parameters
-    ----------
-    time, event, weight
-        As in `kaplan_meier`. With weights the error is that of as many persons as their sum.
-    horizon
-        Time up to which the mean is restricted.
-
-    Returns
-    -------
-    mean, standard_error
-
-    References
-    ----------
-    Klein and Moeschberger (2003), Survival Analysis, section 4.5.
-
-    Examples
-    --------
-    >>> mean, error = restricted_mean(np.array([1.0, 2.0, 4.0]), np.ones(3, dtype=bool), 3.0)
-    >>> round(mean, 3), round(error, 3)
-    (2.0, 0.471)
-    """
-    table = RiskTable.of(time, event, weight)
-    curve = kaplan_meier(time, event, weight)
-    inside = table.times < horizon
-    ends = np.append(table.times[inside], horizon)
-    pieces = curve.values[inside] * np.diff(ends)
-    after = np.cumsum(pieces[::-1])[::-1]
-    events, at_risk = table.events[inside], table.at_risk[inside]
-    left = at_risk - events
-    steps = np.divide(events, at_risk * left, out=np.zeros(len(left)), where=left > 1e-12)
-    return curve.area(horizon), float(np.sqrt((after**2 * steps).sum()))

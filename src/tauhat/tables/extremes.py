@@ -234,6 +234,11 @@ def third_values(column: FloatArray, name: str) -> Iterator[FarValues]:
             yield FarValues(name, column[beyond], *pair)
 
 
+def within_limits(X: FloatArray, trial: Limited) -> FloatArray:
+    """Covariates, shape (k, p), with values beyond the limits of a trial read as in the trial."""
+    return X if trial.limits is None else trial.limits.apply(X)
+
+
 def warn_of_far_values(X: FloatArray, trial: Limited, *, new: bool = False) -> None:
     """Warn of covariates beyond the limits of a trial, and say what they are read as.
 
