@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tauhat.data import validate_trial
-from tauhat.inference.average_effects import Estimate, average_effects
+from tauhat.inference.average_effects import average_effects
+from tauhat.inference.estimate import Estimate
 from tauhat.numerics.working_models import ExchangeableWorkingModel, standardize
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

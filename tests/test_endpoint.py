@@ -49,9 +49,9 @@ def trial_of(outcome: str, df: pd.DataFrame | None = None, **more: Any) -> th.Tr
 
 def test_the_kind_is_told_by_the_values_or_by_the_user() -> None:
     assert trial_of("score").endpoint == Endpoint("continuous", np.inf)
-    assert trial_of("high").endpoint == Endpoint("binary", 1.0)
+    assert trial_of("high").endpoint == Endpoint("binary", 1.0, codes=(0.0, 1.0))
     assert trial_of("high", table().assign(high=lambda d: 1 + 2 * d.high)).endpoint == Endpoint(
-        "binary", 2.0
+        "binary", 2.0, codes=(1.0, 3.0)
     )
     scores = trial_of("high", endpoint="continuous")
     assert scores.endpoint.largest_effect == np.inf

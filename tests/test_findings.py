@@ -149,6 +149,7 @@ CASES: list[Case] = [
     ("missing-outcome", "note",
      lambda: persons().assign(y=lambda d: d["y"].mask(some(d, 0.1))), {}),
     ("outcome-type", "note", lambda: persons().assign(y=lambda d: (d["y"] > 118) * 1), {}),
+    ("rare-events", "warning", lambda: persons().assign(y=lambda d: (d["y"] > 134) * 1), {}),
     ("late-treatment", "warning", late_arm, {}),
     # Persons and rows
     ("repeated-rows", "error", lambda: repeated(persons(), 20), {}),
@@ -297,6 +298,8 @@ def test_every_code_has_a_case_and_every_finding_a_code() -> None:
     # tests/test_time_to_event.py
     elsewhere |= {"few-events", "censoring", "follow-up", "censoring-by-covariates"}
     elsewhere |= {"times-of-zero", "tied-times", "event-codes"}
+    # tests/test_events_of_trials.py
+    elsewhere |= {"rows-of-events"}
     assert {case[0] for case in CASES} | elsewhere == set(CODES)
     for make, roles in [(c[2], c[3]) for c in CASES[::6]]:
         for found in check(make(), **roles).findings:

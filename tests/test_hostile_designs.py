@@ -215,6 +215,7 @@ MAY_BE_NULL = (
     "data.file",
     "data.read",
     "survival_by_arm",
+    "average_risks",
     "endpoint.horizon",
     "endpoint.censoring",
     "synthetic",

@@ -146,7 +146,7 @@ def test_measured_outcomes_are_themselves():
 
 def test_the_endpoint_says_what_lies_behind_the_outcome():
     nothing = np.zeros(4)
-    assert Endpoint().kind.latent(np.arange(4.0), None, nothing) is None
+    assert Endpoint().latent(np.arange(4.0), None, nothing) is None
     for values in ([0.0, 1, 1, 0], [1.0, 2, 2, 1]):
-        found = Endpoint.of(np.array(values)).kind.latent(np.array(values), None, nothing)
+        found = Endpoint.of(np.array(values)).latent(np.array(values), None, nothing)
         assert found.events.tolist() == [False, True, True, False]

@@ -16,7 +16,7 @@ from tauhat.data import validate_trial
 from tauhat.ensembles import ConsensusAverage
 from tauhat.ensembles.together import fit_together
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
+from tauhat.inference.estimate import Estimate
 
 RNG = np.random.default_rng(3)
 N = 200

@@ -252,7 +252,7 @@ def broken(**columns: object) -> pd.DataFrame:
         (broken(arm=["usual", None] + ["new"] * 38), {}, "missing in 1 of 40 rows"),
         (broken(), {"arms": ("usual", "usual")}, "'usual' twice"),
         (broken(), {"arms": ("new", "usual"), "control": "usual"}, "not the first of arms"),
-        (broken(y=np.resize(["yes", "no"], 40)), {}, "1 for 'yes' and 0 for 'no'"),
+        (broken(y=np.resize(["yes", "no"], 40)), {}, "'no' and 'yes'; say with event_value="),
         (broken(y=["bad"] + ["1.5", "2"] * 19 + ["2"]), {}, "'y' holds 1 value.*'bad'"),
         (broken(y=np.nan), {}, "'y' is missing in all 40 rows"),
         (broken(y=1.0), {}, "'y' is constant"),

@@ -167,9 +167,7 @@ class TrialData:
         Levels of blocks are left to samplers that have intercepts of these (``with_blocks``).
         """
         working = self.working_with_blocks if with_blocks else self.working
-        if self.endpoint.link == "identity":
-            return None
-        return self.endpoint.kind.latent(self.y, self.sample_weight, self.y - working)
+        return self.endpoint.latent(self.y, self.sample_weight, self.y - working)
 
     def as_it_is(self) -> TrialData:
         """Return the trial as it is, whatever learners see of it."""

@@ -14,11 +14,11 @@ from tauhat._typing import IntArray
 from tauhat.data import TrialData
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES, hidden_split, is_small
 from tauhat.errors import TauhatWarning
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.covariate_group_effects import CovariateGroupEffects, covariate_group_effects
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import estimate_columns
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate

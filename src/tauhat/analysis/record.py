@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tauhat.analysis.average_record import average_record, risks_record
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.survival_by_arm import survival_by_arm
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
@@ -56,14 +56,6 @@ def plain(value: Any) -> Any:
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as JSON can hold them."""
     return [plain(row) for row in table.to_dict(orient="records")]
-
-
-def estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
-    """An estimate as JSON can hold it."""
-    if estimate is None:
-        return None
-    names = ("estimate", "se", "lower", "upper", "p_value", "degrees_of_freedom")
-    return {name: plain(getattr(estimate, name)) for name in names}
 
 
 def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
@@ -267,12 +259,8 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         ),
         "check": check_record(analysis.check, analysis.trial.notes),
         "survival_by_arm": survival_record(analysis),
-        "average_effect": {
-            "individual": estimate_record(average.individual),
-            "cluster": estimate_record(average.cluster),
-            "difference": estimate_record(average.difference),
-            "method": average.method,
-        },
+        "average_effect": average_record(average),
+        "average_risks": risks_record(analysis.trial, average),
         "heterogeneity_test": {
             "tested": test.tested,
             "statistic": test.statistic,

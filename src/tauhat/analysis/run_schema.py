@@ -3,12 +3,17 @@
 # No "from __future__ import annotations": with it TypedDict does not see NotRequired.
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from tauhat.analysis.outcome_schema import (
+    AverageRisksRecord,
+    Count,
+    EstimateWithTest,
+    Interval,
+    Number,
+    SurvivalRecord,
+)
+
 #: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
 SCHEMA = 1
-
-#: Numbers that could not be estimated, or would tell of fewer than five persons, are null.
-Number = float | None
-Count = int | None
 
 
 class ReadFile(TypedDict):
@@ -111,53 +116,6 @@ class Check(TypedDict):
     accepted: Annotated[list[str], "warnings that were answered with accept"]
     notes: Annotated[list[str], "what was decided on the way"]
     findings: Annotated[list[FindingRecord], "errors, warnings and notes with their codes"]
-
-
-class Interval(TypedDict):
-    estimate: Annotated[Number, "estimate"]
-    se: Annotated[Number, "standard error"]
-    lower: Annotated[Number, "lower end of the interval"]
-    upper: Annotated[Number, "upper end of the interval"]
-
-
-class EstimateWithTest(Interval):
-    p_value: Annotated[Number, "two-sided p-value of no effect"]
-    degrees_of_freedom: Annotated[Number, "degrees of freedom of t"]
-
-
-class SurvivalOfArm(TypedDict):
-    arm: Annotated[str, "label"]
-    persons: Annotated[int, "persons"]
-    events: Annotated[int | None, "events by the horizon; null where few"]
-    censored: Annotated[int | None, "censored before the horizon; null where few"]
-    at_risk: Annotated[int | None, "at risk at the horizon; null where few"]
-    estimate: Annotated[float, "what the arms are compared on"]
-    se: Annotated[float, "its standard error"]
-    lower: Annotated[float, "lower end of its interval"]
-    upper: Annotated[float, "upper end of its interval"]
-
-
-class SurvivalDifference(TypedDict):
-    estimate: Annotated[float, "treated less control arm"]
-    se: Annotated[float, "its standard error"]
-    lower: Annotated[float, "lower end of its interval"]
-    upper: Annotated[float, "upper end of its interval"]
-
-
-class SurvivalCurve(TypedDict):
-    arm: Annotated[str, "label"]
-    time: Annotated[list[float], "times, the first of them zero"]
-    probability: Annotated[list[float], "probability at these"]
-    at_risk: Annotated[list[int], "at risk at these, in fives"]
-
-
-class SurvivalRecord(TypedDict):
-    measure: Annotated[str, "what the arms are compared on, in words"]
-    horizon: Annotated[float, "up to which, or at which, time"]
-    incidence: Annotated[bool, "whether the curves are of having had the event, not of being free"]
-    arms: Annotated[list[SurvivalOfArm], "control and treated arm"]
-    difference: Annotated[SurvivalDifference, "between them, without covariates"]
-    curves: Annotated[list[SurvivalCurve], "of both arms"]
 
 
 class AverageEffect(TypedDict):
@@ -415,6 +373,7 @@ class Run(TypedDict):
     check: Annotated[Check, "design check"]
     survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
+    average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]
     held_out: Annotated[NotHeldOut | HeldOut, "what effects say that no model saw"]

@@ -302,18 +302,18 @@ _ALL = [
     ),
     Option(
         "event_value",
-        "What in --event is the event.",
+        "What in --event, or in an --outcome with two values, is the event.",
         NAMES,
         goes_to="trial",
         metavar="LABEL,LABEL",
-        otherwise="1 of 0 and 1",
+        otherwise="the higher of two numbers",
     ),
     Option(
-        "horizon",
-        "Time up to which persons are compared; needed with --event.",
-        NUMBER,
+        "exposure",
+        "Column of the number of persons whose events --outcome counts; needs --cluster.",
         goes_to="trial",
     ),
+    Option("horizon", "Time up to which to compare; needed with --event.", NUMBER, goes_to="trial"),
     Option(
         "censoring",
         "What censoring may depend on: arm or covariates.",

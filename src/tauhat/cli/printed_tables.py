@@ -79,6 +79,9 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
                 bare_p(effect["p_value"]),
             )
     console.print(effects)
+    if run["average_risks"] is not None:
+        console.print(_text(f"Event: {run['average_risks']['event']}."))
+        console.print(_text(run["average_risks"]["individual"]["text"]))
     console.print()
     test = run["heterogeneity_test"]
     console.print(_text(f"Does the effect differ between persons? {format_test(test['p_value'])}"))

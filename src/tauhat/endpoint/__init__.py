@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tauhat.endpoint.endpoint import KINDS, OF_TIMES, Endpoint, outcome_values, takes_times
+from tauhat.endpoint.endpoint import (
+    KINDS,
+    OF_TIMES,
+    OF_TWO_VALUES,
+    Endpoint,
+    outcome_events,
+    outcome_values,
+    takes_times,
+)
 from tauhat.endpoint.follow_up import (
     ArmFollowUp,
     FollowUp,
@@ -14,11 +22,15 @@ from tauhat.endpoint.follow_up import (
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
 from tauhat.endpoint.sample_weights import effective_size, weight_values
+from tauhat.endpoint.scales import SCALES, EffectScale
 
 __all__ = [
     "KINDS",
     "OF_TIMES",
+    "OF_TWO_VALUES",
+    "SCALES",
     "ArmFollowUp",
+    "EffectScale",
     "Endpoint",
     "FollowUp",
     "OutcomeKind",
@@ -29,6 +41,7 @@ __all__ = [
     "arm_follow_up",
     "checked_follow_up",
     "effective_size",
+    "outcome_events",
     "outcome_values",
     "recorded_times",
     "takes_times",

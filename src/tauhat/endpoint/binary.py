@@ -6,8 +6,9 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.endpoint.kind import OutcomeKind, Words
+from tauhat.endpoint.scales import SCALES
 from tauhat.numerics.codes import pair_of_values
-from tauhat.numerics.latent import ProbitOutcome, events
+from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.marginal_risks import marginal_mean
 
 
@@ -27,6 +28,12 @@ def distance_of_two(values: FloatArray) -> float:
     return float(np.ptp(values))
 
 
+def lower_and_higher(values: FloatArray) -> tuple[float, float] | None:
+    """The higher of two values is the event; a third one leaves open what is."""
+    found = np.unique(values)
+    return (float(found[0]), float(found[1])) if len(found) == 2 else None
+
+
 def marginal_risk(predictor: FloatArray, variance: float) -> FloatArray:
     """Risk in a new cluster, given log odds at an intercept of zero."""
     return marginal_mean(predictor, variance, "logit")
@@ -40,10 +47,10 @@ def binomial_variance(mean: FloatArray) -> FloatArray:
 
 
 def behind_events(
-    values: FloatArray, weight: FloatArray | None, known: FloatArray
+    events: FloatArray, weight: FloatArray | None, known: FloatArray
 ) -> ProbitOutcome:
     """A normal variable whose sign is the event."""
-    return ProbitOutcome(events(values) > 0, weight, known)
+    return ProbitOutcome(events > 0, weight, known)
 
 
 BINARY = OutcomeKind(
@@ -55,11 +62,12 @@ BINARY = OutcomeKind(
     marginal_mean=marginal_risk,
     variance=binomial_variance,
     latent=behind_events,
-    scales=("difference",),
+    scales=tuple(SCALES),
     words=Words(
         effect="risk difference",
         values="two values",
         note="The outcome has two values; effects are differences in its mean (risk differences).",
         beyond="an outcome with two values allows",
     ),
+    codes=lower_and_higher,
 )

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray
+from tauhat._typing import BoolArray, FloatArray
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
 from tauhat.endpoint.follow_up import FollowUp, Slopes, Times
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.endpoint.rmst import RMST
+from tauhat.endpoint.scales import SCALES, EffectScale
 from tauhat.endpoint.survival_probability import SURVIVAL
 from tauhat.endpoint.time_lost import TIME_LOST_TO_CAUSE
 from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import CensoredOutcome
+from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.standardised_columns import LEAST_SPREAD_OF_OUTCOME
 from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
 from tauhat.tables.extremes import refuse_codes_beside_two
+from tauhat.tables.labels import label_text, match_label, read_labels
 
 KINDS: dict[str, OutcomeKind] = {
     kind.name: kind for kind in (BINARY, RMST, SURVIVAL, TIME_LOST_TO_CAUSE, CONTINUOUS)
@@ -33,6 +36,11 @@ last takes any.
 
 OF_TIMES = RMST.name
 """The kind of outcome where an event is given and no kind is named."""
+
+OF_TWO_VALUES = BINARY.name
+"""The kind of outcome where one of its two values is said to be the event."""
+
+_MOST_LISTED = 6
 
 
 def takes_times(kind: str | None) -> bool:
@@ -52,12 +60,16 @@ class Endpoint:
         Largest effect that can be, either way; infinite without bounds.
     follow_up
         Horizon and model of censoring where the outcome is made of times; else None.
+    codes
+        Values that stand for no event and for an event; None where nothing is an event.
 
     Examples
     --------
-    >>> endpoint = Endpoint.of(np.array([0.0, 1.0, 1.0]))
+    >>> endpoint = Endpoint.of(np.array([1.0, 2.0, 2.0]))
     >>> endpoint.kind_name, endpoint.words.effect
     ('binary', 'risk difference')
+    >>> endpoint.events(np.array([2.0, 1.0])).tolist()
+    [1.0, 0.0]
     >>> endpoint.bounded(np.array([-1.2, 0.3])).tolist()
     [-1.0, 0.3]
     """
@@ -65,6 +77,7 @@ class Endpoint:
     kind_name: str = CONTINUOUS.name
     largest_effect: float = np.inf
     follow_up: FollowUp | None = None
+    codes: tuple[float, float] | None = None
 
     @classmethod
     def of_times(cls, kind: str, follow_up: FollowUp) -> Endpoint:
@@ -100,7 +113,7 @@ class Endpoint:
                 raise TrialError(f"outcome column {column!r} {fault}")
         else:
             raise TrialError(f"endpoint must be one of {', '.join(sorted(KINDS))}, got {kind!r}")
-        return cls(found.name, found.largest_effect(values))
+        return cls(found.name, found.largest_effect(values), codes=found.codes(values))
 
     def check(self) -> None:
         """Raise a `ValueError` unless the kind is known and there is a largest effect."""
@@ -114,6 +127,14 @@ class Endpoint:
             if not isinstance(self.follow_up, FollowUp):
                 raise ValueError("the follow-up of an endpoint is something else")
             self.follow_up.check()
+        codes = self.codes
+        if codes is not None and not (
+            isinstance(codes, tuple)
+            and len(codes) == 2
+            and all(type(code) is float and np.isfinite(code) for code in codes)
+            and codes[0] < codes[1]
+        ):
+            raise ValueError("an endpoint has no codes of no event and an event")
 
     @property
     def kind(self) -> OutcomeKind:
@@ -127,12 +148,65 @@ class Endpoint:
         Risks are modelled where the two values are 1 apart, so that a difference of means is
         one of risks; others, such as 0 and 100, are taken as numbers.
         """
-        return self.kind.link if self.largest_effect in (1.0, np.inf) else "identity"
+        return self.kind.link if self.codes and self.largest_effect == 1 else "identity"
 
     @property
     def words(self) -> Words:
         """How results are told."""
         return self.kind.words
+
+    def events(self, values: FloatArray) -> FloatArray:
+        """1 where an outcome is an event and 0 where it is none, shape (n,).
+
+        Raises
+        ------
+        TrialError
+            If outcomes are no events.
+        """
+        without, event = self.refuse_without_events("a risk")
+        happened: FloatArray = (values > (without + event) / 2).astype(np.float64)
+        return happened
+
+    def latent(
+        self, values: FloatArray, weight: FloatArray | None, known: FloatArray
+    ) -> ProbitOutcome | None:
+        """What lies behind outcomes, shape (n,), for samplers; None if they take these.
+
+        Weights and known parts are those of `tauhat.endpoint.OutcomeKind.latent`.
+        """
+        if self.link == "identity":
+            return None
+        return self.kind.latent(self.events(values), weight, known)
+
+    def scale(self, name: str) -> EffectScale:
+        """The scale of that name.
+
+        Raises
+        ------
+        TrialError
+            If there is none, or effects on such outcomes cannot be told on it.
+
+        Examples
+        --------
+        >>> Endpoint().scale("odds ratio")
+        Traceback (most recent call last):
+        tauhat.errors.TrialError: scale='odds ratio' needs an outcome with two values, ...
+        """
+        if name not in SCALES:
+            raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {name!r}")
+        scale = SCALES[name]
+        if scale.is_log:
+            self.refuse_without_events(f"scale={name!r}")
+        return scale
+
+    def refuse_without_events(self, what: str) -> tuple[float, float]:
+        """The codes of no event and of an event; a `TrialError` about ``what`` if none is."""
+        if self.codes is None:
+            raise TrialError(
+                f"{what} needs an outcome with two values, an event or none; this one is "
+                f"{self.kind_name}, and effects on it are differences"
+            )
+        return self.codes
 
     def bounded(self, effect: FloatArray) -> FloatArray:
         """Effects no larger than can be, any shape; as they are without bounds."""
@@ -177,7 +251,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     Raises
     ------
     TrialError
-        If it is text (two labels: how to code them), dates, infinite, all
+        If it is text (two labels: which is the event), dates, infinite, all
         missing or constant, or has two values and usual codes for missing ones.
 
     Examples
@@ -185,16 +259,14 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     >>> outcome_values(pd.Series([True, False, None], name="relapse")).tolist()
     [1.0, 0.0, nan]
     """
-    missing = missing_values(column)
-    if missing.all():
-        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
+    missing = _refuse_all_missing(column)
     levels = pd.unique(column[~missing].astype(object))
     if len(levels) == 2 and all(isinstance(level, str) for level in levels):
         first, second = sorted(levels)
         if not pd.to_numeric(pd.Series([first, second]), errors="coerce").notna().all():
             raise TrialError(
-                f"outcome column {column.name!r} has the labels {first!r} and {second!r}; code it "
-                f"as numbers, such as 1 for {second!r} and 0 for {first!r}"
+                f"outcome column {column.name!r} has the labels {first!r} and {second!r}; say with "
+                "event_value= which of them is the event"
             )
     refuse_dates(column, str(column.name))
     values = numeric_values(column, str(column.name))
@@ -204,3 +276,63 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     refuse_scale(present, str(column.name), LEAST_SPREAD_OF_OUTCOME)
     refuse_codes_beside_two(present, str(column.name))
     return values
+
+
+def outcome_events(column: pd.Series[Any], event_value: Any) -> tuple[FloatArray, str]:
+    """Outcome with two labels as 1 for the event and 0 for none, NaN where missing.
+
+    Parameters
+    ----------
+    column
+        Labels of any type, shape (n,).
+    event_value
+        The label of the event.
+
+    Returns
+    -------
+    values
+        Shape (n,).
+    event
+        The label of the event, as text.
+
+    Raises
+    ------
+    TrialError
+        If there are not two labels, or the event is none of them.
+
+    Examples
+    --------
+    >>> outcome_events(pd.Series(["no", "yes", None], name="relapse"), "yes")
+    (array([ 0.,  1., nan]), 'yes')
+    >>> outcome_events(pd.Series(["no", "yes", "maybe"], name="relapse"), "yes")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: event_value= needs an outcome with two values; column 'relapse' ...
+    """
+    _refuse_all_missing(column)
+    given = event_value if isinstance(event_value, (list, tuple)) else [event_value]
+    labels = read_labels(column, keep=[label_text(value) for value in given])
+    read = pd.Series(labels.values, dtype=object)
+    levels = list(pd.unique(read[~labels.missing]))
+    texts = ", ".join(repr(label_text(level)) for level in levels[:_MOST_LISTED])
+    texts += " ..." if len(levels) > _MOST_LISTED else ""
+    if len(levels) != 2:
+        raise TrialError(
+            f"event_value= needs an outcome with two values; column {column.name!r} has "
+            f"{len(levels)}: {texts} (of a time, name the column of its event in event=)"
+        )
+    event = match_label(given[0], levels) if len(given) == 1 else None
+    if event is None:
+        raise TrialError(
+            f"event_value= must be one of the two values of outcome column {column.name!r}, "
+            f"{texts}; got {', '.join(map(repr, given))}"
+        )
+    values = np.where(labels.missing, np.nan, (read == event).to_numpy(dtype=np.float64))
+    return values, label_text(event)
+
+
+def _refuse_all_missing(column: pd.Series[Any]) -> BoolArray:
+    """Which values are missing; a `TrialError` if all are."""
+    missing: BoolArray = missing_values(column)
+    if missing.all():
+        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
+    return missing

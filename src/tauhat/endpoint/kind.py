@@ -33,8 +33,12 @@ class Words:
     beyond: str = ""
 
 
-def nothing_latent(values: FloatArray, weight: FloatArray | None, known: FloatArray) -> None:
+def nothing_latent(events: FloatArray, weight: FloatArray | None, known: FloatArray) -> None:
     """Samplers take the numbers themselves."""
+
+
+def without_events(values: FloatArray) -> None:
+    """No value is an event."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +89,18 @@ class OutcomeKind:
     variance
         Variance of an outcome up to a factor, given its mean, shape (k,).
     scales
-        Scales on which an effect can be told, the usual one first.
+        Scales on which an effect can be told (`tauhat.endpoint.SCALES`), the usual one first.
     words
         How results are told.
     time
         What is made of the time to an event; None where the outcome is what was measured.
     latent
-        What lies behind the outcome, for the samplers of Gaussian models, given values, shape
-        (n,), weights, shape (n,), or None, and known parts of the values, shape (n,); None if
-        they take the outcome itself.
+        What lies behind the outcome, for the samplers of Gaussian models, given events, 0 or 1,
+        shape (n,), weights, shape (n,), or None, and known parts of the outcome, shape (n,);
+        None if they take the outcome itself.
+    codes
+        Values that stand for no event and for an event, given all values, shape (n,); None
+        where nothing is an event.
     """
 
     name: str
@@ -109,6 +116,7 @@ class OutcomeKind:
     latent: Callable[[FloatArray, FloatArray | None, FloatArray], ProbitOutcome | None] = (
         nothing_latent
     )
+    codes: Callable[[FloatArray], tuple[float, float] | None] = without_events
 
     @property
     def told(self) -> str:

@@ -342,7 +342,8 @@ class Ensemble(CateEstimator):
 
     def _take_over(self, source: Ensemble, *, cross_fit: bool) -> None:
         """Become a fitted ensemble of another's members."""
-        for name in ("n_features_in_", "feature_names_in_", "reference_posterior_", "seed_"):
+        made_of_trial = ("reference_posterior_", "average_risk_")
+        for name in ("n_features_in_", "feature_names_in_", "seed_", *made_of_trial):
             if hasattr(source, name):
                 setattr(self, name, getattr(source, name))
         data, seed = source.trial_data_, source.seed_

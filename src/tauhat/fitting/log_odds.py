@@ -14,7 +14,6 @@ from tauhat.fitting.identified_intercepts import identified_intercepts
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.additive_columns import AdditiveColumns
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.latent import events
 from tauhat.numerics.responses import Binomial
 from tauhat.numerics.risk_mixture import RiskMixture
 from tauhat.numerics.standardised_columns import constant_within
@@ -76,7 +75,7 @@ class LogOddsForm(RiskForm):
         self.n_levels_ = levels.shape[1]
         prognosis = [*blocks, levels] if self.n_levels_ else blocks
         two_arms = TwoArmModel(
-            Binomial(events(data.y)),
+            Binomial(data.endpoint.events(data.y)),
             data.treatment.astype(np.float64),
             prognosis,
             blocks if interactions else [],

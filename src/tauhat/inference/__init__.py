@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tauhat.inference.average_effects import AverageEffects, Estimate, average_effects
+from tauhat.inference.average_effects import AverageEffects, average_effects
+from tauhat.inference.average_risks import AverageRisks, NumberNeeded
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
 from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare
@@ -10,6 +11,7 @@ from tauhat.inference.covariate_group_effects import CovariateGroupEffects, cova
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.effect_curve import EffectCurve, effect_curve
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
@@ -33,6 +35,7 @@ from tauhat.inference.survival_by_arm import SurvivalByArm, survival_by_arm
 __all__ = [
     "DEFAULT_WEIGHTS",
     "AverageEffects",
+    "AverageRisks",
     "BestLinearPredictor",
     "ClassificationAnalysis",
     "ClusterIntercepts",
@@ -46,6 +49,7 @@ __all__ = [
     "HeterogeneityTest",
     "InteractionEffects",
     "ModelComparison",
+    "NumberNeeded",
     "PolicyValue",
     "ProfileCurves",
     "RankWeightedEffect",

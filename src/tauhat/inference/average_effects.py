@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,20 @@ from scipy import stats
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.fitting.bootstrap import t_quantile
+from tauhat.endpoint import SCALES
+from tauhat.errors import TrialError
+from tauhat.inference.arm_means import ArmMeans, clusters_left_out, errors_of_persons
+from tauhat.inference.average_risks import AverageRisks, average_risks
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike, as_trial_data
-from tauhat.numerics.arm_variances import by_arm, expected_of_averages, moderated_variance, words
+from tauhat.numerics.arm_variances import expected_of_averages, words
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
     ExchangeableWorkingModel,
     outcomes_by_arm,
 )
 from tauhat.runtime.display import Shown
-from tauhat.wording import counted, p_words, with_degrees
+from tauhat.wording import counted, with_degrees
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
@@ -31,97 +35,6 @@ SIZE_DIFFERS_P = 0.001
 _MANY_IN_BLOCK = 10
 # Cluster sizes that differ by less than this share are equal.
 _SAME_SIZE = 1e-9
-
-
-@dataclass(frozen=True)
-class Estimate(Shown):
-    """A number with its uncertainty.
-
-    Attributes
-    ----------
-    estimate
-        The estimate, in units of the outcome (a risk difference for a 0/1 outcome).
-    se
-        Standard error, same units.
-    lower, upper
-        Ends of the confidence interval.
-    p_value
-        Two-sided, against zero.
-    degrees_of_freedom
-        Of the t distribution behind the interval and the p-value.
-    level
-        Coverage of the interval.
-
-    Examples
-    --------
-    >>> round(Estimate.from_t(1.0, 0.5, degrees_of_freedom=14, level=0.95).p_value, 3)
-    0.065
-    """
-
-    estimate: float
-    se: float
-    lower: float
-    upper: float
-    p_value: float
-    degrees_of_freedom: float
-    level: float
-
-    @classmethod
-    def from_t(
-        cls, estimate: float, se: float, *, degrees_of_freedom: float, level: float
-    ) -> Estimate:
-        """Interval and p-value of an estimate whose ratio to its error follows t."""
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
-        half = t_quantile(level, degrees_of_freedom) * se
-        if se > 0:
-            p_value = float(2 * stats.t.sf(abs(estimate) / se, max(degrees_of_freedom, 1.0)))
-        else:
-            p_value = 1.0 if estimate == 0 else 0.0
-        return cls(
-            float(estimate),
-            float(se),
-            float(estimate - half),
-            float(estimate + half),
-            p_value,
-            float(degrees_of_freedom),
-            level,
-        )
-
-    def within(self, largest: float) -> Estimate:
-        """The estimate and its interval, cut to what is possible.
-
-        Parameters
-        ----------
-        largest
-            The largest size that it can have, such as 1 for a risk difference.
-
-        Examples
-        --------
-        >>> wide = Estimate.from_t(0.5, 0.5, degrees_of_freedom=14, level=0.95)
-        >>> wide.within(1.0).upper
-        1.0
-        """
-        if not largest < np.inf:
-            return self
-        estimate, lower, upper = np.clip(
-            [self.estimate, self.lower, self.upper], -largest, largest
-        ).tolist()
-        return replace(self, estimate=estimate, lower=lower, upper=upper)
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The numbers in one row."""
-        return pd.DataFrame([asdict(self)])
-
-    @property
-    def text(self) -> str:
-        """The estimate with its interval and p-value."""
-        p = p_words(self.p_value)
-        return (
-            f"{self.estimate:.4g} ({100 * self.level:g} % confidence interval "
-            f"{self.lower:.4g} to {self.upper:.4g}; {p})"
-        )
 
 
 @dataclass(frozen=True)
@@ -146,6 +59,9 @@ class AverageEffects(Shown):
         left out; None when persons were randomized.
     weighted
         Whether persons counted by sample weights and not the same.
+    individual_risks, cluster_risks
+        Both arms' average risks where the outcome is an event, with risk ratio, odds ratio and
+        number needed to treat (`tauhat.inference.AverageRisks`); else None.
     """
 
     individual: Estimate
@@ -154,6 +70,35 @@ class AverageEffects(Shown):
     method: str
     without_one: tuple[float, float] | None = None
     weighted: bool = False
+    individual_risks: AverageRisks | None = None
+    cluster_risks: AverageRisks | None = None
+
+    def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
+        """Individual-average and cluster-average effect on a scale.
+
+        Parameters
+        ----------
+        scale
+            "difference"; for an event also "ratio" and "odds ratio" of the average risks.
+
+        Returns
+        -------
+        individual, cluster
+            None where persons were randomized, or too few events leave a ratio open.
+
+        Raises
+        ------
+        TrialError
+            If the scale is none of these, or the outcome is no event.
+        """
+        if scale not in SCALES:
+            raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+        if not SCALES[scale].is_log:
+            return self.individual, self.cluster
+        if self.individual_risks is None:
+            raise TrialError(f"scale={scale!r} needs an outcome with two values, an event or none")
+        of_clusters = None if self.cluster_risks is None else self.cluster_risks.on(scale)
+        return self.individual_risks.on(scale), of_clusters
 
     @property
     def table(self) -> pd.DataFrame:
@@ -175,6 +120,17 @@ class AverageEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if self.individual_risks is None:
+            return self._text_of_averages
+        rest = self._text_of_averages
+        if self.cluster is None:
+            # The average effect is the risk difference, which is told already.
+            rest = f"{'Persons count by weight. ' if self.weighted else ''}{self.method}."
+        return f"{self.individual_risks.text} {rest}"
+
+    @property
+    def _text_of_averages(self) -> str:
+        """The averages and whether they differ."""
         if self.cluster is None or self.difference is None:
             by_weight = ", with persons counted by weight," if self.weighted else ""
             return f"The average effect{by_weight} is {self.individual.text}. {self.method}."
@@ -360,13 +316,21 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
             "result of the treatment and not adjusted for"
         )
     without_one = deletions[0]
-    return AverageEffects(
+    found = AverageEffects(
         individual,
         cluster,
         difference,
         method,
         (float(without_one.min()), float(without_one.max())),
     )
+    codes = data.endpoint.codes
+    if codes is None:
+        return found
+    means, deleted = clusters_left_out(
+        model, coefficients, without_each, counted, weights, arm, along if sloped else None
+    )
+    arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True)
+    return _with_risks(found, arms, codes, level)
 
 
 def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:
@@ -410,6 +374,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     scores = predicted[1] - predicted[0]
     influence = scores.copy()
     estimate = 0.0
+    means, by_person = np.empty(2), np.empty((data.n, 2))
     for arm, sign in ((1, 1.0), (0, -1.0)):
         chance = data.propensity if arm == 1 else 1 - data.propensity
         inverse = weight * (data.treatment == arm) / chance
@@ -418,23 +383,37 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         residual = data.y - predicted[arm]
         correction = float((inverse * residual).sum() / weight.sum())
         estimate += sign * correction
-        influence += sign * (inverse / weight * (residual - correction) + correction)
+        own = inverse / weight * (residual - correction) + correction
+        influence += sign * own
+        means[arm] = float((weight * predicted[arm]).sum() / weight.sum()) + correction
+        by_person[:, arm] = weight * (predicted[arm] + own - means[arm]) / weight.sum()
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
     expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
     df = float(design.degrees_of_freedom(expected)[0])
-    if design.n_blocks == 1:
-        count = by_arm(np.ones((data.n, 1)), arm_of)
-        squares = by_arm(shares[:, None] ** 2, arm_of) * count / (count - 1)
-        se = float(np.sqrt(moderated_variance(squares, by_arm(expected, arm_of), count - 1)[0]))
-    else:
-        se = float(design.errors(shares[:, None], expected)[0])
+    se = float(errors_of_persons(design, shares[:, None], expected)[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
         f"probability of treatment; t with {with_degrees(words(df))}"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
-    return AverageEffects(result.within(data.largest_effect), None, None, method)
+    found = AverageEffects(result.within(data.largest_effect), None, None, method)
+    if data.endpoint.codes is None:
+        return found
+    arms = ArmMeans(means[None], (means - by_person)[:, None], expected, design, of_shares=True)
+    return _with_risks(found, arms, data.endpoint.codes, level)
+
+
+def _with_risks(
+    found: AverageEffects, arms: ArmMeans, codes: tuple[float, float], level: float
+) -> AverageEffects:
+    """The same with both arms' risks of the event."""
+    differences = [found.individual, *([] if found.cluster is None else [found.cluster])]
+    in_risks = [one.over(codes[1] - codes[0]) for one in differences]
+    individual, *cluster = average_risks(arms.risks(codes), in_risks, level)
+    return replace(
+        found, individual_risks=individual, cluster_risks=cluster[0] if cluster else None
+    )
 
 
 def _large_block_dummies(design: Design) -> FloatArray:

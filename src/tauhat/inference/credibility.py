@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.descriptive import interval_text
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 
 # Bounds of the p-value of the interaction in ICEMAN.

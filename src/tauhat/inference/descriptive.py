@@ -10,8 +10,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.arm_variances import expected_squares
 from tauhat.numerics.centring import sums_by_unit

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
@@ -19,6 +18,7 @@ from tauhat.inference.descriptive import (
     over_splits,
     split_group_effects,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.runtime.display import html

@@ -11,7 +11,6 @@ import pandas as pd
 from tauhat._typing import IntArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
@@ -19,6 +18,7 @@ from tauhat.inference.descriptive import (
     interval_text,
     jackknife_words,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import frame_within

@@ -12,7 +12,7 @@ import pandas as pd
 from tauhat._typing import BoolArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
+from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
@@ -23,6 +23,8 @@ from tauhat.inference.descriptive import (
     split_group_effects,
     units_an_arm,
 )
+from tauhat.inference.estimate import Estimate
+from tauhat.inference.group_risks import group_risks
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
 from tauhat.wording import counted
@@ -46,6 +48,9 @@ class GroupEffect(Shown):
         Randomized units with members: (control, treated).
     method
         How it was estimated.
+    inside_risks, outside_risks
+        Risks of both arms and their ratios where the outcome is an event
+        (`tauhat.inference.AverageRisks`); else None.
     """
 
     rule: str
@@ -56,6 +61,8 @@ class GroupEffect(Shown):
     n_outside: int
     units: tuple[int, int]
     method: str
+    inside_risks: AverageRisks | None = None
+    outside_risks: AverageRisks | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -73,11 +80,15 @@ class GroupEffect(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        risks = ""
+        if self.inside_risks is not None and self.outside_risks is not None:
+            risks = f"In it, {self.inside_risks.text} Outside, {self.outside_risks.text} "
         return (
             f"In the subgroup {self.rule} ({counted(self.n_inside, 'person')}), the average "
             "effect is "
             f"{interval_text(self.inside)}; outside it, {interval_text(self.outside)}; difference "
-            f"{interval_text(self.difference)}. The interval holds for a subgroup that was named "
+            f"{interval_text(self.difference)}. {risks}"
+            "The interval holds for a subgroup that was named "
             "without looking at outcomes; for one that the data suggested use find_subgroups. "
             f"{DESCRIPTIVE} {self.method}."
         )
@@ -175,8 +186,10 @@ def group_effect(
                 "arm. Choose a wider subgroup"
             )
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
-    results = [split_group_effects(fit, s, member).combine(contrast) for s in range(fit.n_splits)]
+    groups = [split_group_effects(fit, s, member) for s in range(fit.n_splits)]
+    results = [one.combine(contrast) for one in groups]
     estimates = over_splits(fit, results, level=level, fixed=True)
+    inside_risks, outside_risks = group_risks(fit, member, groups, estimates[:2], level)
     return GroupEffect(
         rule=words,
         inside=estimates[0],
@@ -186,6 +199,8 @@ def group_effect(
         n_outside=int((~inside).sum()),
         units=units[0],
         method=f"Model-robust estimate, {fit.method}; {jackknife_words(fit)}",
+        inside_risks=inside_risks,
+        outside_risks=outside_risks,
     )
 
 

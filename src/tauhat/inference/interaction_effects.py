@@ -12,9 +12,9 @@ from scipy import stats
 
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import covariate_frame
 from tauhat.inference.descriptive import estimate_columns, no_estimate
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.group_effect import read_rule
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
 from tauhat.inference.interactions import (

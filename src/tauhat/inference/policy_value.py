@@ -12,7 +12,6 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import (
     CrossFit,
     RandomState,
@@ -27,6 +26,7 @@ from tauhat.inference.descriptive import (
     over_splits,
     score_means,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
 from tauhat.wording import counted

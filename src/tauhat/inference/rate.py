@@ -10,7 +10,6 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.design import Design
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit, mid_ranks
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
@@ -21,6 +20,7 @@ from tauhat.inference.descriptive import (
     over_splits,
     score_columns,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.seeds import derive_seed

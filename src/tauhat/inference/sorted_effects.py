@@ -10,7 +10,6 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
@@ -20,6 +19,7 @@ from tauhat.inference.descriptive import (
     over_splits,
     split_group_effects,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.centring import sums_by_unit

@@ -11,7 +11,6 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import Estimate
 from tauhat.inference.boxes import Box, extreme_boxes
 from tauhat.inference.credibility import credibility_table
 from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
@@ -24,6 +23,7 @@ from tauhat.inference.descriptive import (
     split_group_effects,
     units_an_arm,
 )
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown, html

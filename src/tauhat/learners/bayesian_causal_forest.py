@@ -221,6 +221,8 @@ class BayesianCausalForest(CateEstimator):
 
     def predict_risks(self, X: FloatArray) -> FloatArray:
         """Posterior means of both risks, shape (k, 2)."""
+        if not self.models_risks:
+            return super().predict_risks(X)
         mean: FloatArray = self.draw_risks(X).mean(axis=0)
         return mean
 

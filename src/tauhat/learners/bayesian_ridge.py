@@ -131,6 +131,8 @@ class BayesianRidgeEffect(CateEstimator):
 
     def predict_risks(self, X: FloatArray) -> FloatArray:
         """Posterior means of both risks, shape (k, 2)."""
+        if not self.models_risks:
+            return super().predict_risks(X)
         mean: FloatArray = self.draw_risks(X).mean(axis=0)
         return mean
 
@@ -147,7 +149,12 @@ class BayesianRidgeEffect(CateEstimator):
         return self.posterior_.effect_draws(X)
 
     def effect_interval(
-        self, X: Any, *, level: float = 0.95, n_bootstrap: int | None = None
+        self,
+        X: Any,
+        *,
+        level: float = 0.95,
+        n_bootstrap: int | None = None,
+        scale: str = "difference",
     ) -> tuple[FloatArray, FloatArray]:
         r"""Pointwise interval of the effect from the posterior.
 
@@ -164,15 +171,21 @@ class BayesianRidgeEffect(CateEstimator):
             Nominal coverage for one person, averaged over persons.
         n_bootstrap
             Not used: nothing is refitted.
+        scale
+            As in `tauhat.CateEstimator.effect_interval`.
 
         Returns
         -------
         lower, upper
             Each of shape (k,).
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
-        return self._interval_around(self._check_new(X), np.zeros(0), level)
+        return super().effect_interval(X, level=level, scale=scale)
+
+    def _interval_of_difference(
+        self, checked: FloatArray, level: float, n_bootstrap: int | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """The interval at checked covariates, for which no mean is needed beforehand."""
+        return self._interval_around(checked, np.zeros(0), level)
 
     def _interval_around(
         self, checked: FloatArray, centre: FloatArray, level: float

@@ -296,16 +296,3 @@ def probit_risk(predictor: FloatArray, variance: FloatArray | float = 0.0) -> Fl
     """
     risk: FloatArray = ndtr(predictor / np.sqrt(1.0 + variance))
     return risk
-
-
-def events(values: FloatArray) -> FloatArray:
-    """Zeros and ones, one where the higher of two values is.
-
-    Examples
-    --------
-    >>> events(np.array([2.0, 1.0, 2.0])).tolist()
-    [1.0, 0.0, 1.0]
-    """
-    middle = (values.min() + values.max()) / 2 if np.ptp(values) > 0 else 0.5
-    happened: FloatArray = (values > middle).astype(np.float64)
-    return happened

@@ -150,6 +150,16 @@ class ExchangeableWorkingModel:
         remainder: FloatArray = self._outcome_means - used @ columns.T
         return remainder * self._scale
 
+    def explained(self, coefficients: FloatArray) -> FloatArray:
+        """Cluster means of the outcome less `adjusted_means`: all but the treatment explains.
+
+        Parameters and shapes as there.
+        """
+        columns = np.delete(self._means, self._free - 1, axis=1)
+        used = np.delete(coefficients, self._free - 1, axis=-1)
+        explained: FloatArray = self._center + self._scale * (used @ columns.T)
+        return explained
+
     def slope(self, coefficients: FloatArray) -> FloatArray:
         """Slope of the last covariate, which must vary, in units of the outcome by its own.
 

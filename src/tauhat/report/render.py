@@ -17,6 +17,7 @@ from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
+from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
@@ -29,6 +30,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.design_section,
     survival_section,
     sections.average_section,
+    risk_section,
     sections.heterogeneity_section,
     effect_sections.modifier_section,
     effect_sections.distribution_section,

@@ -14,7 +14,7 @@ from typing import Any
 
 from tauhat import data, design, ensembles, learners, numerics, outcome, outcome_model
 from tauhat.endpoint import endpoint, follow_up
-from tauhat.fitting import log_odds, reference_posterior
+from tauhat.fitting import average_risk, log_odds, reference_posterior
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
@@ -40,6 +40,7 @@ def known_classes() -> dict[str, type]:
         data,
         endpoint,
         follow_up,
+        average_risk,
         log_odds,
         reference_posterior,
         trees,

@@ -70,6 +70,7 @@ def _outcome(trial: TrialTable) -> str:
     """The column of the outcome, and of a time its event and horizon."""
     name, follow_up = trial.roles["outcome"], trial.outcome.follow_up
     if follow_up is None:
-        return name
+        label = trial.outcome.label
+        return f"{name}, event {label}" if label else name
     words = trial.endpoint.words
     return f"{name}, event {trial.roles['event']}: {words.effect} at {follow_up.horizon:g}"

@@ -12,11 +12,13 @@ import pandas as pd
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.endpoint import (
     OF_TIMES,
+    OF_TWO_VALUES,
     Endpoint,
     FollowUp,
     RecordedTimes,
     Times,
     checked_follow_up,
+    outcome_events,
     outcome_values,
     recorded_times,
     takes_times,
@@ -45,6 +47,8 @@ class OutcomeColumns:
         What happened at the time (`tauhat.endpoint.RecordedTimes`), shape (n,), or None.
     follow_up
         What is made of the times, once the persons are known whose times these are.
+    label
+        What stands for the event in an outcome with two labels; empty for others.
     """
 
     values: FloatArray
@@ -53,6 +57,7 @@ class OutcomeColumns:
     times: RecordedTimes | None = None
     cause: IntArray | None = None
     follow_up: FollowUp | None = None
+    label: str = ""
 
     @classmethod
     def of(
@@ -76,15 +81,24 @@ class OutcomeColumns:
         if "event" not in roles:
             if takes_times(kind):
                 raise TrialError(f"endpoint {kind!r} needs event=, the column that says who had it")
-            for name, given in (("horizon", horizon), ("event_value", event_value)):
-                if given is not None:
-                    raise TrialError(
-                        f"{name}= is given but event= is not: name the column that says whether "
-                        f"{outcome.name!r} ended with the event"
-                    )
-            values = outcome_values(outcome)
+            if horizon is not None:
+                raise TrialError(
+                    "horizon= is given but event= is not: name the column that says whether "
+                    f"{outcome.name!r} ended with the event"
+                )
+            label = ""
+            if event_value is None:
+                values = outcome_values(outcome)
+            elif kind in (None, OF_TWO_VALUES):
+                values, label = outcome_events(table[roles["outcome"]], event_value)
+                kind = OF_TWO_VALUES
+            else:
+                raise TrialError(
+                    "event_value= says which of two values is the event: endpoint must then be "
+                    f"{OF_TWO_VALUES!r}, got {kind!r}"
+                )
             Endpoint.of(values[~np.isnan(values)], kind, str(outcome.name))
-            return cls(values, kind, (str(outcome.name), ""))
+            return cls(values, kind, (str(outcome.name), ""), label=label)
         kind = OF_TIMES if kind is None else kind
         if not takes_times(kind):
             of_times = ", ".join(repr(name) for name in KINDS if takes_times(name))

@@ -79,7 +79,13 @@ class Trial(TrialTable):
     event_value
         Label of the event in that column, or a list of labels; needed unless it has 0 and 1,
         booleans, or 1 and 2 (where 2 is the event, as in R). Other labels are censored; for
-        "time-lost" they are other events, but for 0 and "censored".
+        "time-lost" they are other events, but for 0 and "censored". Without ``event``: which of
+        the two values of ``outcome`` is the event; of two numbers it is the higher one unless
+        this says otherwise.
+    exposure
+        Column of the number of persons whose events ``outcome`` counts, where a row stands for
+        several, such as the births of a clinic. Each row is read as that many persons with its
+        covariates; ``cluster`` must be given. Numbers of rows, and ``rows``, are then of persons.
     horizon
         Time up to which (or at which) persons are compared, in the unit of ``outcome``.
     censoring

@@ -101,6 +101,16 @@ _ALL = (
         "name another kind with `endpoint`",
     ),
     Code(
+        "rare-events", _DESIGN, ("warning",),
+        "fewer than 30 persons with the rarer of two outcomes, or fewer than five in an arm",
+        "read the average effect, hardly how it varies",
+    ),
+    Code(
+        "rows-of-events", _DESIGN, ("note",),
+        "rows with numbers of events were read as persons, by `exposure`",
+        "nothing",
+    ),
+    Code(
         "late-treatment", _DESIGN, ("warning",),
         "the first rows are all of one arm, and only then do both arms come in turn",
         "see whether the arms were open at the same time",

@@ -1,0 +1,81 @@
+"""Section on the risks of an outcome that is an event: both arms', and what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tauhat.report.numbers import bare_p, format_count, format_fixed, format_percent, typeset
+from tauhat.report.pieces import cell
+from tauhat.report.view import ReportInput, Section, TableView
+
+_HIDDEN = "–"
+
+
+def risk_section(data: ReportInput) -> Section | None:
+    """Risks, ratios and the number needed to treat; None where the outcome is no event."""
+    found = data.run["average_risks"]
+    if found is None:
+        return None
+    level = format_percent(data.run["interval"]["level"])
+    rows = []
+    for name in ("individual", "cluster"):
+        if found[name] is not None:
+            rows += _rows(f"{name.capitalize()}-average", found[name])
+    events = [
+        [cell(arm["arm"]), format_count(arm["persons"]), _events(arm["events"])]
+        for arm in found["arms"]
+    ]
+    return Section(
+        "risks",
+        "Risks of the event",
+        paragraphs=[
+            f"The event is {found['event']}. {typeset(found['individual']['text'])}",
+            "The average effects again, in risks: ratios are of both arms' average risks, which "
+            "are adjusted for covariates as the average effects are. A risk ratio tells by what "
+            "factor the risk changes, a difference for how many persons the event does; report "
+            "both.",
+        ],
+        tables=[
+            TableView("Average effects on the risk", ["", "Estimate", f"{level} CI", "p"], rows),
+            TableView("Events", ["Arm", "Persons", "Events"], events),
+        ],
+        notes=[
+            "Events and risks that would tell of fewer than five persons are not shown, nor "
+            "ratios, from which they could be worked out."
+        ]
+        if any(arm["events"] is None for arm in found["arms"])
+        else [],
+    )
+
+
+def _events(count: int | None) -> str:
+    return _HIDDEN if count is None else format_count(count)
+
+
+def _rows(average: str, risks: Mapping[str, Any]) -> list[list[str]]:
+    """Both risks and the effect on each scale, one row each."""
+    effect = risks["difference"]
+    rows = [
+        [f"{average}: risk {when} treatment, per 100", _per_100(risks[arm]), "", ""]
+        for when, arm in (("without", "control"), ("with", "treated"))
+    ]
+    rows.append(
+        [
+            f"{average}: risk difference, per 100",
+            _per_100(effect["estimate"]),
+            f"{_per_100(effect['lower'])} to {_per_100(effect['upper'])}",
+            bare_p(effect["p_value"]),
+        ]
+    )
+    for word, name in (("risk ratio", "ratio"), ("odds ratio", "odds_ratio")):
+        told = risks[name]
+        if told is not None:
+            ends = f"{format_fixed(told['lower'], 2)} to {format_fixed(told['upper'], 2)}"
+            estimate = format_fixed(told["estimate"], 2)
+            rows.append([f"{average}: {word}", estimate, ends, bare_p(told["p_value"])])
+    return rows
+
+
+def _per_100(risk: float | None) -> str:
+    return format_fixed(None if risk is None else 100 * risk, 1)

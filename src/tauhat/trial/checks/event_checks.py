@@ -1,0 +1,79 @@
+"""Whether an outcome with two values has enough of either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tauhat.disclosure import FEW, is_small, share_text
+from tauhat.trial.checks.finding import Finding
+from tauhat.wording import counted
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial_table import TrialTable
+
+# With fewer, of all and of an arm, the variances that say how far effects vary are guesses.
+_FEW_EVENTS, _FEW_IN_ARM = 30, 5
+FEW_EVENTS = f"two values, one of {FEW}"
+
+
+def tells_few_events(trial: TrialTable) -> bool:
+    """Whether the mean of an outcome with two values tells that one to four persons have one."""
+    if trial.endpoint.codes is None:
+        return False
+    events = int(trial.endpoint.events(trial.y).sum())
+    return bool(is_small(events) or is_small(trial.n - events))
+
+
+def event_findings(trial: TrialTable) -> Iterator[Finding]:
+    """What is found of an outcome that is an event; nothing of others."""
+    if trial.n_rows_of_events is not None:
+        rows = counted(trial.n_rows_of_events, "row")
+        persons = counted(trial.n_rows, "person")
+        yield Finding(
+            "rows of events",
+            f"{rows}, {persons}",
+            "note",
+            f"{rows} with numbers of events were read as {persons}, each with the event or "
+            "without.",
+            "rows-of-events",
+        )
+    if trial.endpoint.codes is not None:
+        yield _events_of_arms(trial)
+
+
+def _events_of_arms(trial: TrialTable) -> Finding:
+    """Events of each arm; a warning where there are few, or few without one."""
+    compared, endpoint = trial.has_counterfactual, trial.endpoint
+    event, arm = endpoint.events(trial.y[compared]), trial.treatment[compared]
+    persons = np.bincount(arm, minlength=2)
+    events = np.bincount(arm, weights=event, minlength=2).astype(np.int64)
+    others = persons - events
+    rarer, what = (events, "the event") if events.sum() <= others.sum() else (others, "no event")
+    few_in_arm = int(rarer.min()) < _FEW_IN_ARM
+    # Beside the difference of risks, nobody in one arm would tell how many few are in the other.
+    hidden = bool(is_small(events).any() or is_small(others).any())
+    sentence = ""
+    if few_in_arm:
+        label = trial.arm_labels[int(rarer.argmin())]
+        count = FEW if hidden else "nobody"
+        sentence = (
+            f"In arm {label}, {count} had {what}: how effects vary can hardly be learned, "
+            "and ratios of risks mean little."
+        )
+    elif rarer.sum() < _FEW_EVENTS:
+        sentence = (
+            f"Fewer than {_FEW_EVENTS} persons had {what}: the average effect may be learned, but "
+            "hardly how it varies."
+        )
+    if hidden:
+        # One arm's number would tell the other's, by the mean of the outcome.
+        shown = f"{what} rare: {FEW} in an arm" if few_in_arm else f"all but {FEW} in an arm"
+    else:
+        shown = ", ".join(
+            f"{share_text(int(count), int(n))} {name}"
+            for name, count, n in zip(("control", "treated"), events, persons, strict=True)
+        )
+    return Finding("events", shown, "warning" if sentence else "ok", sentence, "rare-events")
