@@ -87,8 +87,8 @@ def interval_cuts(time: FloatArray, event: BoolArray, horizon: float) -> FloatAr
 
     Examples
     --------
-    >>> interval_cuts(np.arange(1.0, 41.0), np.ones(40, dtype=bool), 40.0).tolist()
-    [0.0, 10.75, 20.5, 30.25, 40.0]
+    >>> interval_cuts(np.arange(1.0, 42.0), np.ones(41, dtype=bool), 41.0).tolist()
+    [0.0, 10.75, 20.5, 30.25, 41.0]
     """
     times = time[event & (time < horizon)]
     wanted = min(_MOST_INTERVALS, max(1, len(times) // _EVENTS_AN_INTERVAL))
@@ -204,8 +204,8 @@ def polynomials(k: int) -> FloatArray:
 
     Examples
     --------
-    >>> polynomials(3).round(3).tolist()
-    [[-1.225, 0.707], [0.0, -1.414], [1.225, 0.707]]
+    >>> polynomials(4).round(3).tolist()
+    [[-1.342, 1.0], [-0.447, -1.0], [0.447, -1.0], [1.342, 1.0]]
     """
     number = np.arange(k) - (k - 1) / 2
     powers = np.column_stack([number**0, number, number**2])[:, : min(3, k)]
