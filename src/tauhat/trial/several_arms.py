@@ -128,7 +128,7 @@ def check_one_arm_each(
     >>> arm, clinic = np.array([0, 1, 2, 2]), np.array(["x", "y", "y", "z"])
     >>> check_one_arm_each(arm, ("c", "a", "b"), clinic, None)
     Traceback (most recent call last):
-    tauhat.errors.DesignError: treatment varies within 1 of 3 clusters (for example y: 1 in a, ...
+    tauhat.errors.DesignError: treatment varies within 1 of 3 clusters (for example y: 1 in a ...
     """
     if clusters is not None:
         codes, found = pd.factorize(clusters)
