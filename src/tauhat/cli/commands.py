@@ -13,7 +13,12 @@ from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.record import check_record, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
-from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
+from tauhat.cli.printed_tables import (
+    print_analysis,
+    print_check,
+    print_contrasts,
+    print_estimators,
+)
 from tauhat.cli.result_files import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
@@ -150,7 +155,8 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     if json_output:
         return _print_record(record, settings.out)
     with telling_what_was_written(settings.out):
-        print_analysis(record, paths)
+        show = print_contrasts if "contrasts" in record else print_analysis
+        show(record, paths)
     return 0
 
 

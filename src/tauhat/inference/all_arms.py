@@ -30,7 +30,11 @@ def all_arms(trial: Trial) -> OrderedTrial:
     [3, 3, 3]
     """
     rows = np.flatnonzero(trial.has_counterfactual)
-    X, y, arm = trial.X.to_numpy(dtype=np.float64)[rows], _outcome(trial)[rows], trial.treatment[rows]
+    X, y, arm = (
+        trial.X.to_numpy(dtype=np.float64)[rows],
+        _outcome(trial)[rows],
+        trial.treatment[rows],
+    )
     codes, blocks = (
         None if labels is None else pd.factorize(labels[rows])[0]
         for labels in (trial.clusters, trial.blocks)

@@ -162,7 +162,7 @@ def arm_policy_value(
                 estimator,
                 n_splits=n_splits,
                 n_folds=n_folds,
-                random_state=derive_seed(seed, "policy", name),
+                random_state=seed,
                 n_jobs=n_jobs,
             )
             for name in names.values()

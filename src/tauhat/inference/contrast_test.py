@@ -28,7 +28,7 @@ from tauhat.inference.heterogeneity_comparison import (
 )
 from tauhat.inference.inputs import OrderedTrial
 from tauhat.inference.permutation_statistics import block_statistic
-from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.numerics.seeds import resolve_seed
 from tauhat.runtime.display import html
 from tauhat.trial.trial import Trial
 from tauhat.wording import p_words
@@ -84,8 +84,7 @@ class ContrastTests:
                 f"({p}); that is not evidence that effects are the same for everyone."
             )
         each = "; ".join(
-            f"{row.contrast} p = {row.p_adjusted:.3f}"
-            for row in self.table.dropna().itertuples()
+            f"{row.contrast} p = {row.p_adjusted:.3f}" for row in self.table.dropna().itertuples()
         )
         return (
             f"{verdict} This is one test over all contrasts. Adjusted for their number: {each}. "
@@ -154,8 +153,7 @@ def test_contrasts(
     seed = resolve_seed(random_state)
     if tests is None:
         tests = {
-            name: _tested(part, derive_seed(seed, "contrast", name), n_permutations)
-            for name, part in trial.contrasts.items()
+            name: _tested(part, seed, n_permutations) for name, part in trial.contrasts.items()
         }
     p_values = np.array([tests[name].p_value for name in trial.contrasts])
     joint, method, count = (

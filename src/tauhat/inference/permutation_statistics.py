@@ -81,9 +81,7 @@ class UnitScores:
         return difference, treated, control
 
 
-def _of_others(
-    values: FloatArray, treated: FloatArray, controls: FloatArray | None
-) -> FloatArray:
+def _of_others(values: FloatArray, treated: FloatArray, controls: FloatArray | None) -> FloatArray:
     """Sums over the controls: over all that are not treated, or over those named."""
     sums: FloatArray = values.sum(axis=0) - treated if controls is None else controls @ values
     return sums

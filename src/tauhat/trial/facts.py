@@ -22,7 +22,9 @@ _LOST = ("person without an outcome was", "persons without an outcome were")
 def facts(trial: TrialTable) -> pd.DataFrame:
     """One row for each fact of the trial: item, value."""
     persons = np.bincount(trial.treatment, minlength=trial.n_arms)
-    roles = ("control", "treated") if trial.n_arms == 2 else ("control", *["arm"] * (trial.n_arms - 1))
+    roles = (
+        ("control", "treated") if trial.n_arms == 2 else ("control", *["arm"] * (trial.n_arms - 1))
+    )
     rows: list[tuple[str, str]] = [
         ("design", f"{trial.design} randomized"),
         ("outcome", _outcome(trial)),

@@ -168,9 +168,7 @@ def _arms_of(arm: IntArray, labels: Sequence[Any]) -> str:
     return join_words([f"{count[a]} in {labels[a]}" for a in np.flatnonzero(count)])
 
 
-def pair_propensity(
-    propensity: Any, labels: Sequence[Any], pair: tuple[int, int]
-) -> float | None:
+def pair_propensity(propensity: Any, labels: Sequence[Any], pair: tuple[int, int]) -> float | None:
     """Probability of the second of two arms for whoever has one of them.
 
     Parameters

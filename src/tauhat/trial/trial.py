@@ -187,19 +187,21 @@ class Trial(TrialTable):
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         # Of several arms, what rows tell is found in each contrast.
-        self.row_findings = () if self.n_arms > 2 else (
-            *row_findings(analysed, kept, self),
-            *order_findings(self),
-            *time_findings(analysed, self),
+        self.row_findings = (
+            ()
+            if self.n_arms > 2
+            else (
+                *row_findings(analysed, kept, self),
+                *order_findings(self),
+                *time_findings(analysed, self),
+            )
         )
         self.notes = (*self.notes, *decisions(self))
         if not self.covariates_named:
             refuse_unsafe(self.check().findings, self.covariate_names)
 
     def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
-        self._contrasts = {
-            name: ContrastTrial(self, df, given, name) for name in self.pairs
-        }
+        self._contrasts = {name: ContrastTrial(self, df, given, name) for name in self.pairs}
         if self.outcome.follow_up is not None:
             self.y = np.empty(self.n)
             place = pd.Index(self.rows)
@@ -235,7 +237,7 @@ class Trial(TrialTable):
         >>> trial.contrast("low")
         Trial(n=16, arms=none 8 / low 8, covariates=1)
         """
-        return self.contrasts[find_contrast(contrast, self.arm_labels, self.pairs)]
+        return self.contrasts[self.contrast_name(contrast)]
 
     def fit(
         self, estimator: str | CateEstimator, **parameters: Any
@@ -269,13 +271,14 @@ class Trial(TrialTable):
                 {name: one for name, one in fits.items() if isinstance(one, CateEstimator)},
                 self.pairs,
                 self.arm_labels,
-                self._named_contrast,
+                self.contrast_name,
             )
         warn_of_far_values(self.X.to_numpy(dtype=np.float64), self.data)
         fitted: CateEstimator = estimator.set_params(**parameters).fit_data(self.data)
         return fitted
 
-    def _named_contrast(self, contrast: Any) -> str:
+    def contrast_name(self, contrast: Any) -> str:
+        """Return the name of the contrast that is meant; see `contrast`."""
         return find_contrast(contrast, self.arm_labels, self.pairs)
 
     def check(self) -> DesignCheck:
@@ -323,9 +326,7 @@ class Trial(TrialTable):
             f"{label} {count}" for label, count in zip(self.arm_labels, persons, strict=True)
         )
         clusters = f"clusters={self.n_clusters}, " if self.randomization.holds_persons else ""
-        return (
-            f"Trial(n={self.n}, {clusters}arms={arms}, covariates={len(self.covariate_names)})"
-        )
+        return f"Trial(n={self.n}, {clusters}arms={arms}, covariates={len(self.covariate_names)})"
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
