@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.analysis.contrasts import ContrastAnalysis, analyze_contrasts
 from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
     FittedModels,
@@ -112,7 +113,7 @@ def analyze(
     mcid: float | None = None,
     n_seeds: int = 0,
     source: Source | None = None,
-) -> Analysis:
+) -> Analysis | ContrastAnalysis:
     """Analyse how the effect of a trial's treatment differs between persons.
 
     Checks the design, estimates the average effects, tests whether effects
@@ -166,7 +167,9 @@ def analyze(
 
     Returns
     -------
-    Analysis
+    Analysis or ContrastAnalysis
+        The latter where the trial has more than two arms: each contrast's analysis, with the
+        same seed, one primary test over all of them, and which arm for whom.
 
     Raises
     ------
@@ -214,6 +217,48 @@ def analyze(
     names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
+    named_arguments: dict[str, Any] = {
+        "higher_is_better": higher_is_better,
+        "modifiers": _listed(modifiers) or None,
+        "subgroups": _listed(subgroups) or None,
+        "adjust": None if adjust is None else _listed(adjust),
+        "mcid": mcid,
+        "n_seeds": n_seeds or None,
+    }
+    rerun = source.command or _python_call(asked, level, seed, n_permutations, **named_arguments)
+
+    def provenance(seconds: dict[str, float]) -> Provenance:
+        return Provenance(
+            versions=package_versions(),
+            seed=seed,
+            data_sha256=source.sha256 or trial.data_sha256,
+            source=source.file,
+            command=source.command,
+            finished=utc_now(),
+            seconds=seconds,
+            plan=source.plan,
+        )
+
+    if trial.n_arms > 2:
+        return analyze_contrasts(
+            trial,
+            analyze,
+            models=models,
+            level=level,
+            seed=seed,
+            n_jobs=n_jobs,
+            progress=progress or None,
+            n_permutations=n_permutations,
+            higher_is_better=higher_is_better,
+            modifiers=modifiers,
+            subgroups=subgroups,
+            adjust=adjust,
+            mcid=mcid,
+            n_seeds=n_seeds,
+            source=source,
+            provenance=provenance,
+            rerun=rerun,
+        )
     clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
         check = trial.check()
@@ -314,29 +359,8 @@ def analyze(
         clusters=clusters,
         member_effects=effects[members],
         n_cut=int((raw[fitted.name] != effects[fitted.name])[trial.has_counterfactual].sum()),
-        rerun=source.command
-        or _python_call(
-            asked,
-            level,
-            seed,
-            n_permutations,
-            higher_is_better=higher_is_better,
-            modifiers=_listed(modifiers) or None,
-            subgroups=_listed(subgroups) or None,
-            adjust=None if adjust is None else _listed(adjust),
-            mcid=mcid,
-            n_seeds=n_seeds or None,
-        ),
-        provenance=Provenance(
-            versions=package_versions(),
-            seed=seed,
-            data_sha256=source.sha256 or trial.data_sha256,
-            source=source.file,
-            command=source.command,
-            finished=utc_now(),
-            seconds=clock.seconds,
-            plan=source.plan,
-        ),
+        rerun=rerun,
+        provenance=provenance(clock.seconds),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
     )
 

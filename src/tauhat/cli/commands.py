@@ -18,6 +18,7 @@ from tauhat.cli.plan_command import FollowedPlan
 from tauhat.cli.printed_tables import (
     print_analysis,
     print_check,
+    print_contrasts,
     print_estimators,
     print_named_counts,
 )
@@ -186,7 +187,8 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     if json_output:
         return _print_record(record, settings.out)
     with telling_what_was_written(settings.out):
-        print_analysis(record, paths)
+        show = print_contrasts if "contrasts" in record else print_analysis
+        show(record, paths)
     return 0
 
 

@@ -118,9 +118,9 @@ class Option:
         return Annotated[self.kind.parsed | None, declared]
 
 
-def _not_two(arms: tuple[str, ...]) -> str | None:
-    wanted = f"needs the labels of two arms, control first, got {len(arms)}"
-    return None if len(arms) == 2 else wanted
+def _too_few(arms: tuple[str, ...]) -> str | None:
+    wanted = f"needs the labels of two arms or more, control first, got {len(arms)}"
+    return None if len(arms) >= 2 else wanted
 
 
 def _less_than(least: int, words: str) -> Callable[[int], str | None]:
@@ -168,11 +168,19 @@ _ALL = [
     Option("control", "Label of the control arm.", LABEL, goes_to="trial"),
     Option(
         "arms",
-        "Two arms to compare, control first.",
+        "Arms to compare, two or more, control first.",
         NAMES,
         goes_to="trial",
-        metavar="CONTROL,TREATED",
-        fault=_not_two,
+        metavar="CONTROL,TREATED,...",
+        otherwise="all",
+        fault=_too_few,
+    ),
+    Option(
+        "contrasts",
+        "Which of more than two arms are compared: control (each with the control), sequential "
+        "(each with the one before it) or all (each pair).",
+        goes_to="trial",
+        otherwise="control",
     ),
     Option("cluster", "Column of the randomized cluster.", goes_to="trial", is_label=True),
     Option(

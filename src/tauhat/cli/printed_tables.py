@@ -16,6 +16,7 @@ from tauhat.analysis.record import check_record
 from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
+from tauhat.report.contrast_report import arms_sentence, contrast_answers
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
@@ -160,6 +161,51 @@ def print_named_counts(named: Mapping[str, Any]) -> None:
     console.print(_text(f"Adjusted for: {', '.join(named['adjusted_for']) or 'nothing'}."))
     for note in named["notes"]:
         console.print(_text(note))
+
+
+def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    """Print the same of a trial with more than two arms, the arms side by side."""
+    console = _console()
+    if run["synthetic"]:
+        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
+    console.print(_text(arms_sentence(run)))
+    console.print()
+    _print_findings(console, run["check"])
+    first = next(iter(run["contrasts"].values()))
+    level = format_percent(first["interval"]["level"])
+    headers = ("contrast", "estimand", "effect", "SE", f"{level} CI", "p", "p adjusted")
+    effects = _table("Average effects", *headers, numeric_from=2)
+    for one in run["average_effects"]:
+        scale = scale_of(run["contrasts"][one["contrast"]])
+        for name in ("individual", "cluster"):
+            effect = one[name]
+            if effect is not None:
+                _row(
+                    effects,
+                    one["contrast"],
+                    f"{name}-average",
+                    scale(effect["estimate"]),
+                    scale(effect["se"]),
+                    scale.interval(effect["lower"], effect["upper"]),
+                    bare_p(effect["p_value"]),
+                    bare_p(one["p_adjusted"]) if name == "individual" else "-",
+                )
+    console.print(effects)
+    console.print()
+    test = run["heterogeneity_test"]
+    asked = "Does the effect of any arm differ between persons?"
+    console.print(_text(f"{asked} {format_test(test['p_value'])}"))
+    tests = _table("Test by contrast", "contrast", "p", "p adjusted")
+    for one in test["contrasts"]:
+        cells = ["-" if p is None else bare_p(p) for p in (one["p_value"], one["p_adjusted"])]
+        _row(tests, one["contrast"], *cells)
+    console.print(tests)
+    console.print()
+    for answer in contrast_answers(run):
+        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
+    console.print()
+    for path in paths:
+        console.print(_text(str(path)), soft_wrap=True)
 
 
 def _print_findings(console: Console, check: Mapping[str, Any]) -> None:

@@ -57,12 +57,12 @@ class Problem:
         notes = []
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
-                units = _units(basis, scores, data, groups)
+                units = unit_scores_of(basis, scores, data, groups)
                 statistics[name] = _bind(block_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
-            units = _units(scores.covariates, scores, data, groups)
+            units = unit_scores_of(scores.covariates, scores, data, groups)
             columns.append((person_columns, _bind(column_statistics, units)))
         if scores.n_components is not None:
             notes.append(
@@ -70,7 +70,7 @@ class Problem:
                 f"{scores.n_components} leading principal components."
             )
         if has_clusters:
-            block, note = _cluster_level_block(data, scores)
+            block, note = cluster_level_block(data, scores)
             if block is not None:
                 between = np.flatnonzero(scores.cluster_level).astype(np.int64)
                 values = _cluster_values(data, scores.cluster_level)
@@ -106,7 +106,7 @@ def _bind(
     return lambda assigned: statistic(units, assigned)
 
 
-def _units(
+def unit_scores_of(
     basis: FloatArray, scores: PersonScores, data: TrialData, groups: PersonGroups | None
 ) -> UnitScores:
     """Unit scores less their stratum mean, which no permutation within strata can move."""
@@ -132,7 +132,7 @@ def _grouped_units(
     data: TrialData,
     groups: PersonGroups,
 ) -> UnitScores:
-    """`_units` of groups of persons, without a table of all persons' scores."""
+    """`unit_scores_of` of groups of persons, without a table of all persons' scores."""
     stratum = data.design.strata
     count = len(groups.arm)
     scale = _scale(data)[:, None]
@@ -168,7 +168,7 @@ def _cluster_values(data: TrialData, columns: BoolArray) -> FloatArray:
     return standardize(data.X[data.design.first][:, columns], np.ones(data.n_units))
 
 
-def _cluster_level_block(
+def cluster_level_block(
     data: TrialData, scores: PersonScores
 ) -> tuple[ClusterLevelBlock | None, str]:
     """The cluster-level block, or why there is none."""
@@ -187,7 +187,7 @@ def _cluster_level_block(
             "tested as effect modifiers; that needs at least 12, 6 in each arm."
         )
     room = (m - int(stratum.max()) - 1 - 7) // 2
-    if 2 * smaller != m:
+    if data.design.n_arms * smaller != m or data.design.n_arms > 2:
         # Each arm has slopes and a variance of its own.
         room = min(room, smaller - 4)
     if room < 1:

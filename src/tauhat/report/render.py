@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -22,7 +22,7 @@ from tauhat.report.plots import shorten
 from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
-from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
+from tauhat.report.text import Answer, Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.voice import groups_told
 from tauhat.report.words import file_section, labelled, labelled_run
@@ -155,9 +155,17 @@ def render_html(data: ReportInput) -> str:
     -------
     str
     """
-    return _page(
-        "report.html.j2", build_view(shortened(labelled(replace(data, run=groups_told(data.run)))))
-    )
+    return page(build_view(told(data)))
+
+
+def told(data: ReportInput) -> ReportInput:
+    """What the page is made of in the words, the length and the voice that it has."""
+    return shortened(labelled(replace(data, run=groups_told(data.run))))
+
+
+def page(view: ReportView) -> str:
+    """A view as one HTML page."""
+    return _page("report.html.j2", view)
 
 
 def render_plan(view: DocumentView) -> str:
@@ -167,20 +175,37 @@ def render_plan(view: DocumentView) -> str:
 
 def _page(template: str, view: ReportView | DocumentView) -> str:
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
-    page = _environment().get_template(template).render(view=view, style=Markup(style))
-    return printable(page) + "\n"
+    made = _environment().get_template(template).render(view=view, style=Markup(style))
+    return printable(made) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
     run = shortened_run(labelled_run(run))
+    return fragment_page(run, answers(run), key_numbers(run), units_sentence(run))
+
+
+def fragment_page(
+    run: Run, told: Sequence[Answer], numbers: Sequence[KeyNumber], units: str
+) -> str:
+    """Answers and key numbers as a piece of HTML.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``.
+    told, numbers
+        The answers, and the numbers beside them.
+    units
+        Who was randomized to what, in a sentence.
+    """
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(
-            answers=answers(run),
-            numbers=key_numbers(run),
+            answers=told,
+            numbers=numbers,
             run=run,
-            units=units_sentence(run),
+            units=units,
             findings=findings_view(run["check"]),
         )
     )
