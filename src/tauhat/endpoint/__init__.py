@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tauhat.endpoint.endpoint import (
     KINDS,
+    OF_COUNTS,
     OF_TIMES,
     OF_TWO_VALUES,
     Endpoint,
@@ -26,6 +27,7 @@ from tauhat.endpoint.scales import SCALES, EffectScale
 
 __all__ = [
     "KINDS",
+    "OF_COUNTS",
     "OF_TIMES",
     "OF_TWO_VALUES",
     "SCALES",

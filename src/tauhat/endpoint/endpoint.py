@@ -11,6 +11,7 @@ import pandas as pd
 from tauhat._typing import BoolArray, FloatArray
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
+from tauhat.endpoint.count import COUNT
 from tauhat.endpoint.follow_up import FollowUp, Slopes, Times
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.endpoint.rmst import RMST
@@ -26,7 +27,7 @@ from tauhat.tables.extremes import refuse_codes_beside_two
 from tauhat.tables.labels import label_text, match_label, read_labels
 
 KINDS: dict[str, OutcomeKind] = {
-    kind.name: kind for kind in (BINARY, RMST, SURVIVAL, TIME_LOST_TO_CAUSE, CONTINUOUS)
+    kind.name: kind for kind in (BINARY, RMST, SURVIVAL, TIME_LOST_TO_CAUSE, COUNT, CONTINUOUS)
 }
 """Every kind of outcome by its name.
 
@@ -36,6 +37,9 @@ last takes any.
 
 OF_TIMES = RMST.name
 """The kind of outcome where an event is given and no kind is named."""
+
+OF_COUNTS = COUNT.name
+"""The kind of outcome that counts events over a time at risk."""
 
 OF_TWO_VALUES = BINARY.name
 """The kind of outcome where one of its two values is said to be the event."""

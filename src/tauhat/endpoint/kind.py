@@ -101,6 +101,8 @@ class OutcomeKind:
     codes
         Values that stand for no event and for an event, given all values, shape (n,); None
         where nothing is an event.
+    counts_events
+        Whether an outcome is a number of events, or a rate of them.
     """
 
     name: str
@@ -117,6 +119,7 @@ class OutcomeKind:
         nothing_latent
     )
     codes: Callable[[FloatArray], tuple[float, float] | None] = without_events
+    counts_events: bool = False
 
     @property
     def told(self) -> str:

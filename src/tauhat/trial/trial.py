@@ -78,8 +78,8 @@ class Trial(TrialTable):
         Column of sample weights, positive for everyone with an outcome: persons count in
         proportion to them in fits, averages and tests.
     endpoint
-        Kind of the outcome: "binary" (two values) or "continuous"; None to tell it
-        from the values. With ``event``: "rmst" (restricted mean survival time, the default),
+        Kind of the outcome: "binary" (two values), "count" (of events, see ``exposure``) or
+        "continuous"; None to tell it from the values, which never makes a count. With ``event``: "rmst" (restricted mean survival time, the default),
         "survival" (probability to be without an event at the horizon) or "time-lost"
         (restricted mean time lost to the event where others compete).
     event
@@ -96,6 +96,8 @@ class Trial(TrialTable):
         Column of the number of persons whose events ``outcome`` counts, where a row stands for
         several, such as the births of a clinic. Each row is read as that many persons with its
         covariates; ``cluster`` must be given. Numbers of rows, and ``rows``, are then of persons.
+        With ``endpoint="count"``: column of each person's time at risk. The outcome becomes the
+        rate, and persons are weighted by that time.
     horizon
         Time up to which (or at which) persons are compared, in the unit of ``outcome``.
     censoring

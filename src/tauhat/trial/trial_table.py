@@ -13,7 +13,7 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, design_of
 from tauhat.design.blocks import has_counterfactual
-from tauhat.endpoint import OF_TWO_VALUES, Endpoint, weight_values
+from tauhat.endpoint import OF_COUNTS, OF_TWO_VALUES, Endpoint, weight_values
 from tauhat.errors import TrialError
 from tauhat.runtime.provenance import table_sha256
 from tauhat.tables.account import account_of, as_codes, codes_of, refuse_shared_labels
@@ -29,6 +29,7 @@ from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.outcome_columns import OutcomeColumns
+from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
     check_units,
     complete_within,
@@ -81,10 +82,13 @@ class TrialTable:
         if where is not None:
             table = keep_where(table, where)
         self.file = account_of(table)
-        self.n_rows_of_events = None if exposure is None else len(table)
-        if exposure is not None:
-            if event is not None or event_value is not None:
-                raise TrialError("event= and event_value= have no meaning beside exposure=")
+        self.n_rows_of_events = None
+        if exposure is not None and (event is not None or event_value is not None):
+            raise TrialError("event= and event_value= have no meaning beside exposure=")
+        if endpoint == OF_COUNTS:
+            table, weight = counts_as_rates(table, outcome, exposure, weight)
+        elif exposure is not None:
+            self.n_rows_of_events = len(table)
             endpoint = OF_TWO_VALUES if endpoint is None else endpoint
             table = one_row_a_person(table, outcome, exposure, cluster)
         self.accept = known_codes(accept)

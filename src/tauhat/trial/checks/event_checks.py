@@ -1,4 +1,4 @@
-"""Whether an outcome with two values has enough of either."""
+"""Whether an outcome with two values has enough of either, and how many counts are zero."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # With fewer, of all and of an arm, the variances that say how far effects vary are guesses.
 _FEW_EVENTS, _FEW_IN_ARM = 30, 5
+_MANY_ZEROS = 0.6
 FEW_EVENTS = f"two values, one of {FEW}"
 
 
@@ -42,6 +43,21 @@ def event_findings(trial: TrialTable) -> Iterator[Finding]:
         )
     if trial.endpoint.codes is not None:
         yield _events_of_arms(trial)
+    if trial.endpoint.kind.counts_events:
+        yield _zeros(trial)
+
+
+def _zeros(trial: TrialTable) -> Finding:
+    """How many have no event at all; a note where they are most."""
+    none, n = int((trial.y == 0).sum()), trial.n
+    shown = f"{share_text(none, n)} without an event"
+    if none <= _MANY_ZEROS * n:
+        return Finding("counts", shown)
+    sentence = (
+        "Most persons have no event: where the treatment may act on whether there is any, look at "
+        "that too, as an outcome with two values."
+    )
+    return Finding("counts", shown, "note", sentence, "many-zeros")
 
 
 def _events_of_arms(trial: TrialTable) -> Finding:

@@ -111,6 +111,11 @@ _ALL = (
         "nothing",
     ),
     Code(
+        "many-zeros", _DESIGN, ("note",),
+        "of an outcome that counts events, more than 60 % are zero",
+        "look at having any event too",
+    ),
+    Code(
         "late-treatment", _DESIGN, ("warning",),
         "the first rows are all of one arm, and only then do both arms come in turn",
         "see whether the arms were open at the same time",

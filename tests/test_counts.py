@@ -1,0 +1,110 @@
+"""Counts over a time at risk are rates, weighted by that time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+from tauhat.cli import main
+from tauhat.errors import TrialError
+
+ROLES = {"outcome": "falls", "treatment": "arm", "exposure": "years", "endpoint": "count"}
+
+
+def falls(n: int = 240, m: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    clinic = np.repeat(np.arange(m), n // m)
+    df = pd.DataFrame({"clinic": clinic, "arm": clinic % 2, "age": rng.normal(size=n)})
+    df["years"] = rng.uniform(0.2, 2, n).round(2)
+    df["falls"] = rng.poisson(df.years * np.exp(0.3 * df.age - 0.4 * df.arm))
+    return df
+
+
+def test_an_arm_without_covariates_that_matter_has_its_events_over_its_time() -> None:
+    df = falls().assign(age=np.tile([0.0, 1.0], 120))
+    # The covariate says nothing about rates beyond chance; take that out too.
+    df["falls"] = np.tile([0, 0, 1, 1, 2, 2], 40) + df.arm
+    df["years"] = np.tile([1.0, 1.0, 2.0, 2.0, 0.5, 0.5], 40)
+    found = th.average_effects(th.Trial(df, cluster="clinic", **ROLES))
+    control, treated = (
+        df.falls[df.arm == arm].sum() / df.years[df.arm == arm].sum() for arm in (0, 1)
+    )
+    assert found.individual.estimate == pytest.approx(treated - control, abs=1e-6)
+    ratio, _ = found.on("ratio")
+    assert ratio is not None
+    assert ratio.estimate == pytest.approx(treated / control, rel=1e-6)
+
+
+@pytest.mark.parametrize("roles", [{}, {"cluster": "clinic"}])
+def test_the_unit_of_time_changes_the_difference_and_not_the_ratio(roles: dict[str, str]) -> None:
+    df = falls()
+    years = th.average_effects(th.Trial(df, **ROLES, covariates=["age"], **roles))
+    months = df.assign(years=12 * df.years)
+    monthly = th.average_effects(th.Trial(months, **ROLES, covariates=["age"], **roles))
+    assert monthly.individual.estimate * 12 == pytest.approx(years.individual.estimate)
+    assert monthly.individual.p_value == pytest.approx(years.individual.p_value)
+    told, same = (one.on("ratio")[0] for one in (years, monthly))
+    assert told is not None
+    assert same is not None
+    assert (same.lower, same.upper) == pytest.approx((told.lower, told.upper))
+    assert told.lower < np.exp(-0.4) < told.upper
+
+
+def test_a_missing_time_is_a_missing_outcome() -> None:
+    df = falls()
+    df.loc[[3, 7], "years"] = np.nan
+    trial = th.Trial(df, cluster="clinic", **ROLES)
+    assert trial.n_missing_outcome == 2
+    assert trial.sample_weight is not None
+    np.testing.assert_allclose(trial.sample_weight, df.years.dropna())
+    np.testing.assert_allclose(trial.y, (df.falls / df.years).dropna())
+
+
+def test_without_a_time_counts_are_means_per_person() -> None:
+    df = falls().drop(columns="years")
+    roles = {name: value for name, value in ROLES.items() if name != "exposure"}
+    trial = th.Trial(df, cluster="clinic", **roles)
+    plain = th.Trial(df, cluster="clinic", **{**roles, "endpoint": "continuous"})
+    count, number = (th.average_effects(one).individual for one in (trial, plain))
+    assert count.estimate == number.estimate
+    assert trial.endpoint.kind_name == "count"
+
+
+def test_zeros_are_told_and_noted_where_they_are_most() -> None:
+    df = falls()
+    findings = {f.code: f for f in th.Trial(df, cluster="clinic", **ROLES).check().graded}
+    assert "many-zeros" not in findings
+    rare = df.assign(falls=np.where(np.arange(240) % 4, 0, df.falls))
+    checked = th.Trial(rare, cluster="clinic", **ROLES).check()
+    assert "many-zeros" in {f.code for f in checked.graded}
+    assert "detection-limit" not in {f.code for f in checked.graded}
+
+
+@pytest.mark.parametrize(
+    ("changed", "more", "said"),
+    [
+        ({"falls": -1}, {}, "240 values that are negative or not whole, such as -1"),
+        ({"falls": 0.5}, {}, "with endpoint='count' it holds numbers of events"),
+        ({"years": 0.0}, {}, "exposure column 'years' has 240 values that are zero, negative"),
+        ({}, {"weight": "age"}, "persons are weighted by their time at risk"),
+        ({}, {"exposure": "falls"}, "column 'falls' cannot be both outcome and exposure"),
+        ({}, {"exposure": "time"}, "'time'"),
+        ({}, {"event": "arm"}, "have no meaning beside exposure="),
+    ],
+)
+def test_wrong_counts_are_named(changed: dict[str, Any], more: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrialError, match=said):
+        th.Trial(falls().assign(**changed), **{**ROLES, "cluster": "clinic", **more})
+
+
+def test_the_command_takes_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    falls().to_csv(tmp_path / "falls.csv", index=False)
+    words = ["check", str(tmp_path / "falls.csv"), "--outcome", "falls", "--treatment", "arm"]
+    words += ["--cluster", "clinic", "--exposure", "years", "--endpoint", "count"]
+    assert main(words) == 0
+    assert "without an event" in capsys.readouterr().out
