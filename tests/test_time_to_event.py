@@ -287,6 +287,25 @@ def test_curves_of_the_arms_are_compared_without_covariates() -> None:
         th.survival_by_arm(trial_of(df, event=None, horizon=None))
 
 
+@pytest.mark.parametrize("cluster", [None, "clinic"])
+def test_averages_have_a_ratio_near_that_of_the_curves(cluster: str | None) -> None:
+    df = table(n=600, clusters=30)
+    for endpoint in ("rmst", "survival"):
+        trial = trial_of(df, endpoint=endpoint, cluster=cluster)
+        found = th.average_effects(trial)
+        ratio, of_clusters = found.on("ratio")
+        control, treated, _ = th.survival_by_arm(trial).table.itertuples(index=False)
+        assert ratio.estimate == pytest.approx(treated.estimate / control.estimate, rel=0.06)
+        error = ratio.estimate * np.hypot(
+            control.se / control.estimate, treated.se / treated.estimate
+        )
+        assert ratio.se == pytest.approx(error / ratio.estimate, rel=0.15)
+        assert (of_clusters is None) == (cluster is None)
+        assert f"Ratio of the arms' means: {ratio.estimate:.3g} (" in found.text
+        with pytest.raises(TrialError, match="odds ratio"):
+            found.on("odds ratio")
+
+
 def test_errors_count_clusters() -> None:
     df = table(n=600, clusters=30)
     alike = df.assign(months=df.groupby("clinic").months.transform("first"))

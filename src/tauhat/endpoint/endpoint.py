@@ -159,6 +159,13 @@ class Endpoint:
         """How results are told."""
         return self.kind.words
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Least and largest mean that can be, of events and what is made of times; else None."""
+        if self.follow_up is not None:
+            return 0.0, self.largest_effect
+        return self.codes
+
     def events(self, values: FloatArray) -> FloatArray:
         """1 where an outcome is an event and 0 where it is none, shape (n,).
 

@@ -11,7 +11,7 @@ from scipy import stats
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.endpoint import SCALES
+from tauhat.endpoint import SCALES, Endpoint
 from tauhat.errors import TrialError
 from tauhat.inference.arm_means import ArmMeans, clusters_left_out, errors_of_persons
 from tauhat.inference.average_risks import AverageRisks, average_risks
@@ -62,6 +62,9 @@ class AverageEffects(Shown):
     individual_risks, cluster_risks
         Both arms' average risks where the outcome is an event, with risk ratio, odds ratio and
         number needed to treat (`tauhat.inference.AverageRisks`); else None.
+    individual_ratio, cluster_ratio
+        Ratio of the arms' average restricted means, or probabilities, where the outcome is a time
+        to an event; None elsewhere, and where an arm's mean leaves it open.
     """
 
     individual: Estimate
@@ -72,6 +75,8 @@ class AverageEffects(Shown):
     weighted: bool = False
     individual_risks: AverageRisks | None = None
     cluster_risks: AverageRisks | None = None
+    individual_ratio: Estimate | None = None
+    cluster_ratio: Estimate | None = None
 
     def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
         """Individual-average and cluster-average effect on a scale.
@@ -79,7 +84,8 @@ class AverageEffects(Shown):
         Parameters
         ----------
         scale
-            "difference"; for an event also "ratio" and "odds ratio" of the average risks.
+            "difference"; for an event also "ratio" and "odds ratio" of the average risks; for a
+            time to an event "ratio", such as that of restricted mean survival times.
 
         Returns
         -------
@@ -89,12 +95,14 @@ class AverageEffects(Shown):
         Raises
         ------
         TrialError
-            If the scale is none of these, or the outcome is no event.
+            If the scale is none of these, or the outcome has none.
         """
         if scale not in SCALES:
             raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
         if not SCALES[scale].is_log:
             return self.individual, self.cluster
+        if self.individual_ratio is not None and scale == "ratio":
+            return self.individual_ratio, self.cluster_ratio
         if self.individual_risks is None:
             raise TrialError(f"scale={scale!r} needs an outcome with two values, an event or none")
         of_clusters = None if self.cluster_risks is None else self.cluster_risks.on(scale)
@@ -120,6 +128,10 @@ class AverageEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if self.individual_ratio is not None:
+            ratio = self.individual_ratio
+            told = f"{ratio.estimate:.3g} ({ratio.lower:.3g} to {ratio.upper:.3g})"
+            return f"{self._text_of_averages} Ratio of the arms' means: {told}."
         if self.individual_risks is None:
             return self._text_of_averages
         rest = self._text_of_averages
@@ -323,14 +335,13 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
         method,
         (float(without_one.min()), float(without_one.max())),
     )
-    codes = data.endpoint.codes
-    if codes is None:
+    if data.endpoint.ends is None:
         return found
     means, deleted = clusters_left_out(
         model, coefficients, without_each, counted, weights, arm, along if sloped else None
     )
     arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True)
-    return _with_risks(found, arms, codes, level)
+    return _with_both_arms(found, arms, data.endpoint, level)
 
 
 def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:
@@ -398,19 +409,26 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
     found = AverageEffects(result.within(data.largest_effect), None, None, method)
-    if data.endpoint.codes is None:
+    if data.endpoint.ends is None:
         return found
     arms = ArmMeans(means[None], (means - by_person)[:, None], expected, design, of_shares=True)
-    return _with_risks(found, arms, data.endpoint.codes, level)
+    return _with_both_arms(found, arms, data.endpoint, level)
 
 
-def _with_risks(
-    found: AverageEffects, arms: ArmMeans, codes: tuple[float, float], level: float
+def _with_both_arms(
+    found: AverageEffects, arms: ArmMeans, endpoint: Endpoint, level: float
 ) -> AverageEffects:
-    """The same with both arms' risks of the event."""
+    """The same with both arms' risks of the event, or the ratio of what is made of a time."""
+    assert endpoint.ends is not None
+    low, high = endpoint.ends
+    of_risks = arms.risks((low, high))
+    if endpoint.codes is None:
+        individual_ratio, *of_clusters = of_risks.told_as(SCALES["ratio"], level)
+        cluster_ratio = of_clusters[0] if of_clusters else None
+        return replace(found, individual_ratio=individual_ratio, cluster_ratio=cluster_ratio)
     differences = [found.individual, *([] if found.cluster is None else [found.cluster])]
-    in_risks = [one.over(codes[1] - codes[0]) for one in differences]
-    individual, *cluster = average_risks(arms.risks(codes), in_risks, level)
+    in_risks = [one.over(high - low) for one in differences]
+    individual, *cluster = average_risks(of_risks, in_risks, level)
     return replace(
         found, individual_risks=individual, cluster_risks=cluster[0] if cluster else None
     )

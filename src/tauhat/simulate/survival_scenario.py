@@ -105,7 +105,7 @@ def _covariates(sizes: IntArray, rng: np.random.Generator, *, alone: bool) -> pd
     return pd.DataFrame(columns)
 
 
-def _cumulative(time: FloatArray, early: FloatArray, late: FloatArray) -> FloatArray:
+def cumulative_hazard(time: FloatArray, early: FloatArray, late: FloatArray) -> FloatArray:
     """Cumulative hazard at times, shape (k,), for factors before and after the change, (n, k)."""
     base, change = _LEVEL * time**_SHAPE, _LEVEL * _CHANGE**_SHAPE
     hazard: FloatArray = early[:, None] * np.minimum(base, change)
@@ -133,7 +133,7 @@ def _restricted_means(
     for start in range(0, len(mean), _PART):
         rows = slice(start, start + _PART)
         own = np.exp(log_hazard[rows])
-        hazard = _cumulative(time, own * np.exp(early[rows]), own * np.exp(late[rows]))
+        hazard = cumulative_hazard(time, own * np.exp(early[rows]), own * np.exp(late[rows]))
         for node, share in zip(nodes, shares, strict=True):
             mean[rows] += share * (np.exp(-hazard * np.exp(frailty_sd * node)) @ weight)
     return mean
