@@ -62,7 +62,8 @@ def test_a_kind_that_does_not_fit_or_does_not_exist_is_refused() -> None:
     with pytest.raises(TrialError, match="outcome column 'score' has 200 different values"):
         trial_of("score", endpoint="binary")
     with pytest.raises(
-        TrialError, match="one of binary, continuous, rmst, survival, time-lost, got 'shares'"
+        TrialError,
+        match="one of binary, continuous, count, rmst, survival, time-lost, got 'shares'",
     ):
         trial_of("score", endpoint="shares")
 

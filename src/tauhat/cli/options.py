@@ -264,7 +264,7 @@ _ALL = [
     ),
     Option(
         "exposure",
-        "Column of the number of persons whose events --outcome counts; of counts the time at risk.",
+        "Column of the number of persons whose events --outcome counts; of counts the time.",
         goes_to="trial",
     ),
     Option("horizon", "Time up to which to compare; needed with --event.", NUMBER, goes_to="trial"),

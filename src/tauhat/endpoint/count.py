@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.endpoint.continuous import unbounded
+from tauhat.endpoint.continuous import same_mean, unbounded
 from tauhat.endpoint.kind import OutcomeKind, Words
 from tauhat.wording import counted
 
@@ -21,12 +21,6 @@ def not_a_count(values: FloatArray) -> str | None:
     return f"has {counted(negative, 'negative value')}, and no count is" if negative else None
 
 
-def mean_rate(predictor: FloatArray, variance: float) -> FloatArray:
-    """Rate in a new cluster, given the log rate at an intercept of zero."""
-    rate: FloatArray = np.exp(predictor + variance / 2)
-    return rate
-
-
 def poisson_variance(mean: FloatArray) -> FloatArray:
     """As large as the mean; means that a linear model puts below zero have none."""
     return np.maximum(mean, 0.0)
@@ -37,8 +31,8 @@ COUNT = OutcomeKind(
     is_plain=has_to_be_said,
     fault=not_a_count,
     largest_effect=unbounded,
-    link="log",
-    marginal_mean=mean_rate,
+    link="identity",
+    marginal_mean=same_mean,
     variance=poisson_variance,
     scales=("difference", "ratio"),
     words=Words(

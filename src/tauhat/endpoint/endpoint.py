@@ -161,7 +161,9 @@ class Endpoint:
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """Least and largest mean that can be, of events and what is made of times; else None."""
+        """Least and largest mean that can be, where means have a ratio; else None."""
+        if self.kind.counts_events:
+            return 0.0, self.largest_effect
         if self.follow_up is not None:
             return 0.0, self.largest_effect
         return self.codes

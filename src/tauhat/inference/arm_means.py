@@ -48,8 +48,10 @@ class ArmMeans:
         means, deleted = (self.means - without) / span, (self.deleted - without) / span
         return replace(self, means=means, deleted=deleted)
 
-    def told_as(self, scale: EffectScale, level: float) -> list[Estimate | None]:
-        r"""Each average's contrast of two risks on a scale, by the jackknife.
+    def told_as(
+        self, scale: EffectScale, level: float, largest: float = 1.0
+    ) -> list[Estimate | None]:
+        r"""Each average's contrast of two positive means on a scale, by the jackknife.
 
         .. math::
             g(\hat\mu_1, \hat\mu_0), \qquad
@@ -57,21 +59,30 @@ class ArmMeans:
 
         with g the log ratio or log odds ratio. How much each arm's error counts, for the
         moderated variance and the degrees of freedom, goes by
-        :math:`\{\partial g / \partial\mu_a\}^2 \mu_a (1 - \mu_a)`.
+        :math:`\{\partial g / \partial\mu_a\}^2 \mu_a (1 - \mu_a / L)`.
+
+        Parameters
+        ----------
+        scale
+            The scale.
+        level
+            Coverage of the intervals.
+        largest
+            L, the largest mean that can be: 1 for risks, the horizon for times, infinite for rates.
 
         Returns
         -------
         list
-            None where a risk is not between 0 and 1, or would not be without some unit.
+            None where a mean is not between 0 and L, or would not be without some unit.
         """
         found: list[Estimate | None] = []
         for k, means in enumerate(self.means):
             deleted = self.deleted[:, k]
             both = np.vstack([means[None], deleted])
-            if not ((both > 0) & (both < 1)).all():
+            if not ((both > 0) & (both < largest)).all():
                 found.append(None)
                 continue
-            sizes = (scale.slopes(means) ** 2 * means * (1 - means))[self.design.arm]
+            sizes = (scale.slopes(means) ** 2 * means * (1 - means / largest))[self.design.arm]
             expected = (self.expected[:, k] * sizes)[:, None]
             value, without = float(scale.working(means)), scale.working(deleted)
             if self.of_shares:

@@ -64,7 +64,8 @@ class AverageEffects(Shown):
         number needed to treat (`tauhat.inference.AverageRisks`); else None.
     individual_ratio, cluster_ratio
         Ratio of the arms' average restricted means, or probabilities, where the outcome is a time
-        to an event; None elsewhere, and where an arm's mean leaves it open.
+        to an event, and of their rates where it counts events; None elsewhere, and where an arm's
+        mean leaves it open.
     """
 
     individual: Estimate
@@ -85,7 +86,7 @@ class AverageEffects(Shown):
         ----------
         scale
             "difference"; for an event also "ratio" and "odds ratio" of the average risks; for a
-            time to an event "ratio", such as that of restricted mean survival times.
+            time to an event or a count "ratio", such as that of restricted mean survival times.
 
         Returns
         -------
@@ -418,17 +419,16 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
 def _with_both_arms(
     found: AverageEffects, arms: ArmMeans, endpoint: Endpoint, level: float
 ) -> AverageEffects:
-    """The same with both arms' risks of the event, or the ratio of what is made of a time."""
+    """The same with both arms' risks of the event, or the ratio of times or of rates."""
     assert endpoint.ends is not None
     low, high = endpoint.ends
-    of_risks = arms.risks((low, high))
     if endpoint.codes is None:
-        individual_ratio, *of_clusters = of_risks.told_as(SCALES["ratio"], level)
+        individual_ratio, *of_clusters = arms.told_as(SCALES["ratio"], level, high)
         cluster_ratio = of_clusters[0] if of_clusters else None
         return replace(found, individual_ratio=individual_ratio, cluster_ratio=cluster_ratio)
     differences = [found.individual, *([] if found.cluster is None else [found.cluster])]
     in_risks = [one.over(high - low) for one in differences]
-    individual, *cluster = average_risks(of_risks, in_risks, level)
+    individual, *cluster = average_risks(arms.risks((low, high)), in_risks, level)
     return replace(
         found, individual_risks=individual, cluster_risks=cluster[0] if cluster else None
     )

@@ -79,9 +79,10 @@ class Trial(TrialTable):
         proportion to them in fits, averages and tests.
     endpoint
         Kind of the outcome: "binary" (two values), "count" (of events, see ``exposure``) or
-        "continuous"; None to tell it from the values, which never makes a count. With ``event``: "rmst" (restricted mean survival time, the default),
-        "survival" (probability to be without an event at the horizon) or "time-lost"
-        (restricted mean time lost to the event where others compete).
+        "continuous"; None to tell it from the values, which never makes a count.
+        With ``event``: "rmst" (restricted mean survival time, the default), "survival"
+        (probability to be without an event at the horizon) or "time-lost" (restricted mean
+        time lost to the event where others compete).
     event
         Column that says whether the time in ``outcome`` ended with the event or the person was
         censored then: 0 and 1, booleans, or labels. Times count from randomization.

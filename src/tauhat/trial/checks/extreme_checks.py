@@ -96,6 +96,9 @@ def _findings(
         for third in third_values(inside, name):
             if third.above not in told and name not in ranks:
                 yield _third_finding(third, inside, of_outcome)
+        if of_outcome and trial.endpoint.kind.counts_events:
+            # Counts heap at zero and at small numbers by nature.
+            continue
         lost = None if censored is None else censored[~outside.ravel()]
         yield from heap_findings(inside, name, of_outcome=of_outcome, censored=lost)
 
