@@ -306,6 +306,24 @@ def test_averages_have_a_ratio_near_that_of_the_curves(cluster: str | None) -> N
             found.on("odds ratio")
 
 
+def test_effects_over_horizons_end_with_the_planned_one() -> None:
+    trial = trial_of(table(n=400))
+    found = th.effect_over_horizons(trial, [6, 18])
+    assert found.table.horizon.tolist() == [6, 18, HORIZON]
+    planned = th.average_effects(trial).individual
+    last = found.table.iloc[-1]
+    assert (last.estimate, last.se) == (planned.estimate, planned.se)
+    early = th.average_effects(trial_of(table(n=400), horizon=6)).individual
+    assert found.table.estimate[0] == pytest.approx(early.estimate)
+    assert (found.table.p_adjusted >= found.table.p_value).all()
+    assert "hold one at a time" in found.text
+    for horizons, words in (([30], "between 0 and"), ([1e-6], "no event by"), (["x"], "be times")):
+        with pytest.raises(TrialError, match=words):
+            th.effect_over_horizons(trial, horizons)
+    with pytest.raises(TrialError, match="give event= and horizon="):
+        th.effect_over_horizons(trial_of(event=None, horizon=None))
+
+
 def test_errors_count_clusters() -> None:
     df = table(n=600, clusters=30)
     alike = df.assign(months=df.groupby("clinic").months.transform("first"))

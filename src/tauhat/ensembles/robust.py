@@ -76,6 +76,11 @@ INDIVIDUAL_EVENT_MEMBERS = (*_OF_EVENTS, "BCF")
 #: Members when clusters are.
 CLUSTER_EVENT_MEMBERS = (*_OF_EVENTS, "BCF-RE")
 
+#: Members for the probability to be without an event at a horizon. What is made of censored times
+#: tells little about it; `PEM` takes the times and had the least error alone, the other is for
+#: hazards that are not like its model's (benchmarks/time_to_event.py accuracy --endpoint survival).
+SURVIVAL_MEMBERS = ("PEM", "GAMM")
+
 #: Recipe by what was randomized ("individual", "cluster") and the kind of the outcome; a kind
 #: without a recipe of its own takes that of `None`.
 RECIPES: dict[tuple[str, str | None], Recipe] = {
@@ -83,6 +88,8 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
     ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
+    ("individual", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
+    ("cluster", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
 }
 
 
@@ -131,9 +138,9 @@ class RobustEnsemble(Ensemble):
     on a constant effect. The level :math:`\bar\tau`, the mean over the trial,
     is not touched.
 
-    Of an event the estimate is the plain mean of other members
-    (`tauhat.ensembles.equal_shares.EqualShares`), models of its log odds among them, and nothing
-    is shrunk or held out.
+    Of an event, and of the probability to be without one at a horizon, the estimate is the plain
+    mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log odds or
+    hazards among them, and nothing is shrunk or held out.
 
     Parameters
     ----------

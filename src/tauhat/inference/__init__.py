@@ -14,6 +14,7 @@ from tauhat.inference.covariate_group_effects import CovariateGroupEffects, cova
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.effect_curve import EffectCurve, effect_curve
+from tauhat.inference.effect_over_horizons import EffectOverHorizons, effect_over_horizons
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
@@ -50,6 +51,7 @@ __all__ = [
     "EffectCalibration",
     "EffectCurve",
     "EffectModifiers",
+    "EffectOverHorizons",
     "Estimate",
     "GroupEffect",
     "HeterogeneityTest",
@@ -75,6 +77,7 @@ __all__ = [
     "effect_calibration",
     "effect_curve",
     "effect_modifiers",
+    "effect_over_horizons",
     "find_subgroups",
     "group_effect",
     "interaction_effects",
