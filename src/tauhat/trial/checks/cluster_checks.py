@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # what depends on the cluster rests on very few observations (Murray 1998; Leyrat et al. 2018).
 FEW_CLUSTERS = 40
 FEW_CLUSTERS_PER_ARM = 10
-_UNLIKELY = 0.01
+# One trial in a thousand is warned of by chance.
+_UNLIKELY = 0.001
 
 
 def unit_numbers(trial: TrialTable) -> IntArray:
