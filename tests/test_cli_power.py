@@ -145,7 +145,9 @@ def test_degrees_of_freedom_are_never_in_powers_of_ten(
 
 def test_risks_and_drop_out_are_options(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["power", "--persons", "1000", "--prevalence", "0.5", "--delta", "0.15"]
-    assert main([*words, "--risk-control", "0.3", "--risk-treated", "0.2", "--drop-out", "0.2"]) == 0
+    assert (
+        main([*words, "--risk-control", "0.3", "--risk-treated", "0.2", "--drop-out", "0.2"]) == 0
+    )
     said = values_of(capsys.readouterr().out)
     sd = (0.5 * 0.3 * 0.7 + 0.5 * 0.2 * 0.8) ** 0.5
     same = power_hte(n_persons=800, prevalence=0.5, delta=0.15, sd_y=sd)

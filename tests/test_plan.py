@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cli_runs import leave_out_the_slow, run_of, small_trial
 
+from cli_runs import leave_out_the_slow, run_of, small_trial
 from tauhat.cli import main
 from tauhat.errors import TrialError
 from tauhat.protocol import Lock, read_lock, read_plan
@@ -207,7 +207,10 @@ def test_a_lock_is_not_replaced_by_another_plan(
     ("change", "message"),
     [
         (("direction = ", "directoin = "), r"unknown key 'directoin'; did you mean direction\?"),
-        (('rationale = "Pressure is higher in the old."', ""), "the modifier 'age' lacks rationale"),
+        (
+            ('rationale = "Pressure is higher in the old."', ""),
+            "the modifier 'age' lacks rationale",
+        ),
         (("seed = 5", "sead = 5"), r"unknown key 'sead'; did you mean seed\?"),
         (("seed = 5", "seed = 'five'"), "seed must be a whole number"),
         (("seed = 5", "seed = -5"), "--seed must not be negative"),

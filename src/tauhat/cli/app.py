@@ -140,6 +140,19 @@ def plan(
 
 
 @app.command()
+def methods(
+    run: Annotated[Path, typer.Argument(help="run.json of a run, or its folder.")],
+    tables: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every table there as CSV.")
+    ] = None,
+) -> None:
+    """Print paragraphs for a paper, and CONSORT, ICEMAN and PATH items, filled from a run."""
+    from tauhat.cli.methods_command import write_methods
+
+    raise typer.Exit(write_methods(run, tables))
+
+
+@app.command()
 def estimators(
     every: Annotated[
         bool, typer.Option("--all", help="Add every meta-learner with every outcome model.")

@@ -94,7 +94,10 @@ def power(
         ),
     ] = None,
     covariates: Annotated[
-        int, typer.Option(help="Further covariates, without effect, that the primary test looks through.")
+        int,
+        typer.Option(
+            help="Further covariates, without effect, that the primary test looks through."
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 1,
     jobs: Annotated[
@@ -158,7 +161,9 @@ def in_options(message: str) -> str:
     """
     names = "|".join(sorted(OPTIONS, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
-    pattern = rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with| is missing|$)"
+    pattern = (
+        rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with| is missing|$)"
+    )
     return re.sub(pattern, lambda found: OPTIONS[found[0]], message)
 
 
@@ -208,11 +213,7 @@ def _print_plan(
     wanted = None if None in three else arguments["power"]
     plan = power_hte(**arguments if wanted is None else {**arguments, "power": None})
     needed = [] if wanted is None else _needed(arguments, unit)
-    simulated = (
-        []
-        if n_trials is None
-        else _simulated(plan, n_trials, seed=seed, jobs=jobs)
-    )
+    simulated = [] if n_trials is None else _simulated(plan, n_trials, seed=seed, jobs=jobs)
     if csv:
         row = plan.row | {name.replace(" ", "_"): value for name, value in needed}
         for one in simulated:
@@ -240,9 +241,7 @@ def _needed(arguments: Mapping[str, Any], unit: str) -> list[tuple[str, float]]:
     ]
 
 
-def _simulated(
-    plan: HtePower, n_trials: int, *, seed: int, jobs: int
-) -> list[SimulatedPower]:
+def _simulated(plan: HtePower, n_trials: int, *, seed: int, jobs: int) -> list[SimulatedPower]:
     """Simulated power of the plan's own test and of the test of all covariates."""
     from tauhat.power import interaction_test, power_by_simulation
     from tauhat.runtime.parallel import report_progress

@@ -89,9 +89,7 @@ class HtePower(Shown):
     @property
     def row(self) -> dict[str, Any]:
         """Every number by the name of its attribute; None where it is of the other design."""
-        return {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name != "solved"
-        }
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "solved"}
 
     @property
     def table(self) -> pd.DataFrame:
