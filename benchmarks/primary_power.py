@@ -20,7 +20,10 @@ DESIGNS: list[dict[str, Any]] = [
     {"n_clusters": 12, "cluster_size": 20, "icc": 0.05, "icc_x": 0.1, "delta": 0.45},
     {"n_clusters": 20, "cluster_size": 20, "icc": 0.05, "icc_x": 0.1, "delta": 0.35},
     {"n_clusters": 40, "cluster_size": 20, "icc": 0.1, "icc_x": 0.3, "delta": 0.25},
-    {"n_clusters": 20, "cluster_size": 40, "icc": 0.05, "icc_x": 0.0, "delta": 0.25, "size_cv": 0.6},
+    {
+        "n_clusters": 20, "cluster_size": 40, "icc": 0.05, "icc_x": 0.0, "delta": 0.25,
+        "size_cv": 0.6,
+    },
     {
         "n_clusters": 30, "cluster_size": 25, "icc": 0.05, "icc_x": 0.05, "delta": 0.5,
         "prevalence": 0.3, "drop_out": 0.2,
@@ -30,7 +33,10 @@ DESIGNS: list[dict[str, Any]] = [
         "share_treated": 1 / 3,
     },
     {"n_clusters": 40, "cluster_size": 25, "icc": 0.05, "icc_x": 1.0, "delta": 0.35},
-    {"n_clusters": 80, "cluster_size": 20, "icc": 0.02, "icc_x": 1.0, "delta": 0.4, "prevalence": 0.5},
+    {
+        "n_clusters": 80, "cluster_size": 20, "icc": 0.02, "icc_x": 1.0, "delta": 0.4,
+        "prevalence": 0.5,
+    },
     {"n_persons": 300, "delta": 0.35},
     {"n_persons": 1000, "delta": 0.35, "prevalence": 0.4},
     {"n_persons": 240, "delta": 0.5, "share_treated": 1 / 3},

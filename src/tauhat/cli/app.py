@@ -33,7 +33,6 @@ SIGNALLED = 128
 app = typer.Typer(
     name="tauhat",
     help="Who benefits from this treatment? Effects for individuals in two-arm randomized trials.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -137,6 +136,19 @@ def plan(
     from tauhat.cli.plan_command import write_plan
 
     raise typer.Exit(write_plan(file, data, out, force=force))
+
+
+@app.command()
+def methods(
+    run: Annotated[Path, typer.Argument(help="run.json of a run, or its folder.")],
+    tables: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every table there as CSV.")
+    ] = None,
+) -> None:
+    """Print paragraphs for a paper, and CONSORT, ICEMAN and PATH items, filled from a run."""
+    from tauhat.cli.methods_command import write_methods
+
+    raise typer.Exit(write_methods(run, tables))
 
 
 @app.command()

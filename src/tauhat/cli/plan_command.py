@@ -46,7 +46,8 @@ def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
     refused = [OPTIONS[name].shown for name in settings.given if name in NOT_PLANNED]
     if refused:
         raise TrialError(f"{file}: [run] cannot plan {refused[0]}: give it to `tauhat run`")
-    if unknown := [name for name in unknown if name not in ("modifiers", "adjust")]:
+    # Those that the plan made itself are for versions that have them.
+    if unknown := [name for name in unknown if name not in ("modifiers", "subgroup", "adjust")]:
         settings_from({unknown[0]: plan.run[unknown[0]]}, file)
     filled = replace(settings, given={"file": Path("-"), **settings.given}).checked()
     columns = None if data is None else kinds_of(_blinded(data, settings))

@@ -62,8 +62,8 @@ class AnalysisPlan:
     title
         Of the trial.
     run
-        Options of the analysis as TOML has them, by the names of the command; ``modifiers``
-        and ``adjust`` among them.
+        Options of the analysis as TOML has them, by the names of the command; among them
+        ``modifiers`` (columns), ``subgroup`` (rules) and ``adjust``.
     expected
         What the trial is expected to be: persons, clusters, ICC and so on, as far as given.
     estimand, adjustment, remarks
@@ -246,8 +246,10 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
             f'{path} needs the table [run] with options of `tauhat run`, such as outcome = "sbp"'
         )
     run = {key.replace("_", "-"): value for key, value in found.items()}
-    # Rules such as "age > 65" are no columns.
-    columns = [name for name in names if name.isidentifier() or name in adjust]
+    listed = [*run.get("covariates", []), *adjust]
+    # The others are rules, such as "age > 65".
+    columns = [name for name in names if name.isidentifier() or name in listed]
+    rules = [name for name in names if name not in columns]
     if "covariates" not in run:
         run["covariates"] = list(dict.fromkeys([*adjust, *columns]))
     if not run["covariates"]:
@@ -255,8 +257,10 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
             f"{path} names no covariates: a plan says beforehand which columns are used. Give "
             "[run] covariates, [[modifiers]] or [adjustment] columns"
         )
-    if names:
-        run["modifiers"] = names
+    if columns:
+        run["modifiers"] = columns
+    if rules:
+        run["subgroup"] = rules
     if adjust:
         run["adjust"] = adjust
     return run

@@ -26,7 +26,7 @@ _EXPECTED = {
     "risk-treated": "Risk of the event in the treated arm",
 }
 # What decides nothing about the numbers is no part of the table of settings.
-_SHOWN_ELSEWHERE = ("title", "modifiers", "adjust")
+_SHOWN_ELSEWHERE = ("title", "modifiers", "subgroup", "adjust")
 
 
 def plan_document(plan: AnalysisPlan, lock: Lock, defaults: Mapping[str, Any]) -> list[Section]:
@@ -155,8 +155,7 @@ def _average(plan: AnalysisPlan) -> Section:
     texts = [how, f"Adjusted for {join_words(list(map(str, covariates)))}."]
     if "adjust" in plan.run:
         texts.append(
-            f"Of these, {join_words(plan.run['adjust'])} serve adjustment alone: they are "
-            "not named as modifiers."
+            f"For adjustment alone, and not named as modifiers: {join_words(plan.run['adjust'])}."
         )
     texts += [plan.adjustment["rationale"]] if "rationale" in plan.adjustment else []
     return Section("average", "Average effect and adjustment", paragraphs=texts)
@@ -192,8 +191,9 @@ def _primary_test(plan: AnalysisPlan, defaults: Mapping[str, Any]) -> Section:
         tables.append(TableView("Power to see the difference named", headers, rows))
         texts.append(
             "The primary test looks through all covariates for more than straight lines and pays "
-            "for it in power. That of its one modifier's difference is by a noncentral F "
-            "approximation for continuous further covariates without effect."
+            "for it in power: by a noncentral F approximation, the other covariates taken to be "
+            "continuous and without effect. The interaction test is that of a linear model"
+            f"{' with a random intercept of clusters' if plan.clustered else ''}."
         )
     return Section("test", "Primary test of effect heterogeneity", paragraphs=texts, tables=tables)
 
@@ -211,7 +211,12 @@ def _modifiers(plan: AnalysisPlan) -> Section:
             one["direction"],
             one["rationale"],
             one.get("evidence", "none named"),
-            one.get("cut-point", "no cut point" if one["name"].isidentifier() else "not justified"),
+            one.get(
+                "cut-point",
+                "no reason given"
+                if one["name"] in plan.run.get("subgroup", ())
+                else "no cut point",
+            ),
         ]
         for one in plan.modifiers
     ]
@@ -339,7 +344,12 @@ def _data(lock: Lock) -> Section | None:
 
 
 def _settings(plan: AnalysisPlan, defaults: Mapping[str, Any]) -> Section:
-    rows = [[key, _number(value)] for key, value in plan.run.items() if key not in _SHOWN_ELSEWHERE]
+    rows = [
+        # A seed is no count.
+        [key, str(value) if key == "seed" else _number(value)]
+        for key, value in plan.run.items()
+        if key not in _SHOWN_ELSEWHERE
+    ]
     rows += [
         [key, f"{_number(value)} (default)"]
         for key, value in defaults.items()

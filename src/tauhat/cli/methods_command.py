@@ -1,0 +1,64 @@
+"""The command `tauhat methods`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tauhat.analysis.run_fields import differences
+from tauhat.analysis.run_schema import SCHEMA
+from tauhat.cli.streams import telling_what_was_written
+from tauhat.errors import TrialError
+from tauhat.report.markdown import markdown_of
+from tauhat.report.paper import paper
+from tauhat.report.run_tables import run_tables
+from tauhat.runtime.files import check_writable, csv_text, settle, write_files
+from tauhat.runtime.overwriting import refuse_overwriting
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Content of a ``run.json``.
+
+    Raises
+    ------
+    TrialError
+        If it is none, or one of another version.
+    """
+    if path.is_dir():
+        path = path / "run.json"
+    try:
+        run = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise TrialError(f"there is no file {path}") from error
+    except OSError as error:
+        raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise TrialError(f"{path} is no run.json of tauhat") from error
+    if not isinstance(run, dict) or "schema" not in run:
+        raise TrialError(f"{path} is no run.json of tauhat")
+    wrong = differences(run)
+    if run["schema"] != SCHEMA or wrong:
+        first = f" ({wrong[0]})" if wrong else ""
+        raise TrialError(
+            f"{path} was changed, or written by another version of tauhat{first}: run the "
+            "analysis again"
+        )
+    return run
+
+
+def write_methods(path: Path, tables: Path | None) -> int:
+    """Print the paragraphs of a run, and write its tables if asked; the exit code."""
+    run = read_run(path)
+    text = markdown_of(paper(run))
+    if tables is None:
+        print(text, end="")
+        return 0
+    contents = {f"{name}.csv": csv_text(table) for name, table in run_tables(run).items()}
+    refuse_overwriting([path], [tables / name for name in contents])
+    check_writable(tables, list(contents))
+    settle(tables)
+    write_files(tables, contents)
+    with telling_what_was_written(tables):
+        print(text, end="")
+    return 0

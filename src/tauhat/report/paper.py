@@ -1,0 +1,379 @@
+"""Paragraphs for a paper, and items of reporting guidelines, filled from ``run.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tauhat.registry import registered
+from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.text import (
+    Run,
+    arm_name,
+    effects_in_words,
+    plan_sentence,
+    scale_of,
+    units_sentence,
+)
+from tauhat.report.view import DocumentView, Section, TableView
+from tauhat.wording import counted, join_words
+
+AUTHORS = "for the authors: not in the data"
+
+_SOURCES = {
+    "jackknife": "F. Li, Tong, Fang, Cheng, Kahan, Wang (2025). Model-robust standardization in "
+    "cluster-randomized trials. Statistics in Medicine.",
+    "westfall": "Westfall, Young (1993). Resampling-based multiple testing. Wiley.",
+    "cr2": "Pustejovsky, Tipton (2018). Small-sample methods for cluster-robust variance "
+    "estimation and hypothesis testing in fixed effects models. Journal of Business & Economic "
+    "Statistics 36:672-683.",
+    "holm": "Holm (1979). A simple sequentially rejective multiple test procedure. Scandinavian "
+    "Journal of Statistics 6:65-70.",
+    "gates": "Chernozhukov, Demirer, Duflo, Fernandez-Val (2018). Generic machine learning "
+    "inference on heterogeneous treatment effects in randomized experiments. NBER 24678.",
+    "rate": "Yadlowsky, Fleming, Shah, Brunskill, Wager (2025). Evaluating treatment "
+    "prioritization rules via rank-weighted average treatment effects. Journal of the "
+    "American Statistical Association 120:38-51.",
+    "consort-cluster": "Campbell, Piaggio, Elbourne, Altman (2012). Consort 2010 statement: "
+    "extension to cluster randomised trials. BMJ 345:e5661.",
+    "consort": "Schulz, Altman, Moher (2010). CONSORT 2010 statement. BMJ 340:c332.",
+    "iceman": "Schandelmaier and others (2020). Development of the Instrument to assess the "
+    "Credibility of Effect Modification Analyses (ICEMAN). CMAJ 192:E901-E906.",
+    "path": "Kent and others (2020). The Predictive Approaches to Treatment effect Heterogeneity "
+    "(PATH) statement. Annals of Internal Medicine 172:35-45.",
+}
+
+
+def paper(run: Run) -> DocumentView:
+    """Methods, results, guideline items and references of a run.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``.
+
+    Returns
+    -------
+    DocumentView
+    """
+    cited = ["consort-cluster" if _clustered(run) else "consort", "iceman", "path"]
+    methods = _methods(run, cited)
+    sections = [
+        Section("methods", "Methods", paragraphs=methods),
+        Section("results", "Results", paragraphs=_results(run)),
+        _items("consort", "CONSORT-cluster" if _clustered(run) else "CONSORT", _consort(run)),
+        _items("iceman", "ICEMAN", _iceman(run)),
+        _items("path", "PATH", _path(run)),
+        Section(
+            "references", "References", items=[_SOURCES[key] for key in _SOURCES if key in cited]
+        ),
+    ]
+    return DocumentView(
+        f"Effect of {arm_name(run, 'treated')} against {arm_name(run, 'control')} on "
+        f"{run['roles']['outcome']}",
+        "Paragraphs for a paper, filled from run.json: to be read and edited by the authors.",
+        sections,
+        f"tauhat {run['versions'].get('tauhat', '')}; SHA-256 of the data {run['data_sha256']}.",
+    )
+
+
+def _clustered(run: Run) -> bool:
+    return bool(run["design"]["type"] == "cluster")
+
+
+def _named(run: Run) -> Mapping[str, Any] | None:
+    """The modifiers that were named beforehand, where there are any."""
+    named: Mapping[str, Any] | None = run.get("named_modifiers")
+    return named
+
+
+def _methods(run: Run, cited: list[str]) -> list[str]:
+    level = format_percent(run["interval"]["level"])
+    covariates = run["design"]["covariates"]
+    effect = run["average_effect"]
+    texts = []
+    if run["plan"] is not None:
+        texts.append(f"The analysis was {_lower(plan_sentence(run['plan']))}")
+    estimands = (
+        "the individual-average effect, in which every person counts the same, and the "
+        "cluster-average effect, in which every cluster does"
+        if _clustered(run)
+        else "the average effect"
+    )
+    average = (
+        f"We estimated {estimands}: {effects_in_words(run)}, treated less control, as randomized, "
+        f"with {level} intervals. {effect['method']}"
+    )
+    if _clustered(run):
+        cited.append("jackknife")
+        average += " (Li and others 2025)"
+    average += f". Adjustment was for {join_words(covariates)}." if covariates else "."
+    texts.append(average)
+    test = run["heterogeneity_test"]
+    if test["tested"]:
+        cited.append("westfall")
+        texts.append(
+            "Whether the effect differs between persons was tested once: "
+            f"{_lower(test['method'])}. The hypothesis is that the effect is the same for "
+            "everyone. P-values of single covariates are adjusted for looking at all of them "
+            "(Westfall and Young 1993)."
+        )
+    named = _named(run)
+    if named is not None:
+        cited += ["cr2", "holm"]
+        texts.append(
+            f"{counted(len(named['tests']), 'modifier was', 'modifiers were')} named beforehand: "
+            f"{join_words([one['modifier'] for one in named['tests']])}. {named['method']} "
+            "P-values are adjusted by Holm (1979) for their number; errors follow Pustejovsky and "
+            "Tipton (2018) where clusters were randomized."
+        )
+    texts.append(_of_models(run))
+    held = run["held_out"]
+    if held["given"]:
+        cited += ["gates", "rate"]
+        texts.append(
+            f"Groups and rankings were described by effects that no model saw: {held['method']} "
+            "(Chernozhukov and others 2018; Yadlowsky and others 2025). These analyses are "
+            "exploratory."
+        )
+    texts.append(_missing(run))
+    versions = run["versions"]
+    texts.append(
+        f"Analyses were made with tauhat {versions.get('tauhat', '')} (Python "
+        f"{versions.get('python', '')}), seed {run['seed']}."
+    )
+    return texts
+
+
+def _of_models(run: Run) -> str:
+    """The models with their sources, and how persons' intervals were made."""
+    sources = []
+    for model in run["models"]:
+        try:
+            source = registered(model["name"]).source
+        except ValueError:
+            source = ""
+        sources.append(f"{model['name']} ({source})" if source else model["name"])
+    return (
+        f"Persons' effects were estimated by {join_words(sources)}. "
+        f"{run['reported_model']['text']} Intervals of persons' effects: "
+        f"{run['interval']['method']}."
+    )
+
+
+def _missing(run: Run) -> str:
+    lost = run["design"]["n_missing_outcome"]
+    if not lost:
+        return "Every person had an outcome."
+    return (
+        f"{counted(lost, 'person')} without an outcome "
+        f"{'was' if lost == 1 else 'were'} left out, which assumes that they are like others "
+        "with the same covariates; missing covariates were filled in with marks of missingness."
+    )
+
+
+def _results(run: Run) -> list[str]:
+    texts = [units_sentence(run)]
+    if run["design"]["icc"] is not None:
+        texts[0] += f" The intracluster correlation of the outcome was {run['design']['icc']:.3f}."
+    texts.append(" ".join(_averages(run)))
+    risks = run["average_risks"]
+    if risks is not None:
+        texts.append(risks["individual"]["text"])
+    texts.append(_of_test(run))
+    named = _named(run)
+    if named is not None:
+        texts.append(" ".join(_interaction(run, one) for one in named["comparisons"]))
+    held = run["held_out"]
+    if held["given"]:
+        scale, found = scale_of(run), held["difference"]
+        texts.append(
+            "Between the outer quarters by predicted effect, the effect differed by "
+            f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])}), "
+            "by effects that no model saw."
+        )
+    return texts
+
+
+def _averages(run: Run) -> list[str]:
+    effects = run["average_effect"]
+    return [
+        f"The {name}-average effect was {_estimate(run, effects[name])}."
+        for name in ("individual", "cluster")
+        if effects[name] is not None
+    ]
+
+
+def _estimate(run: Run, one: Mapping[str, Any]) -> str:
+    if one["estimate"] is None:
+        return "not estimable"
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    interval = scale.interval(one["lower"], one["upper"])
+    return f"{scale(one['estimate'])} ({level} CI {interval}; {format_p(one['p_value'])})"
+
+
+def _of_test(run: Run) -> str:
+    test = run["heterogeneity_test"]
+    if not test["tested"]:
+        return f"Whether the effect differs between persons was not tested. {test['text']}"
+    return (
+        f"The test of effects that differ between persons gave {format_p(test['p_value'])}; a "
+        "large p-value would be no evidence that the effect is the same for everyone."
+    )
+
+
+def _interaction(run: Run, one: Mapping[str, Any]) -> str:
+    adjusted = {test["modifier"]: test["p_adjusted"] for test in (_named(run) or {})["tests"]}
+    p = format_p(adjusted[one["modifier"]])
+    return f"{one['modifier']}, {one['comparison']}: {_estimate(run, one)}, adjusted {p}."
+
+
+def _items(anchor: str, name: str, rows: Sequence[tuple[str, str, str]]) -> Section:
+    table = TableView(f"{name} items", ["Item", "Asks for", "Answer"], rows, numeric_from=3)
+    return Section(anchor, name, tables=[table])
+
+
+def _consort(run: Run) -> list[tuple[str, str, str]]:
+    design, clustered = run["design"], _clustered(run)
+    arms = [(arm_name(run, name), design["arms"][name]) for name in ("control", "treated")]
+    sizes = design["cluster_size"]
+    lost = [
+        f"{label}: {arm['n_missing_outcome']}"
+        if arm["n_missing_outcome"] is not None
+        else f"{label}: not told, few"
+        for label, arm in arms
+    ]
+    analysed = [
+        f"{label}: {counted(arm['n'], 'person', form=',')}"
+        + (f" in {counted(arm['clusters'], 'cluster')}" if clustered else "")
+        for label, arm in arms
+    ]
+    blocks = "" if design["blocks"] is None else f"; {counted(design['blocks'], 'block')}"
+    plan = run["plan"]
+    unit = "clusters" if clustered else "persons"
+    spread = (
+        f"; {sizes['min']} to {sizes['max']} persons in a cluster, median {sizes['median']:g}, "
+        f"CV {sizes['cv']:.2f}"
+        if sizes
+        else ""
+    )
+    icc = [] if design["icc"] is None else [f"ICC {design['icc']:.3f}."]
+    return [
+        ("3a", "Design, and what was randomized", f"two arms, {unit} randomized{blocks}"),
+        ("3b", "Changes after the start", AUTHORS),
+        ("7a", "Sample size, with the ICC assumed", AUTHORS),
+        ("8a to 10", "Sequence, concealment, who enrolled", AUTHORS),
+        ("12a", "Methods for the primary outcome", "see Methods"),
+        ("12b", "Additional analyses", "see Methods: test, modifiers, persons' effects"),
+        ("13a", f"Numbers of {unit} by arm", "; ".join(analysed)),
+        ("13b", "Losses after randomization, by arm", "; ".join(lost)),
+        ("15", "Baseline by arm", "differences between the arms: report.html, design check"),
+        ("16", "Numbers analysed", f"{counted(design['n'], 'person', form=',')}{spread}"),
+        ("17a", "Effect with its precision", " ".join([*_averages(run), *icc])),
+        ("17b", "Binary outcomes: absolute and relative", _risks(run)),
+        ("18", "Ancillary analyses, planned or exploratory", _planned_or_not(run)),
+        ("20", "Limitations, multiplicity", AUTHORS),
+        ("24", "Protocol", AUTHORS if plan is None else f"{plan_sentence(plan)} {plan['sha256']}"),
+    ]
+
+
+def _risks(run: Run) -> str:
+    risks = run["average_risks"]
+    return "not binary" if risks is None else risks["individual"]["text"]
+
+
+def _planned_or_not(run: Run) -> str:
+    named = _named(run)
+    if named is None:
+        return "the test is one; no modifier was named beforehand, all else is exploratory"
+    return (
+        f"{counted(len(named['tests']), 'modifier')} named beforehand; groups, rankings and "
+        "subgroups are exploratory"
+    )
+
+
+def _iceman(run: Run) -> list[tuple[str, str, str]]:
+    named = _named(run)
+    if named is None:
+        return [
+            (
+                "all",
+                "Credibility of each effect modifier",
+                "no modifier was named beforehand: what the report says of covariates is "
+                "exploratory and of low credibility",
+            )
+        ]
+    rows = []
+    for one in named["tests"]:
+        found = [c for c in named["comparisons"] if c["modifier"] == one["modifier"]]
+        told = "; ".join(f"{c['comparison']}: {_estimate(run, c)}" for c in found)
+        level = "within" if found and found[0]["level"] == "person" else "between"
+        of = f"{level} clusters" if _clustered(run) else "between persons"
+        rows += [
+            (one["modifier"], "1: direction hypothesized beforehand?", _in_plan(run)),
+            (one["modifier"], "2: supported by prior evidence?", _in_plan(run)),
+            (
+                one["modifier"],
+                "3: is chance an unlikely explanation?",
+                f"{told}; {format_p(one['p_value'])}, adjusted {format_p(one['p_adjusted'])}; "
+                f"compared {of}",
+            ),
+            (
+                one["modifier"],
+                "4: few modifiers, or their number considered?",
+                f"{counted(len(named['tests']), 'modifier')} named; adjusted by Holm",
+            ),
+            (
+                one["modifier"],
+                "5: if continuous, arbitrary cut points avoided?",
+                "no cut point" if one["modifier"].isidentifier() else f"cut point: {_in_plan(run)}",
+            ),
+        ]
+    return rows
+
+
+def _in_plan(run: Run) -> str:
+    plan = run["plan"]
+    return AUTHORS if plan is None else f"in the plan of {plan['date']}, hash {plan['sha256'][:12]}"
+
+
+def _path(run: Run) -> list[tuple[str, str, str]]:
+    held, scale = run["held_out"], scale_of(run)
+    rows = [("Overall result", "first", " ".join(_averages(run)))]
+    if not held["given"]:
+        return [
+            *rows,
+            ("Predicted benefit", "effects by group", f"not estimated: {held['reason']}"),
+        ]
+    groups = "; ".join(
+        f"{one['group']}: {scale(one['estimate'])} ({scale.interval(one['lower'], one['upper'])})"
+        for one in held["groups"]
+    )
+    slope = held["calibration"]["slope"]
+    rows += [
+        ("Absolute effects", "by groups of predicted effect", groups),
+        (
+            "Calibration",
+            "slope, 1 when predicted effects come true",
+            f"{slope['estimate']:.2f} ({slope['lower']:.2f} to {slope['upper']:.2f})"
+            if None not in (slope["estimate"], slope["lower"], slope["upper"])
+            else "not estimable",
+        ),
+        (
+            "Discrimination for benefit",
+            "area under the targeting curve",
+            "; ".join(
+                f"{one['better']} is better: {scale(one['autoc']['estimate'])} "
+                f"({scale.interval(one['autoc']['lower'], one['autoc']['upper'])})"
+                for one in held["ranking"]
+            ),
+        ),
+        ("Models of the effect", "that shrink", run["reported_model"]["text"]),
+        ("External validation", "in another trial", AUTHORS),
+    ]
+    return rows
+
+
+def _lower(text: str) -> str:
+    """A sentence as a part of another."""
+    return f"{text[:1].lower()}{text[1:]}"

@@ -1,0 +1,111 @@
+"""Paragraphs for a paper and tables of a run, filled from its run.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tauhat.cli import main
+from tauhat.report.markdown import markdown_of
+from tauhat.report.paper import paper
+from tauhat.report.run_tables import run_tables
+
+FIXTURE = Path(__file__).parent / "report_run.json"
+NAMED: dict[str, Any] = {
+    "comparisons": [
+        {
+            "modifier": "age", "level": "person", "comparison": "per SD of 9.5", "estimate": -1.5,
+            "se": 0.6, "lower": -2.7, "upper": -0.3, "p_value": 0.014, "degrees_of_freedom": 24.0,
+        }
+    ],
+    "tests": [{"modifier": "age", "p_value": 0.014, "p_adjusted": 0.028}],
+    "method": "Slopes within clusters, CR2.",
+}  # fmt: skip
+
+
+@pytest.fixture
+def run() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(FIXTURE.read_text("utf-8"))
+    return content
+
+
+def test_paragraphs_hold_the_numbers_of_the_run(run: dict[str, Any]) -> None:
+    text = markdown_of(paper(run))
+    for said in (
+        "The individual-average effect was −3.2 (95% CI −6.1 to −0.4; p = 0.031).",
+        "gave p = 0.012",
+        "intracluster correlation of the outcome was 0.030",
+        "TASSH: 300 persons in 15 clusters",
+        "12 to 31 persons in a cluster, median 20, CV 0.24",
+        "CONSORT-cluster items",
+        "BMJ 345:e5661",
+        "0.80 (0.20 to 1.40)",
+        "no modifier was named beforehand",
+    ):
+        assert said in text
+    assert "Holm" not in text
+
+
+def test_what_was_cited_and_nothing_else_is_in_the_references(run: dict[str, Any]) -> None:
+    run["held_out"] = {"given": False, "reason": "too few clusters"}
+    run["heterogeneity_test"] |= {"tested": False, "p_value": None, "text": "Too few."}
+    text = markdown_of(paper(run))
+    assert "Yadlowsky" not in text
+    assert "Westfall" not in text
+    assert "was not tested. Too few." in text
+    assert "not estimated: too few clusters" in text
+
+
+def test_named_modifiers_and_the_plan_answer_iceman(run: dict[str, Any]) -> None:
+    run["named_modifiers"] = NAMED
+    run["plan"] = {"date": "2026-11-28", "sha256": "ab" * 32, "deviations": []}
+    text = markdown_of(paper(run))
+    assert "age, per SD of 9.5: −1.5 (95% CI −2.7 to −0.3; p = 0.014), adjusted p = 0.028." in text
+    assert "The analysis was as planned on 2026-11-28, hash abababababab." in text
+    assert "in the plan of 2026-11-28" in text
+    assert "compared within clusters" in text
+    assert "Holm (1979). A simple" in text
+
+
+def test_every_list_of_records_is_a_table(run: dict[str, Any]) -> None:
+    tables = run_tables(run)
+    assert tables["average-effect"].quantity.tolist() == ["individual", "cluster", "difference"]
+    assert tables["average-effect"].estimate[0] == -3.21
+    curve = tables["held-out-ranking-curve"]
+    assert curve.columns[:2].tolist() == ["better", "share"]
+    assert tables["modifiers"].covariate[0] == "age"
+    assert not any(table.empty for table in tables.values())
+
+
+def test_the_command_prints_and_writes_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(FIXTURE.read_text("utf-8"))
+    assert main(["methods", str(tmp_path), "--tables", str(tmp_path / "tables")]) == 0
+    assert "## Results" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "tables" / "held-out-groups.csv")
+    assert table.estimate[0] == -5.5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no file"),
+        ("{", "is no run.json"),
+        ("[1]", "is no run.json"),
+        ('{"schema": 1}', "was changed, or written by another version of tauhat (versions"),
+    ],
+)
+def test_what_is_no_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+) -> None:
+    path = tmp_path / "run.json"
+    if content is not None:
+        path.write_text(content)
+    assert main(["methods", str(path), "--tables", str(tmp_path / "tables")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "tables").exists()
