@@ -238,6 +238,9 @@ def test_power_is_that_of_t_at_the_difference_said() -> None:
                   / row.degrees_of_freedom)  # fmt: skip
     z = np.random.default_rng(3).normal(size=200_000) + found.moderate / row.se
     assert row.power == pytest.approx((np.abs(z / chi) > quantile).mean(), abs=0.005)
+    many = table(m=100, size=60)
+    far = th.interaction_effects(trial(many, covariates=["age"]), "age").table.iloc[0]
+    assert far.power == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

@@ -392,7 +392,9 @@ def _numbers(one: Comparison, level: float, moderate: float) -> dict[str, float]
         detectable = float((quantile + stats.t.ppf(_POWER, df)) * se)
         if se > 0:
             away = moderate / se
-            power = float(stats.nct.sf(quantile, df, away) + stats.nct.cdf(-quantile, df, away))
+            # Far out, scipy has no number for the tail on the other side, which is nothing.
+            other_side = np.nan_to_num(stats.nct.cdf(-quantile, df, away))
+            power = float(stats.nct.sf(quantile, df, away) + other_side)
     return {
         **estimate_columns(estimate),
         "degrees_of_freedom": estimate.degrees_of_freedom,
