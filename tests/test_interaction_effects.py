@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from tauhat.inference.modifier_groups import over_all_clusters
+from tauhat.inference.named_modifiers import column_modifier
 
 NUMBERS = ["estimate", "se", "lower", "upper", "degrees_of_freedom", "p_value"]
 
@@ -150,6 +152,95 @@ def test_groups_that_hold_too_few_clusters_have_no_estimate() -> None:
     assert "needs two in each arm" in found.text
     df = table().assign(grade=lambda d: d.grade.where(d.index % 7 > 0))
     assert "no value of grade" in th.interaction_effects(trial(df), "grade").text
+
+
+def test_where_many_clusters_hold_one_group_a_second_line_uses_all_of_them() -> None:
+    df = table(m=24, effect=0.6, seed=7)
+    single = df.unit % 3 == 0
+    df.loc[single, "sex"] = np.where(df.unit[single] % 2 == 0, "girl", "boy")
+    found = th.interaction_effects(trial(df), ["sex", "age", "urban"])
+    assert found.all_clusters.modifier.tolist() == ["sex"]
+    first, second = found.table.iloc[0], found.all_clusters.iloc[0]
+    assert (first.question, second.question) == ("within clusters", "all clusters")
+    assert second.se < first.se
+    assert "Over all clusters, which is another question" in found.text
+    # Nobody is counted among the tests for it.
+    assert len(found.tests) == 3
+    other_names = df.sex.map({"girl": "a", "boy": "b"})
+    shuffled = df.assign(sex=other_names).sample(frac=1, random_state=2)
+    turned = th.interaction_effects(trial(shuffled), "sex").all_clusters.iloc[0]
+    np.testing.assert_allclose(-turned.estimate, second.estimate, rtol=1e-6)
+    np.testing.assert_allclose(turned.se, second.se, rtol=1e-6)
+
+
+def test_in_balance_the_second_line_is_the_difference_of_group_means() -> None:
+    # As many persons of each group in every cluster, no covariates: nothing lies between clusters.
+    rng = np.random.default_rng(8)
+    df = pd.DataFrame({"unit": np.repeat(np.arange(12), 8), "M": np.tile([0, 1] * 4, 12)})
+    df["arm"] = df.unit % 2
+    df["y"] = rng.normal(size=96) + rng.normal(size=12)[df.unit]
+    data = trial(df, covariates=["M"]).data
+    modifier = column_modifier(pd.Series(data.X[:, 0]), "M")
+    found = over_all_clusters(data, modifier, np.zeros((96, 0))).comparisons[0]
+    main = th.interaction_effects(trial(df, covariates=["M"]), "M").table.iloc[0]
+    assert found.test is not None
+    np.testing.assert_allclose(found.test.estimate, main.estimate, rtol=1e-8)
+    np.testing.assert_allclose(found.test.se, main.se, rtol=1e-6)
+
+
+def test_effects_within_groups_rest_on_the_group_alone() -> None:
+    df = table(effect=2.0, seed=9)
+    found = th.interaction_effects(trial(df), ["sex", "age", "urban"]).groups
+    girls = df.assign(y=np.where(df.sex == "boy", rng_noise(len(df)), df.y))
+    again = th.interaction_effects(trial(girls, covariates=["sex"]), "sex").groups
+    alone = th.interaction_effects(trial(df, covariates=["sex"]), "sex").groups
+    assert again.loc[1, "estimate"] == pytest.approx(alone.loc[1, "estimate"], rel=1e-9)
+    assert again.loc[0, "estimate"] != pytest.approx(alone.loc[0, "estimate"], rel=1e-3)
+    sizes = found.groupby("modifier").persons.agg(["sum", "size"])
+    assert sizes["sum"].eq(len(df)).all()
+    assert sizes["size"].to_dict() == {"age": 5, "sex": 2, "urban": 2}
+    ages = found[found.modifier == "age"]
+    assert ages.value.is_monotonic_increasing
+    persons = table(m=200, size=1, effect=0.0).assign(arm=lambda d: d.unit % 2)
+    rows = th.interaction_effects(trial(persons, cluster=None, covariates=["sex"]), "sex").groups
+    by = persons.groupby(["sex", "arm"]).y.mean().unstack()
+    np.testing.assert_allclose(rows.estimate, by[1] - by[0], rtol=1e-8)
+
+
+def rng_noise(n: int) -> np.ndarray:
+    return np.random.default_rng(99).normal(size=n)
+
+
+def test_adjustment_is_for_what_was_named_and_a_gap_leaves_a_condition_open() -> None:
+    df = table(effect=0.5)
+    every = th.interaction_effects(trial(df), "sex")
+    few = th.interaction_effects(trial(df), "sex", adjust=["grade"])
+    only = th.interaction_effects(trial(df, covariates=["sex", "grade"]), "sex")
+    assert few.adjusted_for == ("grade",)
+    assert few.table.estimate[0] == pytest.approx(only.table.estimate[0], rel=1e-9)
+    assert few.table.estimate[0] != every.table.estimate[0]
+    with pytest.raises(th.TrialError, match="no covariate 'height' to adjust for"):
+        th.interaction_effects(trial(df), "sex", adjust=["height"])
+    df.loc[:49, "grade"] = None
+    found = th.interaction_effects(trial(df), 'grade == "a" and age > 30')
+    assert found.groups.persons.sum() < len(df)
+    assert "no value of" in found.notes[0]
+
+
+def test_power_is_that_of_t_at_the_difference_said() -> None:
+    found = th.interaction_effects(trial(table()), "sex")
+    row = found.table.iloc[0]
+    df = table()
+    spread = np.sqrt(sum(((g - g.mean()) ** 2).sum() for _, g in df.groupby("arm").y) / 318)
+    assert found.moderate == pytest.approx(0.3 * spread)
+    quantile = (row.upper - row.lower) / (2 * row.se)
+    chi = np.sqrt(np.random.default_rng(2).chisquare(row.degrees_of_freedom, 200_000)
+                  / row.degrees_of_freedom)  # fmt: skip
+    z = np.random.default_rng(3).normal(size=200_000) + found.moderate / row.se
+    assert row.power == pytest.approx((np.abs(z / chi) > quantile).mean(), abs=0.005)
+    many = table(m=100, size=60)
+    far = th.interaction_effects(trial(many, covariates=["age"]), "age").table.iloc[0]
+    assert far.power == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

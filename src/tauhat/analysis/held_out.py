@@ -149,6 +149,7 @@ def held_out_effects(
     seed: int,
     n_jobs: int = 1,
     higher_is_better: bool | None = None,
+    named: Sequence[str] = (),
 ) -> HeldOutEffects | str:
     """Describe the trial by one cross-fit of a quick model.
 
@@ -169,6 +170,8 @@ def held_out_effects(
         Number of fits at once.
     higher_is_better
         Whether a positive effect is a benefit; None for both readings.
+    named
+        Covariates that were named as modifiers.
 
     Returns
     -------
@@ -207,7 +210,9 @@ def held_out_effects(
             policy={
                 k: policy_value(fit, higher_is_better=v, level=level) for k, v in directions.items()
             },
-            subgroups=find_subgroups(fit, heterogeneity=heterogeneity, level=level),
+            subgroups=find_subgroups(
+                fit, heterogeneity=heterogeneity, level=level, prespecified=named
+            ),
             by_covariate=covariate_group_effects(
                 fit, _groups_along(frame_within(trial.frame, data)), level=level
             ),

@@ -120,8 +120,8 @@ def analyze(
     differ (or says why that cannot be tested), compares along the modifiers that
     were named, fits the models, and makes intervals. Unless ``models`` is "quick" or
     there are too few units, it then describes groups, subgroups and calibration by the
-    held-out effects of a quick mixed model. A design check that fails does not stop the analysis: look at
-    ``analysis.check.passed``; the report says so.
+    held-out effects of a quick mixed model. A design check that fails does not stop the
+    analysis: look at ``analysis.check.passed``; the report says so.
 
     Parameters
     ----------
@@ -314,6 +314,7 @@ def analyze(
                 seed=derive_seed(seed, "held out"),
                 n_jobs=n_jobs,
                 higher_is_better=higher_is_better,
+                named=_listed(modifiers),
             )
     with clock.step("sensitivity", "asking what the results depend on"):
         members = list(members_of(fitted))

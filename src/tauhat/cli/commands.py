@@ -84,7 +84,6 @@ def run_trial(
     _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)
-    named_of(trial, settings)
     check = trial.check()
     if check.failures and not force:
         _say_failed(check)
@@ -97,7 +96,7 @@ def run_trial(
 def check_trial(settings: Settings, *, json_output: bool) -> int:
     """Check the trial of a file; the exit code."""
     trial, _ = read_trial(settings.checked())
-    check, named = trial.check(), named_of(trial, settings)
+    check, named = trial.check(), _named_counts(trial, settings)
     if json_output:
         told = {**check_record(check), "table": records(check.table)}
         if named is not None:
@@ -113,7 +112,7 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
     return 0
 
 
-def named_of(trial: Trial, settings: Settings) -> dict[str, Any] | None:
+def _named_counts(trial: Trial, settings: Settings) -> dict[str, Any] | None:
     """Who is in the groups of the named modifiers, without any effect; refuses unknown ones."""
     found = named_effects(
         trial,

@@ -46,15 +46,6 @@ MODERATE = 0.3
 # Share of clusters of one group only from which the difference over all clusters is told too.
 MANY_SINGLE = 0.2
 _POWER = 0.8
-#: The question that each estimate answers, and what it compares.
-QUESTIONS = {
-    "persons": "Do persons who differ in the modifier differ in effect?",
-    "within clusters": "Within a cluster, do persons who differ in the modifier differ in effect?",
-    "between clusters": "Do clusters that differ in the modifier differ in effect?",
-    "within blocks": "Do blocks whose clusters differ in the modifier differ in effect?",
-    "all clusters": "Do persons who differ in the modifier differ in effect, whatever their "
-    "cluster?",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +55,9 @@ class InteractionEffects(Shown):
     Attributes
     ----------
     table
-        One row a comparison: ``modifier``; ``level`` ("person" or "cluster"); ``question``, a
-        key of ``QUESTIONS``; ``comparison``, such as "girl less boy" or "per SD of 12.3";
+        One row a comparison: ``modifier``; ``level`` ("person" or "cluster"); ``question``, what is
+        compared ("persons", "within clusters", "between clusters", "within blocks", in
+        ``all_clusters`` "all clusters"); ``comparison``, such as "girl less boy" or "per SD of 12.3";
         ``spread``, that SD (missing for groups); ``estimate`` (difference of the effects, in
         units of the outcome), ``se``, ``lower``, ``upper``, ``degrees_of_freedom``; ``p_value``
         of the comparison; ``control units`` and ``treated units``, randomized units that tell
@@ -392,7 +384,9 @@ def _numbers(one: Comparison, level: float, moderate: float) -> dict[str, float]
         detectable = float((quantile + stats.t.ppf(_POWER, df)) * se)
         if se > 0:
             away = moderate / se
-            power = float(stats.nct.sf(quantile, df, away) + stats.nct.cdf(-quantile, df, away))
+            # Far out, scipy has no number for the tail on the other side, which is nothing.
+            other_side = np.nan_to_num(stats.nct.cdf(-quantile, df, away))
+            power = float(stats.nct.sf(quantile, df, away) + other_side)
     return {
         **estimate_columns(estimate),
         "degrees_of_freedom": estimate.degrees_of_freedom,

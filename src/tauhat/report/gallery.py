@@ -205,12 +205,16 @@ def named_comparisons(data: ReportInput) -> plots.Plot | None:
     named = data.run["named_modifiers"]
     if named is None:
         return None
-    rows = [dict(row) for row in (*named["comparisons"], *named["all_clusters"])]
+    rows: list[dict[str, Any]] = [
+        *map(dict, named["comparisons"]),
+        *map(dict, named["all_clusters"]),
+    ]
     for row in rows:
         if row["question"] == "all clusters":
             row["comparison"] = f"{row['comparison']}, all clusters"
     order = {test["modifier"]: place for place, test in enumerate(named["tests"])}
-    table = pd.DataFrame(sorted(rows, key=lambda row: order[row["modifier"]]))
+    rows.sort(key=lambda row: order[row["modifier"]])
+    table = pd.DataFrame(rows)
     table = table.astype(dict.fromkeys(("estimate", "lower", "upper"), float))
     if table["estimate"].isna().all():
         return None

@@ -21,8 +21,6 @@ from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import effects_differ, unless_shown
 from tauhat.wording import counted, degrees_text, join_words
 
-# Below this many degrees of freedom an interval says next to nothing.
-FEW_DEGREES = 4
 #: The question that an estimate answers.
 QUESTIONS = {
     "persons": "do persons who differ in it differ in effect?",

@@ -292,12 +292,14 @@ def _held_out_sentence(run: Run) -> str:
     difference = run["held_out"]["difference"]
     if difference["estimate"] is None:
         return "Differences between groups cannot be judged."
-    verdict = "are not shown to differ" if covers_zero(difference) else "differ"
-    deferred = "" if covers_zero(difference) else unless_shown(run)
+    verdict, deferred = "are not shown to differ", ""
+    if not covers_zero(difference):
+        verdict = "differ" if effects_differ(run) else "lie apart"
+        deferred = unless_shown(run)
     quarters = ends_told("the largest and the smallest predicted effects", run)
     return (
         f"Judged on held-out {held_out_units(run)}, the quarters with {quarters} "
-        f" {verdict} ({scale(difference['estimate'])}, "
+        f"{verdict} ({scale(difference['estimate'])}, "
         f"{scale.interval(difference['lower'], difference['upper'])}).{deferred}"
     )
 
@@ -397,7 +399,8 @@ def _detectable(run: Run) -> list[str]:
     if difference["se"] is not None:
         quarters = ends_told("the largest and the smallest predicted effects", run)
         found.append(
-            f"The effects of the quarters of persons with {quarters} are compared with a standard error of {scale(difference['se'])}: a true difference "
+            f"The effects of the quarters of persons with {quarters} are compared with a standard "
+            f"error of {scale(difference['se'])}: a true difference "
             f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
             "here."
         )

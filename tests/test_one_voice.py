@@ -1,0 +1,226 @@
+"""The sentences of a report agree with its numbers and with each other."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+from tauhat.report import plots
+from tauhat.report.numbers import format_p
+from tauhat.report.render import build_view
+from tauhat.report.view import ReportView
+from tauhat.report.voice import groups_told
+from test_report import example_input, example_run
+
+#: What no report says of effects unless its primary test does.
+CLAIMS = (
+    r"It differs by",
+    r"primary test shows",
+    r"explains it",
+    r"speak clearly",
+    r"\bdo differ\b",
+    r"groups differ\b(?! only)",
+    r"predicted (effects|benefit) differ \(",
+)
+DENIALS = (r"does not show that effects differ", r"did not show that effects differ", r"no finding")
+# What only a sentence that defers to the test may say where the test shows nothing.
+LEADS = (r"would go with", r"leaves out zero", r"are expected to gain")
+
+
+def made(
+    case: str,
+    *,
+    clusters: int = 0,
+    effect: float = 0.0,
+    seed: int = 1,
+    n: int = 240,
+    binary: bool = False,
+) -> th.Trial:
+    rng = np.random.default_rng(seed)
+    unit = np.arange(n) % clusters if clusters else np.arange(n)
+    arm = unit % 2 if clusters else rng.permutation(np.arange(n) % 2)
+    df = pd.DataFrame({"unit": unit, "arm": np.where(arm == 1, "new", "usual")})
+    df["sex"] = np.where(rng.random(n) < 0.5, "girl", "boy")
+    if case == "single":
+        df.loc[unit % 5 < 2, "sex"] = np.where(unit % 5 < 1, "girl", "boy")[unit % 5 < 2]
+    df["age"] = rng.normal(40, 10, n)
+    df["urban"] = np.where(unit // 2 % 2 == 1, "town", "country")
+    level = rng.normal(size=n)[unit] * (0.4 if clusters else 0)
+    y = 0.5 + level + effect * arm * (df.sex == "girl") + 0.02 * df.age + rng.normal(size=n)
+    df["score"] = (y > y.median()).astype(int) if binary else 10 * y
+    roles: dict[str, Any] = {"cluster": "unit"} if clusters else {}
+    return th.Trial(
+        df, outcome="score", treatment="arm", control="usual",
+        covariates=["sex", "age", "urban"] if clusters else ["sex", "age"], **roles,
+    )  # fmt: skip
+
+
+# Too few units for effects of held-out persons, which take most of the time.
+FAST: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "clusters, no effect": (
+        {"case": "single", "clusters": 10, "seed": 3},
+        {"modifiers": ["sex", "age", "urban"], "mcid": 2, "higher_is_better": True},
+    ),
+    "persons, strong": (
+        {"case": "plain", "effect": 4.0, "n": 90},
+        {"modifiers": ["sex"], "subgroups": ["sex == 'girl' and age > 40"],
+         "mcid": 5, "higher_is_better": False},
+    ),
+}  # fmt: skip
+SLOW = {
+    f"{kind} {effect} {seed}": (
+        {"case": "single", "clusters": 24 * (kind == "clusters"), "effect": effect, "seed": seed,
+         "n": 360, "binary": seed % 2 == 0},
+        {"modifiers": ["sex", "age"], "higher_is_better": [None, True, False][seed % 3]},
+    )
+    for kind in ("clusters", "persons")
+    for effect in (0.0, 0.7, 3.0)
+    for seed in (1, 2, 3)
+}  # fmt: skip
+
+
+def view_of(analysis: th.Analysis) -> tuple[dict[str, Any], ReportView]:
+    data = analysis._report_input()
+    run = dict(groups_told(data.run))
+    return run, build_view(replace(data, run=run))
+
+
+def sentences(view: ReportView) -> Iterator[str]:
+    """Every paragraph, note, caption and cell that stands in words."""
+    for answer in view.answers:
+        yield f"{answer.question} {answer.headline}. {answer.text}"
+    for section in view.sections:
+        yield from (*section.paragraphs, *section.items, *section.notes)
+        yield from (figure.caption for figure in section.figures)
+        for table in section.tables:
+            yield table.caption
+            yield from (cell for row in table.rows for cell in row)
+
+
+def faults(run: dict[str, Any], view: ReportView) -> list[str]:
+    """What sentences say against the numbers, or against each other."""
+    said, found = list(sentences(view)), []
+    p_value = run["heterogeneity_test"]["p_value"]
+    differs = p_value is not None and p_value < 0.05
+    forbidden = DENIALS if differs else CLAIMS
+    for text in said:
+        found += [f"{what!r} in {text!r}" for what in forbidden
+                  if re.search(what, text) and not text.endswith("?")]  # fmt: skip
+        leads = any(re.search(what, text) for what in LEADS)
+        if leads and not differs and not re.search(r"\bleads?\b", text):
+            found.append(f"does not defer to the test: {text!r}")
+        if re.search(r"\d\.\d+e[+−-]\d", text):
+            found.append(f"a number for machines: {text!r}")
+        for told in re.findall(r"primary test[^.;]*?\((p [=<] [\d.]+\d)\)", text):
+            if told != format_p(p_value):
+                found.append(f"the primary test has {format_p(p_value)}: {text!r}")
+        if run["better"] is not None and "was not specified whether a higher" in text:
+            found.append(f"it was said what is better: {text!r}")
+        if re.search(r"\bnan\b|\bNone\b(?! of)", text):
+            found.append(f"a missing number: {text!r}")
+    sections = {section.anchor: section for section in view.sections}
+    top = {number.label: number.value for number in view.numbers}
+    cell = sections["average"].tables[0].rows[0][1]
+    if top["Average effect per person"] != cell:
+        found.append("two average effects")
+    if cell not in next(a.text for a in view.answers if "sure" in a.question):
+        found.append("another average effect among the answers")
+    if run["named_modifiers"] is not None:
+        found += named_faults(run, sections["named"])
+    return found
+
+
+def named_faults(run: dict[str, Any], section: Any) -> list[str]:
+    """The section on named modifiers against the record."""
+    found = []
+    tests = run["named_modifiers"]["tests"]
+    words = section.paragraphs[1]
+    for test in tests:
+        if test["p_value"] is None:
+            continue
+        if test["p_adjusted"] < test["p_value"]:
+            found.append(f"{test['modifier']}: adjusted below unadjusted")
+        told = f"{test['modifier']} ({format_p(test['p_adjusted'])})" in words
+        if told != (test["p_adjusted"] < 0.05):
+            found.append(f"{test['modifier']} in {words!r}")
+    for one in run["named_modifiers"]["comparisons"]:
+        excluded = one["estimate"] is not None and not one["lower"] <= 0 <= one["upper"]
+        if one["estimate"] is not None and excluded != (one["p_value"] < 0.05):
+            found.append(f"interval and p of {one['modifier']}")
+    return found
+
+
+def analysed(case: tuple[dict[str, Any], dict[str, Any]], **more: Any) -> th.Analysis:
+    trial, asked = case
+    return th.analyze(
+        made(**trial), models=["LMM"], random_state=1, n_permutations=199, **asked, **more
+    )
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_sentences_agree_with_the_numbers_and_with_each_other(name: str) -> None:
+    analysis = analysed(FAST[name])
+    run, view = view_of(analysis)
+    assert faults(run, view) == []
+    assert (run["heterogeneity_test"]["p_value"] < 0.05) == (name == "persons, strong")
+    page = html.unescape(analysis.to_html())
+    assert "Named modifiers" in page
+    if name == "clusters, no effect":
+        named = run["named_modifiers"]
+        assert [one["modifier"] for one in named["all_clusters"]] == ["sex"]
+        assert "Choose between them by the question" in page
+        assert "Who gains what matters" in page
+        names = set(analysis.plots())
+        assert {"named-modifiers", "named-groups", "named-modifier-1"} <= names
+    if name == "persons, strong":
+        assert "The primary test shows that the effect differs" in page
+        assert run["relevance"]["better"] == "lower"
+
+
+def stored(p_value: float | None, better: str | None) -> tuple[dict[str, Any], ReportView]:
+    """The stored run with another result of its test."""
+    run = example_run(better=better)
+    test = run["heterogeneity_test"]
+    test |= {"p_value": p_value, "tested": p_value is not None, "text": "What came out."}
+    run["average_effect"]["method"] = "Model-robust estimate"
+    data = example_input(run)
+    return run, build_view(replace(data, run=groups_told(run)))
+
+
+@pytest.mark.parametrize("p_value", [0.001, 0.3, None])
+def test_held_out_differences_defer_to_the_test(p_value: float | None) -> None:
+    for better in (None, "higher"):
+        run, view = stored(p_value, better)
+        assert faults(run, view) == []
+        words = " ".join(sentences(view))
+        assert ("most predicted benefit" in words) == (better is not None)
+        assert ("largest predicted effects" in words) == (better is None)
+        assert ("this is a lead" in words) == (p_value != 0.001)
+
+
+def test_what_contradicts_the_test_is_found() -> None:
+    run, view = stored(0.3, None)
+    run["heterogeneity_test"]["p_value"] = 0.001
+    found = faults(run, view)
+    assert any("did not show" in fault for fault in found)
+    assert any("primary test has p = 0.001" in fault for fault in found)
+
+
+@pytest.fixture(autouse=True)
+def without_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Figures are drawn, but turning them into SVG takes most of a page's time.
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_sentences_of_many_analyses_agree(name: str) -> None:
+    assert faults(*view_of(analysed(SLOW[name]))) == []
