@@ -267,7 +267,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
             "p_value": test.p_value,
             "method": test.method,
             "text": test.text,
-            "parts": dict(zip(test.table["block"], test.table["p_value"], strict=True)),
+            "parts": dict(zip(test.table["component"], test.table["p_value"], strict=True)),
             "exact": test.exact,
             "notes": list(test.notes),
         },
