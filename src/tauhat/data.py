@@ -109,14 +109,9 @@ class TrialData:
         return self.measured[:, 0]
 
     @property
-    def time(self) -> FloatArray:
-        """Right-censored time of each row, shape (n,), where ``y`` is made of times."""
-        return self.measured[:, 1]
-
-    @property
-    def cause(self) -> IntArray:
-        """What happened then, shape (n,): 0 censored, 1 the event, 2 another that rules it out."""
-        return self.measured[:, 2].astype(np.int64)
+    def times(self) -> tuple[FloatArray, IntArray]:
+        """Right-censored times and causes (0 censored, 1 the event, 2 another), each (n,)."""
+        return self.measured[:, 1], self.measured[:, 2].astype(np.int64)
 
     @property
     def n_units(self) -> int:
@@ -231,7 +226,7 @@ class TrialData:
         if self.endpoint.follow_up is None:
             return self
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-        times = Times(self.time, self.cause, self.treatment, self.X, self.sample_weight, fold)
+        times = Times(*self.times, self.treatment, self.X, self.sample_weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
         return replace(self, measured=np.column_stack([made.values, self.measured[:, 1:]]))
 
