@@ -2,7 +2,9 @@
 
 Share of trials in which the interaction with a modifier that changes nothing is called
 significant at .05, median width of its 95 % interval and power for a difference of .3 SD, by
-cell. Estimates move with the effect, so coverage is one minus the size.
+cell. Estimates move with the effect, so coverage is one minus the size. Then the same of the
+second line, over all clusters, in trials that have it; and the coverage of the effects within
+the groups.
 
     python benchmarks/interaction_effects.py --trials 400
 """
@@ -18,7 +20,7 @@ import pandas as pd
 import tauhat as th
 from tauhat.numerics.seeds import derive_seed
 
-DIFFERENCE = 0.3
+DIFFERENCE, EFFECT = 0.3, 0.2
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ CELLS = {
     "100 persons": Cell(100, size=1),
     "100 persons, a fifth treated, continuous": Cell(100, 0.2, size=1, continuous=True),
     "50 pairs of persons": Cell(100, size=1, pairs="varies"),
+    "12 clusters, half of one group": Cell(12, single=0.5),
+    "20 clusters, a third treated, a third of one group, slopes vary in it": Cell(
+        20, 1 / 3, slope_sd=(0.0, 0.5), single=0.3
+    ),
 }
 
 
@@ -93,7 +99,7 @@ def draw(cell: Cell, seed: int) -> th.Trial:
     level = 0.42 * (rng.normal(size=m) + shared) / (np.sqrt(2) if cell.pairs else 1)
     slope = np.array(cell.slope_sd)[arm] * rng.normal(size=m)
     extra = cell.extra_sd * rng.normal(size=m) * arm
-    effect = 0.2 + (0.3 * (sizes / sizes.mean() - 1) if cell.informative else 0.0)
+    effect = EFFECT + (0.3 * (sizes / sizes.mean() - 1) if cell.informative else 0.0)
     x = 0.5 * modifier + rng.normal(size=n)
     y = 0.3 * modifier + 0.4 * x + rng.normal(size=n) + (effect * arm + extra)[unit]
     if not persons:
@@ -122,24 +128,45 @@ def two_groups(
 
 def measured(cell: Cell, number: int, trials: int) -> dict[str, float]:
     """Size, median width, power and mean degrees of freedom of one cell."""
-    rows = []
+    rows, second, covered = [], [], []
     for k in range(trials):
         trial = draw(cell, derive_seed(20261129, str(number), k))
-        found = th.interaction_effects(trial, "M").table.iloc[0]
-        quantile = (found.upper - found.lower) / (2 * found.se)
-        away = abs(found.estimate + DIFFERENCE) > quantile * found.se
-        rows.append([found.p_value < 0.05, found.upper - found.lower, away,
-                     found.degrees_of_freedom])  # fmt: skip
-    values = np.array(rows, dtype=float)
-    values = values[np.isfinite(values[:, 1])]
+        found = th.interaction_effects(trial, "M")
+        rows.append(judged(found.table.iloc[0]))
+        if len(found.all_clusters):
+            second.append(judged(found.all_clusters.iloc[0]))
+        known = found.groups[found.groups.se.notna()]
+        covered += ((known.lower < EFFECT) & (known.upper > EFFECT)).tolist()
+    values, others = (known_of(one) for one in (rows, second))
     size = values[:, 0].mean()
-    return {
+    result = {
         "size": size,
         "error": np.sqrt(size * (1 - size) / len(values)),
         "median width": np.median(values[:, 1]),
         "power for .3": values[:, 2].mean(),
         "df": values[:, 3].mean(),
+        "groups": np.mean(covered),
     }
+    if len(others):
+        result |= {
+            "all clusters: size": others[:, 0].mean(),
+            "width": np.median(others[:, 1]),
+            "power": others[:, 2].mean(),
+        }
+    return result
+
+
+def judged(found: pd.Series) -> list[float]:
+    """Whether an estimate is significant, its width, whether it would be with an effect, df."""
+    quantile = (found.upper - found.lower) / (2 * found.se)
+    away = abs(found.estimate + DIFFERENCE) > quantile * found.se
+    return [found.p_value < 0.05, found.upper - found.lower, away, found.degrees_of_freedom]
+
+
+def known_of(rows: list[list[float]]) -> np.ndarray:
+    """Rows of trials in which there was an estimate."""
+    values = np.array(rows, dtype=float).reshape(-1, 4)
+    return values[np.isfinite(values[:, 1])]
 
 
 def main() -> None:
@@ -153,8 +180,8 @@ def main() -> None:
         for number, (name, cell) in enumerate(CELLS.items())
         if given.only in name
     }
-    print(pd.DataFrame(rows).T.round({"size": 3, "error": 3, "median width": 2, "power for .3": 2,
-                                      "df": 1}).to_string())  # fmt: skip
+    digits = {"median width": 2, "power for .3": 2, "df": 1, "width": 2, "power": 2}
+    print(pd.DataFrame(rows).T.round(3).round(digits).to_string())
 
 
 if __name__ == "__main__":

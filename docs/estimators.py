@@ -9,7 +9,7 @@ from marked import with_table
 
 from tauhat.endpoint import KINDS, OF_TIMES
 from tauhat.fitting.registered import Support
-from tauhat.learners.catalog import OUTCOME_MODELS
+from tauhat.learners.outcome_models import OUTCOME_MODELS
 from tauhat.registry import DESIGNS, ESTIMATORS
 
 DOCS = Path(__file__).resolve().parent

@@ -72,7 +72,6 @@ def test_several_values_make_a_table(capsys: pytest.CaptureFixture[str]) -> None
     assert main([*words, "--delta", "0.3", "--csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert len(table) == 8
-    assert table.columns[:3].tolist() == ["n_clusters", "icc", "icc_x"]
     row = table[(table.n_clusters == 40) & (table.icc == 0.05) & (table.icc_x == 1)]
     assert row.power.item() == pytest.approx(power_hte(40, 25, icc=0.05, icc_x=1, delta=0.3).power)
     assert main([*words, "--delta", "0.3"]) == 0
@@ -87,10 +86,10 @@ def test_simulation_is_the_same_for_any_jobs(capsys: pytest.CaptureFixture[str])
     assert "simulating the interaction test" in one.err
     assert main([*words, "--jobs", "2"]) == 0
     assert capsys.readouterr().out == one.out
-    table = pd.read_csv(io.StringIO(one.out)).set_index("quantity").value
-    assert table["interaction test: power"] in (0, 0.25, 0.5, 0.75, 1)
-    name = "permutation test of effect heterogeneity"
-    assert table[f"{name}: lower"] <= table[f"{name}: power"] <= table[f"{name}: upper"]
+    (row,) = pd.read_csv(io.StringIO(one.out)).to_dict("records")
+    assert row["interaction_test_power"] in (0, 0.25, 0.5, 0.75, 1)
+    name = "permutation_test_of_effect_heterogeneity"
+    assert row[f"{name}_lower"] <= row[f"{name}_power"] <= row[f"{name}_upper"]
 
 
 @pytest.mark.parametrize(
@@ -122,3 +121,37 @@ def test_errors_name_the_option(
     assert message in said.err
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
+
+
+def test_one_plan_and_a_grid_have_one_layout(capsys: pytest.CaptureFixture[str]) -> None:
+    tables = []
+    for delta in ("0.2", "0.2,0.3"):
+        assert main([*PLAN, "--delta", delta, "--csv"]) == 0
+        tables.append(pd.read_csv(io.StringIO(capsys.readouterr().out)))
+    one, grid = tables
+    assert one.columns.tolist() == grid.columns.tolist()
+    pd.testing.assert_frame_equal(one, grid[grid.delta == 0.2])
+
+
+def test_degrees_of_freedom_are_never_in_powers_of_ten(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["power", "--clusters", "200", "--size", "101", "--icc", "0.05", "--icc-x", "0.1",
+                 "--delta", "0.05"]) == 0  # fmt: skip
+    said = capsys.readouterr().out
+    assert "e+" not in said
+    assert values_of(said)["degrees of freedom"] > 15_000
+
+
+def test_risks_and_drop_out_are_options(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["power", "--persons", "1000", "--prevalence", "0.5", "--delta", "0.15"]
+    assert (
+        main([*words, "--risk-control", "0.3", "--risk-treated", "0.2", "--drop-out", "0.2"]) == 0
+    )
+    said = values_of(capsys.readouterr().out)
+    sd = (0.5 * 0.3 * 0.7 + 0.5 * 0.2 * 0.8) ** 0.5
+    same = power_hte(n_persons=800, prevalence=0.5, delta=0.15, sd_y=sd)
+    assert said["power"] == pytest.approx(same.power, abs=1e-4)
+    assert said["persons"] == 1000
+    assert main([*words, "--risk-control", "0.3"]) == 2
+    assert "--risk-treated is missing" in capsys.readouterr().err

@@ -20,7 +20,8 @@ from tauhat.ensembles import (
 from tauhat.ensembles.losses import effect_loss
 from tauhat.ensembles.rules import RULES
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.learners.catalog import outcome_model, single_estimator
+from tauhat.learners.catalog import single_estimator
+from tauhat.learners.outcome_models import outcome_model
 from tauhat.numerics.whitening import contrast_variances
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.simulate import scenario

@@ -55,6 +55,34 @@ def test_rows_with_more_cells_than_names_are_named(tmp_path: Path) -> None:
         read(file)
 
 
+@pytest.mark.parametrize("labels", [(), ("site",)])
+def test_rows_with_fewer_cells_than_names_are_counted_and_empty_ones_left_out(
+    labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    rows = [f'{k % 2},{50 + k % 7},{k * 7 % 23},"a, b"' for k in range(120)]
+    rows[3], rows[8] = rows[3].replace(',"a, b"', ""), "0,55"
+    file = text(tmp_path / "t.csv", "\n".join(["arm,age,y,site", *rows, "", ",,,", ",,,"]) + "\n")
+    table, account = read(file, labels=labels)
+    assert len(table) == account["n_rows"] == 120
+    assert (account["n_short"], account["first_short"]) == (2, 5)
+    assert account["notes"] == ["2 empty rows left out."]
+    check = Trial(table, outcome="y", treatment="arm", covariates=["age"]).check()
+    assert "short-rows" in check.open_codes
+    assert any("2 rows have fewer cells" in said and "line 5" in said for said in check.warnings)
+    # Cells without anything in them are cells.
+    full = text(tmp_path / "u.csv", "a,b\n1,\n2,3\n")
+    assert read(full)[1]["n_short"] == 0
+
+
+def test_bytes_that_are_no_text_are_refused_in_parquet(here: None, tmp_path: Path) -> None:
+    df = pd.DataFrame({"site": ["north", "south"] * 9, "y": range(18)})
+    df.to_parquet(tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    content = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(content.replace(b"north", b"\xfforth"))
+    with pytest.raises(TrialError, match="is not a Parquet table"):
+        read(tmp_path / "t.parquet")
+
+
 def test_missing_codes_of_all_and_of_single_columns(tmp_path: Path) -> None:
     content = "id,age,pain,site\n999,61,.,-9\n2,999,2,north\n3,-9,3,.\n"
     file = text(tmp_path / "t.csv", content)
@@ -168,7 +196,7 @@ def adam() -> dict[str, pd.DataFrame]:
     n = 60
     arm = np.arange(n) % 2
     subject = pd.DataFrame({"USUBJID": [f"S-{k:03}" for k in range(n)], "TRT01PN": arm * 1.0})
-    subject = subject.assign(TRT01P=np.where(arm, "Drug", "Placebo"), SEX=["F", "M"] * 30)
+    subject = subject.assign(TRT01P=np.where(arm, "Drug", "Placebo"), SEX=["F", "F", "M", "M"] * 15)
     subject["AGE"] = rng.normal(60, 9, n).round()
     visits = []
     for code in ("SBP", "DBP"):
@@ -190,9 +218,36 @@ def test_adam_tables_need_no_more_than_a_condition(here: None, tmp_path: Path) -
     assert (account["n_rows"], account["n_dropped"]) == (240, 180)
     subject, _ = read(tmp_path / "adsl.xpt")
     assert Trial(subject, outcome="AGE", covariates=["SEX"], **roles).n == 60
+    # What was computed from the outcome is named, and constants are no covariates.
+    base = table["AVAL"].to_numpy() + np.random.default_rng(2).normal(5, 9, 60).round(1)
+    changes = table.assign(BASE=base, CHG=table["AVAL"] - base)
+    with pytest.raises(
+        TrialError, match=r"2 may not .*'AVAL' .*covariates=\['SEX', 'AGE', 'BASE'\]"
+    ):
+        Trial(changes, outcome="CHG", **roles)
     died, _ = read(tmp_path / "adtte.xpt", where="CNSR == 0")
     assert (died["CNSR"] == 0).all()
     assert len(died) == 30
+
+
+def test_cnsr_of_an_adam_table_says_who_was_censored(here: None, tmp_path: Path) -> None:
+    made = adam()["adtte"].assign(CNSR=lambda d: (d.index % 3).astype(float))
+    df = pd.concat([made, made.assign(PARAMCD="PFS", AVAL=lambda d: d["AVAL"] + 7)])
+    pyreadstat.write_xport(df, tmp_path / "adtte.xpt", file_format_version=5)
+    table, _ = read(tmp_path / "adtte.xpt", where='PARAMCD == "OS"')
+    roles: dict[str, Any] = {"treatment": "TRT01P", "control": "Placebo", "horizon": 365}
+    roles |= {"outcome": "AVAL", "covariates": ["AGE", "SEX"]}
+    read_so = Trial(table, event="CNSR", **roles)
+    named = Trial(table, event="CNSR", event_value=0, **roles)
+    np.testing.assert_array_equal(read_so.y, named.y)
+    graded = {f.code: (f.status, f.value) for f in read_so.check().findings}
+    assert graded["event-codes"] == ("note", "event: 0; censored: 1, 2")
+    # Of another column of that name nothing is known: ACTG 175 has 1 for the event.
+    other = table.assign(censored=lambda d: (d["CNSR"] > 0) * 1)
+    assert "event-codes" in Trial(other, event="censored", **roles).check().open_codes
+    said = Trial(other, event="censored", event_value=0, **roles)
+    assert "event-codes" not in said.check().open_codes
+    np.testing.assert_array_equal(said.y, named.y)
 
 
 def test_names_with_commas_on_the_command_line(

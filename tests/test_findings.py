@@ -101,11 +101,20 @@ def dates(days: np.ndarray, form: str) -> list[str]:
     return [(start + pd.Timedelta(days=int(d))).strftime(form) for d in days]
 
 
-def dated(form: str) -> pd.DataFrame:
+def dated(
+    form: str, first: str = "randomisation_date", last: str = "last_visit_date"
+) -> pd.DataFrame:
     df = persons()
     entry = np.arange(len(df)) % 90
     later = np.where(np.arange(len(df)) % 20 == 0, entry - 9, entry + 30)
-    return df.assign(randomisation_date=dates(entry, form), last_visit_date=dates(later, form))
+    return df.assign(**{first: dates(entry, form), last: dates(later, form)})
+
+
+def numbered_days(day: Callable[[pd.Timestamp], int]) -> pd.DataFrame:
+    df = dated("%Y-%m-%d")
+    for name in ("randomisation_date", "last_visit_date"):
+        df[name] = [day(pd.Timestamp(text)) for text in df[name]]
+    return df
 
 
 def repeated(df: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -196,8 +205,10 @@ CASES: list[Case] = [
      lambda: coded(persons().assign(pct_fat=lambda d: d["age"] / 2), "pct_fat", 104, 2),
      {"covariates": ["age", "pct_fat"]}),
     ("heap", "warning", lambda: coded(persons(), "y", 117.37, 40), {}),
+    ("heap", "warning", lambda: coded(persons(900).round(1), "y", 112.3, 40), {}),
     ("heap", "note", lambda: coded(persons().assign(x=noise), "x", 0.127, 40),
      {"covariates": ["age", "x"]}),
+    ("heap", "note", lambda: coded(persons(900).round(0), "age", 57, 220), {}),
     ("detection-limit", "warning",
      lambda: persons().assign(y=lambda d: d["y"].clip(lower=112)), {}),
     ("detection-limit", "note",
@@ -239,6 +250,13 @@ CASES: list[Case] = [
      {"covariates": ["age", "sbp_week12"]}),
     ("identifier", "warning", lambda: persons().assign(nr=lambda d: np.arange(len(d)) * 7),
      {"covariates": ["age", "nr"]}),
+    *(("identifier", "warning", make, {"covariates": ["age", name]}) for name, make in (
+        ("x", lambda: persons().assign(
+            x=lambda d: 500 + np.random.default_rng(9).permutation(300))),
+        ("x", lambda: coded(persons().assign(x=lambda d: d.index * 31 + 4.0), "x", np.nan, 9)),
+        ("x", lambda: persons().assign(x=lambda d: [f"{k:04}" for k in d.index // 1.02])),
+        ("patient", lambda: clinics().assign(patient=lambda d: d.groupby("clinic").cumcount())),
+    )),
     ("same-covariate", "note", lambda: persons().assign(agemonths=lambda d: d["age"] * 12),
      {"covariates": ["age", "agemonths"]}),
     ("encoding", "note", lambda: persons().assign(country="here"),
@@ -254,8 +272,13 @@ CASES: list[Case] = [
      {"outcome": "died"}),
     ("time-before-randomization", "warning",
      lambda: coded(persons().rename(columns={"y": "days"}), "days", -31.5, 8), {"outcome": "days"}),
-    *(("time-before-randomization", "warning", lambda form=form: dated(form), {})
-      for form in ("%Y-%m-%d", "%d%b%Y", "%d.%m.%Y", "%b %d, %Y")),
+    *(("time-before-randomization", "warning", lambda spelling=spelling: dated(*spelling), {})
+      for spelling in (
+          ("%Y-%m-%d",), ("%d%b%Y",), ("%d.%m.%Y",), ("%b %d, %Y",), ("%d/%m/%y %H:%M",),
+          ("%m/%d/%Y", "dtrand", "dtdeath"), ("%Y-%m-%dT%H:%M:%S", "RANDDT", "LSTALVDT"),
+          ("%A, %d %B %Y", "TRTSDT", "ADT"))),
+    *(("time-before-randomization", "warning", lambda day=day: numbered_days(day), {})
+      for day in (lambda d: int(f"{d:%Y%m%d}"), lambda d: (d - pd.Timestamp("1960-01-01")).days)),
 ]  # fmt: skip
 
 
@@ -294,7 +317,7 @@ ALONG = {
 def test_every_code_has_a_case_and_every_finding_a_code() -> None:
     # What reading tells needs a file, an imbalance chance: they have tests of their own.
     elsewhere = {"words-as-missing", "imbalance"}
-    elsewhere |= {"missing-by-rule", "left-as-numbers", "rows-dropped", "reading"}
+    elsewhere |= {"missing-by-rule", "left-as-numbers", "rows-dropped", "short-rows", "reading"}
     # tests/test_time_to_event.py
     elsewhere |= {"few-events", "censoring", "follow-up", "censoring-by-covariates"}
     elsewhere |= {"times-of-zero", "tied-times", "event-codes"}
@@ -346,6 +369,25 @@ def test_a_table_with_columns_from_later_is_refused_unless_they_are_named() -> N
     named = check(df, covariates=["age", "sex", "sbp_week12", "pills", "good"])
     assert not named.failures
     assert set(named.open_codes) == {"follow-up-name", "differs-by-arm", "outcome-determined"}
+    with pytest.raises(
+        TrialError, match=r"identifiers \('nr'\), it is covariates=\['age', 'sex'\]"
+    ):
+        Trial(df.assign(nr=range(len(df))), outcome="y", treatment="arm")
+    # Alone it is a warning, as where covariates are named.
+    alone = check(persons().assign(nr=range(300)), covariates=None)
+    assert alone.open_codes == ("identifier",)
+
+
+def test_measured_whole_numbers_are_no_identifiers() -> None:
+    rng = np.random.default_rng(12)
+    df = persons().assign(
+        steps=rng.integers(0, 20_000, 300),
+        income=(rng.lognormal(10, 0.6, 300) / 100).round() * 100,
+        cd4=rng.gamma(4, 90, 300).round(),
+        weight_g=rng.normal(3400, 450, 300).round(),
+        day=np.sort(rng.integers(0, 400, 300)),
+    )
+    assert "identifier" not in check(df, covariates=["age", *df.columns[-5:]]).open_codes
 
 
 @pytest.mark.parametrize(

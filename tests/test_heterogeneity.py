@@ -215,7 +215,7 @@ def test_allocations_are_matched_to_cluster_labels():
         test_heterogeneity(trial, allocations=frame.rename(columns={"c03": "other"}))
 
 
-def test_few_clusters_drop_the_cluster_level_block_and_say_so():
+def test_few_clusters_drop_the_cluster_level_component_and_say_so():
     result = test_heterogeneity(cluster_trial(1, m=10), random_state=1)
     assert "cluster-level" not in result.table.component.tolist()
     assert result.table.weight.tolist() == [0.5, 0.25, 0.25]

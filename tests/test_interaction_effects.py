@@ -159,7 +159,7 @@ def test_groups_that_hold_too_few_clusters_have_no_estimate() -> None:
         (["sex", "sex"], "named twice"),
         ([], "at least one"),
         ("age > 1000", "holds everyone or no one"),
-        ("y =", "cannot be read"),
+        ("age =", "equal is written =="),
     ],
 )
 def test_modifiers_that_are_none(asked: Any, words: str) -> None:

@@ -38,12 +38,13 @@ ROOMS = (
 ROOMS += ("runtime.provenance",)
 #: Parts of a result or what a function works with; not shown by themselves.
 PARTS = {
-    "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
+    "ArmMeans", "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
     "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
     "AnalysisParts", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
-    "NamedModifier", "OutOfFold", "Plan", "RankWeights", "Recipe", "Refits", "Strategy",
+    "NamedModifier", "OutOfFold", "Plan", "RankWeights", "Recipe", "Refits",
+    "RelativeEffects", "Strategy",
     "TemperedWeights", "Weights",
 }  # fmt: skip
 
@@ -102,6 +103,10 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     df = drawn.X.assign(arm=drawn.treatment, months=drawn.time, died=drawn.event)
     roles = {"outcome": "months", "treatment": "arm", "covariates": list(drawn.X)}
     timed = Trial(df, event="died", horizon=drawn.horizon, **roles)
+    events = scenario("binary").draw(200, random_state=1)
+    risks = tauhat.average_effects(events).individual_risks
+    assert risks is not None
+    yield from (risks, risks.number_needed)
     yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
 
 

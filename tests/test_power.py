@@ -333,3 +333,52 @@ def test_primary_test_keeps_its_level_and_has_power():
     planned = plan.scenario(n_others=3)
     found = power_by_simulation(planned, n_trials=200, n_permutations=499, random_state=1)
     assert 0.5 < found.power < plan.power
+
+
+@pytest.mark.parametrize(
+    ("design", "others", "simulated"),
+    [
+        # `python benchmarks/primary_power.py` prints these.
+        ({"n_clusters": 20, "cluster_size": 20, "icc": 0.05, "icc_x": 0.1, "delta": 0.35}, 3, 0.60),
+        ({"n_persons": 300, "delta": 0.35}, 3, 0.54),
+    ],
+)
+def test_power_of_the_primary_test_is_what_simulation_gives(
+    design: dict[str, float], others: int, simulated: float
+) -> None:
+    plan = power_hte(**design, n_others=others)
+    assert plan.primary_power == pytest.approx(simulated, abs=0.03)
+    assert plan.power > plan.primary_power > power_hte(**design, n_others=others + 5).primary_power
+
+
+def test_a_primary_test_of_one_binary_modifier_is_its_interaction_test() -> None:
+    plan = power_hte(n_persons=2000, prevalence=0.5, delta=0.25)
+    assert plan.primary_power == pytest.approx(plan.power, abs=0.01)
+
+
+def test_few_clusters_leave_their_modifiers_untested() -> None:
+    few = power_hte(10, 20, icc=0.05, icc_x=1, delta=1.5)
+    assert few.power > 0.9
+    assert few.primary_power == 0
+    with_others = power_hte(10, 20, icc=0.05, icc_x=1, delta=1.5, n_others=2)
+    assert with_others.primary_power == 0.05
+
+
+def test_drop_out_costs_what_fewer_persons_cost() -> None:
+    given = {"icc": 0.05, "icc_x": 0.1, "delta": 0.2}
+    whole, less = power_hte(32, 20, **given), power_hte(32, 25, **given, drop_out=0.2)
+    assert less.n_persons == 800
+    assert less.power == pytest.approx(whole.power, abs=0.01)
+    assert less.scenario().mean_size == pytest.approx(20)
+    needed = power_hte(n_persons=None, delta=0.3, power=0.8, drop_out=0.2).n_persons
+    assert needed == pytest.approx(power_hte(delta=0.3, power=0.8).n_persons / 0.8, abs=3)
+
+
+def test_risks_give_each_arm_its_own_variance() -> None:
+    unequal = power_hte(
+        n_persons=600, delta=0.2, prevalence=0.5, risk_control=0.5, risk_treated=0.1,
+        share_treated=0.25,
+    )  # fmt: skip
+    assert unequal.sd_y**2 == pytest.approx(0.75 * 0.09 + 0.25 * 0.25)
+    with pytest.raises(TrialError, match="sd_y and the risks exclude each other"):
+        power_hte(n_persons=600, delta=0.2, sd_y=2, risk_control=0.5, risk_treated=0.1)

@@ -134,7 +134,7 @@ def test_a_right_member_earns_more_than_wrong_ones() -> None:
 
 
 def single_model(name: str) -> Any:
-    from tauhat.learners.catalog import outcome_model
+    from tauhat.learners.outcome_models import outcome_model
 
     return outcome_model(name)
 

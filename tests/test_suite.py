@@ -8,7 +8,8 @@ from sklearn.preprocessing import StandardScaler
 import tauhat as th
 from cli_runs import shorten_chains
 from tauhat.ensembles.rules import RULES
-from tauhat.learners.catalog import outcome_model, single_estimator
+from tauhat.learners.catalog import single_estimator
+from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.t import TLearner
 from tauhat.registry import registered
 from tauhat.testing import CHECKS, Subject, check_cate_estimator
@@ -18,9 +19,11 @@ OTHER_RULES = [name for name in RULES if name not in ENSEMBLES]
 SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_RULES)]
 
 
-def only_of_events(name):
-    """Whether an estimator refuses outcomes that are numbers."""
-    return "continuous" in registered(name).refuses
+def outcome(name):
+    """The outcome to try an estimator on: numbers, but where it refuses them."""
+    refused = registered(name).refuses
+    times = {"continuous", "binary"} <= set(refused)
+    return {"times": times, "events": "continuous" in refused and not times}
 
 
 # The checks ask what holds of few trees as well as of many.
@@ -49,19 +52,19 @@ def with_few_trees(name):
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator_with_few_trees(name, monkeypatch):
     shorten_chains(monkeypatch)
-    check_cate_estimator(with_few_trees(name), events=only_of_events(name))
+    check_cate_estimator(with_few_trees(name), **outcome(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator_at_the_settings_of_the_bootstrap(name):
-    check_cate_estimator(th.estimator(name).reduced(), events=only_of_events(name))
+    check_cate_estimator(th.estimator(name).reduced(), **outcome(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator(name):
-    check_cate_estimator(th.estimator(name), events=only_of_events(name))
+    check_cate_estimator(th.estimator(name), **outcome(name))
 
 
 @pytest.mark.parametrize("name", ["LMM", "GAMM"])

@@ -187,6 +187,26 @@ def test_the_check_tells_of_follow_up() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["months", "y"])
+def test_the_end_of_the_trial_is_no_limit_of_a_scale(name: str) -> None:
+    df = table(n=400).rename(columns={"months": name})
+    late = df[name] >= 20
+    df = df.assign(**{name: df[name].clip(upper=20.0), "died": df.died.where(~late, 0)})
+    for event, told in (("died", []), (None, ["outcomes at a limit"])):
+        horizon = None if event is None else 18
+        trial = trial_of(df, outcome=name, event=event, horizon=horizon)
+        items = [f.item for f in trial.check().findings if f.item == "outcomes at a limit"]
+        assert items == told
+    days = trial_of(table(n=400).assign(months=lambda d: d.months.clip(upper=20.0)), event=None,
+                    horizon=None)  # fmt: skip
+    assert "20: the end of follow-up." in sentences(days, "note")
+    # Events at the last time are no end of follow-up.
+    all_died = df.assign(died=1)
+    assert "are the largest, 20" in sentences(
+        trial_of(all_died, outcome=name, horizon=18), "note"
+    ) + (sentences(trial_of(all_died, outcome=name, horizon=18), "warning"))
+
+
 def test_what_is_only_told_has_no_code() -> None:
     for found in trial_of(table()).check().findings:
         assert (found.status == "ok") == (found.code == ""), found.item
@@ -221,6 +241,15 @@ def test_a_time_beside_an_event_column_warns_unasked() -> None:
     score = df.rename(columns={"months": "score"})
     other = th.Trial(score, outcome="score", treatment="arm", covariates=["x", "z"])
     assert "event=" not in sentences(other, "warning")
+
+
+def test_the_check_of_follow_up_fits_no_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = trial_of(censoring="covariates")
+    smallest = trial.data.probability_followed
+    assert 0 < smallest < 1
+    monkeypatch.setattr("tauhat.endpoint.follow_up.fit_cox", None)
+    told = {f.item: f.value for f in trial.check().findings}
+    assert told["smallest probability of follow-up"] == f"{smallest:.2f}"
 
 
 def test_a_copy_of_the_time_is_found_among_covariates() -> None:

@@ -6,7 +6,8 @@ import pytest
 import tauhat as th
 from tauhat.data import validate_trial
 from tauhat.ensembles.rules import RULES
-from tauhat.learners.catalog import OUTCOME_MODELS, outcome_model, single_estimator
+from tauhat.learners.catalog import single_estimator
+from tauhat.learners.outcome_models import OUTCOME_MODELS, outcome_model
 from tauhat.testing import example_trial
 
 

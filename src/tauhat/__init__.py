@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tauhat import datasets, ensembles, learners, outcome, simulate, testing
-    from tauhat.analysis import Analysis, analyze
+    from tauhat.analysis import Analysis, ContrastAnalysis, analyze
     from tauhat.errors import DesignError, TauhatWarning, TrialError
     from tauhat.fitting.cate_estimator import CateEstimator
     from tauhat.fitting.scikit_learn import ScikitLearnModel
     from tauhat.inference import (
+        arm_policy_value,
         average_effects,
         best_linear_predictor,
         classification_analysis,
         cluster_intercepts,
         compare,
+        contrast_effects,
         cross_fit,
         effect_calibration,
         effect_curve,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         rate,
         sorted_group_effects,
         survival_by_arm,
+        test_contrasts,
         test_heterogeneity,
     )
     from tauhat.outcome_model import OutcomeModel, VarianceComponents
@@ -46,6 +49,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Analysis": "tauhat.analysis",
     "CateEstimator": "tauhat.fitting.cate_estimator",
+    "ContrastAnalysis": "tauhat.analysis",
     "DesignError": "tauhat.errors",
     "OutcomeModel": "tauhat.outcome_model",
     "ScikitLearnModel": "tauhat.fitting.scikit_learn",
@@ -54,11 +58,13 @@ _HOMES = {
     "TrialError": "tauhat.errors",
     "VarianceComponents": "tauhat.outcome_model",
     "analyze": "tauhat.analysis",
+    "arm_policy_value": "tauhat.inference",
     "average_effects": "tauhat.inference",
     "best_linear_predictor": "tauhat.inference",
     "classification_analysis": "tauhat.inference",
     "cluster_intercepts": "tauhat.inference",
     "compare": "tauhat.inference",
+    "contrast_effects": "tauhat.inference",
     "cross_fit": "tauhat.inference",
     "effect_calibration": "tauhat.inference",
     "effect_curve": "tauhat.inference",
@@ -78,6 +84,7 @@ _HOMES = {
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
     "survival_by_arm": "tauhat.inference",
+    "test_contrasts": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
 _ROOMS = {
@@ -88,6 +95,7 @@ _ROOMS = {
 __all__ = [
     "Analysis",
     "CateEstimator",
+    "ContrastAnalysis",
     "DesignError",
     "OutcomeModel",
     "ScikitLearnModel",
@@ -96,11 +104,13 @@ __all__ = [
     "TrialError",
     "VarianceComponents",
     "analyze",
+    "arm_policy_value",
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
     "cluster_intercepts",
     "compare",
+    "contrast_effects",
     "cross_fit",
     "datasets",
     "effect_calibration",
@@ -126,6 +136,7 @@ __all__ = [
     "simulate",
     "sorted_group_effects",
     "survival_by_arm",
+    "test_contrasts",
     "test_heterogeneity",
     "testing",
 ]

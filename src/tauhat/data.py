@@ -81,8 +81,9 @@ class TrialData:
     n_without_counterfactual
         Rows that were left out since their block has one arm only.
     limits
-        How far the columns of ``X`` go, and what they hold in place of values
-        beyond (`tauhat.numerics.far_values.ColumnLimits`), or None.
+        How far the columns of ``X`` go (`tauhat.numerics.far_values.ColumnLimits`), or None.
+    probability_followed
+        Smallest probability of not being censored that ``y`` was divided by; 1 without times.
     """
 
     X: FloatArray
@@ -97,6 +98,7 @@ class TrialData:
     learning: LearningView | None = None
     n_without_counterfactual: int = 0
     limits: ColumnLimits | None = None
+    probability_followed: float = 1.0
 
     @property
     def n(self) -> int:
@@ -149,11 +151,6 @@ class TrialData:
             return self.rows
         # A saved model does not hold the labels.
         return np.arange(self.n_units) if self.cluster_labels is None else self.cluster_labels
-
-    @property
-    def largest_effect(self) -> float:
-        """The largest effect that can be, either way (`tauhat.endpoint.Endpoint`)."""
-        return self.endpoint.largest_effect
 
     @property
     def working(self) -> FloatArray:
@@ -220,15 +217,15 @@ class TrialData:
         slopes
             As in `tauhat.endpoint.FollowUp.outcome`.
         n_folds
-            Folds of whole units; models of the event are fitted to the others of a person's own.
-            0 for models of everyone.
+            Folds of whole units, whose models are fitted to the others; 0 for one of everyone.
         """
         if self.endpoint.follow_up is None:
             return self
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
         times = Times(*self.times, self.treatment, self.X, self.sample_weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
-        return replace(self, measured=np.column_stack([made.values, self.measured[:, 1:]]))
+        measured = np.column_stack([made.values, self.measured[:, 1:]])
+        return replace(self, measured=measured, probability_followed=made.smallest)
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:

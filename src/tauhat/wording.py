@@ -39,6 +39,19 @@ def with_degrees(count: str) -> str:
     return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
 
 
+def degrees_text(degrees: float) -> str:
+    """Degrees of freedom as a number to read: one decimal below ten, whole above.
+
+    Examples
+    --------
+    >>> degrees_text(3.72), degrees_text(18.0), degrees_text(3791.4), degrees_text(float("inf"))
+    ('3.7', '18', '3,791', 'many')
+    """
+    if not degrees < float("inf"):
+        return "many"
+    return f"{degrees:.1f}" if degrees < 9.95 and degrees % 1 else f"{degrees:,.0f}"
+
+
 def join_words(words: Sequence[str]) -> str:
     """Words as in a sentence.
 

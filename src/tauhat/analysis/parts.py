@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.named import Relevance
+from tauhat.analysis.relative_effects import RelativeEffects
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.interaction_effects import InteractionEffects
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.runtime.display import Shown
 from tauhat.runtime.provenance import Provenance
@@ -60,6 +63,16 @@ class AnalysisParts:
         Individual-average and cluster-average effect.
     heterogeneity
         The primary test of the hypothesis that the effect is the same for everyone.
+    relative
+        Where the outcome is an event, whether the odds ratio differs, and effects by the risk
+        without treatment; else None.
+    named_modifiers
+        Interactions with the modifiers and subgroups that were named
+        (`tauhat.interaction_effects`); None without any.
+    better
+        "higher" or "lower": which outcome is better; None if nobody said.
+    relevance
+        Who is expected to gain at least ``mcid``; None if that was not given.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame
@@ -109,6 +122,10 @@ class AnalysisParts:
     check: DesignCheck
     average_effects: AverageEffects
     heterogeneity: HeterogeneityTest
+    relative: RelativeEffects | None
+    named_modifiers: InteractionEffects | None
+    better: str | None
+    relevance: Relevance | None
     modifiers: EffectModifiers
     frame: pd.DataFrame
     effects: pd.DataFrame

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat.analysis.average_record import average_record, risks_record
 from tauhat.analysis.held_out import held_out_record
+from tauhat.analysis.named import named_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
@@ -23,7 +24,9 @@ from tauhat.trial.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
     from tauhat.analysis.parts import AnalysisParts
+    from tauhat.analysis.relative_effects import RelativeEffects
     from tauhat.analysis.sensitivity import Sensitivity
+    from tauhat.inference.heterogeneity import HeterogeneityTest
     from tauhat.trial.checks.design_check import DesignCheck
     from tauhat.trial.trial import Trial
 
@@ -234,15 +237,45 @@ def check_record(check: DesignCheck, notes: Sequence[str] = ()) -> dict[str, Any
     }
 
 
+def test_record(test: HeterogeneityTest) -> dict[str, Any]:
+    """A test of an effect that is the same for everyone."""
+    return {
+        "tested": test.tested,
+        "statistic": test.statistic,
+        "p_value": test.p_value,
+        "method": test.method,
+        "text": test.text,
+        "parts": dict(zip(test.table["component"], test.table["p_value"], strict=True)),
+        "exact": test.exact,
+        "notes": list(test.notes),
+    }
+
+
+def relative_record(
+    relative: RelativeEffects | None, risks: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """Whether the odds ratio differs, and effects by risk; None where nothing is an event.
+
+    Risks that a model fitted add up to the number of events, so that few are not told by them.
+    """
+    if relative is None or risks is None:
+        return None
+    few = any(arm["events"] is None for arm in risks["arms"])
+    by_risk = [] if few else records(relative.by_risk)
+    return {"test": test_record(relative.test), "by_risk": by_risk}
+
+
 def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
+    risks = risks_record(analysis.trial, average)
     record = {
         "schema": SCHEMA,
         "versions": dict(made.versions),
         "seed": made.seed,
         "command": made.command,
         "rerun": analysis.rerun,
+        "plan": None if made.plan is None else made.plan.record,
         "finished": made.finished,
         "seconds": dict(made.seconds),
         "data": {
@@ -260,17 +293,14 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "check": check_record(analysis.check, analysis.trial.notes),
         "survival_by_arm": survival_record(analysis),
         "average_effect": average_record(average),
-        "average_risks": risks_record(analysis.trial, average),
-        "heterogeneity_test": {
-            "tested": test.tested,
-            "statistic": test.statistic,
-            "p_value": test.p_value,
-            "method": test.method,
-            "text": test.text,
-            "parts": dict(zip(test.table["component"], test.table["p_value"], strict=True)),
-            "exact": test.exact,
-            "notes": list(test.notes),
-        },
+        "average_risks": risks,
+        "heterogeneity_test": test_record(test),
+        "relative_effect": relative_record(analysis.relative, risks),
+        "named_modifiers": named_record(
+            analysis.named_modifiers, of_persons=not analysis.trial.randomization.holds_persons
+        ),
+        "better": analysis.better,
+        "relevance": None if analysis.relevance is None else analysis.relevance.record(),
         "modifiers": modifier_records(analysis),
         "held_out": held_out_record(analysis.held_out),
         "reported_model": {

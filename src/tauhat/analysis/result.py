@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +38,16 @@ class Analysis(AnalysisParts):
         Individual-average and cluster-average effect.
     heterogeneity
         The primary test of the hypothesis that the effect is the same for everyone.
+    relative
+        Where the outcome is an event, whether the odds ratio differs, and effects by the risk
+        without treatment; else None.
+    named_modifiers
+        Interactions with the modifiers and subgroups that were named
+        (`tauhat.interaction_effects`); None without any.
+    better
+        "higher" or "lower": which outcome is better; None if nobody said.
+    relevance
+        Who is expected to gain at least ``mcid``; None if that was not given.
     modifiers
         Covariates by how much the estimated effect varies with them.
     frame
@@ -122,7 +132,8 @@ class Analysis(AnalysisParts):
             )
         return pd.DataFrame(rows, columns=["result", "estimate", "lower", "upper", "p"])
 
-    def _report_input(self, *, patient_level: bool = False) -> ReportInput:
+    def report_input(self, *, patient_level: bool = False) -> ReportInput:
+        """Return what the report is made of: plain numbers and tables."""
         balance, compared = self.check.balance, self.trial.has_counterfactual
         effect, lower, upper = (
             self.effects[name].to_numpy(dtype=np.float64)[compared]
@@ -158,7 +169,7 @@ class Analysis(AnalysisParts):
             Whether to add the estimated effect of each person, one by one.
             Without it nothing about fewer than five persons is shown.
         """
-        return render_html(self._report_input(patient_level=patient_level))
+        return render_html(self.report_input(patient_level=patient_level))
 
     def report(self, path: str | Path, *, patient_level: bool = False) -> Path:
         """Write the report to a file, which appears whole or not at all.
@@ -181,9 +192,8 @@ class Analysis(AnalysisParts):
         TrialError
             If the file cannot be written.
         """
-        path, page = Path(path), self.to_html(patient_level=patient_level)
-        content = PatientLevel(page) if patient_level else page
-        return write_files(path.parent, {path.name: content})[0]
+        page = self.to_html(patient_level=patient_level)
+        return written_page(Path(path), page, patient_level=patient_level)
 
     def plots(self) -> dict[str, Plot]:
         """Return every figure of the report by name, each with its numbers.
@@ -200,7 +210,7 @@ class Analysis(AnalysisParts):
         >>> found.plots()["effect-by-covariate-1"].data.columns.tolist()
         ['group', 'position', 'effect', 'lower', 'upper', 'persons']
         """
-        return gallery(self._report_input())
+        return gallery(self.report_input())
 
     def plot_covariate(self, name: str) -> Plot:
         """Return the figure of the estimated effect along a covariate.
@@ -217,7 +227,7 @@ class Analysis(AnalysisParts):
             of five persons.
         """
         self._require_covariate(name)
-        data = self._report_input()
+        data = self.report_input()
         groups = drawn_groups(data, name)
         if groups is None:
             raise TrialError(f"the covariate {name!r} makes fewer than two groups of five persons")
@@ -238,7 +248,7 @@ class Analysis(AnalysisParts):
         """
         for name in (first, second):
             self._require_covariate(name)
-        drawn = effect_map(self._report_input(), first, second)
+        drawn = effect_map(self.report_input(), first, second)
         if drawn is None:
             raise TrialError(f"{first!r} or {second!r} makes fewer than two groups of five persons")
         return drawn
@@ -286,20 +296,29 @@ class Analysis(AnalysisParts):
         TrialError
             If a format is unknown.
         """
-        ways: dict[str, Callable[[Plot], str | bytes]] = {
-            "svg": Plot.svg,
-            "png": Plot.png,
-            "pdf": Plot.pdf,
-            "csv": lambda drawn: csv_text(drawn.data),
-        }
-        unknown = [kind for kind in formats if kind not in ways]
-        if unknown:
-            raise TrialError(f"figures are written as {', '.join(ways)}, not as {unknown[0]}")
-        return {
-            f"{name}.{kind}": ways[kind](drawn)
-            for name, drawn in self.plots().items()
-            for kind in formats
-        }
+        return figures_as_files(self.plots(), formats)
 
     def _repr_html_(self) -> str:
         return render_fragment(self.to_json())
+
+
+def written_page(path: Path, page: str, *, patient_level: bool) -> Path:
+    """Write a report to a file, which only its owner can read if it shows single persons."""
+    content = PatientLevel(page) if patient_level else page
+    return write_files(path.parent, {path.name: content})[0]
+
+
+def figures_as_files(plots: Mapping[str, Plot], formats: Sequence[str]) -> dict[str, str | bytes]:
+    """Content of the files of figures by name; see `Analysis.figure_files`."""
+    ways: dict[str, Callable[[Plot], str | bytes]] = {
+        "svg": Plot.svg,
+        "png": Plot.png,
+        "pdf": Plot.pdf,
+        "csv": lambda drawn: csv_text(drawn.data),
+    }
+    unknown = [kind for kind in formats if kind not in ways]
+    if unknown:
+        raise TrialError(f"figures are written as {', '.join(ways)}, not as {unknown[0]}")
+    return {
+        f"{name}.{kind}": ways[kind](drawn) for name, drawn in plots.items() for kind in formats
+    }

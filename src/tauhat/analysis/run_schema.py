@@ -3,6 +3,7 @@
 # No "from __future__ import annotations": with it TypedDict does not see NotRequired.
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from tauhat.analysis.named_schema import NamedModifiersRecord, RelevanceRecord
 from tauhat.analysis.outcome_schema import (
     AverageRisksRecord,
     Count,
@@ -23,6 +24,8 @@ class ReadFile(TypedDict):
     title: Annotated[str | None, "title in the file"]
     heading: Annotated[str | None, "title that was asked for"]
     rows: Annotated[int, "rows of the file"]
+    rows_short: Annotated[int, "rows of a text file with fewer cells than its first line has names"]
+    first_short: Annotated[int | None, "line of the first of them"]
     where: Annotated[str | None, "condition that rows had to fulfil"]
     rows_dropped: Annotated[int, "rows that did not"]
     rows_unknown: Annotated[int, "those of them where a missing value left it open"]
@@ -134,6 +137,18 @@ class HeterogeneityTestRecord(TypedDict):
     parts: Annotated[dict[str, Number], "p-value by component of the test"]
     exact: Annotated[bool, "whether all assignments were used and not a sample of them"]
     notes: Annotated[list[str], "what was left out and why"]
+
+
+class EffectByRisk(TypedDict):
+    persons: Annotated[int, "persons of the group"]
+    risk: Annotated[float, "their mean risk without treatment"]
+    effect: Annotated[float, "mean risk difference of the reported model"]
+    one_odds_ratio: Annotated[float, "mean risk difference if one odds ratio held for everyone"]
+
+
+class RelativeEffectRecord(TypedDict):
+    test: Annotated[HeterogeneityTestRecord, "secondary test of one odds ratio for everyone"]
+    by_risk: Annotated[list[EffectByRisk], "fifths of persons by risk, smallest first"]
 
 
 class Modifier(TypedDict):
@@ -354,6 +369,12 @@ class Effects(TypedDict):
     n_cut: Annotated[int, "effects cut to what the outcome allows"]
 
 
+class PlanRecord(TypedDict):
+    date: Annotated[str, "day on which it was locked, UTC, ISO 8601"]
+    sha256: Annotated[str, "its hash"]
+    deviations: Annotated[list[str], "every deviation of the run from it; empty when as planned"]
+
+
 class Run(TypedDict):
     """Content of ``run.json``."""
 
@@ -362,6 +383,7 @@ class Run(TypedDict):
     seed: Annotated[int, "seed of the run"]
     command: Annotated[str | None, "command as typed; null from Python"]
     rerun: Annotated[str, "what to type for the same numbers"]
+    plan: Annotated[PlanRecord | None, "the locked plan that was followed; null without one"]
     finished: Annotated[str, "time, UTC, ISO 8601"]
     seconds: Annotated[dict[str, float], "time of each step"]
     data: Annotated[Data, "where the data came from"]
@@ -375,6 +397,12 @@ class Run(TypedDict):
     average_effect: Annotated[AverageEffect, "average effects"]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
+    relative_effect: Annotated[RelativeEffectRecord | None, "of an outcome that is an event"]
+    named_modifiers: Annotated[
+        NamedModifiersRecord | None, "modifiers that were named; null without any"
+    ]
+    better: Annotated[str | None, 'which outcome is better: "higher" or "lower"; null if unsaid']
+    relevance: Annotated[RelevanceRecord | None, "who gains what matters; null if unsaid"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]
     held_out: Annotated[NotHeldOut | HeldOut, "what effects say that no model saw"]
     reported_model: Annotated[ReportedModel, "model whose effects are reported"]

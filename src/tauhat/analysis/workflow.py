@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.analysis.contrasts import ContrastAnalysis, analyze_contrasts
 from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
     FittedModels,
@@ -23,7 +24,9 @@ from tauhat.analysis.models import (
     models_table,
     variance_table,
 )
+from tauhat.analysis.named import check_relevance, named_effects, relevance
 from tauhat.analysis.parts import IntervalMethod
+from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
@@ -37,7 +40,7 @@ from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress
 from tauhat.runtime.progress import progress_display
-from tauhat.runtime.provenance import Provenance, package_versions, utc_now
+from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within, within_limits
 from tauhat.trial.trial import Trial
@@ -62,11 +65,14 @@ class Source:
         SHA-256 of the file, or None to take that of the columns used.
     command
         The command as typed, or None.
+    plan
+        The locked plan that is followed, or None.
     """
 
     file: str | None = None
     sha256: str | None = None
     command: str | None = None
+    plan: PlanFollowed | None = None
 
 
 class _Clock:
@@ -101,16 +107,20 @@ def analyze(
     progress: Progress | bool | None = None,
     n_permutations: int = 1999,
     higher_is_better: bool | None = None,
+    modifiers: str | Sequence[str] = (),
+    subgroups: str | Sequence[str] = (),
+    adjust: Sequence[str] | None = None,
+    mcid: float | None = None,
     n_seeds: int = 0,
     source: Source | None = None,
-) -> Analysis:
+) -> Analysis | ContrastAnalysis:
     """Analyse how the effect of a trial's treatment differs between persons.
 
     Checks the design, estimates the average effects, tests whether effects
-    differ (or says why that cannot be tested), fits the models, and makes
-    intervals. Unless ``models`` is "quick" or there are too few units, it then
-    describes groups, subgroups and calibration by the held-out effects of a quick
-    mixed model. A design check that fails does not stop the analysis: look at
+    differ (or says why that cannot be tested), compares along the modifiers that
+    were named, fits the models, and makes intervals. Unless ``models`` is "quick" or
+    there are too few units, it then describes groups, subgroups and calibration by the
+    held-out effects of a quick mixed model. A design check that fails does not stop the analysis: look at
     ``analysis.check.passed``; the report says so.
 
     Parameters
@@ -138,6 +148,17 @@ def analyze(
     higher_is_better
         Whether a positive effect is a benefit, which decides who is treated first
         where held-out effects rank persons; None shows both readings.
+    modifiers
+        Covariates named beforehand, along which the effect is compared
+        (`tauhat.interaction_effects`).
+    subgroups
+        Subgroups named beforehand by conditions such as ``'sex == "girl" and age > 65'``
+        (`tauhat.tables.where.rows_where`), which are compared with all others likewise.
+    adjust
+        Covariates that these comparisons are adjusted for; None for all of the trial's.
+    mcid
+        Smallest benefit that matters (minimal clinically important difference), positive, in
+        units of the outcome; needs ``higher_is_better``.
     n_seeds
         Number of other seeds with which all models are fitted again, to see how
         far the effects depend on the seed; each takes as long as the first fit.
@@ -146,12 +167,15 @@ def analyze(
 
     Returns
     -------
-    Analysis
+    Analysis or ContrastAnalysis
+        The latter where the trial has more than two arms: each contrast's analysis, with the
+        same seed, one primary test over all of them, and which arm for whom.
 
     Raises
     ------
     TrialError
-        If a model's name is unknown.
+        If a model's name is unknown, a modifier or subgroup cannot be analysed
+        (`tauhat.interaction_effects`), or ``mcid`` is not positive or has no direction.
     ValueError
         If ``level`` is not between 0 and 1, or every model fails.
 
@@ -181,27 +205,73 @@ def analyze(
                 progress=display,
                 n_permutations=n_permutations,
                 higher_is_better=higher_is_better,
+                modifiers=modifiers,
+                subgroups=subgroups,
+                adjust=adjust,
+                mcid=mcid,
                 n_seeds=n_seeds,
                 source=source,
             )
+    check_relevance(mcid, higher_is_better)
     asked = (models,) if isinstance(models, str) else tuple(models)
     names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
+    named_arguments: dict[str, Any] = {
+        "higher_is_better": higher_is_better,
+        "modifiers": _listed(modifiers) or None,
+        "subgroups": _listed(subgroups) or None,
+        "adjust": None if adjust is None else _listed(adjust),
+        "mcid": mcid,
+        "n_seeds": n_seeds or None,
+    }
+    rerun = source.command or _python_call(asked, level, seed, n_permutations, **named_arguments)
+
+    def provenance(seconds: dict[str, float]) -> Provenance:
+        return Provenance(
+            versions=package_versions(),
+            seed=seed,
+            data_sha256=source.sha256 or trial.data_sha256,
+            source=source.file,
+            command=source.command,
+            finished=utc_now(),
+            seconds=seconds,
+            plan=source.plan,
+        )
+
+    if trial.n_arms > 2:
+        return analyze_contrasts(
+            trial,
+            analyze,
+            models=models,
+            level=level,
+            seed=seed,
+            n_jobs=n_jobs,
+            progress=progress or None,
+            n_permutations=n_permutations,
+            higher_is_better=higher_is_better,
+            modifiers=modifiers,
+            subgroups=subgroups,
+            adjust=adjust,
+            mcid=mcid,
+            n_seeds=n_seeds,
+            source=source,
+            provenance=provenance,
+            rerun=rerun,
+        )
     clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
         check = trial.check()
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(data, level=level)
+    with clock.step("named_modifiers", "comparing along the modifiers that were named"):
+        named = named_effects(trial, modifiers, subgroups, adjust, level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
-        try:
-            heterogeneity = test_heterogeneity(
-                trial, random_state=derive_seed(seed, "test"), n_permutations=n_permutations
-            )
-        except NothingToTestError as error:
-            # The average effects and the models do not depend on the test.
-            heterogeneity = HeterogeneityTest.not_tested(_sentence(str(error)))
+        heterogeneity = _tested(trial, seed, n_permutations, "difference")
+        relative_test = None
+        if data.endpoint.codes is not None:
+            relative_test = _tested(trial, seed, n_permutations, "odds ratio")
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
         X = trial.X.to_numpy(dtype=np.float64)
@@ -220,8 +290,14 @@ def analyze(
     with clock.step("intervals", "making intervals"):
         centre = raw[fitted.name].to_numpy(dtype=np.float64)
         lower, upper = fitted.reported.interval_around(X, centre, level)
+    relative = None
+    if relative_test is not None:
+        by_risk = effects_by_risk(
+            fitted.reported, within[trial.has_counterfactual], effect[trial.has_counterfactual]
+        )
+        relative = RelativeEffects(relative_test, by_risk)
     with clock.step("modifiers", "describing what the effects depend on"):
-        modifiers = effect_modifiers(
+        along = effect_modifiers(
             effect,
             trial,
             heterogeneity=heterogeneity,
@@ -257,14 +333,19 @@ def analyze(
             n_jobs=n_jobs,
         )
         clusters = cluster_intercepts(trial, level=level) if data.design.holds_persons else None
+    table_of_effects = _effects_table(trial, effect, lower, upper)
     return Analysis(
         trial=trial,
         check=check,
         average_effects=average,
         heterogeneity=heterogeneity,
-        modifiers=modifiers,
+        relative=relative,
+        named_modifiers=named,
+        better=_better(higher_is_better),
+        relevance=relevance(table_of_effects, trial.has_counterfactual, mcid, higher_is_better),
+        modifiers=along,
         frame=frame_within(trial.frame, data),
-        effects=_effects_table(trial, effect, lower, upper),
+        effects=table_of_effects,
         models=table,
         agreement=agreement,
         variance_components=variance_table(fitted),
@@ -278,19 +359,24 @@ def analyze(
         clusters=clusters,
         member_effects=effects[members],
         n_cut=int((raw[fitted.name] != effects[fitted.name])[trial.has_counterfactual].sum()),
-        rerun=source.command
-        or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds),
-        provenance=Provenance(
-            versions=package_versions(),
-            seed=seed,
-            data_sha256=source.sha256 or trial.data_sha256,
-            source=source.file,
-            command=source.command,
-            finished=utc_now(),
-            seconds=clock.seconds,
-        ),
+        rerun=rerun,
+        provenance=provenance(clock.seconds),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
     )
+
+
+def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> HeterogeneityTest:
+    """Test of an effect that is the same for everyone on a scale, or why there is none."""
+    try:
+        return test_heterogeneity(
+            trial,
+            random_state=derive_seed(seed, "test"),
+            n_permutations=n_permutations,
+            scale=scale,
+        )
+    except NothingToTestError as error:
+        # The average effects and the models do not depend on the test.
+        return HeterogeneityTest.not_tested(_sentence(str(error)), scale=scale)
 
 
 def _sentence(message: str) -> str:
@@ -325,21 +411,25 @@ def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
 
 
 def _python_call(
-    models: Sequence[str],
-    level: float,
-    seed: int,
-    n_permutations: int,
-    higher_is_better: bool | None,
-    n_seeds: int,
+    models: Sequence[str], level: float, seed: int, n_permutations: int, **given: Any
 ) -> str:
-    """The call that makes the same numbers again."""
+    """The call that makes the same numbers again; what is None was not given."""
     named = repr(models[0] if len(models) == 1 else list(models))
-    better = "" if higher_is_better is None else f", higher_is_better={higher_is_better}"
-    seeds = f", n_seeds={n_seeds}" if n_seeds else ""
+    more = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
     return (
         f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
-        f"n_permutations={n_permutations}{better}{seeds})"
+        f"n_permutations={n_permutations}{more})"
     )
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _better(higher_is_better: bool | None) -> str | None:
+    if higher_is_better is None:
+        return None
+    return "higher" if higher_is_better else "lower"
 
 
 def _reported_text(fitted: FittedModels) -> str:

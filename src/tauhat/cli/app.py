@@ -45,6 +45,10 @@ Config = Annotated[
     Path | None,
     typer.Option(help="TOML file with the same settings; the command line wins."),
 ]
+Plan = Annotated[
+    Path | None,
+    typer.Option(metavar="LOCK", help="Lock of `tauhat plan`: run that, and list deviations."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Go on when the design check fails.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -72,7 +76,13 @@ def tauhat(
 
 @app.command()
 @with_options("run")
-def run(given: Settings, config: Config = None, force: Force = False, json: Json = False) -> None:
+def run(
+    given: Settings,
+    config: Config = None,
+    plan: Plan = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
     """Analyse a trial: report.html, effects.csv and run.json in the folder of --out."""
     check_address_space()
     from tauhat.cli.commands import run_trial
@@ -81,8 +91,9 @@ def run(given: Settings, config: Config = None, force: Force = False, json: Json
         _merged(given, config),
         force=force,
         json_output=json,
-        command=_command(*given.paths, config),
+        command=_command(*given.paths, config, plan),
         config=config,
+        plan=plan,
     )
     raise typer.Exit(code)
 
@@ -105,6 +116,27 @@ def demo(given: Settings, json: Json = False) -> None:
     from tauhat.cli.commands import run_demo
 
     raise typer.Exit(run_demo(given, json_output=json, command=_command(*given.paths)))
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="TOML file with the plan (docs/planning.md).")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Blinded data: their columns. Outcome and arm are not looked at."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the document and its lock.")] = Path(
+        "tauhat-plan"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace the lock of another plan.")] = (
+        False
+    ),
+) -> None:
+    """Write the analysis plan of a TOML file, before outcomes are seen, and lock it."""
+    check_address_space()
+    from tauhat.cli.plan_command import write_plan
+
+    raise typer.Exit(write_plan(file, data, out, force=force))
 
 
 @app.command()

@@ -11,9 +11,17 @@ from typing import Any
 
 from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
+from tauhat.analysis.named import named_effects, named_record
 from tauhat.analysis.record import check_record, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
-from tauhat.cli.printed_tables import print_analysis, print_check, print_estimators
+from tauhat.cli.plan_command import FollowedPlan
+from tauhat.cli.printed_tables import (
+    print_analysis,
+    print_check,
+    print_contrasts,
+    print_estimators,
+    print_named_counts,
+)
 from tauhat.cli.result_files import names_written, paths_written, write_results
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
@@ -42,7 +50,7 @@ def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
         descriptions=_descriptions(settings),
         **settings.arguments("read"),
     )
-    arguments = settings.arguments("trial")
+    arguments = settings.trial_arguments
     try:
         return Trial(table, **arguments), sha256
     except UnsafeCovariatesError:
@@ -67,33 +75,62 @@ def run_trial(
     json_output: bool,
     command: str,
     config: Path | None = None,
+    plan: Path | None = None,
 ) -> int:
-    """Analyse the trial of a file; the exit code."""
-    settings = settings.checked()
-    read = [settings.file, config, settings.labels]
+    """Analyse the trial of a file, as a locked plan says if there is one; the exit code."""
+    planned = None if plan is None else FollowedPlan(plan, settings)
+    settings = (settings if planned is None else planned.settings).checked()
+    read = [settings.file, config, plan, settings.labels]
     _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)
+    named_of(trial, settings)
     check = trial.check()
     if check.failures and not force:
         _say_failed(check)
         return CHECK_FAILED
-    source = Source(file=settings.file.name, sha256=sha256, command=command)
+    followed = None if planned is None else planned.followed(trial, forced=bool(check.failures))
+    source = Source(settings.file.name, sha256, command, followed)
     return _analyze_and_write(trial, settings, source, json_output)
 
 
 def check_trial(settings: Settings, *, json_output: bool) -> int:
     """Check the trial of a file; the exit code."""
     trial, _ = read_trial(settings.checked())
-    check = trial.check()
+    check, named = trial.check(), named_of(trial, settings)
     if json_output:
-        print_json(plain({**check_record(check), "table": records(check.table)}))
+        told = {**check_record(check), "table": records(check.table)}
+        if named is not None:
+            told["named_modifiers"] = named
+        print_json(plain(told))
     else:
         print_check(check)
+        if named is not None:
+            print_named_counts(named)
     if check.failures:
         _say_failed(check)
         return CHECK_FAILED
     return 0
+
+
+def named_of(trial: Trial, settings: Settings) -> dict[str, Any] | None:
+    """Who is in the groups of the named modifiers, without any effect; refuses unknown ones."""
+    found = named_effects(
+        trial,
+        settings.modifiers or (),
+        settings.subgroup or (),
+        settings.adjust,
+        settings.level or 0.95,
+    )
+    record = named_record(found, of_persons=not trial.randomization.holds_persons)
+    if record is None:
+        return None
+    told = ("modifier", "group", "persons", "control_units", "treated_units")
+    return {
+        "adjusted_for": record["adjusted_for"],
+        "groups": [{name: row[name] for name in told} for row in record["groups"]],
+        "notes": record["notes"],
+    }
 
 
 def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
@@ -150,7 +187,8 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     if json_output:
         return _print_record(record, settings.out)
     with telling_what_was_written(settings.out):
-        print_analysis(record, paths)
+        show = print_contrasts if "contrasts" in record else print_analysis
+        show(record, paths)
     return 0
 
 

@@ -32,7 +32,14 @@ OPTIONS: Mapping[str, str] = {
     "size_cv": "--size-cv",
     "share_treated": "--share-treated",
     "significance_level": "--significance-level",
+    "risk_control": "--risk-control",
+    "risk_treated": "--risk-treated",
+    "drop_out": "--drop-out",
+    "n_others": "--covariates",
 }
+
+# Larger numbers are not read to a fraction.
+_WHOLE_FROM = 1000
 
 Numbers = str | None
 
@@ -69,6 +76,16 @@ def power(
     size_cv: Annotated[float, typer.Option(help="CV of the cluster sizes.")] = 0.0,
     share_treated: Annotated[float, typer.Option(help="Share of units treated.")] = 0.5,
     significance_level: Annotated[float, typer.Option(help="Two-sided level.")] = 0.05,
+    risk_control: Annotated[
+        float | None,
+        typer.Option(help="Risk of a binary outcome in the control arm, instead of --sd-y."),
+    ] = None,
+    risk_treated: Annotated[
+        float | None, typer.Option(help="Risk in the treated arm; effects are risk differences.")
+    ] = None,
+    drop_out: Annotated[
+        float, typer.Option(help="Share of persons who will have no outcome, lost by chance.")
+    ] = 0.0,
     simulate: Annotated[
         int | None,
         typer.Option(
@@ -77,13 +94,16 @@ def power(
         ),
     ] = None,
     covariates: Annotated[
-        int, typer.Option(help="Further covariates without effect in the simulated trials.")
+        int,
+        typer.Option(
+            help="Further covariates, without effect, that the primary test looks through."
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 1,
     jobs: Annotated[
         int | None, typer.Option(help="Simulated trials at once (default: all cores).")
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a plan.")] = False,
 ) -> None:
     """Power, sample size or detectable interaction for an effect that differs between persons."""
     check_address_space()
@@ -101,6 +121,10 @@ def power(
         "size_cv": [size_cv],
         "share_treated": [share_treated],
         "significance_level": [significance_level],
+        "risk_control": [risk_control],
+        "risk_treated": [risk_treated],
+        "drop_out": [drop_out],
+        "n_others": [covariates],
     }
     for option, value, least in (
         ("--simulate", simulate, 1), ("--covariates", covariates, 0), ("--seed", seed, 0),
@@ -119,7 +143,6 @@ def power(
             _print_plan(
                 plan_arguments,
                 n_trials=simulate,
-                n_others=covariates,
                 seed=seed,
                 jobs=available_cores() if jobs is None else jobs,
                 csv=csv,
@@ -138,7 +161,9 @@ def in_options(message: str) -> str:
     """
     names = "|".join(sorted(OPTIONS, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
-    pattern = rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with|$)"
+    pattern = (
+        rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with| is missing|$)"
+    )
     return re.sub(pattern, lambda found: OPTIONS[found[0]], message)
 
 
@@ -156,18 +181,23 @@ def _parse(text: str | None, option: str, *, whole: bool = False) -> list[Any]:
 
 
 def _print_grid(given: Mapping[str, list[Any]], *, csv: bool) -> None:
+    import pandas as pd
+
     from tauhat.power import power_table
+    from tauhat.power.planning import power_plans
     from tauhat.runtime.files import csv_text
 
-    table = power_table(**given)
-    print(csv_text(table), end="") if csv else print(table.round(4).to_string(index=False))
+    if csv:
+        plans = pd.DataFrame([plan.row for _, plan in power_plans(**given)])
+        print(csv_text(plans), end="")
+    else:
+        print(power_table(**given).round(4).to_string(index=False))
 
 
 def _print_plan(
     arguments: Mapping[str, Any],
     *,
     n_trials: int | None,
-    n_others: int,
     seed: int,
     jobs: int,
     csv: bool,
@@ -183,21 +213,17 @@ def _print_plan(
     wanted = None if None in three else arguments["power"]
     plan = power_hte(**arguments if wanted is None else {**arguments, "power": None})
     needed = [] if wanted is None else _needed(arguments, unit)
-    simulated = (
-        []
-        if n_trials is None
-        else _simulated(plan, n_trials, n_others=n_others, seed=seed, jobs=jobs)
-    )
+    simulated = [] if n_trials is None else _simulated(plan, n_trials, seed=seed, jobs=jobs)
     if csv:
-        rows = [plan.table, pd.DataFrame(needed, columns=["quantity", "value"])]
+        row = plan.row | {name.replace(" ", "_"): value for name, value in needed}
         for one in simulated:
-            values = [one.power, one.lower, one.upper]
-            names = [f"{one.test}: {part}" for part in ("power", "lower", "upper")]
-            rows.append(pd.DataFrame({"quantity": names, "value": values}))
-        print(csv_text(pd.concat(rows, ignore_index=True)), end="")
+            test = one.test.replace(" ", "_")
+            row |= {f"{test}_{part}": getattr(one, part) for part in ("power", "lower", "upper")}
+        print(csv_text(pd.DataFrame([row])), end="")
         return
     for quantity, value in [*plan.table.itertuples(index=False), *needed]:
-        print(f"{quantity:<38} {value:>10{'.0f' if value.is_integer() else '.4g'}}")
+        whole = value.is_integer() or abs(value) >= _WHOLE_FROM
+        print(f"{quantity:<38} {value:>10{'.0f' if whole else '.4g'}}")
     for text in [plan.text, *(one.text for one in simulated)]:
         print(f"\n{text}")
 
@@ -215,9 +241,7 @@ def _needed(arguments: Mapping[str, Any], unit: str) -> list[tuple[str, float]]:
     ]
 
 
-def _simulated(
-    plan: HtePower, n_trials: int, *, n_others: int, seed: int, jobs: int
-) -> list[SimulatedPower]:
+def _simulated(plan: HtePower, n_trials: int, *, seed: int, jobs: int) -> list[SimulatedPower]:
     """Simulated power of the plan's own test and of the test of all covariates."""
     from tauhat.power import interaction_test, power_by_simulation
     from tauhat.runtime.parallel import report_progress
@@ -234,7 +258,7 @@ def _simulated(
             with report_progress(listen):
                 results.append(
                     power_by_simulation(
-                        plan.scenario(n_others),
+                        plan.scenario(plan.n_others),
                         n_trials=n_trials,
                         test=test,
                         significance_level=plan.significance_level,

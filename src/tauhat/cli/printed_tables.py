@@ -16,9 +16,18 @@ from tauhat.analysis.record import check_record
 from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
+from tauhat.report.contrast_report import arms_sentence, contrast_answers
 from tauhat.report.findings import check_state, grade_words
+from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
-from tauhat.report.text import answers, effects_in_words, scale_of, units_sentence, use_of
+from tauhat.report.text import (
+    answers,
+    effects_in_words,
+    plan_sentence,
+    scale_of,
+    units_sentence,
+    use_of,
+)
 from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 
@@ -61,6 +70,10 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     if run["synthetic"]:
         console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
     console.print(_text(units_sentence(run)))
+    if run["plan"] is not None:
+        console.print(_text(plan_sentence(run["plan"])))
+        for deviation in run["plan"]["deviations"]:
+            console.print(_text(f"  {deviation}"))
     console.print()
     _print_findings(console, run["check"])
     if run["endpoint"]["horizon"] is not None:
@@ -86,6 +99,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     test = run["heterogeneity_test"]
     console.print(_text(f"Does the effect differ between persons? {format_test(test['p_value'])}"))
     console.print()
+    _print_named(console, run)
     models = _table(
         "Models", "model", "use", "weight", "mean effect", "SD", "seconds", numeric_from=2
     )
@@ -102,6 +116,92 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print(models)
     console.print()
     for answer in answers(run):
+        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
+    console.print()
+    for path in paths:
+        console.print(_text(str(path)), soft_wrap=True)
+
+
+def _print_named(console: Console, run: Mapping[str, Any]) -> None:
+    """Interactions with the modifiers that were named, and how many gain what matters."""
+    named = run["named_modifiers"]
+    if named is not None:
+        level = format_percent(run["interval"]["level"])
+        headers = ["modifier", "difference of the effect", "estimate", f"{level} CI"]
+        headers += ["df", "p", "adjusted"]
+        table = _table("Named modifiers", *headers, numeric_from=2)
+        for cells in comparison_rows(run):
+            _row(table, *cells)
+        console.print(table)
+        for note in named["notes"]:
+            console.print(_text(note))
+        console.print()
+    if run["relevance"] is not None:
+        console.print(_text(relevance_words(run)))
+        console.print()
+
+
+def print_named_counts(named: Mapping[str, Any]) -> None:
+    """Print who is in the groups of the named modifiers, and what cannot be compared."""
+    console = _console()
+    table = _table(
+        "Named modifiers", "modifier", "group", "persons", "control units", "treated units",
+        numeric_from=2,
+    )  # fmt: skip
+    for row in named["groups"]:
+        counts = (row[name] for name in ("persons", "control_units", "treated_units"))
+        _row(
+            table,
+            row["modifier"],
+            row["group"],
+            *("not shown" if count is None else f"{count:,}" for count in counts),
+        )
+    console.print()
+    console.print(table)
+    console.print(_text(f"Adjusted for: {', '.join(named['adjusted_for']) or 'nothing'}."))
+    for note in named["notes"]:
+        console.print(_text(note))
+
+
+def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    """Print the same of a trial with more than two arms, the arms side by side."""
+    console = _console()
+    if run["synthetic"]:
+        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
+    console.print(_text(arms_sentence(run)))
+    console.print()
+    _print_findings(console, run["check"])
+    first = next(iter(run["contrasts"].values()))
+    level = format_percent(first["interval"]["level"])
+    headers = ("contrast", "estimand", "effect", "SE", f"{level} CI", "p", "p adjusted")
+    effects = _table("Average effects", *headers, numeric_from=2)
+    for one in run["average_effects"]:
+        scale = scale_of(run["contrasts"][one["contrast"]])
+        for name in ("individual", "cluster"):
+            effect = one[name]
+            if effect is not None:
+                _row(
+                    effects,
+                    one["contrast"],
+                    f"{name}-average",
+                    scale(effect["estimate"]),
+                    scale(effect["se"]),
+                    scale.interval(effect["lower"], effect["upper"]),
+                    bare_p(effect["p_value"]),
+                    bare_p(one["p_adjusted"]) if name == "individual" else "-",
+                )
+    console.print(effects)
+    console.print()
+    test = run["heterogeneity_test"]
+    asked = "Does the effect of any arm differ between persons?"
+    console.print(_text(f"{asked} {format_test(test['p_value'])}"))
+    tests = _table("Test by contrast", "contrast", "p", "p adjusted")
+    for one in test["contrasts"]:
+        cells = ["-" if p is None else bare_p(p) for p in (one["p_value"], one["p_adjusted"])]
+        _row(tests, one["contrast"], *cells)
+    console.print(tests)
+    console.print()
+    for answer in contrast_answers(run):
         console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
     console.print()
     for path in paths:

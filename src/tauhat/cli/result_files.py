@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tauhat.analysis import Analysis
+from tauhat.analysis import Analysis, ContrastAnalysis
 from tauhat.cli.streams import json_text
 from tauhat.runtime.files import PatientLevel, csv_text, write_files
 
@@ -16,7 +16,11 @@ PAGE, EFFECTS, SEAL, FIGURES = "report.html", "effects.csv", "run.json", "figure
 
 
 def write_results(
-    analysis: Analysis, folder: Path, *, patient_level: bool = False, figures: bool = False
+    analysis: Analysis | ContrastAnalysis,
+    folder: Path,
+    *,
+    patient_level: bool = False,
+    figures: bool = False,
 ) -> tuple[list[Path], dict[str, Any]]:
     """Write report, effects and figures, and ``run.json`` last; figures of an earlier run go.
 

@@ -10,7 +10,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tauhat.cli.options import CODES, NAMES, OPTIONS, PATH, Command, Receiver, split_names
+from tauhat.cli.option_kinds import CODES, CONDITIONS, NAMES, PATH, split_names
+from tauhat.cli.options import OPTIONS, Command, Receiver
 from tauhat.errors import TrialError
 from tauhat.tables.toml_file import read_toml
 
@@ -53,6 +54,15 @@ class Settings:
         }
 
     @property
+    def trial_arguments(self) -> dict[str, Any]:
+        """Arguments of `tauhat.Trial`; named modifiers and adjustments are covariates too."""
+        arguments = self.arguments("trial")
+        if "covariates" in arguments:
+            named = (*arguments["covariates"], *(self.modifiers or ()), *(self.adjust or ()))
+            arguments["covariates"] = tuple(dict.fromkeys(named))
+        return arguments
+
+    @property
     def label_columns(self) -> list[str]:
         """Columns whose values are labels."""
         return [value for name, value in self.given.items() if OPTIONS[name].is_label]
@@ -82,6 +92,13 @@ class Settings:
                 raise TrialError(f"{option.shown} {fault}")
         if "address" in values and values["backend"] == "loky":
             raise TrialError("--address needs --backend dask")
+        if "mcid" in values and "higher_is_better" not in values:
+            raise TrialError(
+                "--mcid is a benefit: say which outcome is better, --higher-is-better or "
+                "--lower-is-better"
+            )
+        if "adjust" in values and not {"modifiers", "subgroup"} & set(values):
+            raise TrialError("--adjust needs --modifiers or --subgroup, which it adjusts")
         return Settings(values)
 
 
@@ -93,10 +110,15 @@ def typed(words: Mapping[str, Any]) -> Settings:
     >>> typed({"outcome": "y", "covariates": ["age,sex"], "control": None}).given
     {'outcome': 'y', 'covariates': ('age', 'sex')}
     """
-    values = {
-        name: split_names(value) if OPTIONS[name].kind in (NAMES, CODES) else value
-        for name, value in words.items()
-    }
+
+    def read(name: str, value: Any) -> Any:
+        if OPTIONS[name].kind in (NAMES, CODES):
+            return split_names(value)
+        if OPTIONS[name].kind is CONDITIONS:
+            return tuple(value) if value else None
+        return value
+
+    values = {name: read(name, value) for name, value in words.items()}
     return Settings({name: value for name, value in values.items() if value is not None})
 
 

@@ -41,7 +41,9 @@ def small_blocks(sizes: IntArray) -> IntArray:
     return np.flatnonzero((len(sizes) > 1) & (sizes.min(axis=1) < 2))
 
 
-def has_counterfactual(arm: IntArray, block: AnyArray | None) -> BoolArray:
+def has_counterfactual(
+    arm: IntArray, block: AnyArray | None, least: int | None = None
+) -> BoolArray:
     """Which rows lie in a block that holds every arm; all of them without blocks.
 
     A block is randomized by itself. One that lacks an arm tells nothing about the
@@ -55,6 +57,8 @@ def has_counterfactual(arm: IntArray, block: AnyArray | None) -> BoolArray:
     block
         Block of each row, shape (n,), or None. Whole clusters lie in one block,
         so that rows tell what clusters do.
+    least
+        How many arms a block must hold; None for every one.
 
     Returns
     -------
@@ -71,5 +75,6 @@ def has_counterfactual(arm: IntArray, block: AnyArray | None) -> BoolArray:
         return np.ones(len(arm), dtype=bool)
     arms, blocks = (pd.factorize(labels)[0] for labels in (arm, block))
     cells = np.unique(np.column_stack([blocks, arms]), axis=0)
-    complete: BoolArray = np.bincount(cells[:, 0]) == len(np.unique(arms))
+    wanted = len(np.unique(arms)) if least is None else least
+    complete: BoolArray = np.bincount(cells[:, 0]) >= wanted
     return complete[blocks]

@@ -14,18 +14,18 @@ def design_of(
     blocks: AnyArray | None = None,
     propensity: FloatArray | None = None,
 ) -> Design:
-    """The design of a trial with two arms, from one value a row.
+    """The design of a trial, from one value a row.
 
     Parameters
     ----------
     arm
-        0 or 1, shape (n,).
+        0 or 1, or 0 to k - 1 of several arms, shape (n,).
     clusters
         Label of the cluster, shape (n,), or None where persons were randomized.
     blocks
         Label of the randomization block, shape (n,), or None.
     propensity
-        Known probability of arm 1, shape (n,); None for the share of treated units in the
+        Known probability of arm 1 of two, shape (n,); None for the shares of the arms in the
         block, which a design with fixed arm sizes has.
 
     Returns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb
+from math import factorial, prod
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Assignments:
         return (1 + opposite) / self.n_assignments
 
     def batches(self) -> Iterator[FloatArray]:
-        """0/1 assignments, shape (k, m) each; the very first row is the observed one."""
+        """Arms of the units, shape (k, m) each; the very first row is the observed one."""
         observed = self.arm.astype(np.float64)[None, :]
         remaining = self.n_assignments - 1
         for number, start in enumerate(range(0, remaining, BATCH)):
@@ -150,7 +150,7 @@ def person_groups(arm: IntArray, stratum: IntArray, seed: int) -> PersonGroups:
     next_stratum = int(stratum.max()) + 1
     by_stratum = np.argsort(stratum, kind="stable")
     for members in np.split(by_stratum, np.cumsum(np.bincount(stratum))[:-1]):
-        of_arm = [rng.permutation(members[arm[members] == a]) for a in (0, 1)]
+        of_arm = [rng.permutation(members[arm[members] == a]) for a in range(int(arm.max()) + 1)]
         size = max(min(usual, min(map(len, of_arm)) // _GROUPS_OF_AN_ARM), 1)
         for a, persons in enumerate(of_arm):
             whole = len(persons) // size
@@ -171,11 +171,13 @@ def count_allocations(arm: IntArray, stratum: IntArray) -> int:
     --------
     >>> count_allocations(np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 0, 1, 1]))
     12
+    >>> count_allocations(np.array([0, 0, 1, 1, 2, 2]), np.zeros(6, int))
+    90
     """
     total = 1
     for label in np.unique(stratum):
         members = arm[stratum == label]
-        total *= comb(len(members), int(members.sum()))
+        total *= factorial(len(members)) // prod(map(factorial, np.bincount(members).tolist()))
     return total
 
 
@@ -192,7 +194,7 @@ def assignments(
     Parameters
     ----------
     arm
-        Observed arm of each unit, 0 or 1, shape (m,).
+        Observed arm of each unit, 0 to k - 1, shape (m,).
     stratum
         Stratum of each unit, shape (m,); arms are permuted within strata.
     n_permutations
@@ -243,13 +245,26 @@ def _enumerate(arm: IntArray, stratum: IntArray) -> AnyArray:
     rows = np.zeros((1, len(arm)), dtype=np.int8)
     for label in np.unique(stratum):
         members = np.flatnonzero(stratum == label)
-        treated = int(arm[members].sum())
-        options = list(combinations(members.tolist(), treated))
+        options = _placements(np.bincount(arm[members]).tolist())
         expanded = np.repeat(rows, len(options), axis=0)
         for number, option in enumerate(options):
             chosen = np.arange(number, len(expanded), len(options))
-            expanded[np.ix_(chosen, np.array(option, dtype=np.int64))] = 1
+            expanded[np.ix_(chosen, members)] = option
         rows = expanded
+    return rows
+
+
+def _placements(counts: list[int]) -> AnyArray:
+    """All ways to place so many units of each arm, shape (ways, units)."""
+    places = sum(counts)
+    rows = np.zeros((1, places), dtype=np.int8)
+    for arm in range(len(counts) - 1, 0, -1):
+        placed = []
+        for row in rows:
+            for option in combinations(np.flatnonzero(row == 0).tolist(), counts[arm]):
+                placed.append(row.copy())
+                placed[-1][list(option)] = arm
+        rows = np.array(placed, dtype=np.int8).reshape(-1, places)
     return rows
 
 

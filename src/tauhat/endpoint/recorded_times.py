@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,10 @@ from tauhat.tables.labels import label_text, match_label, read_labels, zero_and_
 from tauhat.wording import counted, first_of
 
 CENSORED, EVENT, COMPETING = 0, 1, 2
+Convention = Literal["", "R", "ADaM", "1 is the event"]
+# In CDISC's analysis data sets, whose name it is, it is 0 for an event.
+_ADAM = re.compile(r"cnsr", re.IGNORECASE)
+_NAMES_CENSORING = re.compile(r"(?<![a-z])cens(?:or(?:ed|ing)?)?(?![a-z])", re.IGNORECASE)
 _WORDS_OF_CENSORING = ("0", "false", "no", "none", "censored", "censor", "alive")
 _MOST_LISTED = 8
 
@@ -32,8 +37,9 @@ class RecordedTimes:
         0 censored, 1 the event, 2 another event that rules it out, shape (n,); 0 where missing.
     events, competing, censored
         Labels of the event column that were read as these.
-    by_convention
-        Whether codes 1 and 2 were read as in R: 2 is the event.
+    convention
+        How numbers were read: "R" where 2 of 1 and 2 is the event, "ADaM" where 0 is, since the
+        column is CNSR, "1 is the event" where it has another name of censoring; else empty.
     """
 
     time: FloatArray
@@ -41,7 +47,7 @@ class RecordedTimes:
     events: tuple[str, ...]
     competing: tuple[str, ...]
     censored: tuple[str, ...]
-    by_convention: bool = False
+    convention: Convention = ""
 
 
 def recorded_times(
@@ -56,7 +62,8 @@ def recorded_times(
     event
         Labels, shape (n,): 0 and 1, booleans, 1 and 2 as in R, or any with ``event_value``.
     event_value
-        Label of the event, or a list of labels; None for 0 and 1, booleans, and 1 and 2.
+        Label of the event, or a list of labels; None for 0 and 1, booleans, 1 and 2, and a column
+        CNSR of ADaM, in which 0 is the event and other numbers say why somebody was censored.
     competing
         Whether labels besides are other events, but for the one that says censored.
 
@@ -71,6 +78,8 @@ def recorded_times(
     >>> read = recorded_times(time, pd.Series([1, 0, 1], name="died"))
     >>> read.cause.tolist(), read.time.tolist()
     ([1, 0, 0], [5.0, 3.0, nan])
+    >>> recorded_times(time, pd.Series([0, 2, 1], name="CNSR")).cause.tolist()
+    [1, 0, 0]
     >>> recorded_times(time, pd.Series(["death", "relapse", "lost"], name="status"))
     Traceback (most recent call last):
     tauhat.errors.TrialError: event column 'status' has the labels 'death', 'lost', 'relapse'; ...
@@ -81,9 +90,10 @@ def recorded_times(
     levels = list(pd.unique(np.asarray(labels.values, dtype=object)[~labels.missing]))
     if not levels:
         raise TrialError(f"event column {event.name!r} is missing in all {len(event)} rows")
-    chosen, by_convention = _event_labels(levels, event_value, str(event.name))
+    chosen, convention = _event_labels(levels, event_value, str(event.name))
     rest = [level for level in levels if level not in chosen]
-    censored = [level for level in rest if not competing or _says_censored(level)]
+    any_censored = not competing or convention == "ADaM"
+    censored = [level for level in rest if any_censored or _says_censored(level)]
     others = [level for level in rest if level not in censored]
     cause = np.full(len(times), CENSORED, dtype=np.int64)
     values = pd.Series(labels.values, dtype=object)
@@ -95,7 +105,7 @@ def recorded_times(
         _texts(chosen),
         _texts(others),
         _texts(censored),
-        by_convention,
+        convention,
     )
 
 
@@ -113,8 +123,8 @@ def _times(column: pd.Series[Any]) -> FloatArray:
     return times
 
 
-def _event_labels(levels: list[Any], event_value: Any, name: str) -> tuple[list[Any], bool]:
-    """Labels of the event among those there are, and whether R's convention told it."""
+def _event_labels(levels: list[Any], event_value: Any, name: str) -> tuple[list[Any], Convention]:
+    """Labels of the event among those there are, and the convention that told it."""
     if event_value is not None:
         wanted = event_value if isinstance(event_value, (list, tuple, set)) else [event_value]
         found = [match_label(value, levels) for value in wanted]
@@ -123,16 +133,19 @@ def _event_labels(levels: list[Any], event_value: Any, name: str) -> tuple[list[
                 raise TrialError(
                     f"event_value: event column {name!r} has no {value!r}; it has {_listed(levels)}"
                 )
-        return found, False
+        return found, ""
+    if _ADAM.fullmatch(name) and all(label_text(level).isdecimal() for level in levels):
+        return [level for level in levels if int(label_text(level)) == 0], "ADaM"
+    said: Convention = "1 is the event" if _NAMES_CENSORING.search(name) else ""
     pair = zero_and_one(levels)
     if len(levels) == 2 and pair is not None:
-        return [pair[1]], False
+        return [pair[1]], said
     if len(levels) == 1 and zero_and_one([*levels, 0]) is not None:
-        return levels, False
+        return levels, said
     if len(levels) == 1 and zero_and_one([*levels, 1]) is not None:
-        return [], False
+        return [], said
     if sorted(map(label_text, levels)) == ["1", "2"]:
-        return [level for level in levels if label_text(level) == "2"], True
+        return [level for level in levels if label_text(level) == "2"], "R"
     raise TrialError(
         f"event column {name!r} has the labels {_listed(levels)}; say with event_value= which of "
         "them is the event"

@@ -16,7 +16,7 @@ from tauhat.ensembles.losses import EffectLoss, effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.learners.catalog import outcome_model
+from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.x import XLearner
 from tauhat.numerics.effect_evidence import effect_evidence
 from tauhat.numerics.em import identified_clusters

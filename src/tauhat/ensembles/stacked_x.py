@@ -9,7 +9,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.learners.catalog import outcome_model
+from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.x import XLearner
 from tauhat.outcome.stacked import StackedModel, Weights
 from tauhat.outcome_model import OutcomeModel

@@ -7,8 +7,9 @@ from typing import Final, Self
 
 import numpy as np
 
-from tauhat._typing import FloatArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.design import Intercepts
 from tauhat.fitting.allocation import allocation_basis
 from tauhat.fitting.identified_intercepts import identified_intercepts
 from tauhat.fitting.risk_form import RiskForm
@@ -68,26 +69,11 @@ class LogOddsForm(RiskForm):
             Variances of the first block and of its interaction, or None to estimate them.
         """
         intercepts, arms = identified_intercepts(data, by_arm=by_arm)
-        groups = intercepts.groups
-        blocks = self.blocks(data.X)
-        # Levels that go with the probability of treatment; new persons have their mean.
-        levels = allocation_basis(data)
-        self.n_levels_ = levels.shape[1]
-        prognosis = [*blocks, levels] if self.n_levels_ else blocks
-        two_arms = TwoArmModel(
-            Binomial(data.endpoint.events(data.y)),
-            data.treatment.astype(np.float64),
-            prognosis,
-            blocks if interactions else [],
-            clusters=groups,
-            weight=data.sample_weight,
-            cluster_groups=arms,
-            nesting=None if groups is None else intercepts.nesting,
-        )
+        two_arms = self.two_arm_model(data, intercepts, arms, interactions=interactions)
         variances = None
         if held is not None:
             variances = np.full(two_arms.model.n_variances, np.nan)
-            variances[[0, len(prognosis)]] = held
+            variances[[0, two_arms.effect_blocks[0]]] = held
         fit = two_arms.fit(variances)
         self.posterior_ = RiskMixture.of(two_arms, fit, average=held is None)
         model, between = fit.model, fit.model.cluster_variances
@@ -100,6 +86,30 @@ class LogOddsForm(RiskForm):
         of_clusters = not intercepts.groups_are_blocks
         self.cluster_effects_ = model.cluster_effects if of_clusters else np.zeros(0)
         self.seed_ = seed
+
+    def two_arm_model(
+        self,
+        data: TrialData,
+        intercepts: Intercepts,
+        arms: IntArray | None = None,
+        *,
+        interactions: bool = True,
+    ) -> TwoArmModel:
+        """The model before it is fitted, see `fit_model`; ``arms`` of clusters that differ."""
+        blocks = self.blocks(data.X)
+        # Levels that go with the probability of treatment; new persons have their mean.
+        levels = allocation_basis(data)
+        self.n_levels_ = levels.shape[1]
+        return TwoArmModel(
+            Binomial(data.endpoint.events(data.y)),
+            data.treatment.astype(np.float64),
+            [*blocks, levels] if self.n_levels_ else blocks,
+            blocks if interactions else [],
+            clusters=intercepts.groups,
+            weight=data.sample_weight,
+            cluster_groups=arms,
+            nesting=None if intercepts.groups is None else intercepts.nesting,
+        )
 
     def designs(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Columns of the prognosis and of the effect, each of k rows."""
@@ -145,15 +155,19 @@ class AdditiveLogOdds(LogOddsForm):
 
     def fit(self, data: TrialData, seed: int) -> Self:
         """Fit to a trial as its learners see it."""
-        cluster_level = constant_within(data.X, identified_clusters(data.clusters))
-        self.columns_ = AdditiveColumns.of(
-            data.X, cluster_level, data.n_units, self.n_splines, data.sample_weight
-        )
-        self.fit_model(
+        self.with_columns(data).fit_model(
             data,
             seed,
             interactions=self.interactions,
             by_arm=self.by_arm,
+        )
+        return self
+
+    def with_columns(self, data: TrialData) -> Self:
+        """Choose lines and curves for the covariates of a trial as its learners see it."""
+        cluster_level = constant_within(data.X, identified_clusters(data.clusters))
+        self.columns_ = AdditiveColumns.of(
+            data.X, cluster_level, data.n_units, self.n_splines, data.sample_weight
         )
         return self
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from tauhat.inference.arm_policy import ArmPolicyValue, arm_policy_value
 from tauhat.inference.average_effects import AverageEffects, average_effects
 from tauhat.inference.average_risks import AverageRisks, NumberNeeded
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
 from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare
+from tauhat.inference.contrast_effects import ContrastEffects, contrast_effects
+from tauhat.inference.contrast_test import ContrastTests, test_contrasts
 from tauhat.inference.covariate_group_effects import CovariateGroupEffects, covariate_group_effects
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
@@ -34,11 +37,14 @@ from tauhat.inference.survival_by_arm import SurvivalByArm, survival_by_arm
 
 __all__ = [
     "DEFAULT_WEIGHTS",
+    "ArmPolicyValue",
     "AverageEffects",
     "AverageRisks",
     "BestLinearPredictor",
     "ClassificationAnalysis",
     "ClusterIntercepts",
+    "ContrastEffects",
+    "ContrastTests",
     "CovariateGroupEffects",
     "CrossFit",
     "EffectCalibration",
@@ -57,11 +63,13 @@ __all__ = [
     "Subgroup",
     "Subgroups",
     "SurvivalByArm",
+    "arm_policy_value",
     "average_effects",
     "best_linear_predictor",
     "classification_analysis",
     "cluster_intercepts",
     "compare",
+    "contrast_effects",
     "covariate_group_effects",
     "cross_fit",
     "effect_calibration",
@@ -75,5 +83,6 @@ __all__ = [
     "rate",
     "sorted_group_effects",
     "survival_by_arm",
+    "test_contrasts",
     "test_heterogeneity",
 ]

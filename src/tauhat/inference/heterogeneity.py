@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.design.permutations import MANY_PERSONS, Assignments, assignments, person_groups
+from tauhat.errors import TrialError
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
     Problem,
@@ -18,6 +19,7 @@ from tauhat.inference.heterogeneity_comparison import (
     ordered_allocations,
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
+from tauhat.inference.relative_scale import on_log_odds
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.runtime.display import html
 from tauhat.wording import p_words
@@ -29,6 +31,9 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     "cluster-level": 0.2,
 }
 """Weights of the components of `test_heterogeneity`, fixed in advance of any data."""
+
+SCALES_OF_TEST = ("difference", "odds ratio")
+"""Scales on which `test_heterogeneity` knows an effect that is the same for everyone."""
 
 _MODIFIER_COLUMNS = (
     "covariate", "source", "varies", "direction", "statistic", "p_value", "p_adjusted",
@@ -68,6 +73,9 @@ class HeterogeneityTest:
         Level at which ``text`` speaks of evidence.
     notes
         What was not tested and why, in sentences.
+    scale
+        Scale on which an effect that is the same for everyone was tested:
+        "difference" or "odds ratio".
     """
 
     statistic: float
@@ -79,16 +87,19 @@ class HeterogeneityTest:
     exact: bool
     significance_level: float
     notes: tuple[str, ...]
+    scale: str = "difference"
 
     @classmethod
-    def not_tested(cls, reason: str, *, significance_level: float = 0.05) -> Self:
+    def not_tested(
+        cls, reason: str, *, significance_level: float = 0.05, scale: str = "difference"
+    ) -> Self:
         """The result for a trial that leaves nothing to test.
 
         Parameters
         ----------
         reason
             Why, in sentences.
-        significance_level
+        significance_level, scale
             As in `test_heterogeneity`.
 
         Examples
@@ -108,6 +119,7 @@ Each arm has 3 clusters.')
             exact=False,
             significance_level=significance_level,
             notes=(reason,),
+            scale=scale,
         )
 
     @property
@@ -118,15 +130,16 @@ Each arm has 3 clusters.')
     @property
     def text(self) -> str:
         """The result in sentences."""
+        effect = "treatment effect" if self.scale == "difference" else self.scale
         if not self.tested:
-            said = "Whether the treatment effect differs between persons was not tested."
+            said = f"Whether the {effect} differs between persons was not tested."
             return " ".join([said, *self.notes])
         p = p_words(self.p_value)
         if self.p_value <= self.significance_level:
-            verdict = f"There is evidence that the treatment effect differs between persons ({p})."
+            verdict = f"There is evidence that the {effect} differs between persons ({p})."
         else:
             verdict = (
-                f"There is no clear evidence that the treatment effect differs between persons "
+                f"There is no clear evidence that the {effect} differs between persons "
                 f"({p}); that is not evidence that it is the same for everyone."
             )
         found = self.modifiers[self.modifiers.p_adjusted <= self.significance_level]
@@ -154,6 +167,7 @@ def test_heterogeneity(
     n_permutations: int = 1999,
     allocations: Any = None,
     significance_level: float = 0.05,
+    scale: str = "difference",
 ) -> HeterogeneityTest:
     r"""Test whether the treatment effect is the same for everyone.
 
@@ -203,6 +217,10 @@ def test_heterogeneity(
         an array's columns are in the sorted order of the labels.
     significance_level
         Level for the wording of the result and for the extra permutations.
+    scale
+        Scale on which the effect is the same for everyone under the null hypothesis:
+        "difference" for the primary test; "odds ratio" where the outcome is an event, for
+        whether anything but the risk without treatment makes the benefit differ.
 
     Returns
     -------
@@ -213,7 +231,7 @@ def test_heterogeneity(
     NothingToTestError
         A `TrialError`: if no covariate can be tested as an effect modifier.
     TrialError
-        If only one assignment was possible.
+        If only one assignment was possible, or the scale does not go with the outcome.
     ValueError
         If a weight names an unknown component or is negative.
 
@@ -225,6 +243,10 @@ def test_heterogeneity(
     An outcome that is made of right-censored times is made here of Cox models whose slopes the
     arms share: slopes by arm would carry their own errors into it as if effects differed (size
     .07 to .09 at a level of .05 in simulations, against .05 to .06).
+    One odds ratio for everyone makes risk differences that differ. On the scale "odds ratio"
+    the scores are those of interactions in a mixed logistic regression with one coefficient of
+    treatment (`tauhat.inference.relative_scale.on_log_odds`). That test is approximate: its
+    residuals come from a fit that knows the arms.
     Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
     the same permutations.
 
@@ -243,7 +265,12 @@ def test_heterogeneity(
         raise ValueError(f"significance_level must lie between 0 and 1, got {significance_level}")
     wanted = _checked_weights(weights)
     ordered = ordered_trial(trial)
-    ordered = replace(ordered, data=ordered.data.with_outcome_made_anew("shared"))
+    if scale not in SCALES_OF_TEST:
+        raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")
+    data = ordered.data
+    if scale == "odds ratio":
+        data = on_log_odds(data)
+    ordered = replace(ordered, data=data.with_outcome_made_anew("shared"))
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
@@ -265,7 +292,8 @@ def test_heterogeneity(
         compared = compare_assignments(problem, assigned(MANY_PERMUTATIONS))
     n_strata = int(design.strata.max()) + 1
     within = f" within {n_strata} strata" if n_strata > 1 else ""
-    return _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)
+    result = _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)
+    return replace(result, scale=scale)
 
 
 # The name is the public one; pytest would otherwise collect it as a test.

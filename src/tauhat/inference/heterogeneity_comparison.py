@@ -57,12 +57,12 @@ class Problem:
         notes = []
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
-                units = _units(basis, scores, data, groups)
+                units = unit_scores_of(basis, scores, data, groups)
                 statistics[name] = _bind(component_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
-            units = _units(scores.covariates, scores, data, groups)
+            units = unit_scores_of(scores.covariates, scores, data, groups)
             columns.append((person_columns, _bind(column_statistics, units)))
         if scores.n_principal is not None:
             notes.append(
@@ -70,7 +70,7 @@ class Problem:
                 f"{scores.n_principal} leading principal components."
             )
         if has_clusters:
-            component, note = _cluster_level_component(data, scores)
+            component, note = cluster_level_component(data, scores)
             if component is not None:
                 between = np.flatnonzero(scores.cluster_level).astype(np.int64)
                 values = _cluster_values(data, scores.cluster_level)
@@ -106,7 +106,7 @@ def _bind(
     return lambda assigned: statistic(units, assigned)
 
 
-def _units(
+def unit_scores_of(
     basis: FloatArray, scores: PersonScores, data: TrialData, groups: PersonGroups | None
 ) -> UnitScores:
     """Unit scores less their stratum mean, which no permutation within strata can move."""
@@ -115,7 +115,8 @@ def _units(
     summed = _center(unit_scores(basis, scores, data), data.design.strata)
     if data.design.holds_persons:
         return UnitScores(summed)
-    return UnitScores(summed, (basis * _scale(data)[:, None], scores.residual))
+    scale = _scale(data)
+    return UnitScores(summed, (basis * scale[:, None], scores.residual * scale))
 
 
 def _scale(data: TrialData) -> FloatArray:
@@ -131,7 +132,7 @@ def _grouped_units(
     data: TrialData,
     groups: PersonGroups,
 ) -> UnitScores:
-    """`_units` of groups of persons, without a table of all persons' scores."""
+    """`unit_scores_of` of groups of persons, without a table of all persons' scores."""
     stratum = data.design.strata
     count = len(groups.arm)
     scale = _scale(data)[:, None]
@@ -149,7 +150,7 @@ def _grouped_units(
         sums += sums_over(groups.number[rows], score, count)
         squares += sums_over(groups.number[rows], score**2, count)
         columns += sums_over(groups.number[rows], weighted, count)
-    of_residuals = sums_over(groups.number, scores.residual, count)
+    of_residuals = sums_over(groups.number, scores.residual * scale[:, 0], count)
     persons = groups.persons.astype(np.float64)
     return UnitScores(sums, (columns, of_residuals), (persons, squares))
 
@@ -167,7 +168,7 @@ def _cluster_values(data: TrialData, columns: BoolArray) -> FloatArray:
     return standardize(data.X[data.design.first][:, columns], np.ones(data.n_units))
 
 
-def _cluster_level_component(
+def cluster_level_component(
     data: TrialData, scores: PersonScores
 ) -> tuple[ClusterLevelComponent | None, str]:
     """The cluster-level component, or why there is none."""
@@ -186,7 +187,7 @@ def _cluster_level_component(
             "tested as effect modifiers; that needs at least 12, 6 in each arm."
         )
     room = (m - int(stratum.max()) - 1 - 7) // 2
-    if 2 * smaller != m:
+    if data.design.n_arms * smaller != m or data.design.n_arms > 2:
         # Each arm has slopes and a variance of its own.
         room = min(room, smaller - 4)
     if room < 1:

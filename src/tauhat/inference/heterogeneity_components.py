@@ -138,7 +138,10 @@ def _residuals(
     outcome = center_within(data.y, group, weight)
     if not data.design.holds_persons:
         center_in_place(splines, group, weight)
-        arm = center_within(data.treatment.astype(np.float64), group, weight)[:, None]
+        in_arm = [data.treatment == a for a in range(1, data.design.n_arms)]
+        arm = np.column_stack(
+            [center_within(rows.astype(np.float64), group, weight) for rows in in_arm]
+        )
         outcome = outcome[:, None]
         _remove(outcome, arm, weight)
         _remove(splines, arm, weight)
@@ -277,8 +280,9 @@ def _whiten(columns: FloatArray, weight: FloatArray) -> FloatArray:
     for rows in parts:
         correlation += (whitened[rows] * weight[rows][:, None]).T @ whitened[rows]
     values, vectors = np.linalg.eigh(0.9 * (correlation / total) + 0.1 * np.eye(len(correlation)))
+    root = (vectors / np.sqrt(values)) @ vectors.T
     for rows in parts:
-        whitened[rows] = whitened[rows] @ (vectors / np.sqrt(values)) @ vectors.T
+        whitened[rows] = whitened[rows] @ root
     return whitened
 
 

@@ -23,17 +23,38 @@ from tauhat.inference.interactions import (
     between_clusters,
     between_persons,
     holm,
+    same_in_blocks,
     within_clusters,
+)
+from tauhat.inference.modifier_groups import (
+    effect_in_group,
+    groups_of,
+    over_all_clusters,
+    single_group_share,
 )
 from tauhat.inference.named_modifiers import NamedModifier, column_modifier, subgroup_modifier
 from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import frame_within
+from tauhat.tables.where import rows_where
 from tauhat.wording import counted, p_words
 
 # Below this many degrees of freedom an interval says next to nothing.
 FEW_DEGREES = 4
+# Differences, in standard deviations of the outcome, whose power is told.
+MODERATE = 0.3
+# Share of clusters of one group only from which the difference over all clusters is told too.
+MANY_SINGLE = 0.2
 _POWER = 0.8
+#: The question that each estimate answers, and what it compares.
+QUESTIONS = {
+    "persons": "Do persons who differ in the modifier differ in effect?",
+    "within clusters": "Within a cluster, do persons who differ in the modifier differ in effect?",
+    "between clusters": "Do clusters that differ in the modifier differ in effect?",
+    "within blocks": "Do blocks whose clusters differ in the modifier differ in effect?",
+    "all clusters": "Do persons who differ in the modifier differ in effect, whatever their "
+    "cluster?",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +64,22 @@ class InteractionEffects(Shown):
     Attributes
     ----------
     table
-        One row a comparison: ``modifier``; ``level`` ("person" or "cluster");
-        ``comparison``, such as "girl less boy" or "per SD of 12.3"; ``estimate`` (difference
-        of the effects, in units of the outcome), ``se``, ``lower``, ``upper``,
-        ``degrees_of_freedom``; ``p_value`` of the comparison; ``control units`` and
-        ``treated units``, randomized units that tell anything about it; ``detectable``, the
-        difference that would be found with power .8. Numbers are missing where an arm has
-        fewer than two units to compare.
+        One row a comparison: ``modifier``; ``level`` ("person" or "cluster"); ``question``, a
+        key of ``QUESTIONS``; ``comparison``, such as "girl less boy" or "per SD of 12.3";
+        ``spread``, that SD (missing for groups); ``estimate`` (difference of the effects, in
+        units of the outcome), ``se``, ``lower``, ``upper``, ``degrees_of_freedom``; ``p_value``
+        of the comparison; ``control units`` and ``treated units``, randomized units that tell
+        anything about it; ``detectable``, the difference that would be found with power .8, and
+        ``power`` for ``moderate``. Numbers are missing where an arm has fewer than two units to
+        compare.
+    all_clusters
+        The same columns for modifiers of persons where at least a fifth of the clusters hold
+        one group only: the second line, which answers another question. Not counted among
+        the tests.
+    groups
+        One row a group of each modifier, a category or a range: ``modifier``, ``group``,
+        ``value`` (mean of a number), ``persons``, ``control units``, ``treated units``, and the
+        effect within the group with ``se``, ``lower``, ``upper`` and ``degrees_of_freedom``.
     tests
         One row a modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
         ``p_adjusted`` by Holm for the number of modifiers.
@@ -57,12 +87,20 @@ class InteractionEffects(Shown):
         Sentences on single modifiers: persons without a value, few units.
     method
         How they were estimated, by modifier.
+    adjusted_for
+        Covariates that all are adjusted for; each modifier is left out of its own.
+    moderate
+        .3 standard deviations of the outcome within arms, in its units.
     """
 
     table: pd.DataFrame
+    all_clusters: pd.DataFrame
+    groups: pd.DataFrame
     tests: pd.DataFrame
     notes: tuple[str, ...]
     method: str
+    adjusted_for: tuple[str, ...]
+    moderate: float
 
     @property
     def text(self) -> str:
@@ -70,17 +108,16 @@ class InteractionEffects(Shown):
         told = []
         for modifier, rows in self.table.groupby("modifier", sort=False):
             test = self.tests.set_index("modifier").loc[[modifier]]
-            known = rows[rows.estimate.notna()]
-            parts = [
-                f"{row.comparison}: {row.estimate:.3g} ({row.lower:.3g} to {row.upper:.3g})"
-                for row in known.itertuples()
-            ]
+            parts = _comparisons_words(rows)
             if parts:
                 p = _p_words(float(test.p_value.iloc[0]))
                 adjusted = _p_words(float(test.p_adjusted.iloc[0]))
                 told.append(f"{modifier}: {'; '.join(parts)} ({p}, adjusted {adjusted})")
             else:
                 told.append(f"{modifier}: cannot be estimated")
+            second = _comparisons_words(self.all_clusters[self.all_clusters.modifier == modifier])
+            if second:
+                told.append(f"Over all clusters, which is another question: {'; '.join(second)}")
         return " ".join(
             [
                 f"Difference of the effect along {counted(len(self.tests), 'named modifier')}. "
@@ -94,6 +131,13 @@ class InteractionEffects(Shown):
         )
 
 
+def _comparisons_words(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{row.comparison}: {row.estimate:.3g} ({row.lower:.3g} to {row.upper:.3g})"
+        for row in rows[rows.estimate.notna()].itertuples()
+    ]
+
+
 def _p_words(p: float) -> str:
     if not np.isfinite(p):
         return "no p-value"
@@ -101,12 +145,16 @@ def _p_words(p: float) -> str:
 
 
 def interaction_effects(
-    trial: TrialLike, modifiers: str | Sequence[Any], *, level: float = 0.95
+    trial: TrialLike,
+    modifiers: str | Sequence[Any],
+    *,
+    adjust: Sequence[str] | None = None,
+    level: float = 0.95,
 ) -> InteractionEffects:
     r"""Interactions of the treatment with modifiers that were named beforehand.
 
-    Each modifier is analysed alone, adjusted for the trial's covariates without looking at
-    the arm, by the method that holds for what was randomized:
+    Each modifier is analysed alone, adjusted for covariates without looking at the arm, by the
+    method that holds for what was randomized:
 
     * clusters randomized, modifier of persons: each cluster's slope on the modifier, then
       the difference between the arms, with CR2 errors over clusters;
@@ -118,7 +166,9 @@ def interaction_effects(
     in variance and in number of units (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018).
     Ordinary interaction tests of mixed models reject far too often where slopes vary between
     clusters, whatever the number of clusters. A modifier of persons is compared within
-    clusters: what goes with the mean of the modifier in the cluster has no part in it.
+    clusters: what goes with the mean of the modifier in the cluster has no part in it. Where at
+    least a fifth of the clusters hold one group only, a second line (``all_clusters``) compares
+    persons over all clusters; what goes with the mix of groups in a cluster has a part in that.
 
     Parameters
     ----------
@@ -126,8 +176,11 @@ def interaction_effects(
         A `tauhat.Trial`, a `tauhat.data.TrialData`, or an iterable of X, y,
         treatment, clusters, sample_weight, blocks, propensity.
     modifiers
-        Names of covariates of the user's table, and subgroups as in
-        `tauhat.group_effect`: rules such as ``"age > 65"``, or booleans.
+        Names of covariates of the user's table, and subgroups: conditions such as
+        ``'sex == "girl" and age > 65'`` (`tauhat.tables.where.rows_where`), one boolean a row of
+        the trial, or a function of the covariates' DataFrame that gives them.
+    adjust
+        Covariates to adjust for; None for all of the trial's.
     level
         Coverage of each interval.
 
@@ -138,8 +191,8 @@ def interaction_effects(
     Raises
     ------
     TrialError
-        If a modifier is neither a covariate nor a rule, has one value only, more than ten
-        categories, or is named twice.
+        If a modifier is neither a covariate nor a condition, has one value only, more than ten
+        categories, or is named twice; or if ``adjust`` names something else than covariates.
     ValueError
         If ``level`` is not between 0 and 1.
 
@@ -164,44 +217,156 @@ def interaction_effects(
     named = [modifiers] if isinstance(modifiers, str) else list(modifiers)
     if not named:
         raise TrialError("name at least one modifier")
-    read = [_read(frame, one).of(ordered.rows) for one in named]
+    account = getattr(trial, "file", None)
+    read = [_read(frame, one, account).of(ordered.rows) for one in named]
     names = [one.name for one in read]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TrialError(f"the modifier {twice[0]!r} is named twice")
+    adjusted_for = _adjusted_for(frame, adjust)
+    moderate = MODERATE * _spread_within_arms(data)
     rows: list[dict[str, Any]] = []
+    second: list[dict[str, Any]] = []
+    groups: list[dict[str, Any]] = []
     p_values: list[float] = []
     notes: list[str] = []
     methods: dict[str, list[str]] = {}
     for modifier in read:
-        of_cluster = _is_of_cluster(data, modifier)
-        found, told = _analysed(ordered, modifier, of_cluster=of_cluster)
-        notes += told
-        methods.setdefault(found.method, []).append(modifier.name)
-        for words, one in zip(modifier.comparisons, found.comparisons, strict=True):
-            rows.append(
-                {
-                    "modifier": modifier.name,
-                    "level": "cluster" if of_cluster else "person",
-                    "comparison": words,
-                    **_numbers(one, level),
-                }
-            )
-        p_values.append(_p_value(found))
-        notes += _few(modifier.name, found, data)
+        one = _Analysed(ordered, modifier, adjusted_for)
+        main = one.main()
+        notes += one.notes
+        methods.setdefault(main.method, []).append(modifier.name)
+        rows += one.rows(main, one.question, level, moderate)
+        groups += one.groups(level)
+        p_values.append(_p_value(main))
+        notes += _few(modifier.name, main, data)
+        if one.question == "within clusters" and one.single >= MANY_SINGLE:
+            second += one.rows(one.over_all_clusters(), "all clusters", level, moderate)
     tests = pd.DataFrame({"modifier": names, "p_value": p_values, "p_adjusted": holm(p_values)})
     method = ". ".join(f"{how} ({', '.join(which)})" for how, which in methods.items())
-    return InteractionEffects(pd.DataFrame(rows), tests, tuple(notes), f"{method}.")
+    table = pd.DataFrame(rows)
+    return InteractionEffects(
+        table=table,
+        all_clusters=pd.DataFrame(second, columns=table.columns),
+        groups=pd.DataFrame(groups),
+        tests=tests,
+        notes=tuple(notes),
+        method=f"{method}.",
+        adjusted_for=adjusted_for,
+        moderate=moderate,
+    )
 
 
-def _read(frame: pd.DataFrame, modifier: Any) -> NamedModifier:
+def _read(frame: pd.DataFrame, modifier: Any, account: Any) -> NamedModifier:
     if isinstance(modifier, str) and modifier in frame.columns:
         return column_modifier(frame[modifier], modifier)
     if isinstance(modifier, str) and modifier.isidentifier():
         known = ", ".join(map(str, frame.columns))
         raise TrialError(f"there is no covariate {modifier!r} to be a modifier; they are {known}")
+    if isinstance(modifier, str):
+        members = rows_where(frame, modifier, account, what="subgroup")
+        return subgroup_modifier(members.true, f"'{modifier}'", members.known)
     member, words = read_rule(frame, modifier)
     return subgroup_modifier(member, words)
+
+
+def _adjusted_for(frame: pd.DataFrame, adjust: Sequence[str] | None) -> tuple[str, ...]:
+    known = tuple(map(str, frame.columns))
+    if adjust is None:
+        return known
+    unknown = [name for name in adjust if name not in known]
+    if unknown:
+        raise TrialError(
+            f"there is no covariate {unknown[0]!r} to adjust for; they are {', '.join(known)}"
+        )
+    return tuple(name for name in known if name in adjust)
+
+
+def _spread_within_arms(data: TrialData) -> float:
+    """Standard deviation of the outcome within arms, pooled."""
+    squares = [data.y[data.treatment == arm] for arm in (0, 1)]
+    total = sum(float(((one - one.mean()) ** 2).sum()) for one in squares)
+    return float(np.sqrt(total / max(data.n - 2, 1)))
+
+
+class _Analysed:
+    """One modifier among those for whom it is known."""
+
+    def __init__(
+        self, ordered: OrderedTrial, modifier: NamedModifier, adjusted_for: Sequence[str]
+    ) -> None:
+        self.data, known = ordered.data, modifier.known
+        self.notes: list[str] = []
+        of_cluster = _is_of_cluster(self.data, modifier)
+        if not known.all():
+            lost = counted(int((~known).sum()), "person has", "persons have")
+            self.notes.append(
+                f"{lost} no value of {modifier.name} and take no part in its comparisons."
+            )
+            kept = np.flatnonzero(known)
+            self.data, modifier = self.data.take(kept), modifier.of(kept)
+        used = [source in adjusted_for and source != modifier.name for source in ordered.sources]
+        self.covariates = self.data.X[:, np.array(used, dtype=bool)]
+        self.modifier = modifier
+        self.level = "cluster" if of_cluster else "person"
+        self.question = "persons"
+        if of_cluster:
+            paired = same_in_blocks(self.data, modifier)
+            self.question = "within blocks" if paired else "between clusters"
+        elif self.data.design.holds_persons:
+            self.question = "within clusters"
+        self.single = single_group_share(self.data, modifier)
+
+    def main(self) -> Interaction:
+        """Its interaction with the treatment."""
+        if self.question == "persons":
+            return between_persons(self.data, self.modifier, self.covariates)
+        if self.level == "cluster":
+            return between_clusters(self.data, self.modifier, self.covariates)
+        return within_clusters(self.data, self.modifier, self.covariates)
+
+    def over_all_clusters(self) -> Interaction:
+        """The difference between its groups over all clusters."""
+        return over_all_clusters(self.data, self.modifier, self.covariates)
+
+    def rows(
+        self, found: Interaction, question: str, level: float, moderate: float
+    ) -> list[dict[str, Any]]:
+        """Its comparisons as rows of a table."""
+        return [
+            {
+                "modifier": self.modifier.name,
+                "level": self.level,
+                "question": question,
+                "comparison": words,
+                "spread": self.modifier.spread,
+                **_numbers(one, level, moderate),
+            }
+            for words, one in zip(self.modifier.comparisons, found.comparisons, strict=True)
+        ]
+
+    def groups(self, level: float) -> list[dict[str, Any]]:
+        """Its groups as rows of a table."""
+        first = self.data.design.first if self.level == "cluster" else None
+        rows = []
+        for group in groups_of(self.modifier, first):
+            one = effect_in_group(
+                self.data, self.covariates, group.rows, in_blocks=self.question == "within blocks"
+            )
+            effect = _estimate(one, level)
+            rows.append(
+                {
+                    "modifier": self.modifier.name,
+                    "group": group.name,
+                    "value": group.value,
+                    "persons": int(group.rows.sum()),
+                    "control units": one.units[0],
+                    "treated units": one.units[1],
+                    **estimate_columns(effect),
+                    "degrees_of_freedom": effect.degrees_of_freedom,
+                }
+            )
+        return rows
 
 
 def _is_of_cluster(data: TrialData, modifier: NamedModifier) -> bool:
@@ -211,34 +376,23 @@ def _is_of_cluster(data: TrialData, modifier: NamedModifier) -> bool:
     return bool(constant_within(modifier.values[known], data.design.unit[known]).all())
 
 
-def _analysed(
-    ordered: OrderedTrial, modifier: NamedModifier, *, of_cluster: bool
-) -> tuple[Interaction, list[str]]:
-    data, known = ordered.data, modifier.known
-    other = np.array([source != modifier.name for source in ordered.sources], dtype=bool)
-    notes = []
-    if not known.all():
-        lost = counted(int((~known).sum()), "person has", "persons have")
-        notes.append(f"{lost} no value of {modifier.name} and take no part in its comparisons.")
-        data, modifier = data.take(np.flatnonzero(known)), modifier.of(np.flatnonzero(known))
-    covariates = data.X[:, other]
-    if not data.design.holds_persons:
-        return between_persons(data, modifier, covariates), notes
-    if of_cluster:
-        return between_clusters(data, modifier, covariates), notes
-    return within_clusters(data, modifier, covariates), notes
+def _estimate(one: Comparison, level: float) -> Estimate:
+    if one.test is None:
+        return no_estimate(level)
+    df = one.test.degrees_of_freedom
+    return Estimate.from_t(one.test.estimate, one.test.se, degrees_of_freedom=df, level=level)
 
 
-def _numbers(one: Comparison, level: float) -> dict[str, float]:
-    estimate = no_estimate(level)
-    detectable = np.nan
+def _numbers(one: Comparison, level: float, moderate: float) -> dict[str, float]:
+    estimate = _estimate(one, level)
+    detectable = power = np.nan
     if one.test is not None:
-        df = one.test.degrees_of_freedom
-        estimate = Estimate.from_t(
-            one.test.estimate, one.test.se, degrees_of_freedom=df, level=level
-        )
-        quantiles = stats.t.ppf((1 + level) / 2, df) + stats.t.ppf(_POWER, df)
-        detectable = float(quantiles * one.test.se)
+        se, df = one.test.se, one.test.degrees_of_freedom
+        quantile = stats.t.ppf((1 + level) / 2, df)
+        detectable = float((quantile + stats.t.ppf(_POWER, df)) * se)
+        if se > 0:
+            away = moderate / se
+            power = float(stats.nct.sf(quantile, df, away) + stats.nct.cdf(-quantile, df, away))
     return {
         **estimate_columns(estimate),
         "degrees_of_freedom": estimate.degrees_of_freedom,
@@ -246,6 +400,7 @@ def _numbers(one: Comparison, level: float) -> dict[str, float]:
         "control units": one.units[0],
         "treated units": one.units[1],
         "detectable": detectable,
+        "power": power,
     }
 
 

@@ -11,7 +11,12 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.inference.named_modifiers import NamedModifier
 from tauhat.numerics.centring import center_within
-from tauhat.numerics.cluster_robust import ContrastTest, JointTest, cluster_robust_regression
+from tauhat.numerics.cluster_robust import (
+    ClusterRobustRegression,
+    ContrastTest,
+    JointTest,
+    cluster_robust_regression,
+)
 from tauhat.numerics.unit_slopes import (
     means_of_clusters,
     precision_weights,
@@ -68,41 +73,80 @@ def between_persons(
     with levels g of the blocks. Degrees of freedom are Satterthwaite's for HC2 (Bell and
     McCaffrey 2002), or those of Welch with a variance for each arm where they are fewer.
     """
-    weight, block, Z = _weights(data), data.design.block, modifier.values
+    Z, q = modifier.values, modifier.values.shape[1]
+    units = _persons_in_cells(data, modifier)
+    found = persons_regression(data, Z, covariates)
+    if found is None or any(min(u) < FEWEST_UNITS for u in units):
+        return Interaction(
+            tuple(Comparison(None, u) for u in units), None, "Too few persons in a group"
+        )
+    comparisons = [Comparison(found.test(k + 1, data.treatment), units[k]) for k in range(q)]
+    joint = found.joint(range(1, q + 1)) if q > 1 else None
+    within = " within blocks" if data.design.n_blocks > 1 else ""
+    return Interaction(tuple(comparisons), joint, f"Least squares{within}, HC2 errors")
+
+
+@dataclass(frozen=True)
+class PersonsRegression:
+    """Regression of persons on the arm and its interactions, all else projected out.
+
+    Attributes
+    ----------
+    fit
+        First the arm, then the interactions.
+    inflation
+        Factor of its errors for what was projected out.
+    free
+        Most degrees of freedom that a test can have.
+    """
+
+    fit: ClusterRobustRegression
+    inflation: float
+    free: int
+
+    def test(self, k: int, arm: IntArray) -> ContrastTest:
+        """Test of coefficient k."""
+        found = self.fit.contrast(np.eye(len(self.fit.coefficients))[k], parts=arm)
+        df = min(found.degrees_of_freedom, self.free)
+        return ContrastTest(found.estimate, found.se * self.inflation, df)
+
+    def joint(self, which: Sequence[int]) -> JointTest:
+        """Test of several coefficients together."""
+        found = self.fit.joint(np.eye(len(self.fit.coefficients))[list(which)])
+        return JointTest(
+            found.statistic / self.inflation**2,
+            len(which),
+            min(found.denominator, self.free),
+        )
+
+
+def persons_regression(
+    data: TrialData, Z: FloatArray, covariates: FloatArray
+) -> PersonsRegression | None:
+    """The regression of `between_persons` with modifiers Z, shape (n, q); q may be 0.
+
+    None where persons are too few for its coefficients.
+    """
+    weight, block, q = person_weights(data), data.design.block, Z.shape[1]
     apart = (data.treatment - data.propensity)[:, None]
     # The last columns are the interactions.
     columns = np.column_stack([data.y, apart, apart * Z, Z, covariates])
     columns = center_within(columns, block, weight)
-    q = Z.shape[1]
     target, other = columns[:, : q + 2], columns[:, q + 2 :]
     root = np.sqrt(weight)[:, None]
+    rest, rank = target * root, 0
     scale = np.sqrt((weight[:, None] * other**2).mean(axis=0))
     moving = scale > 1e-9 * np.abs(np.column_stack([Z, covariates])).max(axis=0)
-    left, values, _ = np.linalg.svd(other[:, moving] / scale[moving] * root, full_matrices=False)
-    left = left[:, values > 1e-9 * values[0]]
-    rest = target * root - left @ (left.T @ (target * root))
-    free = data.n - data.design.n_blocks - left.shape[1]
-    units = _persons_in_cells(data, modifier)
-    if free < q + 2 or any(min(u) < FEWEST_UNITS for u in units):
-        return Interaction(
-            tuple(Comparison(None, u) for u in units), None, "Too few persons in a group"
-        )
+    if moving.any():
+        left, values, _ = np.linalg.svd(other[:, moving] / scale[moving] * root,
+                                        full_matrices=False)  # fmt: skip
+        left = left[:, values > 1e-9 * values[0]]
+        rest, rank = rest - left @ (left.T @ rest), left.shape[1]
+    free = data.n - data.design.n_blocks - rank
+    if free < q + 2 or np.linalg.matrix_rank(rest[:, 1:]) < q + 1:
+        return None
     fit = cluster_robust_regression(rest[:, 1:], rest[:, 0], np.arange(data.n))
-    inflation = np.sqrt(data.n / free)
-    comparisons = []
-    for k in range(q):
-        found = fit.contrast(np.eye(q + 1)[k + 1], parts=data.treatment)
-        df = min(found.degrees_of_freedom, free - q - 1)
-        test = ContrastTest(found.estimate, found.se * inflation, df)
-        comparisons.append(Comparison(test, units[k]))
-    joint = None
-    if q > 1:
-        found_joint = fit.joint(np.eye(q + 1)[1:])
-        joint = JointTest(
-            found_joint.statistic / inflation**2, q, min(found_joint.denominator, free - q - 1)
-        )
-    within = " within blocks" if data.design.n_blocks > 1 else ""
-    return Interaction(tuple(comparisons), joint, f"Least squares{within}, HC2 errors")
+    return PersonsRegression(fit, float(np.sqrt(data.n / free)), free - q - 1)
 
 
 def within_clusters(
@@ -147,13 +191,11 @@ def between_clusters(
     degrees of freedom. Where the modifier is the same for all clusters of each block, blocks
     have levels of their own: it then compares the blocks' differences between arms, with t.
     """
-    design, weight = data.design, _weights(data)
+    design, weight = data.design, person_weights(data)
     summaries = means_of_clusters(data.y, covariates, design.unit, weight)
     C, arm, block = modifier.values[design.first], design.arm, design.block
     q = C.shape[1]
-    paired = design.n_blocks > 1 and all(
-        np.ptp(C[block == b], axis=0).max() < 1e-9 for b in range(design.n_blocks)
-    )
+    paired = same_in_blocks(data, modifier)
     units = _clusters_in_cells(modifier, arm, design.first)
     side = arm[:, None] - 0.5
     if paired:
@@ -169,7 +211,7 @@ def between_clusters(
         )
     precision = precision_weights(summaries, columns)
     if not paired:
-        precision = precision * _inverse_probability(data)
+        precision = precision * allocation_weights(data)
     fit = cluster_robust_regression(columns, summaries.values, np.arange(len(arm)),
                                     weight=precision)  # fmt: skip
     picked = np.eye(columns.shape[1])[-q:]
@@ -193,13 +235,22 @@ def between_clusters(
     return Interaction(tuple(both), joint, method)
 
 
+def same_in_blocks(data: TrialData, modifier: NamedModifier) -> bool:
+    """Whether a modifier of clusters is the same for all clusters of each block."""
+    design = data.design
+    C = modifier.values[design.first]
+    return design.n_blocks > 1 and all(
+        np.ptp(C[design.block == b], axis=0).max() < 1e-9 for b in range(design.n_blocks)
+    )
+
+
 def _slopes_between_arms(
     data: TrialData, modifier: FloatArray, covariates: FloatArray, rows: BoolArray
 ) -> Comparison:
     design = data.design
     # Clusters without any of these rows have no slope.
     present, unit = np.unique(design.unit[rows], return_inverse=True)
-    weight = _weights(data)[rows]
+    weight = person_weights(data)[rows]
     found = slopes_of_clusters(data.y[rows], modifier[rows], covariates[rows], unit, weight)
     arm = design.arm[present]
     use = found.informative
@@ -207,7 +258,7 @@ def _slopes_between_arms(
     if min(units) < FEWEST_UNITS:
         return Comparison(None, units)
     columns = np.column_stack([np.ones(len(arm)), arm - 0.5])
-    precision = precision_weights(found, columns) * _inverse_probability(data)[present]
+    precision = precision_weights(found, columns) * allocation_weights(data)[present]
     fit = cluster_robust_regression(
         columns[use], found.values[use], np.arange(int(use.sum())), weight=precision[use]
     )
@@ -217,7 +268,7 @@ def _slopes_between_arms(
 def _joint_within(
     data: TrialData, modifier: NamedModifier, covariates: FloatArray
 ) -> JointTest | None:
-    design, weight, q = data.design, _weights(data), modifier.values.shape[1]
+    design, weight, q = data.design, person_weights(data), modifier.values.shape[1]
     side = (design.arm[design.unit] - 0.5)[:, None]
     columns = np.column_stack([data.y, modifier.values, covariates])
     columns = center_within(columns, design.unit, weight)
@@ -227,7 +278,7 @@ def _joint_within(
     all_terms = np.column_stack([terms, columns[:, q + 1 :]]) * root
     slopes = np.linalg.lstsq(all_terms, columns[:, 0] * root[:, 0], rcond=1e-9)[0]
     adjusted = columns[:, 0] - columns[:, q + 1 :] @ slopes[2 * q :]
-    chance = _inverse_probability(data)[design.unit]
+    chance = allocation_weights(data)[design.unit]
     try:
         fit = cluster_robust_regression(terms, adjusted, design.unit, weight=weight * chance)
     except ValueError:
@@ -235,11 +286,12 @@ def _joint_within(
     return fit.joint(np.eye(2 * q)[q:])
 
 
-def _weights(data: TrialData) -> FloatArray:
+def person_weights(data: TrialData) -> FloatArray:
+    """Sample weights of mean one, shape (n,); ones without any."""
     return np.ones(data.n) if data.sample_weight is None else mean_one(data.sample_weight)
 
 
-def _inverse_probability(data: TrialData) -> FloatArray:
+def allocation_weights(data: TrialData) -> FloatArray:
     """Makes the clusters of both arms stand for all, shape (m,); ones in equal allocation."""
     design = data.design
     treated = data.propensity[design.first]

@@ -33,6 +33,10 @@ class NamedModifier:
         Each column in words, such as "girl less boy".
     group
         Category of each person, -1 where missing, shape (n,); None for a number.
+    labels
+        The categories in words; none for a number.
+    mean, spread
+        Of a number, in its own units: value i of ``values`` is (number i - mean) / spread.
     """
 
     name: str
@@ -40,6 +44,9 @@ class NamedModifier:
     values: FloatArray
     comparisons: tuple[str, ...]
     group: IntArray | None
+    labels: tuple[str, ...] = ()
+    mean: float = float("nan")
+    spread: float = float("nan")
 
     def of(self, rows: IntArray) -> NamedModifier:
         """The modifier of some persons, by their places."""
@@ -79,7 +86,8 @@ def column_modifier(column: pd.Series[Any], name: str) -> NamedModifier:
         if len(present) > 2:
             mean, spread = float(numbers[known].mean()), float(numbers[known].std())
             values = np.where(known, (numbers - mean) / spread, 0.0)[:, None]
-            return NamedModifier(name, known, values, (f"per SD of {spread:.4g}",), None)
+            return NamedModifier(name, known, values, (f"per SD of {spread:.4g}",), None,
+                                 mean=mean, spread=spread)  # fmt: skip
         labels = [f"{value:g}" for value in present]
         group = np.where(known, np.searchsorted(present, np.where(known, numbers, 0.0)), -1)
     else:
@@ -101,21 +109,39 @@ def column_modifier(column: pd.Series[Any], name: str) -> NamedModifier:
     return _categories(name, group, labels)
 
 
-def subgroup_modifier(member: BoolArray, name: str) -> NamedModifier:
-    """Modifier that says who is in a subgroup, shape (n,).
+def subgroup_modifier(
+    member: BoolArray, name: str, known: BoolArray | None = None
+) -> NamedModifier:
+    """Modifier that says who is in a subgroup.
+
+    Parameters
+    ----------
+    member
+        Whether each person is in it, shape (n,).
+    name
+        The subgroup in words.
+    known
+        For whom that can be told, shape (n,); None for everyone.
+
+    Raises
+    ------
+    TrialError
+        If it holds everyone or no one.
 
     Examples
     --------
     >>> subgroup_modifier(np.array([True, False]), "'age > 60'").comparisons
-    ("in less outside 'age > 60'",)
+    ('in the subgroup less outside',)
     """
-    if member.all() or not member.any():
+    known = np.ones(len(member), dtype=bool) if known is None else known
+    if member[known].all() or not member[known].any():
         raise TrialError(f"the subgroup {name} holds everyone or no one")
-    made = _categories(name, member.astype(np.int64), ["outside", "in"])
-    return replace(made, comparisons=(f"in less outside {name}",))
+    group = np.where(known, member, -1).astype(np.int64)
+    made = _categories(name, group, ["outside", "in"])
+    return replace(made, comparisons=("in the subgroup less outside",))
 
 
 def _categories(name: str, group: IntArray, labels: list[str]) -> NamedModifier:
     values = (group[:, None] == np.arange(1, len(labels))).astype(np.float64)
     comparisons = tuple(f"{label} less {labels[0]}" for label in labels[1:])
-    return NamedModifier(name, group >= 0, values, comparisons, group)
+    return NamedModifier(name, group >= 0, values, comparisons, group, tuple(labels))

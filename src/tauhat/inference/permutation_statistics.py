@@ -31,47 +31,65 @@ class UnitScores:
     basis: tuple[FloatArray, FloatArray] | None = None
     grouped: tuple[FloatArray, FloatArray] | None = None
 
-    def counts(self, assigned: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def counts(
+        self, assigned: FloatArray, controls: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Treated and controls of every assignment, shape (k,) each."""
         if self.grouped is None:
             treated = assigned.sum(axis=1)
+            if controls is not None:
+                return treated, controls.sum(axis=1)
             return treated, assigned.shape[1] - treated
         treated = assigned @ self.grouped[0]
-        return treated, self.grouped[0].sum() - treated
+        return treated, _of_others(self.grouped[0], treated, controls)
 
     @property
     def squares(self) -> FloatArray:
         """Sums of squared scores of each unit, shape (m, K)."""
         return self.scores**2 if self.grouped is None else self.grouped[1]
 
-    def differences(self, assigned: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def differences(
+        self, assigned: FloatArray, controls: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Mean of the treated less mean of the controls, and each arm's sums of scores.
 
         Parameters
         ----------
         assigned
-            0/1 assignments, shape (k, m).
+            1 for treated units, shape (k, m).
+        controls
+            1 for controls, shape (k, m), where units of other arms are in neither; None for
+            all that are not treated.
 
         Returns
         -------
         difference, treated_sums, control_sums
             Shape (k, K).
         """
-        n_treated, n_control = (count[:, None] for count in self.counts(assigned))
+        n_treated, n_control = (count[:, None] for count in self.counts(assigned, controls))
         treated = assigned @ self.scores
-        control = self.scores.sum(axis=0) - treated
+        control = _of_others(self.scores, treated, controls)
         difference = treated / n_treated - control / n_control
         if self.basis is not None:
             columns, residual = self.basis
             column_sums = assigned @ columns
             residual_sums = (assigned @ residual)[:, None]
             difference = difference - column_sums * residual_sums / n_treated**2
-            other = (columns.sum(axis=0) - column_sums) * (residual.sum() - residual_sums)
+            other = _of_others(columns, column_sums, controls)
+            other = other * _of_others(residual[:, None], residual_sums, controls)
             difference = difference + other / n_control**2
         return difference, treated, control
 
 
-def component_statistic(units: UnitScores, assigned: FloatArray) -> FloatArray:
+def _of_others(values: FloatArray, treated: FloatArray, controls: FloatArray | None) -> FloatArray:
+    """Sums over the controls: over all that are not treated, or over those named."""
+    sums: FloatArray = values.sum(axis=0) - treated if controls is None else controls @ values
+    return sums
+
+
+def component_statistic(
+    units: UnitScores, assigned: FloatArray, controls: FloatArray | None = None
+) -> FloatArray:
     r"""Squared distance between arms over its variance, for every assignment.
 
     .. math::
@@ -82,8 +100,8 @@ def component_statistic(units: UnitScores, assigned: FloatArray) -> FloatArray:
     ----------
     units
         Scores of the units.
-    assigned
-        0/1 assignments, shape (k, m).
+    assigned, controls
+        As in `UnitScores.differences`.
 
     Returns
     -------
@@ -95,12 +113,13 @@ def component_statistic(units: UnitScores, assigned: FloatArray) -> FloatArray:
     >>> component_statistic(units, np.array([[0.0, 0.0, 1.0, 1.0]])).tolist()
     [32.0]
     """
-    difference, treated, control = units.differences(assigned)
-    n_treated, n_control = units.counts(assigned)
+    difference, treated, control = units.differences(assigned, controls)
+    n_treated, n_control = units.counts(assigned, controls)
     squares = units.squares.sum(axis=1)
     treated_squares = assigned @ squares
+    other_squares = _of_others(squares, treated_squares, controls)
     variance = _mean_variance(treated_squares, (treated**2).sum(axis=1), n_treated)
-    variance += _mean_variance(squares.sum() - treated_squares, (control**2).sum(axis=1), n_control)
+    variance += _mean_variance(other_squares, (control**2).sum(axis=1), n_control)
     return _ratio((difference**2).sum(axis=1), variance)
 
 
@@ -144,7 +163,7 @@ class ClusterLevelComponent:
     covariates
         Cluster-level columns, standardized, shape (m, q).
     arm
-        Observed arm, shape (m,).
+        Observed arm, 0 to k - 1, shape (m,).
     stratum
         Stratum of each cluster, shape (m,).
     sampling_variance
@@ -182,23 +201,24 @@ class ClusterLevelComponent:
         self.n_terms = covariates.shape[1]
         strata = np.eye(int(stratum.max()) + 1)[stratum]
         main = np.column_stack([strata, covariates])
-        weight = _cluster_weights(outcome, np.column_stack([main, arm]), sampling_variance)
+        in_arm = np.eye(int(arm.max()) + 1)[arm][:, 1:]
+        weight = _cluster_weights(outcome, np.column_stack([main, in_arm]), sampling_variance)
         root = np.sqrt(weight)
-        full = np.column_stack([main, arm]) * root[:, None]
-        effect = float(np.linalg.lstsq(full, outcome * root, rcond=None)[0][-1])
+        full = np.column_stack([main, in_arm]) * root[:, None]
+        effects = np.linalg.lstsq(full, outcome * root, rcond=None)[0][main.shape[1] :]
         left, values, _ = np.linalg.svd(main * root[:, None], full_matrices=False)
         # One orthonormal basis of everything that every assignment is adjusted for.
         self._main: FloatArray = left[:, values > 1e-9 * values[0]]
-        adjusted = (outcome - effect * arm) * root
+        adjusted = (outcome - in_arm @ effects) * root
         self._outcome: FloatArray = adjusted - self._main @ (self._main.T @ adjusted)
         self._root = root
         self._covariates = covariates
         self._unequal = 2 * int(arm.sum()) != len(arm)
 
-    def joint(self, assigned: FloatArray) -> FloatArray:
+    def joint(self, assigned: FloatArray, controls: FloatArray | None = None) -> FloatArray:
         """Statistic of all products with the covariates together, shape (k,)."""
-        if self._unequal:
-            difference, variance = self._slopes(assigned, self._covariates)
+        if self._unequal or controls is not None:
+            difference, variance = self._slopes(assigned, self._covariates, controls)
             distance: FloatArray = (_solve(variance, difference) * difference).sum(axis=1)
             return distance
         gram, cross, df = self._moments(assigned, self._covariates)
@@ -220,7 +240,9 @@ class ClusterLevelComponent:
         left = np.maximum(self._residual_squares(assigned)[:, None] - explained, 0.0)
         return _ratio(cross, np.sqrt(own * left / max(df - 1, 1)))
 
-    def _slopes(self, assigned: FloatArray, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _slopes(
+        self, assigned: FloatArray, columns: FloatArray, controls: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Difference of the arms' slopes, (k, q), and its covariance, (k, q, q)."""
         m, q = columns.shape
         weight, outcome = self._root**2, self._outcome / self._root
@@ -230,7 +252,8 @@ class ClusterLevelComponent:
         ridge = 1e-8 * np.diag(np.maximum((weighted * columns).sum(axis=0), 1e-300))
         difference: FloatArray = np.zeros((len(assigned), q))
         variance: FloatArray = np.zeros((len(assigned), q, q))
-        for members, sign in ((assigned, 1.0), (1 - assigned, -1.0)):
+        others = 1 - assigned if controls is None else controls
+        for members, sign in ((assigned, 1.0), (others, -1.0)):
             total = members @ weight
             mean = members @ weighted / total[:, None]
             center = members @ (weight * outcome) / total

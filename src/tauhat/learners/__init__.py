@@ -9,6 +9,7 @@ from tauhat.learners.effect_boosting import EffectBoosting
 from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.learners.mixed_s import MixedEffectsLearner
 from tauhat.learners.odds_ratio import ConstantOddsRatio
+from tauhat.learners.piecewise_exponential import PiecewiseExponentialEffect
 from tauhat.learners.r import RLearner
 from tauhat.learners.risk import RiskEffect
 from tauhat.learners.s import SLearner
@@ -25,6 +26,7 @@ __all__ = [
     "EffectBoosting",
     "LinearMixedEffect",
     "MixedEffectsLearner",
+    "PiecewiseExponentialEffect",
     "RLearner",
     "RiskEffect",
     "SLearner",

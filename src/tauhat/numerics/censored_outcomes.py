@@ -51,10 +51,15 @@ class Functional:
         Mean of f(T) given T > u at every u of a grid that ends with the horizon, given the grid,
         shape (k,), and there the survival, shape (k,), and the cumulative incidence of the event,
         shape (k,).
+    of_hazards
+        Mean of f(T), shape (persons,), given the lengths of intervals up to the horizon, shape
+        (k,), and the hazards there of the event and of others that rule it out, each constant in
+        an interval, of shape (persons, k).
     """
 
     value: Callable[[FloatArray, IntArray, float], FloatArray]
     expected: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+    of_hazards: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def _restricted_time(time: FloatArray, cause: IntArray, horizon: float) -> FloatArray:
@@ -89,9 +94,37 @@ def _mean_time_lost(grid: FloatArray, survival: FloatArray, incidence: FloatArra
     return _ratio(later, survival, np.zeros(len(grid)))
 
 
-RESTRICTED_TIME = Functional(_restricted_time, _mean_restricted_time)
-ALIVE = Functional(_alive, _mean_alive)
-TIME_LOST = Functional(_time_lost, _mean_time_lost)
+def _time_under_hazards(length: FloatArray, event: FloatArray, other: FloatArray) -> FloatArray:
+    _, stays = _stays(length, event + other)
+    mean: FloatArray = stays.sum(axis=1)
+    return mean
+
+
+def _alive_under_hazards(length: FloatArray, event: FloatArray, other: FloatArray) -> FloatArray:
+    alive: FloatArray = np.exp(-(event + other) @ length)
+    return alive
+
+
+def _lost_under_hazards(length: FloatArray, event: FloatArray, other: FloatArray) -> FloatArray:
+    total = event + other
+    before, stays = _stays(length, total)
+    share = _ratio(event, total, np.zeros_like(total))
+    had_it = event * stays
+    earlier = np.cumsum(had_it, axis=1) - had_it
+    lost: FloatArray = earlier @ length + (share * (before * length - stays)).sum(axis=1)
+    return lost
+
+
+def _stays(length: FloatArray, hazard: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Probability to enter each interval, and mean time spent there, shapes (persons, k)."""
+    passed = hazard * length
+    before = np.exp(passed - np.cumsum(passed, axis=1))
+    return before, before * length * _ratio(-np.expm1(-passed), passed, np.ones_like(passed))
+
+
+RESTRICTED_TIME = Functional(_restricted_time, _mean_restricted_time, _time_under_hazards)
+ALIVE = Functional(_alive, _mean_alive, _alive_under_hazards)
+TIME_LOST = Functional(_time_lost, _mean_time_lost, _lost_under_hazards)
 
 
 def _area_after(grid: FloatArray, values: FloatArray) -> FloatArray:

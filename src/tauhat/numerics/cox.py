@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.standardised_columns import ridge_rotation
 from tauhat.numerics.survival_curves import StepCurve
 
 # A hazard 150 times that of the average person says no more than that someone is at the end of
@@ -135,11 +136,13 @@ def fit_stratified_cox(
     varies = spread > 1e-12 * (1 + np.abs(centre))
     scale = np.where(varies, spread, 1.0)
     Z = (X - centre) / scale * varies
+    rotation = ridge_rotation(Z)
+    Z = Z @ rotation
     strata = [
         _Stratum.of(Z, time, event, weight, np.flatnonzero(stratum == level))
         for level in range(int(stratum.max()) + 1)
     ]
-    beta = np.zeros(X.shape[1])
+    beta = np.zeros(Z.shape[1])
     for _ in range(_MOST_STEPS if event.any() else 0):
         parts = [part.score_and_information(beta) for part in strata]
         score = sum((part[0] for part in parts), -penalty * beta)
@@ -149,7 +152,8 @@ def fit_stratified_cox(
         beta = beta + np.clip(step, -1, 1)
         if np.abs(step).max() < _TOLERANCE:
             break
-    return [CoxModel(beta / scale, centre, part.baseline(beta)) for part in strata]
+    of_columns = rotation @ beta / scale
+    return [CoxModel(of_columns, centre, part.baseline(beta)) for part in strata]
 
 
 @dataclass(frozen=True)

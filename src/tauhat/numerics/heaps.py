@@ -15,8 +15,9 @@ _FEWEST = 50
 # Chance that a code's count is one of a column without it.
 _CHANCE = 1e-5
 _NEAR = 3
-# A heap among values that are nearly all different, and at an end.
-_SHARE = 0.05
+# A heap of other values, and the share of the rows that have a value among many.
+_SHARE = 0.02
+_SHARE_OF_MANY = 0.005
 _FEWEST_IN_HEAP = 10
 _TIMES = 5
 _MANY = 50
@@ -36,7 +37,8 @@ class Heap:
         A usual ``code`` for a missing value among the others, ``inside`` for any other value
         among them, ``low`` or ``high`` at an end.
     varied
-        Whether the other values are nearly all different, or, at an end, more than fifty.
+        Whether most rows have another value that two rows or one in 200 have at most; at an
+        end also where there are more than fifty values.
     """
 
     value: float
@@ -50,9 +52,8 @@ def heaps(column: FloatArray) -> list[Heap]:
 
     A usual code for a missing value among the others counts when its count c is too large for
     the largest count l of the three values on either side, :math:`P(N \ge c) < 10^{-5}` for a
-    Poisson variable of mean 1.5 l + 1. Any other value does when a twentieth of the rows have it,
-    five times as many as have any of those, and the others are nearly all different, or, at
-    an end, are many.
+    Poisson variable of mean 1.5 l + 1. Any other value but 0 does when so many are not by chance
+    either, ten rows and a fiftieth of all have it, and five times as many as any of those.
 
     Parameters
     ----------
@@ -78,18 +79,20 @@ def heaps(column: FloatArray) -> list[Heap]:
     at_end = np.zeros(len(values), dtype=bool)
     at_end[[0, -1]] = True
     codes = usual_codes(values) & ((values < 0) | (values >= _LEAST_CODE)) & ~at_end
-    codes &= (counts >= _TIMES) & (pdtrc(counts - 1.0, 1.5 * largest + 1) < _CHANCE)
+    unlikely = pdtrc(counts - 1.0, 1.5 * largest + 1) < _CHANCE
+    codes &= (counts >= _TIMES) & unlikely
     frequent = (counts >= max(_FEWEST_IN_HEAP, _SHARE * n)) & (counts >= _TIMES * largest)
+    frequent &= unlikely
     found = []
     for k in np.flatnonzero(codes | frequent):
         others = np.delete(counts, k)
-        varied = bool(np.median(np.repeat(others, others)) <= 2)
+        varied = bool(np.median(np.repeat(others, others)) <= max(2, _SHARE_OF_MANY * n))
         value, count = float(values[k]), int(counts[k])
         if codes[k]:
             found.append(Heap(value, count, "code", varied))
         elif at_end[k]:
             many = varied or len(values) > _MANY
             found.append(Heap(value, count, "high" if k else "low", many))
-        elif varied and value != 0:
+        elif value != 0:
             found.append(Heap(value, count, "inside", varied))
     return found

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
+
+
+@dataclass(frozen=True, eq=False)
+class _ConditionalByRows:
+    """Posterior of the coefficients and the residual variance at given variance ratios."""
+
+    model: KernelMixedModel
+    deviance: float
+    ratios: FloatArray
+    root: FloatArray
+    half: FloatArray
+    rss: float
+
+    def draw(self, rng: np.random.Generator) -> tuple[FloatArray, float]:
+        """All coefficients, fixed ones first, shape (q,), and the residual variance."""
+        return self.model.draw(self, rng)
 
 
 class KernelMixedModel:
@@ -112,23 +129,22 @@ class KernelMixedModel:
         gradient: FloatArray = ratios * np.tensordot(self._kernels, metric, 2)
         return self._deviance(root, triangle, rss), gradient
 
-    def draw(self, log_ratios: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float]:
-        """Draw of all coefficients and of the residual variance at given log ratios.
+    def conditional(self, log_ratios: FloatArray) -> _ConditionalByRows:
+        """What is known of the coefficients at given log ratios: its `deviance`, and draws."""
+        ratios = np.exp(log_ratios)
+        root, half, triangle, rss = self._solve(ratios)
+        value = self._deviance(root, triangle, rss)
+        return _ConditionalByRows(self, value, ratios, root, half, rss)
+
+    def draw(self, given: _ConditionalByRows, rng: np.random.Generator) -> tuple[FloatArray, float]:
+        """Draw of all coefficients and of the residual variance.
 
         Coefficients, intercepts and residuals are drawn from their priors, and corrected by
         what the outcome says: then they are draws from the posterior (Bhattacharya,
         Chakraborty and Mallick 2016).
-
-        Returns
-        -------
-        coefficients
-            Fixed effects, then those of each block, shape (q,).
-        variance
-            Residual variance.
         """
-        ratios = np.exp(log_ratios)
-        root, half, _, rss = self._solve(ratios)
-        variance = rss / rng.chisquare(self.degrees_of_freedom)
+        ratios, root, half = given.ratios, given.root, given.half
+        variance = given.rss / rng.chisquare(self.degrees_of_freedom)
         deviations = np.sqrt(ratios * variance)
         n_blocks = len(self._blocks)
         simulated = np.sqrt(variance) * rng.normal(size=len(half))

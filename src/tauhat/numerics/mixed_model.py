@@ -70,6 +70,26 @@ class MixedFit:
         return errors
 
 
+@dataclass(frozen=True, eq=False)
+class _Conditional:
+    """Posterior of the coefficients and the residual variance at given variance ratios.
+
+    The residual variance has Jeffreys' prior, the fixed effects flat ones.
+    """
+
+    deviance: float
+    root: FloatArray
+    half: FloatArray
+    rss: float
+    degrees_of_freedom: int
+
+    def draw(self, rng: np.random.Generator) -> tuple[FloatArray, float]:
+        """All coefficients, fixed ones first, shape (q,), and the residual variance."""
+        variance = self.rss / rng.chisquare(self.degrees_of_freedom)
+        noise = cholesky.solve(self.root, rng.normal(size=len(self.half)))
+        return cholesky.solve(self.root, self.half) + np.sqrt(variance) * noise, float(variance)
+
+
 class MixedModel:
     r"""Gaussian mixed model in Henderson's form.
 
@@ -287,23 +307,11 @@ class MixedModel:
             nesting_effects=nesting,
         )
 
-    def draw(self, log_ratios: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float]:
-        """Draw of all coefficients and of the residual variance at given log ratios.
-
-        The residual variance has Jeffreys' prior, the fixed effects flat ones.
-
-        Returns
-        -------
-        coefficients
-            Fixed effects, then those of each block, shape (q,).
-        variance
-            Residual variance.
-        """
-        fit = self.at(log_ratios)
-        variance = fit.residual_variance * self.degrees_of_freedom
-        variance /= rng.chisquare(self.degrees_of_freedom)
-        noise = cholesky.solve(fit.covariance_root, rng.normal(size=len(fit.coefficients)))
-        return fit.coefficients + np.sqrt(variance) * noise, variance
+    def conditional(self, log_ratios: FloatArray) -> _Conditional:
+        """What is known of the coefficients at given log ratios: its `deviance`, and draws."""
+        root, half, rss, ratios = self._solve(log_ratios)
+        value = self._deviance(root, rss, log_ratios, ratios)
+        return _Conditional(value, root, half, rss, self.degrees_of_freedom)
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
         r"""Satterthwaite degrees of freedom of one contrast of the coefficients.

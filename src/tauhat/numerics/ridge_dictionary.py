@@ -40,12 +40,17 @@ class _RandomTree:
 
     def leaves(self, X: FloatArray) -> IntArray:
         """Leaf 0 to 7 of each row."""
-        node = np.zeros(len(X), dtype=np.int64)
-        rows = np.arange(len(X))
-        for _ in range(3):
-            right = X[rows, self.columns[node]] > self.cuts[node]
-            node = 2 * node + 1 + right
-        return node - 7
+        # Whole columns are compared, which is quicker than to follow each row down the tree.
+        right = X[:, self.columns] > self.cuts
+        first = right[:, 0]
+        second = np.where(first, right[:, 2], right[:, 1])
+        third = np.where(
+            first,
+            np.where(second, right[:, 6], right[:, 5]),
+            np.where(second, right[:, 4], right[:, 3]),
+        )
+        leaf: IntArray = 4 * first.astype(np.int64) + 2 * second + third
+        return leaf
 
 
 @dataclass(frozen=True)
@@ -184,21 +189,31 @@ class RidgeDictionary:
 
     def _bends(self, Z: FloatArray, place: int) -> FloatArray:
         """Steps and hinges of one covariate, shape (k, q)."""
-        x = Z[:, [self.continuous[place]]]
-        steps = (x > self.steps[place]).astype(np.float64)
-        return np.hstack([steps, np.maximum(x - self.hinges[place], 0)])
+        bends = np.empty((len(Z), self._n_bends(place)))
+        self._put_bends(Z, place, bends)
+        return bends
+
+    def _n_bends(self, place: int) -> int:
+        return len(self.steps[place]) + len(self.hinges[place])
+
+    def _put_bends(self, Z: FloatArray, place: int, bends: FloatArray) -> None:
+        x, n_steps = Z[:, [self.continuous[place]]], len(self.steps[place])
+        np.greater(x, self.steps[place], out=bends[:, :n_steps], casting="unsafe")
+        hinges = np.subtract(x, self.hinges[place], out=bends[:, n_steps:])
+        np.maximum(hinges, 0, out=hinges)
 
     def features(self, name: str, Z: FloatArray) -> FloatArray:
         """Columns of a block before their rotation, at standardised rows."""
         if name == "linear":
             return Z.copy(order="K")
         if name == "additive":
-            places = enumerate(zip(self.continuous, self.lines, strict=True))
-            bends = [
-                self._bends(Z, place) - (1 - _LINE_KEPT) * np.outer(Z[:, k], line)
-                for place, (k, line) in places
-            ]
-            return np.hstack([np.zeros((len(Z), 0)), *bends])
+            edges = np.cumsum([0, *map(self._n_bends, range(len(self.continuous)))])
+            bends = np.empty((len(Z), edges[-1]))
+            for place, (k, line) in enumerate(zip(self.continuous, self.lines, strict=True)):
+                own = bends[:, edges[place] : edges[place + 1]]
+                self._put_bends(Z, place, own)
+                own -= (1 - _LINE_KEPT) * np.outer(Z[:, k], line)
+            return bends
         if name == "products":
             # With many covariates their pairs would swamp the other blocks.
             p = min(Z.shape[1], _MOST_FOR_PRODUCTS)

@@ -31,6 +31,9 @@ MANY_COVARIATES = 25
 #: Log ratios of variances beyond which the posterior has nothing.
 FARTHEST = 16.0
 
+# Log ratios, coefficients and residual variance.
+_Draw = tuple[FloatArray, FloatArray, float]
+
 
 @dataclass(frozen=True)
 class RidgePosterior:
@@ -229,6 +232,10 @@ def proposed(point: FloatArray, root: FloatArray, rng: np.random.Generator) -> F
     return proposal
 
 
+def _density(given: Any, penalty: float) -> float:
+    return -0.5 * float(given.deviance + penalty)
+
+
 def _chain(
     model: MixedModel | KernelMixedModel,
     scales: FloatArray,
@@ -238,28 +245,28 @@ def _chain(
     burn_in: int,
     draws: int,
     thin: int,
-) -> tuple[list[FloatArray], float]:
-    """Random-walk Metropolis over the log ratios; the kept points and the acceptance rate."""
+    rng_of_coefficients: np.random.Generator,
+) -> tuple[list[_Draw], float]:
+    """Random-walk Metropolis over the log ratios; what is kept and the acceptance rate."""
     rng = np.random.default_rng(seed)
     penalty = prior_penalty(scales)
-
-    def density(x: FloatArray) -> float:
-        if np.abs(x).max() > FARTHEST:
-            return -np.inf
-        return -0.5 * (model.deviance(x) + penalty(x)[0])
-
     point = first_point(mode, root, rng)
-    current = density(point)
-    kept: list[FloatArray] = []
+    given = model.conditional(point)
+    current = _density(given, penalty(point)[0])
+    kept: list[_Draw] = []
     accepted = 0
     for step in range(burn_in + draws * thin):
         proposal = proposed(point, root, rng)
-        candidate = density(proposal)
-        if np.log(rng.uniform()) < candidate - current:
-            point, current = proposal, candidate
-            accepted += step >= burn_in
+        threshold = np.log(rng.uniform())
+        if np.abs(proposal).max() <= FARTHEST:
+            candidate = model.conditional(proposal)
+            density = _density(candidate, penalty(proposal)[0])
+            if threshold < density - current:
+                point, given, current = proposal, candidate, density
+                accepted += step >= burn_in
         if step >= burn_in and (step - burn_in) % thin == thin - 1:
-            kept.append(point.copy())
+            # Here, where the factor of the precision is at hand.
+            kept.append((point, *given.draw(rng_of_coefficients)))
     return kept, accepted / (draws * thin)
 
 
@@ -385,25 +392,24 @@ def sample_ridge_posterior(
     model = posterior_model(outcome, fixed, columns, clusters, weight, nesting, p)
     of_effect = sum(part.shape[1] for part in features.values())
     effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
-    chains, rates = [], []
     mode, root = mode_and_spread(model, np.array(scales))
-    for chain in range(n_chains):
-        own = derive_seed(seed, "chain", chain)
-        kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin)
-        chains.append(kept)
-        rates.append(rate)
-        on_done(chain + 1, n_chains + 1)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
+    chains, rates = [], []
     coefficients, residual = [], []
     between: dict[str, list[float]] = {"cluster": [], "block": []}
-    for point in (point for kept in chains for point in kept):
-        draw, variance = model.draw(point, rng)
-        coefficients.append(draw[effect] * scale_y)
-        ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
-        between["cluster"].append(ratio * variance * scale_y**2)
-        ratio = 0.0 if nesting is None else np.exp(point[-1])
-        between["block"].append(ratio * variance * scale_y**2)
-        residual.append(variance * scale_y**2)
+    for chain in range(n_chains):
+        own = derive_seed(seed, "chain", chain)
+        kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin, rng)
+        chains.append([point for point, _, _ in kept])
+        rates.append(rate)
+        for point, draw, variance in kept:
+            coefficients.append(draw[effect] * scale_y)
+            ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
+            between["cluster"].append(ratio * variance * scale_y**2)
+            ratio = 0.0 if nesting is None else np.exp(point[-1])
+            between["block"].append(ratio * variance * scale_y**2)
+            residual.append(variance * scale_y**2)
+        on_done(chain + 1, n_chains + 1)
     on_done(n_chains + 1, n_chains + 1)
     return RidgePosterior(
         dictionary=dictionary,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,17 @@ def cluster_sizes(mean: float, cv: float) -> tuple[FloatArray, FloatArray]:
     sizes = np.arange(1.0, float(gamma.ppf(1 - 1e-10)) + 2)
     probabilities: FloatArray = np.diff(np.r_[0.0, gamma.cdf(sizes + 0.5)])
     return sizes, probabilities / probabilities.sum()
+
+
+def size_cv_left(mean: float, cv: float, drop_out: float) -> float:
+    """Coefficient of variation of cluster sizes when persons are lost by chance.
+
+    Examples
+    --------
+    >>> size_cv_left(25, 0.0, 0.0), round(size_cv_left(25, 0.3, 0.2), 3)
+    (0.0, 0.316)
+    """
+    return math.sqrt(cv**2 + drop_out / max(mean * (1 - drop_out), 1.0))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.power.interaction_power import (
     ClusterInformation,
@@ -20,8 +21,10 @@ from tauhat.power.interaction_power import (
     degrees_of_freedom,
     interaction_power,
     large_sample_variance,
+    size_cv_left,
 )
 from tauhat.power.planned_trial import HtePower, Unknown
+from tauhat.power.primary_power import power_between, power_within, sums_within
 
 LEAST_IN_ARM = 3
 MOST_UNITS = 10_000_000
@@ -43,6 +46,8 @@ class Design:
     size_cv: float
     share_treated: float
     significance_level: float
+    drop_out: float = 0.0
+    n_others: int = 0
 
     @property
     def unit(self) -> Unknown:
@@ -60,13 +65,36 @@ class Design:
     def information(self) -> ClusterInformation:
         """Information of one cluster; a person alone is one of size 1."""
         return cluster_information(
-            *cluster_sizes(self.cluster_size or 1.0, self.size_cv),
+            *self.sizes,
             icc=self.icc or 0.0,
             icc_x=1.0 if self.icc_x is None else self.icc_x,
             sd_y=self.sd_y,
             sd_x=self.spread_of_modifier,
             prevalence=self.prevalence,
         )
+
+    @cached_property
+    def sizes(self) -> tuple[FloatArray, FloatArray]:
+        """Persons of a cluster who have an outcome, and how probable each number is."""
+        if self.cluster_size is None:
+            return cluster_sizes(1.0, 0.0)
+        mean = max(self.cluster_size * self.kept, 1.0)
+        return cluster_sizes(mean, size_cv_left(self.cluster_size, self.size_cv, self.drop_out))
+
+    def analysed(self, number: int) -> int:
+        """Units that an analysis has of so many that were randomized."""
+        return number if self.cluster_size is not None else math.floor(number * self.kept + 1e-9)
+
+    @property
+    def mean_size(self) -> float:
+        """Persons that are randomized with a cluster, on average."""
+        sizes, probabilities = cluster_sizes(self.cluster_size or 1.0, self.size_cv)
+        return float(probabilities @ sizes)
+
+    @property
+    def kept(self) -> float:
+        """Share of persons who have an outcome."""
+        return 1 - self.drop_out
 
     def check(self) -> None:
         """Refuse what makes no design."""
@@ -96,17 +124,22 @@ class Design:
         _within("prevalence", self.prevalence, 0, 1, "()")
         _within("size_cv", self.size_cv, 0, 3, "[]")
         _within("share_treated", self.share_treated, 0, 1, "()")
+        _within("drop_out", self.drop_out, 0, 1, "[)")
+        if isinstance(self.n_others, bool) or self.n_others != int(self.n_others):
+            raise TrialError(f"n_others must be a whole number, got {self.n_others!r}")
+        _within("n_others", self.n_others, 0, math.inf, "[)")
         _within("significance_level", self.significance_level, 0, 1, "()")
 
     def checked_number(self, number: Any) -> int:
         """A number of units that can be randomized."""
         if isinstance(number, bool) or number != int(number):
             raise TrialError(f"{self.unit} must be a whole number, got {number!r}")
-        arms = arm_sizes(int(number), self.share_treated)
+        arms = arm_sizes(self.analysed(int(number)), self.share_treated)
         if min(arms) < LEAST_IN_ARM:
+            lost = " with an outcome" if self.drop_out and self.cluster_size is None else ""
             raise TrialError(
-                f"{self.unit} must give at least {LEAST_IN_ARM} to each arm, got {number} with "
-                f"{max(arms[0], 0)} treated; a random intercept model needs them"
+                f"{self.unit} must give at least {LEAST_IN_ARM}{lost} to each arm, got {number} "
+                f"with {max(arms[0], 0)} treated; a random intercept model needs them"
             )
         return int(number)
 
@@ -114,15 +147,37 @@ class Design:
         """Power with so many units and this interaction."""
         return interaction_power(
             self.information,
-            number,
+            self.analysed(number),
             delta,
             share_treated=self.share_treated,
             significance_level=self.significance_level,
         )
 
+    def primary_power(self, number: int, delta: float) -> float:
+        """Power of the primary test, which looks through all covariates."""
+        given: dict[str, Any] = {
+            "n_others": int(self.n_others),
+            "share_treated": self.share_treated,
+            "significance_level": self.significance_level,
+        }
+        units = self.analysed(number)
+        if self.cluster_size is not None and self.icc_x == 1:
+            return power_between(self.information, units, delta, **given)
+        sums = sums_within(
+            *self.sizes,
+            clustered=self.cluster_size is not None,
+            icc=self.icc or 0.0,
+            icc_x=self.icc_x or 0.0,
+            sd_y=self.sd_y,
+            sd_x=self.spread_of_modifier,
+            prevalence=self.prevalence,
+        )
+        return power_within(sums, units, delta, binary=self.prevalence is not None, **given)
+
     def detectable(self, number: int, power: float) -> float:
         """Interaction found with the power wanted."""
-        start = math.sqrt(large_sample_variance(self.information, number, self.share_treated))
+        analysed = self.analysed(number)
+        start = math.sqrt(large_sample_variance(self.information, analysed, self.share_treated))
         high = start
         while self.power(number, high) < power:
             high *= 2
@@ -139,7 +194,7 @@ class Design:
         step = 2 if self.share_treated == 0.5 else 1
         share = min(self.share_treated, 1 - self.share_treated)
         least = math.ceil(LEAST_IN_ARM / share)
-        while min(arm_sizes(least, self.share_treated)) < LEAST_IN_ARM:
+        while min(arm_sizes(self.analysed(least), self.share_treated)) < LEAST_IN_ARM:
             least += 1
 
         def enough(steps: int) -> bool:
@@ -160,7 +215,8 @@ class Design:
     def plan(self, number: int, delta: float, solved: Unknown) -> HtePower:
         """Everything about the trial with so many units and this interaction."""
         one = self.information
-        se = math.sqrt(large_sample_variance(one, number, self.share_treated))
+        analysed = self.analysed(number)
+        se = math.sqrt(large_sample_variance(one, analysed, self.share_treated))
         critical, shift = float(norm.isf(self.significance_level / 2)), abs(delta) / se
         treated, control = arm_sizes(number, self.share_treated)
         clustered = self.cluster_size is not None
@@ -170,7 +226,7 @@ class Design:
             delta=float(delta),
             n_clusters=number if clustered else None,
             cluster_size=self.cluster_size,
-            n_persons=round(number * one.mean_size),
+            n_persons=round(number * self.mean_size),
             treated=treated,
             control=control,
             icc=self.icc if clustered else None,
@@ -181,8 +237,11 @@ class Design:
             size_cv=self.size_cv,
             significance_level=self.significance_level,
             se=se,
-            degrees_of_freedom=degrees_of_freedom(one, number),
+            degrees_of_freedom=degrees_of_freedom(one, analysed),
             large_sample_power=float(norm.sf(critical - shift) + norm.cdf(-critical - shift)),
+            primary_power=self.primary_power(number, delta),
+            n_others=int(self.n_others),
+            drop_out=self.drop_out,
         )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import pandas as pd
 
+from tauhat.power.interaction_power import size_cv_left
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
 from tauhat.runtime.display import Shown
-from tauhat.wording import with_degrees
+from tauhat.wording import counted, degrees_text, with_degrees
 
 Unknown = Literal["power", "delta", "n_clusters", "n_persons"]
 
@@ -53,6 +55,13 @@ class HtePower(Shown):
     large_sample_power
         Power by the normal distribution and ``se``, without the corrections for
         few clusters: what the published formula gives.
+    primary_power
+        Power of `tauhat.test_heterogeneity`, which looks through all covariates for any
+        difference, to see the same interaction.
+    n_others
+        Covariates without effect that it looks through as well.
+    drop_out
+        Share of persons without an outcome.
     """
 
     solved: Unknown
@@ -73,6 +82,14 @@ class HtePower(Shown):
     se: float
     degrees_of_freedom: float
     large_sample_power: float
+    primary_power: float
+    n_others: int
+    drop_out: float
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Every number by the name of its attribute; None where it is of the other design."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "solved"}
 
     @property
     def table(self) -> pd.DataFrame:
@@ -83,6 +100,7 @@ class HtePower(Shown):
             ("mean cluster size", self.cluster_size),
             ("CV of cluster sizes", self.size_cv if clustered else None),
             ("persons", self.n_persons),
+            ("share of persons without outcome", self.drop_out or None),
             ("treated", self.treated),
             ("control", self.control),
             ("outcome ICC given the modifier", self.icc),
@@ -96,6 +114,8 @@ class HtePower(Shown):
             ("significance level, two-sided", self.significance_level),
             ("power", self.power),
             ("power by the large-sample formula", self.large_sample_power),
+            ("further covariates of the primary test", self.n_others),
+            ("power of the primary test", self.primary_power),
         ]
         shown = [row for row in rows if row[1] is not None]
         return pd.DataFrame(shown, columns=["quantity", "value"]).astype({"value": "float64"})
@@ -103,7 +123,7 @@ class HtePower(Shown):
     @property
     def text(self) -> str:
         """The plan in sentences, for a protocol or a grant."""
-        percent = f"{100 * self.power:.1f} %" if self.power < 0.9995 else "more than 99.9 %"
+        percent = _percent(self.power)
         if self.prevalence is None:
             change = f"a change of {self.delta:.3g} in the treatment effect with one unit"
             change += f" (standard deviation {self.sd_x:.3g}) of the modifier"
@@ -130,14 +150,23 @@ class HtePower(Shown):
                 "Variance of Yang et al. (2020), t distribution and random spread of the "
                 "modifier between few clusters allowed for."
             )
+        if self.drop_out:
+            assumed += f", with {100 * self.drop_out:.3g} % of the persons lost by chance"
+        others = f" and {counted(self.n_others, 'further covariate')}" if self.n_others else ""
+        primary = (
+            "The primary test of tauhat, which looks through this modifier"
+            f"{others} for any difference, has about {_percent(self.primary_power)}."
+        )
+        degrees = with_degrees(degrees_text(self.degrees_of_freedom))
         return (
             f"{size}, a two-sided test at the {level} level of the treatment-by-modifier "
-            f"interaction in {method} ({with_degrees(f'{self.degrees_of_freedom:.3g}')}) has "
-            f"{percent} power to detect {change}, assuming {assumed}. {source}"
+            f"interaction in {method} ({degrees}) has "
+            f"{percent} power to detect {change}, assuming {assumed}. {source} "
+            f"{primary}"
         )
 
     def scenario(self, n_others: int = 0) -> ClusterInteraction | IndividualInteraction:
-        """The planned trial as a scenario, to be simulated.
+        """The planned trial, less those who drop out, as a scenario to be simulated.
 
         Parameters
         ----------
@@ -150,6 +179,7 @@ class HtePower(Shown):
         ClusterInteraction or IndividualInteraction
         """
         total = self.treated + self.control
+        kept = 1 - self.drop_out
         common: dict[str, Any] = {
             "delta": self.delta,
             "sd_x": self.sd_x,
@@ -158,17 +188,22 @@ class HtePower(Shown):
             "share_treated": self.treated / total,
         }
         if self.n_clusters is None:
-            return IndividualInteraction(n_persons=self.n_persons, sd_y=self.sd_y, **common)
+            analysed = math.floor(self.n_persons * kept + 1e-9)
+            return IndividualInteraction(n_persons=analysed, sd_y=self.sd_y, **common)
         assert self.icc is not None
         assert self.icc_x is not None
         assert self.cluster_size is not None
         return ClusterInteraction(
             n_clusters=self.n_clusters,
-            mean_size=self.cluster_size,
-            size_cv=self.size_cv,
+            mean_size=max(self.cluster_size * kept, 1.0),
+            size_cv=size_cv_left(self.cluster_size, self.size_cv, self.drop_out),
             min_size=1,
             icc=self.icc,
             icc_x=self.icc_x,
             outcome_variance=self.sd_y**2,
             **common,
         )
+
+
+def _percent(power: float) -> str:
+    return f"{100 * power:.1f} %" if power < 0.9995 else "more than 99.9 %"

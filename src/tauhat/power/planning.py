@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -29,6 +29,10 @@ def power_hte(
     size_cv: float = 0.0,
     share_treated: float = 0.5,
     significance_level: float = 0.05,
+    risk_control: float | None = None,
+    risk_treated: float | None = None,
+    drop_out: float = 0.0,
+    n_others: int = 0,
 ) -> HtePower:
     r"""Power, detectable interaction or sample size for an effect that differs between persons.
 
@@ -83,6 +87,14 @@ def power_hte(
         Share of clusters (or persons) treated.
     significance_level
         Two-sided level of the test.
+    risk_control, risk_treated
+        Risks of the event in the two arms, instead of ``sd_y``, for a binary outcome on the scale
+        of risk differences.
+    drop_out
+        Share of persons who will have no outcome, lost by chance. Numbers are of those randomized.
+    n_others
+        Further covariates without effect that the primary test looks through; only
+        ``primary_power`` depends on it.
 
     Returns
     -------
@@ -97,9 +109,11 @@ def power_hte(
     Notes
     -----
     The formula takes the slope within clusters and between them to be the same,
-    as the model does, and at least 3 clusters (persons) in each arm. A binary
-    outcome is covered on the scale of risk differences with
-    ``sd_y = sqrt(p (1 - p))``.
+    as the model does, and at least 3 clusters (persons) in each arm. With the risks
+    :math:`p_0, p_1` of a binary outcome the variance is
+    :math:`\sigma_y^2 = (1-\pi) p_1 (1-p_1) + \pi p_0 (1-p_0)`, which gives both arms their own.
+    ``primary_power`` is that of `tauhat.test_heterogeneity` (`tauhat.power.primary_power`):
+    within .03 of simulation in 30 designs (``benchmarks/primary_power.py``).
 
     References
     ----------
@@ -117,8 +131,20 @@ def power_hte(
     >>> round(power_hte(n_persons=400, power=0.9).delta, 2)
     0.33
     """
+    if risk_control is not None or risk_treated is not None:
+        sd_y = _sd_of_risks(risk_control, risk_treated, sd_y, share_treated)
     design = Design(
-        cluster_size, icc, icc_x, sd_y, sd_x, prevalence, size_cv, share_treated, significance_level
+        cluster_size,
+        icc,
+        icc_x,
+        sd_y,
+        sd_x,
+        prevalence,
+        size_cv,
+        share_treated,
+        significance_level,
+        drop_out,
+        n_others,
     )
     design.check()
     unit = design.unit
@@ -153,6 +179,23 @@ def power_hte(
     return design.plan(number, delta, "power")
 
 
+def _sd_of_risks(
+    control: float | None, treated: float | None, sd_y: float, share_treated: float
+) -> float:
+    """Standard deviation of a binary outcome, for the variance of a difference between arms."""
+    for name, risk in (("risk_control", control), ("risk_treated", treated)):
+        if risk is None:
+            raise TrialError(f"{name} is missing: a binary outcome needs the risks of both arms")
+        if not 0 < risk < 1:
+            raise TrialError(f"{name} must be in (0, 1), got {risk:g}")
+    if sd_y != 1:
+        raise TrialError("sd_y and the risks exclude each other: the risks give the SD")
+    assert control is not None
+    assert treated is not None
+    variances = treated * (1 - treated), control * (1 - control)
+    return math.sqrt((1 - share_treated) * variances[0] + share_treated * variances[1])
+
+
 def power_table(**arguments: Any) -> pd.DataFrame:
     """Plans over a grid, one row a combination.
 
@@ -166,7 +209,7 @@ def power_table(**arguments: Any) -> pd.DataFrame:
     DataFrame
         The arguments that have a list, then what identifies the plan:
         ``n_clusters``, ``n_persons``, ``delta``, ``power``, ``se``,
-        ``degrees_of_freedom`` and ``large_sample_power``.
+        ``degrees_of_freedom``, ``large_sample_power`` and ``primary_power``.
 
     Raises
     ------
@@ -179,21 +222,26 @@ def power_table(**arguments: Any) -> pd.DataFrame:
     >>> table[["n_clusters", "icc_x", "power"]].round(2).values.tolist()
     [[20.0, 0.0, 0.92], [20.0, 1.0, 0.47], [40.0, 0.0, 1.0], [40.0, 1.0, 0.82]]
     """
-    grids = {name: _as_list(value) for name, value in arguments.items()}
-    varied = [name for name, values in grids.items() if len(values) > 1]
+    varied = [name for name, value in arguments.items() if len(_as_list(value)) > 1]
     rows = []
-    for combination in product(*grids.values()):
-        chosen: Mapping[str, Any] = dict(zip(grids, combination, strict=True))
-        plan = power_hte(**chosen)
+    for chosen, plan in power_plans(**arguments):
         row: dict[str, Any] = {name: chosen[name] for name in varied}
         for name in ("n_clusters", "n_persons", "delta", "power"):
             value = getattr(plan, name)
             if value is not None:
                 row[name] = value
-        for name in ("se", "degrees_of_freedom", "large_sample_power"):
+        for name in ("se", "degrees_of_freedom", "large_sample_power", "primary_power"):
             row[name] = getattr(plan, name)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def power_plans(**arguments: Any) -> Iterator[tuple[Mapping[str, Any], HtePower]]:
+    """Arguments and plan of every combination of a grid, as in `power_table`."""
+    grids = {name: _as_list(value) for name, value in arguments.items()}
+    for combination in product(*grids.values()):
+        chosen = dict(zip(grids, combination, strict=True))
+        yield chosen, power_hte(**chosen)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -10,9 +10,10 @@ import numpy as np
 from tauhat.report import gallery, plots
 from tauhat.report.grouping import EffectGroups
 from tauhat.report.numbers import Scale, bare_p, format_count, format_percent
-from tauhat.report.pieces import cell, figure_of
+from tauhat.report.pieces import cell, figure_of, first_upper
 from tauhat.report.text import scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.report.voice import end_words
 
 
 def distribution_section(data: ReportInput) -> Section:
@@ -94,12 +95,13 @@ def modifier_section(data: ReportInput) -> Section:
     if mapped is not None:
         figures.append(_map_figure(*mapped, scale))
     rows = [_modifier_row(m, gallery.drawn_groups(data, m["covariate"]), scale) for m in modifiers]
+    smallest, largest = (first_upper(words) for words in end_words(data.run))
     headers = [
         "Covariate",
-        "Smallest at",
-        "Largest at",
-        "Smallest",
-        "Largest",
+        f"{smallest} at",
+        f"{largest} at",
+        smallest,
+        largest,
         "Alone",
         "Lost",
         "p",

@@ -55,6 +55,17 @@ def average_effects_figure(data: ReportInput) -> plots.Plot:
     return plots.interval_plot(rows, axis_label=axis_label(data))
 
 
+def effect_by_risk(data: ReportInput) -> plots.Plot | None:
+    """Effects by the risk without treatment; None where the outcome is no event."""
+    found = data.run["relative_effect"]
+    # Of one group there is no gradient.
+    return (
+        None
+        if found is None or len(found["by_risk"]) < 2
+        else plots.effect_by_risk_plot(found["by_risk"])
+    )
+
+
 def survival_by_arm(data: ReportInput) -> plots.Plot | None:
     """Both arms' curves of the time to the event; None where the outcome is no time."""
     found = data.run["survival_by_arm"]
@@ -189,6 +200,64 @@ def covariate_forest(data: ReportInput) -> plots.Plot | None:
     )
 
 
+def named_comparisons(data: ReportInput) -> plots.Plot | None:
+    """Differences of the effect along the named modifiers; None without any estimate."""
+    named = data.run["named_modifiers"]
+    if named is None:
+        return None
+    rows = [dict(row) for row in (*named["comparisons"], *named["all_clusters"])]
+    for row in rows:
+        if row["question"] == "all clusters":
+            row["comparison"] = f"{row['comparison']}, all clusters"
+    order = {test["modifier"]: place for place, test in enumerate(named["tests"])}
+    table = pd.DataFrame(sorted(rows, key=lambda row: order[row["modifier"]]))
+    table = table.astype(dict.fromkeys(("estimate", "lower", "upper"), float))
+    if table["estimate"].isna().all():
+        return None
+    return plots.interaction_forest_plot(
+        table, axis_label=f"Difference of the effect on {data.run['roles']['outcome']}"
+    )
+
+
+def named_groups(data: ReportInput) -> plots.Plot | None:
+    """Effects within the groups of the named modifiers that are no numbers; None without any."""
+    named = data.run["named_modifiers"]
+    if named is None:
+        return None
+    rows = [row for row in named["groups"] if row["value"] is None and row["estimate"] is not None]
+    if not rows:
+        return None
+    return plots.covariate_forest_plot(
+        pd.DataFrame(rows).rename(columns={"modifier": "covariate"}),
+        average=average_interval(data),
+        axis_label=axis_label(data),
+    )
+
+
+def named_curves(data: ReportInput) -> list[plots.Plot]:
+    """The effect along each named modifier that is a number."""
+    named = data.run["named_modifiers"]
+    drawn = []
+    for one in [] if named is None else named["comparisons"]:
+        groups = [
+            row
+            for row in named["groups"]
+            if row["modifier"] == one["modifier"]
+            if row["estimate"] is not None and row["persons"] is not None
+        ]
+        if one["spread"] is not None and one["estimate"] is not None and len(groups) > 1:
+            drawn.append(
+                plots.effect_along_plot(
+                    pd.DataFrame(groups),
+                    slope=one["estimate"] / one["spread"],
+                    average=average_interval(data),
+                    axis_label=axis_label(data),
+                    modifier=one["modifier"],
+                )
+            )
+    return drawn
+
+
 def calibration(data: ReportInput) -> plots.Plot:
     """Effects against what was predicted."""
     curve = pd.DataFrame(data.run["held_out"]["calibration"]["curve"])
@@ -292,6 +361,11 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
     yield "survival-by-arm", survival_by_arm(data)
     yield "average-effects", average_effects_figure(data)
+    yield "effect-by-risk", effect_by_risk(data)
+    yield "named-modifiers", named_comparisons(data)
+    yield "named-groups", named_groups(data)
+    for k, one in enumerate(named_curves(data), 1):
+        yield f"named-modifier-{k}", one
     drawn = covariate_group_figures(data, strong_modifiers(data))
     for k, one in enumerate(drawn, 1):
         yield f"effect-by-covariate-{k}", one

@@ -20,6 +20,7 @@ from tauhat.report.numbers import (
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.report.voice import ends_told, unless_shown
 from tauhat.wording import join_words
 
 ROWS_OF_CLASSIFICATION = 12
@@ -57,7 +58,8 @@ def groups_section(data: ReportInput) -> Section:
         ]
         for row in found["groups"]
     ]
-    rows.append(["largest less smallest", "–", "–", *_effect_cells(found["difference"], scale)])
+    gap = _effect_cells(found["difference"], scale)
+    rows.append([ends_told("largest less smallest", run), "–", "–", *gap])
     return Section(
         "groups",
         "Groups by predicted effect",
@@ -82,7 +84,7 @@ def groups_section(data: ReportInput) -> Section:
                 ["Quarter", "Persons", "Predicted", "Effect", f"{level} CI"],
                 rows,
             ),
-            _classification_table(found["classification"], level),
+            _classification_table(run, level),
         ],
         notes=[
             "Persons in a group: mean number over the splits. The intervals of the last table are "
@@ -101,7 +103,8 @@ def _origin(run: Run) -> str:
         "estimates reported above) was fitted repeatedly without some of the "
         f"{held_out_units(run)} and predicted the effects of those left out "
         f"({found['n_folds']} parts, {found['n_splits']} times). The effects shown are then "
-        "estimated from their outcomes. Largest and smallest take account of the sign."
+        "estimated from their outcomes."
+        + (" Largest and smallest take account of the sign." if run["better"] is None else "")
     )
 
 
@@ -111,21 +114,25 @@ def _groups_finding(run: Run, scale: Scale) -> str:
     verdict = (
         "They are not shown to differ."
         if covers_zero(found["difference"])
-        else "The two groups differ."
+        else f"The interval of their difference leaves out zero.{unless_shown(run)}"
     )
-    return (
+    return ends_told(
         f"In the quarter of persons with the largest predicted effects the effect is "
         f"{_estimate_words(largest, scale)}; in the quarter with the smallest, "
         f"{_estimate_words(smallest, scale)}; difference "
-        f"{_estimate_words(found['difference'], scale)}. {verdict}"
+        f"{_estimate_words(found['difference'], scale)}. {verdict}",
+        run,
     )
 
 
-def _classification_table(rows: Sequence[Mapping[str, Any]], level: str) -> TableView:
+def _classification_table(run: Run, level: str) -> TableView:
+    rows: Sequence[Mapping[str, Any]] = run["held_out"]["classification"]
+    headers = ["Covariate", "Largest", "Smallest", "Difference", f"{level} CI", "In SD"]
+    caption = "Who is in the quarters with the largest and the smallest predicted effects"
     more = f" ({ROWS_OF_CLASSIFICATION} largest)" if len(rows) > ROWS_OF_CLASSIFICATION else ""
     return TableView(
-        f"Who is in the quarters with the largest and the smallest predicted effects{more}",
-        ["Covariate", "Largest", "Smallest", "Difference", f"{level} CI", "In SD"],
+        f"{ends_told(caption, run)}{more}",
+        [ends_told(header, run) for header in headers],
         [_classification_row(row) for row in rows[:ROWS_OF_CLASSIFICATION]],
     )
 
@@ -233,7 +240,10 @@ def _subgroup_finding(run: Run, scale: Scale) -> str:
         if covers_zero(difference)
         else "the rules should be confirmed in other data before anyone acts on them"
     )
-    return f"Their effects differ by {_estimate_words(difference, scale)}: {verdict}."
+    return (
+        f"The difference of their effects is {_estimate_words(difference, scale)}: {verdict}."
+        f"{unless_shown(run)}"
+    )
 
 
 def _subgroup_row(row: Mapping[str, Any], scale: Scale, units: str) -> list[str]:
@@ -283,9 +293,11 @@ def calibration_section(data: ReportInput) -> Section:
             "Descriptive: nothing here is a test, and it judges the quick model, not the "
             "ensemble. " + slope_words(run),
             "The targeting curve shows what is gained by first treating those whom the model ranks "
-            "first, compared with treating as many at random. It was not specified whether a "
-            "higher or a lower outcome is better" + (
-                "; both readings are shown." if len(found["ranking"]) > 1 else "."
+            "first, compared with treating as many at random. " + (
+                "It was not specified whether a higher or a lower outcome is better; both "
+                "readings are shown."
+                if run["better"] is None
+                else f"A {run['better']} outcome is better."
             ),
         ],
         figures=figures,

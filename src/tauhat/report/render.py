@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -14,26 +15,31 @@ from tauhat.report.checklist import checklist_section
 from tauhat.report.findings import findings_view
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
+from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
-from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
-from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.text import Answer, Run, answers, arm_name, scale_of, units_sentence
+from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
+from tauhat.report.voice import groups_told
 from tauhat.report.words import file_section, labelled, labelled_run
 from tauhat.runtime.files import printable
 
 #: What the page shows, in its order: each makes a section, several of them, or None.
 SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
+    sections.plan_section,
     sections.design_section,
     survival_section,
     sections.average_section,
     risk_section,
     sections.heterogeneity_section,
+    named_section,
     effect_sections.modifier_section,
     effect_sections.distribution_section,
+    relevance_section,
     held_out_sections,
     model_sections.models_section,
     model_sections.variance_section,
@@ -149,22 +155,57 @@ def render_html(data: ReportInput) -> str:
     -------
     str
     """
+    return page(build_view(told(data)))
+
+
+def told(data: ReportInput) -> ReportInput:
+    """What the page is made of in the words, the length and the voice that it has."""
+    return shortened(labelled(replace(data, run=groups_told(data.run))))
+
+
+def page(view: ReportView) -> str:
+    """A view as one HTML page."""
+    return _page("report.html.j2", view)
+
+
+def render_plan(view: DocumentView) -> str:
+    """A statistical analysis plan as one HTML page that needs no other file and runs no code."""
+    return _page("plan.html.j2", view)
+
+
+def _page(template: str, view: ReportView | DocumentView) -> str:
     style = resources.files("tauhat.report").joinpath("templates/report.css").read_text("utf-8")
-    template = _environment().get_template("report.html.j2")
-    view = build_view(shortened(labelled(data)))
-    return printable(template.render(view=view, style=Markup(style))) + "\n"
+    made = _environment().get_template(template).render(view=view, style=Markup(style))
+    return printable(made) + "\n"
 
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
     run = shortened_run(labelled_run(run))
+    return fragment_page(run, answers(run), key_numbers(run), units_sentence(run))
+
+
+def fragment_page(
+    run: Run, told: Sequence[Answer], numbers: Sequence[KeyNumber], units: str
+) -> str:
+    """Answers and key numbers as a piece of HTML.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``.
+    told, numbers
+        The answers, and the numbers beside them.
+    units
+        Who was randomized to what, in a sentence.
+    """
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(
-            answers=answers(run),
-            numbers=key_numbers(run),
+            answers=told,
+            numbers=numbers,
             run=run,
-            units=units_sentence(run),
+            units=units,
             findings=findings_view(run["check"]),
         )
     )

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tauhat.report.numbers import bare_p, format_count, format_fixed, format_percent, typeset
-from tauhat.report.pieces import cell
+from tauhat.report import gallery
+from tauhat.report.numbers import (
+    bare_p,
+    format_count,
+    format_fixed,
+    format_p,
+    format_percent,
+    typeset,
+)
+from tauhat.report.pieces import cell, figure_of
+from tauhat.report.text import Run, evidence
 from tauhat.report.view import ReportInput, Section, TableView
 
 _HIDDEN = "–"
@@ -26,15 +35,28 @@ def risk_section(data: ReportInput) -> Section | None:
         [cell(arm["arm"]), format_count(arm["persons"]), _events(arm["events"])]
         for arm in found["arms"]
     ]
+    drawn = gallery.effect_by_risk(data)
+    figures = []
+    if drawn is not None:
+        figures.append(
+            figure_of(
+                drawn,
+                drawn.text,
+                "Persons in equal groups by their risk without treatment. Dots: mean estimated "
+                "risk difference. Dashed: what one odds ratio for everyone would give.",
+            )
+        )
     return Section(
         "risks",
         "Risks of the event",
+        figures=figures,
         paragraphs=[
             f"The event is {found['event']}. {typeset(found['individual']['text'])}",
             "The average effects again, in risks: ratios are of both arms' average risks, which "
             "are adjusted for covariates as the average effects are. A risk ratio tells by what "
             "factor the risk changes, a difference for how many persons the event does; report "
             "both.",
+            *_differs(data.run),
         ],
         tables=[
             TableView("Average effects on the risk", ["", "Estimate", f"{level} CI", "p"], rows),
@@ -47,6 +69,24 @@ def risk_section(data: ReportInput) -> Section | None:
         if any(arm["events"] is None for arm in found["arms"])
         else [],
     )
+
+
+def _differs(run: Run) -> list[str]:
+    """Whether the absolute benefit differs, and whether the relative effect does."""
+    primary, relative = run["heterogeneity_test"], run["relative_effect"]["test"]
+    if primary["p_value"] is None or relative["p_value"] is None:
+        return []
+    words = [evidence(test["p_value"])[1] for test in (primary, relative)]
+    p = [format_p(test["p_value"]) for test in (primary, relative)]
+    meant = (
+        "One odds ratio for everyone would make risk differences that differ, since those at low "
+        "risk have little to gain or lose."
+    )
+    return [
+        f"Absolute benefit: the primary test gives {words[0]} that risk differences differ "
+        f"between people ({p[0]}). Relative effect: a secondary test gives {words[1]} that the "
+        f"odds ratio differs ({p[1]}). {meant}"
+    ]
 
 
 def _events(count: int | None) -> str:

@@ -10,7 +10,7 @@ from tauhat.report import gallery
 from tauhat.report.findings import check_state
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
 from tauhat.report.pieces import figure_of, table_of
-from tauhat.report.text import Run, effects_in_words, limits, scale_of
+from tauhat.report.text import Run, effects_in_words, limits, plan_sentence, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
 KINDS_OF_HETEROGENEITY = {
@@ -19,6 +19,19 @@ KINDS_OF_HETEROGENEITY = {
     "products": "by combinations of two covariates",
     "cluster-level": "between kinds of clusters",
 }
+
+
+def plan_section(data: ReportInput) -> Section | None:
+    """Whether the analysis was planned beforehand, and every deviation."""
+    plan = data.run["plan"]
+    if plan is None:
+        return None
+    return Section(
+        "plan",
+        "The plan",
+        paragraphs=[plan_sentence(plan), f"SHA-256 of the plan: {plan['sha256']}."],
+        items=plan["deviations"],
+    )
 
 
 def design_section(data: ReportInput) -> Section:

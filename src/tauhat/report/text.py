@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import counted, join_words
 
 Run = Mapping[str, Any]
@@ -94,6 +95,21 @@ def units_sentence(run: Run) -> str:
     )
 
 
+def plan_sentence(plan: Mapping[str, Any]) -> str:
+    """Whether an analysis was as planned, with the date and the hash of the plan.
+
+    Examples
+    --------
+    >>> plan_sentence({"date": "2026-11-28", "sha256": "3fa9c1d2e4b5" * 5, "deviations": []})
+    'As planned on 2026-11-28, hash 3fa9c1d2e4b5.'
+    """
+    told = f"planned on {plan['date']}, hash {plan['sha256'][:12]}"
+    deviations = plan["deviations"]
+    if not deviations:
+        return f"As {told}."
+    return f"{told[:1].upper()}{told[1:]}, with {counted(len(deviations), 'deviation')}."
+
+
 def evidence(p_value: float) -> tuple[str, str]:
     """Headline and wording for the p-value of the test of heterogeneity.
 
@@ -143,7 +159,7 @@ def for_whom_answer(run: Run) -> Answer:
     scale = scale_of(run)
     question = "For whom?"
     p_value = run["heterogeneity_test"]["p_value"]
-    test_shows = p_value is not None and p_value < 0.05
+    test_shows = effects_differ(run)
     shown = named_modifiers(run)
     passed = join_words([f"{m['covariate']} ({format_p(m['p_adjusted'])})" for m in shown])
     if shown and test_shows:
@@ -276,11 +292,13 @@ def _held_out_sentence(run: Run) -> str:
     difference = run["held_out"]["difference"]
     if difference["estimate"] is None:
         return "Differences between groups cannot be judged."
-    verdict = "are not shown to differ" if covers_zero(difference) else "do differ"
+    verdict = "are not shown to differ" if covers_zero(difference) else "differ"
+    deferred = "" if covers_zero(difference) else unless_shown(run)
+    quarters = ends_told("the largest and the smallest predicted effects", run)
     return (
-        f"Judged on held-out {held_out_units(run)}, the quarters with the largest and the smallest "
-        f"predicted effect {verdict} ({scale(difference['estimate'])}, "
-        f"{scale.interval(difference['lower'], difference['upper'])})."
+        f"Judged on held-out {held_out_units(run)}, the quarters with {quarters} "
+        f" {verdict} ({scale(difference['estimate'])}, "
+        f"{scale.interval(difference['lower'], difference['upper'])}).{deferred}"
     )
 
 
@@ -377,9 +395,9 @@ def _detectable(run: Run) -> list[str]:
     difference, subgroups = run["held_out"]["difference"], run["held_out"]["subgroups"]["subgroups"]
     found = []
     if difference["se"] is not None:
+        quarters = ends_told("the largest and the smallest predicted effects", run)
         found.append(
-            "The effects of the quarters of persons with the largest and the smallest predicted "
-            f"effect differ with a standard error of {scale(difference['se'])}: a true difference "
+            f"The effects of the quarters of persons with {quarters} are compared with a standard error of {scale(difference['se'])}: a true difference "
             f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
             "here."
         )

@@ -117,3 +117,15 @@ class ReportView:
     sections: Sequence[Section]
     footer: str
     warnings: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class DocumentView:
+    """A document of sections alone."""
+
+    title: str
+    subtitle: str
+    sections: Sequence[Section]
+    footer: str
+    synthetic: str | None = None
+    warnings: Sequence[str] = ()

@@ -14,8 +14,8 @@ from tauhat.report.view import ReportInput, Section, TableView
 # What repeats the run must stay as it was typed; what was read says the names.
 _VERBATIM = frozenset({"rerun", "command", "data", "versions"})
 # Keys of run.json that hold rules such as "age > 60 and sex = male", and lists of names.
-_RULES = frozenset({"rule", "group", "subgroup"})
-_LISTS = frozenset({"basis", "notes"})
+_RULES = frozenset({"rule", "group", "subgroup", "modifier", "comparison"})
+_LISTS = frozenset({"basis", "notes", "method"})
 
 
 def words_of_columns(run: Run) -> dict[str, str]:

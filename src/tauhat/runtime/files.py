@@ -418,7 +418,13 @@ def csv_text(table: pd.DataFrame) -> str:
     safe = table.copy()
     for name in safe.columns:
         kind = safe[name].dtype
-        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
+        if kind == np.float64:
+            # As `float_format` would do it, in less than half the time.
+            values = safe[name].to_numpy()
+            text = np.array(["%.10g" % value for value in values.tolist()], dtype=object)
+            text[np.isnan(values)] = None
+            safe[name] = pd.Series(text, index=safe.index, dtype=object)
+        elif not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
             # A missing cell stays missing and is written empty.
             safe[name] = safe[name].astype(object).map(_text_cell, na_action="ignore")
     safe.columns = pd.Index([safe_cell(str(name)) for name in safe.columns])

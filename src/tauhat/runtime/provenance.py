@@ -30,6 +30,34 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
+class PlanFollowed:
+    """The locked plan that a run follows.
+
+    Attributes
+    ----------
+    date
+        Day on which it was locked, ISO 8601.
+    sha256
+        Its hash.
+    deviations
+        Every deviation of the run from it, in sentences.
+    """
+
+    date: str
+    sha256: str
+    deviations: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As ``run.json`` has it."""
+        return {
+            "date": self.date,
+            "sha256": self.sha256,
+            "deviations": list(self.deviations),
+        }
+
+
+@dataclass(frozen=True)
 class Provenance(Shown):
     """How a result was made, enough to make it again.
 
@@ -49,6 +77,8 @@ class Provenance(Shown):
         Time of day when the analysis ended, UTC, ISO 8601.
     seconds
         Wall-clock seconds of each step.
+    plan
+        The locked plan that was followed, or None.
     """
 
     versions: Mapping[str, str]
@@ -58,6 +88,7 @@ class Provenance(Shown):
     command: str | None
     finished: str
     seconds: Mapping[str, float]
+    plan: PlanFollowed | None = None
 
     @property
     def text(self) -> str:

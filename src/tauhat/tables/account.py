@@ -44,6 +44,9 @@ class Account:
         For each column, how many values were made missing by which rule.
     left_as_numbers
         Columns that stayed numbers although they seem to be dates or codes, with the reason.
+    n_short, first_short
+        Rows of a text file with fewer cells than its first line has names, and the line of the
+        first of them.
     where, n_dropped, n_unknown
         The condition that rows had to meet; how many did not, and how many of those because a
         value was missing.
@@ -63,6 +66,8 @@ class Account:
     value_labels: dict[str, list[list[Any]]] = field(default_factory=dict)
     missing: dict[str, dict[str, int]] = field(default_factory=dict)
     left_as_numbers: dict[str, str] = field(default_factory=dict)
+    n_short: int = 0
+    first_short: int = 0
     where: str | None = None
     n_dropped: int = 0
     n_unknown: int = 0

@@ -118,7 +118,7 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
     present = column.dropna()
     inferred = pd.api.types.infer_dtype(present, skipna=True) if len(present) else "empty"
     kind = kind_of_time(present) if inferred == "string" else None
-    if inferred in {"integer", "floating"} and _are_days(present):
+    if inferred in {"integer", "floating"} and are_days(present):
         kind = "dates"
     if kind == "times" or inferred == "time":
         raise TrialError(
@@ -137,8 +137,15 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
         )
 
 
-def _are_days(numbers: pd.Series[Any]) -> bool:
-    """Whether all numbers are days written as 20230305, and many of them different."""
+def are_days(numbers: pd.Series[Any]) -> bool:
+    """Whether all numbers are days written as 20230305, and many of them different.
+
+    Examples
+    --------
+    >>> days = pd.Series(range(20230301, 20230321))
+    >>> are_days(days), are_days(days + 20)
+    (True, False)
+    """
     values = numbers.to_numpy(dtype=np.float64)
     if not ((values >= 19000101) & (values <= 21001231)).all() or (values % 1 != 0).any():
         return False

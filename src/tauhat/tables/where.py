@@ -65,7 +65,11 @@ class Rows:
 
 
 def rows_where(
-    table: pd.DataFrame, condition: str, account: Mapping[str, Any] | None = None
+    table: pd.DataFrame,
+    condition: str,
+    account: Mapping[str, Any] | None = None,
+    *,
+    what: str = "where",
 ) -> Rows:
     """Rows of a table that fulfil a condition.
 
@@ -83,6 +87,8 @@ def rows_where(
         The condition; nothing of it is run as code.
     account
         Account of the file, if the table was read from one.
+    what
+        What the condition is for, with which messages begin.
 
     Returns
     -------
@@ -102,27 +108,28 @@ def rows_where(
     >>> rows_where(table, "not age >= 18").known.tolist()
     [True, True, False]
     """
-    return _Parser(table, condition, account).parsed()
+    return _Parser(table, condition, account, what).parsed()
 
 
 class _Parser:
     """Reads a condition from left to right: or, and, not, then a comparison."""
 
     def __init__(
-        self, table: pd.DataFrame, condition: str, account: Mapping[str, Any] | None
+        self, table: pd.DataFrame, condition: str, account: Mapping[str, Any] | None, what: str
     ) -> None:
         self._table, self._condition, self._account = table, condition, account
+        self._what = what
         self._tokens = self._split(condition)
         self._at = 0
         self._depth = 0
 
     def _refuse(self, what: str) -> NoReturn:
         shown = self._condition if len(self._condition) <= 200 else self._condition[:200] + " ..."
-        raise TrialError(f"where: {what}, in {shown!r}; {_HELP}")
+        raise TrialError(f"{self._what}: {what}, in {shown!r}; {_HELP}")
 
     def _split(self, condition: str) -> list[tuple[str, str]]:
         if len(condition) > _LONGEST:
-            raise TrialError(f"where: the condition is longer than {_LONGEST:,} characters")
+            raise TrialError(f"{self._what}: the condition is longer than {_LONGEST:,} characters")
         tokens, at = [], 0
         while condition[at:].strip():
             found = _TOKEN.match(condition, at)

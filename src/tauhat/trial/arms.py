@@ -1,4 +1,4 @@
-"""Which two arms are compared, and which of them is the control."""
+"""Which arms are compared, and which of them is the control."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from tauhat.trial.design_hints import control_hint
 
 # Letters that two labels must share if one is part of the other.
 _LEAST = 3
+# More labels than this are a dose, an identifier or a misspelt column rather than arms.
+_MOST_ARMS = 8
 
 Label = str | int | float | bool
 
@@ -69,7 +71,7 @@ def choose_arms(
     control: Any,
     arms: Sequence[Any] | None,
     codes: Mapping[str, Any] | None = None,
-) -> tuple[IntArray, tuple[Label, Label]]:
+) -> tuple[IntArray, tuple[Label, ...]]:
     """Arm of each row from the labels of the treatment column.
 
     Parameters
@@ -77,9 +79,9 @@ def choose_arms(
     column
         Treatment column, any type, shape (n,).
     control
-        Label of the control arm; not needed for 0/1, booleans or with ``arms``.
+        Label of the control arm; not needed for 0/1 (or 0, 1, 2, ...), booleans or with ``arms``.
     arms
-        Labels (control, treated) of the two arms to compare.
+        Labels of the arms to compare, two or more, control first; None for all that there are.
     codes
         Code of each label, if the file has labels for codes: arms can be named by either,
         and codes 0 and 1 say which is the control.
@@ -87,15 +89,15 @@ def choose_arms(
     Returns
     -------
     arm
-        0 (control), 1 (treated) or -1 (another arm), shape (n,).
+        0 (control), 1 and so on (the others), or -1 (an arm left out), shape (n,).
     labels
-        (control, treated) as `tauhat.tables.labels.read_labels` reads them.
+        Of the arms, control first, as `tauhat.tables.labels.read_labels` reads them.
 
     Raises
     ------
     TrialError
-        On missing labels, one arm, an unnamed control, or more than two arms
-        without ``arms``; the message lists the arms with their counts.
+        On missing labels, one arm, an unnamed control, or more than eight arms or labels
+        that are nearly alike without ``arms``; the message lists the arms with their counts.
 
     Examples
     --------
@@ -127,11 +129,11 @@ def choose_arms(
         raise TrialError(
             f"treatment column {column.name!r} has one arm only, {_listed(counts)}; two are needed"
         )
-    first, second = _control_and_treated(str(column.name), counts, control, arms, codes or {})
+    chosen = _chosen(str(column.name), counts, control, arms, codes or {})
     arm = np.full(len(positions), -1, dtype=np.int64)
-    arm[positions == order[labels.index(first)]] = 0
-    arm[positions == order[labels.index(second)]] = 1
-    return arm, (first, second)
+    for number, label in enumerate(chosen):
+        arm[positions == order[labels.index(label)]] = number
+    return arm, chosen
 
 
 def _ranks(column: pd.Series[Any]) -> dict[str, int]:
@@ -140,43 +142,68 @@ def _ranks(column: pd.Series[Any]) -> dict[str, int]:
     return {label_text(label): k for k, label in enumerate(column.cat.categories)}
 
 
-def _control_and_treated(
+def _chosen(
     name: str,
     counts: Mapping[Label, int],
     control: Any,
     arms: Sequence[Any] | None,
     codes: Mapping[str, Any],
-) -> tuple[Label, Label]:
+) -> tuple[Label, ...]:
+    """Labels of the arms to compare, control first."""
     if arms is not None:
-        if isinstance(arms, str) or len(arms) != 2:
-            raise TrialError("arms must name two arms: arms=(control, treated)")
-        first, second = (_find_label(label, counts, "arms", codes) for label in arms)
-        if first == second:
-            raise TrialError(f"arms names {first!r} twice")
-        if control is not None and _find_label(control, counts, "control", codes) != first:
-            raise TrialError(f"control={control!r} is not the first of arms={tuple(arms)!r}")
-        return first, second
-    if len(counts) > 2:
-        listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
-        alike = " and ".join(alike_text(*pair) for pair in near_labels(counts)[:3])
-        raise TrialError(
-            f"treatment column {name!r} has {len(counts)} arms: {listed}; "
-            "choose two with arms=(control, treated); on the command line --arms CONTROL,TREATED"
-            + (
-                f"; write alike what means the same: {alike} (--normalise-labels does)"
-                if alike
-                else ""
+        if isinstance(arms, str) or len(arms) < 2:
+            raise TrialError(
+                "arms must name two arms or more, control first: arms=(control, treated)"
             )
-        )
+        found = tuple(_find_label(label, counts, "arms", codes) for label in arms)
+        for label in found:
+            if found.count(label) > 1:
+                raise TrialError(f"arms names {label!r} twice")
+        if control is not None and _find_label(control, counts, "control", codes) != found[0]:
+            raise TrialError(f"control={control!r} is not the first of arms={tuple(arms)!r}")
+        return found
     labels = list(counts)
+    if len(labels) > 2:
+        _refuse_unlikely_arms(name, counts)
     if control is not None:
         first = _find_label(control, counts, "control", codes)
-        return first, next(label for label in labels if label != first)
+    else:
+        first = _evident_control(name, counts, codes)
+    return first, *(label for label in labels if label != first)
+
+
+def _evident_control(name: str, counts: Mapping[Label, int], codes: Mapping[str, Any]) -> Label:
+    """The control of arms that are numbered 0, 1, ... or are booleans."""
+    labels = list(counts)
     by_code = {codes.get(str(label), label): label for label in labels}
-    zero_one = zero_and_one(by_code)
-    if zero_one is not None:
-        return by_code[zero_one[0]], by_code[zero_one[1]]
+    if len(labels) == 2:
+        zero_one = zero_and_one(by_code)
+        if zero_one is not None:
+            return by_code[zero_one[0]]
+        raise TrialError(
+            f"treatment column {name!r} has the arms {_listed(counts)}; "
+            f"say which is the control: {control_hint(labels)} (--control on the command line)"
+        )
+    numbered = {label_text(code): label for code, label in by_code.items()}
+    if set(numbered) == {str(number) for number in range(len(labels))}:
+        return numbered["0"]
     raise TrialError(
-        f"treatment column {name!r} has the arms {_listed(counts)}; "
-        f"say which is the control: {control_hint(labels)} (--control on the command line)"
+        f"treatment column {name!r} has {len(labels)} arms: {_listed(counts)}; say which is the "
+        f"control, {control_hint(labels)}, and each of the others is compared with it; or choose "
+        "some with arms=(control, treated, ...), on the command line --arms CONTROL,TREATED"
+    )
+
+
+def _refuse_unlikely_arms(name: str, counts: Mapping[Label, int]) -> None:
+    """Raise a `TrialError` where labels that nobody chose look misspelt, or are too many."""
+    near = near_labels(counts)
+    if not near and len(counts) <= _MOST_ARMS:
+        return
+    listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
+    alike = " and ".join(alike_text(*pair) for pair in near[:3])
+    raise TrialError(
+        f"treatment column {name!r} has {len(counts)} arms: {listed}; "
+        "choose two or more with arms=(control, treated); on the command line --arms "
+        "CONTROL,TREATED"
+        + (f"; write alike what means the same: {alike} (--normalise-labels does)" if alike else "")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from tauhat.endpoint import effective_size
@@ -20,13 +21,18 @@ _LOST = ("person without an outcome was", "persons without an outcome were")
 
 def facts(trial: TrialTable) -> pd.DataFrame:
     """One row for each fact of the trial: item, value."""
-    control, treated = (int((trial.treatment == a).sum()) for a in (0, 1))
+    persons = np.bincount(trial.treatment, minlength=trial.n_arms)
+    roles = (
+        ("control", "treated") if trial.n_arms == 2 else ("control", *["arm"] * (trial.n_arms - 1))
+    )
     rows: list[tuple[str, str]] = [
         ("design", f"{trial.design} randomized"),
         ("outcome", _outcome(trial)),
         ("persons analysed", str(trial.n)),
-        ("control", f"{trial.arm_labels[0]}: {counted(control, 'person')}"),
-        ("treated", f"{trial.arm_labels[1]}: {counted(treated, 'person')}"),
+        *(
+            (role, f"{label}: {counted(count, 'person')}")
+            for role, label, count in zip(roles, trial.arm_labels, persons, strict=True)
+        ),
         ("persons without outcome", str(trial.n_missing_outcome)),
         (
             "covariates",

@@ -59,10 +59,10 @@ def compared_within_blocks(
     Traceback (most recent call last):
     tauhat.errors.DesignError: within each of the 3 values of 'clinic' everybody with an ...
     """
-    compared = has_counterfactual(arm, blocks)
+    compared = has_counterfactual(arm, blocks, least=2)
     if blocks is not None and not compared.any():
         raise DesignError(_why_nothing_compares(arm, clusters, blocks, roles))
-    if not compared.all():
+    if not compared.all() and len(arm_labels) == 2:
         check_units(arm, clusters, blocks, compared, "in blocks that hold both arms")
     return compared, incomplete_blocks(arm, arm_labels, clusters, blocks)
 
@@ -101,7 +101,7 @@ def incomplete_blocks(
     Parameters
     ----------
     arm
-        0 or 1, shape (n,).
+        Number of the arm, shape (n,).
     arm_labels
         Labels of the arms.
     clusters, blocks
@@ -114,7 +114,7 @@ def incomplete_blocks(
     0     b  usual        2      2
     """
     columns = ["block", "arms", "persons", "units"]
-    left_out = ~has_counterfactual(arm, blocks)
+    left_out = ~has_counterfactual(arm, blocks, least=2)
     if blocks is None or not left_out.any():
         return pd.DataFrame(columns=columns)
     rows = pd.DataFrame(

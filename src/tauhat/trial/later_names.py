@@ -130,6 +130,17 @@ def sounds_later(name: str, outcome: str, label: str = "") -> bool:
     return int(number[0]) >= int(outcome_number[0])
 
 
+def says_before(name: str, label: str = "") -> bool:
+    """Whether a name, or its label, says that a column is from before the treatment.
+
+    Examples
+    --------
+    >>> [says_before(name) for name in ("BASE", "sbp_baseline", "CHG")]
+    [True, True, False]
+    """
+    return any(not _BEFORE.isdisjoint(name_words(text)) for text in (name, label))
+
+
 def _same_occasion(name: str, outcome: str) -> bool:
     """Whether two names end with the same letter and number, as "qol_t2" and "pain_t2" do."""
     mine, its = (re.search(r" ([a-z]\d+)$", spaced(text)) for text in (name, outcome))

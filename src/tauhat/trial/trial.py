@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
+from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.fitted_contrasts import FittedContrasts
+from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.extremes import warn_of_far_values
+from tauhat.trial.checks.contrast_checks import check_contrasts
 from tauhat.trial.checks.design_check import DesignCheck, check_design
 from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
 from tauhat.trial.checks.time_checks import time_findings
 from tauhat.trial.facts import decisions, facts
-from tauhat.trial.trial_table import TrialTable
+from tauhat.trial.several_arms import find_contrast, pair_propensity
+from tauhat.trial.trial_table import CLUSTER_SIZE, TrialTable
 from tauhat.trial.unsafe_covariates import refuse_unsafe
+from tauhat.wording import join_words
 
 
 class Trial(TrialTable):
-    """A two-arm randomized trial: a table and the role of each of its columns.
+    """A randomized trial: a table and the role of each of its columns.
 
     Persons without an outcome are left out of the analysis arrays and counted;
     nobody is left out for a missing covariate (`tauhat.tables.encoding.TableEncoder`
@@ -38,7 +46,7 @@ class Trial(TrialTable):
     treatment
         Column with the arm.
     control
-        Label of the control arm; not needed for 0/1 and booleans.
+        Label of the control arm; not needed for 0/1 (or 0, 1, 2, ...) and booleans.
     cluster
         Column with the randomized cluster, or None if persons were randomized.
     covariates
@@ -53,7 +61,8 @@ class Trial(TrialTable):
     propensity
         Probability of treatment by design: a number, or a mapping from block to
         number. None for the share of treated units (in each block), which a
-        design with fixed arm sizes fixes.
+        design with fixed arm sizes fixes. Of more than two arms, a mapping from each arm's
+        label to its probability.
     id
         Column with the person's identifier; never a covariate. One row per person:
         identifiers that repeat are refused unless each is a cluster of its own
@@ -63,8 +72,8 @@ class Trial(TrialTable):
         Whether to add the number of persons enrolled in the cluster, also those
         without an outcome, as the covariate ``cluster size``.
     arms
-        Labels (control, treated) of the two arms to compare when there are more;
-        the others' rows are left out and counted.
+        Labels of the arms to compare, two or more, control first; None for all that there
+        are. Rows of other arms are left out and counted.
     weight
         Column of sample weights, positive for everyone with an outcome: persons count in
         proportion to them in fits, averages and tests.
@@ -78,7 +87,8 @@ class Trial(TrialTable):
         censored then: 0 and 1, booleans, or labels. Times count from randomization.
     event_value
         Label of the event in that column, or a list of labels; needed unless it has 0 and 1,
-        booleans, or 1 and 2 (where 2 is the event, as in R). Other labels are censored; for
+        booleans, 1 and 2 (where 2 is the event, as in R), or is CNSR of ADaM (where 0 is the
+        event). Other labels are censored; for
         "time-lost" they are other events, but for 0 and "censored". Without ``event``: which of
         the two values of ``outcome`` is the event; of two numbers it is the higher one unless
         this says otherwise.
@@ -100,6 +110,9 @@ class Trial(TrialTable):
     normalise_labels
         Whether labels of arms, clusters, blocks and categories that are nearly alike are
         taken for the same, written as most rows have it.
+    contrasts
+        Which of more than two arms are compared: "control" (each arm against the control),
+        "sequential" (each against the one before it) or "all" (each pair).
 
     Attributes
     ----------
@@ -109,7 +122,7 @@ class Trial(TrialTable):
         Outcome. Of times: what has the same mean as the time cut at the horizon (or as what
         else was asked for) although some are censored; it can lie outside of 0 to the horizon.
     treatment : ndarray of int, shape (n,)
-        0 (control) or 1 (treated).
+        0 (control) or 1 (treated); of several arms 0 to their number less one.
     clusters, blocks : ndarray, shape (n,), or None
         Labels: numbers or text, without needless blanks.
     id : ndarray, shape (n,), or None
@@ -130,7 +143,10 @@ class Trial(TrialTable):
     encoder_ : TableEncoder
         What made ``X`` of ``frame``.
     arm_labels : tuple
-        Labels (control, treated).
+        Labels of the arms, control first.
+    contrasts : dict
+        Trials of two arms by the contrast's name ("b against a"); one where there are two arms.
+        They have the covariates of the whole trial, encoded as there.
     covariate_names, cluster_level_names : tuple of str
         Covariates, and those that are constant within clusters, before encoding.
     covariates_named : bool
@@ -171,16 +187,64 @@ class Trial(TrialTable):
     """
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
+        # Of several arms, what rows tell is found in each contrast.
         self.row_findings = (
-            *row_findings(analysed, kept, self),
-            *order_findings(self),
-            *time_findings(analysed, self),
+            ()
+            if self.n_arms > 2
+            else (
+                *row_findings(analysed, kept, self),
+                *order_findings(self),
+                *time_findings(analysed, self),
+            )
         )
         self.notes = (*self.notes, *decisions(self))
         if not self.covariates_named:
-            refuse_unsafe(self.check().findings, self.covariate_names)
+            varying = {column.source for column in self.encoder_.columns_ if column.names}
+            names = [name for name in self.covariate_names if name in varying]
+            refuse_unsafe(self.check().findings, names)
 
-    def fit(self, estimator: str | CateEstimator, **parameters: Any) -> CateEstimator:
+    def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
+        self._contrasts = {name: ContrastTrial(self, df, given, name) for name in self.pairs}
+        if self.outcome.follow_up is not None:
+            self.y = np.empty(self.n)
+            place = pd.Index(self.rows)
+            for part in self._contrasts.values():
+                self.y[place.get_indexer(part.rows)] = part.y
+
+    @property
+    def contrasts(self) -> dict[str, Trial]:
+        """The trials of two arms that the arms are compared by, under their names."""
+        return dict(self._contrasts) if self.n_arms > 2 else {next(iter(self.pairs)): self}
+
+    def contrast(self, contrast: Any) -> Trial:
+        """Return the trial of two of the arms.
+
+        Parameters
+        ----------
+        contrast
+            Name of a contrast, label of an arm that is compared with one other, or labels of
+            both arms, the reference first.
+
+        Raises
+        ------
+        TrialError
+            If the trial has no such contrast.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"dose": ["none", "low", "high"] * 8, "age": range(24)})
+        >>> df["pain"] = df.age % 7 + df.dose.map({"none": 3.0, "low": 2.0, "high": 0.0})
+        >>> trial = Trial(df, outcome="pain", treatment="dose", control="none")
+        >>> list(trial.contrasts)
+        ['high against none', 'low against none']
+        >>> trial.contrast("low")
+        Trial(n=16, arms=none 8 / low 8, covariates=1)
+        """
+        return self.contrasts[self.contrast_name(contrast)]
+
+    def fit(
+        self, estimator: str | CateEstimator, **parameters: Any
+    ) -> CateEstimator | FittedContrasts:
         """Fit an estimator to the trial.
 
         Parameters
@@ -193,17 +257,32 @@ class Trial(TrialTable):
 
         Returns
         -------
-        CateEstimator
-            Fitted.
+        CateEstimator or FittedContrasts
+            Fitted; with more than two arms a copy to each contrast, and methods take ``contrast=``.
         """
         if isinstance(estimator, str):
             # Here, so that a trial is read and checked without loading the engines.
             from tauhat.registry import estimator as registered_estimator
 
             estimator = registered_estimator(estimator)
+        if self.n_arms > 2:
+            fits = {
+                name: part.fit(clone(estimator), **parameters)
+                for name, part in self.contrasts.items()
+            }
+            return FittedContrasts(
+                {name: one for name, one in fits.items() if isinstance(one, CateEstimator)},
+                self.pairs,
+                self.arm_labels,
+                self.contrast_name,
+            )
         warn_of_far_values(self.X.to_numpy(dtype=np.float64), self.data)
         fitted: CateEstimator = estimator.set_params(**parameters).fit_data(self.data)
         return fitted
+
+    def contrast_name(self, contrast: Any) -> str:
+        """Return the name of the contrast that is meant; see `contrast`."""
+        return find_contrast(contrast, self.arm_labels, self.pairs)
 
     def check(self) -> DesignCheck:
         """Check the design and the data before looking at any effect.
@@ -217,6 +296,10 @@ class Trial(TrialTable):
 
     @cached_property
     def _design_check(self) -> DesignCheck:
+        if self.n_arms > 2:
+            return check_contrasts(
+                self, {name: part.check() for name, part in self.contrasts.items()}
+            )
         return check_design(self)
 
     @property
@@ -227,24 +310,64 @@ class Trial(TrialTable):
     @property
     def text(self) -> str:
         """The trial in a few sentences."""
-        control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
+        persons = np.bincount(self.treatment, minlength=self.n_arms)
         inside = f" in {self.n_clusters} clusters" if self.randomization.holds_persons else ""
-        return " ".join(
-            [
-                f"Of {self.n} persons{inside}, {control} are in the control arm "
-                f"({self.arm_labels[0]}) and {treated} in the treated arm ({self.arm_labels[1]}).",
-                *self.notes,
+        others = (
+            [f"{persons[1]} in the treated arm ({self.arm_labels[1]})"]
+            if self.n_arms == 2
+            else [
+                f"{count} in arm {label}"
+                for count, label in zip(persons[1:], self.arm_labels[1:], strict=True)
             ]
         )
+        arms = join_words([f"{persons[0]} are in the control arm ({self.arm_labels[0]})", *others])
+        return " ".join([f"Of {self.n} persons{inside}, {arms}.", *self.notes])
 
     def __repr__(self) -> str:
-        control, treated = (int((self.treatment == a).sum()) for a in (0, 1))
-        clusters = f"clusters={self.n_clusters}, " if self.randomization.holds_persons else ""
-        return (
-            f"Trial(n={self.n}, {clusters}arms={self.arm_labels[0]} {control} / "
-            f"{self.arm_labels[1]} {treated}, covariates={len(self.covariate_names)})"
+        persons = np.bincount(self.treatment, minlength=self.n_arms)
+        arms = " / ".join(
+            f"{label} {count}" for label, count in zip(self.arm_labels, persons, strict=True)
         )
+        clusters = f"clusters={self.n_clusters}, " if self.randomization.holds_persons else ""
+        return f"Trial(n={self.n}, {clusters}arms={arms}, covariates={len(self.covariate_names)})"
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return self.table.to_html(index=False, escape=True) + (f"<ul>{notes}</ul>" if notes else "")
+
+
+class ContrastTrial(Trial):
+    """Two arms of a trial that has more, with covariates chosen and encoded as in the whole.
+
+    Parameters
+    ----------
+    whole
+        The trial with all arms.
+    df, given
+        The table that it was made of, and the other arguments.
+    name
+        Of the contrast.
+    """
+
+    def __init__(self, whole: Trial, df: Any, given: Mapping[str, Any], name: str) -> None:
+        self._whole = whole
+        pair = whole.pairs[name]
+        kind = whole.outcome.kind
+        chosen = {
+            "control": None,
+            "arms": [whole.arm_labels[arm] for arm in pair],
+            "covariates": [one for one in whole.covariate_names if one != CLUSTER_SIZE],
+            "propensity": pair_propensity(given["propensity"], whole.arm_labels, pair),
+            "endpoint": given["endpoint"] if kind is None else kind,
+            # Codes of warnings are answered in the check of all arms.
+            "accept": (),
+            "contrasts": "control",
+        }
+        try:
+            super().__init__(df, **{**given, **chosen})
+        except TrialError as error:
+            raise type(error)(f"{name}: {error}") from None
+        self.covariates_named = given["covariates"] is not None
+
+    def _fitted_encoder(self, frame: pd.DataFrame) -> TableEncoder:
+        return self._whole.encoder_

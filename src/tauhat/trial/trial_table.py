@@ -37,6 +37,7 @@ from tauhat.trial.roles import (
     single_roles,
     varies_within,
 )
+from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
 
 CLUSTER_SIZE = "cluster size"
 
@@ -73,7 +74,9 @@ class TrialTable:
         where: str | None = None,
         accept: Sequence[str] = (),
         normalise_labels: bool = False,
+        contrasts: str = "control",
     ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
         if where is not None:
             table = keep_where(table, where)
@@ -117,6 +120,7 @@ class TrialTable:
             arms=arms,
             codes=codes_of(treatment_column, self.file),
         )
+        self.pairs = self._pairs(contrasts)
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
         enrolled_rows = np.flatnonzero(arm >= 0)
@@ -128,18 +132,28 @@ class TrialTable:
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
         self.has_outcome: BoolArray = columns.observed
-        check_units(
-            self.enrolled_treatment,
-            self.enrolled_clusters,
-            self.enrolled_blocks,
-            self.has_outcome,
-            table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
-        )
+        if self.n_arms == 2:
+            check_units(
+                self.enrolled_treatment,
+                self.enrolled_clusters,
+                self.enrolled_blocks,
+                self.has_outcome,
+                table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
+            )
+        else:
+            check_one_arm_each(
+                self.enrolled_treatment,
+                self.arm_labels,
+                self.enrolled_clusters,
+                kept[self.roles["id"]] if "id" in self.roles else None,
+            )
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
+        if self.n_arms > 2:
+            self._set_contrasts(df, given)
         self._look_at_rows(table.iloc[self.rows], kept)
 
     def _with_merged_labels(self, table: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
@@ -159,6 +173,18 @@ class TrialTable:
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         """Hook for what is found in the rows of those analysed, and of those kept."""
+
+    def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
+        """Hook for the trials of two arms that more arms are compared by."""
+
+    def _pairs(self, contrasts: str) -> dict[str, tuple[int, int]]:
+        """Arms of each contrast by its name."""
+        pairs = pairs_of_arms(self.n_arms, contrasts)
+        return {contrast_name(self.arm_labels, pair): pair for pair in pairs}
+
+    def _fitted_encoder(self, frame: pd.DataFrame) -> TableEncoder:
+        """What makes arrays of the covariates."""
+        return TableEncoder().fit(frame)
 
     def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
@@ -215,7 +241,11 @@ class TrialTable:
             self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
         )
         self.n_without_counterfactual = int((~self.has_counterfactual).sum())
-        self.propensity = row_propensity(propensity, self.blocks, self.has_counterfactual)
+        self.propensity = (
+            row_propensity(propensity, self.blocks, self.has_counterfactual)
+            if self.n_arms == 2
+            else None
+        )
         self.id: AnyArray | None = (
             as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
         )
@@ -226,20 +256,25 @@ class TrialTable:
         )
         self.n_missing_outcome = int((~observed).sum())
         self.frame = self.enrolled_frame[observed].reset_index(drop=True)
-        self.encoder_ = TableEncoder().fit(self.frame)
+        self.encoder_ = self._fitted_encoder(self.frame)
         self.X: pd.DataFrame = self.encoder_.transform(self.frame)
 
     def _set_outcome(self, columns: OutcomeColumns, horizon: Any, censoring: str) -> None:
         """The outcome of the persons who have one: as measured, or made of their times."""
         self.outcome = columns.of_analysed(self.treatment, horizon, censoring)
         self.y: FloatArray = self.outcome.values
-        if self.outcome.follow_up is not None:
+        if self.outcome.follow_up is not None and self.n_arms == 2:
             self.y = np.empty(len(self.rows))
             if self.n_without_counterfactual:
                 # Of those who are in no comparison, from everyone's times.
                 made = self.outcome.made(self.treatment, self.X, self.sample_weight)
                 self.y = made.values
             self.y[self.data.rows] = self.data.y
+
+    @property
+    def n_arms(self) -> int:
+        """Number of arms that are compared."""
+        return len(self.arm_labels)
 
     @property
     def n(self) -> int:
@@ -269,7 +304,7 @@ class TrialTable:
     @cached_property
     def enrolled_has_counterfactual(self) -> BoolArray:
         """Who of all enrolled was randomized beside the other arm, in the order of the rows."""
-        return has_counterfactual(self.enrolled_treatment, self.enrolled_blocks)
+        return has_counterfactual(self.enrolled_treatment, self.enrolled_blocks, least=2)
 
     @property
     def cluster_level_columns(self) -> tuple[str, ...]:
@@ -300,9 +335,18 @@ class TrialTable:
 
         Raises
         ------
+        TrialError
+            If the trial has more than two arms.
         ValueError
             If the arrays do not make a trial.
         """
+        if self.n_arms > 2:
+            raise TrialError(
+                f"this trial has {self.n_arms} arms, and two are compared here: take one of its "
+                f"contrasts, trial.contrast({next(iter(self.pairs))!r}); tauhat.analyze, trial.fit, "
+                "tauhat.contrast_effects, tauhat.test_contrasts and tauhat.arm_policy_value take "
+                "all of them"
+            )
         X, _, *units = self
         found = self.outcome
         return validate_trial(

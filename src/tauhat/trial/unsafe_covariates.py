@@ -44,19 +44,27 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
         # The check fails for what is wrong with the rows, which comes first.
         return
     reasons: dict[str, str] = {}
+    identifiers: list[str] = []
     for finding in findings:
         for name in finding.columns:
-            reasons.setdefault(name, _WHY[finding.code])
+            if finding.code in _WHY:
+                reasons.setdefault(name, _WHY[finding.code])
+            else:
+                identifiers.append(name)
     if not reasons:
         return
     shown = [f"{name!r} ({why})" for name, why in list(reasons.items())[:_MOST_SHOWN]]
     more = f" and {len(reasons) - _MOST_SHOWN} more" if len(reasons) > _MOST_SHOWN else ""
-    safe = [name for name in covariates if name not in reasons]
+    identifiers = [name for name in identifiers if name not in reasons]
+    safe = [name for name in covariates if name not in reasons and name not in identifiers]
+    listed = (
+        f", and without identifiers ({', '.join(map(repr, identifiers))})," if identifiers else ""
+    )
     raise UnsafeCovariatesError(
         f"covariates were not named, and of the columns without another role {len(reasons)} "
         f"may not have been known at randomization: {', '.join(shown)}{more}. "
         + (
-            f"Name those that were; without these it is covariates={safe!r} "
+            f"Name those that were; without these{listed} it is covariates={safe!r} "
             f"(--covariates {comma_list(safe)})"
             if safe
             else "No other column is left: name covariates measured before randomization"

@@ -9,13 +9,19 @@ makes all of them for one analysis.
 
 from tauhat.report.plots.clusters import cluster_caterpillar_plot
 from tauhat.report.plots.effects import (
+    effect_along_plot,
     effect_by_covariate_plot,
     effect_distribution_plot,
     interval_plot,
     persons_plot,
     sorted_effects_plot,
 )
-from tauhat.report.plots.forests import covariate_forest_plot, far_wider, subgroup_forest_plot
+from tauhat.report.plots.forests import (
+    covariate_forest_plot,
+    far_wider,
+    interaction_forest_plot,
+    subgroup_forest_plot,
+)
 from tauhat.report.plots.held_out import (
     calibration_plot,
     qini_plot,
@@ -23,6 +29,7 @@ from tauhat.report.plots.held_out import (
     targeting_plot,
 )
 from tauhat.report.plots.members import member_spread_plot, member_weights_plot
+from tauhat.report.plots.risks import effect_by_risk_plot
 from tauhat.report.plots.style import (
     BLUE,
     GRID,
@@ -53,10 +60,13 @@ __all__ = [
     "calibration_plot",
     "cluster_caterpillar_plot",
     "covariate_forest_plot",
+    "effect_along_plot",
     "effect_by_covariate_plot",
+    "effect_by_risk_plot",
     "effect_distribution_plot",
     "effect_map_plot",
     "far_wider",
+    "interaction_forest_plot",
     "interval_plot",
     "member_spread_plot",
     "member_weights_plot",

@@ -143,6 +143,57 @@ def effect_distribution_plot(
 
 
 @styled
+def effect_along_plot(
+    groups: pd.DataFrame,
+    *,
+    slope: float,
+    average: Interval,
+    axis_label: str,
+    modifier: str,
+) -> Plot:
+    """Effects of groups along a number with their own intervals, and the line fitted to it.
+
+    Parameters
+    ----------
+    groups
+        ``group``, ``value`` (mean of the number), ``persons``, ``estimate``, ``lower`` and
+        ``upper`` of each group; those without an estimate are left out.
+    slope
+        Change of the effect for each unit of the number.
+    average
+        The average effect, drawn behind; the line passes through it at the mean of the groups.
+    axis_label
+        What is estimated, with its unit.
+    modifier
+        The number.
+
+    Examples
+    --------
+    >>> names = ["group", "value", "persons", "estimate", "lower", "upper"]
+    >>> rows = [("up to 5", 3.0, 20, 1.0, 0.0, 2.0), ("above 5", 7.0, 20, 2.0, 1.0, 3.0)]
+    >>> drawn = effect_along_plot(pd.DataFrame(rows, columns=names), slope=0.25,
+    ...     average=Interval("", 1.5, 1, 2), axis_label="Effect", modifier="age")
+    >>> drawn.data.line.tolist()
+    [1.0, 2.0]
+    """
+    names = ["group", "value", "persons", "estimate", "lower", "upper"]
+    data = groups.loc[groups["estimate"].notna(), names].reset_index(drop=True)
+    value = data["value"].to_numpy(dtype=np.float64)
+    centre = np.average(value, weights=data["persons"].to_numpy(dtype=np.float64))
+    data["line"] = average.estimate + slope * (value - centre)
+    figure, axes = new_axes(2.75)
+    average_band(axes, average, vertical=False)
+    zero_line(axes, vertical=False)
+    axes.vlines(value, data["lower"], data["upper"], color=BLUE, linewidth=1.4, zorder=3)
+    axes.plot(value, data["estimate"], "o", color=BLUE, markersize=5, zorder=3)
+    axes.plot(value, data["line"], color=BLUE, linewidth=1.2, linestyle=(0, (4, 2)), zorder=3)
+    axes.set_xlabel(shorten(modifier, 60))
+    axes.set_ylabel(shorten(axis_label, 34))
+    named = "; ".join(f"{row.group} {row.estimate:.3g}" for row in data.itertuples())
+    return Plot(figure, data, f"Effects of groups along {modifier}, and a line: {named}.")
+
+
+@styled
 def effect_by_covariate_plot(
     groups: EffectGroups,
     *,

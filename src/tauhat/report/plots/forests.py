@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from tauhat._typing import BoolArray, FloatArray
 from tauhat.disclosure import may_be_told
@@ -99,11 +101,55 @@ def covariate_forest_plot(
     """
     usable = groups["estimate"].notna() & may_be_told(groups["persons"])
     data = groups.loc[usable, ["covariate", "group", "persons", *MARKS]].reset_index(drop=True)
+    rows = [f"{shorten(str(row.group), 20)}  ({row.persons:,.0f})" for row in data.itertuples()]
+    figure, past = _headed_rows(data, data["covariate"], rows, average, axis_label)
+    covariates = data["covariate"].nunique()
+    text = f"Effects in {len(data)} groups along {covariates} covariates, with intervals.{past}"
+    return Plot(figure, data, text)
+
+
+@styled
+def interaction_forest_plot(comparisons: pd.DataFrame, *, axis_label: str) -> Plot:
+    """Forest plot of the differences of the effect along modifiers.
+
+    Parameters
+    ----------
+    comparisons
+        ``modifier``, ``comparison``, ``estimate``, ``lower`` and ``upper``, as in
+        `tauhat.inference.InteractionEffects.table`. Those without an estimate are left out.
+    axis_label
+        What is estimated, with its unit.
+
+    Examples
+    --------
+    >>> rows = [("sex", "girl less boy", 2.0, 1.0, 3.0)]
+    >>> names = ["modifier", "comparison", "estimate", "lower", "upper"]
+    >>> drawn = interaction_forest_plot(pd.DataFrame(rows, columns=names), axis_label="Difference")
+    >>> drawn.text
+    'Differences of the effect with intervals: sex, girl less boy 2.'
+    """
+    usable = comparisons["estimate"].notna()
+    data = comparisons.loc[usable, ["modifier", "comparison", *MARKS]].reset_index(drop=True)
+    rows = [shorten(str(row.comparison)) for row in data.itertuples()]
+    figure, past = _headed_rows(data, data["modifier"], rows, None, axis_label)
+    named = "; ".join(
+        f"{row.modifier}, {row.comparison} {row.estimate:.3g}" for row in data.itertuples()
+    )
+    return Plot(figure, data, f"Differences of the effect with intervals: {named}.{past}")
+
+
+def _headed_rows(
+    data: pd.DataFrame,
+    heads: pd.Series[Any],
+    rows: Sequence[str],
+    average: Interval | None,
+    axis_label: str,
+) -> tuple[Figure, str]:
+    """One row a line of the table under bold heads; says which rows run past the axis."""
     lines: list[tuple[str, int | None]] = []
-    for name, own in data.groupby("covariate", sort=False):
+    for name, own in data.groupby(heads, sort=False):
         lines.append((shorten(str(name), _LABEL_WIDTH), None))
-        for index, row in zip(own.index, own.itertuples(), strict=True):
-            lines.append((f"{shorten(str(row.group), 20)}  ({row.persons:,.0f})", int(index)))
+        lines += [(rows[int(index)], int(index)) for index in own.index]
     figure, axes = row_axes(0.75 + 0.19 * len(lines), average=average, axis_label=axis_label)
     at = np.arange(len(lines), 0, -1, dtype=np.float64)
     held = [(y, index) for y, (_, index) in zip(at, lines, strict=True) if index is not None]
@@ -114,9 +160,7 @@ def covariate_forest_plot(
         tick.set_fontweight("bold" if index is None else "normal")
         tick.set_fontsize(8)
     axes.set_ylim(0.3, len(lines) + 0.7)
-    covariates = data["covariate"].nunique()
-    text = f"Effects in {len(data)} groups along {covariates} covariates, with intervals.{past}"
-    return Plot(figure, data, text)
+    return figure, past
 
 
 def far_wider(groups: pd.DataFrame) -> BoolArray:

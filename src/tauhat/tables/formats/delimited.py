@@ -9,8 +9,10 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from tauhat._typing import BoolArray
 from tauhat.errors import TrialError
 from tauhat.tables.account import WORDS, Account
 from tauhat.tables.formats import Request
@@ -55,15 +57,57 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
         except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
             fault = _odd_line(content, separator, len(names))
             raise TrialError(f"{path} is not a table: {fault}") from error
+    account = Account(_NAMES[separator])
+    if _is_empty(table.iloc[:, -1]).any():
+        account.n_short, account.first_short = _short_rows(content, separator, len(names))
     table = table.iloc[:, 1:] if row_names else table
     words = _missing_words(content, table, form, labels)
-    account = Account(_NAMES[separator])
+    table = _without_empty_rows(table, account)
     if decimal == ",":
         account.notes.append("Numbers were read with decimal commas.")
     table = _with_numbers(table, labels, account)
     if words:
         table.attrs[WORDS] = words
     return table, account
+
+
+def _is_empty(column: pd.Series[Any]) -> BoolArray:
+    """Which cells of a column hold nothing."""
+    empty: BoolArray = column.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_string_dtype(column.dtype):
+        empty = empty | (column.astype(object) == "").to_numpy(dtype=bool)
+    return empty
+
+
+def _short_rows(content: bytes, separator: str, n_names: int) -> tuple[int, int]:
+    """How many rows have fewer cells than the header has names, and the line of the first."""
+    count = first = 0
+    lines = io.TextIOWrapper(
+        io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
+    )
+    reader = csv.reader(lines, delimiter=separator)
+    start = 1
+    try:
+        for cells in reader:
+            # Lines without anything are no rows.
+            if len(cells) < n_names and any(map(str.strip, cells)):
+                count, first = count + 1, first or start
+            start = reader.line_num + 1
+    except csv.Error:
+        # A cell that is too long for this reader and was read by the other one.
+        pass
+    return count, first
+
+
+def _without_empty_rows(table: pd.DataFrame, account: Account) -> pd.DataFrame:
+    """Rows that hold anything, as spreadsheets save others after the last of them."""
+    rows = np.flatnonzero(_is_empty(table.iloc[:, 0]))
+    for name in table.columns[1:]:
+        rows = rows[_is_empty(table[name].iloc[rows])]
+        if not len(rows):
+            return table
+    account.notes.append(f"{counted(len(rows), 'empty row')} left out.")
+    return table.drop(index=table.index[rows]).reset_index(drop=True)
 
 
 def _with_numbers(table: pd.DataFrame, labels: frozenset[str], account: Account) -> pd.DataFrame:

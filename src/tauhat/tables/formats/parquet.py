@@ -24,7 +24,10 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
             refuse_size(path, 0, page_bytes(content, metadata), max_bytes)
             check_column_names(file.schema_arrow.names)
             check_text(path, content, max_bytes)
-            table = in_pandas(file.read(), request.labels)
+            read = file.read()
+            # Text that is no UTF-8 would fail only where it is used.
+            read.validate(full=True)
+            table = in_pandas(read, request.labels)
     except (TrialError, OSError):
         raise
     except Exception as error:

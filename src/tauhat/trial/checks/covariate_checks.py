@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tauhat.numerics.balance import duplicate_columns
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.identifier_columns import why_identifier
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
-
-_FEW_ROWS = 20
 
 
 def covariate_findings(trial: TrialTable) -> Iterator[Finding]:
@@ -40,26 +37,19 @@ def covariate_findings(trial: TrialTable) -> Iterator[Finding]:
             f"{first!r} and {second!r} carry the same information; one of them is enough.",
             "same-covariate",
         )
+    groups = [
+        (trial.roles[role], labels)
+        for role, labels in (("cluster", trial.enrolled_clusters), ("block", trial.enrolled_blocks))
+        if labels is not None
+    ]
     for name in trial.covariate_names:
-        if looks_like_numbering(trial.frame[name]):
+        why = why_identifier(trial.enrolled_frame[name], name, groups)
+        if why:
             yield Finding(
                 "numbering",
                 name,
                 "warning",
-                f"{name!r} has a different whole number in every row: if it is an identifier, "
-                "give it as id= and not as a covariate.",
+                f"{name!r} {why}: if it is an identifier, give it as id= and not as a covariate.",
                 "identifier",
+                columns=(name,),
             )
-
-
-def looks_like_numbering(column: pd.Series[Any]) -> bool:
-    """Whether every row has a different whole number, as identifiers do.
-
-    Examples
-    --------
-    >>> looks_like_numbering(pd.Series(range(100, 140)))
-    True
-    """
-    if len(column) < _FEW_ROWS or not pd.api.types.is_integer_dtype(column.dtype):
-        return False
-    return bool(column.is_unique)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tauhat._typing import FloatArray
+from tauhat._typing import BoolArray, FloatArray
 from tauhat.numerics.codes import goes_on_rarely, usual_codes
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.tables.account import variable_label
@@ -46,7 +46,15 @@ def far_value_findings(
     of_outcome = ColumnLimits.with_tails(
         outcome[compared], trial.randomization.take(compared).clusters
     )
-    yield from _findings(trial, outcome, [trial.roles["outcome"]], *of_outcome, of_outcome=True)
+    cause = trial.outcome.cause
+    yield from _findings(
+        trial,
+        outcome,
+        [trial.roles["outcome"]],
+        *of_outcome,
+        of_outcome=True,
+        censored=None if cause is None else cause == 0,
+    )
     of_columns = limits.take(numeric), tails[:, numeric]
     yield from _findings(trial, X[:, numeric], names, *of_columns, of_outcome=False)
 
@@ -59,6 +67,7 @@ def _findings(
     tails: FloatArray,
     *,
     of_outcome: bool,
+    censored: BoolArray | None = None,
 ) -> Iterator[Finding]:
     """What stands apart among everyone analysed, by the limits of those who are compared."""
     ranks = {column.source for column in trial.encoder_.columns_ if column.kind == "ordered"}
@@ -72,7 +81,8 @@ def _findings(
         if len(slips):
             yield impossible_finding(X[np.isin(X[:, j], slips), j], name, why)
         own = limits.take([j])
-        inside = column[~own.outside(column)]
+        outside = own.outside(column)
+        inside = column[~outside]
         for far in chain(
             far_values(column, own, [name]),
             codes_apart(inside, name),
@@ -86,7 +96,8 @@ def _findings(
         for third in third_values(inside, name):
             if third.above not in told and name not in ranks:
                 yield _third_finding(third, inside, of_outcome)
-        yield from heap_findings(inside, name, of_outcome=of_outcome)
+        lost = None if censored is None else censored[~outside.ravel()]
+        yield from heap_findings(inside, name, of_outcome=of_outcome, censored=lost)
 
 
 def _levels_apart(column: FloatArray, name: str, tail: FloatArray) -> Iterator[FarValues]:

@@ -40,13 +40,26 @@ def file_findings(trial: TrialTable) -> Iterator[Finding]:
             f"dropped{unknown}.",
             "rows-dropped",
         )
+    if read["rows_short"]:
+        many = read["rows_short"] > 1
+        yield Finding(
+            "short rows",
+            f"{read['rows_short']} (the first: line {read['first_short']})",
+            "warning",
+            f"{counted(read['rows_short'], 'row has', 'rows have')} fewer cells than the first "
+            f"line has names ({'the first is ' if many else ''}line {read['first_short']}): the "
+            "cells at the end count as missing. Where a separator is lost, values stand in wrong "
+            "columns: put it right.",
+            "short-rows",
+        )
     for name, rules in read["missing"].items():
         listed = ", ".join(f"{rule} ({n})" for rule, n in rules.items())
+        counted_in = " (counted before rows were dropped)" if read["where"] is not None else ""
         yield Finding(
             "missing by rule",
             f"{name}: {listed}",
             "note",
-            f"In {name!r}, values are missing by these rules: {listed}.",
+            f"In {name!r}, values are missing by these rules: {listed}{counted_in}.",
             "missing-by-rule",
         )
     for name, reason in read["left_as_numbers"].items():
@@ -89,6 +102,8 @@ def file_record(trial: TrialTable) -> dict[str, Any] | None:
         "title": account["title"],
         "heading": account["heading"],
         "rows": account["n_rows"],
+        "rows_short": account["n_short"],
+        "first_short": account["first_short"] or None,
         "where": account["where"],
         "rows_dropped": account["n_dropped"],
         "rows_unknown": account["n_unknown"],

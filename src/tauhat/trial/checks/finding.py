@@ -25,7 +25,7 @@ class Finding:
     accepted
         Whether the user answered a warning by its code.
     columns
-        Covariates that it says may have been measured after randomization.
+        Covariates that it says are none, or may have been measured after randomization.
     """
 
     item: str

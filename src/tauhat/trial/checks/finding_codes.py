@@ -136,6 +136,11 @@ _ALL = (
         "nothing",
     ),
     Code(
+        "short-rows", _PERSONS, ("warning",),
+        "rows of a text file with fewer cells than its first line has names",
+        "see whether a separator is lost, so that values stand in wrong columns",
+    ),
+    Code(
         "reading", _PERSONS, ("note",),
         "what else was done in reading a file",
         "nothing",
@@ -267,7 +272,8 @@ _ALL = (
     ),
     Code(
         "identifier", _LEAKS, ("warning",),
-        "a covariate with a different whole number in every row",
+        "a covariate with a different whole number in nearly every row, in the order of the rows, "
+        "without the repeats of measured values, or with the name of an identifier",
         "give it as `id`",
     ),
     Code(
@@ -321,7 +327,7 @@ _ALL = (
         "nothing, if events were seen at visits",
     ),
     Code(
-        "event-codes", _TIME, ("warning",),
+        "event-codes", _TIME, ("warning", "note"),
         "what was read as the event, or as censored, may be meant otherwise",
         "say what the event is by `event_value`",
     ),

@@ -25,6 +25,14 @@ _LOW_PROBABILITY = 0.2
 _UNEVEN = 0.05
 _COARSE = 20
 _FEW_EVENTS = 20
+_CONVENTIONS = {
+    "R": "has the codes 1 and 2, of which 2 was read as the event, as R does; if 1 is the event, "
+    "give event_value=1.",
+    "ADaM": "was read as in ADaM tables: 0 is the event, other numbers are censored. If it is "
+    "otherwise, say what the event is by event_value=.",
+    "1 is the event": "has the name of a column that says who was censored, and 1 was read as the "
+    "event. Say by event_value= which of its values is the event.",
+}
 
 
 def outcome_findings(trial: TrialTable) -> Iterator[Finding]:
@@ -118,7 +126,7 @@ def _probability_finding(
     low = min(one.probability for one in arms)
     which = "of an arm"
     if found.follow_up is not None and found.follow_up.censoring != "arm":
-        low, which = min(low, found.made(trial.treatment, trial.X, None).smallest), "of a person"
+        low, which = min(low, trial.data.probability_followed), "of a person"
     status: Status = "ok"
     sentence = ""
     if low < SMALLEST_PROBABILITY:
@@ -200,13 +208,12 @@ def _code_findings(found: OutcomeColumns) -> Iterator[Finding]:
         )
         if labels
     )
-    if times.by_convention:
+    if times.convention:
         yield Finding(
             "codes of the event",
             read,
-            "warning",
-            f"{event!r} has the codes 1 and 2, of which 2 was read as the event, as R does; if 1 "
-            "is the event, give event_value=1.",
+            "note" if times.convention == "ADaM" else "warning",
+            f"{event!r} {_CONVENTIONS[times.convention]}",
             "event-codes",
         )
     elif len(times.censored) > 1:

@@ -22,7 +22,7 @@ from tauhat.numerics.seeds import derive_seed
 from tauhat.tables.account import variable_label
 from tauhat.tables.columns import missing_values
 from tauhat.trial.checks.finding import Finding
-from tauhat.trial.later_names import sounds_later
+from tauhat.trial.later_names import says_before, sounds_later
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
@@ -81,8 +81,7 @@ def leakage_findings(
     later = [
         name
         for name in trial.covariate_names
-        if name not in questioned
-        and sounds_later(name, outcome, variable_label(trial.enrolled_frame, name))
+        if name not in questioned and sounds_later(name, outcome, _label(trial, name))
     ]
     if later:
         listed = ", ".join(map(repr, later))
@@ -143,6 +142,9 @@ def _outcome_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
     pair = [names[left[k]] for k in telling_pair(X[rows][:, left], y, fold, _TOLD_BY_TWO)]
     if pair:
         first, second = pair
+        # Of a baseline and a change from it, only the change is from later.
+        before = [sources[n] for n in pair if says_before(sources[n], _label(trial, sources[n]))]
+        later = [sources[name] for name in pair if sources[name] not in before or len(before) > 1]
         yield Finding(
             "like the outcome",
             f"{first} with {second}",
@@ -151,8 +153,12 @@ def _outcome_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
             "looks computed from it, as a change from baseline is; if so, remove it from the "
             "covariates.",
             "outcome-determined",
-            columns=tuple(dict.fromkeys(sources[name] for name in pair)),
+            columns=tuple(dict.fromkeys(later)),
         )
+
+
+def _label(trial: TrialTable, name: str) -> str:
+    return variable_label(trial.enrolled_frame, name)
 
 
 def _folds(trial: TrialTable) -> tuple[IntArray, IntArray | None]:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, IntArray
 from tauhat.tables.labels import read_labels
-from tauhat.trial.checks.covariate_checks import looks_like_numbering
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.identifier_columns import names_persons, names_something, why_identifier
 from tauhat.trial.later_names import name_words
 from tauhat.trial.repeated_identifiers import (
     FEWEST_PERSONS,
@@ -36,17 +36,6 @@ from tauhat.wording import counted
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
-# Names made of these words say that a column tells persons apart: at least one of the first ...
-_PERSON = (
-    r"person|patient|subject|participant|respondent|usubj|subj|volunteer|proband|pupil|child|woman"
-    r"|student|infant|client|member|(?:pt|pat|pp|p|s|record|study|enrol(?:lment)?)id|ppt|mrn"
-)
-_PERSONS = re.compile(
-    rf"(?:unique|study|trial|screening|rand(?:omi[sz]ation)?|anon)*(?:{_PERSON})"
-    r"(?:study|trial|identifier|id|no|nr|num|number|code|key)*"
-)
-# ... and these that it tells something apart, or one row of a person from the next.
-_IDENTIFIER = frozenset({"id", "uid", "identifier", "key", "nr", "record", "code", "number"})
 _VISIT = frozenset(
     {"visit", "time", "timepoint", "week", "month", "day", "wave", "period", "occasion", "year"}
     | {"session", "round", "followup", "assessment", "measurement", "measure", "phase", "avisit"}
@@ -61,6 +50,8 @@ _MOST_ROWS_A_PERSON = 60
 _MOST_COLUMNS = 200
 # This share of rows that repeat others makes errors of estimates wrong.
 _MANY_COPIES = 0.01
+# In smaller tables whole numbers are easily all different.
+_FEW_ROWS = 20
 
 
 def row_findings(
@@ -139,9 +130,7 @@ def _suspect(
 ) -> Finding | None:
     """What is wrong if a column without a role tells persons apart, None if it does not."""
     arm, clusters = trial.treatment, trial.clusters
-    words = name_words(name)
-    of_person = _PERSONS.fullmatch("".join(words)) is not None
-    of_something = not _IDENTIFIER.isdisjoint(words)
+    of_person, of_something = names_persons(name), names_something(name)
     if not (of_person or of_something or visits):
         return None
     try:
@@ -200,6 +189,7 @@ def _finding(found: Repeats, name: str, trial: TrialTable, *, fails: bool) -> Fi
         f"on {found.n_rows} rows{where_they_stand(found)}: one row per person is needed, or errors "
         f"come out too small. {what_to_do(found, trial.treatment, name, trial.roles)}.",
         "persons-on-several-rows",
+        columns=() if fails else (name,),
     )
 
 
@@ -225,12 +215,12 @@ def _copies(table: pd.DataFrame, roles: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _numbers_rows(column: pd.Series[Any]) -> bool:
-    """Whether a column has a different whole number or text in every row."""
-    if looks_like_numbering(column):
-        return True
-    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    """Whether a column has a different whole number or text in every row, or numbers persons."""
+    measured = pd.api.types.is_float_dtype(column.dtype) or (
+        pd.api.types.is_integer_dtype(column.dtype) and len(column) < _FEW_ROWS
+    )
     try:
-        return not numeric and column.is_unique
+        return (not measured and column.is_unique) or why_identifier(column, str(column.name)) != ""
     except TypeError:
         return False
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.disclosure import count_text
 from tauhat.tables.account import variable_label
-from tauhat.tables.columns import missing_values
+from tauhat.tables.columns import are_days, missing_values
 from tauhat.tables.dates import kind_of_time
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.later_names import names_duration, spaced, speaks_of_follow_up
@@ -29,15 +29,22 @@ _OTHER_STATUS = re.compile(
     r"\b(?:marital|smok\w*|employment|employ\w*|work|job|health|performance|disease|insurance"
     r"|education\w*|socio\w*|economic|nutrition\w*|hiv|immune|mental|functional|menopausal|life)\b"
 )
-_RANDOMIZED = re.compile(r"\b(?:rand\w*|enrol\w*|inclusion|allocat\w*|trt ?sdt|baseline)\b")
-_LATER_DATE = re.compile(
-    r"\b(?:follow\w*|fup?|visit|death|died|dod|last|end|event|outcome|discharge|withdraw\w*|exit"
-    r"|relapse|progression|completion|edt|endline|measured|assessment)\b"
+_DATE = r"(?:date|datum|dat|dt)"
+_RANDOMIZED = re.compile(
+    rf"\b{_DATE}?(?:rand\w*|enrol\w*|inclusion|allocat\w*|trt ?sdt|startdt|baseline){_DATE}?\b"
 )
+_LATER_DATE = re.compile(
+    rf"\b{_DATE}?(?:follow\w*|fup?|visit|death|dth|died|dod|last|lstalv|end|event|outcome|discharge"
+    rf"|withdraw\w*|exit|eo[st]|relapse|progression|completion|edt|trtedt|adt|endline|measured"
+    rf"|assessment){_DATE}?\b"
+)
+_ANY_DATE = re.compile(rf"{_DATE}\b|\b{_DATE}")
 _BIRTH = re.compile(r"\b(?:birth|dob|born|diagnos\w*|onset|screening|prior|previous)\b")
 _FEWEST_TIMES = 10
 _SAMPLE = 500
 _MONTHS = 12
+# Days that programs count from 1900, 1960 or 1970, of the last decades.
+_SERIAL = (7_000, 80_000)
 
 
 def time_findings(table: pd.DataFrame, trial: TrialTable) -> Iterator[Finding]:
@@ -147,14 +154,15 @@ def _early_dates(table: pd.DataFrame) -> Iterator[Finding]:
     start = next((n for n in table.columns if _named_date(table, n, _RANDOMIZED)), None)
     if start is None:
         return
-    randomized = _dates(table[start])
+    randomized = _days(table, start)
     if randomized is None:
         return
     for name in table.columns:
         if name == start or not _named_date(table, name, _LATER_DATE):
             continue
-        later = _dates(table[name])
-        if later is None:
+        later = _days(table, name)
+        # Days that are counted from somewhere are compared with such days.
+        if later is None or later.dtype != randomized.dtype:
             continue
         count = int((later < randomized).sum())
         if count:
@@ -174,14 +182,28 @@ def _named_date(table: pd.DataFrame, name: str, words: re.Pattern[str]) -> bool:
     return words.search(text) is not None and _BIRTH.search(text) is None
 
 
-def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Days of a column of dates, of any type, or None where they are none or may be read in two."""
+def _days(table: pd.DataFrame, name: str) -> pd.Series[Any] | None:
+    """Days of a column of dates, of any type, or None where they are none or may be read in two.
+
+    Days that a program counts from its own beginning are numbers.
+    """
+    column = table[name]
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         naive = column.dt.tz_convert(None) if column.dt.tz is not None else column
-        days: pd.Series[Any] = naive.dt.floor("D")
+        days: pd.Series[Any] = naive.dt.floor("D").astype("datetime64[us]")
         return days
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return None
+        if pd.api.types.is_bool_dtype(column.dtype):
+            return None
+        numbers = pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), table.index)
+        present = numbers.dropna()
+        if are_days(present):
+            read = pd.to_datetime(
+                numbers.astype("Int64").astype("string"), format="%Y%m%d", errors="coerce"
+            )
+            return read.astype("datetime64[us]")
+        serial = len(present) > 0 and bool(present.between(*_SERIAL).all())
+        return numbers if serial and _ANY_DATE.search(_text(table, name)) else None
     present = column[~missing_values(column)].astype(str)
     if not len(present) or kind_of_time(present.head(_SAMPLE)) != "dates":
         return None
@@ -189,7 +211,7 @@ def _dates(column: pd.Series[Any]) -> pd.Series[Any] | None:
     if first is None:
         return None
     read = pd.to_datetime(present, errors="coerce", format="mixed", dayfirst=first, utc=True)
-    return read.dt.tz_convert(None).dt.floor("D").reindex(column.index)
+    return read.dt.tz_convert(None).dt.floor("D").reindex(column.index).astype("datetime64[us]")
 
 
 def _day_first(texts: pd.Series[Any]) -> bool | None:

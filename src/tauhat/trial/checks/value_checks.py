@@ -110,7 +110,9 @@ def impossible_finding(values: FloatArray, name: str, what: str) -> Finding:
     )
 
 
-def heap_findings(column: FloatArray, name: str, *, of_outcome: bool) -> Iterator[Finding]:
+def heap_findings(
+    column: FloatArray, name: str, *, of_outcome: bool, censored: BoolArray | None = None
+) -> Iterator[Finding]:
     """Give codes among the other values, values that were filled in, and limits of outcomes.
 
     Parameters
@@ -121,6 +123,9 @@ def heap_findings(column: FloatArray, name: str, *, of_outcome: bool) -> Iterato
         Of the column.
     of_outcome
         Whether it is the outcome.
+    censored
+        Whether each value is a time at which somebody was censored, shape (n,); None where the
+        outcome is no time to an event.
     """
     for heap in heaps(column):
         share = f"{heap.count} of {len(column)} values of {name!r} ({heap.count / len(column):.0%})"
@@ -139,20 +144,28 @@ def heap_findings(column: FloatArray, name: str, *, of_outcome: bool) -> Iterato
             yield Finding(
                 "one value very often",
                 f"{name} ({heap.count}: {what})",
-                "warning" if of_outcome else "note",
-                f"{share} are {what}, and the others are nearly all different: if missing values "
-                "were filled in with it, leave these cells empty.",
+                "warning" if of_outcome and heap.varied else "note",
+                f"{share} are {what}, far more than of any value near it: if missing values were "
+                "filled in with it, leave these cells empty.",
                 "heap",
             )
-        elif of_outcome:
+        elif of_outcome and not _ends_follow_up(column, heap, censored):
             yield _limit_finding(heap, name, share, what)
+
+
+def _ends_follow_up(column: FloatArray, heap: Heap, censored: BoolArray | None) -> bool:
+    """Whether most of the longest times are censored: those of whom the trial ended first."""
+    if censored is None or heap.kind != "high":
+        return False
+    return bool(censored[column == heap.value].mean() > 0.5)
 
 
 def _limit_finding(heap: Heap, name: str, share: str, what: str) -> Finding:
     end = "smallest" if heap.kind == "low" else "largest"
     # Times end when a trial does, of which the check of times speaks.
-    ends = heap.value in _ENDS or (heap.kind == "high" and names_duration(name))
-    censored = heap.varied and not ends
+    lasting = heap.kind == "high" and names_duration(name)
+    censored = heap.varied and not (lasting or heap.value in _ENDS)
+    what_it_is = "the end of follow-up" if lasting else "a scale's end, or no amount at all"
     return Finding(
         "outcomes at a limit",
         f"{name} ({heap.count}: {what})",
@@ -162,8 +175,8 @@ def _limit_finding(heap: Heap, name: str, share: str, what: str) -> Finding:
             ", far more than of any value near it: this looks like a limit of detection. "
             "Average effects are those on the values as they are cut off there."
             if censored
-            else ": a scale's end, or no amount at all. Average effects are those on the mean, "
-            "these values among the others."
+            else f": {what_it_is}. Average effects are those on the mean, these values among the "
+            "others."
         ),
         "detection-limit",
     )

@@ -1,11 +1,10 @@
-"""The common suite: what every estimator of effects must do, ours or a third party's."""
+"""What every estimator of effects must do, ours or a third party's."""
 
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,60 +12,10 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import FloatArray
+from tauhat.testing.subject import Subject, fit_given, fit_trial
 
-Arrays = tuple[FloatArray, FloatArray, IntArray, IntArray]
-
-
-def example_trial(
-    n_clusters: int = 12, size: int = 8, n_features: int = 4, *, events: bool = False
-) -> Arrays:
-    """Draw a small cluster trial with an effect of the first covariate.
-
-    Parameters
-    ----------
-    n_clusters
-        Number of clusters, half of them treated.
-    size
-        Persons in each.
-    n_features
-        Covariates; the last is constant within cluster when there are at least two.
-    events
-        Whether the outcome is an event, 0 or 1, about as frequent as not.
-
-    Returns
-    -------
-    X, y, treatment, clusters
-
-    Examples
-    --------
-    >>> X, y, treatment, clusters = example_trial()
-    >>> X.shape, int(treatment.sum())
-    ((96, 4), 48)
-    """
-    rng = np.random.default_rng(20261121)
-    clusters = np.repeat(np.arange(n_clusters), size)
-    treatment = (clusters % 2).astype(np.int64)
-    X = rng.normal(size=(len(clusters), n_features))
-    if n_features > 1:
-        X[:, -1] = rng.normal(size=n_clusters)[clusters]
-    y = X[:, 0] + treatment * (0.5 + X[:, 0])
-    y = y + 0.3 * rng.normal(size=n_clusters)[clusters] + rng.normal(size=len(clusters))
-    if events:
-        y = (y > 0.3).astype(np.float64)
-    return X, y, treatment, clusters.astype(np.int64)
-
-
-def _seeded(estimator: Any) -> Any:
-    return clone(estimator).set_params(random_state=7)
-
-
-def _fit(estimator: Any, arrays: Arrays, **changes: Any) -> Any:
-    X, y, treatment, clusters = arrays
-    arguments = {"X": X, "y": y, "treatment": treatment, "clusters": clusters, **changes}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _seeded(estimator).fit(**arguments)
+Check = Callable[[Subject], None]
 
 
 def _close(first: FloatArray, second: FloatArray, tolerance: float) -> None:
@@ -76,58 +25,14 @@ def _close(first: FloatArray, second: FloatArray, tolerance: float) -> None:
     assert distance <= tolerance, f"effects differ by {distance:.2g} of their spread"
 
 
-class Subject:
-    """An estimator under test, with its fit to the example trial made once."""
-
-    def __init__(self, estimator: Any, *, events: bool = False) -> None:
-        self.estimator = estimator
-        self.events = events
-
-    def trial(self, n_clusters: int = 12, size: int = 8, n_features: int = 4) -> Arrays:
-        """An example trial with the kind of outcome that is tried."""
-        return example_trial(n_clusters, size, n_features, events=self.events)
-
-    @cached_property
-    def arrays(self) -> Arrays:
-        """The example trial."""
-        return self.trial()
-
-    @cached_property
-    def fitted(self) -> Any:
-        """The estimator fitted to it."""
-        return _fit(self.estimator, self.arrays)
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The covariates of the example trial with names."""
-        return pd.DataFrame(self.arrays[0], columns=["age", "sbp", "bmi", "beds"])
-
-    @cached_property
-    def fitted_to_table(self) -> Any:
-        """The estimator fitted to the trial with covariates that have names."""
-        return self.fit(X=self.table)
-
-    @cached_property
-    def effect(self) -> FloatArray:
-        """Its effects on the trial's own persons."""
-        effect: FloatArray = self.fitted.effect(self.arrays[0])
-        return effect
-
-    def fit(self, **changes: Any) -> Any:
-        """Return a fit to the example trial with some arguments changed."""
-        return _fit(self.estimator, self.arrays, **changes)
-
-
-Check = Callable[[Subject], None]
-
-
 def check_parameters(subject: Subject) -> None:
     """Parameters live in ``__init__`` only, survive `clone` and are not changed by `fit`."""
     copy = clone(subject.estimator)
     before = {key: repr(value) for key, value in copy.get_params(deep=False).items()}
     assert {"random_state", "n_jobs"} <= set(before), "random_state and n_jobs are required"
     X, y, treatment, clusters = subject.arrays
-    fitted = copy.fit(X, y, treatment=treatment, clusters=clusters)
+    arguments = {"X": X, "y": y, "treatment": treatment, "clusters": clusters}
+    fitted = fit_given(copy, arguments, times=subject.times)
     assert fitted is copy, "fit must return self"
     after = {key: repr(value) for key, value in copy.get_params(deep=False).items()}
     assert before == after, "fit changed the parameters"
@@ -153,7 +58,8 @@ def check_inputs_untouched(subject: Subject) -> None:
 
 def check_same_seed(subject: Subject) -> None:
     """The same seed gives the same bytes, with one job or two."""
-    again = _fit(clone(subject.estimator).set_params(n_jobs=2), subject.arrays)
+    two_jobs = clone(subject.estimator).set_params(n_jobs=2)
+    again = fit_trial(two_jobs, subject.arrays, times=subject.times)
     np.testing.assert_array_equal(again.effect(subject.arrays[0]), subject.effect)
 
 
@@ -169,13 +75,18 @@ def check_row_order_and_labels(subject: Subject) -> None:
 
 
 def check_affine_outcome(subject: Subject) -> None:
-    """The effect scales with the outcome, whatever its origin; that on no event is opposite."""
+    """The effect scales with the outcome, whatever its origin; that on no event is opposite.
+
+    Times have their origin.
+    """
     X, y, _, _ = subject.arrays
     if subject.events:
         tolerance = 1e-6 if subject.estimator.flips_exactly else 0.75
         _close(-subject.effect, subject.fit(y=1 - y).effect(X), tolerance)
         return
     _close(2 * subject.effect, subject.fit(y=2 * y).effect(X), 1e-6)
+    if subject.times:
+        return
     # A Markov chain turns the rounding of a shift into another draw of its posterior.
     tolerance = 0.02 if subject.estimator.flips_exactly else 0.75
     _close(3 * subject.effect, subject.fit(y=10 + 3 * y).effect(X), tolerance)
@@ -257,14 +168,14 @@ def check_new_clusters(subject: Subject) -> None:
 def check_individual_trial(subject: Subject) -> None:
     """Without clusters the estimator works on a trial of 20 persons."""
     X, y, treatment, _ = subject.trial(n_clusters=20, size=1)
-    fitted = _fit(subject.estimator, (X, y, treatment, treatment), clusters=None)
+    fitted = subject.fit_to((X, y, treatment, treatment), clusters=None)
     assert np.isfinite(fitted.effect(X)).all()
 
 
 def check_many_columns(subject: Subject) -> None:
     """A thousand columns and 40 persons in 8 clusters."""
     X, y, treatment, clusters = subject.trial(n_clusters=8, size=5, n_features=1000)
-    effect = _fit(subject.estimator, (X, y, treatment, clusters)).effect(X)
+    effect = subject.fit_to((X, y, treatment, clusters)).effect(X)
     assert np.isfinite(effect).all()
     assert np.abs(effect).max() < 100 * np.ptp(y)
 
@@ -380,7 +291,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def cate_checks(
-    estimator: Any, *, events: bool = False
+    estimator: Any, *, events: bool = False, times: bool = False
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """Name and call of every check, for use with a test runner's parametrization.
 
@@ -390,6 +301,8 @@ def cate_checks(
         Unfitted estimator with the interface of `tauhat.CateEstimator`.
     events
         Whether to try it on an outcome that is an event.
+    times
+        Whether to try it on a time to an event.
 
     Yields
     ------
@@ -401,12 +314,12 @@ def cate_checks(
     >>> [name for name, _ in cate_checks(LinearMixedEffect())][:2]
     ['check_parameters', 'check_effect_shape']
     """
-    subject = Subject(estimator, events=events)
+    subject = Subject(estimator, events=events, times=times)
     for check in CHECKS:
         yield check.__name__, partial(check, subject)
 
 
-def check_cate_estimator(estimator: Any, *, events: bool = False) -> None:
+def check_cate_estimator(estimator: Any, *, events: bool = False, times: bool = False) -> None:
     """Run the whole suite on an estimator.
 
     Parameters
@@ -415,6 +328,8 @@ def check_cate_estimator(estimator: Any, *, events: bool = False) -> None:
         Unfitted estimator with the interface of `tauhat.CateEstimator`.
     events
         Whether to run it on an outcome that is an event.
+    times
+        Whether to run it on a time to an event.
 
     Raises
     ------
@@ -426,7 +341,7 @@ def check_cate_estimator(estimator: Any, *, events: bool = False) -> None:
     >>> from tauhat.learners import LinearMixedEffect
     >>> check_cate_estimator(LinearMixedEffect())
     """
-    for name, call in cate_checks(estimator, events=events):
+    for name, call in cate_checks(estimator, events=events, times=times):
         try:
             call()
         except Exception as error:

@@ -1,0 +1,104 @@
+"""Size of both tests of heterogeneity where the outcome is an event, with Monte Carlo errors.
+
+The primary test (risk differences) where treatment does nothing, also where the intracluster
+correlation differs between subgroups; the secondary one (odds ratios) there and where one odds
+ratio holds for everyone. In the last case risk differences do differ: what the primary test
+rejects there is its power.
+
+Usage: python benchmarks/binary_tests.py --trials 400
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from tauhat.inference import test_heterogeneity
+from tauhat.numerics.seeds import derive_seed
+from tauhat.simulate import scenario
+
+LEVEL, PERMUTATIONS, PERSONS = 0.05, 199, 500
+BASES = (0.05, 0.1, 0.3, 0.5)
+# Intracluster correlation of the latent outcome in persons with x6 = 0 and x6 = 1.
+OF_SUBGROUPS = (0.02, 0.25)
+
+
+def of_subgroups(trial, seed: int) -> tuple:
+    """The trial with clusters' intercepts of their own, and of other variances, by x6."""
+    rng = np.random.default_rng(seed)
+    group = trial.X["x6"].to_numpy().astype(int)
+    icc = np.array(OF_SUBGROUPS)
+    spread = np.sqrt(icc / (1 - icc) * np.pi**2 / 3)
+    m = int(trial.clusters.max()) + 1
+    intercept = (rng.standard_normal((m, 2)) * spread)[trial.clusters, group]
+    risk = expit(trial.nodes["log_odds0"].to_numpy() + intercept)
+    y = (rng.random(len(risk)) < risk).astype(float)
+    return trial.X, y, trial.treatment, trial.clusters
+
+
+def rejections(base: float, clusters: int | None, effect: str, trials: int) -> dict:
+    """Share of trials in which each test rejects."""
+    plain = "null" if effect == "null, ICC by subgroup" else effect
+    if clusters is None:
+        design, size = scenario("binary", base_risk=base, effect=plain), PERSONS
+    else:
+        design, size = (
+            scenario(
+                "crt-binary",
+                n_clusters=clusters,
+                mean_size=30,
+                base_risk=base,
+                effect=plain,
+                icc=0.05,
+            ),
+            None,
+        )
+    found, start = [], time.process_time()
+    for number in range(trials):
+        seed = derive_seed(20261129, "binary tests", base, clusters or 0, number)
+        trial = design.draw(size, seed)
+        arrays = trial if plain == effect else of_subgroups(trial, seed)
+        settings = {"random_state": number, "n_permutations": PERMUTATIONS}
+        found.append(
+            [
+                test_heterogeneity(arrays, scale=scale, **settings).p_value <= LEVEL
+                for scale in ("difference", "odds ratio")
+            ]
+        )
+    share = np.mean(found, axis=0)
+    return {
+        "base risk": base,
+        "clusters": clusters or f"none, {PERSONS} persons",
+        "effect": effect,
+        "difference": share[0],
+        "odds ratio": share[1],
+        "largest se": np.sqrt(share * (1 - share) / trials).max(),
+        "seconds": (time.process_time() - start) / trials,
+    }
+
+
+def main() -> None:
+    """Print one row a cell."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--trials", type=int, default=400)
+    chosen = parser.parse_args()
+    rows = []
+    for clusters in (12, 20, 40, None):
+        for base in BASES:
+            for effect in ("null", "null, ICC by subgroup", "odds-ratio"):
+                if clusters is not None or "ICC" not in effect:
+                    rows.append(rejections(base, clusters, effect, chosen.trials))
+                    print(
+                        pd.DataFrame(rows[-1:])
+                        .round(3)
+                        .to_string(index=False, header=len(rows) == 1),
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The command `tauhat plan`, and what `tauhat run --plan` makes of its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tauhat.cli.options import OPTIONS
+from tauhat.cli.settings import Settings, settings_from
+from tauhat.cli.streams import telling_what_was_written
+from tauhat.errors import TrialError
+from tauhat.protocol import (
+    AnalysisPlan,
+    Beside,
+    Lock,
+    deviations,
+    plan_document,
+    read_lock,
+    read_plan,
+)
+from tauhat.protocol.deviations import kinds_of
+from tauhat.report.markdown import markdown_of
+from tauhat.report.render import render_plan
+from tauhat.report.view import DocumentView
+from tauhat.runtime.files import check_writable, settle, write_files
+from tauhat.runtime.overwriting import refuse_overwriting
+from tauhat.runtime.provenance import PlanFollowed, package_versions, utc_now
+from tauhat.tables.reading import read_hashed
+from tauhat.tables.table_limits import close_names
+from tauhat.tables.where import rows_where
+from tauhat.trial.trial import Trial
+
+PAGE, TEXT, LOCK = "plan.html", "plan.md", "plan.lock"
+#: Options that a plan cannot hold, since they say what is read and how and where it is computed.
+NOT_PLANNED = ("file", "jobs", "backend", "address", "out", "labels", "accept")
+
+
+def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
+    """Write the document of a plan and its lock; the exit code."""
+    plan = read_plan(file)
+    settings, unknown = _planned(plan.run, file)
+    refused = [OPTIONS[name].shown for name in settings.given if name in NOT_PLANNED]
+    if refused:
+        raise TrialError(f"{file}: [run] cannot plan {refused[0]}: give it to `tauhat run`")
+    if unknown := [name for name in unknown if name not in ("modifiers", "adjust")]:
+        settings_from({unknown[0]: plan.run[unknown[0]]}, file)
+    filled = replace(settings, given={"file": Path("-"), **settings.given}).checked()
+    columns = None if data is None else kinds_of(_blinded(data, settings))
+    for path in filter(None, (file, data)):
+        refuse_overwriting([path], [out / name for name in (PAGE, TEXT, LOCK)])
+    check_writable(out, [PAGE, TEXT, LOCK])
+    settle(out)
+    lock = Lock(plan.record, utc_now()[:10], package_versions(), columns)
+    earlier = _earlier(out / LOCK, force=force)
+    if earlier is not None:
+        if (earlier.plan, earlier.columns) != (lock.plan, lock.columns):
+            raise TrialError(
+                f"{out / LOCK} locks another plan, of {earlier.date}: choose another folder with "
+                "--out, or replace it with --force"
+            )
+        lock = earlier
+    view = _view(plan, lock, filled)
+    contents: dict[str, str | bytes] = {
+        PAGE: render_plan(view),
+        TEXT: markdown_of(view),
+        LOCK: lock.text,
+    }
+    paths = write_files(out, contents)
+    with telling_what_was_written(out):
+        print(f"Locked on {lock.date}, hash {lock.hash}")
+        for path in paths:
+            print(path)
+    return 0
+
+
+def _view(plan: AnalysisPlan, lock: Lock, filled: Settings) -> DocumentView:
+    defaults = {
+        OPTIONS[name].key: value
+        for name, value in filled.given.items()
+        if OPTIONS[name].goes_to == "analyze"
+    }
+    return DocumentView(
+        plan.title,
+        "Effects of treatment and how they differ: statistical analysis plan, section on effect "
+        "heterogeneity",
+        plan_document(plan, lock, defaults),
+        f"Locked on {lock.date} by tauhat {lock.versions.get('tauhat', '')}, hash {lock.hash}.",
+    )
+
+
+def _earlier(path: Path, *, force: bool) -> Lock | None:
+    """The lock that is there, if it is to stay."""
+    return None if force or not path.exists() else read_lock(path)
+
+
+def _blinded(path: Path, settings: Settings) -> pd.DataFrame:
+    """The table without outcome and arm: nothing that follows can depend on them."""
+    hidden = [settings.outcome, settings.treatment, settings.event]
+    labels = [name for name in settings.label_columns if name not in hidden]
+    given = settings.arguments("read")
+    condition = given.pop("where", None)
+    table, _ = read_hashed(path, labels=settings.label_columns, **given)
+    shown = table.drop(columns=[name for name in hidden if name in table.columns])
+    if condition is not None:
+        shown = shown[rows_where(shown, condition).true]
+    named = [*labels, *settings.covariates]
+    missing = next((name for name in named if name not in shown.columns), None)
+    if missing is not None:
+        raise TrialError(
+            f"{path} has no column {missing!r}, which the plan names"
+            f"{close_names(missing, shown.columns)}"
+        )
+    return shown[[name for name in shown.columns if name in named]]
+
+
+def _planned(run: Mapping[str, Any], path: Path) -> tuple[Settings, list[str]]:
+    """Settings of a plan, and its options that this version does not have."""
+    known = {key: value for key, value in run.items() if key.replace("-", "_") in OPTIONS}
+    return settings_from(known, path), [key for key in run if key not in known]
+
+
+class FollowedPlan:
+    """A locked plan that a run follows.
+
+    Parameters
+    ----------
+    path
+        Its lock.
+    beside
+        Settings given beside it.
+    """
+
+    def __init__(self, path: Path, beside: Settings) -> None:
+        self._lock = read_lock(path)
+        self._planned, self._unknown = _planned(self._lock.plan["run"], path)
+        self._beside = beside
+        #: What is run.
+        self.settings = beside.over(self._planned)
+
+    def followed(self, trial: Trial, *, forced: bool) -> PlanFollowed:
+        """The plan with every deviation of a run from it."""
+        beside = []
+        for name, given in self._beside.given.items():
+            option = OPTIONS[name]
+            # The others change no number.
+            if option.goes_to is not None:
+                planned = self._planned.given.get(name, option.default)
+                beside.append(Beside(option.shown, planned, given))
+        found = deviations(
+            self._lock,
+            trial,
+            beside=beside,
+            unknown=[f"--{name}" for name in self._unknown],
+            versions=package_versions(),
+            forced=forced,
+        )
+        return PlanFollowed(self._lock.date, self._lock.hash, found)

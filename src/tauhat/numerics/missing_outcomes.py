@@ -1,0 +1,163 @@
+"""Outcomes that are missing at random: one for everybody, doubly robust."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.responses import Binomial
+from tauhat.numerics.two_arm_logit import TwoArmModel
+
+#: Smallest probability of an outcome that is divided by.
+SMALLEST_PROBABILITY = 0.05
+
+
+@dataclass(frozen=True)
+class MadeOutcome:
+    """An outcome for everybody.
+
+    Attributes
+    ----------
+    values
+        Shape (n,).
+    probability
+        Probability that the outcome is seen, floored, shape (n,).
+    n_floored
+        Persons whose probability was below the floor.
+    """
+
+    values: FloatArray
+    probability: FloatArray
+    n_floored: int
+
+
+def made_outcome(
+    y: FloatArray,
+    observed: BoolArray,
+    treatment: IntArray,
+    outcome_columns: Sequence[FloatArray],
+    observed_columns: Sequence[FloatArray],
+    groups: IntArray | None,
+    fold: IntArray,
+    weight: FloatArray | None = None,
+    *,
+    by_arm: bool = True,
+) -> MadeOutcome:
+    r"""Outcome with the mean that everybody's would have if it were seen.
+
+    .. math::
+        \tilde Y_i = \frac{R_i}{\kappa_i} Y_i + \Big(1 - \frac{R_i}{\kappa_i}\Big) m_i, \qquad
+        \kappa_i = P(R_i = 1 \mid A_i, X_i, b_{c(i)}), \quad
+        m_i = \mathrm E(Y_i \mid A_i, X_i, u_{c(i)})
+
+    with R whether the outcome is seen. Both models hold the arm, columns, their products with the
+    arm and a random intercept of each group; :math:`\kappa` is a mixed logit, m a linear mixed
+    model of the outcomes seen. The coefficients of m come from the other folds, its intercepts
+    from the residuals of the group's own outcomes from that. The mean is right if either model is.
+
+    Parameters
+    ----------
+    y
+        Outcomes, shape (n,); where they are missing, any number.
+    observed
+        Who has an outcome, shape (n,).
+    treatment
+        0 or 1, shape (n,).
+    outcome_columns, observed_columns
+        Blocks of columns in standard units for the models of the outcome and of whether it is seen.
+    groups
+        Cluster, or block, 0 to m - 1 of each person, shape (n,), or None.
+    fold
+        Fold of whole units of each person, shape (n,).
+    weight
+        Positive weights of mean one, shape (n,), or None.
+    by_arm
+        Whether the columns' coefficients in the model of the outcome differ between the arms.
+
+    References
+    ----------
+    Robins, Rotnitzky and Zhao (1994), Journal of the American Statistical Association 89:846-866.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> x, arm = rng.normal(size=4000), np.arange(4000) % 2
+    >>> y = 1 + x + rng.normal(size=4000)
+    >>> seen = rng.random(4000) < 1 / (1 + np.exp(-x))
+    >>> made = made_outcome(y, seen, arm, [x[:, None]], [x[:, None]], None, np.arange(4000) % 5)
+    >>> bool(y[seen].mean() > 1.3), bool(abs(made.values.mean() - 1) < 0.07)
+    (True, True)
+    """
+    probability = _probability(observed, treatment, observed_columns, groups, weight)
+    floored = np.maximum(probability, SMALLEST_PROBABILITY)
+    expected = _expected(y, observed, treatment, outcome_columns, groups, fold, weight, by_arm)
+    inverse = observed / floored
+    return MadeOutcome(
+        expected + inverse * np.where(observed, y - expected, 0.0),
+        floored,
+        int((probability < SMALLEST_PROBABILITY).sum()),
+    )
+
+
+def _probability(
+    observed: BoolArray,
+    treatment: IntArray,
+    columns: Sequence[FloatArray],
+    groups: IntArray | None,
+    weight: FloatArray | None,
+) -> FloatArray:
+    """Probability that each outcome is seen, in the person's own arm and group, shape (n,)."""
+    response = Binomial(observed.astype(np.float64))
+    arm = treatment.astype(np.float64)
+    # The arm may make the covariates matter: no prior against it, as there is for effects.
+    model = TwoArmModel(
+        response, arm, columns, columns, clusters=groups, weight=weight, prior_rate=0.0
+    )
+    probability: FloatArray = 1 / (1 + np.exp(-model.fit().model.predictor))
+    return probability
+
+
+def _expected(
+    y: FloatArray,
+    observed: BoolArray,
+    treatment: IntArray,
+    columns: Sequence[FloatArray],
+    groups: IntArray | None,
+    fold: IntArray,
+    weight: FloatArray | None,
+    by_arm: bool,
+) -> FloatArray:
+    """Expected outcome of each person in the own arm and group, shape (n,)."""
+    half = (treatment - 0.5)[:, None]
+    fixed = np.hstack([np.ones((len(y), 1)), half])
+    blocks = [*columns, *((half * block for block in columns) if by_arm else ())]
+    everything = np.hstack([fixed, *blocks])
+    expected = np.empty(len(y))
+    for number in np.unique(fold):
+        here = fold == number
+        others = observed & ~here
+        own = None if groups is None else np.unique(groups[others], return_inverse=True)[1]
+        model = MixedModel(
+            y[others],
+            fixed[others],
+            [block[others] for block in blocks],
+            own,
+            None if weight is None else weight[others],
+        )
+        fit = model.fit()
+        expected[here] = everything[here] @ fit.coefficients
+        if groups is None or not fit.between_cluster_variance > 0:
+            continue
+        ratio = fit.between_cluster_variance / fit.residual_variance
+        seen = here & observed
+        counted = np.ones(len(y)) if weight is None else weight
+        m = int(groups.max()) + 1
+        total = np.bincount(groups[seen], weights=counted[seen], minlength=m)
+        residual = counted[seen] * (y - expected)[seen]
+        effect = ratio * np.bincount(groups[seen], weights=residual, minlength=m)
+        expected[here] += (effect / (1 + ratio * total))[groups[here]]
+    return expected

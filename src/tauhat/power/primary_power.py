@@ -1,0 +1,222 @@
+"""Power of the primary test, which looks through all covariates, without simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+from scipy.optimize import brentq
+
+from tauhat._typing import FloatArray
+from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
+from tauhat.power.interaction_power import (
+    ClusterInformation,
+    arm_sizes,
+    interaction_power,
+)
+
+# The test of cluster-level covariates needs so many clusters, and so many of them in each arm.
+LEAST_CLUSTERS, LEAST_IN_ARM = 12, 6
+# Fitted to simulations of clusters whose sizes have a coefficient of variation of .6.
+_SHARE_OF_SIZES = 1 / 3
+# The noncentral F distribution fails at exactly 0.
+_NO_EFFECT = 1e-12
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sum of squares of the modifier about its mean in one randomized unit.
+
+    Attributes
+    ----------
+    mean
+        Its expectation.
+    by_values, by_sizes
+        Its variance by the values of the modifier in units of one size, and by the sizes.
+    noise
+        Variance of the outcome within units.
+    """
+
+    mean: float
+    by_values: float
+    by_sizes: float
+    noise: float
+
+
+def sums_within(
+    sizes: FloatArray,
+    probabilities: FloatArray,
+    *,
+    clustered: bool,
+    icc: float,
+    icc_x: float,
+    sd_y: float,
+    sd_x: float,
+    prevalence: float | None,
+) -> Sums:
+    """What one randomized unit tells on the slope within it; a person alone is one of size 1.
+
+    Examples
+    --------
+    >>> from tauhat.power.interaction_power import cluster_sizes
+    >>> sums_within(*cluster_sizes(21, 0.0), clustered=True, icc=0.05, icc_x=0.1, sd_y=1.0,
+    ...             sd_x=1.0, prevalence=None)
+    Sums(mean=18.0, by_values=32.4..., by_sizes=0.0, noise=0.95)
+    """
+    scale = sd_x**2 * (1 - icc_x if clustered else 1.0)
+    excess = 0.0 if prevalence is None else 1 / (prevalence * (1 - prevalence)) - 6
+    free = sizes - 1 if clustered else sizes
+    mean = float(probabilities @ free)
+    by_values = float(probabilities @ (free * (2 + excess * free / sizes)))
+    by_sizes = max(float(probabilities @ free**2) - mean**2, 0.0)
+    return Sums(scale * mean, scale**2 * by_values, scale**2 * by_sizes, sd_y**2 * (1 - icc))
+
+
+def power_within(
+    sums: Sums,
+    n_units: int,
+    delta: float,
+    *,
+    n_others: int,
+    binary: bool,
+    share_treated: float,
+    significance_level: float,
+) -> float:
+    r"""Power of `tauhat.test_heterogeneity` for a modifier that differs between persons.
+
+    The test is that of the smallest weighted p-value of its blocks. The linear block compares,
+    of K covariates, sums of covariate times residual over the persons of a unit; by the
+    interaction :math:`\delta` its statistic is about noncentral F with K and K times Welch's degrees
+    of freedom (m - 2 in equal arms) and
+
+    .. math::
+        \lambda = \frac{\delta^2 \bar q^2}{v_1/m_1 + v_0/m_0}, \qquad
+        v_a = \sigma_w^2 \bar q + \delta_a^2 \mathrm{var}(q \mid n)
+
+    with the sum of squares q of the modifier within a unit of n persons and the slopes
+    :math:`\delta_1 = (1-\pi)\delta`, :math:`\delta_0 = \pi\delta` that remain in the arms when
+    the slope of both together is taken out. What q varies by sizes,
+    :math:`\delta_a^2 \mathrm{var}(\mathrm{E}(q \mid n))`, goes to a third into :math:`v_a` and else
+    into the statistic's denominator, in one of its K columns: the share is fitted to simulations.
+    The other blocks have no part in a linear effect, reject by chance only, and are taken
+    to be independent.
+
+    Parameters
+    ----------
+    sums
+        Of one unit, as of `sums_within`.
+    n_units
+        Number of clusters, or of persons if these are randomized.
+    delta
+        The interaction.
+    n_others
+        Further covariates that differ between persons, continuous and without any effect.
+    binary
+        Whether the modifier has two values.
+    share_treated
+        Share of units treated.
+    significance_level
+        Level of the test.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> sums = Sums(mean=17.1, by_values=30.8, by_sizes=0.0, noise=0.95)
+    >>> given = {"binary": False, "share_treated": 0.5, "significance_level": 0.05}
+    >>> [round(power_within(sums, 20, 0.35, n_others=k, **given), 2) for k in (0, 3)]
+    [0.82, 0.61]
+    """
+    blocks = ["linear"]
+    blocks += ["curvature"] if n_others or not binary else []
+    blocks += ["products"] if n_others else []
+    treated, control = arm_sizes(n_units, share_treated)
+    share = treated / n_units
+    variance = larger = 0.0
+    for slope, m in ((1 - share, treated), (share, control)):
+        by_chance = sums.by_values + _SHARE_OF_SIZES * sums.by_sizes
+        variance += (sums.noise * sums.mean + (slope * delta) ** 2 * by_chance) / m
+        larger += (slope * delta) ** 2 * (1 - _SHARE_OF_SIZES) * sums.by_sizes / m
+    # Clusters of one person each tell nothing of a slope within them.
+    if variance == 0:
+        return significance_level if n_others else 0.0
+    k = 1 + n_others
+    # Welch's, of one column: the two arms' variances are estimated apart.
+    one = (1 / treated + 1 / control) ** 2 / (
+        1 / (treated**2 * (treated - 1)) + 1 / (control**2 * (control - 1))
+    )
+    df = k * one
+    noncentrality = max((delta * sums.mean) ** 2 / variance, _NO_EFFECT)
+    inflation = 1 + larger / variance / k
+
+    def linear(level: float) -> float:
+        critical = stats.f.isf(level, k, df) * inflation
+        return float(stats.ncf.sf(critical, k, df, noncentrality))
+
+    return _of_blocks(blocks, "linear", linear, significance_level)
+
+
+def power_between(
+    one: ClusterInformation,
+    n_clusters: int,
+    delta: float,
+    *,
+    n_others: int,
+    share_treated: float,
+    significance_level: float,
+) -> float:
+    """Power of `tauhat.test_heterogeneity` for a modifier of clusters.
+
+    The block of cluster-level covariates has the power of the interaction test at the level
+    that its weight leaves it; below 12 clusters, or 6 in an arm, it is not tested.
+
+    Parameters
+    ----------
+    one
+        Information of one cluster.
+    n_clusters, delta, n_others, share_treated, significance_level
+        As in `power_within`.
+
+    Returns
+    -------
+    float
+        0 where nothing can be tested.
+
+    Examples
+    --------
+    >>> one = ClusterInformation(0.0, 4.0, 8.0, 25.0)
+    >>> given = {"share_treated": 0.5, "significance_level": 0.05}
+    >>> [round(power_between(one, 40, 0.5, n_others=k, **given), 2) for k in (0, 3)]
+    [0.84, 0.65]
+    """
+    blocks = ["linear", "curvature", "products"] if n_others else []
+    smaller = min(arm_sizes(n_clusters, share_treated))
+    if n_clusters < LEAST_CLUSTERS or smaller < LEAST_IN_ARM:
+        return significance_level if blocks else 0.0
+
+    def between(level: float) -> float:
+        return interaction_power(
+            one, n_clusters, delta, share_treated=share_treated, significance_level=level
+        )
+
+    return _of_blocks([*blocks, "cluster-level"], "cluster-level", between, significance_level)
+
+
+def _of_blocks(
+    blocks: Sequence[str], able: str, power: Callable[[float], float], significance_level: float
+) -> float:
+    """Power of the smallest weighted p-value where one block's p-value is not by chance."""
+    total = sum(DEFAULT_WEIGHTS[name] for name in blocks)
+    weights = {name: DEFAULT_WEIGHTS[name] / total for name in blocks}
+
+    def excess(c: float) -> float:
+        none = math.prod(1 - c * weight for weight in weights.values())
+        return 1 - none - significance_level
+
+    c = float(brentq(excess, 0.0, 1.0))
+    others = math.prod(1 - c * weight for name, weight in weights.items() if name != able)
+    return 1 - (1 - power(c * weights[able])) * others

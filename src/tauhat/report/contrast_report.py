@@ -1,0 +1,376 @@
+"""The report of a trial with more than two arms: one page, arms side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tauhat.report.checklist import checklist_section
+from tauhat.report.findings import findings_view
+from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
+from tauhat.report.persons_section import WARNING
+from tauhat.report.plots import shorten
+from tauhat.report.render import fragment_page, page, shown_sections, told
+from tauhat.report.sections import design_section, made_section
+from tauhat.report.text import Answer, Run, covers_zero, evidence, for_whom_answer, scale_of
+from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section, TableView
+from tauhat.wording import join_words
+
+# Sections of a contrast that stand on the page for all of them, in other words or once.
+_TOLD = ("design", "average", "test", "made")
+_ONCE = ("reading", "file")
+
+
+def contrast_html(run: Run, inputs: Mapping[str, ReportInput]) -> str:
+    """The report of all contrasts as one HTML page.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``, as in `tauhat.analysis.contrast_schema.RunOfArms`.
+    inputs
+        Plain results of each contrast by its name.
+
+    Returns
+    -------
+    str
+    """
+    return page(_view(run, {name: told(one) for name, one in inputs.items()}))
+
+
+def contrast_fragment(run: Run) -> str:
+    """The answers and key numbers of all contrasts as a piece of HTML for notebooks."""
+    return fragment_page(run, contrast_answers(run), contrast_numbers(run), arms_sentence(run))
+
+
+def arms_sentence(run: Run) -> str:
+    """Who was randomized to what, and how many were analysed."""
+    arms = [
+        f"{_name(run, arm['label'])} ("
+        + (f"{arm['clusters']} clusters, {arm['n']:,} persons)" if arm["clusters"] else
+           f"{arm['n']:,})")
+        for arm in run["arms"]
+    ]  # fmt: skip
+    persons = f"{sum(arm['n'] for arm in run['arms']):,} analysed persons"
+    clusters = [arm["clusters"] for arm in run["arms"]]
+    if None not in clusters:
+        persons = f"{sum(clusters):,} clusters with {persons}"
+    return f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
+
+
+def _name(run: Run, label: str) -> str:
+    """An arm in a sentence; a label that is a number needs its column."""
+    try:
+        float(label)
+    except ValueError:
+        return str(label)
+    return f"{run['roles']['treatment']} = {label}"
+
+
+def contrast_answers(run: Run) -> list[Answer]:
+    """The answers of the first page."""
+    test = run["heterogeneity_test"]
+    question = "Does the effect of any arm differ between people?"
+    if test["p_value"] is None:
+        differs = Answer(question, "Not tested", test["text"])
+    else:
+        headline, words = evidence(test["p_value"])
+        each = "; ".join(
+            f"{one['contrast']} {format_p(one['p_adjusted'])}"
+            for one in test["contrasts"]
+            if one["p_adjusted"] is not None
+        )
+        differs = Answer(
+            question,
+            headline,
+            f"The primary test, one over all contrasts, gives {words} that an effect differs "
+            f"between people ({format_p(test['p_value'])}). Adjusted for the number of contrasts: "
+            f"{each}.",
+        )
+    told = {name: for_whom_answer(one) for name, one in run["contrasts"].items()}
+    whom = Answer(
+        "For whom?",
+        "; ".join(f"{name}: {answer.headline}" for name, answer in told.items()),
+        " ".join(f"{name}: {answer.text}" for name, answer in told.items()),
+    )
+    return [differs, whom, _policy_answer(run)]
+
+
+def _policy_answer(run: Run) -> Answer:
+    """Which arm for whom, and whether that is better than one arm for everyone."""
+    question = "Which arm for whom?"
+    if not run["policy"]:
+        return Answer(question, "Not estimated", run["no_policy"])
+    one = run["policy"][0]
+    better = not covers_zero(one["over_best"]) and one["over_best"]["estimate"] > 0
+    lead = "" if len(run["policy"]) == 1 else f"If {one['better']} outcomes are better: "
+    return Answer(
+        question,
+        "Choosing by the model is better than one arm for everyone"
+        if better
+        else f"Not shown to be better than {one['best_arm']} for everyone",
+        lead + one["text"],
+    )
+
+
+def contrast_numbers(run: Run) -> list[KeyNumber]:
+    """The numbers of the first page."""
+    numbers = []
+    for one in run["average_effects"]:
+        part = run["contrasts"][one["contrast"]]
+        scale, level = scale_of(part), format_percent(part["interval"]["level"])
+        individual = one["individual"]
+        numbers.append(
+            KeyNumber(
+                f"Average effect, {one['contrast']}",
+                scale(individual["estimate"]),
+                f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
+            )
+        )
+    test = run["heterogeneity_test"]["p_value"]
+    persons = sum(arm["n"] for arm in run["arms"])
+    return [
+        *numbers,
+        KeyNumber("Test of differing effects", format_test(test), "one test, all contrasts"),
+        KeyNumber("Persons analysed", f"{persons:,}", f"{len(run['arms'])} arms"),
+    ]
+
+
+def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
+    parts = {name: shown_sections(one) for name, one in inputs.items()}
+    first = next(iter(inputs.values()))
+    labels = [shorten(_name(run, arm["label"]), 60) for arm in run["arms"]]
+    outcome = shorten(first.run["roles"]["outcome"], 60)
+    heading = (run["data"].get("read") or {}).get("heading")
+    own = [
+        _design_section(run, inputs),
+        _average_section(run, inputs),
+        _test_section(run),
+        _policy_section(run),
+        _modifier_section(run, inputs),
+    ]
+    shown = [
+        *own,
+        *_joined(parts),
+        made_section(replace(first, run={**first.run, **_made(run)})),
+    ]
+    closing, warnings = "No value of a single person is shown in this report.", []
+    if run["check"]["failures"]:
+        warnings.append("The design check failed, and the analysis was run all the same.")
+    if first.persons is not None:
+        warnings.append(WARNING)
+        closing = WARNING
+    return ReportView(
+        title=heading or f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}",
+        subtitle=arms_sentence(run),
+        synthetic=run["synthetic"],
+        answers=contrast_answers({**run, "contrasts": {k: v.run for k, v in inputs.items()}}),
+        numbers=contrast_numbers(run),
+        findings=findings_view(run["check"]),
+        sections=[*shown, checklist_section(first.run, shown)],
+        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
+        warnings=warnings,
+    )
+
+
+def _made(run: Run) -> Run:
+    """What the run as a whole has of how it was made."""
+    names = ("rerun", "data", "data_sha256", "seed", "finished", "seconds", "versions")
+    return {name: run[name] for name in names}
+
+
+def _design_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
+    """The arms, and the check of all contrasts."""
+    rows = [
+        [
+            arm["label"],
+            "control" if number == 0 else "",
+            "–" if arm["clusters"] is None else format_count(arm["clusters"]),
+            format_count(arm["n"]),
+        ]
+        for number, arm in enumerate(run["arms"])
+    ]
+    arms = TableView("The arms", ["Arm", "", "Clusters", "Persons"], rows, numeric_from=2)
+    parts = [design_section(one) for one in inputs.values()]
+    whole = design_section(replace(next(iter(inputs.values())), run={
+        **next(iter(inputs.values())).run, "check": run["check"]}))  # fmt: skip
+    figures = [
+        replace(figure, caption=f"{name}: {figure.caption}")
+        for name, part in zip(inputs, parts, strict=True)
+        for figure in part.figures
+    ]
+    tables = [
+        replace(table, caption=f"{name}: {table.caption}", folded=False)
+        for name, part in zip(inputs, parts, strict=True)
+        for table in part.tables
+    ]
+    return replace(whole, figures=figures, tables=[arms, *tables], beside=False)
+
+
+def _average_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
+    """Average effects of all contrasts in one table."""
+    rows, notes = [], []
+    kinds = {"individual": "individual-average", "cluster": "cluster-average"}
+    level = ""
+    for one in run["average_effects"]:
+        part = inputs[one["contrast"]].run
+        scale, level = scale_of(part), format_percent(part["interval"]["level"])
+        notes.append(f"{one['contrast']}: {part['average_effect']['method']}.")
+        for kind, words in kinds.items():
+            found = one[kind]
+            if found is not None:
+                rows.append(
+                    [
+                        one["contrast"],
+                        words,
+                        scale(found["estimate"]),
+                        scale(found["se"]),
+                        scale.interval(found["lower"], found["upper"]),
+                        bare_p(found["p_value"]),
+                        bare_p(one["p_adjusted"]) if kind == "individual" else "–",
+                    ]
+                )
+    headers = ["Contrast", "Estimand", "Effect", "SE", f"{level} CI", "p", "p adjusted"]
+    return Section(
+        "average",
+        "Average effects",
+        paragraphs=[
+            "These come from the randomization, each from the two arms that it compares. "
+            "Adjusted p-values allow for the number of contrasts (Holm); intervals do not."
+        ],
+        tables=[TableView("Average effects by contrast", headers, rows, numeric_from=2)],
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def _test_section(run: Run) -> Section:
+    """The one primary test, and each contrast's part in it."""
+    test = run["heterogeneity_test"]
+    if test["p_value"] is None:
+        return Section("test", "Does any effect differ? Not tested", paragraphs=[test["text"]])
+    rows = [
+        [one["contrast"], bare_p(one["p_value"]), bare_p(one["p_adjusted"])]
+        for one in test["contrasts"]
+    ]
+    return Section(
+        "test",
+        "Does any effect differ? The primary test",
+        paragraphs=[
+            test["text"],
+            "This is the one test of the hypothesis that no arm's effect differs between "
+            "persons. Adjusted p-values say in which contrasts; all else is descriptive.",
+        ],
+        tables=[TableView("Test by contrast", ["Contrast", "p", "p adjusted"], rows)],
+    )
+
+
+def _policy_section(run: Run) -> Section:
+    """Which arm for whom."""
+    if not run["policy"]:
+        return Section("arms", "Which arm for whom", paragraphs=[run["no_policy"]])
+    scale = scale_of(next(iter(run["contrasts"].values())))
+    rows, shares = [], []
+    for one in run["policy"]:
+        better = f"{one['better']} is better"
+        for key, words in (
+            ("over_control", "by the model against control for all"),
+            ("over_best", f"by the model against {one['best_arm']} for all"),
+        ):
+            found = one[key]
+            interval = scale.interval(found["lower"], found["upper"])
+            rows.append([better, words, scale(found["estimate"]), interval])
+        shares.append([better, *(format_percent(share) for share in one["shares"].values())])
+    labels = list(run["policy"][0]["shares"])
+    return Section(
+        "arms",
+        "Which arm for whom",
+        paragraphs=[
+            f"If {one['better']} outcomes are better. {one['text']}" for one in run["policy"]
+        ],
+        tables=[
+            TableView("Gain a person", ["Outcome", "Policy", "Gain", "CI"], rows, numeric_from=2),
+            TableView("Share of persons given each arm", ["Outcome", *labels], shares),
+        ],
+        beside=False,
+    )
+
+
+def _modifier_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
+    """Each covariate's adjusted p-value in every contrast, side by side."""
+    by_name = {
+        name: {found["covariate"]: found for found in one.run["modifiers"]}
+        for name, one in inputs.items()
+    }
+    covariates = dict.fromkeys(c for found in by_name.values() for c in found)
+    rows = []
+    for covariate in covariates:
+        cells = [covariate]
+        for found in by_name.values():
+            one = found.get(covariate)
+            strength = "–" if one is None else format_percent(one["strength"])
+            p = None if one is None else one["p_adjusted"]
+            cells += [strength, "–" if p is None else bare_p(p)]
+        rows.append(cells)
+    headers = ["Covariate", *(f"{name}: {what}" for name in by_name for what in ("share", "p"))]
+    return Section(
+        "side-by-side",
+        "Covariates side by side",
+        paragraphs=[
+            "Share of the variation of the estimated effects that goes with each covariate, and "
+            "the p-value of its own test in that contrast, adjusted for the number of covariates "
+            "but not of contrasts."
+        ],
+        tables=[TableView("Covariates by contrast", headers, rows)],
+    )
+
+
+def _joined(parts: Mapping[str, list[Section]]) -> list[Section]:
+    """Sections of the contrasts, those of a kind as one."""
+    anchors = dict.fromkeys(s.anchor for sections in parts.values() for s in sections)
+    joined = []
+    for anchor in anchors:
+        if anchor in _TOLD:
+            continue
+        found = {
+            name: section
+            for name, sections in parts.items()
+            for section in sections
+            if section.anchor == anchor
+        }
+        first = next(iter(found.values()))
+        if anchor in _ONCE:
+            joined.append(first)
+            continue
+        joined.append(
+            replace(
+                first,
+                paragraphs=_by_contrast({k: s.paragraphs for k, s in found.items()}),
+                items=_by_contrast({k: s.items for k, s in found.items()}),
+                notes=_by_contrast({k: s.notes for k, s in found.items()}),
+                figures=[
+                    replace(figure, caption=f"{name}: {figure.caption}")
+                    for name, section in found.items()
+                    for figure in section.figures
+                ],
+                tables=[
+                    replace(table, caption=f"{name}: {table.caption}")
+                    for name, section in found.items()
+                    for table in section.tables
+                ],
+                beside=False,
+            )
+        )
+    return joined
+
+
+def _by_contrast(said: Mapping[str, object]) -> list[str]:
+    """Sentences of all contrasts: what all say once, the others with the name of theirs."""
+    lists = {name: [str(one) for one in sentences] for name, sentences in said.items()}  # type: ignore[attr-defined]
+    told: list[str] = []
+    for name, sentences in lists.items():
+        for sentence in sentences:
+            shared = all(sentence in others for others in lists.values())
+            line = sentence if shared else f"{name}: {sentence}"
+            if line not in told:
+                told.append(line)
+    return told

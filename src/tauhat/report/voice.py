@@ -1,0 +1,86 @@
+"""What every sentence on differing effects goes by: the primary test, and what is better."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tauhat.report.numbers import format_p
+
+
+def effects_differ(run: Mapping[str, Any]) -> bool:
+    """Whether the primary test shows that the effect differs."""
+    p_value = run["heterogeneity_test"]["p_value"]
+    return p_value is not None and p_value < 0.05
+
+
+def unless_shown(run: Mapping[str, Any]) -> str:
+    """What any sentence on differences ends with unless the primary test shows that there are some.
+
+    Examples
+    --------
+    >>> unless_shown({"heterogeneity_test": {"p_value": 0.3}})
+    ' The primary test does not show that effects differ (p = 0.30): this is a lead, no finding.'
+    >>> unless_shown({"heterogeneity_test": {"p_value": 0.01}})
+    ''
+    """
+    if effects_differ(run):
+        return ""
+    p_value = run["heterogeneity_test"]["p_value"]
+    if p_value is None:
+        return " Whether effects differ was not tested: this is a lead, no finding."
+    return (
+        f" The primary test does not show that effects differ ({format_p(p_value)}): this is a "
+        "lead, no finding."
+    )
+
+
+def end_words(run: Mapping[str, Any]) -> tuple[str, str]:
+    """Words for the smallest and the largest effect: of benefit, where it is said what is better.
+
+    Examples
+    --------
+    >>> end_words({"better": None}), end_words({"better": "lower"})
+    (('smallest', 'largest'), ('most benefit', 'least benefit'))
+    """
+    if run["better"] is None:
+        return "smallest", "largest"
+    words = ("least benefit", "most benefit")
+    return words if run["better"] == "higher" else (words[1], words[0])
+
+
+def ends_told(text: str, run: Mapping[str, Any]) -> str:
+    """A text on the smallest and the largest effects in words of benefit, where these are known.
+
+    Examples
+    --------
+    >>> ends_told("the largest predicted effects; 1 (smallest)", {"better": "higher"})
+    'the most predicted benefit; 1 (least benefit)'
+    >>> ends_told("the largest effect", {"better": None})
+    'the largest effect'
+    """
+    if run["better"] is None:
+        return text
+    words = dict(zip(("smallest", "largest"), end_words(run), strict=True))
+
+    def told(found: re.Match[str]) -> str:
+        amount, _, benefit = words[found[1].lower()].partition(" ")
+        amount = amount.capitalize() if found[1][0].isupper() else amount
+        return f"{amount}{found[2] or ''} {benefit}"
+
+    return re.sub(r"\b([Ll]argest|[Ss]mallest)( predicted)?(?: effects?)?(?![\w])", told, text)
+
+
+def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run whose held-out groups and subgroups are named in words of benefit."""
+    found = run["held_out"]
+    if run["better"] is None or not found["given"]:
+        return run
+    groups = [{**row, "group": ends_told(row["group"], run)} for row in found["groups"]]
+    subgroups = [
+        {**row, "subgroup": ends_told(row["subgroup"], run)}
+        for row in found["subgroups"]["subgroups"]
+    ]
+    changed = {"groups": groups, "subgroups": {**found["subgroups"], "subgroups": subgroups}}
+    return {**run, "held_out": {**found, **changed}}

@@ -1,0 +1,258 @@
+"""A plan is locked before outcomes are seen; a run follows it or lists every deviation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cli_runs import leave_out_the_slow, run_of, small_trial
+from tauhat.cli import main
+from tauhat.errors import TrialError
+from tauhat.protocol import Lock, read_lock, read_plan
+from tauhat.protocol.analysis_plan import plan_of
+from tauhat.protocol.planned_power import modifier_powers
+
+PLAN = """
+title = "Pressure in clinics"
+
+[run]
+outcome = "sbp"
+treatment = "arm"
+control = "HIC"
+cluster = "clinic"
+models = "LMM"
+seed = 5
+higher-is-better = false
+
+[expected]
+persons = 160
+clusters = 16
+icc = 0.05
+sd = 7.0
+drop-out = 0.05
+
+[[modifiers]]
+name = "age"
+direction = "larger effect at larger values"
+rationale = "Pressure is higher in the old."
+difference = 0.3
+sd = 10.0
+icc = 0.01
+
+[adjustment]
+columns = ["female", "urban"]
+"""
+
+
+def planned(folder: Path, text: str = PLAN, *more: str) -> int:
+    (folder / "trial.toml").write_text(text)
+    return main(["plan", str(folder / "trial.toml"), "--out", str(folder / "plan"), *more])
+
+
+def written(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted((folder / "plan").iterdir())}
+
+
+def test_a_plan_says_what_will_be_done_and_why(tmp_path: Path) -> None:
+    assert planned(tmp_path) == 0
+    files = written(tmp_path)
+    assert list(files) == ["plan.html", "plan.lock", "plan.md"]
+    for text in (files["plan.html"], files["plan.md"]):
+        for said in ("Pressure is higher in the old.", "HIC", "Holm", "5%", "female"):
+            assert said in text
+    lock = read_lock(tmp_path / "plan" / "plan.lock")
+    assert lock.plan["run"]["modifiers"] == ["age"]
+    assert lock.plan["run"]["adjust"] == ["female", "urban"]
+    assert lock.plan["run"]["covariates"] == ["female", "urban", "age"]
+    assert lock.hash in files["plan.md"]
+
+
+@pytest.mark.parametrize("column", ["sbp", "arm"])
+def test_a_plan_never_looks_at_outcome_or_arm(tmp_path: Path, column: str) -> None:
+    table = small_trial()
+    files = []
+    for shuffled in (False, True):
+        if shuffled:
+            table[column] = np.random.default_rng(3).permutation(table[column])
+        data = tmp_path / "blinded.csv"
+        table.to_csv(data, index=False)
+        assert planned(tmp_path, PLAN, "--data", str(data), "--force") == 0
+        files.append(written(tmp_path))
+    assert files[0] == files[1]
+    assert read_lock(tmp_path / "plan" / "plan.lock").columns == {
+        "clinic": "labels",
+        "age": "numbers",
+        "female": "numbers",
+        "urban": "numbers",
+    }
+
+
+def test_rows_cannot_be_chosen_by_the_outcome(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_trial().to_csv(tmp_path / "blinded.csv", index=False)
+    text = PLAN.replace("seed = 5", "seed = 5\nwhere = 'sbp > 150'")
+    assert planned(tmp_path, text, "--data", str(tmp_path / "blinded.csv")) == 2
+    assert "sbp" in capsys.readouterr().err
+    assert not (tmp_path / "plan").exists()
+
+
+def followed(folder: Path, table: pd.DataFrame, *more: str) -> dict[str, Any]:
+    table.to_csv(folder / "trial.csv", index=False)
+    lock = str(folder / "plan" / "plan.lock")
+    words = ["run", str(folder / "trial.csv"), "--plan", lock, "--out", str(folder / "out")]
+    assert main([*words, "--jobs", "1", *more]) == 0
+    plan: dict[str, Any] = run_of(folder / "out")["plan"]
+    assert plan["sha256"] == read_lock(lock).hash
+    # These two are options of their own, which a version may not have.
+    plan["deviations"] = [d for d in plan["deviations"] if "This version has no" not in d]
+    return plan
+
+
+def test_a_run_is_as_planned_or_lists_every_deviation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_out_the_slow(monkeypatch)
+    table = small_trial()
+    table.to_csv(tmp_path / "blinded.csv", index=False)
+    assert planned(tmp_path, PLAN, "--data", str(tmp_path / "blinded.csv")) == 0
+    capsys.readouterr()
+    plan = followed(tmp_path, table)
+    assert plan["deviations"] == []
+    run = run_of(tmp_path / "out")
+    assert (run["seed"], run["design"]["covariates"]) == (5, ["female", "urban", "age"])
+    console = capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert f"lanned on {plan['date']}, hash {plan['sha256'][:12]}" in console
+    assert f"lanned on {plan['date']}, hash {plan['sha256'][:12]}" in page
+
+    fewer = table[table.clinic.isin([f"c{k}" for k in range(12)])].copy()
+    fewer["female"] = np.where(fewer.female == 1, "yes", "no")
+    changed = followed(tmp_path, fewer, "--seed", "6", "--level", "0.95", "--title", "Another")
+    assert changed["deviations"] == [
+        "--seed 6 was given; planned was 5.",
+        "The column female holds labels; in the blinded data, numbers.",
+        "There are 120 persons; 160 were expected (-25%).",
+        "There are 12 clusters; 16 were expected (-25%).",
+    ]
+    assert "--seed 6 was given" in capsys.readouterr().out
+    assert "--seed 6 was given" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_other_versions_are_a_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_out_the_slow(monkeypatch)
+    assert planned(tmp_path) == 0
+    path = tmp_path / "plan" / "plan.lock"
+    lock = read_lock(path)
+    older = Lock(lock.plan, lock.date, {**lock.versions, "tauhat": "0.0.9"}, lock.columns)
+    path.write_text(older.text)
+    (deviation,) = followed(tmp_path, small_trial())["deviations"]
+    assert deviation.startswith("Other versions than planned: tauhat ")
+    assert deviation.endswith("(planned 0.0.9).")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(("plan", "run", "seed"), 6), (("date",), "2020-01-01"), (("versions", "tauhat"), "9")],
+)
+def test_an_edited_lock_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: tuple[str, ...], value: Any
+) -> None:
+    planned(tmp_path)
+    file = tmp_path / "plan" / "plan.lock"
+    content = json.loads(file.read_text("utf-8"))
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    file.write_text(json.dumps(content))
+    small_trial().to_csv(tmp_path / "trial.csv", index=False)
+    out = tmp_path / "out"
+    words = ["run", str(tmp_path / "trial.csv"), "--plan", str(file), "--out", str(out)]
+    assert main(words) == 2
+    assert "was changed after it was locked" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_spaces_and_the_order_of_keys_do_not_matter(tmp_path: Path) -> None:
+    planned(tmp_path)
+    file = tmp_path / "plan" / "plan.lock"
+    lock = read_lock(file)
+    content = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(dict(reversed(content.items()))))
+    assert read_lock(file).hash == lock.hash
+
+
+def test_a_lock_is_not_replaced_by_another_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert planned(tmp_path) == 0
+    first = written(tmp_path)
+    assert planned(tmp_path) == 0
+    assert written(tmp_path) == first
+    other = PLAN.replace("seed = 5", "seed = 6")
+    assert planned(tmp_path, other) == 2
+    assert "locks another plan" in capsys.readouterr().err
+    assert written(tmp_path) == first
+    assert planned(tmp_path, other, "--force") == 0
+    assert written(tmp_path)["plan.lock"] != first["plan.lock"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("direction = ", "directoin = "), r"unknown key 'directoin'; did you mean direction\?"),
+        (
+            ('rationale = "Pressure is higher in the old."', ""),
+            "the modifier 'age' lacks rationale",
+        ),
+        (("seed = 5", "sead = 5"), r"unknown key 'sead'; did you mean seed\?"),
+        (("seed = 5", "seed = 'five'"), "seed must be a whole number"),
+        (("seed = 5", "seed = -5"), "--seed must not be negative"),
+        (("seed = 5", "jobs = 5"), r"\[run\] cannot plan --jobs"),
+        (('outcome = "sbp"', ""), "missing --outcome"),
+        (("persons = 160", ""), r"\[expected\] lacks persons"),
+        (("clusters = 16", ""), r"\[expected\] lacks clusters"),
+        (("icc = 0.05", "icc = 5"), r"\[expected\] icc must be between 0 and 1, got 5"),
+        (("sd = 7.0", "risk-control = 0.2"), "needs both risk-control and risk-treated"),
+        (('title = "Pressure in clinics"', ""), "title must be a text"),
+        (('cluster = "clinic"', ""), r"\[expected\] clusters needs \[run\] cluster"),
+    ],
+)
+def test_what_a_plan_lacks_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], message: str
+) -> None:
+    assert planned(tmp_path, PLAN.replace(*change)) == 2
+    assert pytest.importorskip("re").search(message, capsys.readouterr().err)
+    assert not (tmp_path / "plan").exists()
+
+
+def test_power_of_a_plan_is_that_of_its_modifier(tmp_path: Path) -> None:
+    (tmp_path / "trial.toml").write_text(PLAN)
+    (one,) = modifier_powers(read_plan(tmp_path / "trial.toml"))
+    assert one.power is not None
+    assert one.primary_power is not None
+    assert one.power > one.primary_power > 0.3
+    assert 0.1 < one.detectable < 0.4
+
+
+def test_hostile_words_do_nothing_in_the_page(tmp_path: Path) -> None:
+    hostile = PLAN.replace("Pressure is higher", "<script>alert(1)</script> | higher")
+    assert planned(tmp_path, hostile) == 0
+    files = written(tmp_path)
+    assert "<script>" not in files["plan.html"]
+    assert "<script>" not in files["plan.md"]
+    assert r"\| higher" in files["plan.md"]
+
+
+def test_a_modifier_named_twice_is_refused() -> None:
+    one = {"name": "age", "direction": "none", "rationale": "asked for"}
+    run = {"outcome": "y", "treatment": "a"}
+    content = {"title": "A", "run": run, "expected": {"persons": 9}, "modifiers": [one, one]}
+    with pytest.raises(TrialError, match="named twice"):
+        plan_of(content, Path("t.toml"))
