@@ -235,11 +235,11 @@ def shares(cell: Cell, trials: int, permutations: int, first: int = 0) -> dict[s
         result = test_heterogeneity(
             GENERATORS[cell.design](cell, rng), random_state=seed, n_permutations=permutations
         )
-        by_block = result.table.set_index("block").p_value
+        by_component = result.table.set_index("component").p_value
         rejected.append(
             [
                 result.p_value <= 0.05,
-                *(by_block.get(block, np.nan) <= 0.05 for block in BLOCKS),
+                *(by_component.get(block, np.nan) <= 0.05 for block in BLOCKS),
                 bool((result.modifiers.p_adjusted <= 0.05).any()),
             ]
         )

@@ -86,6 +86,11 @@ def leave_out_the_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def draw_nothing_and_shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are empty, and intervals of short chains of the reference posterior."""
+    """Figures are empty, and intervals come from short chains."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    shorten_chains(monkeypatch)
+
+
+def shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are those of short chains of the reference posterior."""
     monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)

@@ -34,7 +34,7 @@ def person_trial(seed, n=200, *, slope=0.0, skewed=False):
 
 
 def p_values(result):
-    return result.table.set_index("block").p_value
+    return result.table.set_index("component").p_value
 
 
 def rejections(trials, **options):

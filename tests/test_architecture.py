@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tauhat.trial.trial import Trial
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "tauhat"
 LONGEST_MODULE = 450
@@ -164,6 +166,24 @@ def test_who_was_randomized_is_asked_of_the_design() -> None:
             asking.add(room if room in ASKS_FOR_CLUSTERS else name)
     assert asking == ASKS_FOR_CLUSTERS
     assert asks_for_clusters("a = 1 if data.clusters is None else 2\nb = clusters is not None")
+
+
+def subscripts_of_trials(source: str) -> list[int]:
+    """Lines that take a part of a trial by its position."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            taken = re.sub(r"^(list|tuple)\((.*)\)$", r"\2", ast.unparse(node.value))
+            if isinstance(node.slice.value, int) and taken.split(".")[-1] == "trial":
+                lines.append(node.lineno)
+    return lines
+
+
+def test_nothing_subscripts_a_trial() -> None:
+    assert not hasattr(Trial, "__getitem__")
+    assert subscripts_of_trials("y = trial[1]\nX = list(self.trial)[0]") == [1, 2]
+    found = {str(path): subscripts_of_trials(path.read_text("utf-8")) for path in MODULES}
+    assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize(

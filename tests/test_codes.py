@@ -183,7 +183,7 @@ def test_a_third_outcome_is_named_and_effects_stay_bounded(value: float) -> None
     df, roles = coded("sex", value), {"outcome": "sex", "covariates": ["age"]}
     assert findings(df, **roles) == [("rare third outcome", f"sex (3: {value})", "warning")]
     model = trial_of(df, **roles).fit("LMM", random_state=1)
-    assert model.trial_data_.largest_effect == 1 + abs(value - 0.5) - 0.5
+    assert model.trial_data_.endpoint.largest_effect == 1 + abs(value - 0.5) - 0.5
 
 
 def test_codes_in_blocks_with_one_arm_are_counted() -> None:

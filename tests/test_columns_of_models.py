@@ -40,6 +40,7 @@ def assert_holds_to_its_columns(model: Any) -> None:
         "effect": model.effect,
         "predict": model.predict,
         "effect_interval": model.effect_interval,
+        "risks": model.risks,
         "score": lambda X: model.score(X, Y, treatment=A, clusters=CLUSTERS),
     }
     if model.has_draws:
@@ -79,7 +80,7 @@ def test_models_from_a_file(found: Any, tmp_path: Path, with_data: bool) -> None
             assert_holds_to_its_columns(loaded)
             continue
         for message, table in WRONG.items():
-            for method in (loaded.effect, loaded.predict, loaded.effect_interval):
+            for method in (loaded.effect, loaded.predict, loaded.effect_interval, loaded.risks):
                 with pytest.raises(ValueError, match=message):
                     method(table)
             with pytest.raises(ValueError, match=message):

@@ -156,7 +156,7 @@ def test_weights_choose_the_blocks_in_advance():
     result = test_heterogeneity(
         trial, random_state=1, weights={"linear": 3, "cluster-level": 1, "products": 0}
     )
-    assert result.table.block.tolist() == ["linear", "cluster-level"]
+    assert result.table.component.tolist() == ["linear", "cluster-level"]
     assert result.table.weight.tolist() == [0.75, 0.25]
     alone = test_heterogeneity(
         trial, random_state=1, weights={"linear": 1}, significance_level=0.999
@@ -215,9 +215,9 @@ def test_allocations_are_matched_to_cluster_labels():
         test_heterogeneity(trial, allocations=frame.rename(columns={"c03": "other"}))
 
 
-def test_few_clusters_drop_the_cluster_level_block_and_say_so():
+def test_few_clusters_drop_the_cluster_level_component_and_say_so():
     result = test_heterogeneity(cluster_trial(1, m=10), random_state=1)
-    assert "cluster-level" not in result.table.block.tolist()
+    assert "cluster-level" not in result.table.component.tolist()
     assert result.table.weight.tolist() == [0.5, 0.25, 0.25]
     assert "at least 12" in result.text
     row = result.modifiers.set_index("covariate").loc["x4"]
@@ -246,7 +246,7 @@ def test_more_cluster_level_covariates_than_the_clusters_allow_are_condensed():
     X, y, arm, clusters = cluster_trial(1, m=14)
     extra = np.random.default_rng(0).normal(size=(14, 10))[clusters]
     result = test_heterogeneity((np.c_[X, extra], y, arm, clusters), random_state=1)
-    assert result.table.set_index("block").n_terms["cluster-level"] == 3
+    assert result.table.set_index("component").n_terms["cluster-level"] == 3
     assert result.modifiers.p_adjusted.notna().all()
 
 

@@ -73,7 +73,7 @@ def test_star_is_compared_within_its_schools():
     modifiers = result.modifiers.set_index("covariate")
     assert modifiers.p_adjusted["free lunch"] > 0.2
     assert modifiers.varies["teacher's years"] == "between clusters"
-    assert list(result.table.block) == ["linear", "curvature", "products", "cluster-level"]
+    assert list(result.table.component) == ["linear", "curvature", "products", "cluster-level"]
 
 
 @needs_data

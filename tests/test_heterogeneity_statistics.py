@@ -11,16 +11,16 @@ from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_comparison import Problem
 from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.permutation_statistics import (
-    ClusterLevelBlock,
+    ClusterLevelComponent,
     UnitScores,
-    block_statistic,
     column_statistics,
+    component_statistic,
 )
 from tauhat.numerics.centring import center_within
 
 
 def by_the_recipe(trial, assigned):
-    """Statistics of the person-level blocks step by step as docs/methods.md describes them."""
+    """Statistics of the person-level components step by step as docs/methods.md describes them."""
     X, y, _, g = trial
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     person, cluster, many = X[:, :3], X[:, 3:], [0, 1]
@@ -63,7 +63,7 @@ def by_the_recipe(trial, assigned):
 
 
 @pytest.mark.parametrize("treated", [10, 7])
-def test_person_level_blocks_follow_the_recipe(treated):
+def test_person_level_components_follow_the_recipe(treated):
     trial = cluster_trial(2, treated=treated)
     arm = np.array([trial[2][trial[3] == c][0] for c in range(20)])
     rng = np.random.default_rng(0)
@@ -77,11 +77,11 @@ def test_person_level_blocks_follow_the_recipe(treated):
         )
 
 
-def test_block_statistic_is_the_studentized_distance_of_arm_means():
+def test_component_statistic_is_the_studentized_distance_of_arm_means():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(14, 3))
     assigned = np.array([rng.permutation(np.repeat([0.0, 1.0], [8, 6])) for _ in range(4)])
-    computed = block_statistic(UnitScores(scores), assigned)
+    computed = component_statistic(UnitScores(scores), assigned)
     each = column_statistics(UnitScores(scores), assigned)
     for row, value, columns in zip(assigned, computed, each, strict=True):
         one, zero = scores[row == 1], scores[row == 0]
@@ -104,15 +104,15 @@ def test_scores_of_persons_compare_covariances_within_arms():
     np.testing.assert_allclose(units.differences(row[None, :])[0][0], expected)
 
 
-def test_cluster_level_block_is_the_f_test_of_the_interaction():
+def test_cluster_level_component_is_the_f_test_of_the_interaction():
     rng = np.random.default_rng(2)
     m, q = 24, 2
     covariates = rng.normal(size=(m, q))
     arm = rng.permutation(np.repeat([0, 1], 12))
     outcome = covariates @ [1.0, -1.0] + arm * (2 + covariates[:, 0]) + rng.normal(size=m)
     variance = rng.uniform(0.05, 0.2, size=m)
-    block = ClusterLevelBlock(outcome, covariates, arm, np.zeros(m, dtype=int), variance)
-    weight = block._root**2
+    component = ClusterLevelComponent(outcome, covariates, arm, np.zeros(m, dtype=int), variance)
+    weight = component._root**2
 
     def squares(design):
         root = np.sqrt(weight)
@@ -125,11 +125,11 @@ def test_cluster_level_block_is_the_f_test_of_the_interaction():
     expected = ((reduced - full) / q) / (full / (m - 2 * q - 2))
     # For the observed arm the plug-in effect is absorbed by the main effect.
     assigned = arm[None, :].astype(float)
-    assert block.joint(assigned)[0] == pytest.approx(expected, rel=1e-6)
+    assert component.joint(assigned)[0] == pytest.approx(expected, rel=1e-6)
     for k in range(q):
         single = squares(np.column_stack([main, interactions[:, k]]))
         t_squared = (reduced - single) / (single / (m - q - 3))
-        assert block.each(assigned, covariates)[0, k] ** 2 == pytest.approx(t_squared, rel=1e-6)
+        assert component.each(assigned, covariates)[0, k] ** 2 == pytest.approx(t_squared, rel=1e-6)
 
 
 def test_unequal_arms_compare_slopes_with_separate_variances():
@@ -138,7 +138,7 @@ def test_unequal_arms_compare_slopes_with_separate_variances():
     arm = np.repeat([0, 1], [13, 7])
     v = rng.normal(size=m)
     outcome = v + 0.5 * arm * v + rng.normal(size=m) * (1 + arm)
-    block = ClusterLevelBlock(outcome, v[:, None], arm, np.zeros(m, dtype=int), np.zeros(m))
+    component = ClusterLevelComponent(outcome, v[:, None], arm, np.zeros(m, dtype=int), np.zeros(m))
     slopes, variances = [], []
     for value in (0, 1):
         x, y = v[arm == value], outcome[arm == value]
@@ -148,8 +148,8 @@ def test_unequal_arms_compare_slopes_with_separate_variances():
         slopes.append(slope)
     expected = (slopes[1] - slopes[0]) / np.sqrt(sum(variances))
     assigned = arm[None, :].astype(float)
-    assert block.each(assigned, v[:, None])[0, 0] == pytest.approx(expected, rel=1e-6)
-    assert block.joint(assigned)[0] == pytest.approx(expected**2, rel=1e-6)
+    assert component.each(assigned, v[:, None])[0, 0] == pytest.approx(expected, rel=1e-6)
+    assert component.joint(assigned)[0] == pytest.approx(expected**2, rel=1e-6)
 
 
 def test_a_column_constant_within_an_arm_says_nothing_about_slopes():
@@ -157,20 +157,22 @@ def test_a_column_constant_within_an_arm_says_nothing_about_slopes():
     arm = np.repeat([0, 1], [12, 8])
     binary = np.r_[np.ones(3), np.zeros(17)]
     columns = np.column_stack([binary - binary.mean(), rng.normal(size=20)])
-    block = ClusterLevelBlock(rng.normal(size=20), columns, arm, np.zeros(20, int), np.ones(20))
+    component = ClusterLevelComponent(
+        rng.normal(size=20), columns, arm, np.zeros(20, int), np.ones(20)
+    )
     assigned = arm[None, :].astype(float)
-    assert abs(block.each(assigned, columns)[0, 0]) < 1e-3
-    assert abs(block.each(assigned, columns)[0, 1]) > 1e-3
-    assert np.isfinite(block.joint(assigned)).all()
+    assert abs(component.each(assigned, columns)[0, 0]) < 1e-3
+    assert abs(component.each(assigned, columns)[0, 1]) > 1e-3
+    assert np.isfinite(component.joint(assigned)).all()
 
 
 def test_cluster_weights_favour_clusters_with_precise_means():
     outcome = np.random.default_rng(0).normal(size=20)
     variance = np.r_[np.full(10, 0.01), np.full(10, 5.0)]
-    block = ClusterLevelBlock(
+    component = ClusterLevelComponent(
         outcome, outcome[:, None] ** 2, np.arange(20) % 2, np.zeros(20, dtype=int), variance
     )
-    assert block._root[:10].min() > block._root[10:].max()
+    assert component._root[:10].min() > component._root[10:].max()
 
 
 def test_centering_within_groups_uses_the_weights():

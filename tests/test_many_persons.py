@@ -88,7 +88,7 @@ def test_p_values_of_groups_are_near_those_of_persons(monkeypatch: pytest.Monkey
     monkeypatch.setattr(permutations, "_GROUPS", 100)
     grouped = [test_heterogeneity(trial, random_state=1, n_permutations=999) for trial in trials]
     assert {result.method for result in grouped} == {
-        "Weighted block min-p permutation test; groups of up to 4 persons permuted, "
+        "Weighted min-p permutation test of components; groups of up to 4 persons permuted, "
         "999 random assignments"
     }
     apart = [abs(a.p_value - b.p_value) for a, b in zip(single, grouped, strict=True)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from cli_runs import shorten_chains
 from tauhat.errors import TauhatWarning
 from tauhat.learners.catalog import DIRECT, single_estimator
 from tauhat.learners.mixed_s import MixedEffectsLearner
@@ -261,8 +262,9 @@ def test_every_name_is_in_the_registry_and_combines():
         assert np.isfinite(fitted.effect(X)).all()
 
 
-def test_common_suite():
-    check_cate_estimator(MixedEffectsLearner(MERF(n_estimators=20, linear_part=True)))
+def test_common_suite(monkeypatch):
+    shorten_chains(monkeypatch)
+    check_cate_estimator(MixedEffectsLearner(MERF(n_estimators=8, linear_part=True)))
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ MODELS = {
         [("Linear", ElasticNetModel()), ("RF", RandomForest(n_estimators=20))], random_state=3
     ),
     "convex stack": StackedModel(
-        [("Linear", ElasticNetModel()), ("Boosting", BoostedTrees()), ("AGLM", AGLMModel())],
+        [("Linear", ElasticNetModel()), ("Boosting", BoostedTrees())],
         weights="convex",
         random_state=3,
     ),

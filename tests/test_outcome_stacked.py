@@ -124,8 +124,8 @@ def test_the_default_stack_is_about_as_good_as_its_best_member():
         return np.mean((model.fit(X, y).predict(X_new) - signal) ** 2)
 
     default = StackedModel(random_state=1)
-    assert [name for name, _ in default.components()] == ["Linear", "RF", "Boosting", "AGLM"]
-    singles = [error(member.set_params(random_state=1)) for _, member in default.components()]
+    assert [name for name, _ in default.base_models()] == ["Linear", "RF", "Boosting", "AGLM"]
+    singles = [error(member.set_params(random_state=1)) for _, member in default.base_models()]
     for weights in ("ols", "convex", "nnls"):
         assert error(default.set_params(weights=weights)) < 1.15 * min(singles)
 
@@ -166,7 +166,7 @@ def test_too_few_rows_for_a_free_regression_get_convex_weights(n, free):
 
 def test_reduced_reduces_every_member():
     reduced = StackedModel([("RF", RandomForest())]).reduced()
-    assert reduced.components()[0][1].n_estimators == 60
+    assert reduced.base_models()[0][1].n_estimators == 60
 
 
 def test_members_that_differ_by_rounding_only_share_one_small_weight() -> None:

@@ -49,7 +49,7 @@ def small_stack() -> Any:
     """A cheap stack in place of six models, for what does not depend on it."""
     patch = pytest.MonkeyPatch()
     stack = StackedModel(
-        [("Linear", ElasticNetModel()), ("RF", imputing_stack().components()[1][1])]
+        [("Linear", ElasticNetModel()), ("RF", imputing_stack().base_models()[1][1])]
     )
     for module in ("robust", "given_and_earned"):
         patch.setattr(f"tauhat.ensembles.{module}.imputing_stack", lambda: clone(stack))

@@ -6,6 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import tauhat as th
+from cli_runs import shorten_chains
 from tauhat.ensembles.rules import RULES
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
@@ -25,6 +26,36 @@ def outcome(name):
     return {"times": times, "events": "continuous" in refused and not times}
 
 
+# The checks ask what holds of few trees as well as of many.
+FEW = {
+    "n_estimators": 12,
+    "max_rounds": 15,
+    "max_iterations": 5,
+    "n_trees": 30,
+    "n_outcome_trees": 20,
+    "n_effect_trees": 10,
+}
+
+
+def with_few_trees(name):
+    """An estimator at the settings of the bootstrap with a part of their trees and rounds."""
+    model = th.estimator(name).reduced()
+    settings = model.get_params(deep=True)
+    fewer = {
+        key: min(value, FEW[key.rpartition("__")[2]])
+        for key, value in settings.items()
+        if key.rpartition("__")[2] in FEW
+    }
+    return model.set_params(**fewer)
+
+
+@pytest.mark.parametrize("name", SINGLES)
+def test_single_estimator_with_few_trees(name, monkeypatch):
+    shorten_chains(monkeypatch)
+    check_cate_estimator(with_few_trees(name), **outcome(name))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator_at_the_settings_of_the_bootstrap(name):
     check_cate_estimator(th.estimator(name).reduced(), **outcome(name))
@@ -45,7 +76,8 @@ def test_learner_on_a_model_of_scikit_learn():
     check_cate_estimator(TLearner(make_pipeline(StandardScaler(), Ridge())))
 
 
-def test_consensus_of_quick_members():
+def test_consensus_of_quick_members(monkeypatch):
+    shorten_chains(monkeypatch)
     members = [(name, single_estimator(name)) for name in ("LMM", "T-Linear", "X-LMM", "GAMM")]
     check_cate_estimator(th.estimator("CBA").set_params(members=members))
 
@@ -57,9 +89,10 @@ def test_other_rules_of_quick_members(name):
     check_cate_estimator(th.estimator(name).set_params(members=members))
 
 
-def test_robust_of_quick_members():
+def test_robust_of_quick_members(monkeypatch):
+    shorten_chains(monkeypatch)
     members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
-    check_cate_estimator(th.estimator("Robust").set_params(members=members))
+    check_cate_estimator(th.estimator("Robust").set_params(members=members, n_folds=2))
 
 
 @pytest.mark.slow

@@ -111,14 +111,9 @@ class TrialData:
         return self.measured[:, 0]
 
     @property
-    def time(self) -> FloatArray:
-        """Right-censored time of each row, shape (n,), where ``y`` is made of times."""
-        return self.measured[:, 1]
-
-    @property
-    def cause(self) -> IntArray:
-        """What happened then, shape (n,): 0 censored, 1 the event, 2 another that rules it out."""
-        return self.measured[:, 2].astype(np.int64)
+    def times(self) -> tuple[FloatArray, IntArray]:
+        """Right-censored times and causes (0 censored, 1 the event, 2 another), each (n,)."""
+        return self.measured[:, 1], self.measured[:, 2].astype(np.int64)
 
     @property
     def n_units(self) -> int:
@@ -156,11 +151,6 @@ class TrialData:
             return self.rows
         # A saved model does not hold the labels.
         return np.arange(self.n_units) if self.cluster_labels is None else self.cluster_labels
-
-    @property
-    def largest_effect(self) -> float:
-        """The largest effect that can be, either way (`tauhat.endpoint.Endpoint`)."""
-        return self.endpoint.largest_effect
 
     @property
     def working(self) -> FloatArray:
@@ -232,7 +222,7 @@ class TrialData:
         if self.endpoint.follow_up is None:
             return self
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-        times = Times(self.time, self.cause, self.treatment, self.X, self.sample_weight, fold)
+        times = Times(*self.times, self.treatment, self.X, self.sample_weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
         measured = np.column_stack([made.values, self.measured[:, 1:]])
         return replace(self, measured=measured, probability_followed=made.smallest)

@@ -116,7 +116,7 @@ class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def predict(self, X: FloatArray) -> FloatArray:
         """Expected outcome at an average cluster, shape (n,)."""
 
-    def components(self) -> Sequence[tuple[str, OutcomeModel]]:
+    def base_models(self) -> Sequence[tuple[str, OutcomeModel]]:
         """Models this one is made of, which an ensemble may fit once for all."""
         return ()
 

@@ -245,7 +245,7 @@ def test_record(test: HeterogeneityTest) -> dict[str, Any]:
         "p_value": test.p_value,
         "method": test.method,
         "text": test.text,
-        "parts": dict(zip(test.table["block"], test.table["p_value"], strict=True)),
+        "parts": dict(zip(test.table["component"], test.table["p_value"], strict=True)),
         "exact": test.exact,
         "notes": list(test.notes),
     }

@@ -115,7 +115,7 @@ class StackedX(CateEstimator):
         """Fit the stacked second stage."""
         self.learner_ = self._learner(data).fit_with(data, nuisances, seed)
         stacks: list[Any] = self.learner_.effect_models_
-        names = [name for name, _ in stacks[0].components()]
+        names = [name for name, _ in stacks[0].base_models()]
         mean_weights = sum(stack.weights_ for stack in stacks) / len(stacks)
         self.weights_ = dict(zip(names, mean_weights.tolist(), strict=True))
 

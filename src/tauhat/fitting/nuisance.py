@@ -227,11 +227,11 @@ def _lost(error: WorkerLostError) -> _Outcome:
     return _Outcome(None, error, 0.0)
 
 
-def _with_components(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
-    """The declarations with composite models replaced by the fits of their parts."""
+def _with_base_models(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
+    """The declarations with composite models replaced by the fits of their base models."""
     flat: list[Nuisance] = []
     for nuisance in nuisances:
-        parts = nuisance.model.components() if nuisance.n_folds == 0 else ()
+        parts = nuisance.model.base_models() if nuisance.n_folds == 0 else ()
         if not parts:
             flat.append(nuisance)
         for name, part in parts:
@@ -277,7 +277,7 @@ def fit_nuisances(
         `NuisanceFit` by the declaration's ``key``.
     """
     distinct: dict[str, Nuisance] = {}
-    for nuisance in _with_components(nuisances):
+    for nuisance in _with_base_models(nuisances):
         distinct.setdefault(nuisance.key, nuisance)
     tasks: list[tuple[Any, ...]] = []
     places: list[tuple[str, int]] = []
@@ -334,11 +334,11 @@ def _gather(
 def _assemble_composites(
     nuisances: Sequence[Nuisance], data: TrialData, fits: dict[str, NuisanceFit]
 ) -> None:
-    """Put composite models together from the fits of their parts."""
+    """Put composite models together from the fits of their base models."""
     for nuisance in nuisances:
         if nuisance.key in fits:
             continue
-        parts = _with_components([nuisance])
+        parts = _with_base_models([nuisance])
         failed = [fits[part.key].error for part in parts if fits[part.key].error is not None]
         seconds = sum(fits[part.key].seconds for part in parts)
         if failed:

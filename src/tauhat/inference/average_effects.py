@@ -312,7 +312,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
     errors = design.errors(np.column_stack(deletions), expected, refitted=True)
     free = design.degrees_of_freedom(expected)
-    bounds = data.largest_effect * np.array([1, 1, 2])
+    bounds = data.endpoint.largest_effect * np.array([1, 1, 2])
     individual, cluster, difference = (
         Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level).within(largest)
         for estimate, error, df, largest in zip(estimates, errors, free, bounds, strict=True)
@@ -409,7 +409,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         f"probability of treatment; t with {with_degrees(words(df))}"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)
-    found = AverageEffects(result.within(data.largest_effect), None, None, method)
+    found = AverageEffects(result.within(data.endpoint.largest_effect), None, None, method)
     if data.endpoint.ends is None:
         return found
     arms = ArmMeans(means[None], (means - by_person)[:, None], expected, design, of_shares=True)

@@ -178,7 +178,7 @@ def best_linear_predictor(
     error = "CR2 over whole clusters, Satterthwaite" if fit.design.holds_persons else "HC2"
     return BestLinearPredictor(
         slope=replace(pooled, p_value=float(np.median(p_values))),
-        average_effect=_median(averages, level).within(fit.data.largest_effect),
+        average_effect=_median(averages, level).within(fit.data.endpoint.largest_effect),
         splits=splits,
         method=f"Best linear predictor, {fit.method}, medians over splits; {error}",
     )

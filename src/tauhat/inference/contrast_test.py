@@ -19,15 +19,15 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
-from tauhat.inference.heterogeneity_blocks import person_scores
 from tauhat.inference.heterogeneity_comparison import (
     Problem,
-    cluster_level_block,
+    cluster_level_component,
     compare_assignments,
     unit_scores_of,
 )
+from tauhat.inference.heterogeneity_components import person_scores
 from tauhat.inference.inputs import OrderedTrial
-from tauhat.inference.permutation_statistics import block_statistic
+from tauhat.inference.permutation_statistics import component_statistic
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.runtime.display import html
 from tauhat.trial.trial import Trial
@@ -228,9 +228,9 @@ def _joint(trial: Trial, seed: int, n_permutations: int) -> tuple[float, str, in
         for name, basis in scores.bases.items()
     }
     if design.holds_persons:
-        block, _ = cluster_level_block(ordered.data, scores)
-        if block is not None:
-            statistics["cluster-level"] = block.joint
+        component, _ = cluster_level_component(ordered.data, scores)
+        if component is not None:
+            statistics["cluster-level"] = component.joint
     if not statistics:
         return np.nan, "No covariate can be tested as an effect modifier.", 0
     drawn = assignments(arm, stratum, n_permutations=n_permutations, random_state=seed)
@@ -242,18 +242,20 @@ def _joint(trial: Trial, seed: int, n_permutations: int) -> tuple[float, str, in
         if drawn.enumerated
         else f"{drawn.n_assignments - 1} random assignments"
     )
-    method = f"Weighted block min-p permutation test over {of}; {permuted} permuted, {number}"
+    method = (
+        f"Weighted min-p permutation test of components over {of}; {permuted} permuted, {number}"
+    )
     return compared.p_value, method, drawn.n_assignments
 
 
 def _bind(units: Any) -> Statistic:
-    return lambda treated, controls: block_statistic(units, treated, controls)
+    return lambda treated, controls: component_statistic(units, treated, controls)
 
 
 def _problem(
     trial: Trial, ordered: OrderedTrial, statistics: Mapping[str, Statistic], stratum: Any
 ) -> Problem:
-    """Every block of terms in every contrast, all of them weighed as in a test of two arms."""
+    """Every component in every contrast, all of them weighed as in a test of two arms."""
     sizes = ordered.data.design.block_sizes
     bound: dict[str, Callable[[FloatArray], FloatArray]] = {}
     weights = {}
@@ -262,9 +264,9 @@ def _problem(
         if stratum is not None:
             # Permutations stay within blocks, so that the same blocks hold both arms in all.
             both = (sizes[:, [reference, arm]].min(axis=1) > 0)[ordered.data.design.block]
-        for block, statistic in statistics.items():
-            bound[f"{name}: {block}"] = _between(statistic, reference, arm, both)
-            weights[f"{name}: {block}"] = DEFAULT_WEIGHTS[block]
+        for component, statistic in statistics.items():
+            bound[f"{name}: {component}"] = _between(statistic, reference, arm, both)
+            weights[f"{name}: {component}"] = DEFAULT_WEIGHTS[component]
     return Problem(
         bound,
         {},

@@ -100,7 +100,7 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
 
 def _largest(fit: CrossFit, share: FloatArray) -> FloatArray | None:
     """The largest size of means over these shares of everyone, where effects have one."""
-    largest = fit.data.largest_effect
+    largest = fit.data.endpoint.largest_effect
     return largest * share if largest < np.inf else None
 
 

@@ -30,7 +30,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     "products": 0.2,
     "cluster-level": 0.2,
 }
-"""Weights of the blocks of `test_heterogeneity`, fixed in advance of any data."""
+"""Weights of the components of `test_heterogeneity`, fixed in advance of any data."""
 
 SCALES_OF_TEST = ("difference", "odds ratio")
 """Scales on which `test_heterogeneity` knows an effect that is the same for everyone."""
@@ -51,7 +51,7 @@ class HeterogeneityTest:
     Attributes
     ----------
     statistic
-        Smallest weighted block p-value (over blocks, p-value divided by weight);
+        Smallest weighted p-value (over components, p-value divided by weight);
         small values speak against a constant effect.
     p_value
         Of the hypothesis that the effect is the same for everyone; NaN, as is
@@ -59,7 +59,7 @@ class HeterogeneityTest:
     method
         What was permuted, how often, and whether the p-value is exact.
     table
-        One row a block: ``block``, ``p_value``, ``weight``, ``n_terms``.
+        One row a component: ``component``, ``p_value``, ``weight``, ``n_terms``.
     modifiers
         One row a covariate: ``covariate``, ``source`` (the user's column),
         ``varies`` (within or between clusters), ``direction``, ``statistic``
@@ -113,7 +113,7 @@ Each arm has 3 clusters.')
             statistic=np.nan,
             p_value=np.nan,
             method="Not tested",
-            table=pd.DataFrame(columns=["block", "p_value", "weight", "n_terms"]),
+            table=pd.DataFrame(columns=["component", "p_value", "weight", "n_terms"]),
             modifiers=pd.DataFrame(columns=list(_MODIFIER_COLUMNS)),
             n_assignments=0,
             exact=False,
@@ -176,18 +176,18 @@ def test_heterogeneity(
     function of the covariates without looking at the treatment, and scores
     (basis times residual, summed over the persons of a cluster) are compared
     between arms, with the real randomization as the reference: whole clusters
-    are permuted within blocks of the design. Up to four blocks of terms are
-    tested together:
+    are permuted within blocks of the design. Up to four components, each of
+    several terms, are tested together:
 
     * ``linear``: every person-level covariate;
     * ``curvature``: squares and hinges of the many-valued ones;
     * ``products``: pairs of covariates, and pairs with a cluster-level one;
     * ``cluster-level``: covariates that are constant within clusters.
 
-    Each block's statistic becomes a permutation p-value :math:`p_b`, and the
+    Each component's statistic becomes a permutation p-value :math:`p_b`, and the
     test is that of :math:`\min_b p_b / w_b`, calibrated by the same
     permutations, so that no choice of weights can spoil its size. With clusters
-    the first three blocks are exact in finite samples: an effect that is
+    the first three components are exact in finite samples: an effect that is
     constant within clusters drops out by centring. The fourth needs the average
     effect as a plug-in and is left out below 12 clusters or 6 an arm. When
     persons were randomized there is no cluster to centre in: the average
@@ -204,9 +204,9 @@ def test_heterogeneity(
     random_state
         Seed of the permutations.
     weights
-        Weight of each block, fixed before seeing the data; a block left out or
+        Weight of each component, fixed before seeing the data; one left out or
         with weight 0 is not tested. Default .4, .2, .2, .2 in the order above.
-        They are rescaled to sum to 1 over the blocks there are.
+        They are rescaled to sum to 1 over the components there are.
     n_permutations
         Random assignments; all are compared when there are at most 10,000, and
         9,999 are drawn when the p-value is within .02 of the level.
@@ -233,13 +233,13 @@ def test_heterogeneity(
     TrialError
         If only one assignment was possible, or the scale does not go with the outcome.
     ValueError
-        If a weight names an unknown block or is negative.
+        If a weight names an unknown component or is negative.
 
     Notes
     -----
     Marks of missing values help to predict the outcome but are not tested as effect modifiers.
-    The person-level blocks say nothing about effects that differ only between
-    clusters, and the cluster-level block has little power below 32 clusters.
+    The person-level components say nothing about effects that differ only between
+    clusters, and the cluster-level one has little power below 32 clusters.
     An outcome that is made of right-censored times is made here of Cox models whose slopes the
     arms share: slopes by arm would carry their own errors into it as if effects differed (size
     .07 to .09 at a level of .05 in simulations, against .05 to .06).
@@ -310,10 +310,10 @@ def _result(
     drawn = compared.assignments
     table = pd.DataFrame(
         {
-            "block": list(compared.block_p),
-            "p_value": list(compared.block_p.values()),
-            "weight": [problem.weights[name] for name in compared.block_p],
-            "n_terms": [problem.n_terms[name] for name in compared.block_p],
+            "component": list(compared.component_p),
+            "p_value": list(compared.component_p.values()),
+            "weight": [problem.weights[name] for name in compared.component_p],
+            "n_terms": [problem.n_terms[name] for name in compared.component_p],
         }
     )
     number = (
@@ -334,7 +334,7 @@ def _result(
     return HeterogeneityTest(
         statistic=compared.statistic,
         p_value=compared.p_value,
-        method=f"Weighted block min-p permutation test; {permuted}, {number}",
+        method=f"Weighted min-p permutation test of components; {permuted}, {number}",
         table=table,
         modifiers=_modifier_table(problem, compared, ordered),
         n_assignments=drawn.n_assignments,
@@ -403,9 +403,11 @@ def _checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     chosen = dict(DEFAULT_WEIGHTS if weights is None else weights)
     unknown = sorted(set(chosen) - set(DEFAULT_WEIGHTS))
     if unknown:
-        raise ValueError(f"unknown block {unknown[0]!r} in weights; use {list(DEFAULT_WEIGHTS)}")
+        raise ValueError(
+            f"unknown component {unknown[0]!r} in weights; use {list(DEFAULT_WEIGHTS)}"
+        )
     if any(not np.isfinite(value) or value < 0 for value in chosen.values()):
         raise ValueError(f"weights must be finite and not negative, got {chosen}")
     if not sum(chosen.values()) > 0:
-        raise ValueError("at least one block needs a positive weight")
+        raise ValueError("at least one component needs a positive weight")
     return chosen

@@ -13,13 +13,13 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design.permutations import Assignments, PersonGroups, upper_tail_p
 from tauhat.errors import NothingToTestError, TrialError
-from tauhat.inference.heterogeneity_blocks import PersonScores, person_scores, unit_scores
+from tauhat.inference.heterogeneity_components import PersonScores, person_scores, unit_scores
 from tauhat.inference.inputs import OrderedTrial
 from tauhat.inference.permutation_statistics import (
-    ClusterLevelBlock,
+    ClusterLevelComponent,
     UnitScores,
-    block_statistic,
     column_statistics,
+    component_statistic,
 )
 from tauhat.numerics.cluster_sums import sums_over
 from tauhat.numerics.standardised_columns import row_parts
@@ -45,7 +45,7 @@ class Problem:
         wanted: Mapping[str, float],
         groups: PersonGroups | None = None,
     ) -> Problem:
-        """Scores and statistics of every block that is wanted and possible.
+        """Scores and statistics of every component that is wanted and possible.
 
         With ``groups`` the assignments are of these and not of the persons.
         """
@@ -58,32 +58,32 @@ class Problem:
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
                 units = unit_scores_of(basis, scores, data, groups)
-                statistics[name] = _bind(block_statistic, units)
+                statistics[name] = _bind(component_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
             units = unit_scores_of(scores.covariates, scores, data, groups)
             columns.append((person_columns, _bind(column_statistics, units)))
-        if scores.n_components is not None:
+        if scores.n_principal is not None:
             notes.append(
                 f"The {len(person_columns)} person-level columns were tested through their "
-                f"{scores.n_components} leading principal components."
+                f"{scores.n_principal} leading principal components."
             )
         if has_clusters:
-            block, note = cluster_level_block(data, scores)
-            if block is not None:
+            component, note = cluster_level_component(data, scores)
+            if component is not None:
                 between = np.flatnonzero(scores.cluster_level).astype(np.int64)
                 values = _cluster_values(data, scores.cluster_level)
-                columns.append((between, lambda assigned: block.each(assigned, values)))
+                columns.append((between, lambda assigned: component.each(assigned, values)))
                 if wanted.get("cluster-level", 0) > 0:
-                    statistics["cluster-level"] = block.joint
-                    n_terms["cluster-level"] = block.n_terms
+                    statistics["cluster-level"] = component.joint
+                    n_terms["cluster-level"] = component.n_terms
             elif note:
                 notes.append(note)
         if not statistics:
             raise NothingToTestError(
                 "there is nothing to test: no covariate varies within clusters"
-                " and no cluster-level block is possible. " + " ".join(notes)
+                " and no cluster-level component is possible. " + " ".join(notes)
                 if has_clusters
                 else "there is nothing to test: no covariate varies between persons"
             )
@@ -168,10 +168,10 @@ def _cluster_values(data: TrialData, columns: BoolArray) -> FloatArray:
     return standardize(data.X[data.design.first][:, columns], np.ones(data.n_units))
 
 
-def cluster_level_block(
+def cluster_level_component(
     data: TrialData, scores: PersonScores
-) -> tuple[ClusterLevelBlock | None, str]:
-    """The cluster-level block, or why there is none."""
+) -> tuple[ClusterLevelComponent | None, str]:
+    """The cluster-level component, or why there is none."""
     assert scores.cluster_outcome is not None
     arm, stratum = data.design.arm, data.design.strata
     m, smaller = data.n_units, int(data.design.arm_sizes.min())
@@ -197,7 +197,7 @@ def cluster_level_block(
         )
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     sizes = np.bincount(data.design.unit, weights=weight / weight.mean())
-    block = ClusterLevelBlock(
+    component = ClusterLevelComponent(
         scores.cluster_outcome,
         _cluster_values(data, between),
         arm,
@@ -205,7 +205,7 @@ def cluster_level_block(
         scores.residual_variance / sizes,
         most_terms=room,
     )
-    return block, ""
+    return component, ""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Comparison:
     assignments: Assignments
     p_value: float
     statistic: float
-    block_p: dict[str, float]
+    component_p: dict[str, float]
     columns: list[tuple[IntArray, FloatArray]]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.inference.heterogeneity_blocks import leading_components
+from tauhat.inference.heterogeneity_components import principal_directions
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _of_others(values: FloatArray, treated: FloatArray, controls: FloatArray | N
     return sums
 
 
-def block_statistic(
+def component_statistic(
     units: UnitScores, assigned: FloatArray, controls: FloatArray | None = None
 ) -> FloatArray:
     r"""Squared distance between arms over its variance, for every assignment.
@@ -110,7 +110,7 @@ def block_statistic(
     Examples
     --------
     >>> units = UnitScores(np.array([[0.0], [1.0], [4.0], [5.0]]))
-    >>> block_statistic(units, np.array([[0.0, 0.0, 1.0, 1.0]])).tolist()
+    >>> component_statistic(units, np.array([[0.0, 0.0, 1.0, 1.0]])).tolist()
     [32.0]
     """
     difference, treated, control = units.differences(assigned, controls)
@@ -148,13 +148,13 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     return ratio
 
 
-class ClusterLevelBlock:
+class ClusterLevelComponent:
     r"""Interaction of the treatment with cluster-level covariates, on cluster means.
 
     The treatment's average effect, estimated once by weighted least squares of
     the cluster outcomes on arm and covariates, is taken out; every assignment is
     then compared by the F of its products with the covariates, added to its main
-    effect. The plug-in makes this block approximate, unlike the others.
+    effect. The plug-in makes this component approximate, unlike the others.
 
     Parameters
     ----------
@@ -180,8 +180,9 @@ class ClusterLevelBlock:
     --------
     >>> rng = np.random.default_rng(0)
     >>> arm, v = np.arange(20) % 2, rng.normal(size=20)
-    >>> block = ClusterLevelBlock(2 * arm * v, v[:, None], arm, np.zeros(20, int), np.full(20, .1))
-    >>> bool(block.joint(arm[None, :].astype(float))[0] > 100)
+    >>> zero, error = np.zeros(20, int), np.full(20, 0.1)
+    >>> component = ClusterLevelComponent(2 * arm * v, v[:, None], arm, zero, error)
+    >>> bool(component.joint(arm[None, :].astype(float))[0] > 100)
     True
     """
 
@@ -196,7 +197,7 @@ class ClusterLevelBlock:
         most_terms: int | None = None,
     ) -> None:
         if most_terms is not None and covariates.shape[1] > most_terms:
-            covariates = leading_components(covariates, most_terms)
+            covariates = principal_directions(covariates, most_terms)
         self.n_terms = covariates.shape[1]
         strata = np.eye(int(stratum.max()) + 1)[stratum]
         main = np.column_stack([strata, covariates])

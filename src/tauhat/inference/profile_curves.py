@@ -123,13 +123,13 @@ def profile_curves(trial: TrialLike, X: Any, *, times: Any = None) -> ProfileCur
     at = np.linspace(0, follow_up.horizon, _TIMES) if times is None else np.asarray(times, float)
     if at.ndim != 1 or not len(at) or not ((at >= 0) & (at <= follow_up.horizon)).all():
         raise TrialError(f"times must lie between 0 and the horizon, {follow_up.horizon:g}")
-    time, event = data.time, data.cause > 0
+    time, cause = data.times
     bent, wanted = with_squares(data.X), with_squares(new, data.X)
     curves = []
     for arm in (0, 1):
         rows = np.flatnonzero(data.treatment == arm)
         weight = data.sample_weight_of(rows)
         curves.append(
-            fit_cox(bent[rows], time[rows], event[rows], weight=weight).survival(wanted, at)
+            fit_cox(bent[rows], time[rows], cause[rows] > 0, weight=weight).survival(wanted, at)
         )
     return ProfileCurves(at, curves[0], curves[1], follow_up.horizon)

@@ -204,7 +204,7 @@ def survival_by_arm(trial: TrialLike, *, level: float = 0.95) -> SurvivalByArm:
     if labels[0] == labels[1]:
         labels = ["control", "treated"]
     pseudo = data.with_outcome_made_anew("none").y
-    time, cause = data.time, data.cause
+    time, cause = data.times
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     rows, curves = [], []
     for arm, label in enumerate(labels):

@@ -121,7 +121,7 @@ class PiecewiseExponentialEffect(CateEstimator):
         # Levels that go with the probability of treatment; new persons have their mean.
         levels = allocation_basis(data)
         self.n_levels_ = levels.shape[1]
-        time, cause = data.measured[:, 1], data.measured[:, 2]
+        time, cause = data.times
         cuts = interval_cuts(time, cause > 0, follow_up.horizon)
         self.hazards_ = [
             fit_piecewise_hazards(

@@ -91,7 +91,7 @@ class StackedModel(OutcomeModel):
         self.n_folds = n_folds
         self.random_state = random_state
 
-    def components(self) -> Sequence[tuple[str, OutcomeModel]]:
+    def base_models(self) -> Sequence[tuple[str, OutcomeModel]]:
         """Members, or the default ones."""
         if self.members is not None:
             return [(name, as_outcome_model(member)) for name, member in self.members]
@@ -114,7 +114,7 @@ class StackedModel(OutcomeModel):
         seed = resolve_seed(self.random_state)
         folds = cluster_folds(len(y), clusters, self.n_folds, seed)
         models, columns = [], []
-        for _, member in self.components():
+        for _, member in self.base_models():
             held_out = np.empty(len(y))
             for fold in range(int(folds.max()) + 1):
                 inside, outside = np.flatnonzero(folds != fold), folds == fold
@@ -167,7 +167,7 @@ class StackedModel(OutcomeModel):
     def reduced(self) -> Self:
         """Return an unfitted copy with every member at bootstrap settings."""
         copy: Self = clone(self)
-        copy.set_params(members=[(name, model.reduced()) for name, model in self.components()])
+        copy.set_params(members=[(name, model.reduced()) for name, model in self.base_models()])
         return copy
 
 

@@ -116,6 +116,7 @@ def check_columns(subject: Subject) -> None:
         "effect": fitted.effect,
         "predict": fitted.predict,
         "effect_interval": fitted.effect_interval,
+        "risks": fitted.risks,
         "score": lambda X: fitted.score(X, y, treatment=treatment, clusters=clusters),
     }
     if fitted.has_draws:
@@ -145,7 +146,7 @@ def check_not_fitted(subject: Subject) -> None:
     """Every method that takes covariates says before the fit that it is not fitted."""
     X, y, treatment, _ = subject.arrays
     unfitted = clone(subject.estimator)
-    for name in ("effect", "predict", "effect_interval", "effect_draws", "score"):
+    for name in ("effect", "predict", "effect_interval", "effect_draws", "risks", "score"):
         arguments = (X, y, treatment) if name == "score" else (X,)
         try:
             getattr(unfitted, name)(*arguments)

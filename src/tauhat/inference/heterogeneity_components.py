@@ -39,13 +39,13 @@ class PersonScores:
     person_level, cluster_level
         Which columns of ``X`` are tested within and between clusters, shape (columns of X,).
     bases
-        Whitened basis of each block, shape (n, K).
+        Whitened basis of each component, shape (n, K).
     cluster_outcome
         Cluster means of the outcome less its predicted part, shape (m,), or
         None when persons were randomized.
     residual_variance
         Variance of the residuals within clusters.
-    n_components
+    n_principal
         Number of principal components tested in place of the columns, or None.
     """
 
@@ -56,7 +56,7 @@ class PersonScores:
     bases: dict[str, FloatArray]
     cluster_outcome: FloatArray | None
     residual_variance: float
-    n_components: int | None
+    n_principal: int | None
 
 
 def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> FloatArray:
@@ -68,7 +68,7 @@ def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> Flo
 
 
 def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
-    """Residuals and whitened bases of the person-level blocks.
+    """Residuals and whitened bases of the person-level components.
 
     With clusters, outcome and covariates are centred within cluster, so that
     any effect that is the same for all members of a cluster drops out and the
@@ -99,11 +99,11 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     modifiers = modifiers & (np.ptp(data.X, axis=0) > 0)
     columns = standardize(data.X, weight)
     person, cluster = columns[:, varies & modifiers], columns[:, ~varies & modifiers]
-    n_components = MOST_COVARIATES if person.shape[1] > MOST_COVARIATES else None
-    tested = leading_components(person, MOST_COVARIATES) if n_components else person
+    n_principal = MOST_COVARIATES if person.shape[1] > MOST_COVARIATES else None
+    tested = principal_directions(person, MOST_COVARIATES) if n_principal else person
     marks = columns[:, varies & ~modifiers]
     if marks.shape[1] > MOST_COVARIATES:
-        marks = leading_components(marks, MOST_COVARIATES)
+        marks = principal_directions(marks, MOST_COVARIATES)
     residual, used, cluster_outcome = _residuals(data, tested, marks, group, weight)
     free = max(data.n - int(group.max()) - 1 - used, 1.0)
     return PersonScores(
@@ -114,7 +114,7 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
         bases=_bases(tested, cluster, of_bases, weight),
         cluster_outcome=cluster_outcome,
         residual_variance=float(weight @ residual**2) / free,
-        n_components=n_components,
+        n_principal=n_principal,
     )
 
 
@@ -222,9 +222,9 @@ def _products(person: FloatArray, cluster: FloatArray) -> FloatArray:
     if p * (p - 1) // 2 + p * q > room:
         if p * (p - 1) // 2 > room // 2:
             p = int((1 + np.sqrt(1 + 4 * room)) / 2)
-            person = leading_components(person, p)
+            person = principal_directions(person, p)
         if p * (p - 1) // 2 + p * q > room:
-            cluster = leading_components(cluster, max((room - p * (p - 1) // 2) // max(p, 1), 0))
+            cluster = principal_directions(cluster, max((room - p * (p - 1) // 2) // max(p, 1), 0))
     first, second = np.triu_indices(person.shape[1], k=1)
     own = len(first)
     products: FloatArray = np.empty((len(person), own + person.shape[1] * cluster.shape[1]))
@@ -236,7 +236,7 @@ def _products(person: FloatArray, cluster: FloatArray) -> FloatArray:
     return products
 
 
-def leading_components(columns: FloatArray, count: int) -> FloatArray:
+def principal_directions(columns: FloatArray, count: int) -> FloatArray:
     """Leading principal components, scaled to standard deviation 1."""
     count = min(count, columns.shape[1])
     centered = columns - columns.mean(axis=0)
