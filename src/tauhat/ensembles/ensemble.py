@@ -256,7 +256,6 @@ class Ensemble(CateEstimator):
                 self.failures_[name] = message
                 warnings.warn(f"member {name} failed: {message}", TauhatWarning, stacklevel=3)
                 continue
-            # Workers return copies of the data; keep one.
             fit.estimator.trial_data_ = data
             self.members_[name] = fit.estimator
             assert fit.effects is not None

@@ -25,7 +25,7 @@ class MemberFit:
     Attributes
     ----------
     estimator
-        The fitted estimator, None if it failed.
+        The fitted estimator, None if it failed; `fit_member` leaves it without its trial.
     message
         What went wrong, else empty.
     seconds
@@ -58,6 +58,9 @@ def fit_member(
         effects = fitted.predict_effect(data.X)
         if not np.isfinite(effects).all():
             fitted, message = None, "it gave effects that are not finite"
+        else:
+            # Whoever asked has the trial and puts it back: no worker has to send a copy.
+            del fitted.trial_data_
     except Exception as error:
         fitted, message = None, f"{type(error).__name__}: {error}"
     return MemberFit(fitted, message, time.perf_counter() - start + shared, effects)
@@ -146,7 +149,6 @@ class SharedFits:
                 results[key] = MemberFit(None, one.message, 0.0)
         for result in results.values():
             if result.estimator is not None:
-                # Workers return copies of the data; keep one.
                 result.estimator.trial_data_ = self.data
         return results
 

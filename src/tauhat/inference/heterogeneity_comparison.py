@@ -21,7 +21,7 @@ from tauhat.inference.permutation_statistics import (
     column_statistics,
     component_statistic,
 )
-from tauhat.numerics.cluster_sums import sums_over
+from tauhat.numerics.cluster_sums import gathering, sums_over
 from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
@@ -147,9 +147,10 @@ def _grouped_units(
     for rows in parts:
         weighted = basis[rows] * scale[rows]
         score = weighted * residual[rows] - means[stratum[rows]]
-        sums += sums_over(groups.number[rows], score, count)
-        squares += sums_over(groups.number[rows], score**2, count)
-        columns += sums_over(groups.number[rows], weighted, count)
+        gather = gathering(groups.number[rows], count)
+        sums += gather @ score
+        squares += gather @ score**2
+        columns += gather @ weighted
     of_residuals = sums_over(groups.number, scores.residual * scale[:, 0], count)
     persons = groups.persons.astype(np.float64)
     return UnitScores(sums, (columns, of_residuals), (persons, squares))

@@ -22,9 +22,19 @@ def sums_over(clusters: IntArray, values: FloatArray, m: int) -> FloatArray:
     >>> sums_over(np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0]), 2).tolist()
     [1.0, 5.0]
     """
+    return np.asarray(gathering(clusters, m) @ values, dtype=np.float64)
+
+
+def gathering(clusters: IntArray, m: int) -> sparse.csr_array:
+    """Matrix that sums rows over each of ``m`` clusters, shape (m, n), for several tables.
+
+    Examples
+    --------
+    >>> (gathering(np.array([0, 1, 1]), 2) @ np.array([1.0, 2.0, 3.0])).tolist()
+    [1.0, 5.0]
+    """
     rows = np.arange(len(clusters))
-    gather = sparse.csr_array((np.ones(len(rows)), (clusters, rows)), shape=(m, len(rows)))
-    return np.asarray(gather @ values, dtype=np.float64)
+    return sparse.csr_array((np.ones(len(rows)), (clusters, rows)), shape=(m, len(rows)))
 
 
 class ClusterSums:

@@ -198,7 +198,7 @@ class RidgeDictionary:
 
     def _put_bends(self, Z: FloatArray, place: int, bends: FloatArray) -> None:
         x, n_steps = Z[:, [self.continuous[place]]], len(self.steps[place])
-        np.greater(x, self.steps[place], out=bends[:, :n_steps], casting="unsafe")
+        np.greater(x, self.steps[place], out=bends[:, :n_steps])
         hinges = np.subtract(x, self.hinges[place], out=bends[:, n_steps:])
         np.maximum(hinges, 0, out=hinges)
 

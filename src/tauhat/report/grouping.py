@@ -11,6 +11,7 @@ import pandas as pd
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.disclosure import may_be_told, most_groups
 from tauhat.report.numbers import decimals_for, format_fixed
+from tauhat.tables.columns import has_more_values
 
 FEW_VALUES = 6
 MOST_CATEGORIES = 8
@@ -226,7 +227,7 @@ def covariate_codes(
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(
         column.dtype
     )
-    if numeric and column.nunique() > FEW_VALUES:
+    if numeric and has_more_values(column, FEW_VALUES):
         return _numeric_codes(column, most_bins)
     return _category_codes(column, most_categories, numeric=numeric)
 
@@ -245,8 +246,9 @@ def _numeric_codes(column: pd.Series[Any], most_bins: int) -> CovariateCodes | N
     target = np.zeros(len(count), dtype=np.int64)
     for j in range(1, len(count)):
         target[j] = target[j - 1] + (may_be_told(count[j]) and count[:j].sum() > 0)
-    codes = np.unique(target[codes], return_inverse=True)[1].astype(np.int64)
-    k = int(codes.max()) + 1
+    filled = np.bincount(target[codes]) > 0
+    codes = (np.cumsum(filled) - 1)[target[codes]].astype(np.int64)
+    k = int(filled.sum())
     sizes = np.bincount(codes)
     if k < 2 or not may_be_told(sizes.min()):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import math
 import os
 import secrets
 import shutil
@@ -418,12 +419,10 @@ def csv_text(table: pd.DataFrame) -> str:
     safe = table.copy()
     for name in safe.columns:
         kind = safe[name].dtype
-        if kind == np.float64:
-            # As `float_format` would do it, in less than half the time.
-            values = safe[name].to_numpy()
-            text = np.array(["%.10g" % value for value in values.tolist()], dtype=object)
-            text[np.isnan(values)] = None
-            safe[name] = pd.Series(text, index=safe.index, dtype=object)
+        if kind == "float64":
+            # As `float_format` does it, but quicker; a missing number is written empty.
+            cells = [None if math.isnan(v) else f"{v:.10g}" for v in safe[name].tolist()]
+            safe[name] = pd.Series(cells, index=safe.index, dtype=object)
         elif not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
             # A missing cell stays missing and is written empty.
             safe[name] = safe[name].astype(object).map(_text_cell, na_action="ignore")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import joblib
 from threadpoolctl import ThreadpoolController
 
-from tauhat.runtime.workers import WatchedWorkers, workers
+from tauhat.runtime.workers import WatchedWorkers, give_back_memory, workers
 
 Result = TypeVar("Result")
 Listener = Callable[[int, int], None]
@@ -207,6 +207,7 @@ def run_tasks(
         whole = [(function, task) for task in tasks]
         collect((k, _kept(result, on_lost)) for k, result in pool(_single_threaded, whole))
     else:
+        give_back_memory()
         parallel = joblib.Parallel(
             n_jobs=n_jobs, backend=workers(), return_as="generator", pre_dispatch="all"
         )

@@ -22,6 +22,23 @@ Kind = Literal["numeric", "boolean", "category", "ordered"]
 _MOSTLY_NUMBERS = 0.5
 _MANY_NUMBERS = 10
 _STRAY_SHARE = 0.05
+_FIRST_ROWS = 1000
+
+
+def has_more_values(column: pd.Series[Any], most: int) -> bool:
+    """Whether a column has more than ``most`` distinct values, missing ones not counted.
+
+    Of a measurement the first rows tell so, without a look at all of them.
+
+    Examples
+    --------
+    >>> has_more_values(pd.Series([3.0, 1.0, None, 3.0]), 2)
+    False
+    """
+    first = column.iloc[: max(_FIRST_ROWS, 2 * most)]
+    return bool(first.nunique() > most) or (
+        len(first) < len(column) and bool(column.nunique() > most)
+    )
 
 
 def numeric_values(column: pd.Series[Any], name: str) -> FloatArray:

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import comb
 
 from tauhat._typing import AnyArray, IntArray
+from tauhat.tables.columns import has_more_values
 
 # Words that trials use for the arm without the treatment. The first must be the whole label,
 # the others may stand in it.
@@ -191,24 +192,34 @@ def staggered_change(
     codes, labels = pd.factorize(np.arange(len(arm)) if units is None else units)
     first = np.unique(codes, return_index=True)[1]
     m, arm_of = len(first), arm[first]
-    columns: list[_Column] = []
-    for name in table.columns:
-        moment = _codes_of_clusters(table[name], codes, first)
-        if moment is not None:
-            steps = 2 if _TIME.search(str(name).casefold()) else _FEWEST_STEPS
-            columns.append(_Column(repr(name), f"the values of {name!r}", moment, steps))
-    for of_block in [] if blocks is None else [_codes_of_clusters(pd.Series(blocks), codes, first)]:
-        if of_block is not None:
-            columns.append(_Column("the blocks", "the blocks", of_block))
-    if units is not None:
-        columns += [
-            _Column(
-                f"the {part} part of the clusters' labels",
-                f"the {part} parts of their labels",
-                order,
-            )
-            for part, order in _parts_of_labels(labels)
-        ]
+
+    def columns_of(most: int) -> list[_Column]:
+        """What may name periods or centres, with at most so many values where it is a column."""
+        columns: list[_Column] = []
+        for name in table.columns:
+            moment = _codes_of_clusters(table[name], codes, first, most)
+            if moment is not None:
+                steps = 2 if _TIME.search(str(name).casefold()) else _FEWEST_STEPS
+                columns.append(_Column(repr(name), f"the values of {name!r}", moment, steps))
+        if blocks is not None:
+            of_block = _codes_of_clusters(pd.Series(blocks), codes, first, most)
+            if of_block is not None:
+                columns.append(_Column("the blocks", "the blocks", of_block))
+        if units is not None:
+            columns += [
+                _Column(
+                    f"the {part} part of the clusters' labels",
+                    f"the {part} parts of their labels",
+                    order,
+                )
+                for part, order in _parts_of_labels(labels)
+            ]
+        return columns
+
+    # Most trials have nothing that may be periods, and then no centres need be looked for.
+    if not any(_may_be_periods(column.order, arm_of) for column in columns_of(_MOST_PERIODS)):
+        return None
+    columns = columns_of(m)
     for time in (column for column in columns if _may_be_periods(column.order, arm_of)):
         for centre in columns:
             if centre is time or not 2 <= centre.order.max() + 1 < m:
@@ -222,14 +233,16 @@ def staggered_change(
     return None
 
 
-def _codes_of_clusters(column: pd.Series[Any], codes: IntArray, first: IntArray) -> IntArray | None:
-    """Order of a column's values, one a cluster; None if they vary within clusters."""
+def _codes_of_clusters(
+    column: pd.Series[Any], codes: IntArray, first: IntArray, most: int
+) -> IntArray | None:
+    """Order of a column's values, one a cluster; None if they vary within, or are more."""
     of_cluster = column.iloc[first]
     try:
         same = (column.to_numpy() == of_cluster.to_numpy()[codes]).all()
     except (TypeError, ValueError):
         return None
-    return _moments(of_cluster, most=len(first)) if same else None
+    return _moments(of_cluster, most) if same else None
 
 
 def _parts_of_labels(labels: AnyArray) -> Iterator[tuple[str, IntArray]]:
@@ -288,7 +301,7 @@ def _ordered(column: pd.Series[Any], arm: IntArray) -> bool:
 def _moments(column: pd.Series[Any], most: int = _MOST_PERIODS) -> AnyArray | None:
     """Order of the values of a column that could be a time; None if it could not."""
     try:
-        if column.isna().any() or not 2 <= column.nunique() <= most:
+        if column.isna().any() or has_more_values(column, most) or column.nunique() < 2:
             return None
         if pd.api.types.is_numeric_dtype(column.dtype):
             return pd.factorize(column.to_numpy(), sort=True)[0]

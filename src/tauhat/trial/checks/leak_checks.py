@@ -20,7 +20,7 @@ from tauhat.numerics.determination import mutual_determination, telling_pair
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.seeds import derive_seed
 from tauhat.tables.account import variable_label
-from tauhat.tables.columns import missing_values
+from tauhat.tables.columns import has_more_values, missing_values
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.later_names import says_before, sounds_later
 
@@ -324,6 +324,9 @@ def separates_arms(column: pd.Series[Any], arm: IntArray, units: IntArray) -> fl
     present = ~missing_values(column)
     arm, units, column = arm[present], units[present], column[present]
     if len(arm) == 0 or arm.min() == arm.max():
+        return None
+    many = column.dtype != object and has_more_values(column, _FEW_LEVELS)
+    if many and not _arms_apart(column, arm):
         return None
     values, levels = pd.factorize(column)
     n_levels = len(levels)
