@@ -6,6 +6,7 @@ from pathlib import Path
 
 from marked import with_table
 
+from tauhat.analysis.contrast_schema import RunOfArms
 from tauhat.analysis.run_fields import field_table
 
 PAGE = Path(__file__).resolve().parent / "run-json.md"
@@ -13,7 +14,8 @@ PAGE = Path(__file__).resolve().parent / "run-json.md"
 
 def renewed(text: str) -> str:
     """The page with its table as the records have it."""
-    return with_table(text, "keys", "run_json.py", field_table())
+    text = with_table(text, "keys", "run_json.py", field_table())
+    return with_table(text, "keys of several arms", "run_json.py", field_table(RunOfArms))
 
 
 if __name__ == "__main__":

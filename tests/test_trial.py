@@ -247,7 +247,7 @@ def broken(**columns: object) -> pd.DataFrame:
         (
             broken(arm=np.resize(["a", "b", "c"], 40)),
             {"control": None},
-            r"3 arms: 'a' \(14\), 'b' \(13\), 'c' \(13\); choose two with arms=\(control, tre",
+            r"3 arms: 'a' \(14\), 'b' \(13\), 'c' \(13\); say which is the control",
         ),
         (broken(arm=["usual", None] + ["new"] * 38), {}, "missing in 1 of 40 rows"),
         (broken(), {"arms": ("usual", "usual")}, "'usual' twice"),

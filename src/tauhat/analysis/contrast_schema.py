@@ -21,18 +21,18 @@ class AverageOfContrast(TypedDict):
     p_adjusted: Annotated[Number, "p-value of the first, adjusted for the number of contrasts"]
 
 
-class TestOfContrast(TypedDict):
+class ContrastTestRecord(TypedDict):
     contrast: Annotated[str, "the contrast"]
     p_value: Annotated[Number, "that its effect is the same for everyone"]
     p_adjusted: Annotated[Number, "the same, adjusted for the number of contrasts"]
 
 
-class TestOfContrasts(TypedDict):
+class ContrastTestsRecord(TypedDict):
     tested: Annotated[bool, "whether it could be tested"]
     p_value: Annotated[Number, "that no contrast's effect differs between persons"]
     method: Annotated[str, "test, in words"]
     text: Annotated[str, "result, in sentences"]
-    contrasts: Annotated[list[TestOfContrast], "one for each contrast"]
+    contrasts: Annotated[list[ContrastTestRecord], "one for each contrast"]
 
 
 class PolicyOfArms(TypedDict):
@@ -62,7 +62,7 @@ class RunOfArms(TypedDict):
     arms: Annotated[list[ArmOfSeveral], "every arm, the control first"]
     check: Annotated[Check, "design check of all contrasts"]
     average_effects: Annotated[list[AverageOfContrast], "average effects by contrast"]
-    heterogeneity_test: Annotated[TestOfContrasts, "whether effects differ in any contrast"]
+    heterogeneity_test: Annotated[ContrastTestsRecord, "whether effects differ in any contrast"]
     policy: Annotated[list[PolicyOfArms], "which arm for whom, and what that is worth"]
     no_policy: Annotated[str | None, "why there is none"]
     contrasts: Annotated[dict[str, Run], "by contrast, all of a run of its two arms"]

@@ -148,7 +148,7 @@ class ContrastAnalysis:
 
 def analyze_contrasts(
     trial: Trial,
-    analyze: Callable[..., Analysis],
+    analyze: Callable[..., Any],
     *,
     seed: int,
     n_permutations: int,

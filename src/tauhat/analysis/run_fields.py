@@ -52,9 +52,9 @@ def fields(record: Any = Run, path: str = "") -> Iterator[Field]:
                 told.add(field.path)
 
 
-def field_table() -> str:
+def field_table(record: Any = Run) -> str:
     """The keys as a table in Markdown, which the documentation shows."""
-    rows = [f"| `{f.path}` | {f.kind} | {f.meaning} |" for f in fields()]
+    rows = [f"| `{f.path}` | {f.kind} | {f.meaning} |" for f in fields(record)]
     return "\n".join(["| key | value | meaning |", "|---|---|---|", *rows])
 
 

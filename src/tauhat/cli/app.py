@@ -32,7 +32,7 @@ SIGNALLED = 128
 
 app = typer.Typer(
     name="tauhat",
-    help="Who benefits from this treatment? Effects for individuals in two-arm randomized trials.",
+    help="Who benefits from this treatment? Effects for individuals in randomized trials.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -175,13 +175,7 @@ _ALL = [
         otherwise="all",
         fault=_too_few,
     ),
-    Option(
-        "contrasts",
-        "Which of more than two arms are compared: control (each with the control), sequential "
-        "(each with the one before it) or all (each pair).",
-        goes_to="trial",
-        otherwise="control",
-    ),
+    Option("contrasts", "Pairs of several arms: control, sequential or all.", goes_to="trial"),
     Option("cluster", "Column of the randomized cluster.", goes_to="trial", is_label=True),
     Option(
         "covariates",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tauhat._typing import AnyArray, FloatArray
 from tauhat.fitting.cate_estimator import CateEstimator
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class FittedContrasts:
     """Effects of several arms, one fitted estimator a contrast; what `tauhat.Trial.fit` gives.
@@ -126,7 +127,9 @@ def best_arms(
     >>> best_arms(np.array([[1.0, 2.0], [-1.0, -2.0]]), [(0, 1), (0, 2)], True).tolist()
     [2, 0]
     """
-    return np.argmax(levels_of_arms(effects, pairs) * (1 if higher_is_better else -1), axis=1)
+    sign = 1 if higher_is_better else -1
+    best: AnyArray = np.argmax(sign * levels_of_arms(effects, pairs), axis=1)
+    return best
 
 
 def levels_of_arms(effects: FloatArray, pairs: list[tuple[int, int]]) -> FloatArray:

@@ -72,5 +72,5 @@ def _outcome(trial: Trial) -> FloatArray:
     place = pd.Index(trial.rows)
     for part in reversed(trial.contrasts.values()):
         made = part.data.with_outcome_made_anew("shared")
-        y[place.get_indexer(part.rows[made.rows])] = made.y
+        y[place.get_indexer(pd.Index(part.rows[made.rows]))] = made.y
     return y

@@ -169,7 +169,7 @@ def arm_policy_value(
         }
     whole = trial.fit(estimator, random_state=derive_seed(seed, "policy"))
     assert isinstance(whole, FittedContrasts)
-    placed = [_Placed.of(trial, arm, fits[name]) for arm, name in names.items()]
+    placed = [_Placed.of(trial, arm, name, fits[name]) for arm, name in names.items()]
     sign = 1.0 if higher_is_better else -1.0
     elsewhere = np.column_stack([whole.effect(trial.X, contrast=n) for n in names.values()])
     averages = [
@@ -224,9 +224,9 @@ class _Placed:
     units: IntArray
 
     @classmethod
-    def of(cls, trial: Trial, arm: int, fit: CrossFit) -> _Placed:
-        part = next(t for t in trial.contrasts.values() if t.data.design is fit.design)
-        rows = pd.Index(trial.rows).get_indexer(part.rows[fit.data.rows])
+    def of(cls, trial: Trial, arm: int, name: str, fit: CrossFit) -> _Placed:
+        part = trial.contrasts[name]
+        rows = pd.Index(trial.rows).get_indexer(pd.Index(part.rows[fit.data.rows]))
         return cls(arm, fit, rows, trial.randomization.unit[rows[fit.design.first]])
 
 

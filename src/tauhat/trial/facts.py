@@ -22,16 +22,16 @@ _LOST = ("person without an outcome was", "persons without an outcome were")
 def facts(trial: TrialTable) -> pd.DataFrame:
     """One row for each fact of the trial: item, value."""
     persons = np.bincount(trial.treatment, minlength=trial.n_arms)
-    roles = (
-        ("control", "treated") if trial.n_arms == 2 else ("control", *["arm"] * (trial.n_arms - 1))
-    )
+    others = ["treated"] if trial.n_arms == 2 else ["arm"] * (trial.n_arms - 1)
     rows: list[tuple[str, str]] = [
         ("design", f"{trial.design} randomized"),
         ("outcome", _outcome(trial)),
         ("persons analysed", str(trial.n)),
         *(
             (role, f"{label}: {counted(count, 'person')}")
-            for role, label, count in zip(roles, trial.arm_labels, persons, strict=True)
+            for role, label, count in zip(
+                ["control", *others], trial.arm_labels, persons, strict=True
+            )
         ),
         ("persons without outcome", str(trial.n_missing_outcome)),
         (

@@ -165,7 +165,7 @@ def _several_arms(arm: IntArray, codes: IntArray, counts: Any = slice(None)) -> 
 def _arms_of(arm: IntArray, labels: Sequence[Any]) -> str:
     """Persons in each arm, in words."""
     count = np.bincount(arm, minlength=len(labels))
-    return join_words([f"{count[a]} in {labels[a]}" for a in np.flatnonzero(count)])
+    return join_words([f"{count[a]} in {labels[int(a)]}" for a in np.flatnonzero(count)])
 
 
 def pair_propensity(propensity: Any, labels: Sequence[Any], pair: tuple[int, int]) -> float | None:

@@ -212,7 +212,7 @@ class Trial(TrialTable):
             self.y = np.empty(self.n)
             place = pd.Index(self.rows)
             for part in self._contrasts.values():
-                self.y[place.get_indexer(part.rows)] = part.y
+                self.y[place.get_indexer(pd.Index(part.rows))] = part.y
 
     @property
     def contrasts(self) -> dict[str, Trial]:

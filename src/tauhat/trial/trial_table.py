@@ -347,9 +347,9 @@ class TrialTable:
         if self.n_arms > 2:
             raise TrialError(
                 f"this trial has {self.n_arms} arms, and two are compared here: take one of its "
-                f"contrasts, trial.contrast({next(iter(self.pairs))!r}); tauhat.analyze, trial.fit, "
-                "tauhat.contrast_effects, tauhat.test_contrasts and tauhat.arm_policy_value take "
-                "all of them"
+                f"contrasts, trial.contrast({next(iter(self.pairs))!r}); tauhat.analyze, "
+                "trial.fit, tauhat.contrast_effects, tauhat.test_contrasts and "
+                "tauhat.arm_policy_value take all of them"
             )
         X, _, *units = self
         found = self.outcome
