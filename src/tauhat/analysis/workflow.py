@@ -193,7 +193,7 @@ def analyze(
         check = trial.check()
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
-        average = average_effects(data, level=level)
+        average = average_effects(trial, level=level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         try:
             heterogeneity = test_heterogeneity(

@@ -20,11 +20,14 @@ from tauhat.endpoint.follow_up import (
     with_squares,
 )
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
+from tauhat.endpoint.missing import COMPLETE_CASES, DOUBLY_ROBUST, MissingOutcomes, checked_way
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
 from tauhat.endpoint.sample_weights import effective_size, weight_values
 from tauhat.endpoint.scales import SCALES, EffectScale
 
 __all__ = [
+    "COMPLETE_CASES",
+    "DOUBLY_ROBUST",
     "KINDS",
     "OF_TIMES",
     "OF_TWO_VALUES",
@@ -33,12 +36,14 @@ __all__ = [
     "EffectScale",
     "Endpoint",
     "FollowUp",
+    "MissingOutcomes",
     "OutcomeKind",
     "RecordedTimes",
     "TimeOutcome",
     "Times",
     "Words",
     "arm_follow_up",
+    "checked_way",
     "checked_follow_up",
     "effective_size",
     "outcome_events",

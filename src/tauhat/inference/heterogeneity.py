@@ -224,7 +224,8 @@ def test_heterogeneity(
     clusters, and the cluster-level block has little power below 32 clusters.
     An outcome that is made of right-censored times is made here of Cox models whose slopes the
     arms share: slopes by arm would carry their own errors into it as if effects differed (size
-    .07 to .09 at a level of .05 in simulations, against .05 to .06).
+    .07 to .09 at a level of .05 in simulations, against .05 to .06). So has the model of outcomes
+    that some persons lack (`tauhat.average_effects`).
     Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
     the same permutations.
 
@@ -242,7 +243,7 @@ def test_heterogeneity(
     if not 0 < significance_level < 1:
         raise ValueError(f"significance_level must lie between 0 and 1, got {significance_level}")
     wanted = _checked_weights(weights)
-    ordered = ordered_trial(trial)
+    ordered = ordered_trial(trial, counted=True)
     ordered = replace(ordered, data=ordered.data.with_outcome_made_anew("shared"))
     seed = resolve_seed(random_state)
     design = ordered.data.design
