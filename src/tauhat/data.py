@@ -26,7 +26,6 @@ from tauhat.numerics.standardised_columns import (
 from tauhat.numerics.weights import relative_weights
 from tauhat.tables.vectors import label_codes, number_or_vector, numeric, positive, vector
 
-
 # Of the model of outcomes that some persons lack.
 FOLDS_OF_MISSING = 5
 
@@ -205,18 +204,20 @@ class TrialData:
         """
         if self.endpoint.follow_up is None and self.missing is None:
             return self
-        measured = self.measured.copy()
+        measured, missing = self.measured.copy(), self.missing
         if self.endpoint.follow_up is not None:
-            seen = np.full(self.n, True) if self.missing is None else self.missing.observed
+            seen = np.full(self.n, True) if missing is None else missing.observed
             time, cause = self.measured[seen, 1], self.measured[seen, 2].astype(np.int64)
             fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-            weight, fold = (None if one is None else one[seen] for one in (self.sample_weight, fold))
+            weight, fold = (
+                None if one is None else one[seen] for one in (self.sample_weight, fold)
+            )
             times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
             measured[seen, 0] = self.endpoint.outcome_of_times(times, slopes).values
-        elif self.missing is not None:
-            measured[:, 0] = self.measured[:, 1]
-        if self.missing is not None:
-            measured[:, 0] = self.missing.made(
+        else:
+            measured[:, 0] = measured[:, 1]
+        if missing is not None:
+            measured[:, 0], missing = missing.made(
                 measured[:, 0],
                 self.treatment,
                 self.X,
@@ -224,8 +225,8 @@ class TrialData:
                 self.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes")),
                 self.sample_weight,
                 by_arm=slopes == "by arm",
-            ).values
-        return replace(self, measured=measured)
+            )
+        return replace(self, measured=measured, missing=missing)
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:

@@ -10,7 +10,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tauhat.cli.options import CODES, NAMES, OPTIONS, PATH, Command, Receiver, split_names
+from tauhat.cli.option_kinds import CODES, NAMES, PATH, split_names
+from tauhat.cli.options import OPTIONS, Command, Receiver
 from tauhat.errors import TrialError
 from tauhat.tables.toml_file import read_toml
 

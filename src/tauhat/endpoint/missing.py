@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.disclosure import FEW, is_small
 from tauhat.endpoint.follow_up import with_squares
 from tauhat.errors import TrialError
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.missing_outcomes import MadeOutcome, made_outcome
+from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
 from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
+from tauhat.wording import counted
 
 DOUBLY_ROBUST, COMPLETE_CASES = "doubly-robust", "complete-cases"
 #: What can be done about missing outcomes, the usual way first.
@@ -45,14 +47,29 @@ class MissingOutcomes:
         Who has an outcome, shape (n,).
     auxiliary
         What was measured after randomization and tells who lacks one, shape (n, q).
+    probability
+        Probability to have an outcome, floored, once outcomes were made; shape (n,).
     """
 
     observed: BoolArray
     auxiliary: FloatArray
+    probability: FloatArray | None = None
+
+    @property
+    def text(self) -> str:
+        """What was done, in a few words."""
+        done = f"outcomes made for {counted(int((~self.observed).sum()), 'person')} without one"
+        probability = np.ones(0) if self.probability is None else self.probability
+        floored = int((probability <= SMALLEST_PROBABILITY).sum())
+        if not floored:
+            return done
+        told = FEW if is_small(floored) else counted(floored, "person")
+        return f"{done}; {told} had a probability of {SMALLEST_PROBABILITY:g} or less to have one"
 
     def take(self, rows: IntArray | BoolArray) -> MissingOutcomes:
         """Return the rows named."""
-        return MissingOutcomes(self.observed[rows], self.auxiliary[rows])
+        chance = None if self.probability is None else self.probability[rows]
+        return MissingOutcomes(self.observed[rows], self.auxiliary[rows], chance)
 
     def made(
         self,
@@ -64,8 +81,8 @@ class MissingOutcomes:
         weight: FloatArray | None,
         *,
         by_arm: bool = True,
-    ) -> MadeOutcome:
-        """An outcome for everybody (`tauhat.numerics.missing_outcomes.made_outcome`).
+    ) -> tuple[FloatArray, MissingOutcomes]:
+        """An outcome for everybody, and how likely it was seen (`tauhat.numerics.missing_outcomes.made_outcome`).
 
         Parameters
         ----------
@@ -81,7 +98,7 @@ class MissingOutcomes:
         bends = [with_squares(X)[:, X.shape[1] :]] if curved else []
         outcome_columns = [lines, *map(_standard, bends)]
         observed_columns = [lines, _standard(self.auxiliary)]
-        return made_outcome(
+        made = made_outcome(
             y,
             self.observed,
             treatment,
@@ -92,6 +109,7 @@ class MissingOutcomes:
             weight,
             by_arm=by_arm,
         )
+        return made.values, replace(self, probability=made.probability)
 
 
 def _standard(columns: FloatArray) -> FloatArray:

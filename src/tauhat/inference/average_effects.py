@@ -267,10 +267,7 @@ def _of_data(data: TrialData, level: float) -> AverageEffects:
         data = data.with_outcome_made_anew(n_folds=5)
     estimate = {"individual": _individually_randomized, "cluster": _cluster_randomized}
     found = estimate[data.design.name](data, level)
-    method = found.method
-    if data.missing is not None:
-        without = int((~data.missing.observed).sum())
-        method += f"; outcomes made for {counted(without, 'person')} without one"
+    method = found.method if data.missing is None else f"{found.method}; {data.missing.text}"
     found = replace(found, weighted=data.sample_weight is not None, method=method)
     if not data.n_without_counterfactual:
         return found

@@ -65,7 +65,7 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
 
 
 def comma_list(names: Sequence[str]) -> str:
-    r"""Names as one word of a command line, as `tauhat.cli.options.split_names` reads them.
+    r"""Names as one word of a command line, as `tauhat.cli.option_kinds.split_names` reads them.
 
     Examples
     --------
