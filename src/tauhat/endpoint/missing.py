@@ -82,7 +82,7 @@ class MissingOutcomes:
         *,
         by_arm: bool = True,
     ) -> tuple[FloatArray, MissingOutcomes]:
-        """An outcome for everybody, and how likely it was seen (`tauhat.numerics.missing_outcomes.made_outcome`).
+        """An outcome for everybody, and how likely it was to be seen (`made_outcome`).
 
         Parameters
         ----------
