@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat.cli.settings import split_names
+from tauhat.cli.option_kinds import split_names
 from tauhat.errors import TrialError
 from tauhat.tables.account import Account
 from tauhat.tables.reading import read_table

@@ -134,7 +134,7 @@ def test_rows_without_an_outcome_are_left_out_counted_and_said() -> None:
     assert trial.X.index.tolist() == list(range(38))
     assert trial.rows.tolist() == [k for k in range(40) if k not in (3, 7)]
     np.testing.assert_array_equal(trial.frame["age"], df["age"].iloc[trial.rows])
-    assert "2 persons without an outcome were left out." in trial.text
+    assert "2 persons without an outcome are left out of models only (missing=)." in trial.text
 
 
 def test_covariates_default_to_all_columns_without_a_role_and_this_is_said() -> None:

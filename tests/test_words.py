@@ -140,7 +140,9 @@ def test_one_of_a_kind_is_singular() -> None:
     said = trial.check().text
     assert "1 cluster has no outcome at all and was left out." in said
     one = villages().assign(y=lambda d: d["y"].where(d.index > 0))
-    assert "1 person without an outcome was left out." in trial_of(one).notes
+    assert (
+        "1 person without an outcome is left out of models only (missing=)." in trial_of(one).notes
+    )
     label = villages().assign(site=np.resize(["a", "b"], 240))
     label.loc[5, "site"] = "b "
     assert sentences(label, "labels", covariates=["x", "site"]) == [

@@ -12,8 +12,9 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
-from tauhat.endpoint import Endpoint, FollowUp, Times
+from tauhat.endpoint import Endpoint, FollowUp, MissingOutcomes, Times
 from tauhat.endpoint.follow_up import Slopes
+from tauhat.learning import LearningView
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.seeds import derive_seed
@@ -23,31 +24,10 @@ from tauhat.numerics.standardised_columns import (
     scale_fault,
 )
 from tauhat.numerics.weights import relative_weights
-from tauhat.tables.vectors import label_codes, numeric, positive, vector
+from tauhat.tables.vectors import label_codes, number_or_vector, numeric, positive, vector
 
-
-@dataclass(frozen=True)
-class LearningView:
-    """What learners see in place of the outcome and the covariates of a trial.
-
-    Attributes
-    ----------
-    outcome
-        Working outcome, shape (n,): without what must not be taken for an effect.
-    block_level
-        What of the outcome was taken out as the level of each row's block, shape (n,), or None.
-    X
-        Covariates before any was set to its mean, shape (n, p).
-    """
-
-    outcome: FloatArray
-    block_level: FloatArray | None
-    X: FloatArray
-
-    def take(self, rows: IntArray | BoolArray) -> LearningView:
-        """Return the rows named."""
-        level = None if self.block_level is None else self.block_level[rows]
-        return LearningView(self.outcome[rows], level, self.X[rows])
+# Of the model of outcomes that some persons lack.
+FOLDS_OF_MISSING = 5
 
 
 @dataclass(frozen=True)
@@ -61,7 +41,8 @@ class TrialData:
     measured
         What was measured of the outcome as it stands in the table, one column each,
         shape (n, k); the first is ``y``. Where ``y`` is made of right-censored times
-        (`tauhat.endpoint.FollowUp`), these and what happened then are the second and third.
+        (`tauhat.endpoint.FollowUp`), these and what happened then are the second and third;
+        where it is made of outcomes that some lack, these are the second.
     design
         Who was randomized, and how (`tauhat.design.Design`).
     sample_weight
@@ -84,6 +65,8 @@ class TrialData:
         How far the columns of ``X`` go (`tauhat.numerics.far_values.ColumnLimits`), or None.
     probability_followed
         Smallest probability of not being censored that ``y`` was divided by; 1 without times.
+    missing
+        Who lacks an outcome (`tauhat.endpoint.MissingOutcomes`), or None where nobody does.
     """
 
     X: FloatArray
@@ -99,6 +82,7 @@ class TrialData:
     n_without_counterfactual: int = 0
     limits: ColumnLimits | None = None
     probability_followed: float = 1.0
+    missing: MissingOutcomes | None = None
 
     @property
     def n(self) -> int:
@@ -208,24 +192,44 @@ class TrialData:
         return self._picked(*self.design.resample(seed)).with_outcome_made_anew()
 
     def with_outcome_made_anew(self, slopes: Slopes = "by arm", n_folds: int = 0) -> TrialData:
-        """Return the trial with ``y`` made of its own rows, where it is made of times.
+        """Return the trial with ``y`` made of its own rows, of times or where some lack it.
 
         The curve of censoring and the like are estimated from these rows, a resample's own.
 
         Parameters
         ----------
         slopes
-            As in `tauhat.endpoint.FollowUp.outcome`.
+            As in `tauhat.endpoint.FollowUp.outcome`; where outcomes are missing, of their model.
         n_folds
             Folds of whole units, whose models are fitted to the others; 0 for one of everyone.
         """
-        if self.endpoint.follow_up is None:
+        if self.endpoint.follow_up is None and self.missing is None:
             return self
-        fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-        times = Times(*self.times, self.treatment, self.X, self.sample_weight, fold)
-        made = self.endpoint.outcome_of_times(times, slopes)
-        measured = np.column_stack([made.values, self.measured[:, 1:]])
-        return replace(self, measured=measured, probability_followed=made.smallest)
+        measured, missing = self.measured.copy(), self.missing
+        smallest = self.probability_followed
+        if self.endpoint.follow_up is not None:
+            seen = np.full(self.n, True) if missing is None else missing.observed
+            fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
+            weight, fold = (
+                None if one is None else one[seen] for one in (self.sample_weight, fold)
+            )
+            time, cause = (one[seen] for one in self.times)
+            times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
+            made = self.endpoint.outcome_of_times(times, slopes)
+            measured[seen, 0], smallest = made.values, made.smallest
+        else:
+            measured[:, 0] = measured[:, 1]
+        if missing is not None:
+            measured[:, 0], missing = missing.made(
+                measured[:, 0],
+                self.treatment,
+                self.X,
+                self.blocks if self.clusters is None else self.clusters,
+                self.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes")),
+                self.sample_weight,
+                by_arm=slopes == "by arm",
+            )
+        return replace(self, measured=measured, missing=missing, probability_followed=smallest)
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:
@@ -243,6 +247,7 @@ class TrialData:
             rows=self.rows[rows],
             cluster_labels=labels,
             learning=None if self.learning is None else self.learning.take(rows),
+            missing=None if self.missing is None else self.missing.take(rows),
         )
 
 
@@ -339,6 +344,7 @@ def validate_trial(
     to_fit: bool = True,
     cause: IntArray | None = None,
     follow_up: FollowUp | None = None,
+    missing: MissingOutcomes | None = None,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -357,6 +363,8 @@ def validate_trial(
     cause, follow_up
         Where ``y`` is a right-censored time, what happened then, shape (n,), and what to
         make of it (`tauhat.endpoint.FollowUp`); ``endpoint`` is then such a kind.
+    missing
+        Who lacks an outcome; ``y`` holds any outcome of the others for them. None if nobody does.
 
     Returns
     -------
@@ -390,7 +398,7 @@ def validate_trial(
             raise ValueError(f"column {name!r} of X {fault}")
     codes = None if clusters is None else label_codes(clusters, "clusters", n)
     block_codes = None if blocks is None else label_codes(blocks, "blocks", n)
-    known = _known_propensity(propensity, n)
+    known = number_or_vector(propensity, "propensity", n)
     # Of all rows, so that what is wrong within clusters is found in blocks of one arm too.
     design_of(arms, codes, block_codes, known)
     kept = comparable_rows(arms, codes, block_codes, to_fit)
@@ -405,6 +413,9 @@ def validate_trial(
         # The first column is made of the others below.
         measured = np.column_stack([outcome, outcome, cause])
         ties.append(cause.astype(np.float64))
+    if missing is not None:
+        measured = measured if cause is not None else np.column_stack([outcome, outcome])
+        ties += [missing.observed.astype(np.float64), *missing.auxiliary.T]
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
     limits = ColumnLimits.of(array[order], canonical)
     described = (
@@ -425,11 +436,12 @@ def validate_trial(
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,
         rows=order,
-        endpoint=described,
+        endpoint=described if missing is None else described.as_numbers(),
         names_given=hasattr(X, "columns"),
         cluster_labels=None if clusters is None else _labels(clusters, n, order, canonical),
         n_without_counterfactual=int((~kept).sum()),
         limits=limits,
+        missing=None if missing is None else missing.take(order),
     )
     return data.with_outcome_made_anew()
 
@@ -439,11 +451,3 @@ def _labels(clusters: Any, n: int, order: IntArray, canonical: IntArray | None) 
     first = pd.Series(canonical).drop_duplicates().index.to_numpy()
     labels: AnyArray = vector(clusters, "clusters", n)[order][first]
     return labels
-
-
-def _known_propensity(propensity: Any, n: int) -> FloatArray | None:
-    if propensity is None:
-        return None
-    if np.ndim(propensity) == 0:
-        return np.full(n, float(propensity))
-    return numeric(propensity, "propensity", n)

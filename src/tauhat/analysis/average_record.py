@@ -29,6 +29,9 @@ def average_record(average: AverageEffects) -> dict[str, Any]:
         "cluster": estimate_record(average.cluster),
         "difference": estimate_record(average.difference),
         "method": average.method,
+        "complete_cases": estimate_record(
+            None if average.complete_cases is None else average.complete_cases.individual
+        ),
     }
 
 

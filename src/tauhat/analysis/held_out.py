@@ -214,7 +214,7 @@ def held_out_effects(
                 fit, heterogeneity=heterogeneity, level=level, prespecified=named
             ),
             by_covariate=covariate_group_effects(
-                fit, _groups_along(frame_within(trial.frame, data)), level=level
+                fit, _groups_along(frame_within(trial.counted_frame, fit.data)), level=level
             ),
         )
     # A description that fails must not take the analysis with it.

@@ -126,6 +126,13 @@ class AverageEffect(TypedDict):
     cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
     difference: Annotated[EstimateWithTest | None, "individual-average less cluster-average effect"]
     method: Annotated[str, "estimator, in words"]
+    complete_cases: NotRequired[
+        Annotated[
+            EstimateWithTest | None,
+            "individual-average effect of persons with an outcome only; null where nobody else "
+            "was counted",
+        ]
+    ]
 
 
 class HeterogeneityTestRecord(TypedDict):

@@ -300,19 +300,19 @@ def _averages(
     """Average effect with other treatments of missing covariates and outcomes."""
     reported = average.individual
     rows = [("as reported", reported.estimate, reported.lower, reported.upper)]
-    data = trial.data
+    if average.complete_cases is not None:
+        alone = average.complete_cases.individual
+        rows.append(("only persons with an outcome", alone.estimate, alone.lower, alone.upper))
+    data = trial.enrolled_data
     nothing = replace(data, X=np.zeros((data.n, 1)), feature_names=("none",))
-    alone = _average_of(nothing, level)
+    alone = _average_of(nothing.with_outcome_made_anew(), level)
     if alone is not None:
         rows.append(("no covariates used", *alone))
     compared = trial.has_counterfactual
-    complete = np.flatnonzero(trial.frame.notna().all(axis=1))
-    blocks = None if trial.blocks is None else trial.blocks[complete]
-    complete = complete[has_counterfactual(trial.treatment[complete], blocks)]
-    if len(complete) < compared.sum():
-        parts = (None if part is None else np.asarray(part)[complete] for part in trial)
-        found = _average_of(parts, level)
-        share = f"{len(complete):,} of {int(compared.sum()):,}"
+    n_complete, complete = _without_missing_covariates(trial)
+    if n_complete < data.n:
+        found = _average_of(complete, level)
+        share = f"{n_complete:,} of {data.n:,}"
         if found is None:
             notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
         else:
@@ -333,6 +333,20 @@ def _averages(
                     )
                 )
     return rows
+
+
+def _without_missing_covariates(trial: Trial) -> tuple[int, TrialLike]:
+    """How many have all covariates, in blocks that then hold both arms, and their trial."""
+    data = trial.enrolled_data
+    if data.missing is not None:
+        rows = np.flatnonzero(trial.counted_frame.notna().all(axis=1).to_numpy()[data.rows])
+        blocks = None if data.blocks is None else data.blocks[rows]
+        rows = rows[has_counterfactual(data.treatment[rows], blocks)]
+        return len(rows), data.take(rows)
+    rows = np.flatnonzero(trial.frame.notna().all(axis=1))
+    blocks = None if trial.blocks is None else trial.blocks[rows]
+    rows = rows[has_counterfactual(trial.treatment[rows], blocks)]
+    return len(rows), tuple(None if part is None else np.asarray(part)[rows] for part in trial)
 
 
 def _average_of(trial: TrialLike, level: float) -> tuple[float, float, float] | None:

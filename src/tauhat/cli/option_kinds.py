@@ -1,4 +1,4 @@
-"""What the value of an option is, on the command line and in a TOML file."""
+"""Kinds of values of options: how the command line and a TOML file give them."""
 
 from __future__ import annotations
 

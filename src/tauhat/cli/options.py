@@ -269,6 +269,19 @@ _ALL = [
         otherwise="arm",
     ),
     Option(
+        "missing",
+        "What to do about missing outcomes: doubly-robust or complete-cases.",
+        goes_to="trial",
+        otherwise="doubly-robust",
+    ),
+    Option(
+        "auxiliary",
+        "Columns measured after randomization that tell who has no outcome.",
+        NAMES,
+        goes_to="trial",
+        metavar="NAME,NAME",
+    ),
+    Option(
         "accept",
         "Answer a warning of the design check by its code: it was looked into. Repeatable.",
         NAMES,

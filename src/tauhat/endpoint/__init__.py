@@ -21,11 +21,14 @@ from tauhat.endpoint.follow_up import (
     with_squares,
 )
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
+from tauhat.endpoint.missing import COMPLETE_CASES, DOUBLY_ROBUST, MissingOutcomes, checked_way
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
 from tauhat.endpoint.sample_weights import effective_size, weight_values
 from tauhat.endpoint.scales import SCALES, EffectScale
 
 __all__ = [
+    "COMPLETE_CASES",
+    "DOUBLY_ROBUST",
     "KINDS",
     "OF_COUNTS",
     "OF_TIMES",
@@ -35,6 +38,7 @@ __all__ = [
     "EffectScale",
     "Endpoint",
     "FollowUp",
+    "MissingOutcomes",
     "OutcomeKind",
     "RecordedTimes",
     "TimeOutcome",
@@ -42,6 +46,7 @@ __all__ = [
     "Words",
     "arm_follow_up",
     "checked_follow_up",
+    "checked_way",
     "effective_size",
     "outcome_events",
     "outcome_values",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +190,17 @@ class Endpoint:
         if self.link == "identity":
             return None
         return self.kind.latent(self.events(values), weight, known)
+
+    def as_numbers(self) -> Endpoint:
+        """The endpoint of numbers that have the mean of such outcomes but are none themselves.
+
+        Examples
+        --------
+        >>> made = Endpoint.of(np.array([0.0, 1.0])).as_numbers()
+        >>> made.link, made.largest_effect, made.codes
+        ('identity', 1.0, (0.0, 1.0))
+        """
+        return self if self.follow_up is not None else replace(self, kind_name=CONTINUOUS.name)
 
     def scale(self, name: str) -> EffectScale:
         """The scale of that name.

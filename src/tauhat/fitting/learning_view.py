@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tauhat.data import LearningView, TrialData
+from tauhat.data import TrialData
 from tauhat.fitting.allocation import without_level_of_allocation
 from tauhat.fitting.block_levels import without_block_levels
 from tauhat.fitting.few_clusters import without_unlearnable_covariates
+from tauhat.learning import LearningView
 
 
 def learning_view(data: TrialData) -> TrialData:

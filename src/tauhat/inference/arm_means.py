@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.design import Design
@@ -169,3 +170,16 @@ def clusters_left_out(
             level = (share * of_all).sum(axis=1) / share.sum(axis=1)
             means[:, j, a] = level + (own * adjusted).sum(axis=1) / own.sum(axis=1)
     return means[0], means[1:]
+
+
+def arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:
+    """P-value of the difference between arms in a cluster-level quantity, within blocks."""
+    design = np.column_stack([np.eye(int(block.max()) + 1)[block], arm])
+    coefficients, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    residual = values - design @ coefficients
+    df = len(values) - int(rank)
+    variance = float(residual @ residual) / max(df, 1)
+    error = np.sqrt(variance * np.linalg.pinv(design.T @ design)[-1, -1])
+    if df < 1 or np.ptp(values) < 1e-12 or error <= 1e-12 * np.abs(values).max():
+        return 1.0
+    return float(2 * stats.t.sf(abs(coefficients[-1]) / error, df))

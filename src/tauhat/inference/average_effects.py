@@ -6,17 +6,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
 from tauhat.endpoint import SCALES, Endpoint
 from tauhat.errors import TrialError
-from tauhat.inference.arm_means import ArmMeans, clusters_left_out, errors_of_persons
+from tauhat.inference.arm_means import (
+    ArmMeans,
+    arm_difference_p,
+    clusters_left_out,
+    errors_of_persons,
+)
 from tauhat.inference.average_risks import AverageRisks, average_risks
 from tauhat.inference.estimate import Estimate
-from tauhat.inference.inputs import TrialLike, as_trial_data
+from tauhat.inference.inputs import TrialLike, counted_data
 from tauhat.numerics.arm_variances import expected_of_averages, words
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
@@ -24,6 +28,7 @@ from tauhat.numerics.working_models import (
     outcomes_by_arm,
 )
 from tauhat.runtime.display import Shown
+from tauhat.trial.trial import Trial
 from tauhat.wording import counted, with_degrees
 
 # Randomization makes arms alike in cluster size but for chance; beyond this p-value the size is
@@ -66,6 +71,8 @@ class AverageEffects(Shown):
         Ratio of the arms' average restricted means, or probabilities, where the outcome is a time
         to an event, and of their rates where it counts events; None elsewhere, and where an arm's
         mean leaves it open.
+    complete_cases
+        The same from persons with an outcome only, where others were counted too; else None.
     """
 
     individual: Estimate
@@ -78,6 +85,7 @@ class AverageEffects(Shown):
     cluster_risks: AverageRisks | None = None
     individual_ratio: Estimate | None = None
     cluster_ratio: Estimate | None = None
+    complete_cases: AverageEffects | None = None
 
     def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
         """Individual-average and cluster-average effect on a scale.
@@ -129,6 +137,10 @@ class AverageEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if self.complete_cases is not None:
+            alone = self.complete_cases.individual
+            told = replace(self, complete_cases=None).text
+            return f"{told} Of persons with an outcome only the average effect is {alone.text}."
         if self.individual_ratio is not None:
             ratio = self.individual_ratio
             told = f"{ratio.estimate:.3g} ({ratio.lower:.3g} to {ratio.upper:.3g})"
@@ -216,6 +228,12 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     are fitted without a person's own fold of whole units: otherwise it follows the models too
     closely, and errors are too small.
 
+    Where outcomes are missing, everyone enrolled counts: an outcome is made for those who lack one
+    (`tauhat.numerics.missing_outcomes.made_outcome`), which is right if missing outcomes have
+    nothing to do with what they would have been, given arm, covariates, cluster and auxiliary
+    columns. ``Trial(missing="complete-cases")`` leaves these persons out. Clusters without any
+    outcome are left out either way.
+
     Blocks with one arm only tell nothing about the effect and are left out.
 
     Parameters
@@ -249,10 +267,21 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    data = as_trial_data(trial).with_outcome_made_anew(n_folds=5)
+    data = counted_data(trial)
+    found = _of_data(data, level)
+    if not isinstance(trial, Trial) or trial.data is data:
+        return found
+    return replace(found, complete_cases=_of_data(trial.data, level))
+
+
+def _of_data(data: TrialData, level: float) -> AverageEffects:
+    """Average effects of a trial's arrays."""
+    if data.endpoint.follow_up is not None:
+        data = data.with_outcome_made_anew(n_folds=5)
     estimate = {"individual": _individually_randomized, "cluster": _cluster_randomized}
     found = estimate[data.design.name](data, level)
-    found = replace(found, weighted=data.sample_weight is not None)
+    method = found.method if data.missing is None else f"{found.method}; {data.missing.text}"
+    found = replace(found, weighted=data.sample_weight is not None, method=method)
     if not data.n_without_counterfactual:
         return found
     count = data.n_without_counterfactual
@@ -267,7 +296,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
     log_size = np.log(np.bincount(clusters, weights=weight))
-    size_p = _arm_difference_p(log_size, arm, block)
+    size_p = arm_difference_p(log_size, arm, block)
     n_blocks = design.n_blocks
     covariates = data.X
     if size_p >= SIZE_DIFFERS_P:
@@ -343,19 +372,6 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     )
     arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True)
     return _with_both_arms(found, arms, data.endpoint, level)
-
-
-def _arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> float:
-    """P-value of the difference between arms in a cluster-level quantity, within blocks."""
-    design = np.column_stack([np.eye(int(block.max()) + 1)[block], arm])
-    coefficients, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    residual = values - design @ coefficients
-    df = len(values) - int(rank)
-    variance = float(residual @ residual) / max(df, 1)
-    error = np.sqrt(variance * np.linalg.pinv(design.T @ design)[-1, -1])
-    if df < 1 or np.ptp(values) < 1e-12 or error <= 1e-12 * np.abs(values).max():
-        return 1.0
-    return float(2 * stats.t.sf(abs(coefficients[-1]) / error, df))
 
 
 def _contrast(adjusted: FloatArray, weight: FloatArray, arm: IntArray) -> FloatArray:

@@ -50,7 +50,7 @@ class CrossFit(Shown):
         Position in the user's table of each row, shape (n,).
     frame
         Covariates as the user knows them, in the user's row order: n rows, and those
-        of blocks with one arm only.
+        of blocks with one arm only. Where outcomes are missing, those of everyone enrolled.
     estimator
         What estimated the effects.
     folds
@@ -335,7 +335,7 @@ def cross_fit(
     nuisance_model = AdditiveMixedModel() if outcome_model is None else outcome_model
     if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):
         trial = tuple(trial)
-    ordered = ordered_trial(trial)
+    ordered = ordered_trial(trial, counted=True)
     data = ordered.data
     seed = resolve_seed(random_state)
     nuisances = [
@@ -372,7 +372,7 @@ def covariate_frame(trial: TrialLike, data: TrialData) -> pd.DataFrame:
     >>> covariate_frame(trial, validate_trial(*trial)).x1.tolist()
     [2.0, 1.0, 2.0, 1.0]
     """
-    frame = getattr(trial, "frame", None)
+    frame = getattr(trial, "counted_frame", getattr(trial, "frame", None))
     if frame is None:
         X = data.X if isinstance(trial, TrialData) else next(iter(trial))
         frame = pd.DataFrame(check_covariates(X), columns=list(data.feature_names))

@@ -242,11 +242,12 @@ def test_heterogeneity(
     clusters, and the cluster-level one has little power below 32 clusters.
     An outcome that is made of right-censored times is made here of Cox models whose slopes the
     arms share: slopes by arm would carry their own errors into it as if effects differed (size
-    .07 to .09 at a level of .05 in simulations, against .05 to .06).
+    .07 to .09 at a level of .05 in simulations, against .05 to .06). So has the model of outcomes
+    that some persons lack (`tauhat.average_effects`).
     One odds ratio for everyone makes risk differences that differ. On the scale "odds ratio"
     the scores are those of interactions in a mixed logistic regression with one coefficient of
-    treatment (`tauhat.inference.relative_scale.on_log_odds`). That test is approximate: its
-    residuals come from a fit that knows the arms.
+    treatment (`tauhat.inference.relative_scale.on_log_odds`), of persons with an outcome. That
+    test is approximate: its residuals come from a fit that knows the arms.
     Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
     the same permutations.
 
@@ -264,12 +265,11 @@ def test_heterogeneity(
     if not 0 < significance_level < 1:
         raise ValueError(f"significance_level must lie between 0 and 1, got {significance_level}")
     wanted = _checked_weights(weights)
-    ordered = ordered_trial(trial)
     if scale not in SCALES_OF_TEST:
         raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")
-    data = ordered.data
-    if scale == "odds ratio":
-        data = on_log_odds(data)
+    # What stands for an outcome that is missing is no event.
+    ordered = ordered_trial(trial, counted=scale == "difference")
+    data = ordered.data if scale == "difference" else on_log_odds(ordered.data)
     ordered = replace(ordered, data=data.with_outcome_made_anew("shared"))
     seed = resolve_seed(random_state)
     design = ordered.data.design

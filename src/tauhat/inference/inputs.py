@@ -73,8 +73,25 @@ def as_trial_data(trial: TrialLike) -> TrialData:
     return trial.data if isinstance(trial, Trial) else validate_trial(*trial)
 
 
-def ordered_trial(trial: TrialLike) -> OrderedTrial:
+def counted_data(trial: TrialLike) -> TrialData:
+    """Arrays of everyone who counts in averages and tests, in canonical order.
+
+    Those of `as_trial_data`; of a `tauhat.Trial` also persons who lack an outcome
+    (`Trial.enrolled_data`).
+
+    Examples
+    --------
+    >>> X = np.arange(4.0)[:, None]
+    >>> counted_data((X, [1.0, 2.0, 3.0, 5.0], [0, 1, 0, 1])).n
+    4
+    """
+    return trial.enrolled_data if isinstance(trial, Trial) else as_trial_data(trial)
+
+
+def ordered_trial(trial: TrialLike, *, counted: bool = False) -> OrderedTrial:
     """A trial in canonical order together with labels and source columns.
+
+    With ``counted``, of everyone who counts in averages and tests (`counted_data`).
 
     Examples
     --------
@@ -83,7 +100,7 @@ def ordered_trial(trial: TrialLike) -> OrderedTrial:
     >>> ordered.unit_labels.tolist(), ordered.sources
     (['b', 'a', 'd', 'c'], ('x1',))
     """
-    data = as_trial_data(trial)
+    data = counted_data(trial) if counted else as_trial_data(trial)
     known = source_columns(trial)
     marked = missing_marks(trial)
     return OrderedTrial(

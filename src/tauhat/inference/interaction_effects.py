@@ -203,7 +203,7 @@ def interaction_effects(
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    ordered = ordered_trial(trial)
+    ordered = ordered_trial(trial, counted=True)
     data = ordered.data
     frame = frame_within(covariate_frame(trial, data), data)
     named = [modifiers] if isinstance(modifiers, str) else list(modifiers)

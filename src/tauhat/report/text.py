@@ -341,8 +341,7 @@ def limits(run: Run) -> list[str]:
         enrolled = design["n"] + alone["persons"] + missing
         found.append(
             f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)}) have no "
-            "outcome and are left out. This is harmless only if, given arm and covariates, "
-            "missingness is unrelated to the outcome."
+            f"outcome{_missing_words(run)}"
         )
     endpoint = run["endpoint"]
     if endpoint["horizon"] is not None:
@@ -389,6 +388,26 @@ def limits(run: Run) -> list[str]:
         "Unless this analysis was written down before the outcomes were seen, it is exploratory."
     )
     return found
+
+
+def _missing_words(run: Run) -> str:
+    """What was done about missing outcomes, and what that supposes."""
+    average = run["average_effect"]
+    alone, reported = average.get("complete_cases"), average["individual"]
+    if alone is None:
+        return (
+            " and are left out. This is harmless only if, given arm and covariates, missingness is "
+            "unrelated to the outcome."
+        )
+    scale = scale_of(run)
+    return (
+        ". Models are fitted without them; averages, the test and groups count them by outcomes "
+        "made for them from those of similar persons. This is right only if, given arm, "
+        "covariates and what else tells who has an outcome, missingness is unrelated to the "
+        f"outcome. Of persons with an outcome only, the average effect is "
+        f"{scale(alone['estimate'])} {scale.interval(alone['lower'], alone['upper'])}, "
+        f"{scale(alone['estimate'] - reported['estimate'])} from the reported one."
+    )
 
 
 def _detectable(run: Run) -> list[str]:

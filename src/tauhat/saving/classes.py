@@ -12,8 +12,8 @@ from importlib import import_module
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from tauhat import data, design, ensembles, learners, numerics, outcome, outcome_model
-from tauhat.endpoint import endpoint, follow_up
+from tauhat import data, design, ensembles, learners, learning, numerics, outcome, outcome_model
+from tauhat.endpoint import endpoint, follow_up, missing
 from tauhat.fitting import average_risk, log_odds, reference_posterior
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
@@ -38,8 +38,10 @@ def known_classes() -> dict[str, type]:
     modules = [
         outcome_model,
         data,
+        learning,
         endpoint,
         follow_up,
+        missing,
         average_risk,
         log_odds,
         reference_posterior,

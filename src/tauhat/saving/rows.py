@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.data import LearningView, TrialData
+from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.endpoint import Endpoint
+from tauhat.endpoint import Endpoint, MissingOutcomes
 from tauhat.errors import TrialError
+from tauhat.learning import LearningView
 from tauhat.numerics.far_values import ColumnLimits
 
 
@@ -77,6 +78,11 @@ def check_trial(data: TrialData) -> None:
     check_endpoint(data.endpoint)
     if data.endpoint.follow_up is not None and k != 3:
         raise ValueError("its trial lacks the times that its outcome is made of")
+    if data.missing is not None:
+        if not isinstance(data.missing, MissingOutcomes):
+            raise ValueError("who lacks an outcome in its trial is something else")
+        _check_array("observed", data.missing.observed, (n,), "b")
+        _check_array("auxiliary", data.missing.auxiliary, (n, np.shape(data.missing.auxiliary)[-1]))
 
 
 def _check_design(design: Any, n: int) -> None:

@@ -55,3 +55,16 @@ def positive(sample_weight: Any, n: int) -> FloatArray:
             "should not count"
         )
     return weight
+
+
+def number_or_vector(values: Any, name: str, n: int) -> FloatArray | None:
+    """One number for all of n rows, or one for each, shape (n,); None for None.
+
+    Examples
+    --------
+    >>> number_or_vector(0.5, "propensity", 2).tolist()
+    [0.5, 0.5]
+    """
+    if values is None:
+        return None
+    return np.full(n, float(values)) if np.ndim(values) == 0 else numeric(values, name, n)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat.endpoint import effective_size
+from tauhat.endpoint import COMPLETE_CASES, effective_size
 from tauhat.trial.incomplete_blocks import named_blocks
 from tauhat.wording import counted
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _EXCLUDED = ("row of another arm was", "rows of other arms were")
-_LOST = ("person without an outcome was", "persons without an outcome were")
+_LOST = ("person without an outcome is", "persons without an outcome are")
 
 
 def facts(trial: TrialTable) -> pd.DataFrame:
@@ -59,9 +59,11 @@ def facts(trial: TrialTable) -> pd.DataFrame:
 def decisions(trial: TrialTable) -> list[str]:
     """Who was left out and how covariates were read, in sentences."""
     notes = []
-    for count, words in ((trial.n_excluded, _EXCLUDED), (trial.n_missing_outcome, _LOST)):
-        if count:
-            notes.append(f"{counted(count, *words)} left out.")
+    if trial.n_excluded:
+        notes.append(f"{counted(trial.n_excluded, *_EXCLUDED)} left out.")
+    if trial.n_missing_outcome:
+        rest = "." if trial.missing == COMPLETE_CASES else " of models only (missing=)."
+        notes.append(f"{counted(trial.n_missing_outcome, *_LOST)} left out{rest}")
     if trial.n_without_counterfactual:
         notes.append(
             f"{counted(trial.n_without_counterfactual, 'person')} in blocks with one arm only "

@@ -31,7 +31,8 @@ from tauhat.wording import join_words
 class Trial(TrialTable):
     """A randomized trial: a table and the role of each of its columns.
 
-    Persons without an outcome are left out of the analysis arrays and counted;
+    Persons without an outcome are left out of the arrays that models are fitted to, and
+    counted; averages, tests and held-out effects make an outcome for them (``missing``);
     nobody is left out for a missing covariate (`tauhat.tables.encoding.TableEncoder`
     says what is filled in). Persons in blocks with one arm only have their effects
     predicted and count in nothing else. ``estimator.fit(*trial)`` fits an estimator.
@@ -104,6 +105,13 @@ class Trial(TrialTable):
     censoring
         What censoring may depend on: "arm" (Kaplan-Meier curves by arm), or "covariates" (ridge
         Cox models by arm).
+    missing
+        What averages, the test and held-out effects do about persons without an outcome:
+        "doubly-robust" makes one for them (`tauhat.average_effects`), "complete-cases" leaves
+        them out.
+    auxiliary
+        Columns measured after randomization that tell who lacks an outcome, such as visits kept.
+        They are no covariates.
     where
         Condition that rows must fulfil, such as ``'PARAMCD == "SBP" and age >= 18'``
         (`tauhat.tables.where.rows_where`); the others are dropped and counted.
@@ -143,6 +151,12 @@ class Trial(TrialTable):
         Positions of the analysed persons in the table.
     frame : DataFrame, shape (n, covariates)
         Covariates of the analysed persons before encoding.
+    enrolled_data : TrialData
+        Arrays of everyone who counts in averages, with the outcomes made.
+    counted_frame : DataFrame
+        Covariates of those whose rows ``enrolled_data`` names, before encoding.
+    auxiliary_names : tuple of str
+        Auxiliary columns.
     encoder_ : TableEncoder
         What made ``X`` of ``frame``.
     arm_labels : tuple

@@ -13,7 +13,14 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, design_of
 from tauhat.design.blocks import has_counterfactual
-from tauhat.endpoint import OF_COUNTS, OF_TWO_VALUES, Endpoint, weight_values
+from tauhat.endpoint import (
+    DOUBLY_ROBUST,
+    OF_COUNTS,
+    OF_TWO_VALUES,
+    Endpoint,
+    checked_way,
+    weight_values,
+)
 from tauhat.errors import TrialError
 from tauhat.runtime.provenance import table_sha256
 from tauhat.tables.account import account_of, as_codes, codes_of, refuse_shared_labels
@@ -26,6 +33,7 @@ from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.trial.enrolled import EnrolledArrays, auxiliary_columns, refuse_lost_blocks
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.outcome_columns import OutcomeColumns
@@ -72,6 +80,8 @@ class TrialTable:
         exposure: str | None = None,
         horizon: float | None = None,
         censoring: str = "arm",
+        missing: str = DOUBLY_ROBUST,
+        auxiliary: Sequence[str] | None = None,
         where: str | None = None,
         accept: Sequence[str] = (),
         normalise_labels: bool = False,
@@ -102,8 +112,11 @@ class TrialTable:
             weight=weight,
             event=event,
         )
+        self.missing = checked_way(missing)
+        self.auxiliary_names = auxiliary_columns(table, self.roles, auxiliary, covariates)
         self.covariates_named = covariates is not None
-        choice = choose_covariates(table, self.roles, covariates, cluster_covariates)
+        others = table.drop(columns=list(self.auxiliary_names))
+        choice = choose_covariates(others, self.roles, covariates, cluster_covariates)
         self.merged_labels = MergedLabels()
         if normalise_labels:
             table = self._with_merged_labels(table, choice.names)
@@ -111,7 +124,7 @@ class TrialTable:
             control = self.merged_labels.label(name, control)
             if arms is not None and not isinstance(arms, str):
                 arms = [self.merged_labels.label(name, label) for label in arms]
-        used = dict.fromkeys([*self.roles.values(), *choice.names])
+        used = dict.fromkeys([*self.roles.values(), *choice.names, *self.auxiliary_names])
         self._table = table[list(used)].copy()
         for name in used:
             refuse_collections(self._table[name], name)
@@ -136,6 +149,7 @@ class TrialTable:
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
         self.has_outcome: BoolArray = columns.observed
+        refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if self.n_arms == 2:
             check_units(
                 self.enrolled_treatment,
@@ -154,6 +168,7 @@ class TrialTable:
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
+        self._enrolled = EnrolledArrays.of(self, kept, columns, propensity)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
         if self.n_arms > 2:
@@ -361,6 +376,21 @@ class TrialTable:
             cause=found.cause,
             follow_up=found.follow_up,
         )
+
+    @cached_property
+    def enrolled_data(self) -> TrialData:
+        """The trial as averages, tests and held-out effects take it.
+
+        All who were enrolled, with an outcome made for those who lack one
+        (`tauhat.numerics.missing_outcomes`); ``data`` where nobody does, or complete cases were
+        asked for. Its rows are those of `counted_frame`.
+        """
+        return self.data if self._enrolled is None else self._enrolled.data(self)
+
+    @property
+    def counted_frame(self) -> pd.DataFrame:
+        """Covariates before encoding of the persons whose rows `enrolled_data` names."""
+        return self.frame if self._enrolled is None else self.enrolled_frame
 
     @property
     def endpoint(self) -> Endpoint:

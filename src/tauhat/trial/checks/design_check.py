@@ -384,7 +384,7 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
     uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < _CHANCE_OF_ATTRITION
     what = (
         f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
-        f"outcome and were left out: {told}. "
+        f"outcome: {told}. "
     )
     yield Finding(
         "missing outcomes",

@@ -1,0 +1,116 @@
+"""Average effects where outcomes are missing: bias, error and coverage, beside complete cases.
+
+Trials of 24 clusters of about 27 persons, or of 648 persons. Who lacks an outcome depends on
+the arm's product with a covariate, in two designs also on the cluster; the prognosis is
+straight or bent. The true effect of the population is .4. What is made for those without
+an outcome stands beside complete cases and beside the same trial with all outcomes.
+
+Usage: python benchmarks/missing_outcomes.py --trials 150
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+import tauhat as th
+from tauhat.numerics.seeds import derive_seed
+
+EFFECT = 0.4
+CLUSTERS, PERSONS = 24, 27
+# Design, whether the prognosis is bent, whether clusters lose persons unevenly.
+DESIGNS = [
+    ("clusters", False, False),
+    ("clusters", False, True),
+    ("clusters", True, True),
+    ("persons", True, False),
+]
+
+
+def draw(randomized: str, bent: bool, uneven: bool, seed: int) -> pd.DataFrame:
+    """A trial with all outcomes, and in the column ``seen`` the outcomes that are seen."""
+    rng = np.random.default_rng(seed)
+    in_clusters = randomized == "clusters"
+    m = CLUSTERS if in_clusters else CLUSTERS * PERSONS
+    sizes = np.maximum(rng.poisson(PERSONS, m), 6) if in_clusters else np.ones(m, dtype=int)
+    unit = np.repeat(np.arange(m), sizes)
+    arm = rng.permutation(np.arange(m) % 2)[unit]
+    x = rng.normal(size=(len(unit), 3))
+    v = rng.normal(size=m)[unit]
+    level = rng.normal(size=m)[unit] * in_clusters
+    prognosis = x[:, 0] + 0.5 * ((x[:, 1] ** 2 - 1) if bent else x[:, 1])
+    y = prognosis + arm * (EFFECT + 0.4 * x[:, 0] + 0.2 * v) + level / 3
+    y = y + rng.normal(size=len(unit))
+    odds = 1.2 - arm * x[:, 0] + 0.5 * (1 - arm) * x[:, 1]
+    if uneven:
+        odds = odds - 0.3 + 0.75 * level + 0.7 * rng.normal(size=m)[unit]
+    seen = rng.random(len(unit)) < 1 / (1 + np.exp(-odds))
+    frame = pd.DataFrame(x, columns=["x1", "x2", "x3"])
+    return frame.assign(v=v, arm=arm, unit=unit, y=y, seen=np.where(seen, y, np.nan))
+
+
+def averages(frame: pd.DataFrame, randomized: str) -> dict[tuple[str, str], th.Estimate]:
+    """Averages by all outcomes, by complete cases, and by outcomes made."""
+    roles = {"treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
+    roles |= {"cluster": "unit"} if randomized == "clusters" else {}
+    everybody = th.average_effects(th.Trial(frame, outcome="y", **roles))
+    made = th.average_effects(th.Trial(frame, outcome="seen", **roles))
+    by_way = {
+        "all outcomes": everybody,
+        "complete cases": made.complete_cases,
+        "doubly robust": made,
+    }
+    return {
+        (way, name): estimate
+        for way, found in by_way.items()
+        for name, estimate in (("individual", found.individual), ("cluster", found.cluster))
+        if estimate is not None
+    }
+
+
+def one_design(randomized: str, bent: bool, uneven: bool, trials: int) -> list[dict]:
+    """Errors and coverage over simulated trials."""
+    key = derive_seed(20261128, "missing", randomized, int(bent), int(uneven))
+    frames = [draw(randomized, bent, uneven, derive_seed(key, k)) for k in range(trials)]
+    found = [averages(frame, randomized) for frame in frames]
+    lost = np.mean([frame["seen"].isna().mean() for frame in frames])
+    rows = []
+    for way, average in found[0]:
+        own = [one[way, average] for one in found]
+        estimates = np.array([one.estimate for one in own])
+        apart = estimates - np.array([one["all outcomes", average].estimate for one in found])
+        rows.append(
+            {
+                "randomized": randomized,
+                "bent": bent,
+                "uneven": uneven,
+                "lost": lost,
+                "average": average,
+                "outcomes": way,
+                "bias": apart.mean(),
+                "bias se": apart.std(ddof=1) / np.sqrt(trials),
+                "SD": estimates.std(ddof=1),
+                "mean SE": np.mean([one.se for one in own]),
+                "coverage": np.mean([one.lower <= EFFECT <= one.upper for one in own]),
+                "width": np.mean([one.upper - one.lower for one in own]),
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Print a row for every design, average and treatment of missing outcomes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=150)
+    options = parser.parse_args()
+    with threadpool_limits(limits=1):
+        for design in DESIGNS:
+            rows = one_design(*design, options.trials)
+            print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Outcomes that some persons lack: who, and what is made of the others'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.disclosure import FEW, is_small
+from tauhat.endpoint.follow_up import with_squares
+from tauhat.errors import TrialError
+from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
+from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
+from tauhat.wording import counted
+
+DOUBLY_ROBUST, COMPLETE_CASES = "doubly-robust", "complete-cases"
+#: What can be done about missing outcomes, the usual way first.
+WAYS = (DOUBLY_ROBUST, COMPLETE_CASES)
+
+# With fewer rows for each column there are lines only.
+_ROWS_A_CURVE = 10
+
+
+def checked_way(missing: str) -> str:
+    """What is done about missing outcomes, or a `TrialError` that lists what can be.
+
+    Examples
+    --------
+    >>> checked_way("drop")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: missing must be one of doubly-robust, complete-cases, got 'drop'
+    """
+    if missing not in WAYS:
+        raise TrialError(f"missing must be one of {', '.join(WAYS)}, got {missing!r}")
+    return missing
+
+
+@dataclass(frozen=True)
+class MissingOutcomes:
+    """Who of some persons lacks an outcome.
+
+    Attributes
+    ----------
+    observed
+        Who has an outcome, shape (n,).
+    auxiliary
+        What was measured after randomization and tells who lacks one, shape (n, q).
+    probability
+        Probability to have an outcome, floored, once outcomes were made; shape (n,).
+    """
+
+    observed: BoolArray
+    auxiliary: FloatArray
+    probability: FloatArray | None = None
+
+    @property
+    def text(self) -> str:
+        """What was done, in a few words."""
+        done = f"outcomes made for {counted(int((~self.observed).sum()), 'person')} without one"
+        probability = np.ones(0) if self.probability is None else self.probability
+        floored = int((probability <= SMALLEST_PROBABILITY).sum())
+        if not floored:
+            return done
+        told = FEW if is_small(floored) else counted(floored, "person")
+        return f"{done}; {told} had a probability of {SMALLEST_PROBABILITY:g} or less to have one"
+
+    def take(self, rows: IntArray | BoolArray) -> MissingOutcomes:
+        """Return the rows named."""
+        chance = None if self.probability is None else self.probability[rows]
+        return MissingOutcomes(self.observed[rows], self.auxiliary[rows], chance)
+
+    def made(
+        self,
+        y: FloatArray,
+        treatment: IntArray,
+        X: FloatArray,
+        groups: IntArray | None,
+        fold: IntArray,
+        weight: FloatArray | None,
+        *,
+        by_arm: bool = True,
+    ) -> tuple[FloatArray, MissingOutcomes]:
+        """An outcome for everybody, and how likely it was to be seen (`made_outcome`).
+
+        Parameters
+        ----------
+        y, treatment, fold, weight, by_arm
+            As there.
+        X
+            Covariates, shape (n, p).
+        groups
+            Clusters, or blocks of persons, shape (n,), or None.
+        """
+        lines = _standard(X)
+        curved = len(y) >= _ROWS_A_CURVE * X.shape[1]
+        bends = [with_squares(X)[:, X.shape[1] :]] if curved else []
+        outcome_columns = [lines, *map(_standard, bends)]
+        observed_columns = [lines, _standard(self.auxiliary)]
+        made = made_outcome(
+            y,
+            self.observed,
+            treatment,
+            [block for block in outcome_columns if block.shape[1]],
+            [block for block in observed_columns if block.shape[1]],
+            identified_clusters(groups),
+            fold,
+            weight,
+            by_arm=by_arm,
+        )
+        return made.values, replace(self, probability=made.probability)
+
+
+def _standard(columns: FloatArray) -> FloatArray:
+    """Columns that vary, in standard units, no more of them than rows."""
+    mean, scale = column_scales(columns) if columns.shape[1] else (np.zeros(0), np.ones(0))
+    standard = (columns - mean) / scale
+    standard = standard[:, np.ptp(standard, axis=0) > 0]
+    rotated: FloatArray = standard @ ridge_rotation(standard)
+    return rotated

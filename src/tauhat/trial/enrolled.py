@@ -1,0 +1,199 @@
+"""Everyone enrolled: the trial with those who lack an outcome, and what may not be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.data import TrialData, validate_trial
+from tauhat.design.blocks import has_counterfactual
+from tauhat.endpoint import COMPLETE_CASES, MissingOutcomes, weight_values
+from tauhat.errors import TrialError
+from tauhat.tables.account import as_codes
+from tauhat.tables.columns import missing_values
+from tauhat.tables.encoding import TableEncoder
+from tauhat.trial.outcome_columns import OutcomeColumns
+from tauhat.trial.roles import require_columns, row_propensity
+from tauhat.wording import counted, first_of
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial_table import TrialTable
+
+
+def auxiliary_columns(
+    table: pd.DataFrame,
+    roles: Mapping[str, str],
+    auxiliary: Sequence[str] | None,
+    covariates: Sequence[str] | None,
+) -> tuple[str, ...]:
+    """Columns that tell who lacks an outcome and are no covariates.
+
+    Raises
+    ------
+    TrialError
+        If one does not exist, is a covariate or has another role.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame(columns=["y", "arm", "age", "visits"])
+    >>> auxiliary_columns(table, {"outcome": "y"}, ["visits"], ["age"])
+    ('visits',)
+    """
+    names = require_columns(table, auxiliary or [], "auxiliary")
+    for role, column in [*roles.items(), *(("covariate", name) for name in covariates or ())]:
+        if column in names:
+            raise TrialError(f"column {column!r} cannot be both {role} and auxiliary")
+    return tuple(names)
+
+
+def refuse_lost_blocks(
+    blocks: AnyArray | None, observed: BoolArray, roles: Mapping[str, str]
+) -> None:
+    """Raise a `TrialError` if nobody in some block has an outcome.
+
+    Examples
+    --------
+    >>> refuse_lost_blocks(np.array(["a", "a", "b"]), np.array([True, True, False]),
+    ...                    {"outcome": "y", "block": "site"})
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: outcome column 'y' is missing for everybody in 1 of 2 blocks (b): ...
+    """
+    if blocks is None:
+        return
+    codes, labels = pd.factorize(blocks)
+    lost = labels[np.bincount(codes, weights=observed) == 0]
+    if len(lost):
+        raise TrialError(
+            f"outcome column {roles['outcome']!r} is missing for everybody in {len(lost)} of "
+            f"{counted(len(labels), 'block')} ({first_of([str(one) for one in lost], 5)}): nothing "
+            f"is known of the effect there. Drop these rows (where=) and say so, or leave "
+            f"{roles['block']!r} out as block"
+        )
+
+
+@dataclass(frozen=True)
+class EnrolledArrays:
+    """Who counts in averages and tests where outcomes are missing.
+
+    Attributes
+    ----------
+    rows
+        Of all enrolled: those of clusters with an outcome, in blocks where both arms have
+        outcomes, shape (k,).
+    y
+        Outcomes, or times; where they are missing, the smallest of the others, shape (k,).
+    cause
+        What happened at the time, shape (k,), or None.
+    missing
+        Who of these lacks an outcome.
+    weight
+        Sample weights, shape (k,), or None.
+    propensity
+        Given probability of treatment, shape (k,), or None.
+    """
+
+    rows: IntArray
+    y: FloatArray
+    cause: IntArray | None
+    missing: MissingOutcomes
+    weight: FloatArray | None
+    propensity: FloatArray | None
+
+    @classmethod
+    def of(
+        cls, trial: TrialTable, kept: pd.DataFrame, columns: OutcomeColumns, propensity: Any
+    ) -> EnrolledArrays | None:
+        """Those of a trial; None where nobody lacks an outcome, or complete cases are wanted.
+
+        Parameters
+        ----------
+        trial
+            The trial.
+        kept
+            Its columns, for everyone enrolled.
+        columns
+            Its outcome, for everyone enrolled.
+        propensity
+            As given.
+        """
+        observed = trial.has_outcome
+        if trial.missing == COMPLETE_CASES or observed.all():
+            return None
+        rows = np.flatnonzero(_informative(trial))
+        seen, values = observed[rows], columns.values[rows]
+        if seen.all():
+            return None
+        weight = None
+        if "weight" in trial.roles:
+            column = as_codes(kept[trial.roles["weight"]], trial.file).iloc[rows]
+            unknown = int(missing_values(column).sum())
+            if unknown:
+                raise TrialError(
+                    f"weight column {column.name!r} is missing for {unknown} of "
+                    f"{counted(int((~seen).sum()), 'person')} without an outcome, who count in "
+                    f"averages too; fill it in, or analyse missing={COMPLETE_CASES!r}"
+                )
+            weight = weight_values(column, np.full(len(rows), True))
+        auxiliary: FloatArray = np.zeros((len(rows), 0))
+        if trial.auxiliary_names:
+            frame = kept[list(trial.auxiliary_names)].iloc[rows].reset_index(drop=True)
+            auxiliary = TableEncoder().fit(frame).transform(frame).to_numpy(dtype=np.float64)
+        cause = columns.cause
+        blocks = None if trial.enrolled_blocks is None else trial.enrolled_blocks[rows]
+        return cls(
+            rows=rows,
+            y=np.where(seen, values, values[seen].min()),
+            cause=None if cause is None else np.where(seen, cause[rows], 0),
+            missing=MissingOutcomes(seen, auxiliary),
+            weight=weight,
+            propensity=row_propensity(propensity, blocks, np.full(len(rows), True)),
+        )
+
+    def data(self, trial: TrialTable) -> TrialData:
+        """The arrays of these persons, whose rows are those of `TrialTable.enrolled_frame`."""
+        rows = self.rows
+        X = trial.encoder_.transform(trial.enrolled_frame.iloc[rows].reset_index(drop=True))
+        clusters, blocks = (
+            None if labels is None else labels[rows]
+            for labels in (trial.enrolled_clusters, trial.enrolled_blocks)
+        )
+        found = validate_trial(
+            X,
+            self.y,
+            trial.enrolled_treatment[rows],
+            clusters,
+            self.weight,
+            blocks,
+            self.propensity,
+            endpoint=trial.endpoint.kind_name,
+            cause=self.cause,
+            follow_up=trial.outcome.follow_up,
+            missing=self.missing,
+        )
+        return replace(
+            found,
+            rows=rows[found.rows],
+            n_without_counterfactual=trial.data.n_without_counterfactual,
+        )
+
+
+def _informative(trial: TrialTable) -> BoolArray:
+    """Who of all enrolled is in a cluster with outcomes, and in a block with them in both arms.
+
+    A cluster without any outcome is a unit lost: what its persons are like tells nothing of it.
+    """
+    observed = trial.has_outcome
+    kept = np.full(len(observed), True)
+    if trial.enrolled_clusters is not None:
+        codes = pd.factorize(trial.enrolled_clusters)[0]
+        kept = np.bincount(codes, weights=observed)[codes] > 0
+    if trial.enrolled_blocks is not None:
+        blocks = pd.factorize(trial.enrolled_blocks)[0]
+        compared = has_counterfactual(trial.enrolled_treatment[observed], blocks[observed])
+        kept &= np.isin(blocks, blocks[observed][compared])
+    return kept

@@ -1,0 +1,178 @@
+"""Persons without an outcome count in averages, tests and held-out effects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+from tauhat.endpoint import MissingOutcomes
+from tauhat.errors import TrialError
+from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
+
+ROLES = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "covariates": ["x"]}
+
+
+def complete(clinics: int = 24, persons: int = 27) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    clinic = np.repeat(np.arange(clinics), persons)
+    arm, x = clinic % 2, rng.normal(size=len(clinic))
+    visits = rng.poisson(3, len(clinic))
+    y = x + 0.4 * arm * (1 + x) + 0.3 * rng.normal(size=clinics)[clinic]
+    y = y + rng.normal(size=len(clinic))
+    block = clinic // 4
+    return pd.DataFrame(
+        {"y": y, "arm": arm, "clinic": clinic, "x": x, "visits": visits, "block": block}
+    )
+
+
+def with_losses(df: pd.DataFrame, strength: float = 1.5) -> pd.DataFrame:
+    """The treated are lost where x is large."""
+    rng = np.random.default_rng(6)
+    seen = rng.random(len(df)) < 1 / (1 + np.exp(-(1 - strength * df.arm * df.x)))
+    return df.assign(y=df.y.where(seen))
+
+
+def trial_of(df: pd.DataFrame, **changes: object) -> th.Trial:
+    return th.Trial(df, **{**ROLES, **changes})
+
+
+def test_the_average_is_nearer_to_that_of_everybody_than_complete_cases() -> None:
+    df = complete(60, 40)
+    everybody = th.average_effects(trial_of(df))
+    made = th.average_effects(trial_of(with_losses(df)))
+    assert made.complete_cases is not None
+    for which in ("individual", "cluster"):
+        true = getattr(everybody, which).estimate
+        assert abs(getattr(made, which).estimate - true) < 0.04
+        assert abs(getattr(made.complete_cases, which).estimate - true) > 0.05
+    assert "outcomes made for" in made.method
+    assert "Of persons with an outcome only" in made.text
+
+
+def test_nothing_changes_where_every_outcome_is_seen() -> None:
+    trial = trial_of(complete(8, 10))
+    assert trial.enrolled_data is trial.data
+    assert th.average_effects(trial).complete_cases is None
+
+
+def test_complete_cases_are_those_that_the_average_stands_beside() -> None:
+    df = with_losses(complete())
+    asked = th.average_effects(trial_of(df, missing="complete-cases"))
+    beside = th.average_effects(trial_of(df)).complete_cases
+    assert asked.complete_cases is None
+    assert asked.individual == beside.individual
+    assert asked.cluster == beside.cluster
+
+
+@pytest.mark.parametrize("roles", [{}, {"block": "block"}, {"cluster": None}])
+def test_order_of_rows_and_labels_do_not_matter(roles: dict[str, object]) -> None:
+    df = with_losses(complete(12, 12))
+    shuffled = df.sample(frac=1, random_state=1).assign(clinic=lambda d: "c" + d.clinic.astype(str))
+    one, other = (th.average_effects(trial_of(each, **roles)) for each in (df, shuffled))
+    assert one.individual.estimate == pytest.approx(other.individual.estimate, rel=1e-9)
+    assert one.individual.se == pytest.approx(other.individual.se, rel=1e-9)
+
+
+def test_held_out_effects_and_the_test_count_everybody() -> None:
+    trial = trial_of(with_losses(complete(12, 12)))
+    fit = th.cross_fit(trial, "LMM", n_splits=1)
+    assert fit.data.n == len(fit.frame) == 144 > trial.n
+    np.testing.assert_array_equal(fit.frame["x"].to_numpy()[fit.rows], fit.data.X[:, 0])
+    lost = th.test_heterogeneity(trial, random_state=1, n_permutations=99)
+    alone = trial_of(with_losses(complete(12, 12)), missing="complete-cases")
+    left = th.test_heterogeneity(alone, random_state=1, n_permutations=99)
+    assert lost.statistic != left.statistic
+
+
+def test_clusters_without_any_outcome_are_units_lost() -> None:
+    df = complete(12, 12)
+    df.loc[df.clinic == 3, "y"] = np.nan
+    trial = trial_of(df)
+    assert trial.enrolled_data is trial.data
+    df.loc[df.index % 5 == 0, "y"] = np.nan
+    data = trial_of(df).enrolled_data
+    assert (data.n, data.n_units) == (132, 11)
+
+
+def test_risks_are_told_of_an_outcome_with_two_values() -> None:
+    df = complete(60, 40)
+    df = df.assign(y=(df.y > 0).astype(float))
+    everybody = th.average_effects(trial_of(df)).individual_risks
+    made = th.average_effects(trial_of(with_losses(df)))
+    assert made.individual_risks is not None
+    assert abs(made.individual_risks.treated - everybody.treated) < 0.03
+    alone = made.complete_cases.individual_risks
+    assert abs(alone.treated - everybody.treated) > 0.05
+
+
+def test_times_that_are_missing_are_made_too() -> None:
+    rng = np.random.default_rng(2)
+    df = complete(20, 20)
+    time = rng.exponential(size=400) * np.exp(0.5 * df.x)
+    df = df.assign(y=np.minimum(time, 2), died=time <= 2)
+    trial = trial_of(with_losses(df), event="died", horizon=1.5)
+    data = trial.enrolled_data
+    assert data.n == 400
+    assert data.endpoint.kind_name == "rmst"
+    assert np.isfinite(th.average_effects(trial).individual.se)
+
+
+def test_auxiliary_columns_tell_who_is_lost_and_are_no_covariates() -> None:
+    df = complete(20, 20)
+    seen = df.visits + 0.5 * np.random.default_rng(1).normal(size=400) > 2
+    df = df.assign(y=(df.y + df.visits).where(seen))
+    trial = trial_of(df, auxiliary=["visits"], covariates=["x"])
+    assert trial.covariate_names == ("x",)
+    with_visits = trial.enrolled_data.missing
+    assert with_visits.auxiliary.shape == (400, 1)
+    left_alone = th.average_effects(trial_of(df)).individual
+    assert th.average_effects(trial).individual != left_alone
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"missing": "drop"}, "missing must be one of doubly-robust, complete-cases, got 'drop'"),
+        ({"auxiliary": ["x"]}, "column 'x' cannot be both covariate and auxiliary"),
+        ({"auxiliary": ["clinic"]}, "column 'clinic' cannot be both cluster and auxiliary"),
+        ({"auxiliary": ["visit"]}, "auxiliary: there is no column 'visit'; did you mean 'visits'"),
+        ({"weight": "w"}, "weight column 'w' is missing for 2 of 4 persons without an outcome"),
+    ],
+)
+def test_bad_input_is_one_clear_error(changes: dict[str, object], message: str) -> None:
+    df = complete(8, 10).assign(w=1.0)
+    df.loc[[1, 2, 33, 44], "y"] = np.nan
+    df.loc[[1, 2], "w"] = np.nan
+    with pytest.raises(TrialError, match=message):
+        trial_of(df, **changes)
+
+
+def test_a_block_or_an_arm_without_any_outcome_is_refused() -> None:
+    df = complete(12, 10)
+    with pytest.raises(TrialError, match=r"missing for everybody in 1 of 3 blocks \(1\)"):
+        trial_of(df.assign(y=df.y.where(df.block != 1)), block="block")
+    with pytest.raises(TrialError, match="6 control and 0 treated clusters with outcomes"):
+        trial_of(df.assign(y=df.y.where(df.arm == 0)))
+
+
+def test_small_probabilities_are_floored_and_counted() -> None:
+    rng = np.random.default_rng(3)
+    x, arm = rng.normal(size=3000), np.arange(3000) % 2
+    seen = rng.random(3000) < 1 / (1 + np.exp(-(-1 + 4 * x)))
+    columns, fold = [x[:, None]], np.arange(3000) % 5
+    made = made_outcome(np.where(seen, x, 9.0), seen, arm, columns, columns, None, fold)
+    assert made.n_floored > 300
+    assert made.probability.min() == SMALLEST_PROBABILITY
+    assert abs(made.values.mean()) < 0.05
+
+
+def test_constant_covariates_and_no_auxiliary_columns_do_no_harm() -> None:
+    rng = np.random.default_rng(4)
+    seen, arm = rng.random(200) < 0.8, np.arange(200) % 2
+    missing = MissingOutcomes(seen, np.zeros((200, 0)))
+    y = np.where(seen, arm + rng.normal(size=200), 0.0)
+    values, made = missing.made(y, arm, np.ones((200, 2)), None, np.arange(200) % 5, None)
+    assert np.isfinite(values).all()
+    assert "less to have one" not in made.text
+    rare = MissingOutcomes(seen, missing.auxiliary, np.where(arm == 1, 0.05, 0.5))
+    assert rare.text.endswith("100 persons had a probability of 0.05 or less to have one")
