@@ -72,6 +72,8 @@ def test_rows_with_fewer_cells_than_names_are_counted_and_empty_ones_left_out(
     # Cells without anything in them are cells.
     full = text(tmp_path / "u.csv", "a,b\n1,\n2,3\n")
     assert read(full)[1]["n_short"] == 0
+    # Somebody of whom nothing is known is a person all the same.
+    assert len(read(text(tmp_path / "v.csv", "a,b\n1,2\nNA,NA\n3,4\n,\n"))[0]) == 3
 
 
 def test_bytes_that_are_no_text_are_refused_in_parquet(here: None, tmp_path: Path) -> None:

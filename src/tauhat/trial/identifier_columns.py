@@ -126,6 +126,8 @@ def _whole_numbers(column: pd.Series[Any]) -> FloatArray | None:
     """Numbers of a column that are there, in the order of the rows; None unless all are whole."""
     if pd.api.types.is_bool_dtype(column.dtype) or isinstance(column.dtype, pd.CategoricalDtype):
         return None
+    if pd.api.types.is_complex_dtype(column.dtype):
+        return None
     if pd.api.types.is_numeric_dtype(column.dtype):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     elif pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:

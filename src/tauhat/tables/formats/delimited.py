@@ -62,7 +62,7 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
         account.n_short, account.first_short = _short_rows(content, separator, len(names))
     table = table.iloc[:, 1:] if row_names else table
     words = _missing_words(content, table, form, labels)
-    table = _without_empty_rows(table, account)
+    table = _without_empty_rows(table, content, form, account)
     if decimal == ",":
         account.notes.append("Numbers were read with decimal commas.")
     table = _with_numbers(table, labels, account)
@@ -99,13 +99,20 @@ def _short_rows(content: bytes, separator: str, n_names: int) -> tuple[int, int]
     return count, first
 
 
-def _without_empty_rows(table: pd.DataFrame, account: Account) -> pd.DataFrame:
+def _without_empty_rows(
+    table: pd.DataFrame, content: bytes, form: dict[str, Any], account: Account
+) -> pd.DataFrame:
     """Rows that hold anything, as spreadsheets save others after the last of them."""
     rows = np.flatnonzero(_is_empty(table.iloc[:, 0]))
     for name in table.columns[1:]:
         rows = rows[_is_empty(table[name].iloc[rows])]
         if not len(rows):
             return table
+    # A row of words such as NA is somebody of whom nothing is known.
+    cells = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **form)
+    rows = rows[(cells.iloc[rows].fillna("") == "").all(axis=1).to_numpy()]
+    if not len(rows):
+        return table
     account.notes.append(f"{counted(len(rows), 'empty row')} left out.")
     return table.drop(index=table.index[rows]).reset_index(drop=True)
 

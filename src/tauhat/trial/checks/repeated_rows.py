@@ -12,7 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, IntArray
 from tauhat.tables.labels import read_labels
 from tauhat.trial.checks.finding import Finding
-from tauhat.trial.identifier_columns import names_persons, names_something, why_identifier
+from tauhat.trial.identifier_columns import names_persons, names_something
 from tauhat.trial.later_names import name_words
 from tauhat.trial.repeated_identifiers import (
     FEWEST_PERSONS,
@@ -215,12 +215,11 @@ def _copies(table: pd.DataFrame, roles: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _numbers_rows(column: pd.Series[Any]) -> bool:
-    """Whether a column has a different whole number or text in every row, or numbers persons."""
-    measured = pd.api.types.is_float_dtype(column.dtype) or (
-        pd.api.types.is_integer_dtype(column.dtype) and len(column) < _FEW_ROWS
-    )
+    """Whether a column has a different whole number or text in every row."""
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    whole = pd.api.types.is_integer_dtype(column.dtype) and len(column) >= _FEW_ROWS
     try:
-        return (not measured and column.is_unique) or why_identifier(column, str(column.name)) != ""
+        return (whole or not numeric) and column.is_unique
     except TypeError:
         return False
 
