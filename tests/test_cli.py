@@ -323,7 +323,10 @@ def test_flags_of_the_report_in_a_file_and_out_of_range(
 
 def test_the_shell_completes_commands_and_options() -> None:
     script = "import sys; from tauhat.cli import main; sys.exit(main())"
-    for typed, position, completed in (("tauhat me", 1, "methods"), ("tauhat run --pl", 2, "--plan")):
+    for typed, position, completed in (
+        ("tauhat me", 1, "methods"),
+        ("tauhat run --pl", 2, "--plan"),
+    ):
         words = {"COMP_WORDS": typed, "COMP_CWORD": str(position)}
         done = subprocess.run(
             [sys.executable, "-c", script],
