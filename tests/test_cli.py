@@ -319,3 +319,20 @@ def test_flags_of_the_report_in_a_file_and_out_of_range(
     config.write_text('patient_level = "yes"\n', "utf-8")
     assert main(arguments(trial_csv, out, "--config", str(config))) == 2
     assert "patient_level must be true or false" in capsys.readouterr().err
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    script = "import sys; from tauhat.cli import main; sys.exit(main())"
+    for typed, position, completed in (
+        ("tauhat me", 1, "methods"),
+        ("tauhat run --pl", 2, "--plan"),
+    ):
+        words = {"COMP_WORDS": typed, "COMP_CWORD": str(position)}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, **words, "_TAUHAT_COMPLETE": "complete_bash"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.split() == [completed]

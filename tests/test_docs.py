@@ -50,8 +50,8 @@ def test_the_code_of_a_page_runs(
     hold_against_the_page(page, "run_python")
 
 
-# The start page analyses a whole trial.
-LONG_COMMANDS = {ROOT / "docs" / "index.md"}
+# These analyse whole trials.
+LONG_COMMANDS = {ROOT / "docs" / name for name in ("index.md", "planning.md", "from-r.md")}
 
 
 @pytest.mark.parametrize(
