@@ -216,7 +216,6 @@ def analyze(
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(data, level=level)
-    with clock.step("named_modifiers", "comparing along the modifiers that were named"):
         named = named_effects(trial, modifiers, subgroups, adjust, level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         try:
