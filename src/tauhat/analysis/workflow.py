@@ -265,7 +265,6 @@ def analyze(
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(trial, level=level)
-    with clock.step("named_modifiers", "comparing along the modifiers that were named"):
         named = named_effects(trial, modifiers, subgroups, adjust, level)
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         heterogeneity = _tested(trial, seed, n_permutations, "difference")

@@ -55,9 +55,9 @@ class InteractionEffects(Shown):
     Attributes
     ----------
     table
-        One row a comparison: ``modifier``; ``level`` ("person" or "cluster"); ``question``, what is
-        compared ("persons", "within clusters", "between clusters", "within blocks", in
-        ``all_clusters`` "all clusters"); ``comparison``, such as "girl less boy" or "per SD of 12.3";
+        One row a comparison: ``modifier``; ``level`` ("person" or "cluster"); ``question``,
+        what is compared ("persons", "within clusters", "between clusters", "within blocks", in
+        ``all_clusters`` "all clusters"); ``comparison``, "girl less boy" or "per SD of 12.3";
         ``spread``, that SD (missing for groups); ``estimate`` (difference of the effects, in
         units of the outcome), ``se``, ``lower``, ``upper``, ``degrees_of_freedom``; ``p_value``
         of the comparison; ``control units`` and ``treated units``, randomized units that tell
