@@ -11,7 +11,14 @@ import pytest
 
 from tauhat.analysis import analyze, models, result
 from tauhat.ensembles import RobustEnsemble
+from tauhat.ensembles.fits import fit_member
+from tauhat.fitting.learning_view import learning_view
 from tauhat.learners import AdditiveMixedEffect, LinearMixedEffect
+from tauhat.numerics import cholesky
+from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.ridge_posterior import sample_ridge_posterior
+from tauhat.runtime.files import csv_text
+from tauhat.tables.columns import has_more_values
 from tauhat.trial import trial as trial_module
 from tauhat.trial import trial_table
 from tauhat.trial.trial import Trial
@@ -75,3 +82,45 @@ def test_a_record_that_was_changed_changes_no_other() -> None:
     record = found.to_json()
     record["design"]["n"] = -1
     assert found.to_json()["design"]["n"] == 240
+
+
+def test_a_chain_factors_the_precision_once_for_each_point_it_looks_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(2)
+    X, arm = rng.normal(size=(80, 2)), np.tile([0, 1], 40)
+    counts: Counter[str] = Counter()
+    counted(monkeypatch, counts, MixedModel, "objective", "slopes")
+    counted(monkeypatch, counts, cholesky, "factor", "factors")
+    lengths = {"n_chains": 2, "burn_in": 5, "draws": 10, "thin": 2}
+    posterior = sample_ridge_posterior(X, X[:, 0], arm, None, None, 1, **lengths)
+    assert posterior.n_draws == 20
+    # A start and 5 + 10 * 2 proposals a chain, and none for the draws.
+    assert counts["factors"] - counts["slopes"] <= 2 * 26
+
+
+def test_a_fitted_member_leaves_its_trial_to_the_ensemble() -> None:
+    data = learning_view(some_trial().data)
+    fit = fit_member(LinearMixedEffect(), data, {}, 1)
+    assert fit.estimator is not None
+    assert not hasattr(fit.estimator, "trial_data_")
+    members = [("LMM", LinearMixedEffect()), ("GAMM", AdditiveMixedEffect())]
+    model = RobustEnsemble(members, n_folds=2, random_state=1).fit_data(data)
+    assert all(member.trial_data_ is model.trial_data_ for member in model.members_.values())
+
+
+@pytest.mark.parametrize("most", [2, 60, 600])
+def test_a_value_that_comes_late_is_counted(most: int) -> None:
+    few = pd.Series(np.arange(5000) % most, dtype=float)
+    few.iloc[10] = np.nan
+    assert not has_more_values(few, most)
+    few.iloc[-1] = -1.0
+    assert has_more_values(few, most)
+    assert has_more_values(pd.Series(np.arange(5000)), most)
+
+
+def test_numbers_are_written_as_pandas_writes_them_to_ten_digits() -> None:
+    numbers = [0.1 + 0.2, -0.0, 1e-300, 123456789012.5, 1e22, np.inf, -np.inf, np.nan, 5.0]
+    table = pd.DataFrame({"effect": numbers, "row": range(9)})
+    plain = table.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    assert csv_text(table) == plain
