@@ -108,6 +108,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     assert risks is not None
     yield from (risks, risks.number_needed)
     yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
+    yield tauhat.effect_over_horizons(timed, [12])
 
 
 def test_every_result_has_a_table_a_text_and_html(trial: Trial, found: Analysis) -> None:

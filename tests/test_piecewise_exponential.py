@@ -23,6 +23,8 @@ from tauhat.numerics.piecewise_hazards import (
     polynomials,
 )
 from tauhat.simulate import SurvivalTrial
+from tauhat.study.plan import EstimatorSpec, Plan, Row
+from tauhat.study.units import run_unit
 
 
 def times(n: int = 900, seed: int = 1, clusters: int = 0) -> pd.DataFrame:
@@ -172,3 +174,18 @@ def test_outcomes_that_are_no_times_are_refused(tmp_path) -> None:
     th.save(model, tmp_path / "m.tauhat", with_data=False)
     loaded = th.load(tmp_path / "m.tauhat")
     np.testing.assert_array_equal(loaded.effect(trial.X), model.effect(trial.X))
+
+
+def test_a_study_gives_the_times_of_a_survival_scenario_to_estimators() -> None:
+    trial = SurvivalTrial(n_clusters=12, mean_size=15.0).draw(random_state=3)
+    np.testing.assert_allclose(trial.data.y, trial.y[trial.data.rows], atol=1e-9)
+    plan = Plan(
+        name="times",
+        rows=(Row("crt-survival", {"n_clusters": 12, "mean_size": 15.0}),),
+        estimators=tuple(EstimatorSpec(name, name) for name in ("PEM", "LMM")),
+        replicates=1,
+        test_size=50,
+    )
+    result = run_unit(plan, plan.rows[0], 0)
+    assert result.messages == {}
+    assert np.isfinite(result.metrics).any(axis=1).all()

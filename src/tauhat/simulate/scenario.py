@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.data import TrialData, validate_trial
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.simulate.population import PopulationValues
 
@@ -86,6 +87,11 @@ class SimulatedTrial(SimulatedPersons):
     def __iter__(self) -> Iterator[Any]:
         """Yield the arguments of ``CateEstimator.fit`` in their order."""
         yield from (self.X, self.y, self.treatment, self.clusters, None, None, self.propensity)
+
+    @property
+    def data(self) -> TrialData:
+        """The trial as validated arrays in canonical order, which studies fit to."""
+        return validate_trial(*self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.data import validate_trial
-from tauhat.endpoint import FollowUp
+from tauhat.data import TrialData, validate_trial
+from tauhat.endpoint import OF_TIMES, FollowUp
 from tauhat.numerics.quadrature import hermite_nodes
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_sizes import ScenarioOfUnits
@@ -196,6 +196,19 @@ class SimulatedTimes(SimulatedTrial):
     time: FloatArray
     event: IntArray
     horizon: float
+
+    @property
+    def data(self) -> TrialData:
+        """The trial as validated arrays with its times, curves of censoring by arm."""
+        _, _, *units = self
+        return validate_trial(
+            self.X,
+            self.time,
+            *units,
+            endpoint=OF_TIMES,
+            cause=self.event,
+            follow_up=FollowUp(float(self.horizon)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.data import TrialData, validate_trial
+from tauhat.data import TrialData
 from tauhat.ensembles.fits import MemberFit
 from tauhat.ensembles.together import fit_together
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -60,7 +60,7 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
         warnings.simplefilter("ignore")
         try:
             trial, persons = draw_unit(plan, row, seed)
-            data = validate_trial(*trial)
+            data = trial.data
         except (ValueError, ArithmeticError) as error:
             message = f"the draw failed: {type(error).__name__}: {error}"
             messages = dict.fromkeys(estimators, message)
