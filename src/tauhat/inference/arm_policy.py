@@ -171,7 +171,8 @@ def arm_policy_value(
     assert isinstance(whole, FittedContrasts)
     placed = [_Placed.of(trial, arm, name, fits[name]) for arm, name in names.items()]
     sign = 1.0 if higher_is_better else -1.0
-    elsewhere = np.column_stack([whole.effect(trial.X, contrast=n) for n in names.values()])
+    order = [list(trial.pairs).index(name) for name in names.values()]
+    elsewhere = whole.effect(trial.X)[:, order]
     averages = [
         sign * float(np.mean([score_means(p.fit, s, np.ones((p.fit.data.n, 1))).estimate[0]
                               for s in range(p.fit.n_splits)]))
