@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from cli_runs import arguments, leave_out_the_slow, run_of, small_trial, small_trial_csv
+from tauhat.analysis.run_fields import differences
+from tauhat.cli.app import main
 from tauhat.errors import TrialError
 
 EFFECT_SLOPE = 0.5
@@ -76,3 +79,20 @@ def test_one_row_of_means_is_a_target_too() -> None:
 def test_a_target_outside_of_the_trial_is_refused(target: pd.DataFrame, message: str) -> None:
     with pytest.raises(TrialError, match=message):
         th.average_effects(trial_of(table()), target=target)
+
+
+def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch) -> None:
+    leave_out_the_slow(monkeypatch)
+    file, out, clinics = small_trial_csv(tmp_path), tmp_path / "out", tmp_path / "clinics.csv"
+    df = small_trial().drop(columns=["sbp", "arm", "clinic"])
+    df.assign(age=df.age + 4).to_csv(clinics, index=False)
+    assert main(arguments(file, out, "--target", str(clinics))) == 0
+    run = run_of(out)
+    assert differences(run) == []
+    average, target = (run[key]["individual"] for key in ("average_effect", "target"))
+    # The effect falls with age.
+    assert target["estimate"] < average["estimate"] - 0.4
+    assert "The effect in another population" in (out / "report.html").read_text("utf-8")
+    df.assign(age=df.age + 400).to_csv(clinics, index=False)
+    assert main(arguments(file, tmp_path / "other", "--target", str(clinics))) == 2
+    assert not (tmp_path / "other" / "run.json").exists()

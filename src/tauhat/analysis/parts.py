@@ -103,6 +103,8 @@ class AnalysisParts:
         Versions, seed, fingerprint of the data, times.
     synthetic
         What to say about data that were made up, or None.
+    target_effects
+        Average effect for another population, or None where none was given.
     """
 
     trial: Trial
@@ -128,3 +130,4 @@ class AnalysisParts:
     rerun: str
     provenance: Provenance
     synthetic: str | None = None
+    target_effects: AverageEffects | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tauhat.analysis.average_record import average_record, risks_record
+from tauhat.analysis.average_record import average_record, risks_record, target_record
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
@@ -261,6 +261,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "survival_by_arm": survival_record(analysis),
         "average_effect": average_record(average),
         "average_risks": risks_record(analysis.trial, average),
+        "target": target_record(analysis.target_effects),
         "heterogeneity_test": {
             "tested": test.tested,
             "statistic": test.statistic,

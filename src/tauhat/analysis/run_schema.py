@@ -10,6 +10,7 @@ from tauhat.analysis.outcome_schema import (
     Interval,
     Number,
     SurvivalRecord,
+    TargetRecord,
 )
 
 #: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
@@ -381,6 +382,9 @@ class Run(TypedDict):
     survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
+    target: NotRequired[
+        Annotated[TargetRecord | None, "average effect for another population; null without"]
+    ]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
     modifiers: Annotated[list[Modifier], "covariates, strongest first"]
     held_out: Annotated[NotHeldOut | HeldOut, "what effects say that no model saw"]

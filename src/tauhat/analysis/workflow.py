@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from tauhat.runtime.progress import progress_display
 from tauhat.runtime.provenance import Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within
+from tauhat.tables.reading import read_table
 from tauhat.trial.trial import Trial
 
 Progress = Callable[[str, int, int], None]
@@ -102,6 +104,7 @@ def analyze(
     n_permutations: int = 1999,
     higher_is_better: bool | None = None,
     n_seeds: int = 0,
+    target: Any = None,
     source: Source | None = None,
 ) -> Analysis:
     """Analyse how the effect of a trial's treatment differs between persons.
@@ -141,6 +144,9 @@ def analyze(
     n_seeds
         Number of other seeds with which all models are fitted again, to see how
         far the effects depend on the seed; each takes as long as the first fit.
+    target
+        Table of another population, or the file that holds it, for which the average effect is
+        wanted too (`tauhat.average_effects`).
     source
         Where the data came from, for the record.
 
@@ -151,7 +157,7 @@ def analyze(
     Raises
     ------
     TrialError
-        If a model's name is unknown.
+        If a model's name is unknown, or the target lies outside of what the trial saw.
     ValueError
         If ``level`` is not between 0 and 1, or every model fails.
 
@@ -182,6 +188,7 @@ def analyze(
                 n_permutations=n_permutations,
                 higher_is_better=higher_is_better,
                 n_seeds=n_seeds,
+                target=target,
                 source=source,
             )
     asked = (models,) if isinstance(models, str) else tuple(models)
@@ -194,6 +201,10 @@ def analyze(
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(trial, level=level)
+        population = read_table(target) if isinstance(target, (str, Path)) else target
+        for_target = (
+            None if target is None else average_effects(trial, level=level, target=population)
+        )
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         try:
             heterogeneity = test_heterogeneity(
@@ -279,7 +290,7 @@ def analyze(
         member_effects=effects[members],
         n_cut=int((raw[fitted.name] != effects[fitted.name])[trial.has_counterfactual].sum()),
         rerun=source.command
-        or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds),
+        or _python_call(asked, level, seed, n_permutations, higher_is_better, n_seeds, target),
         provenance=Provenance(
             versions=package_versions(),
             seed=seed,
@@ -290,6 +301,7 @@ def analyze(
             seconds=clock.seconds,
         ),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
+        target_effects=for_target,
     )
 
 
@@ -331,11 +343,13 @@ def _python_call(
     n_permutations: int,
     higher_is_better: bool | None,
     n_seeds: int,
+    target: Any,
 ) -> str:
     """The call that makes the same numbers again."""
     named = repr(models[0] if len(models) == 1 else list(models))
     better = "" if higher_is_better is None else f", higher_is_better={higher_is_better}"
     seeds = f", n_seeds={n_seeds}" if n_seeds else ""
+    seeds += "" if target is None else ", target=target"
     return (
         f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
         f"n_permutations={n_permutations}{better}{seeds})"

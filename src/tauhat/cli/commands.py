@@ -70,7 +70,7 @@ def run_trial(
 ) -> int:
     """Analyse the trial of a file; the exit code."""
     settings = settings.checked()
-    read = [settings.file, config, settings.labels]
+    read = [settings.file, config, settings.labels, settings.target]
     _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)

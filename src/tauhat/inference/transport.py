@@ -26,7 +26,7 @@ _BALANCED = 1e-4
 _STEEPEST = 20.0
 # Weights worth fewer persons in an arm, or fewer than twice as many as there are covariates in
 # all, let single persons speak for the target.
-_FEWEST_OF_ARM = 10
+_FEWEST_OF_ARM = 30
 _PERSONS_A_COVARIATE = 2
 
 

@@ -20,6 +20,7 @@ from tauhat.report.plots import shorten
 from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
+from tauhat.report.target_section import target_section
 from tauhat.report.text import Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.words import file_section, labelled, labelled_run
@@ -31,6 +32,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     survival_section,
     sections.average_section,
     risk_section,
+    target_section,
     sections.heterogeneity_section,
     effect_sections.modifier_section,
     effect_sections.distribution_section,
