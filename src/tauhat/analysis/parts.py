@@ -116,6 +116,8 @@ class AnalysisParts:
         Versions, seed, fingerprint of the data, times.
     synthetic
         What to say about data that were made up, or None.
+    target_effects
+        Average effect for another population, or None where none was given.
     """
 
     trial: Trial
@@ -145,3 +147,4 @@ class AnalysisParts:
     rerun: str
     provenance: Provenance
     synthetic: str | None = None
+    target_effects: AverageEffects | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tauhat.analysis.average_record import average_record, risks_record
+from tauhat.analysis.average_record import average_record, risks_record, target_record
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.named import named_record
 from tauhat.analysis.run_schema import SCHEMA
@@ -294,6 +294,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "survival_by_arm": survival_record(analysis),
         "average_effect": average_record(average),
         "average_risks": risks,
+        "target": target_record(analysis.target_effects),
         "heterogeneity_test": test_record(test),
         "relative_effect": relative_record(analysis.relative, risks),
         "named_modifiers": named_record(

@@ -91,6 +91,8 @@ class Analysis(AnalysisParts):
         Versions, seed, fingerprint of the data, times.
     synthetic
         What to say about data that were made up, or None.
+    target_effects
+        Average effect for another population, or None where none was given.
     """
 
     def to_json(self) -> dict[str, Any]:

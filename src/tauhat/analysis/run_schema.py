@@ -11,6 +11,7 @@ from tauhat.analysis.outcome_schema import (
     Interval,
     Number,
     SurvivalRecord,
+    TargetRecord,
 )
 
 #: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
@@ -403,6 +404,9 @@ class Run(TypedDict):
     survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
+    target: NotRequired[
+        Annotated[TargetRecord | None, "average effect for another population; null without"]
+    ]
     heterogeneity_test: Annotated[HeterogeneityTestRecord, "whether effects differ"]
     relative_effect: Annotated[RelativeEffectRecord | None, "of an outcome that is an event"]
     named_modifiers: Annotated[

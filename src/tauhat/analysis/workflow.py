@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ from tauhat.runtime.progress import progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within, within_limits
+from tauhat.tables.reading import read_table
 from tauhat.trial.trial import Trial
 
 Progress = Callable[[str, int, int], None]
@@ -112,6 +114,7 @@ def analyze(
     adjust: Sequence[str] | None = None,
     mcid: float | None = None,
     n_seeds: int = 0,
+    target: Any = None,
     source: Source | None = None,
 ) -> Analysis | ContrastAnalysis:
     """Analyse how the effect of a trial's treatment differs between persons.
@@ -162,6 +165,9 @@ def analyze(
     n_seeds
         Number of other seeds with which all models are fitted again, to see how
         far the effects depend on the seed; each takes as long as the first fit.
+    target
+        Table of another population, or the file that holds it, for which the average effect is
+        wanted too (`tauhat.average_effects`).
     source
         Where the data came from, for the record.
 
@@ -175,7 +181,8 @@ def analyze(
     ------
     TrialError
         If a model's name is unknown, a modifier or subgroup cannot be analysed
-        (`tauhat.interaction_effects`), or ``mcid`` is not positive or has no direction.
+        (`tauhat.interaction_effects`), ``mcid`` is not positive or has no direction, or the
+        target lies outside of what the trial saw.
     ValueError
         If ``level`` is not between 0 and 1, or every model fails.
 
@@ -210,6 +217,7 @@ def analyze(
                 adjust=adjust,
                 mcid=mcid,
                 n_seeds=n_seeds,
+                target=target,
                 source=source,
             )
     check_relevance(mcid, higher_is_better)
@@ -224,6 +232,7 @@ def analyze(
         "adjust": None if adjust is None else _listed(adjust),
         "mcid": mcid,
         "n_seeds": n_seeds or None,
+        "target": target,
     }
     rerun = source.command or _python_call(asked, level, seed, n_permutations, **named_arguments)
 
@@ -255,6 +264,7 @@ def analyze(
             adjust=adjust,
             mcid=mcid,
             n_seeds=n_seeds,
+            target=target,
             source=source,
             provenance=provenance,
             rerun=rerun,
@@ -266,6 +276,10 @@ def analyze(
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(trial, level=level)
         named = named_effects(trial, modifiers, subgroups, adjust, level)
+        population = read_table(target) if isinstance(target, (str, Path)) else target
+        for_target = (
+            None if target is None else average_effects(trial, level=level, target=population)
+        )
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         heterogeneity = _tested(trial, seed, n_permutations, "difference")
         relative_test = None
@@ -362,6 +376,7 @@ def analyze(
         rerun=rerun,
         provenance=provenance(clock.seconds),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
+        target_effects=for_target,
     )
 
 
@@ -415,7 +430,9 @@ def _python_call(
 ) -> str:
     """The call that makes the same numbers again; what is None was not given."""
     named = repr(models[0] if len(models) == 1 else list(models))
-    more = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+    # A population may be a table, which no call can hold.
+    shown = {name: "target" if name == "target" else repr(value) for name, value in given.items()}
+    more = "".join(f", {name}={shown[name]}" for name in given if given[name] is not None)
     return (
         f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
         f"n_permutations={n_permutations}{more})"

@@ -80,7 +80,7 @@ def run_trial(
     """Analyse the trial of a file, as a locked plan says if there is one; the exit code."""
     planned = None if plan is None else FollowedPlan(plan, settings)
     settings = (settings if planned is None else planned.settings).checked()
-    read = [settings.file, config, plan, settings.labels]
+    read = [settings.file, config, plan, settings.labels, settings.target]
     _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings, force=force)
     model_names(settings.models, trial.design)

@@ -366,6 +366,14 @@ _ALL = [
         otherwise="0",
     ),
     Option(
+        "target",
+        "File of another population with the covariates: the average effect there.",
+        PATH,
+        RUN,
+        goes_to="analyze",
+        metavar="FILE",
+    ),
+    Option(
         "patient_level",
         "Show the estimated effect of each person in the report.",
         SWITCH,

@@ -14,6 +14,10 @@ from tauhat.inference.estimate import Estimate
 from tauhat.numerics.arm_variances import by_arm, moderated_variance
 from tauhat.numerics.working_models import ExchangeableWorkingModel
 
+# A block has an intercept in the regression of an individually randomized trial if it has this
+# many persons in each arm.
+_MANY_IN_BLOCK = 10
+
 
 @dataclass(frozen=True, eq=False)
 class ArmMeans:
@@ -183,3 +187,16 @@ def arm_difference_p(values: FloatArray, arm: IntArray, block: IntArray) -> floa
     if df < 1 or np.ptp(values) < 1e-12 or error <= 1e-12 * np.abs(values).max():
         return 1.0
     return float(2 * stats.t.sf(abs(coefficients[-1]) / error, df))
+
+
+def large_block_dummies(design: Design) -> FloatArray:
+    """Indicators of blocks with many persons in each arm, shape (n, b); none without blocks.
+
+    The level of a block drops out of the estimate by its own probability of treatment. A
+    regression on it, predicting without the person, would lean on the few others of a small
+    block and so make their errors count twice.
+    """
+    sizes = design.block_sizes.min(axis=1)
+    large = np.flatnonzero((sizes >= _MANY_IN_BLOCK) & (len(sizes) > 1))
+    dummies: FloatArray = (design.block[:, None] == large).astype(np.float64)
+    return dummies

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.design import Design
 from tauhat.endpoint import SCALES, Endpoint
 from tauhat.errors import TrialError
 from tauhat.inference.arm_means import (
@@ -17,10 +17,12 @@ from tauhat.inference.arm_means import (
     arm_difference_p,
     clusters_left_out,
     errors_of_persons,
+    large_block_dummies,
 )
 from tauhat.inference.average_risks import AverageRisks, average_risks
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike, counted_data
+from tauhat.inference.transport import TargetPopulation, target_population
 from tauhat.numerics.arm_variances import expected_of_averages, words
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
@@ -35,9 +37,6 @@ from tauhat.wording import counted, with_degrees
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
 # would adjust part of the effect away.
 SIZE_DIFFERS_P = 0.001
-# A block has an intercept in the regression of an individually randomized trial if it has this
-# many persons in each arm.
-_MANY_IN_BLOCK = 10
 # Cluster sizes that differ by less than this share are equal.
 _SAME_SIZE = 1e-9
 
@@ -73,6 +72,8 @@ class AverageEffects(Shown):
         mean leaves it open.
     complete_cases
         The same from persons with an outcome only, where others were counted too; else None.
+    target
+        The population that effects were carried over to; None for the trial's own persons.
     """
 
     individual: Estimate
@@ -86,6 +87,7 @@ class AverageEffects(Shown):
     individual_ratio: Estimate | None = None
     cluster_ratio: Estimate | None = None
     complete_cases: AverageEffects | None = None
+    target: TargetPopulation | None = None
 
     def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
         """Individual-average and cluster-average effect on a scale.
@@ -137,6 +139,8 @@ class AverageEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if self.target is not None:
+            return f"{replace(self, target=None).text} {self.target.text}"
         if self.complete_cases is not None:
             alone = self.complete_cases.individual
             told = replace(self, complete_cases=None).text
@@ -183,7 +187,7 @@ class AverageEffects(Shown):
         )
 
 
-def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
+def average_effects(trial: TrialLike, *, level: float = 0.95, target: Any = None) -> AverageEffects:
     r"""Model-robust average effects of a two-arm trial.
 
     Cluster-randomized: for cluster weights :math:`w_i` (the number of persons
@@ -244,6 +248,10 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
         count persons; their scale does not matter.
     level
         Coverage of the intervals.
+    target
+        Table of another population with the trial's covariates, a row a person or one row of
+        means: persons count by weights that give them its means
+        (`tauhat.inference.transport.target_population`). There is then no cluster-average.
 
     Returns
     -------
@@ -253,6 +261,8 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     ------
     ValueError
         If ``level`` is not between 0 and 1 or the trial is not valid.
+    TrialError
+        If the target lies outside of what the trial saw.
 
     Examples
     --------
@@ -268,6 +278,11 @@ def average_effects(trial: TrialLike, *, level: float = 0.95) -> AverageEffects:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     data = counted_data(trial)
+    if target is not None:
+        population = target_population(trial, data, target)
+        weighed = replace(data, sample_weight=population.weight)
+        found = _of_data(data if np.ptp(population.weight) == 0 else weighed, level)
+        return replace(found, cluster=None, difference=None, cluster_risks=None, target=population)
     found = _of_data(data, level)
     if not isinstance(trial, Trial) or trial.data is data:
         return found
@@ -397,7 +412,7 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
     design, arm_of = data.design, data.design.arm
-    covariates = np.column_stack([data.X, _large_block_dummies(design)])
+    covariates = np.column_stack([data.X, large_block_dummies(design)])
     predicted = outcomes_by_arm(covariates, data.y, data.treatment, weight)
     scores = predicted[1] - predicted[0]
     influence = scores.copy()
@@ -448,16 +463,3 @@ def _with_both_arms(
     return replace(
         found, individual_risks=individual, cluster_risks=cluster[0] if cluster else None
     )
-
-
-def _large_block_dummies(design: Design) -> FloatArray:
-    """Indicators of blocks with many persons in each arm, shape (n, b); none without blocks.
-
-    The level of a block drops out of the estimate by its own probability of treatment. A
-    regression on it, predicting without the person, would lean on the few others of a small
-    block and so make their errors count twice.
-    """
-    sizes = design.block_sizes.min(axis=1)
-    large = np.flatnonzero((sizes >= _MANY_IN_BLOCK) & (len(sizes) > 1))
-    dummies: FloatArray = (design.block[:, None] == large).astype(np.float64)
-    return dummies

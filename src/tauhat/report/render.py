@@ -22,6 +22,7 @@ from tauhat.report.plots import shorten
 from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
+from tauhat.report.target_section import target_section
 from tauhat.report.text import Answer, Run, answers, arm_name, scale_of, units_sentence
 from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.voice import groups_told
@@ -35,6 +36,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     survival_section,
     sections.average_section,
     risk_section,
+    target_section,
     sections.heterogeneity_section,
     named_section,
     effect_sections.modifier_section,

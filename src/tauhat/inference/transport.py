@@ -1,0 +1,190 @@
+"""Weights that make a trial's persons like another population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData, check_covariates
+from tauhat.endpoint import effective_size
+from tauhat.errors import TrialError
+from tauhat.numerics.standardised_columns import column_scales
+from tauhat.runtime.display import Shown
+from tauhat.tables.columns import level_labels, missing_values
+from tauhat.tables.reading import as_pandas
+from tauhat.trial.trial import Trial
+from tauhat.wording import first_of
+
+# Standardised means that are apart by more than this are not balanced.
+_BALANCED = 1e-4
+# Log ratio of weights a standard deviation apart, at most.
+_STEEPEST = 20.0
+# Weights worth fewer persons in an arm, or fewer than twice as many as there are covariates in
+# all, let single persons speak for the target.
+_FEWEST_OF_ARM = 30
+_PERSONS_A_COVARIATE = 2
+
+
+@dataclass(frozen=True)
+class TargetPopulation(Shown):
+    """A population that a trial's average effects were carried over to.
+
+    Attributes
+    ----------
+    n
+        Rows that describe it.
+    effective_n
+        Equally weighted persons of the trial that tell as much of a mean as those weighted.
+    overlap
+        One row a covariate in the trial's columns: ``covariate``, ``trial`` and ``target`` means,
+        and their difference in standard deviations of the trial, ``shift``.
+    weight
+        Weight of each person of the trial, mean one, in the order of the arrays.
+    """
+
+    n: int
+    effective_n: float
+    overlap: pd.DataFrame
+    weight: FloatArray
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The covariates' means."""
+        return self.overlap
+
+    @property
+    def text(self) -> str:
+        """The result in a sentence."""
+        shift = self.overlap["shift"].abs()
+        worst = self.overlap["covariate"][int(shift.argmax())]
+        return (
+            f"Effects are those of a population described by {self.n:,} rows; for it the "
+            f"{len(self.weight):,} persons of the trial tell as much as {self.effective_n:.0f} "
+            f"would that are like it. It differs most in {worst!r}, by {shift.max():.2f} standard "
+            "deviations."
+        )
+
+
+def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulation:
+    r"""Entropy-balancing weights of a trial's persons for another population.
+
+    The weights nearest to the trial's own with which all covariates have the target's means:
+
+    .. math::
+        q_i \propto w_i \exp(\lambda' x_i), \qquad \sum_i q_i x_i / \sum_i q_i = \bar x_{target}
+
+    Parameters
+    ----------
+    trial
+        The `tauhat.Trial`, which reads the target as it read its own covariates; or anything else,
+        where the target has the columns of ``data.X``.
+    data
+        Its arrays.
+    target
+        Table with a row for each person of the population, or one row of means.
+
+    Raises
+    ------
+    TrialError
+        If the target has categories that the trial lacks, lies outside of what the trial saw, or
+        is so far off that few persons would speak for it.
+
+    References
+    ----------
+    Hainmueller (2012), Political Analysis 20:25-46; Dahabreh, Robertson, Petito, Hernan and
+    Steingrimsson (2023), Biometrics 79:1057-1072.
+
+    Examples
+    --------
+    >>> from tauhat.data import validate_trial
+    >>> rng = np.random.default_rng(1)
+    >>> data = validate_trial(rng.normal(size=(200, 1)), rng.normal(size=200), np.arange(200) % 2)
+    >>> found = target_population(None, data, np.array([[0.5], [0.7]]))
+    >>> bool(abs(np.average(data.X[:, 0], weights=found.weight) - 0.6) < 1e-3)
+    True
+    """
+    if isinstance(trial, Trial):
+        table = as_pandas(target)
+        _refuse_other_categories(trial, table)
+        encoded: Any = trial.encode(table)
+    else:
+        encoded = target
+    rows = check_covariates(encoded, data.feature_names if data.names_given else None)
+    if rows.shape[1] != data.X.shape[1]:
+        raise TrialError(f"target has {rows.shape[1]} columns, the trial {data.X.shape[1]}")
+    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    mean, scale = column_scales(data.X, weight)
+    wanted = (rows.mean(axis=0) - mean) / scale
+    found = _balancing(weight, (data.X - mean) / scale - wanted)
+    own = np.average((data.X - mean) / scale, axis=0, weights=found)
+    off = np.flatnonzero(np.abs(own - wanted) > _BALANCED)
+    if len(off):
+        names = [repr(data.feature_names[j]) for j in off[np.argsort(-np.abs(own - wanted)[off])]]
+        raise TrialError(
+            f"target lies outside of the trial: no weights give its persons the target's means of "
+            f"{first_of(names, 3)}. Check the units; else the trial says nothing of this population"
+        )
+    size = effective_size(found)
+    arms = [effective_size(found[data.treatment == arm]) for arm in (0, 1)]
+    if min(arms) < _FEWEST_OF_ARM or size < _PERSONS_A_COVARIATE * data.X.shape[1]:
+        raise TrialError(
+            f"target is too far from the trial: {size:.1f} of {data.n} persons would speak for it "
+            f"(effective sample size, {min(arms):.1f} in the smaller arm)"
+        )
+    overlap = pd.DataFrame(
+        {
+            "covariate": list(data.feature_names),
+            "trial": mean,
+            "target": rows.mean(axis=0),
+            "shift": wanted,
+        }
+    )
+    return TargetPopulation(len(rows), size, overlap, found)
+
+
+def _balancing(weight: FloatArray, centred: FloatArray) -> FloatArray:
+    """Weights of mean one with which columns have mean zero; others where there are none."""
+    if np.abs(np.average(centred, axis=0, weights=weight)).max() < _BALANCED**2:
+        return weight
+
+    def potential(at: FloatArray) -> tuple[float, FloatArray]:
+        exponent = centred @ at
+        top = exponent.max()
+        each = weight * np.exp(exponent - top)
+        return float(top + np.log(each.sum())), each @ centred / each.sum()
+
+    # Without bounds a target outside of the trial sends the search to infinity.
+    q = centred.shape[1]
+    found = minimize(
+        potential,
+        np.zeros(q),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-_STEEPEST, _STEEPEST)] * q,
+        options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9},
+    )
+    exponent = centred @ found.x
+    each: FloatArray = weight * np.exp(exponent - exponent.max())
+    return each / each.mean()
+
+
+def _refuse_other_categories(trial: Trial, table: pd.DataFrame) -> None:
+    """Raise a `TrialError` if a category of the target is none of the trial's."""
+    for name in trial.covariate_names:
+        if name not in table.columns or pd.api.types.is_numeric_dtype(trial.frame[name].dtype):
+            continue
+        both = [
+            set(level_labels(column[~missing_values(column)]))
+            for column in (trial.frame[name], table[name])
+        ]
+        unknown = sorted(map(str, both[1] - both[0]))
+        if unknown:
+            raise TrialError(
+                f"target column {name!r} has {first_of(unknown, 3)}, which nobody in the trial "
+                "has: the trial says nothing of such persons"
+            )

@@ -1,0 +1,98 @@
+"""Average effects for another population than the trial's."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tauhat as th
+from cli_runs import arguments, leave_out_the_slow, run_of, small_trial, small_trial_csv
+from tauhat.analysis.run_fields import differences
+from tauhat.cli.app import main
+from tauhat.errors import TrialError
+
+EFFECT_SLOPE = 0.5
+
+
+def table(clinics: int = 24, persons: int = 27, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    clinic = np.repeat(np.arange(clinics), persons)
+    arm, age = clinic % 2, rng.normal(60, 10, len(clinic))
+    sex = rng.choice(["f", "m"], len(clinic))
+    y = 0.05 * age + arm * (1 + EFFECT_SLOPE * (age - 60) / 10)
+    y = y + 0.3 * rng.normal(size=clinics)[clinic] + rng.normal(size=len(clinic))
+    return pd.DataFrame({"y": y, "arm": arm, "clinic": clinic, "age": age, "sex": sex})
+
+
+def trial_of(df: pd.DataFrame, **changes: object) -> th.Trial:
+    roles = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "covariates": ["age", "sex"]}
+    return th.Trial(df, **{**roles, **changes})
+
+
+def older(years: float, n: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(9)
+    return pd.DataFrame({"age": rng.normal(60 + years, 8, n), "sex": rng.choice(["f", "m"], n)})
+
+
+@pytest.mark.parametrize("roles", [{}, {"cluster": None}])
+def test_the_effect_is_that_of_the_target(roles: dict[str, object]) -> None:
+    target = older(7)
+    found = th.average_effects(trial_of(table(60, 40), **roles), target=target)
+    wanted = 1 + EFFECT_SLOPE * (target.age.mean() - 60) / 10
+    assert abs(found.individual.estimate - wanted) < 0.2
+    assert found.individual.lower < wanted < found.individual.upper
+    assert found.cluster is None
+    overlap = found.target.overlap.set_index("covariate")
+    assert overlap.loc["age", "target"] == pytest.approx(target.age.mean())
+    assert 600 < found.target.effective_n < 2400
+    assert "It differs most in 'age'" in found.text
+
+
+@pytest.mark.parametrize("roles", [{}, {"cluster": None}])
+def test_the_trials_own_persons_give_its_own_average_to_the_last_digit(
+    roles: dict[str, object],
+) -> None:
+    trial = trial_of(table(), **roles)
+    own = th.average_effects(trial, target=table()).individual
+    assert own == th.average_effects(trial).individual
+
+
+def test_one_row_of_means_is_a_target_too() -> None:
+    df = table().assign(sex=lambda d: (d.sex == "m").astype(float))
+    trial = trial_of(df)
+    rows = older(5).assign(sex=lambda d: (d.sex == "m").astype(float))
+    by_rows, by_means = (
+        th.average_effects(trial, target=each).individual.estimate
+        for each in (rows, rows.mean().to_frame().T)
+    )
+    assert by_rows == pytest.approx(by_means, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (older(5).assign(age=lambda d: d.age * 365), "lies outside of the trial: .* 'age'"),
+        (older(28), "too far from the trial|lies outside"),
+        (older(5).assign(sex="other"), "target column 'sex' has other, which nobody in the trial"),
+        (older(5)[["age"]], "sex"),
+    ],
+)
+def test_a_target_outside_of_the_trial_is_refused(target: pd.DataFrame, message: str) -> None:
+    with pytest.raises(TrialError, match=message):
+        th.average_effects(trial_of(table()), target=target)
+
+
+def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch) -> None:
+    leave_out_the_slow(monkeypatch)
+    file, out, clinics = small_trial_csv(tmp_path), tmp_path / "out", tmp_path / "clinics.csv"
+    df = small_trial().drop(columns=["sbp", "arm", "clinic"])
+    df.assign(age=df.age + 4).to_csv(clinics, index=False)
+    assert main(arguments(file, out, "--target", str(clinics))) == 0
+    run = run_of(out)
+    assert differences(run) == []
+    average, target = (run[key]["individual"] for key in ("average_effect", "target"))
+    # The effect falls with age.
+    assert target["estimate"] < average["estimate"] - 0.4
+    assert "The effect in another population" in (out / "report.html").read_text("utf-8")
+    df.assign(age=df.age + 400).to_csv(clinics, index=False)
+    assert main(arguments(file, tmp_path / "other", "--target", str(clinics))) == 2
+    assert not (tmp_path / "other" / "run.json").exists()
