@@ -17,7 +17,8 @@ from tauhat.fitting.few_clusters import (
 )
 from tauhat.numerics.mixed_model import fit_random_intercept
 from tauhat.registry import ENSEMBLES, registered
-from tauhat.report.text import certainty_answer, limits, models_astray
+from tauhat.report.limits import limits
+from tauhat.report.text import certainty_answer, models_astray
 
 
 def cluster_trial(m: int, n_covariates: int, seed: int, size: int = 40) -> TrialData:

@@ -14,7 +14,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from tauhat.report import ReportInput, plots, render_html
-from tauhat.report.text import certainty_answer, limits
+from tauhat.report.limits import limits
+from tauhat.report.text import certainty_answer
 
 RUN = Path(__file__).with_name("report_run.json")
 HOSTILE = "<script>alert(1)</script> $\\frac{1}{0}$ & \"quoted\" 'name'"

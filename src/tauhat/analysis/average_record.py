@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tauhat.disclosure import is_small
-from tauhat.inference.average_effects import AverageEffects
 from tauhat.inference.average_risks import AverageRisks
+from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
 from tauhat.trial.trial import Trial
 

@@ -12,7 +12,7 @@ from tauhat.analysis.relative_effects import RelativeEffects
 from tauhat.analysis.sensitivity import Sensitivity
 from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import AverageEffects
+from tauhat.inference.averages import AverageEffects
 from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.interaction_effects import InteractionEffects

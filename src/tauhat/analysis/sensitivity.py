@@ -18,7 +18,8 @@ from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.average_effects import AverageEffects, average_effects
+from tauhat.inference.average_effects import average_effects
+from tauhat.inference.averages import AverageEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from tauhat._typing import FloatArray
 from tauhat.analysis.contrasts import ContrastAnalysis, analyze_contrasts
 from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
-    FittedModels,
     agreement_table,
     fit_models,
     members_of,
@@ -26,13 +25,17 @@ from tauhat.analysis.models import (
     variance_table,
 )
 from tauhat.analysis.named import check_relevance, named_effects, relevance
-from tauhat.analysis.parts import IntervalMethod
 from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
+from tauhat.analysis.run_words import (
+    better_outcome,
+    interval_method,
+    listed,
+    python_call,
+    reported_text,
+)
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
-from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.reference_posterior import reference_name
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
@@ -227,14 +230,14 @@ def analyze(
     source = source or Source()
     named_arguments: dict[str, Any] = {
         "higher_is_better": higher_is_better,
-        "modifiers": _listed(modifiers) or None,
-        "subgroups": _listed(subgroups) or None,
-        "adjust": None if adjust is None else _listed(adjust),
+        "modifiers": listed(modifiers) or None,
+        "subgroups": listed(subgroups) or None,
+        "adjust": None if adjust is None else listed(adjust),
         "mcid": mcid,
         "n_seeds": n_seeds or None,
         "target": target,
     }
-    rerun = source.command or _python_call(asked, level, seed, n_permutations, **named_arguments)
+    rerun = source.command or python_call(asked, level, seed, n_permutations, **named_arguments)
 
     def provenance(seconds: dict[str, float]) -> Provenance:
         return Provenance(
@@ -327,7 +330,7 @@ def analyze(
                 seed=derive_seed(seed, "held out"),
                 n_jobs=n_jobs,
                 higher_is_better=higher_is_better,
-                named=_listed(modifiers),
+                named=listed(modifiers),
             )
     with clock.step("sensitivity", "asking what the results depend on"):
         members = list(members_of(fitted))
@@ -355,7 +358,7 @@ def analyze(
         heterogeneity=heterogeneity,
         relative=relative,
         named_modifiers=named,
-        better=_better(higher_is_better),
+        better=better_outcome(higher_is_better),
         relevance=relevance(table_of_effects, trial.has_counterfactual, mcid, higher_is_better),
         modifiers=along,
         frame=frame_within(trial.frame, data),
@@ -363,10 +366,10 @@ def analyze(
         models=table,
         agreement=agreement,
         variance_components=variance_table(fitted),
-        interval=_interval_method(fitted.reported, level),
+        interval=interval_method(fitted.reported, level),
         model=fitted.reported,
         reported_model=fitted.name,
-        reported_text=_reported_text(fitted),
+        reported_text=reported_text(fitted),
         explanation=explanation,
         held_out=held_out,
         sensitivity=hangs_on,
@@ -412,54 +415,3 @@ def _effects_table(
             ids = ids.astype("Int64")
         table[name] = ids
     return table
-
-
-def _interval_method(model: CateEstimator, level: float) -> IntervalMethod:
-    posterior = f"a reference posterior ({reference_name(model.trial_data_.endpoint)})"
-    if type(model).effect_interval is not CateEstimator.effect_interval:
-        return IntervalMethod("posterior standard deviation and t quantile", level)
-    if model.interval_is_of_mixture:
-        return IntervalMethod(
-            f"mixture of the model's own posterior and {posterior}, and t quantile", level
-        )
-    return IntervalMethod(f"expected error of the estimates under {posterior}", level)
-
-
-def _python_call(
-    models: Sequence[str], level: float, seed: int, n_permutations: int, **given: Any
-) -> str:
-    """The call that makes the same numbers again; what is None was not given."""
-    named = repr(models[0] if len(models) == 1 else list(models))
-    # A population may be a table, which no call can hold.
-    shown = {name: "target" if name == "target" else repr(value) for name, value in given.items()}
-    more = "".join(f", {name}={shown[name]}" for name in given if given[name] is not None)
-    return (
-        f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
-        f"n_permutations={n_permutations}{more})"
-    )
-
-
-def _listed(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _better(higher_is_better: bool | None) -> str | None:
-    if higher_is_better is None:
-        return None
-    return "higher" if higher_is_better else "lower"
-
-
-def _reported_text(fitted: FittedModels) -> str:
-    """What the reported estimator made of its members, in sentences."""
-    members: Mapping[str, CateEstimator] = getattr(fitted.reported, "members_", {})
-    if not members:
-        return f"The effects reported are those of {fitted.name}."
-    kept = list(getattr(fitted.reported, "kept_", members))
-    left_out = [name for name in members if name not in kept]
-    text = (
-        f"The effects reported are those of {fitted.name}, which averages {len(kept)} of "
-        f"{len(members)} models: {', '.join(kept)}."
-        if len(kept) > 1
-        else f"Of {len(members)} models, {fitted.name} kept {kept[0]} alone."
-    )
-    return f"{text} Left out: {', '.join(left_out)}." if left_out else text

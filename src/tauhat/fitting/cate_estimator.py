@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
-from tauhat.data import TrialData, check_covariates, validate_trial
+from tauhat.data import TrialData, validate_trial
 from tauhat.fitting.fitted_effects import FittedEffects
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
 
 _TRIAL_ARGUMENTS = dict.fromkeys(

@@ -9,12 +9,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
-from tauhat.data import check_covariates
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.reference_posterior import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.parallel import run_in_parts
+from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
 
 # Share of an estimator's own posterior in the mixture of its intervals. With equal shares they

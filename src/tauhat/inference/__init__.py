@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tauhat.inference.arm_policy import ArmPolicyValue, arm_policy_value
-from tauhat.inference.average_effects import AverageEffects, average_effects
+from tauhat.inference.average_effects import average_effects
 from tauhat.inference.average_risks import AverageRisks, NumberNeeded
+from tauhat.inference.averages import AverageEffects
 from tauhat.inference.best_linear_predictor import BestLinearPredictor, best_linear_predictor
 from tauhat.inference.cluster_intercepts import ClusterIntercepts, cluster_intercepts
 from tauhat.inference.compare import ModelComparison, compare

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.inference.average_effects import AverageEffects, average_effects
+from tauhat.inference.average_effects import average_effects
+from tauhat.inference.averages import AverageEffects
 from tauhat.inference.contrast_test import closed_test
 from tauhat.runtime.display import Shown
 from tauhat.trial.trial import Trial

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.data import TrialData, check_covariates
+from tauhat.data import TrialData
 from tauhat.design import Design
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -27,6 +27,7 @@ from tauhat.outcome_model import OutcomeModel
 from tauhat.registry import estimator as registered_estimator
 from tauhat.runtime.display import Shown
 from tauhat.runtime.parallel import run_tasks
+from tauhat.tables.covariate_arrays import check_covariates
 
 # Additive mixed model: the quickest estimator of either design that bends, 0.05 s a fit.
 DEFAULT_ESTIMATOR = "GAMM"

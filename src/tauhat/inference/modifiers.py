@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.data import TrialData, check_covariates, column_names
+from tauhat.data import TrialData
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import (
     TrialLike,
@@ -22,6 +22,7 @@ from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 from tauhat.runtime.display import html
 from tauhat.runtime.engines import engine
+from tauhat.tables.covariate_arrays import check_covariates, column_names
 from tauhat.tables.extremes import within_limits
 
 # Groups of persons per covariate, from which the share of variance is read.

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.data import check_covariates
 from tauhat.endpoint import with_squares
 from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.cox import fit_cox
 from tauhat.runtime.display import Shown
+from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
 
 _TIMES = 49

@@ -10,12 +10,13 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from tauhat._typing import FloatArray
-from tauhat.data import TrialData, check_covariates
+from tauhat.data import TrialData
 from tauhat.endpoint import effective_size
 from tauhat.errors import TrialError
 from tauhat.numerics.standardised_columns import column_scales
 from tauhat.runtime.display import Shown
 from tauhat.tables.columns import level_labels, missing_values
+from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.reading import as_pandas
 from tauhat.trial.trial import Trial
 from tauhat.wording import first_of

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.data import check_covariates, column_names
 from tauhat.numerics.kendall import kendall_tau
 from tauhat.simulate.metrics import srmse
+from tauhat.tables.covariate_arrays import check_covariates, column_names
 
 #: Share of each of two cuts that leaves 20 % of a population of independent covariates.
 TWENTY_PERCENT = float(np.sqrt(0.2))
