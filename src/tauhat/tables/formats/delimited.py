@@ -114,7 +114,8 @@ def _without_empty_rows(
     if not len(rows):
         return table
     account.notes.append(f"{counted(len(rows), 'empty row')} left out.")
-    return table.drop(index=table.index[rows]).reset_index(drop=True)
+    kept: pd.DataFrame = table.drop(index=table.index[rows]).reset_index(drop=True)
+    return kept
 
 
 def _with_numbers(table: pd.DataFrame, labels: frozenset[str], account: Account) -> pd.DataFrame:
