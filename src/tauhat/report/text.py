@@ -279,9 +279,9 @@ def _held_out_sentence(run: Run) -> str:
         return "Differences between groups cannot be judged."
     verdict, deferred = "are not shown to differ", ""
     if not covers_zero(difference):
-        verdict = "differ" if effects_differ(run) else "lie apart"
+        verdict = "do differ" if effects_differ(run) else "lie apart"
         deferred = unless_shown(run)
-    quarters = ends_told("the largest and the smallest predicted effects", run)
+    quarters = ends_told("the largest and the smallest predicted effect", run)
     return (
         f"Judged on held-out {held_out_units(run)}, the quarters with {quarters} "
         f"{verdict} ({scale(difference['estimate'])}, "
@@ -382,9 +382,9 @@ def _detectable(run: Run) -> list[str]:
     difference, subgroups = run["held_out"]["difference"], run["held_out"]["subgroups"]["subgroups"]
     found = []
     if difference["se"] is not None:
-        quarters = ends_told("the largest and the smallest predicted effects", run)
+        quarters = ends_told("the largest and the smallest predicted effect", run)
         found.append(
-            f"The effects of the quarters of persons with {quarters} are compared with a standard "
+            f"The effects of the quarters of persons with {quarters} differ with a standard "
             f"error of {scale(difference['se'])}: a true difference "
             f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
             "here."
