@@ -113,9 +113,9 @@ def _detectable(run: Run) -> list[str]:
     difference, subgroups = run["held_out"]["difference"], run["held_out"]["subgroups"]["subgroups"]
     found = []
     if difference["se"] is not None:
-        quarters = ends_told("the largest and the smallest predicted effects", run)
+        quarters = ends_told("the largest and the smallest predicted effect", run)
         found.append(
-            f"The effects of the quarters of persons with {quarters} are compared with a standard "
+            f"The effects of the quarters of persons with {quarters} differ with a standard "
             f"error of {scale(difference['se'])}: a true difference "
             f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
             "here."

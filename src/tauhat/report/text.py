@@ -291,9 +291,9 @@ def _held_out_sentence(run: Run) -> str:
         return "Differences between groups cannot be judged."
     verdict, deferred = "are not shown to differ", ""
     if not covers_zero(difference):
-        verdict = "differ" if effects_differ(run) else "lie apart"
+        verdict = "do differ" if effects_differ(run) else "lie apart"
         deferred = unless_shown(run)
-    quarters = ends_told("the largest and the smallest predicted effects", run)
+    quarters = ends_told("the largest and the smallest predicted effect", run)
     return (
         f"Judged on held-out {held_out_units(run)}, the quarters with {quarters} "
         f"{verdict} ({scale(difference['estimate'])}, "
