@@ -209,9 +209,8 @@ class TrialData:
             seen = np.full(self.n, True) if missing is None else missing.observed
             time, cause = self.measured[seen, 1], self.measured[seen, 2].astype(np.int64)
             fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-            weight, fold = (
-                None if one is None else one[seen] for one in (self.sample_weight, fold)
-            )
+            fold = None if fold is None else fold[seen]
+            weight = self.sample_weight_of(np.flatnonzero(seen))
             times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
             measured[seen, 0] = self.endpoint.outcome_of_times(times, slopes).values
         else:
