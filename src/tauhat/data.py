@@ -210,10 +210,10 @@ class TrialData:
         if self.endpoint.follow_up is not None:
             seen = np.full(self.n, True) if missing is None else missing.observed
             fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-            weight, fold = (
-                None if one is None else one[seen] for one in (self.sample_weight, fold)
-            )
-            time, cause = (one[seen] for one in self.times)
+            fold = None if fold is None else fold[seen]
+            weight = self.sample_weight_of(np.flatnonzero(seen))
+            time, cause = self.times
+            time, cause = time[seen], cause[seen]
             times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
             made = self.endpoint.outcome_of_times(times, slopes)
             measured[seen, 0], smallest = made.values, made.smallest

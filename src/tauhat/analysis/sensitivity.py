@@ -302,8 +302,8 @@ def _averages(
     reported = average.individual
     rows = [("as reported", reported.estimate, reported.lower, reported.upper)]
     if average.complete_cases is not None:
-        alone = average.complete_cases.individual
-        rows.append(("only persons with an outcome", alone.estimate, alone.lower, alone.upper))
+        seen = average.complete_cases.individual
+        rows.append(("only persons with an outcome", seen.estimate, seen.lower, seen.upper))
     data = trial.enrolled_data
     nothing = replace(data, X=np.zeros((data.n, 1)), feature_names=("none",))
     alone = _average_of(nothing.with_outcome_made_anew(), level)

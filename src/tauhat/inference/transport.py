@@ -170,8 +170,9 @@ def _balancing(weight: FloatArray, centred: FloatArray) -> FloatArray:
         options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9},
     )
     exponent = centred @ found.x
-    each: FloatArray = weight * np.exp(exponent - exponent.max())
-    return each / each.mean()
+    each = weight * np.exp(exponent - exponent.max())
+    found_weight: FloatArray = each / each.mean()
+    return found_weight
 
 
 def _refuse_other_categories(trial: Trial, table: pd.DataFrame) -> None:

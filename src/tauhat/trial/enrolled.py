@@ -189,9 +189,9 @@ def _informative(trial: TrialTable) -> BoolArray:
     """
     observed = trial.has_outcome
     kept = np.full(len(observed), True)
-    if trial.enrolled_clusters is not None:
-        codes = pd.factorize(trial.enrolled_clusters)[0]
-        kept = np.bincount(codes, weights=observed)[codes] > 0
+    design = trial.enrolled_randomization
+    if design.holds_persons:
+        kept = np.bincount(design.unit, weights=observed)[design.unit] > 0
     if trial.enrolled_blocks is not None:
         blocks = pd.factorize(trial.enrolled_blocks)[0]
         compared = has_counterfactual(trial.enrolled_treatment[observed], blocks[observed])
