@@ -58,7 +58,7 @@ def test_the_unit_of_time_changes_the_difference_and_not_the_ratio(roles: dict[s
 def test_a_missing_time_is_a_missing_outcome() -> None:
     df = falls()
     df.loc[[3, 7], "years"] = np.nan
-    trial = th.Trial(df, cluster="clinic", **ROLES)
+    trial = th.Trial(df, cluster="clinic", missing="complete-cases", **ROLES)
     assert trial.n_missing_outcome == 2
     assert trial.sample_weight is not None
     np.testing.assert_allclose(trial.sample_weight, df.years.dropna())

@@ -17,7 +17,7 @@ from tauhat.fitting.few_clusters import (
 )
 from tauhat.numerics.mixed_model import fit_random_intercept
 from tauhat.registry import ENSEMBLES, registered
-from tauhat.report.limits import limits
+from tauhat.report.cannot_show import limits
 from tauhat.report.text import certainty_answer, models_astray
 
 

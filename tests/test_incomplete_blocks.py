@@ -14,7 +14,7 @@ from tauhat.cli import main
 from tauhat.data import validate_trial
 from tauhat.design.blocks import has_counterfactual
 from tauhat.inference.covariate_group_effects import covariate_group_effects
-from tauhat.report.limits import limits
+from tauhat.report.cannot_show import limits
 
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "arm", "block": "site", "covariates": ["x"]}
 

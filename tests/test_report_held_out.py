@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tauhat.report import ReportInput, plots, render_html
-from tauhat.report.limits import limits
+from tauhat.report.cannot_show import limits
 from tauhat.report.text import certainty_answer
 
 RUN = Path(__file__).with_name("report_run.json")

@@ -7,8 +7,8 @@ from typing import Any
 
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
+from tauhat.report.cannot_show import limits
 from tauhat.report.findings import check_state
-from tauhat.report.limits import limits
 from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
 from tauhat.report.pieces import figure_of, table_of
 from tauhat.report.text import Run, effects_in_words, plan_sentence, scale_of

@@ -1,15 +1,14 @@
-"""Everyone enrolled: the trial with those who lack an outcome, and what may not be missing."""
+"""Everyone enrolled: the trial with those who lack an outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design.blocks import has_counterfactual
 from tauhat.endpoint import COMPLETE_CASES, MissingOutcomes, weight_values
@@ -18,62 +17,9 @@ from tauhat.tables.account import as_codes
 from tauhat.tables.columns import missing_values
 from tauhat.tables.encoding import TableEncoder
 from tauhat.trial.outcome_columns import OutcomeColumns
-from tauhat.trial.roles import require_columns, row_propensity
-from tauhat.wording import counted, first_of
-
-if TYPE_CHECKING:
-    from tauhat.trial.trial_table import TrialTable
-
-
-def auxiliary_columns(
-    table: pd.DataFrame,
-    roles: Mapping[str, str],
-    auxiliary: Sequence[str] | None,
-    covariates: Sequence[str] | None,
-) -> tuple[str, ...]:
-    """Columns that tell who lacks an outcome and are no covariates.
-
-    Raises
-    ------
-    TrialError
-        If one does not exist, is a covariate or has another role.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame(columns=["y", "arm", "age", "visits"])
-    >>> auxiliary_columns(table, {"outcome": "y"}, ["visits"], ["age"])
-    ('visits',)
-    """
-    names = require_columns(table, auxiliary or [], "auxiliary")
-    for role, column in [*roles.items(), *(("covariate", name) for name in covariates or ())]:
-        if column in names:
-            raise TrialError(f"column {column!r} cannot be both {role} and auxiliary")
-    return tuple(names)
-
-
-def refuse_lost_blocks(
-    blocks: AnyArray | None, observed: BoolArray, roles: Mapping[str, str]
-) -> None:
-    """Raise a `TrialError` if nobody in some block has an outcome.
-
-    Examples
-    --------
-    >>> refuse_lost_blocks(np.array(["a", "a", "b"]), np.array([True, True, False]),
-    ...                    {"outcome": "y", "block": "site"})
-    Traceback (most recent call last):
-    tauhat.errors.TrialError: outcome column 'y' is missing for everybody in 1 of 2 blocks (b): ...
-    """
-    if blocks is None:
-        return
-    codes, labels = pd.factorize(blocks)
-    lost = labels[np.bincount(codes, weights=observed) == 0]
-    if len(lost):
-        raise TrialError(
-            f"outcome column {roles['outcome']!r} is missing for everybody in {len(lost)} of "
-            f"{counted(len(labels), 'block')} ({first_of([str(one) for one in lost], 5)}): nothing "
-            f"is known of the effect there. Drop these rows (where=) and say so, or leave "
-            f"{roles['block']!r} out as block"
-        )
+from tauhat.trial.roles import row_propensity
+from tauhat.trial.trial_table import TrialTable
+from tauhat.wording import counted
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.fitted_contrasts import FittedContrasts
@@ -21,7 +22,9 @@ from tauhat.trial.checks.design_check import DesignCheck, check_design
 from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
 from tauhat.trial.checks.time_checks import time_findings
+from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts
+from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.several_arms import find_contrast, pair_propensity
 from tauhat.trial.trial_table import CLUSTER_SIZE, TrialTable
 from tauhat.trial.unsafe_covariates import refuse_unsafe
@@ -219,6 +222,24 @@ class Trial(TrialTable):
             varying = {column.source for column in self.encoder_.columns_ if column.names}
             names = [name for name in self.covariate_names if name in varying]
             refuse_unsafe(self.check().findings, names)
+
+    def _set_enrolled(self, kept: pd.DataFrame, columns: OutcomeColumns, propensity: Any) -> None:
+        self._enrolled = EnrolledArrays.of(self, kept, columns, propensity)
+
+    @cached_property
+    def enrolled_data(self) -> TrialData:
+        """The trial as averages, tests and held-out effects take it.
+
+        All who were enrolled, with an outcome made for those who lack one
+        (`tauhat.numerics.missing_outcomes`); ``data`` where nobody does, or complete cases were
+        asked for. Its rows are those of `counted_frame`.
+        """
+        return self.data if self._enrolled is None else self._enrolled.data(self)
+
+    @property
+    def counted_frame(self) -> pd.DataFrame:
+        """Covariates before encoding of the persons whose rows `enrolled_data` names."""
+        return self.frame if self._enrolled is None else self.enrolled_frame
 
     def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
         self._contrasts = {name: ContrastTrial(self, df, given, name) for name in self.pairs}

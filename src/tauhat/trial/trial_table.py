@@ -33,7 +33,6 @@ from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
-from tauhat.trial.enrolled import EnrolledArrays, auxiliary_columns, refuse_lost_blocks
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.outcome_columns import OutcomeColumns
@@ -47,6 +46,7 @@ from tauhat.trial.roles import (
     varies_within,
 )
 from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
+from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_blocks
 
 CLUSTER_SIZE = "cluster size"
 
@@ -168,7 +168,7 @@ class TrialTable:
         self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
-        self._enrolled = EnrolledArrays.of(self, kept, columns, propensity)
+        self._set_enrolled(kept, columns, propensity)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
         if self.n_arms > 2:
@@ -192,6 +192,9 @@ class TrialTable:
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         """Hook for what is found in the rows of those analysed, and of those kept."""
+
+    def _set_enrolled(self, kept: pd.DataFrame, columns: OutcomeColumns, propensity: Any) -> None:
+        """Hook for who counts where outcomes are missing."""
 
     def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
         """Hook for the trials of two arms that more arms are compared by."""
@@ -376,21 +379,6 @@ class TrialTable:
             cause=found.cause,
             follow_up=found.follow_up,
         )
-
-    @cached_property
-    def enrolled_data(self) -> TrialData:
-        """The trial as averages, tests and held-out effects take it.
-
-        All who were enrolled, with an outcome made for those who lack one
-        (`tauhat.numerics.missing_outcomes`); ``data`` where nobody does, or complete cases were
-        asked for. Its rows are those of `counted_frame`.
-        """
-        return self.data if self._enrolled is None else self._enrolled.data(self)
-
-    @property
-    def counted_frame(self) -> pd.DataFrame:
-        """Covariates before encoding of the persons whose rows `enrolled_data` names."""
-        return self.frame if self._enrolled is None else self.enrolled_frame
 
     @property
     def endpoint(self) -> Endpoint:
