@@ -39,15 +39,17 @@ def with_degrees(count: str) -> str:
     return f"{count} {'degree' if count == '1' else 'degrees'} of freedom"
 
 
-def format_degrees(number: float) -> str:
-    """Degrees of freedom as a number of three digits, or whole from a hundred on.
+def degrees_text(degrees: float) -> str:
+    """Degrees of freedom as a number to read: one decimal below ten, whole above.
 
     Examples
     --------
-    >>> format_degrees(16.0), format_degrees(7.348), format_degrees(3791.2), format_degrees(8e6)
-    ('16', '7.35', '3,791', '8,000,000')
+    >>> degrees_text(3.72), degrees_text(18.0), degrees_text(3791.4), degrees_text(float("inf"))
+    ('3.7', '18', '3,791', 'many')
     """
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    if not degrees < float("inf"):
+        return "many"
+    return f"{degrees:.1f}" if degrees < 9.95 and degrees % 1 else f"{degrees:,.0f}"
 
 
 def join_words(words: Sequence[str]) -> str:

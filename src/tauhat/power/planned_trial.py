@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat.power.interaction_power import size_cv_left
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
 from tauhat.runtime.display import Shown
-from tauhat.wording import counted, format_degrees, with_degrees
+from tauhat.wording import counted, degrees_text, with_degrees
 
 Unknown = Literal["power", "delta", "n_clusters", "n_persons"]
 
@@ -157,7 +157,7 @@ class HtePower(Shown):
             "The primary test of tauhat, which looks through this modifier"
             f"{others} for any difference, has about {_percent(self.primary_power)}."
         )
-        degrees = with_degrees(format_degrees(self.degrees_of_freedom))
+        degrees = with_degrees(degrees_text(self.degrees_of_freedom))
         return (
             f"{size}, a two-sided test at the {level} level of the treatment-by-modifier "
             f"interaction in {method} ({degrees}) has "
