@@ -71,6 +71,14 @@ def test_named_modifiers_and_the_plan_answer_iceman(run: dict[str, Any]) -> None
     assert "Holm (1979). A simple" in text
 
 
+def test_signs_are_left_and_tags_are_not(run: dict[str, Any]) -> None:
+    run["heterogeneity_test"]["p_value"] = 0.00001
+    run["roles"]["outcome"] = "<b>sbp</b> &amp; more"
+    text = markdown_of(paper(run))
+    assert "p < 0.001" in text
+    assert "&lt;b>sbp&lt;/b> &amp;amp; more" in text
+
+
 def test_every_list_of_records_is_a_table(run: dict[str, Any]) -> None:
     tables = run_tables(run)
     assert tables["average-effect"].quantity.tolist() == ["individual", "cluster", "difference"]

@@ -214,6 +214,7 @@ def test_a_lock_is_not_replaced_by_another_plan(
         (("seed = 5", "sead = 5"), r"unknown key 'sead'; did you mean seed\?"),
         (("seed = 5", "seed = 'five'"), "seed must be a whole number"),
         (("seed = 5", "seed = -5"), "--seed must not be negative"),
+        (("seed = 5", "covariates = 'age'"), r"covariates must be a list of names"),
         (("seed = 5", "jobs = 5"), r"\[run\] cannot plan --jobs"),
         (('outcome = "sbp"', ""), "missing --outcome"),
         (("persons = 160", ""), r"\[expected\] lacks persons"),

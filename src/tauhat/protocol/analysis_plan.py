@@ -246,7 +246,12 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
             f'{path} needs the table [run] with options of `tauhat run`, such as outcome = "sbp"'
         )
     run = {key.replace("_", "-"): value for key, value in found.items()}
-    listed = [*run.get("covariates", []), *adjust]
+    covariates = run.get("covariates", [])
+    if not _fits(covariates, NAMES):
+        raise TrialError(
+            f'{path}: [run] covariates must be {NAMES} such as ["age", "sex"], got {covariates!r}'
+        )
+    listed = [*covariates, *adjust]
     # The others are rules, such as "age > 65".
     columns = [name for name in names if name.isidentifier() or name in listed]
     rules = [name for name in names if name not in columns]

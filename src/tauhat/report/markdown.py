@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tauhat.report.view import DocumentView, Section, TableView
@@ -67,4 +68,5 @@ def _row(cells: Sequence[str]) -> str:
 
 def _line(text: str) -> str:
     """Text of one line in which nothing is a tag."""
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
+    shown = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    return " ".join(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", shown).split())
