@@ -20,7 +20,7 @@ from tauhat.report.numbers import (
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
-from tauhat.report.voice import ends_told, unless_shown
+from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import join_words
 
 ROWS_OF_CLASSIFICATION = 12
@@ -111,11 +111,13 @@ def _origin(run: Run) -> str:
 def _groups_finding(run: Run, scale: Scale) -> str:
     found = run["held_out"]
     smallest, largest = found["groups"][0], found["groups"][-1]
-    verdict = (
-        "They are not shown to differ."
-        if covers_zero(found["difference"])
-        else f"The interval of their difference leaves out zero.{unless_shown(run)}"
-    )
+    verdict = "They are not shown to differ."
+    if not covers_zero(found["difference"]):
+        verdict = (
+            "The two groups differ."
+            if effects_differ(run)
+            else f"The interval of their difference leaves out zero.{unless_shown(run)}"
+        )
     return ends_told(
         f"In the quarter of persons with the largest predicted effects the effect is "
         f"{_estimate_words(largest, scale)}; in the quarter with the smallest, "
@@ -241,7 +243,7 @@ def _subgroup_finding(run: Run, scale: Scale) -> str:
         else "the rules should be confirmed in other data before anyone acts on them"
     )
     return (
-        f"The difference of their effects is {_estimate_words(difference, scale)}: {verdict}."
+        f"Their effects differ by {_estimate_words(difference, scale)}: {verdict}."
         f"{unless_shown(run)}"
     )
 
