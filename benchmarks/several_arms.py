@@ -47,7 +47,7 @@ def rejections(draws: int, slope: float) -> None:
             own, adjusted = test.table.p_value, test.table.p_adjusted
             found.append([test.p_value, *adjusted, own.min()])
         shares = (np.array(found) <= 0.05).mean(axis=0)
-        print(f"{name:<13}" + "".join(f"{share:7.3f}" for share in shares))
+        print(f"{name:<13}" + "".join(f"{share:7.3f}" for share in shares), flush=True)
 
 
 def cost() -> None:
