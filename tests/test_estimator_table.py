@@ -126,7 +126,7 @@ def test_fits_or_refuses_as_the_table_says(name: str, design: str, kind: str) ->
         return
     effect = fitted(name, design, kind).effect(arguments(design, kind)["X"])
     assert effect.std() > 0
-    assert np.abs(effect).max() <= fitted(name, design, kind).trial_data_.largest_effect
+    assert np.abs(effect).max() <= fitted(name, design, kind).trial_data_.endpoint.largest_effect
     if name not in ENSEMBLES:
         # What the table says of events is what is fitted.
         has_risks = KINDS[kind].link != "identity" and bool(registered(name).risks_for)

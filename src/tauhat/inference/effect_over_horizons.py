@@ -122,7 +122,7 @@ def effect_over_horizons(
 
 def _horizons(given: Any, data: TrialData, last: float) -> FloatArray:
     """Horizons in order, the trial's last."""
-    time, cause = data.measured[:, 1], data.measured[:, 2]
+    time, cause = data.times
     first_events = [time[(cause == 1) & (data.treatment == arm)].min() for arm in (0, 1)]
     earliest = float(max(first_events))
     if given is None:
