@@ -205,7 +205,6 @@ class TrialTable:
         return {contrast_name(self.arm_labels, pair): pair for pair in pairs}
 
     def _fitted_encoder(self, frame: pd.DataFrame) -> TableEncoder:
-        """What makes arrays of the covariates."""
         return TableEncoder().fit(frame)
 
     def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
@@ -263,11 +262,9 @@ class TrialTable:
             self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
         )
         self.n_without_counterfactual = int((~self.has_counterfactual).sum())
-        self.propensity = (
-            row_propensity(propensity, self.blocks, self.has_counterfactual)
-            if self.n_arms == 2
-            else None
-        )
+        self.propensity: FloatArray | None = None
+        if self.n_arms == 2:
+            self.propensity = row_propensity(propensity, self.blocks, self.has_counterfactual)
         self.id: AnyArray | None = (
             as_written(kept.loc[observed, self.roles["id"]]) if "id" in self.roles else None
         )
