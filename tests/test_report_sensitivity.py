@@ -119,8 +119,11 @@ def test_lost_persons_move_the_average_by_their_share(found: Analysis) -> None:
     assert tipping is not None
     assert reported["upper"] < 0
     assert reported["upper"] + tipping * lost == pytest.approx(0)
-    complete = trial.frame.notna().all(axis=1).sum()
-    assert f"only rows without a missing covariate ({complete} of {trial.n})" in rows.index
+    # Everyone enrolled counts, also without an outcome.
+    everyone = trial.enrolled_data.n
+    complete = trial.enrolled_frame.notna().all(axis=1).sum()
+    assert f"only rows without a missing covariate ({complete} of {everyone})" in rows.index
+    assert "only persons with an outcome" in rows.index
 
 
 def test_one_cluster_left_out_is_the_estimate_without_it(found: Analysis) -> None:
