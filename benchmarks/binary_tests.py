@@ -85,19 +85,20 @@ def main() -> None:
     """Print one row a cell."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument(
+        "--clusters", type=int, nargs="*", default=[12, 20, 40, 0], help="0 for persons"
+    )
     chosen = parser.parse_args()
-    rows = []
-    for clusters in (12, 20, 40, None):
+    first = True
+    for number in chosen.clusters:
+        clusters = number or None
         for base in BASES:
             for effect in ("null", "null, ICC by subgroup", "odds-ratio"):
-                if clusters is not None or "ICC" not in effect:
-                    rows.append(rejections(base, clusters, effect, chosen.trials))
-                    print(
-                        pd.DataFrame(rows[-1:])
-                        .round(3)
-                        .to_string(index=False, header=len(rows) == 1),
-                        flush=True,
-                    )
+                if clusters is None and "ICC" in effect:
+                    continue
+                row = pd.DataFrame([rejections(base, clusters, effect, chosen.trials)])
+                print(row.round(3).to_string(index=False, header=first), flush=True)
+                first = False
 
 
 if __name__ == "__main__":
