@@ -88,7 +88,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from found.plots().values()
     yield from (robust, robust.explain(), found.model, single_estimator("LMM"))
     yield VarianceComponents(1.0, 9.0)
-    yield tauhat.group_effect(fit, trial.frame["female"] == 1)
+    yield tauhat.group_effect(fit, "female == 1")
     yield tauhat.effect_curve(fit, "female")
     yield tauhat.interaction_effects(trial, "female")
     yield tauhat.best_linear_predictor(fit)
