@@ -246,7 +246,7 @@ def read_rule(frame: pd.DataFrame, rule: Rule) -> tuple[BoolArray, str]:
     if array.shape != (len(frame),):
         raise TrialError(
             f"the rule gives an array of shape {array.shape}; it must give one yes or no for "
-            f"each of the {len(frame)} analysed persons"
+            f"each of the {len(frame)} persons who count (the rows of trial.counted_frame)"
         )
     if array.dtype != bool:
         missing = int(pd.isna(array).sum())
