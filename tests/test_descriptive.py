@@ -134,7 +134,7 @@ def test_rules_may_be_masks_functions_and_strings(fit):
         ("age +", "cannot be read"),
         ("age.mean()", "shape \\(\\)"),
         ("age * 2", "not yes or no"),
-        (np.ones(7, dtype=bool), "each of the 480 analysed persons"),
+        (np.ones(7, dtype=bool), "each of the 480 persons who count"),
         ([None] * 480, "missing for 480 persons"),
         ("age > 100", "there are 0 control and 0 treated clusters"),
         ("age > -100", "outside the subgroup .* there are 0 control"),
