@@ -88,7 +88,7 @@ SLOW = {
 
 
 def view_of(analysis: th.Analysis) -> tuple[dict[str, Any], ReportView]:
-    data = analysis._report_input()
+    data = analysis.report_input()
     run = dict(groups_told(data.run))
     return run, build_view(replace(data, run=run))
 
