@@ -92,4 +92,6 @@ def _events_of_arms(trial: TrialTable) -> Finding:
             f"{share_text(int(count), int(n))} {name}"
             for name, count, n in zip(("control", "treated"), events, persons, strict=True)
         )
-    return Finding("events", shown, "warning" if sentence else "ok", sentence, "rare-events")
+    if not sentence:
+        return Finding("events", shown)
+    return Finding("events", shown, "warning", sentence, "rare-events")
