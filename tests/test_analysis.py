@@ -19,7 +19,7 @@ from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting import nuisance
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference import test_heterogeneity as heterogeneity_test
-from tauhat.learners.catalog import outcome_model
+from tauhat.learners.outcome_models import outcome_model
 from tauhat.numerics.kendall import kendall_tau
 from tauhat.registry import estimator
 from tauhat.trial.trial import Trial

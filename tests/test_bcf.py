@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tauhat.analysis.workflow import _interval_method
+from tauhat.analysis.run_words import interval_method
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 
 SHORT = {
@@ -131,7 +131,7 @@ def test_interval_in_cluster_trials_is_that_of_the_mixture_of_two_posteriors(fit
     lower, upper = model.effect_interval(X)
     np.testing.assert_allclose(lower, both.mean(axis=0) - half, rtol=1e-9)
     np.testing.assert_allclose(upper, both.mean(axis=0) + half, rtol=1e-9)
-    assert "mixture of the model's own posterior" in _interval_method(model, 0.95).method
+    assert "mixture of the model's own posterior" in interval_method(model, 0.95).method
 
 
 def test_narrowest_interval_still_holds_the_estimate(fitted):
@@ -155,7 +155,7 @@ def test_own_posterior_does_not_count_where_persons_are_randomized():
     np.testing.assert_allclose(lower, effect - half, rtol=1e-9)
     np.testing.assert_allclose(upper, effect + half, rtol=1e-9)
     # The report says so too.
-    assert "mixture" not in _interval_method(model, 0.95).method
+    assert "mixture" not in interval_method(model, 0.95).method
 
 
 def test_same_seed_same_bytes_other_seed_not(fitted):

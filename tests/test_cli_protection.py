@@ -283,7 +283,7 @@ def test_an_arm_that_lost_few_persons_is_not_told(told: bool) -> None:
         return
     assert lost == {"control": None, "treated": None}
     assert "12 (fewer than five persons of an arm among them)" in shown
-    assert "left out: fewer than five persons of an arm among them. The" in shown
+    assert "have no outcome: fewer than five persons of an arm among them. The" in shown
     assert "0: 141 persons with an outcome" in shown
     assert "150 persons" not in shown
     assert not any(share in shown for share in ("6.0%", "2.0%"))

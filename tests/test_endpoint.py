@@ -279,7 +279,10 @@ def test_bad_weights_are_refused_where_there_is_an_outcome(bad: float, words: st
     with pytest.raises(TrialError, match=words):
         trial_of("score", df, weight="w")
     df.loc[4, "w"] = 1.0
-    assert trial_of("score", df, weight="w").n == 199
+    # Who has no outcome counts too, but among complete cases.
+    with pytest.raises(TrialError, match="'w'"):
+        trial_of("score", df, weight="w")
+    assert trial_of("score", df, weight="w", missing="complete-cases").n == 199
 
 
 def test_weights_that_are_another_column_or_words_are_refused() -> None:

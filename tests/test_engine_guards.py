@@ -42,7 +42,7 @@ def test_versions_are_those_pinned_and_guards_exist(row: list[str]) -> None:
     for guard in re.findall(r"`([^`]*)`", guards):
         where, name = guard.split(".")
         if where == "testing":
-            assert getattr(testing, name) in testing.CHECKS
+            assert name in [check.__name__ for check in testing.CHECKS]
         else:
             assert f"def {name}(" in (ROOT / "tests" / f"{where}.py").read_text("utf-8")
 

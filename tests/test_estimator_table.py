@@ -107,13 +107,17 @@ def first_kind(record: RegisteredEstimator) -> str:
 
 def test_every_design_and_kind_of_outcome_is_tried() -> None:
     times = [kind.name for kind in KINDS.values() if kind.time is not None]
-    assert set(OUTCOMES) | set(times) == set(KINDS)
+    assert set(OUTCOMES) | set(times) | {"count"} == set(KINDS)
     for record in ESTIMATORS.values():
         # Whoever takes numbers takes what is made of a time alike.
         numbers = [] if "continuous" in record.refuses else ["continuous"]
         for design in DESIGNS:
             levels = {record.support(design, kind).level for kind in (*times, *numbers)}
             assert len(levels) == 1
+            # Rates are numbers.
+            assert (
+                record.support(design, "count").level == record.support(design, "continuous").level
+            )
     assert list(DESIGNS) == [Persons.name, Clusters.name]
 
 
@@ -217,7 +221,9 @@ def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason
     table = estimators.support_table()
     row = next(line for line in table.splitlines() if line.startswith("| `Risks` "))
     number = table.split(". a risk has two values\n")[0].rsplit("\n", 1)[-1]
-    assert row.startswith(f"| `Risks` | yes | no ({number}) | no ({number}) | yes |")
+    assert row.startswith(
+        f"| `Risks` | yes | no ({number}) | no ({number}) | no ({number}) | yes |"
+    )
     assert main(["estimators"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Risks does not support continuous, because a risk has two values." in said

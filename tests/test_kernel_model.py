@@ -45,7 +45,8 @@ def test_draws_have_the_mean_and_the_covariance_of_the_posterior(clusters, nesti
     point = np.linspace(-2.0, 0.5, by_rows.n_ratios)
     fit = by_columns.at(point)
     rng = np.random.default_rng(3)
-    drawn = [by_rows.draw(point, rng) for _ in range(4000)]
+    given = by_rows.conditional(point)
+    drawn = [given.draw(rng) for _ in range(4000)]
     draws, variances = np.array([draw for draw, _ in drawn]), np.array([v for _, v in drawn])
     df = by_rows.degrees_of_freedom
     assert variances.mean() == pytest.approx(fit.residual_variance * df / (df - 2), rel=0.02)

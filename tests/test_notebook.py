@@ -43,8 +43,9 @@ PARTS = {
     "AnalysisParts", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
-    "NamedModifier", "OutOfFold", "Plan", "RankWeights", "Recipe", "Refits",
-    "RelativeEffects", "Strategy",
+    "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression", "Plan", "PlanFollowed",
+    "RankWeights",
+    "Recipe", "Refits", "RelativeEffects", "Sums", "Strategy",
     "TemperedWeights", "Weights",
 }  # fmt: skip
 
@@ -67,11 +68,13 @@ def trial() -> Trial:
 
 @pytest.fixture(scope="module")
 def found(trial: Trial) -> Analysis:
-    return analyze(trial, models=["LMM", "T-Linear"], random_state=1, n_permutations=99)
+    settings = {"mcid": 1.0, "higher_is_better": True}
+    return analyze(trial, models=["LMM", "T-Linear"], random_state=1, n_permutations=99, **settings)
 
 
 def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     """One of every kind of result that the public functions give."""
+    rng = np.random.default_rng(3)
     fit = tauhat.cross_fit(trial, "LMM", n_splits=2, n_folds=2, random_state=1)
     robust = tauhat.ensembles.RobustEnsemble(
         [(name, single_estimator(name)) for name in ("LMM", "T-Linear")], random_state=1
@@ -107,6 +110,16 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     risks = tauhat.average_effects(events).individual_risks
     assert risks is not None
     yield from (risks, risks.number_needed)
+    yield from (found.relevance, tauhat.effect_over_horizons(timed, [drawn.horizon]))
+    target = tauhat.average_effects(trial, target=trial.frame).target
+    assert target is not None
+    yield target
+    arms = pd.DataFrame({"arm": np.arange(150) % 3, "x": rng.normal(size=150)})
+    arms["y"] = arms.x * (arms.arm == 2) + rng.normal(size=150)
+    several = Trial(arms, outcome="y", treatment="arm")
+    joined = analyze(several, models=["LMM"], random_state=1, n_permutations=99)
+    assert not isinstance(joined.policy, str)
+    yield from (joined, joined.average_effects, joined.heterogeneity, *joined.policy.values())
     yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
     yield tauhat.effect_over_horizons(timed, [12])
 

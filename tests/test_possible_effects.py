@@ -100,7 +100,7 @@ def test_blocks_and_folds_do_not_hide_that_the_outcome_is_binary() -> None:
     model = th.estimator("T-Linear").fit(X, Y, treatment=ARM, blocks=blocks)
     assert np.abs(model.effect(X)).max() == 1
     data = validate_trial(X, Y, ARM, blocks=blocks)
-    assert data.take(data.y == 1).largest_effect == 1
+    assert data.take(data.y == 1).endpoint.largest_effect == 1
 
 
 def test_held_out_effects_and_what_describes_them_are_possible() -> None:

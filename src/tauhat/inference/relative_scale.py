@@ -49,6 +49,7 @@ def on_log_odds(data: TrialData) -> TrialData:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tauhat.data import validate_trial
     >>> rng = np.random.default_rng(1)
     >>> X, A = rng.normal(size=(2000, 1)), np.arange(2000) % 2
