@@ -5,7 +5,7 @@ the arm's product with a covariate, in two designs also on the cluster; the prog
 straight or bent. The true effect of the population is .4. What is made for those without
 an outcome stands beside complete cases and beside the same trial with all outcomes.
 
-Usage: python benchmarks/missing_outcomes.py --trials 150
+Usage: python benchmarks/missing_outcomes.py --trials 150 [--tests]
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ DESIGNS = [
 ]
 
 
-def draw(randomized: str, bent: bool, uneven: bool, seed: int) -> pd.DataFrame:
+def draw(
+    randomized: str, bent: bool, uneven: bool, seed: int, *, differs: bool = True
+) -> pd.DataFrame:
     """A trial with all outcomes, and in the column ``seen`` the outcomes that are seen."""
     rng = np.random.default_rng(seed)
     in_clusters = randomized == "clusters"
@@ -42,7 +44,7 @@ def draw(randomized: str, bent: bool, uneven: bool, seed: int) -> pd.DataFrame:
     v = rng.normal(size=m)[unit]
     level = rng.normal(size=m)[unit] * in_clusters
     prognosis = x[:, 0] + 0.5 * ((x[:, 1] ** 2 - 1) if bent else x[:, 1])
-    y = prognosis + arm * (EFFECT + 0.4 * x[:, 0] + 0.2 * v) + level / 3
+    y = prognosis + arm * (EFFECT + differs * (0.4 * x[:, 0] + 0.2 * v)) + level / 3
     y = y + rng.normal(size=len(unit))
     odds = 1.2 - arm * x[:, 0] + 0.5 * (1 - arm) * x[:, 1]
     if uneven:
@@ -101,12 +103,37 @@ def one_design(randomized: str, bent: bool, uneven: bool, trials: int) -> list[d
     return rows
 
 
+def size_of_test(randomized: str, uneven: bool, trials: int) -> list[dict]:
+    """Share of trials with one effect for everyone in which the primary test rejects."""
+    key = derive_seed(20261129, "missing, size", randomized, int(uneven))
+    roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3"]}
+    roles |= {"cluster": "unit"} if randomized == "clusters" else {}
+    found: dict[str, list[float]] = {"doubly-robust": [], "complete-cases": []}
+    for k in range(trials):
+        frame = draw(randomized, True, uneven, derive_seed(key, k), differs=False)
+        for way, values in found.items():
+            trial = th.Trial(frame, missing=way, **roles)
+            test = th.test_heterogeneity(trial, random_state=k, n_permutations=199)
+            values.append(test.p_value)
+    return [
+        {"randomized": randomized, "outcomes": way}
+        | {f"size at {level}": np.mean(np.array(values) <= level) for level in (0.05, 0.1)}
+        for way, values in found.items()
+    ]
+
+
 def main() -> None:
     """Print a row for every design, average and treatment of missing outcomes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=150)
+    parser.add_argument("--tests", action="store_true", help="the size of the primary test")
     options = parser.parse_args()
     with threadpool_limits(limits=1):
+        if options.tests:
+            for randomized in ("clusters", "persons"):
+                rows = size_of_test(randomized, randomized == "clusters", options.trials)
+                print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
+            return
         for design in DESIGNS:
             rows = one_design(*design, options.trials)
             print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
