@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tauhat import testing
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.learners import BayesianCausalForest, CausalForest
 from tauhat.learners.mixed_s import MixedEffectsLearner
@@ -17,6 +16,7 @@ from tauhat.numerics.mixed_model import MixedModel
 from tauhat.outcome import GPBoost
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.tables.reading import read_table
+from tauhat.testing.checks import CHECKS
 from tauhat.trial.trial import Trial
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def test_versions_are_those_pinned_and_guards_exist(row: list[str]) -> None:
     for guard in re.findall(r"`([^`]*)`", guards):
         where, name = guard.split(".")
         if where == "testing":
-            assert name in [check.__name__ for check in testing.CHECKS]
+            assert name in [check.__name__ for check in CHECKS]
         else:
             assert f"def {name}(" in (ROOT / "tests" / f"{where}.py").read_text("utf-8")
 

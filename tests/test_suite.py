@@ -12,7 +12,8 @@ from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.t import TLearner
 from tauhat.registry import registered
-from tauhat.testing import CHECKS, Subject, check_cate_estimator
+from tauhat.testing import Subject, check_cate_estimator
+from tauhat.testing.checks import CHECKS
 
 ENSEMBLES = ("CBA", "Stacked-X", "Robust")
 OTHER_RULES = [name for name in RULES if name not in ENSEMBLES]

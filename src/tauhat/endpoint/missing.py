@@ -15,7 +15,12 @@ from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
 from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
 from tauhat.wording import counted
 
-DOUBLY_ROBUST, COMPLETE_CASES = "doubly-robust", "complete-cases"
+DOUBLY_ROBUST = "doubly-robust"
+"""An outcome is made for those who lack one, right if either of two models is."""
+
+COMPLETE_CASES = "complete-cases"
+"""Who lacks an outcome is left out."""
+
 #: What can be done about missing outcomes, the usual way first.
 WAYS = (DOUBLY_ROBUST, COMPLETE_CASES)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from tauhat.testing.checks import CHECKS, Check, cate_checks, check_cate_estimator
-from tauhat.testing.subject import Arrays, Subject, example_trial
+from tauhat.testing.checks import cate_checks, check_cate_estimator
+from tauhat.testing.subject import Subject, example_trial
 
 __all__ = [
-    "CHECKS",
-    "Arrays",
-    "Check",
     "Subject",
     "cate_checks",
     "check_cate_estimator",
