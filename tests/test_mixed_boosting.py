@@ -262,6 +262,7 @@ def test_every_name_is_in_the_registry_and_combines():
         assert np.isfinite(fitted.effect(X)).all()
 
 
+@pytest.mark.slow
 def test_common_suite(monkeypatch):
     shorten_chains(monkeypatch)
     check_cate_estimator(MixedEffectsLearner(MERF(n_estimators=8, linear_part=True)))

@@ -180,6 +180,7 @@ def test_policy_over_three_arms_gains_what_it_can() -> None:
         th.arm_policy_value(th.Trial(persons(), outcome="y", treatment="arm", arms=[0, 1]))
 
 
+@pytest.mark.slow
 def test_an_analysis_joins_those_of_its_contrasts() -> None:
     trial = th.Trial(clustered(27, 6), **CLUSTERED, control="a", covariates=["x", "w"])
     found = th.analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
