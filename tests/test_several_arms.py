@@ -17,7 +17,7 @@ from tauhat.analysis.run_fields import differences
 from tauhat.cli import main
 from tauhat.design.permutations import assignments
 from tauhat.errors import DesignError, TrialError
-from tauhat.inference.contrast_test import closed_test
+from tauhat.numerics.several_tests import closed_test
 
 CLUSTERED: dict[str, Any] = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}
 

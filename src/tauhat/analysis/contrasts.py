@@ -18,7 +18,7 @@ from tauhat.analysis.record import check_record, plain, records
 from tauhat.analysis.result import Analysis, figures_as_files, written_page
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.inference.arm_policy import ArmPolicyValue, arm_policy_value
-from tauhat.inference.contrast_effects import ContrastEffects, holm
+from tauhat.inference.contrast_effects import ContrastEffects
 from tauhat.inference.contrast_test import ContrastTests, test_contrasts
 from tauhat.report.contrast_report import contrast_answers, contrast_fragment, contrast_html
 from tauhat.report.plots import Plot
@@ -195,7 +195,6 @@ def analyze_contrasts(
         )
         for name, part in trial.contrasts.items()
     }
-    averages = {name: one.average_effects for name, one in parts.items()}
     test = test_contrasts(
         trial,
         random_state=seed,
@@ -210,9 +209,7 @@ def analyze_contrasts(
         trial=trial,
         check=check,
         contrasts=parts,
-        average_effects=ContrastEffects(
-            averages, holm(np.array([one.individual.p_value for one in averages.values()]))
-        ),
+        average_effects=ContrastEffects({name: one.average_effects for name, one in parts.items()}),
         heterogeneity=test,
         policy=_policy(trial, parts, seed, level, higher_is_better),
         effects=_effects(trial, parts, level),

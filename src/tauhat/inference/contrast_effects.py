@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.averages import AverageEffects
-from tauhat.inference.contrast_test import closed_test
+from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
 from tauhat.trial.trial import Trial
 
@@ -24,13 +23,14 @@ class ContrastEffects(Shown):
     ----------
     effects
         `AverageEffects` of each contrast by its name.
-    p_adjusted
-        p-value of each individual-average effect, adjusted for the number of contrasts by
-        Holm's method, shape (contrasts,).
     """
 
     effects: Mapping[str, AverageEffects]
-    p_adjusted: FloatArray
+
+    @property
+    def p_adjusted(self) -> FloatArray:
+        """p-value of each individual-average effect, adjusted for their number by Holm's method."""
+        return holm([one.individual.p_value for one in self.effects.values()])
 
     @property
     def table(self) -> pd.DataFrame:
@@ -70,6 +70,7 @@ def contrast_effects(trial: Trial, *, level: float = 0.95) -> ContrastEffects:
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> df = pd.DataFrame({"dose": np.arange(300) % 3, "x": rng.normal(size=300)})
     >>> df["y"] = df.dose + df.x + rng.normal(size=300)
@@ -77,18 +78,6 @@ def contrast_effects(trial: Trial, *, level: float = 0.95) -> ContrastEffects:
     >>> found.table.estimate.round(1).tolist()
     [1.1, 1.8]
     """
-    effects = {name: average_effects(part, level=level) for name, part in trial.contrasts.items()}
     return ContrastEffects(
-        effects, holm(np.array([one.individual.p_value for one in effects.values()]))
+        {name: average_effects(part, level=level) for name, part in trial.contrasts.items()}
     )
-
-
-def holm(p_values: FloatArray) -> FloatArray:
-    """p-values adjusted by Holm's method, shape (k,).
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, 0.3, 0.02])).tolist()
-    [0.03, 0.3, 0.04]
-    """
-    return closed_test(p_values, float(len(p_values) * np.nanmin(p_values, initial=1.0)))

@@ -29,6 +29,7 @@ from tauhat.inference.heterogeneity_components import person_scores
 from tauhat.inference.inputs import OrderedTrial
 from tauhat.inference.permutation_statistics import component_statistic
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.numerics.several_tests import closed_test
 from tauhat.runtime.display import html
 from tauhat.trial.trial import Trial
 from tauhat.wording import p_words
@@ -180,36 +181,6 @@ def _tested(trial: Trial, seed: int, n_permutations: int) -> HeterogeneityTest:
         return test_heterogeneity(trial, random_state=seed, n_permutations=n_permutations)
     except NothingToTestError as error:
         return HeterogeneityTest.not_tested(f"{error}.")
-
-
-def closed_test(p_values: FloatArray, joint: float) -> FloatArray:
-    """Adjusted p-values of a closed test, its intersections by Bonferroni but for the whole.
-
-    Parameters
-    ----------
-    p_values
-        Of each hypothesis, shape (k,); NaN where it was not tested.
-    joint
-        Of all together.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-
-    Examples
-    --------
-    >>> closed_test(np.array([0.01, 0.3, 0.02]), 0.025).tolist()
-    [0.025, 0.3, 0.04]
-    """
-    adjusted = np.full(len(p_values), np.nan)
-    for position in np.flatnonzero(~np.isnan(p_values)):
-        own = p_values[position]
-        others = np.delete(p_values, position)
-        others = np.sort(others[~np.isnan(others)])[::-1]
-        # Of the sets of a size that hold it, that of the largest others has the largest p-value.
-        sets = [own, *((k + 2) * min(own, other) for k, other in enumerate(others[:-1]))]
-        adjusted[position] = min(max(*sets, joint), 1.0)
-    return adjusted
 
 
 def _joint(trial: Trial, seed: int, n_permutations: int) -> tuple[float, str, int]:

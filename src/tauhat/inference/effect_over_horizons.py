@@ -14,7 +14,7 @@ from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.inputs import TrialLike, as_trial_data
-from tauhat.inference.interactions import holm
+from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
 
 _STEPS = 4

@@ -22,7 +22,6 @@ from tauhat.inference.interactions import (
     Interaction,
     between_clusters,
     between_persons,
-    holm,
     same_in_blocks,
     within_clusters,
 )
@@ -33,6 +32,7 @@ from tauhat.inference.modifier_groups import (
     single_group_share,
 )
 from tauhat.inference.named_modifiers import NamedModifier, column_modifier, subgroup_modifier
+from tauhat.numerics.several_tests import holm
 from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import frame_within

@@ -323,21 +323,3 @@ def _cells(group: IntArray | None, arm: IntArray, values: FloatArray) -> list[tu
     return [
         (min(counts[0][0], of_level[0]), min(counts[0][1], of_level[1])) for of_level in counts[1:]
     ]
-
-
-def holm(p_values: Sequence[float]) -> FloatArray:
-    """P-values adjusted for their number by Holm (1979); missing ones stay and do not count.
-
-    Examples
-    --------
-    >>> holm([0.01, np.nan, 0.04]).tolist()
-    [0.02, nan, 0.04]
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    result = np.full(len(p), np.nan)
-    order = [int(k) for k in np.argsort(p) if np.isfinite(p[k])]
-    largest = 0.0
-    for place, k in enumerate(order):
-        largest = max(largest, min(1.0, float(p[k]) * (len(order) - place)))
-        result[k] = largest
-    return result
