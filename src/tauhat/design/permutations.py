@@ -55,6 +55,21 @@ class Assignments:
     listed: AnyArray | None = None
 
     @property
+    def words(self) -> str:
+        """What was compared with the observed assignment.
+
+        Examples
+        --------
+        >>> drawn = assignments(np.array([0, 0, 1, 1]), np.zeros(4, int), n_permutations=9,
+        ...                     random_state=1)
+        >>> drawn.words
+        'all 6 possible assignments'
+        """
+        if self.enumerated:
+            return f"all {self.n_assignments} possible assignments"
+        return f"{self.n_assignments - 1} random assignments"
+
+    @property
     def smallest_p(self) -> float:
         """Smallest p-value that a two-sided statistic can get from the observed assignment.
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray
-from tauhat.design.permutations import MANY_PERSONS, assignments, person_groups
+from tauhat._typing import BoolArray, FloatArray
+from tauhat.design.permutations import assignments
 from tauhat.errors import NothingToTestError
 from tauhat.inference.all_arms import all_arms
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
     HeterogeneityTest,
+    permuted_units,
     test_heterogeneity,
 )
 from tauhat.inference.heterogeneity_comparison import (
@@ -187,15 +188,13 @@ def _joint(trial: Trial, seed: int, n_permutations: int) -> tuple[float, str, in
     """p-value over all contrasts, how it was made, and the number of assignments."""
     ordered = all_arms(trial)
     design = ordered.data.design
-    groups, permuted = None, design.whole_units
-    arm, stratum = design.arm, design.strata
-    if not design.holds_persons and design.n_units > MANY_PERSONS:
-        groups = person_groups(arm, stratum, seed)
-        arm, stratum = groups.arm, groups.stratum
-        permuted = f"groups of up to {groups.persons.max():,} persons"
+    permuted, groups = permuted_units(design, seed)
+    permutable = design.arm, design.strata
+    if groups is not None:
+        permutable = groups.arm, groups.stratum
     scores = person_scores(ordered.data, ~ordered.marks)
     statistics: dict[str, Statistic] = {
-        name: _bind(unit_scores_of(basis, scores, ordered.data, groups))
+        name: partial(component_statistic, unit_scores_of(basis, scores, ordered.data, groups))
         for name, basis in scores.bases.items()
     }
     if design.holds_persons:
@@ -204,35 +203,30 @@ def _joint(trial: Trial, seed: int, n_permutations: int) -> tuple[float, str, in
             statistics["cluster-level"] = component.joint
     if not statistics:
         return np.nan, "No covariate can be tested as an effect modifier.", 0
-    drawn = assignments(arm, stratum, n_permutations=n_permutations, random_state=seed)
-    problem = _problem(trial, ordered, statistics, stratum if groups is None else None)
+    drawn = assignments(*permutable, n_permutations=n_permutations, random_state=seed)
+    problem = _problem(trial, ordered, statistics, by_block=groups is None)
     compared = compare_assignments(problem, drawn)
     of = f"{len(trial.pairs)} contrasts of {trial.n_arms} arms"
-    number = (
-        f"all {drawn.n_assignments} possible assignments"
-        if drawn.enumerated
-        else f"{drawn.n_assignments - 1} random assignments"
-    )
     method = (
-        f"Weighted min-p permutation test of components over {of}; {permuted} permuted, {number}"
+        f"Weighted min-p permutation test of components over {of}; {permuted} permuted, "
+        f"{drawn.words}"
     )
     return compared.p_value, method, drawn.n_assignments
 
 
-def _bind(units: Any) -> Statistic:
-    return lambda treated, controls: component_statistic(units, treated, controls)
-
-
 def _problem(
-    trial: Trial, ordered: OrderedTrial, statistics: Mapping[str, Statistic], stratum: Any
+    trial: Trial, ordered: OrderedTrial, statistics: Mapping[str, Statistic], *, by_block: bool
 ) -> Problem:
-    """Every component in every contrast, all of them weighed as in a test of two arms."""
+    """Every component in every contrast, all of them weighed as in a test of two arms.
+
+    With ``by_block`` a contrast takes the blocks that hold both its arms.
+    """
     sizes = ordered.data.design.block_sizes
     bound: dict[str, Callable[[FloatArray], FloatArray]] = {}
     weights = {}
     for name, (reference, arm) in trial.pairs.items():
         both = None
-        if stratum is not None:
+        if by_block:
             # Permutations stay within blocks, so that the same blocks hold both arms in all.
             both = (sizes[:, [reference, arm]].min(axis=1) > 0)[ordered.data.design.block]
         for component, statistic in statistics.items():
@@ -250,7 +244,7 @@ def _problem(
 
 
 def _between(
-    statistic: Statistic, reference: int, arm: int, both: Any
+    statistic: Statistic, reference: int, arm: int, both: BoolArray | None
 ) -> Callable[[FloatArray], FloatArray]:
     """The statistic of two of the arms, of units in blocks that hold both."""
 

@@ -10,7 +10,14 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from tauhat.design.permutations import MANY_PERSONS, Assignments, assignments, person_groups
+from tauhat.design import Design
+from tauhat.design.permutations import (
+    MANY_PERSONS,
+    Assignments,
+    PersonGroups,
+    assignments,
+    person_groups,
+)
 from tauhat.errors import TrialError
 from tauhat.inference.heterogeneity_comparison import (
     Comparison,
@@ -275,9 +282,8 @@ def test_heterogeneity(
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
     permuted, groups = design.whole_units, None
-    if not design.holds_persons and design.n_units > MANY_PERSONS and allowed is None:
-        groups = person_groups(design.arm, design.strata, seed)
-        permuted = f"groups of up to {groups.persons.max():,} persons"
+    if allowed is None:
+        permuted, groups = permuted_units(design, seed)
     problem = Problem.of(ordered, wanted, groups)
 
     def assigned(draws: int) -> Assignments:
@@ -300,6 +306,14 @@ def test_heterogeneity(
 test_heterogeneity.__test__ = False  # type: ignore[attr-defined]
 
 
+def permuted_units(design: Design, seed: int) -> tuple[str, PersonGroups | None]:
+    """Whose arms are permuted, in words, and the groups of persons where these are many."""
+    if design.holds_persons or design.n_units <= MANY_PERSONS:
+        return design.whole_units, None
+    groups = person_groups(design.arm, design.strata, seed)
+    return f"groups of up to {groups.persons.max():,} persons", groups
+
+
 def _result(
     problem: Problem,
     compared: Comparison,
@@ -316,11 +330,6 @@ def _result(
             "n_terms": [problem.n_terms[name] for name in compared.component_p],
         }
     )
-    number = (
-        f"all {drawn.n_assignments} possible assignments"
-        if drawn.enumerated
-        else f"{drawn.n_assignments - 1} random assignments"
-    )
     notes = list(problem.notes)
     if drawn.enumerated and drawn.smallest_p > significance_level / 2:
         notes.append(
@@ -334,7 +343,7 @@ def _result(
     return HeterogeneityTest(
         statistic=compared.statistic,
         p_value=compared.p_value,
-        method=f"Weighted min-p permutation test of components; {permuted}, {number}",
+        method=f"Weighted min-p permutation test of components; {permuted}, {drawn.words}",
         table=table,
         modifiers=_modifier_table(problem, compared, ordered),
         n_assignments=drawn.n_assignments,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,12 @@ class Problem:
         for name, basis in scores.bases.items():
             if wanted.get(name, 0) > 0:
                 units = unit_scores_of(basis, scores, data, groups)
-                statistics[name] = _bind(component_statistic, units)
+                statistics[name] = partial(component_statistic, units)
                 n_terms[name] = basis.shape[1]
         person_columns = np.flatnonzero(scores.person_level).astype(np.int64)
         if len(person_columns):
             units = unit_scores_of(scores.covariates, scores, data, groups)
-            columns.append((person_columns, _bind(column_statistics, units)))
+            columns.append((person_columns, partial(column_statistics, units)))
         if scores.n_principal is not None:
             notes.append(
                 f"The {len(person_columns)} person-level columns were tested through their "
@@ -98,12 +99,6 @@ class Problem:
             has_clusters,
             tuple(notes),
         )
-
-
-def _bind(
-    statistic: Callable[[UnitScores, FloatArray], FloatArray], units: UnitScores
-) -> Callable[[FloatArray], FloatArray]:
-    return lambda assigned: statistic(units, assigned)
 
 
 def unit_scores_of(
