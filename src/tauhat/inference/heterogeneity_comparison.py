@@ -26,6 +26,9 @@ from tauhat.numerics.cluster_sums import gathering, sums_over
 from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
 
+# Clusters, and clusters of each arm, that the test of cluster-level covariates needs.
+LEAST_CLUSTERS, LEAST_IN_ARM = 12, 6
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -177,10 +180,11 @@ def cluster_level_component(
             "No cluster-level covariate was given, so differences in effect between kinds of "
             "clusters were not tested."
         )
-    if m < 12 or smaller < 6:
+    if m < LEAST_CLUSTERS or smaller < LEAST_IN_ARM:
         return None, (
             f"With {m} clusters ({smaller} in the smaller arm) cluster-level covariates were not "
-            "tested as effect modifiers; that needs at least 12, 6 in each arm."
+            f"tested as effect modifiers; that needs at least {LEAST_CLUSTERS}, {LEAST_IN_ARM} in "
+            "each arm."
         )
     room = (m - int(stratum.max()) - 1 - 7) // 2
     if data.design.n_arms * smaller != m or data.design.n_arms > 2:
@@ -191,8 +195,7 @@ def cluster_level_component(
             f"With {m} clusters in {int(stratum.max()) + 1} blocks there are too few degrees of "
             "freedom to test cluster-level covariates as effect modifiers."
         )
-    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
-    sizes = np.bincount(data.design.unit, weights=weight / weight.mean())
+    sizes = np.bincount(data.design.unit, weights=_scale(data))
     component = ClusterLevelComponent(
         scores.cluster_outcome,
         _cluster_values(data, between),

@@ -48,15 +48,27 @@ def cluster_sizes(mean: float, cv: float) -> tuple[FloatArray, FloatArray]:
     return sizes, probabilities / probabilities.sum()
 
 
-def size_cv_left(mean: float, cv: float, drop_out: float) -> float:
-    """Coefficient of variation of cluster sizes when persons are lost by chance.
+def sizes_left(mean: float, cv: float, drop_out: float) -> tuple[float, float]:
+    """Mean and coefficient of variation of cluster sizes when persons are lost by chance.
 
     Examples
     --------
-    >>> size_cv_left(25, 0.0, 0.0), round(size_cv_left(25, 0.3, 0.2), 3)
-    (0.0, 0.316)
+    >>> sizes_left(25, 0.0, 0.0), round(sizes_left(25, 0.3, 0.2)[1], 3)
+    ((25.0, 0.0), 0.316)
     """
-    return math.sqrt(cv**2 + drop_out / max(mean * (1 - drop_out), 1.0))
+    left = max(mean * (1 - drop_out), 1.0)
+    return left, math.sqrt(cv**2 + drop_out / left)
+
+
+def persons_left(number: int, drop_out: float) -> int:
+    """Persons with an outcome, of so many that were randomized one by one.
+
+    Examples
+    --------
+    >>> persons_left(301, 0.13)
+    261
+    """
+    return math.floor(number * (1 - drop_out) + 1e-9)
 
 
 @dataclass(frozen=True)

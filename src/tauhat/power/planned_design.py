@@ -21,7 +21,8 @@ from tauhat.power.interaction_power import (
     degrees_of_freedom,
     interaction_power,
     large_sample_variance,
-    size_cv_left,
+    persons_left,
+    sizes_left,
 )
 from tauhat.power.planned_trial import HtePower, Unknown
 from tauhat.power.primary_power import power_between, power_within, sums_within
@@ -78,23 +79,17 @@ class Design:
         """Persons of a cluster who have an outcome, and how probable each number is."""
         if self.cluster_size is None:
             return cluster_sizes(1.0, 0.0)
-        mean = max(self.cluster_size * self.kept, 1.0)
-        return cluster_sizes(mean, size_cv_left(self.cluster_size, self.size_cv, self.drop_out))
+        return cluster_sizes(*sizes_left(self.cluster_size, self.size_cv, self.drop_out))
 
     def analysed(self, number: int) -> int:
         """Units that an analysis has of so many that were randomized."""
-        return number if self.cluster_size is not None else math.floor(number * self.kept + 1e-9)
+        return number if self.cluster_size is not None else persons_left(number, self.drop_out)
 
     @property
     def mean_size(self) -> float:
         """Persons that are randomized with a cluster, on average."""
         sizes, probabilities = cluster_sizes(self.cluster_size or 1.0, self.size_cv)
         return float(probabilities @ sizes)
-
-    @property
-    def kept(self) -> float:
-        """Share of persons who have an outcome."""
-        return 1 - self.drop_out
 
     def check(self) -> None:
         """Refuse what makes no design."""

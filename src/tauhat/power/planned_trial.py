@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import pandas as pd
 
-from tauhat.power.interaction_power import size_cv_left
+from tauhat.power.interaction_power import persons_left, sizes_left
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
 from tauhat.runtime.display import Shown
 from tauhat.wording import counted, degrees_text, with_degrees
@@ -179,7 +178,6 @@ class HtePower(Shown):
         ClusterInteraction or IndividualInteraction
         """
         total = self.treated + self.control
-        kept = 1 - self.drop_out
         common: dict[str, Any] = {
             "delta": self.delta,
             "sd_x": self.sd_x,
@@ -188,15 +186,16 @@ class HtePower(Shown):
             "share_treated": self.treated / total,
         }
         if self.n_clusters is None:
-            analysed = math.floor(self.n_persons * kept + 1e-9)
+            analysed = persons_left(self.n_persons, self.drop_out)
             return IndividualInteraction(n_persons=analysed, sd_y=self.sd_y, **common)
         assert self.icc is not None
         assert self.icc_x is not None
         assert self.cluster_size is not None
+        mean_size, size_cv = sizes_left(self.cluster_size, self.size_cv, self.drop_out)
         return ClusterInteraction(
             n_clusters=self.n_clusters,
-            mean_size=max(self.cluster_size * kept, 1.0),
-            size_cv=size_cv_left(self.cluster_size, self.size_cv, self.drop_out),
+            mean_size=mean_size,
+            size_cv=size_cv,
             min_size=1,
             icc=self.icc,
             icc_x=self.icc_x,

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 
 from tauhat._typing import FloatArray
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
+from tauhat.inference.heterogeneity_comparison import LEAST_CLUSTERS, LEAST_IN_ARM
 from tauhat.power.interaction_power import (
     ClusterInformation,
     arm_sizes,
@@ -18,8 +19,6 @@ from tauhat.power.interaction_power import (
     interaction_power,
 )
 
-# The test of cluster-level covariates needs so many clusters, and so many of them in each arm.
-LEAST_CLUSTERS, LEAST_IN_ARM = 12, 6
 # Fitted to simulations of clusters whose sizes have a coefficient of variation of .6.
 _SHARE_OF_SIZES = 1 / 3
 # The noncentral F distribution fails at exactly 0.
@@ -87,7 +86,7 @@ def power_within(
 ) -> float:
     r"""Power of `tauhat.test_heterogeneity` for a modifier that differs between persons.
 
-    The test is that of the smallest weighted p-value of its blocks. The linear block compares,
+    The test is that of the smallest weighted p-value of its components. The linear one compares,
     of K covariates, sums of covariate times residual over the persons of a unit; by the
     interaction :math:`\delta` its statistic is about noncentral F with K and K times Welch's
     degrees of freedom (m - 2 in equal arms) and
@@ -101,7 +100,7 @@ def power_within(
     the slope of both together is taken out. What q varies by sizes,
     :math:`\delta_a^2 \mathrm{var}(\mathrm{E}(q \mid n))`, goes to a third into :math:`v_a` and else
     into the statistic's denominator, in one of its K columns: the share is fitted to simulations.
-    The other blocks have no part in a linear effect, reject by chance only, and are taken
+    The other components have no part in a linear effect, reject by chance only, and are taken
     to be independent.
 
     Parameters
@@ -132,9 +131,9 @@ def power_within(
     >>> [round(power_within(sums, 20, 0.35, n_others=k, **given), 2) for k in (0, 3)]
     [0.82, 0.61]
     """
-    blocks = ["linear"]
-    blocks += ["curvature"] if n_others or not binary else []
-    blocks += ["products"] if n_others else []
+    components = ["linear"]
+    components += ["curvature"] if n_others or not binary else []
+    components += ["products"] if n_others else []
     treated, control = arm_sizes(n_units, share_treated)
     share = treated / n_units
     variance = larger = 0.0
@@ -158,7 +157,7 @@ def power_within(
         critical = stats.f.isf(level, k, df) * inflation
         return float(stats.ncf.sf(critical, k, df, noncentrality))
 
-    return _of_blocks(blocks, "linear", linear, significance_level)
+    return _of_components(components, "linear", linear, significance_level)
 
 
 def power_between(
@@ -172,7 +171,7 @@ def power_between(
 ) -> float:
     r"""Power of `tauhat.test_heterogeneity` for a modifier of clusters.
 
-    The block of cluster-level covariates has the power of the interaction test at the level
+    The component of cluster-level covariates has the power of the interaction test at the level
     that its weight leaves it; below 12 clusters, or 6 in an arm, it is not tested. Permuted
     statistics hold the effect as well, so that the critical value of t squared is larger by
     about
@@ -201,10 +200,10 @@ def power_between(
     >>> [round(power_between(one, 40, 0.5, n_others=k, **given), 2) for k in (0, 3)]
     [0.8, 0.57]
     """
-    blocks = ["linear", "curvature", "products"] if n_others else []
+    components = ["linear", "curvature", "products"] if n_others else []
     smaller = min(arm_sizes(n_clusters, share_treated))
     if n_clusters < LEAST_CLUSTERS or smaller < LEAST_IN_ARM:
-        return significance_level if blocks else 0.0
+        return significance_level if components else 0.0
 
     kurtosis = 3.0 if one.prevalence is None else 1 / (one.prevalence * (1 - one.prevalence)) - 3
     held = delta**2 * one.between / 4
@@ -217,15 +216,17 @@ def power_between(
             one, n_clusters, delta, share_treated=share_treated, significance_level=reached
         )
 
-    return _of_blocks([*blocks, "cluster-level"], "cluster-level", between, significance_level)
+    return _of_components(
+        [*components, "cluster-level"], "cluster-level", between, significance_level
+    )
 
 
-def _of_blocks(
-    blocks: Sequence[str], able: str, power: Callable[[float], float], significance_level: float
+def _of_components(
+    components: Sequence[str], able: str, power: Callable[[float], float], significance_level: float
 ) -> float:
-    """Power of the smallest weighted p-value where one block's p-value is not by chance."""
-    total = sum(DEFAULT_WEIGHTS[name] for name in blocks)
-    weights = {name: DEFAULT_WEIGHTS[name] / total for name in blocks}
+    """Power of the smallest weighted p-value where one component's p-value is not by chance."""
+    total = sum(DEFAULT_WEIGHTS[name] for name in components)
+    weights = {name: DEFAULT_WEIGHTS[name] / total for name in components}
 
     def excess(c: float) -> float:
         none = math.prod(1 - c * weight for weight in weights.values())
