@@ -9,7 +9,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.design import design_of
 from tauhat.endpoint import Endpoint
-from tauhat.inference.inputs import OrderedTrial, missing_marks, source_columns
+from tauhat.inference.inputs import OrderedTrial, with_sources
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.ordering import canonical_order
 from tauhat.numerics.weights import relative_weights
@@ -54,14 +54,7 @@ def all_arms(trial: Trial) -> OrderedTrial:
         names_given=True,
         limits=limits,
     )
-    known, marked = source_columns(trial), missing_marks(trial)
-    return OrderedTrial(
-        data,
-        np.arange(data.n_units),
-        tuple(known.get(name, name) for name in data.feature_names),
-        np.array([name in marked for name in data.feature_names], dtype=bool),
-        data.rows,
-    )
+    return with_sources(trial, data, np.arange(data.n_units), data.rows)
 
 
 def _outcome(trial: Trial) -> FloatArray:

@@ -101,15 +101,22 @@ def ordered_trial(trial: TrialLike, *, counted: bool = False) -> OrderedTrial:
     (['b', 'a', 'd', 'c'], ('x1',))
     """
     data = counted_data(trial) if counted else as_trial_data(trial)
-    known = source_columns(trial)
-    marked = missing_marks(trial)
+    # What was given may be validated arrays, or some of their rows.
+    rows = np.arange(data.n) if isinstance(trial, TrialData) else data.rows
+    return with_sources(trial, data, data.unit_labels, rows)
+
+
+def with_sources(
+    trial: TrialLike, data: TrialData, unit_labels: AnyArray, rows: IntArray
+) -> OrderedTrial:
+    """Arrays made of a trial, with what it knows of its columns."""
+    known, marked = source_columns(trial), missing_marks(trial)
     return OrderedTrial(
         data,
-        data.unit_labels,
+        unit_labels,
         tuple(known.get(name, name) for name in data.feature_names),
         np.array([name in marked for name in data.feature_names], dtype=bool),
-        # What was given may be validated arrays, or some of their rows.
-        np.arange(data.n) if isinstance(trial, TrialData) else data.rows,
+        rows,
     )
 
 

@@ -232,7 +232,7 @@ def interaction_effects(
         groups += one.groups(level)
         p_values.append(_p_value(main))
         notes += _few(modifier.name, main, data)
-        if one.question == "within clusters" and one.single >= MANY_SINGLE:
+        if one.asks_over_all_clusters():
             second += one.rows(one.over_all_clusters(), "all clusters", level, moderate)
     tests = pd.DataFrame({"modifier": names, "p_value": p_values, "p_adjusted": holm(p_values)})
     method = ". ".join(f"{how} ({', '.join(which)})" for how, which in methods.items())
@@ -307,7 +307,6 @@ class _Analysed:
             self.question = "within blocks" if paired else "between clusters"
         elif self.data.design.holds_persons:
             self.question = "within clusters"
-        self.single = single_group_share(self.data, modifier)
 
     def main(self) -> Interaction:
         """Its interaction with the treatment."""
@@ -316,6 +315,12 @@ class _Analysed:
         if self.level == "cluster":
             return between_clusters(self.data, self.modifier, self.covariates)
         return within_clusters(self.data, self.modifier, self.covariates)
+
+    def asks_over_all_clusters(self) -> bool:
+        """Whether many clusters tell nothing within them, so that the second line is told too."""
+        if self.question != "within clusters":
+            return False
+        return single_group_share(self.data, self.modifier) >= MANY_SINGLE
 
     def over_all_clusters(self) -> Interaction:
         """The difference between its groups over all clusters."""

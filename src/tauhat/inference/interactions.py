@@ -74,7 +74,7 @@ def between_persons(
     McCaffrey 2002), or those of Welch with a variance for each arm where they are fewer.
     """
     Z, q = modifier.values, modifier.values.shape[1]
-    units = _persons_in_cells(data, modifier)
+    units = fewest_in_groups(modifier.group, data.treatment, q)
     found = persons_regression(data, Z, covariates)
     if found is None or any(min(u) < FEWEST_UNITS for u in units):
         return Interaction(
@@ -196,7 +196,8 @@ def between_clusters(
     C, arm, block = modifier.values[design.first], design.arm, design.block
     q = C.shape[1]
     paired = same_in_blocks(data, modifier)
-    units = _clusters_in_cells(modifier, arm, design.first)
+    group = None if modifier.group is None else modifier.group[design.first]
+    units = fewest_in_groups(group, arm, q)
     side = arm[:, None] - 0.5
     if paired:
         levels = np.eye(design.n_blocks)[block]
@@ -301,25 +302,22 @@ def allocation_weights(data: TrialData) -> FloatArray:
     return mean_one(inverse)
 
 
-def _persons_in_cells(data: TrialData, modifier: NamedModifier) -> list[tuple[int, int]]:
-    """Fewest persons (control, treated) in the groups that each column compares."""
-    return _cells(modifier.group, data.treatment, modifier.values)
+def fewest_in_groups(group: IntArray | None, arm: IntArray, q: int) -> list[tuple[int, int]]:
+    """Fewest (control, treated) in the groups that each of q columns of a modifier compares.
 
-
-def _clusters_in_cells(
-    modifier: NamedModifier, arm: IntArray, first: IntArray
-) -> list[tuple[int, int]]:
-    group = None if modifier.group is None else modifier.group[first]
-    return _cells(group, arm, modifier.values[first])
-
-
-def _cells(group: IntArray | None, arm: IntArray, values: FloatArray) -> list[tuple[int, int]]:
+    Parameters
+    ----------
+    group
+        Group 0 to q of each unit, shape (n,); None for a number, which compares halves.
+    arm
+        0 or 1 for each unit, shape (n,).
+    q
+        Columns of the modifier.
+    """
     if group is None:
         both = (int((arm == 0).sum()) // 2, int((arm == 1).sum()) // 2)
-        return [both] * values.shape[1]
-    counts = [
-        [int(((group == k) & (arm == a)).sum()) for a in (0, 1)] for k in range(values.shape[1] + 1)
-    ]
+        return [both] * q
+    counts = [[int(((group == k) & (arm == a)).sum()) for a in (0, 1)] for k in range(q + 1)]
     return [
         (min(counts[0][0], of_level[0]), min(counts[0][1], of_level[1])) for of_level in counts[1:]
     ]

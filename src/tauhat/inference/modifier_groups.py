@@ -14,6 +14,7 @@ from tauhat.inference.interactions import (
     Comparison,
     Interaction,
     allocation_weights,
+    fewest_in_groups,
     person_weights,
     persons_regression,
 )
@@ -141,11 +142,9 @@ def over_all_clusters(
     cells, cell = np.unique(design.unit * (q + 1) + modifier.group, return_inverse=True)
     unit, group = cells // (q + 1), cells % (q + 1)
     arm = design.arm[unit]
-    counts = np.array([[((group == k) & (arm == a)).sum() for a in (0, 1)] for k in range(q + 1)])
-    units = [tuple(map(int, np.minimum(counts[0], of_level))) for of_level in counts[1:]]
-    told = [(control, treated) for control, treated in units]
-    if counts.min() < FEWEST_UNITS:
-        return Interaction(tuple(Comparison(None, u) for u in told), None, "Too few clusters")
+    units = fewest_in_groups(group, arm, q)
+    if any(min(u) < FEWEST_UNITS for u in units):
+        return Interaction(tuple(Comparison(None, u) for u in units), None, "Too few clusters")
     found = means_of_clusters(data.y, covariates, cell, person_weights(data))
     noise = max(found.residual_variance, 1e-300) / found.information
     Z, side = np.eye(q + 1)[group][:, 1:], (arm - 0.5)[:, None]
@@ -159,5 +158,5 @@ def over_all_clusters(
     picked = np.eye(columns.shape[1])[-q:]
     tests = [fit.contrast(one, parts=design.arm) for one in picked]
     joint = fit.joint(picked) if q > 1 else None
-    both = tuple(Comparison(test, u) for test, u in zip(tests, told, strict=True))
+    both = tuple(Comparison(test, u) for test, u in zip(tests, units, strict=True))
     return Interaction(both, joint, "Means of groups in clusters, all clusters, CR2 errors")
