@@ -121,11 +121,12 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     mean, scale = column_scales(data.X, weight)
     wanted = (rows.mean(axis=0) - mean) / scale
-    found = _balancing(weight, (data.X - mean) / scale - wanted)
-    own = np.average((data.X - mean) / scale, axis=0, weights=found)
-    off = np.flatnonzero(np.abs(own - wanted) > _BALANCED)
+    standard = (data.X - mean) / scale
+    found = _balancing(weight, standard - wanted)
+    apart = np.abs(np.average(standard, axis=0, weights=found) - wanted)
+    off = np.flatnonzero(apart > _BALANCED)
     if len(off):
-        names = [repr(data.feature_names[j]) for j in off[np.argsort(-np.abs(own - wanted)[off])]]
+        names = [repr(data.feature_names[j]) for j in off[np.argsort(-apart[off])]]
         raise TrialError(
             f"target lies outside of the trial: no weights give its persons the target's means of "
             f"{first_of(names, 3)}. Check the units; else the trial says nothing of this population"
