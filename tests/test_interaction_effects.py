@@ -274,3 +274,16 @@ def test_size_with_twelve_clusters_whose_slopes_vary() -> None:
         df["y"] = df.y + 0.25 * rng.normal(size=12)[df.unit] * girl
         rejected.append(th.interaction_effects(trial(df), "sex").tests.p_value[0] < 0.05)
     assert np.mean(rejected) < 0.07
+
+
+def test_a_number_that_is_mostly_at_its_ceiling_has_two_groups() -> None:
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame(
+        {"arm": np.arange(400) % 2, "k": rng.choice([1, 2, 10], 400, p=[0.05, 0.05, 0.9])}
+    )
+    df["y"] = rng.normal(size=400)
+    found = th.interaction_effects(
+        th.Trial(df, outcome="y", treatment="arm", covariates=["k"]), "k"
+    )
+    assert found.groups["group"].tolist() == ["up to 2", "above 2"]
+    assert found.groups["persons"].tolist() == [(df.k < 10).sum(), (df.k == 10).sum()]

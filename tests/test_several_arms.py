@@ -250,3 +250,24 @@ def test_the_command_takes_three_arms(tmp_path: Path, capsys: pytest.CaptureFixt
     effects = pd.read_csv(out / "effects.csv")
     assert effects.columns.tolist() == ["row", "contrast", "effect", "lower", "upper"]
     assert len(effects) == 3 * 120
+
+
+def test_policies_count_persons_without_an_outcome() -> None:
+    df = persons()
+    df.loc[np.arange(600) % 7 == 3, "y"] = np.nan
+    trial = th.Trial(df, outcome="y", treatment="arm")
+    found = th.arm_policy_value(trial, "LMM", n_splits=2)
+    alone = th.Trial(df, outcome="y", treatment="arm", missing="complete-cases")
+    cases = th.arm_policy_value(alone, "LMM", n_splits=2)
+    # The same persons are followed, so that both say nearly the same.
+    assert found.over_control.estimate == pytest.approx(cases.over_control.estimate, abs=0.1)
+    assert 0.5 < found.over_control.estimate < 1.1
+    place = th.cross_fit(trial.contrasts["1 against 0"], "LMM", n_splits=1).data.rows
+    assert len(place) == (df.arm < 2).sum()
+    assert df.arm[trial.contrasts["1 against 0"].counted_rows].max() == 1
+
+
+def test_of_two_arms_the_assignments_are_counted() -> None:
+    df = persons()
+    two = th.Trial(df, outcome="y", treatment="arm", arms=[0, 1])
+    assert th.test_contrasts(two, random_state=1, n_permutations=99).n_assignments == 100

@@ -96,3 +96,13 @@ def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch) 
     df.assign(age=df.age + 400).to_csv(clinics, index=False)
     assert main(arguments(file, tmp_path / "other", "--target", str(clinics))) == 2
     assert not (tmp_path / "other" / "run.json").exists()
+
+
+def test_a_ratio_in_a_target_is_of_persons_alone() -> None:
+    df = table()
+    df["y"] = np.round(np.exp((df["y"] - df["y"].mean()) / df["y"].std() / 2))
+    trial = trial_of(df, endpoint="count")
+    assert th.average_effects(trial).on("ratio")[1] is not None
+    individual, of_clusters = th.average_effects(trial, target=trial.frame).on("ratio")
+    assert individual == th.average_effects(trial).on("ratio")[0]
+    assert of_clusters is None

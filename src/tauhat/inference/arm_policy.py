@@ -172,7 +172,8 @@ def arm_policy_value(
     placed = [_Placed.of(trial, arm, name, fits[name]) for arm, name in names.items()]
     sign = 1.0 if higher_is_better else -1.0
     order = [list(trial.pairs).index(name) for name in names.values()]
-    elsewhere = whole.effect(trial.X)[:, order]
+    # Persons without an outcome are given an arm too: they count in the cross-fits.
+    elsewhere = whole.effect(trial.encoder_.transform(trial.enrolled_frame))[:, order]
     averages = [
         sign * float(np.mean([score_means(p.fit, s, np.ones((p.fit.data.n, 1))).estimate[0]
                               for s in range(p.fit.n_splits)]))
@@ -180,16 +181,20 @@ def arm_policy_value(
     ]  # fmt: skip
     best = int(np.argmax([0.0, *averages]))
     splits, shares = [], np.zeros(trial.n_arms)
-    counts = trial.has_counterfactual
+    counts = pd.Index(trial.enrolled_rows).get_indexer(
+        pd.Index(trial.rows[trial.has_counterfactual])
+    )
     weight = np.ones(trial.n) if trial.sample_weight is None else trial.sample_weight
     for split in range(placed[0].fit.n_splits):
         effects = elsewhere.copy()
         for column, part in enumerate(placed):
             effects[part.rows, column] = part.fit.effects[split]
         decision = best_arms(effects, [(0, part.arm) for part in placed], higher_is_better)
-        shares += np.bincount(decision[counts], weight[counts], trial.n_arms)
+        shares += np.bincount(decision[counts], weight[trial.has_counterfactual], trial.n_arms)
         splits.append(_gains(trial, placed, decision, best, split, sign))
-    arm = trial.randomization.arm[np.unique(np.concatenate([part.units for part in placed]))]
+    arm = trial.enrolled_randomization.arm[
+        np.unique(np.concatenate([part.units for part in placed]))
+    ]
     over_control, over_best, best_over_control = _over_splits(arm, splits, level)
     labels = list(map(str, trial.arm_labels))
     method = placed[0].fit.method
@@ -217,7 +222,7 @@ def _against_control(trial: Trial) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A contrast's cross-fit, and where its rows and units are in the whole trial."""
+    """A contrast's cross-fit, and where its rows and units are among all enrolled."""
 
     arm: int
     fit: CrossFit
@@ -227,8 +232,9 @@ class _Placed:
     @classmethod
     def of(cls, trial: Trial, arm: int, name: str, fit: CrossFit) -> _Placed:
         part = trial.contrasts[name]
-        rows = pd.Index(trial.rows).get_indexer(pd.Index(part.rows[fit.data.rows]))
-        return cls(arm, fit, rows, trial.randomization.unit[rows[fit.design.first]])
+        own = pd.Index(part.counted_rows[fit.data.rows])
+        rows = pd.Index(trial.enrolled_rows).get_indexer(own)
+        return cls(arm, fit, rows, trial.enrolled_randomization.unit[rows[fit.design.first]])
 
 
 def _gains(
@@ -243,7 +249,7 @@ def _gains(
 
     Shapes (3,) and (m, 3): what they become without each unit that is in a contrast.
     """
-    estimate, moved = np.zeros(3), np.zeros((trial.randomization.n_units, 3))
+    estimate, moved = np.zeros(3), np.zeros((trial.enrolled_randomization.n_units, 3))
     for part in placed:
         given = (decision[part.rows] == part.arm).astype(np.float64)
         always = np.full(len(given), float(part.arm == best))

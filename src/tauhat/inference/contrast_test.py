@@ -125,6 +125,8 @@ def test_contrasts(
     .. math:: \tilde p_c = \max\{p, \max_{C \ni c} |C| \min_{d \in C} p_d\},
 
     which keeps the chance of any false finding at the level whichever effects differ.
+    Where outcomes are missing, the joint test is of persons with an outcome, each contrast's own
+    of everyone enrolled.
 
     Parameters
     ----------
@@ -158,11 +160,11 @@ def test_contrasts(
             name: _tested(part, seed, n_permutations) for name, part in trial.contrasts.items()
         }
     p_values = np.array([tests[name].p_value for name in trial.contrasts])
-    joint, method, count = (
-        _joint(trial, seed, n_permutations)
-        if trial.n_arms > 2
-        else (float(p_values[0]), next(iter(tests.values())).method, 0)
-    )
+    if trial.n_arms > 2:
+        joint, method, count = _joint(trial, seed, n_permutations)
+    else:
+        (only,) = tests.values()
+        joint, method, count = only.p_value, only.method, only.n_assignments
     table = pd.DataFrame(
         {
             "contrast": list(trial.contrasts),

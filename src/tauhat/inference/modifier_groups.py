@@ -66,6 +66,9 @@ def groups_of(modifier: NamedModifier, first: IntArray | None) -> list[ModifierG
     counted = numbers if first is None else numbers[first]
     inner = np.quantile(counted, np.linspace(0, 1, count + 1)[1:-1])
     cuts = np.unique(inner[(inner >= counted.min()) & (inner < counted.max())])
+    if not len(cuts):
+        # Most have the largest value: it and all below are the groups.
+        cuts = counted[counted < counted.max()].max()[None]
     place = np.searchsorted(cuts, numbers, side="left")
     edges = [f"{cut:.4g}" for cut in cuts]
     names = [f"up to {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges)),

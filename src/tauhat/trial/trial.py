@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from tauhat._typing import IntArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -235,6 +236,11 @@ class Trial(TrialTable):
         asked for. Its rows are those of `counted_frame`.
         """
         return self.data if self._enrolled is None else self._enrolled.data(self)
+
+    @property
+    def counted_rows(self) -> IntArray:
+        """Positions in the table of the persons whose rows `enrolled_data` names."""
+        return self.rows if self._enrolled is None else self.enrolled_rows
 
     @property
     def counted_frame(self) -> pd.DataFrame:

@@ -141,6 +141,7 @@ class TrialTable:
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
         enrolled_rows = np.flatnonzero(arm >= 0)
+        self.enrolled_rows: IntArray = enrolled_rows.astype(np.int64)
         kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
         self.enrolled_clusters = self._labels(kept, "cluster")
