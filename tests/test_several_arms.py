@@ -218,7 +218,7 @@ def test_a_warning_of_one_contrast_is_answered_for_all_of_them() -> None:
     assert arms["arm 2"] == "c: 6 clusters, 60 persons with an outcome"
 
 
-def test_times_of_three_arms(tmp_path: Path) -> None:
+def test_times_of_three_arms() -> None:
     rng = np.random.default_rng(4)
     df = pd.DataFrame({"arm": np.arange(240) % 3, "x": rng.normal(size=240)})
     time, censored = rng.exponential(10 + 5 * (df.arm == 2)), rng.exponential(20, 240)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import BoolArray, FloatArray
+from tauhat._typing import FloatArray
 from tauhat.endpoint.binary import BINARY
 from tauhat.endpoint.continuous import CONTINUOUS
 from tauhat.endpoint.count import COUNT
@@ -22,9 +22,15 @@ from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import CensoredOutcome
 from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.standardised_columns import LEAST_SPREAD_OF_OUTCOME
-from tauhat.tables.columns import missing_values, numeric_values, refuse_dates, refuse_scale
+from tauhat.tables.columns import (
+    numeric_values,
+    refuse_all_missing,
+    refuse_dates,
+    refuse_scale,
+)
 from tauhat.tables.extremes import refuse_codes_beside_two
 from tauhat.tables.labels import label_text, match_label, read_labels
+from tauhat.wording import first_of
 
 KINDS: dict[str, OutcomeKind] = {
     kind.name: kind for kind in (BINARY, RMST, SURVIVAL, TIME_LOST_TO_CAUSE, COUNT, CONTINUOUS)
@@ -162,9 +168,7 @@ class Endpoint:
     @property
     def ends(self) -> tuple[float, float] | None:
         """Least and largest mean that can be, where means have a ratio; else None."""
-        if self.kind.counts_events:
-            return 0.0, self.largest_effect
-        if self.follow_up is not None:
+        if self.kind.counts_events or self.follow_up is not None:
             return 0.0, self.largest_effect
         return self.codes
 
@@ -283,7 +287,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     >>> outcome_values(pd.Series([True, False, None], name="relapse")).tolist()
     [1.0, 0.0, nan]
     """
-    missing = _refuse_all_missing(column)
+    missing = refuse_all_missing(column, "outcome")
     levels = pd.unique(column[~missing].astype(object))
     if len(levels) == 2 and all(isinstance(level, str) for level in levels):
         first, second = sorted(levels)
@@ -332,13 +336,12 @@ def outcome_events(column: pd.Series[Any], event_value: Any) -> tuple[FloatArray
     Traceback (most recent call last):
     tauhat.errors.TrialError: event_value= needs an outcome with two values; column 'relapse' ...
     """
-    _refuse_all_missing(column)
+    refuse_all_missing(column, "outcome")
     given = event_value if isinstance(event_value, (list, tuple)) else [event_value]
     labels = read_labels(column, keep=[label_text(value) for value in given])
     read = pd.Series(labels.values, dtype=object)
     levels = list(pd.unique(read[~labels.missing]))
-    texts = ", ".join(repr(label_text(level)) for level in levels[:_MOST_LISTED])
-    texts += " ..." if len(levels) > _MOST_LISTED else ""
+    texts = first_of([repr(label_text(level)) for level in levels], _MOST_LISTED)
     if len(levels) != 2:
         raise TrialError(
             f"event_value= needs an outcome with two values; column {column.name!r} has "
@@ -352,11 +355,3 @@ def outcome_events(column: pd.Series[Any], event_value: Any) -> tuple[FloatArray
         )
     values = np.where(labels.missing, np.nan, (read == event).to_numpy(dtype=np.float64))
     return values, label_text(event)
-
-
-def _refuse_all_missing(column: pd.Series[Any]) -> BoolArray:
-    """Which values are missing; a `TrialError` if all are."""
-    missing: BoolArray = missing_values(column)
-    if missing.all():
-        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
-    return missing

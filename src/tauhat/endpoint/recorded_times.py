@@ -12,7 +12,7 @@ import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.errors import TrialError
-from tauhat.tables.columns import missing_values, numeric_values
+from tauhat.tables.columns import numeric_values, refuse_all_missing
 from tauhat.tables.labels import label_text, match_label, read_labels, zero_and_one
 from tauhat.wording import counted, first_of
 
@@ -110,8 +110,7 @@ def recorded_times(
 
 
 def _times(column: pd.Series[Any]) -> FloatArray:
-    if missing_values(column).all():
-        raise TrialError(f"outcome column {column.name!r} is missing in all {len(column)} rows")
+    refuse_all_missing(column, "outcome")
     times = numeric_values(column, str(column.name))
     negative: BoolArray = times < 0
     if negative.any():

@@ -81,8 +81,7 @@ class FittedContrasts:
         level
             Coverage.
         """
-        lower, upper = self.of(contrast).effect_interval(X, level=level, scale=scale)
-        return lower, upper
+        return self.of(contrast).effect_interval(X, level=level, scale=scale)
 
     def best_arm(self, X: Any, *, higher_is_better: bool = True) -> AnyArray:
         """Return the label of the arm with the best estimated outcome for each person.

@@ -36,7 +36,17 @@ class LogOddsForm(RiskForm):
 
     (`tauhat.numerics.two_arm_logit.TwoArmModel`), with the outcome as it was measured and
     random intercepts of clusters and blocks.
+
+    Attributes
+    ----------
+    interactions
+        Whether treatment adds more than a constant.
+    by_arm
+        Whether the clusters' intercept has a variance in each arm.
     """
+
+    interactions: bool = True
+    by_arm: bool = False
 
     posterior_: RiskMixture
 
@@ -45,13 +55,7 @@ class LogOddsForm(RiskForm):
         """Column blocks at some covariates, each of shape (k, columns)."""
 
     def fit_model(
-        self,
-        data: TrialData,
-        seed: int,
-        *,
-        interactions: bool = True,
-        by_arm: bool = False,
-        held: tuple[float, float] | None = None,
+        self, data: TrialData, seed: int, *, held: tuple[float, float] | None = None
     ) -> None:
         """Fit the model.
 
@@ -61,15 +65,11 @@ class LogOddsForm(RiskForm):
             The trial as its learners see it.
         seed
             Seed of the draws.
-        interactions
-            Whether treatment adds more than a constant.
-        by_arm
-            Whether the clusters' intercept has a variance in each arm.
         held
             Variances of the first block and of its interaction, or None to estimate them.
         """
-        intercepts, arms = identified_intercepts(data, by_arm=by_arm)
-        two_arms = self.two_arm_model(data, intercepts, arms, interactions=interactions)
+        intercepts, arms = identified_intercepts(data, by_arm=self.by_arm)
+        two_arms = self.two_arm_model(data, intercepts, arms)
         variances = None
         if held is not None:
             variances = np.full(two_arms.model.n_variances, np.nan)
@@ -88,12 +88,7 @@ class LogOddsForm(RiskForm):
         self.seed_ = seed
 
     def two_arm_model(
-        self,
-        data: TrialData,
-        intercepts: Intercepts,
-        arms: IntArray | None = None,
-        *,
-        interactions: bool = True,
+        self, data: TrialData, intercepts: Intercepts, arms: IntArray | None = None
     ) -> TwoArmModel:
         """The model before it is fitted, see `fit_model`; ``arms`` of clusters that differ."""
         blocks = self.blocks(data.X)
@@ -104,7 +99,7 @@ class LogOddsForm(RiskForm):
             Binomial(data.endpoint.events(data.y)),
             data.treatment.astype(np.float64),
             [*blocks, levels] if self.n_levels_ else blocks,
-            blocks if interactions else [],
+            blocks if self.interactions else [],
             clusters=intercepts.groups,
             weight=data.sample_weight,
             cluster_groups=arms,
@@ -139,7 +134,7 @@ class AdditiveLogOdds(LogOddsForm):
     n_splines
         Size of each B-spline basis; 0 for lines only.
     interactions, by_arm
-        As in `LogOddsForm.fit_model`.
+        As in `LogOddsForm`.
     """
 
     def __init__(
@@ -155,12 +150,7 @@ class AdditiveLogOdds(LogOddsForm):
 
     def fit(self, data: TrialData, seed: int) -> Self:
         """Fit to a trial as its learners see it."""
-        self.with_columns(data).fit_model(
-            data,
-            seed,
-            interactions=self.interactions,
-            by_arm=self.by_arm,
-        )
+        self.with_columns(data).fit_model(data, seed)
         return self
 
     def with_columns(self, data: TrialData) -> Self:

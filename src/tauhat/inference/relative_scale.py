@@ -62,7 +62,7 @@ def on_log_odds(data: TrialData) -> TrialData:
     view = learning_view(data)
     intercepts, _ = identified_intercepts(view, by_arm=False)
     form = AdditiveLogOdds(interactions=False).with_columns(view)
-    two_arms = form.two_arm_model(view, intercepts, interactions=False)
+    two_arms = form.two_arm_model(view, intercepts)
     fit = two_arms.fit().model
     score, weight = fit.response.score_and_weight(fit.predictor)
     levels = fit.predictor - two_arms.model.columns @ fit.coefficients

@@ -154,6 +154,21 @@ def refuse_dates(column: pd.Series[Any], name: str) -> None:
         )
 
 
+def refuse_all_missing(column: pd.Series[Any], role: str) -> BoolArray:
+    """Which values of a column are missing; a `TrialError` if all are.
+
+    Examples
+    --------
+    >>> refuse_all_missing(pd.Series([None, None], name="pain"), "outcome")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: outcome column 'pain' is missing in all 2 rows
+    """
+    missing: BoolArray = missing_values(column)
+    if missing.all():
+        raise TrialError(f"{role} column {column.name!r} is missing in all {len(column)} rows")
+    return missing
+
+
 def are_days(numbers: pd.Series[Any]) -> bool:
     """Whether all numbers are days written as 20230305, and many of them different.
 

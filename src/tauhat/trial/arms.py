@@ -22,11 +22,13 @@ from tauhat.tables.labels import (
 )
 from tauhat.tables.spelling import near_labels
 from tauhat.trial.design_hints import control_hint
+from tauhat.wording import first_of
 
 # Letters that two labels must share if one is part of the other.
 _LEAST = 3
 # More labels than this are a dose, an identifier or a misspelt column rather than arms.
 _MOST_ARMS = 8
+_MOST_LISTED = 12
 
 Label = str | int | float | bool
 
@@ -61,8 +63,12 @@ def _alike(given: Any, label: Label) -> bool:
     return bool(difflib.get_close_matches(first, [second], cutoff=0.6))
 
 
+def _shown(counts: Mapping[Label, int]) -> list[str]:
+    return [f"{label!r} ({count})" for label, count in counts.items()]
+
+
 def _listed(counts: Mapping[Label, int]) -> str:
-    return ", ".join(f"{label!r} ({count})" for label, count in counts.items())
+    return ", ".join(_shown(counts))
 
 
 def choose_arms(
@@ -199,7 +205,7 @@ def _refuse_unlikely_arms(name: str, counts: Mapping[Label, int]) -> None:
     near = near_labels(counts)
     if not near and len(counts) <= _MOST_ARMS:
         return
-    listed = _listed(dict(list(counts.items())[:12])) + (" ..." if len(counts) > 12 else "")
+    listed = first_of(_shown(counts), _MOST_LISTED)
     alike = " and ".join(alike_text(*pair) for pair in near[:3])
     raise TrialError(
         f"treatment column {name!r} has {len(counts)} arms: {listed}; "

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
-from tauhat.tables.columns import numeric_values
-from tauhat.trial.roles import require_column
+from tauhat.trial.roles import single_roles, whole_numbers
 from tauhat.wording import counted
 
 # More rows than any trial has are a column that means something else.
 _MOST_PERSONS = 5_000_000
+_BOTH_WHOLE = "with exposure= both columns are numbers of persons"
 
 
 def one_row_a_person(
@@ -58,17 +57,15 @@ def one_row_a_person(
     3      b   0.0
     4      b   0.0
     """
-    events_name = require_column(table, outcome, "outcome")
-    persons_name = require_column(table, exposure, "exposure")
-    if events_name == persons_name:
-        raise TrialError(f"column {events_name!r} cannot be both outcome and exposure")
+    roles = single_roles(table, outcome=outcome, exposure=exposure)
+    events_name, persons_name = roles["outcome"], roles["exposure"]
     if cluster is None:
         raise TrialError(
             "exposure= needs cluster=: persons of one row were randomized together; where each row "
             "was randomized, name the column that tells the rows apart"
         )
-    persons = _whole_numbers(table[persons_name], "exposure")
-    events = _whole_numbers(table[events_name], "outcome")
+    persons = whole_numbers(table[persons_name], "exposure", _BOTH_WHOLE)
+    events = whole_numbers(table[events_name], "outcome", _BOTH_WHOLE)
     if np.isnan(persons).any() or (persons == 0).any():
         missing, zero = int(np.isnan(persons).sum()), int((persons == 0).sum())
         raise TrialError(
@@ -94,16 +91,3 @@ def one_row_a_person(
     value = np.where(np.isnan(happened), np.nan, (number < happened).astype(np.float64))
     rows = table.iloc[np.repeat(np.arange(len(table)), times)].reset_index(drop=True)
     return rows.assign(**{events_name: value}).drop(columns=persons_name)
-
-
-def _whole_numbers(column: pd.Series[Any], role: str) -> FloatArray:
-    """Numbers of persons or events, NaN where missing."""
-    values = numeric_values(column, str(column.name))
-    wrong = ~np.isnan(values) & ((values < 0) | (values != np.floor(values)))
-    if wrong.any():
-        raise TrialError(
-            f"{role} column {column.name!r} has {counted(int(wrong.sum()), 'value')} that "
-            f"{'are' if wrong.sum() > 1 else 'is'} negative or not whole, such as "
-            f"{values[wrong][0]:g}; with exposure= both columns are numbers of persons"
-        )
-    return values

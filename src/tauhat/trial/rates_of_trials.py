@@ -9,8 +9,7 @@ import pandas as pd
 
 from tauhat.errors import TrialError
 from tauhat.tables.columns import numeric_values
-from tauhat.trial.roles import require_column
-from tauhat.wording import counted
+from tauhat.trial.roles import refuse_numbers, require_column, single_roles, whole_numbers
 
 
 def counts_as_rates(
@@ -54,19 +53,12 @@ def counts_as_rates(
     ([2.0, 0.0, 2.0], 'years')
     """
     name = require_column(table, outcome, "outcome")
-    counts = numeric_values(table[name], name)
-    wrong = ~np.isnan(counts) & ((counts < 0) | (counts != np.floor(counts)))
-    if wrong.any():
-        raise TrialError(
-            f"outcome column {name!r} has {counted(int(wrong.sum()), 'value')} that "
-            f"{'are' if wrong.sum() > 1 else 'is'} negative or not whole, such as "
-            f"{counts[wrong][0]:g}; with endpoint='count' it holds numbers of events"
-        )
+    counts = whole_numbers(
+        table[name], "outcome", "with endpoint='count' it holds numbers of events"
+    )
     if exposure is None:
         return table, weight
-    time_name = require_column(table, exposure, "exposure")
-    if time_name == name:
-        raise TrialError(f"column {name!r} cannot be both outcome and exposure")
+    time_name = single_roles(table, outcome=name, exposure=exposure)["exposure"]
     if weight is not None:
         raise TrialError(
             "weight= cannot be given beside exposure= with endpoint='count': persons are weighted "
@@ -74,12 +66,11 @@ def counts_as_rates(
         )
     time = numeric_values(table[time_name], time_name)
     bad = ~np.isnan(time) & ~((time > 0) & np.isfinite(time))
-    if bad.any():
-        raise TrialError(
-            f"exposure column {time_name!r} has {counted(int(bad.sum()), 'value')} that "
-            f"{'are' if bad.sum() > 1 else 'is'} zero, negative or infinite, such as "
-            f"{time[bad][0]:g}; leave out persons without time at risk"
-        )
-    with np.errstate(invalid="ignore"):
-        rates = counts / time
-    return table.assign(**{name: rates}), time_name
+    refuse_numbers(
+        time,
+        bad,
+        f"exposure column {time_name!r}",
+        "zero, negative or infinite",
+        "leave out persons without time at risk",
+    )
+    return table.assign(**{name: counts / time}), time_name

@@ -13,6 +13,7 @@ from tauhat.errors import DesignError, TrialError
 from tauhat.tables.columns import (
     level_labels,
     missing_values,
+    numeric_values,
 )
 from tauhat.tables.labels import (
     match_label,
@@ -22,13 +23,13 @@ from tauhat.tables.labels import (
 )
 from tauhat.tables.table_limits import close_names
 from tauhat.trial.design_hints import changes_of_arm, staggered_change
-from tauhat.wording import counted
+from tauhat.wording import counted, first_of
 
 _NOT_OVER_TIME = (
     "Designs in which the arm changes over time are not supported: what else changed over time "
     "would count as an effect"
 )
-_MIXED_CLUSTERS = (
+MIXED_CLUSTERS = (
     "in a cluster-randomized trial it is constant. If persons were randomized within these units, "
     "they are blocks: give them as block and not as cluster. If the units changed their arm over "
     "time (stepped wedge, crossover), the design is not supported"
@@ -48,8 +49,7 @@ def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
         raise TrialError(f"{role} must be the name of a column, got {type(name).__name__}")
     if str(name) in table.columns:
         return str(name)
-    more = " ..." if len(table.columns) > 15 else ""
-    known = f"; the columns are {', '.join(map(repr, table.columns[:15]))}{more}"
+    known = f"; the columns are {first_of(list(map(repr, table.columns)), 15)}"
     hint = close_names(name, table.columns) or known
     raise TrialError(f"{role}: there is no column {str(name)!r}{hint}")
 
@@ -85,6 +85,51 @@ def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
             raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
         roles[role] = column
     return roles
+
+
+def whole_numbers(column: pd.Series[Any], role: str, meaning: str) -> FloatArray:
+    """Numbers of persons or events, NaN where missing; a `TrialError` unless all are whole.
+
+    Parameters
+    ----------
+    column
+        Shape (n,).
+    role
+        Of the column.
+    meaning
+        What says that it holds such numbers, to end the message.
+
+    Examples
+    --------
+    >>> whole_numbers(pd.Series([2, 0.5], name="falls"), "outcome", "falls are counted")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: outcome column 'falls' has 1 value that is negative or not whole, ...
+    """
+    values = numeric_values(column, str(column.name))
+    wrong = ~np.isnan(values) & ((values < 0) | (values != np.floor(values)))
+    refuse_numbers(
+        values, wrong, f"{role} column {column.name!r}", "negative or not whole", meaning
+    )
+    return values
+
+
+def refuse_numbers(
+    values: FloatArray, wrong: BoolArray, column: str, fault: str, advice: str
+) -> None:
+    """Raise a `TrialError` if any of a column's numbers are wrong, with their count and the first.
+
+    Examples
+    --------
+    >>> years = np.array([1.5, -2.0])
+    >>> refuse_numbers(years, years < 0, "exposure column 'years'", "negative", "correct it")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: exposure column 'years' has 1 value that is negative, such as -2; ...
+    """
+    if wrong.any():
+        raise TrialError(
+            f"{column} has {counted(int(wrong.sum()), 'value')} that "
+            f"{'are' if wrong.sum() > 1 else 'is'} {fault}, such as {values[wrong][0]:g}; {advice}"
+        )
 
 
 def label_values(column: pd.Series[Any], role: str) -> AnyArray:
@@ -160,7 +205,7 @@ def check_units(
             f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
             f"{labels[k]}: {size[k] - treated[k]} control and "
             f"{counted(treated[k], 'treated person')}); "
-            + (f"{changes}. {_NOT_OVER_TIME}" if changes else _MIXED_CLUSTERS)
+            + (f"{changes}. {_NOT_OVER_TIME}" if changes else MIXED_CLUSTERS)
         )
     staggered = None if table is None else staggered_change(arm, clusters, blocks, table)
     if staggered:

@@ -12,6 +12,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, IntArray
 from tauhat.errors import DesignError, TrialError
 from tauhat.tables.labels import match_label, read_labels
+from tauhat.trial.roles import MIXED_CLUSTERS
 from tauhat.wording import counted, join_words
 
 CONTRASTS = {
@@ -137,10 +138,7 @@ def check_one_arm_each(
             example = f"{found[mixed[0]]}: {_arms_of(arm[codes == mixed[0]], labels)}"
             raise DesignError(
                 f"treatment varies within {len(mixed)} of {len(found)} clusters (for example "
-                f"{example}); in a cluster-randomized trial it is constant. If persons were "
-                "randomized within these units, they are blocks: give them as block and not as "
-                "cluster. If the units changed their arm over time (stepped wedge, crossover), "
-                "the design is not supported"
+                f"{example}); {MIXED_CLUSTERS}"
             )
     if ids is not None and clusters is None:
         read = read_labels(ids)

@@ -309,17 +309,17 @@ class Trial(TrialTable):
             from tauhat.registry import estimator as registered_estimator
 
             estimator = registered_estimator(estimator)
-        if self.n_arms > 2:
-            fits = {
-                name: part.fit(clone(estimator), **parameters)
-                for name, part in self.contrasts.items()
-            }
-            return FittedContrasts(
-                {name: one for name, one in fits.items() if isinstance(one, CateEstimator)},
-                self.pairs,
-                self.arm_labels,
-                self.contrast_name,
-            )
+        if self.n_arms == 2:
+            return self._fit_two_arms(estimator, parameters)
+        fits = {
+            name: part._fit_two_arms(clone(estimator), parameters)
+            for name, part in self.contrasts.items()
+        }
+        return FittedContrasts(fits, self.pairs, self.arm_labels, self.contrast_name)
+
+    def _fit_two_arms(
+        self, estimator: CateEstimator, parameters: Mapping[str, Any]
+    ) -> CateEstimator:
         warn_of_far_values(self.X.to_numpy(dtype=np.float64), self.data)
         fitted: CateEstimator = estimator.set_params(**parameters).fit_data(self.data)
         return fitted

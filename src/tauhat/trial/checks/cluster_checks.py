@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import BoolArray, IntArray
+from tauhat._typing import IntArray
 from tauhat.fitting.few_clusters import unlearnable_covariates
 from tauhat.numerics.balance import arm_differences
 from tauhat.numerics.icc import IntraclusterCorrelation
@@ -32,14 +32,9 @@ def unit_numbers(trial: TrialTable) -> IntArray:
     return trial.enrolled_randomization.unit
 
 
-def randomized_rows(trial: TrialTable) -> BoolArray:
-    """Who of those enrolled was randomized beside the other arm."""
-    return trial.enrolled_has_counterfactual
-
-
 def cluster_sizes(trial: TrialTable) -> pd.DataFrame:
     """Sizes as enrolled of the clusters randomized beside the other arm, by arm and in all."""
-    randomized = randomized_rows(trial)
+    randomized = trial.enrolled_has_counterfactual
     codes = np.unique(unit_numbers(trial)[randomized], return_inverse=True)[1]
     size = np.bincount(codes)
     arm = np.zeros(len(size), dtype=np.int64)
@@ -107,7 +102,7 @@ def cluster_findings(
         f"{everyone['minimum']} to {everyone['maximum']}, median {everyone['median']:g}, "
         f"CV {everyone['cv']:.2f}",
     )
-    rows = randomized_rows(trial)
+    rows = trial.enrolled_has_counterfactual
     arm = pd.Series(trial.enrolled_treatment[rows]).groupby(units[rows]).first().to_numpy()
     size = np.unique(units[rows], return_counts=True)[1].astype(np.float64)
     p_value = float(arm_differences(size[:, None], arm, np.arange(enrolled)).p_value[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.trial.checks.answers import answered
-from tauhat.trial.checks.design_check import DesignCheck
+from tauhat.trial.checks.design_check import DesignCheck, randomization_finding
 from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 # What the list of arms says.
-_OF_ARMS = ("design", "control arm", "treated arm", "rows of other arms", "other arms")
+_OF_ARMS = ("design", "control arm", "treated arm", "rows of other arms")
 
 
 def check_contrasts(trial: TrialTable, checks: Mapping[str, DesignCheck]) -> DesignCheck:
@@ -71,8 +71,7 @@ def check_contrasts(trial: TrialTable, checks: Mapping[str, DesignCheck]) -> Des
 def _arms(trial: TrialTable) -> list[Finding]:
     """What was randomized, and who is in which arm."""
     design = trial.randomization
-    column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
-    findings = [Finding("design", f"randomized by {design.units_word}{column}")]
+    findings = [randomization_finding(trial)]
     persons = np.bincount(trial.treatment, minlength=trial.n_arms)
     for arm, label in enumerate(trial.arm_labels):
         told = counted(persons[arm], "person")

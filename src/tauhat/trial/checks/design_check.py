@@ -23,7 +23,6 @@ from tauhat.trial.checks.block_checks import block_findings
 from tauhat.trial.checks.cluster_checks import (
     cluster_findings,
     cluster_sizes,
-    randomized_rows,
     unit_numbers,
     unlearnable_findings,
 )
@@ -200,9 +199,8 @@ def check_design(trial: TrialTable) -> DesignCheck:
     )
     values, names = _observed_values(trial, limits, missing)
     differences = _between_arms(trial, values, units)
-    few = tells_few(
-        values[randomized_rows(trial)], trial.enrolled_treatment[randomized_rows(trial)]
-    )
+    randomized = trial.enrolled_has_counterfactual
+    few = tells_few(values[randomized], trial.enrolled_treatment[randomized])
     gaps = _between_arms(trial, missing.astype(np.float64), units)
     lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
@@ -237,7 +235,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
 
 def _between_arms(trial: TrialTable, values: FloatArray, units: IntArray) -> ArmDifferences:
     """Arms compared, without blocks that hold one only."""
-    rows = randomized_rows(trial)
+    rows = trial.enrolled_has_counterfactual
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
@@ -316,9 +314,14 @@ def _lost(trial: TrialTable) -> IntArray:
     return lost
 
 
-def _design_findings(trial: TrialTable) -> Iterator[Finding]:
+def randomization_finding(trial: TrialTable) -> Finding:
+    """What was randomized."""
     column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
-    yield Finding("design", f"randomized by {trial.randomization.units_word}{column}")
+    return Finding("design", f"randomized by {trial.randomization.units_word}{column}")
+
+
+def _design_findings(trial: TrialTable) -> Iterator[Finding]:
+    yield randomization_finding(trial)
     counts, which = np.bincount(trial.enrolled_treatment, minlength=2), "enrolled"
     if is_small(_lost(trial)).any():
         # Beside the numbers analysed, those enrolled would tell how many an arm lost.
@@ -374,7 +377,7 @@ def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Fi
     share = trial.n_missing_outcome / len(trial.has_outcome)
     by_arm = f"{shares[0]:.1%} control, {shares[1]:.1%} treated"
     # The arms are compared without blocks of one arm, which count among all that were lost.
-    where = "" if randomized_rows(trial).all() else " in blocks with both arms"
+    where = "" if trial.enrolled_has_counterfactual.all() else " in blocks with both arms"
     told = (
         f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm{where} "
         f"(p = {p_value:.2g})"

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 # With fewer, of all and of an arm, the variances that say how far effects vary are guesses.
 _FEW_EVENTS, _FEW_IN_ARM = 30, 5
 _MANY_ZEROS = 0.6
-FEW_EVENTS = f"two values, one of {FEW}"
 
 
-def tells_few_events(trial: TrialTable) -> bool:
-    """Whether the mean of an outcome with two values tells that one to four persons have one."""
-    if trial.endpoint.codes is None:
-        return False
-    events = int(trial.endpoint.events(trial.y).sum())
-    return bool(is_small(events) or is_small(trial.n - events))
+def spread_text(trial: TrialTable) -> str:
+    """Mean and SD of the outcome, but where they tell that one to four have one of two values."""
+    if trial.endpoint.codes is not None:
+        events = int(trial.endpoint.events(trial.y).sum())
+        if is_small(events) or is_small(trial.n - events):
+            return f"two values, one of {FEW}"
+    return f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
 
 
 def event_findings(trial: TrialTable) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from tauhat.disclosure import is_small, share_text
 from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.numerics.censored_outcomes import SMALLEST_PROBABILITY
 from tauhat.numerics.cox import score_statistics
-from tauhat.trial.checks.event_checks import FEW_EVENTS, event_findings, tells_few_events
+from tauhat.trial.checks.event_checks import event_findings, spread_text
 from tauhat.trial.checks.finding import Finding, Status
 from tauhat.wording import counted
 
@@ -39,8 +39,7 @@ def outcome_findings(trial: TrialTable) -> Iterator[Finding]:
     """What was measured: its mean and spread, or its times, and what effects are."""
     if trial.outcome.follow_up is None:
         event = f" (1 is {trial.outcome.label})" if trial.outcome.label else ""
-        spread = f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
-        yield Finding("outcome", (FEW_EVENTS if tells_few_events(trial) else spread) + event)
+        yield Finding("outcome", spread_text(trial) + event)
     yield from event_findings(trial)
     words = trial.endpoint.words
     if words.note:
