@@ -65,6 +65,18 @@ def test_a_missing_time_is_a_missing_outcome() -> None:
     np.testing.assert_allclose(trial.y, (df.falls / df.years).dropna())
 
 
+def test_a_missing_count_leaves_the_rate_ratio() -> None:
+    df = falls().astype({"falls": float})
+    df.loc[[3, 7, 30], "falls"] = np.nan
+    found = th.average_effects(th.Trial(df, cluster="clinic", covariates=["age"], **ROLES))
+    assert found.complete_cases is not None
+    told, of_cases = found.on("ratio")[0], found.complete_cases.on("ratio")[0]
+    assert told is not None
+    assert of_cases is not None
+    assert told.estimate == pytest.approx(of_cases.estimate, abs=0.05)
+    assert told.estimate != of_cases.estimate
+
+
 def test_without_a_time_counts_are_means_per_person() -> None:
     df = falls().drop(columns="years")
     roles = {name: value for name, value in ROLES.items() if name != "exposure"}

@@ -271,3 +271,13 @@ def test_of_two_arms_the_assignments_are_counted() -> None:
     df = persons()
     two = th.Trial(df, outcome="y", treatment="arm", arms=[0, 1])
     assert th.test_contrasts(two, random_state=1, n_permutations=99).n_assignments == 100
+
+
+def test_the_probability_of_each_arm_may_be_given_where_outcomes_are_missing() -> None:
+    df = clustered().drop(columns="clinic")
+    df.loc[::10, "y"] = np.nan
+    given = {"a": 0.5, "b": 0.25, "c": 0.25}
+    trial = th.Trial(df, outcome="y", treatment="arm", control="a", propensity=given)
+    part = trial.contrasts["b against a"]
+    assert part.enrolled_data.propensity == pytest.approx(1 / 3)
+    assert part.enrolled_data.n == (df.arm != "c").sum()

@@ -204,7 +204,9 @@ class Endpoint:
         >>> made.link, made.largest_effect, made.codes
         ('identity', 1.0, (0.0, 1.0))
         """
-        return self if self.follow_up is not None else replace(self, kind_name=CONTINUOUS.name)
+        if self.follow_up is not None or self.kind.counts_events:
+            return self
+        return replace(self, kind_name=CONTINUOUS.name)
 
     def scale(self, name: str) -> EffectScale:
         """The scale of that name.

@@ -134,8 +134,8 @@ def average_effects(trial: TrialLike, *, level: float = 0.95, target: Any = None
         population = target_population(trial, data, target)
         weighed = replace(data, sample_weight=population.weight)
         found = _of_data(data if np.ptp(population.weight) == 0 else weighed, level)
-        of_clusters = {"cluster": None, "difference": None, "cluster_risks": None}
-        return replace(found, **of_clusters, cluster_ratio=None, target=population)
+        found = replace(found, cluster=None, cluster_risks=None, cluster_ratio=None)
+        return replace(found, difference=None, target=population)
     found = _of_data(data, level)
     if not isinstance(trial, Trial) or trial.data is data:
         return found

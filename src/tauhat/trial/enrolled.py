@@ -54,7 +54,7 @@ class EnrolledArrays:
     def of(
         cls, trial: TrialTable, kept: pd.DataFrame, columns: OutcomeColumns, propensity: Any
     ) -> EnrolledArrays | None:
-        """Those of a trial; None where nobody lacks an outcome, or complete cases are wanted.
+        """Those of two arms; None where nobody lacks an outcome, or complete cases are wanted.
 
         Parameters
         ----------
@@ -68,7 +68,8 @@ class EnrolledArrays:
             As given.
         """
         observed = trial.has_outcome
-        if trial.missing == COMPLETE_CASES or observed.all():
+        # Of several arms, each contrast counts its own.
+        if trial.n_arms > 2 or trial.missing == COMPLETE_CASES or observed.all():
             return None
         rows = np.flatnonzero(_informative(trial))
         seen, values = observed[rows], columns.values[rows]
