@@ -48,8 +48,12 @@ def effects_in_words(run: Run) -> str:
 
 
 def arm_name(run: Run, arm: str) -> str:
-    """Name of an arm in a sentence; a label that is a number needs its column."""
-    label = str(run["design"]["arms"][arm]["label"])
+    """Name of the control or the treated arm in a sentence."""
+    return label_name(run, str(run["design"]["arms"][arm]["label"]))
+
+
+def label_name(run: Run, label: str) -> str:
+    """Label of an arm in a sentence; one that is a number needs its column."""
     try:
         float(label)
     except ValueError:
