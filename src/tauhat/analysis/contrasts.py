@@ -105,10 +105,7 @@ class ContrastAnalysis:
     @property
     def text(self) -> str:
         """The result in a paragraph."""
-        return " ".join(
-            f"{answer.question} {answer.headline}. {answer.text}"
-            for answer in contrast_answers(self.to_json())
-        )
+        return " ".join(answer.whole for answer in contrast_answers(self.to_json()))
 
     def to_html(self, *, patient_level: bool = False) -> str:
         """Return the report, arms side by side, as one self-contained HTML page.

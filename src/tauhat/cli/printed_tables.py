@@ -197,7 +197,7 @@ def _print_who(console: Console, run: Mapping[str, Any], units: str) -> None:
 def _print_end(console: Console, told: Sequence[Answer], paths: Sequence[Path]) -> None:
     """The answers, and where the files are."""
     for answer in told:
-        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
+        console.print(_text(answer.whole))
     console.print()
     for path in paths:
         console.print(_text(str(path)), soft_wrap=True)

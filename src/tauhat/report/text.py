@@ -26,6 +26,11 @@ class Answer:
     headline: str
     text: str
 
+    @property
+    def whole(self) -> str:
+        """Question and answer in a line."""
+        return f"{self.question} {self.headline}. {self.text}"
+
 
 def scale_of(run: Run) -> Scale:
     """Decimals that fit the uncertainty of the average effect."""
@@ -312,5 +317,4 @@ def answers(run: Run) -> list[Answer]:
 
 def summary(run: Run) -> str:
     """The whole result in a paragraph."""
-    said = [f"{a.question} {a.headline}. {a.text}" for a in answers(run)]
-    return " ".join([units_sentence(run), *said])
+    return " ".join([units_sentence(run), *(answer.whole for answer in answers(run))])
