@@ -14,6 +14,7 @@ import pandas as pd
 
 from tauhat.analysis.average_record import estimate_record
 from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.parts import effects_table
 from tauhat.analysis.record import check_record, plain, records
 from tauhat.analysis.result import Analysis, figures_as_files, written_page
 from tauhat.analysis.run_schema import SCHEMA
@@ -104,10 +105,7 @@ class ContrastAnalysis:
     @property
     def text(self) -> str:
         """The result in a paragraph."""
-        return " ".join(
-            f"{answer.question} {answer.headline}. {answer.text}"
-            for answer in contrast_answers(self.to_json())
-        )
+        return " ".join(answer.whole for answer in contrast_answers(self.to_json()))
 
     def to_html(self, *, patient_level: bool = False) -> str:
         """Return the report, arms side by side, as one self-contained HTML page.
@@ -253,22 +251,18 @@ def _policy(
 def _effects(trial: Trial, parts: Mapping[str, Analysis], level: float) -> pd.DataFrame:
     """Effects of every contrast for everyone, of persons in other arms by the same model."""
     tables = []
-    columns = ["effect", "lower", "upper"]
     for name, one in parts.items():
         known = one.effects.set_index("row")
         values = np.empty((trial.n, 3))
         own = np.isin(trial.rows + 1, known.index)
-        values[own] = known.loc[trial.rows[own] + 1, columns].to_numpy()
+        values[own] = known.loc[trial.rows[own] + 1, ["effect", "lower", "upper"]].to_numpy()
         others = trial.X[~own]
         if len(others):
             values[~own, 0] = one.model.effect(others)
             values[~own, 1:] = np.column_stack(one.model.effect_interval(others, level=level))
-        table = pd.DataFrame({"row": trial.rows + 1, "contrast": name})
-        table[columns] = values
-        if trial.id is not None:
-            label = trial.roles["id"]
-            table[f"id: {label}" if label in table.columns else label] = trial.id
-        tables.append(table)
+        effect, lower, upper = values.T
+        found = {"contrast": name, "effect": effect, "lower": lower, "upper": upper}
+        tables.append(effects_table(trial, found))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -81,6 +81,18 @@ class Relevance(Shown):
         return record
 
 
+def listed(names: str | Sequence[str]) -> list[str]:
+    """One name or several as a list."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def better_outcome(higher_is_better: bool | None) -> str | None:
+    """Which outcome is better, "higher" or "lower"; None if nobody said."""
+    if higher_is_better is None:
+        return None
+    return "higher" if higher_is_better else "lower"
+
+
 def check_relevance(mcid: float | None, higher_is_better: bool | None) -> None:
     """See that a benefit that matters has a size and a direction, before any work.
 
@@ -142,9 +154,7 @@ def named_effects(
     TrialError
         As `tauhat.interaction_effects`, and if ``adjust`` was named without modifiers.
     """
-    columns, conditions = (
-        [given] if isinstance(given, str) else list(given) for given in (modifiers, subgroups)
-    )
+    columns, conditions = listed(modifiers), listed(subgroups)
     for name in columns:
         if name not in trial.covariate_names:
             known = ", ".join(map(str, trial.covariate_names))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -51,74 +53,7 @@ class IntervalMethod(Shown):
 
 @dataclass(frozen=True)
 class AnalysisParts:
-    """What `analyze` found, part by part; tables are pandas DataFrames.
-
-    Attributes
-    ----------
-    trial
-        The trial.
-    check
-        The design check.
-    average_effects
-        Individual-average and cluster-average effect.
-    heterogeneity
-        The primary test of the hypothesis that the effect is the same for everyone.
-    relative
-        Where the outcome is an event, whether the odds ratio differs, and effects by the risk
-        without treatment; else None.
-    named_modifiers
-        Interactions with the modifiers and subgroups that were named
-        (`tauhat.interaction_effects`); None without any.
-    better
-        "higher" or "lower": which outcome is better; None if nobody said.
-    relevance
-        Who is expected to gain at least ``mcid``; None if that was not given.
-    modifiers
-        Covariates by how much the estimated effect varies with them.
-    frame
-        Covariates of the analysed persons before encoding, with values far outside
-        their column as the models read them.
-    effects
-        One row per person with an outcome: ``row`` (its number in the input table, the
-        first data row being 1), ``effect``, ``lower``, ``upper``, and the id
-        column if the trial has one. Persons in blocks with one arm only have their
-        effects here, and count in nothing else.
-    models
-        One row a model; see `tauhat.analysis.models.models_table`.
-    agreement
-        Kendall's tau-b between the models' effects, or None with one model.
-    variance_components
-        Of the models that have a random cluster intercept.
-    interval
-        How ``lower`` and ``upper`` were made.
-    model
-        The fitted estimator whose effects are reported.
-    reported_model, reported_text
-        Its name, and what it made of its members.
-    explanation
-        Weights that were given and earned, from ensembles that explain
-        themselves; None for others.
-    held_out
-        What held-out effects say of groups, subgroups and calibration, or the
-        reason why it was not estimated.
-    sensitivity
-        How far the results depend on a member, the seed, a cluster and missing data.
-    clusters
-        Predicted intercepts of the clusters; None when persons were randomized.
-    member_effects
-        Effects of the single models, one column each, in the rows of ``effects``.
-    n_cut
-        Persons whose estimate was larger than an outcome with two values allows
-        and was cut (`tauhat.CateEstimator.bounded`).
-    rerun
-        What to type to make the same numbers again.
-    provenance
-        Versions, seed, fingerprint of the data, times.
-    synthetic
-        What to say about data that were made up, or None.
-    target_effects
-        Average effect for another population, or None where none was given.
-    """
+    """What `analyze` found, part by part; `tauhat.Analysis` says what each part is."""
 
     trial: Trial
     check: DesignCheck
@@ -148,3 +83,25 @@ class AnalysisParts:
     provenance: Provenance
     synthetic: str | None = None
     target_effects: AverageEffects | None = None
+
+
+def effects_table(trial: Trial, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Effects of persons: ``row``, the columns, and the id column if the trial has one.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    columns
+        What stands beside each row, by name: an array of shape (n,), or what all share.
+    """
+    table = pd.DataFrame({"row": trial.rows + 1, **columns})
+    if trial.id is not None:
+        name = trial.roles["id"]
+        # A column of the data may bear the name of one of ours.
+        name = f"id: {name}" if name in table.columns else name
+        ids: pd.Series[Any] = pd.Series(trial.id)
+        if pd.api.types.is_float_dtype(ids.dtype) and (ids.dropna() % 1 == 0).all():
+            ids = ids.astype("Int64")
+        table[name] = ids
+    return table

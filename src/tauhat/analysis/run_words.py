@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tauhat.analysis.models import (
-    FittedModels,
-)
+from tauhat.analysis.models import FittedModels
 from tauhat.analysis.parts import IntervalMethod
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.reference_posterior import reference_name
@@ -37,18 +35,6 @@ def python_call(
         f"tauhat.analyze(trial, models={named}, level={level:g}, random_state={seed}, "
         f"n_permutations={n_permutations}{more})"
     )
-
-
-def listed(names: str | Sequence[str]) -> list[str]:
-    """One name or several as a list."""
-    return [names] if isinstance(names, str) else list(names)
-
-
-def better_outcome(higher_is_better: bool | None) -> str | None:
-    """Which outcome is better, "higher" or "lower"; None if nobody said."""
-    if higher_is_better is None:
-        return None
-    return "higher" if higher_is_better else "lower"
 
 
 def reported_text(fitted: FittedModels) -> str:

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from tauhat._typing import FloatArray
 from tauhat.analysis.contrasts import ContrastAnalysis, analyze_contrasts
 from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
@@ -24,16 +22,17 @@ from tauhat.analysis.models import (
     models_table,
     variance_table,
 )
-from tauhat.analysis.named import check_relevance, named_effects, relevance
+from tauhat.analysis.named import (
+    better_outcome,
+    check_relevance,
+    listed,
+    named_effects,
+    relevance,
+)
+from tauhat.analysis.parts import effects_table
 from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
-from tauhat.analysis.run_words import (
-    better_outcome,
-    interval_method,
-    listed,
-    python_call,
-    reported_text,
-)
+from tauhat.analysis.run_words import interval_method, python_call, reported_text
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.errors import NothingToTestError
 from tauhat.inference.average_effects import average_effects
@@ -191,6 +190,7 @@ def analyze(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> rng = np.random.default_rng(1)
     >>> df = pd.DataFrame({"clinic": np.repeat(np.arange(12), 20), "age": rng.normal(60, 9, 240)})
     >>> df["arm"] = df.clinic % 2
@@ -204,27 +204,25 @@ def analyze(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if n_seeds < 0:
         raise ValueError(f"n_seeds must not be negative, got {n_seeds}")
+    given: dict[str, Any] = {
+        "models": models,
+        "level": level,
+        "n_jobs": n_jobs,
+        "n_permutations": n_permutations,
+        "higher_is_better": higher_is_better,
+        "modifiers": modifiers,
+        "subgroups": subgroups,
+        "adjust": adjust,
+        "mcid": mcid,
+        "n_seeds": n_seeds,
+        "target": target,
+        "source": source,
+    }
     if progress is True:
         with progress_display() as display:
-            return analyze(
-                trial,
-                models=models,
-                level=level,
-                random_state=random_state,
-                n_jobs=n_jobs,
-                progress=display,
-                n_permutations=n_permutations,
-                higher_is_better=higher_is_better,
-                modifiers=modifiers,
-                subgroups=subgroups,
-                adjust=adjust,
-                mcid=mcid,
-                n_seeds=n_seeds,
-                target=target,
-                source=source,
-            )
+            return analyze(trial, random_state=random_state, progress=display, **given)
     check_relevance(mcid, higher_is_better)
-    asked = (models,) if isinstance(models, str) else tuple(models)
+    asked = tuple(listed(models))
     names = model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
@@ -251,26 +249,16 @@ def analyze(
             plan=source.plan,
         )
 
+    population = read_table(target) if isinstance(target, (str, Path)) else target
     if trial.n_arms > 2:
         return analyze_contrasts(
             trial,
             analyze,
-            models=models,
-            level=level,
             seed=seed,
-            n_jobs=n_jobs,
             progress=progress or None,
-            n_permutations=n_permutations,
-            higher_is_better=higher_is_better,
-            modifiers=modifiers,
-            subgroups=subgroups,
-            adjust=adjust,
-            mcid=mcid,
-            n_seeds=n_seeds,
-            target=target,
-            source=source,
             provenance=provenance,
             rerun=rerun,
+            **{**given, "target": population},
         )
     clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
@@ -279,7 +267,6 @@ def analyze(
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(trial, level=level)
         named = named_effects(trial, modifiers, subgroups, adjust, level)
-        population = read_table(target) if isinstance(target, (str, Path)) else target
         for_target = (
             None if target is None else average_effects(trial, level=level, target=population)
         )
@@ -350,7 +337,7 @@ def analyze(
             n_jobs=n_jobs,
         )
         clusters = cluster_intercepts(trial, level=level) if data.design.holds_persons else None
-    table_of_effects = _effects_table(trial, effect, lower, upper)
+    table_of_effects = effects_table(trial, {"effect": effect, "lower": lower, "upper": upper})
     return Analysis(
         trial=trial,
         check=check,
@@ -400,18 +387,3 @@ def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> Heterog
 def _sentence(message: str) -> str:
     """An error's message as a sentence."""
     return f"{message[:1].upper()}{message[1:].rstrip('. ')}."
-
-
-def _effects_table(
-    trial: Trial, effect: FloatArray, lower: FloatArray, upper: FloatArray
-) -> pd.DataFrame:
-    table = pd.DataFrame({"row": trial.rows + 1, "effect": effect, "lower": lower, "upper": upper})
-    if trial.id is not None:
-        name = trial.roles["id"]
-        # A column of the data may bear the name of one of ours.
-        name = f"id: {name}" if name in table.columns else name
-        ids: pd.Series[Any] = pd.Series(trial.id)
-        if pd.api.types.is_float_dtype(ids.dtype) and (ids.dropna() % 1 == 0).all():
-            ids = ids.astype("Int64")
-        table[name] = ids
-    return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from tauhat.report.markdown import markdown_of
 from tauhat.report.paper import paper
 from tauhat.report.run_tables import run_tables
 from tauhat.runtime.files import check_writable, csv_text, settle, write_files
+from tauhat.runtime.json_file import read_json
 from tauhat.runtime.overwriting import refuse_overwriting
 
 
@@ -27,16 +27,10 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         path = path / "run.json"
-    try:
-        run = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise TrialError(f"there is no file {path}") from error
-    except OSError as error:
-        raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise TrialError(f"{path} is no run.json of tauhat") from error
+    no_run = "is no run.json of tauhat"
+    run = read_json(path, no_run)
     if not isinstance(run, dict) or "schema" not in run:
-        raise TrialError(f"{path} is no run.json of tauhat")
+        raise TrialError(f"{path} {no_run}")
     wrong = differences(run)
     if run["schema"] != SCHEMA or wrong:
         first = f" ({wrong[0]})" if wrong else ""

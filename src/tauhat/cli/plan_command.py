@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -42,22 +40,18 @@ NOT_PLANNED = ("file", "jobs", "backend", "address", "out", "labels", "accept")
 def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
     """Write the document of a plan and its lock; the exit code."""
     plan = read_plan(file)
-    settings, unknown = _planned(plan.run, file)
+    settings = settings_from(plan.run, file)
     refused = [OPTIONS[name].shown for name in settings.given if name in NOT_PLANNED]
     if refused:
         raise TrialError(f"{file}: [run] cannot plan {refused[0]}: give it to `tauhat run`")
-    # Those that the plan made itself are for versions that have them.
-    if unknown := [name for name in unknown if name not in ("modifiers", "subgroup", "adjust")]:
-        settings_from({unknown[0]: plan.run[unknown[0]]}, file)
     filled = replace(settings, given={"file": Path("-"), **settings.given}).checked()
     columns = None if data is None else kinds_of(_blinded(data, settings))
-    for path in filter(None, (file, data)):
-        refuse_overwriting([path], [out / name for name in (PAGE, TEXT, LOCK)])
+    refuse_overwriting(filter(None, (file, data)), [out / name for name in (PAGE, TEXT, LOCK)])
     check_writable(out, [PAGE, TEXT, LOCK])
     settle(out)
     lock = Lock(plan.record, utc_now()[:10], package_versions(), columns)
-    earlier = _earlier(out / LOCK, force=force)
-    if earlier is not None:
+    if not force and (out / LOCK).exists():
+        earlier = read_lock(out / LOCK)
         if (earlier.plan, earlier.columns) != (lock.plan, lock.columns):
             raise TrialError(
                 f"{out / LOCK} locks another plan, of {earlier.date}: choose another folder with "
@@ -93,11 +87,6 @@ def _view(plan: AnalysisPlan, lock: Lock, filled: Settings) -> DocumentView:
     )
 
 
-def _earlier(path: Path, *, force: bool) -> Lock | None:
-    """The lock that is there, if it is to stay."""
-    return None if force or not path.exists() else read_lock(path)
-
-
 def _blinded(path: Path, settings: Settings) -> pd.DataFrame:
     """The table without outcome and arm: nothing that follows can depend on them."""
     hidden = [settings.outcome, settings.treatment, settings.event]
@@ -118,12 +107,6 @@ def _blinded(path: Path, settings: Settings) -> pd.DataFrame:
     return shown[[name for name in shown.columns if name in named]]
 
 
-def _planned(run: Mapping[str, Any], path: Path) -> tuple[Settings, list[str]]:
-    """Settings of a plan, and its options that this version does not have."""
-    known = {key: value for key, value in run.items() if key.replace("-", "_") in OPTIONS}
-    return settings_from(known, path), [key for key in run if key not in known]
-
-
 class FollowedPlan:
     """A locked plan that a run follows.
 
@@ -137,7 +120,10 @@ class FollowedPlan:
 
     def __init__(self, path: Path, beside: Settings) -> None:
         self._lock = read_lock(path)
-        self._planned, self._unknown = _planned(self._lock.plan["run"], path)
+        run = self._lock.plan["run"]
+        known = {key: value for key, value in run.items() if key.replace("-", "_") in OPTIONS}
+        self._planned = settings_from(known, path)
+        self._unknown = [key for key in run if key not in known]
         self._beside = beside
         #: What is run.
         self.settings = beside.over(self._planned)

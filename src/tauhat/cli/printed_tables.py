@@ -21,6 +21,7 @@ from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.text import (
+    Answer,
     answers,
     effects_in_words,
     plan_sentence,
@@ -67,9 +68,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console = _console()
     scale = scale_of(run)
     level = format_percent(run["interval"]["level"])
-    if run["synthetic"]:
-        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
-    console.print(_text(units_sentence(run)))
+    _print_who(console, run, units_sentence(run))
     if run["plan"] is not None:
         console.print(_text(plan_sentence(run["plan"])))
         for deviation in run["plan"]["deviations"]:
@@ -83,14 +82,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     for name in ("individual", "cluster"):
         effect = run["average_effect"][name]
         if effect is not None:
-            _row(
-                effects,
-                f"{name}-average",
-                scale(effect["estimate"]),
-                scale(effect["se"]),
-                scale.interval(effect["lower"], effect["upper"]),
-                bare_p(effect["p_value"]),
-            )
+            _row(effects, f"{name}-average", *scale.cells(effect))
     console.print(effects)
     if run["average_risks"] is not None:
         console.print(_text(f"Event: {run['average_risks']['event']}."))
@@ -115,11 +107,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         )
     console.print(models)
     console.print()
-    for answer in answers(run):
-        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
-    console.print()
-    for path in paths:
-        console.print(_text(str(path)), soft_wrap=True)
+    _print_end(console, answers(run), paths)
 
 
 def _print_named(console: Console, run: Mapping[str, Any]) -> None:
@@ -166,9 +154,7 @@ def print_named_counts(named: Mapping[str, Any]) -> None:
 def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Print the same of a trial with more than two arms, the arms side by side."""
     console = _console()
-    if run["synthetic"]:
-        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
-    console.print(_text(arms_sentence(run)))
+    _print_who(console, run, arms_sentence(run))
     console.print()
     _print_findings(console, run["check"])
     first = next(iter(run["contrasts"].values()))
@@ -184,10 +170,7 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
                     effects,
                     one["contrast"],
                     f"{name}-average",
-                    scale(effect["estimate"]),
-                    scale(effect["se"]),
-                    scale.interval(effect["lower"], effect["upper"]),
-                    bare_p(effect["p_value"]),
+                    *scale.cells(effect),
                     bare_p(one["p_adjusted"]) if name == "individual" else "-",
                 )
     console.print(effects)
@@ -201,8 +184,20 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         _row(tests, one["contrast"], *cells)
     console.print(tests)
     console.print()
-    for answer in contrast_answers(run):
-        console.print(_text(f"{answer.question} {answer.headline}. {answer.text}"))
+    _print_end(console, contrast_answers(run), paths)
+
+
+def _print_who(console: Console, run: Mapping[str, Any], units: str) -> None:
+    """Who was randomized to what, with a warning where nobody was."""
+    if run["synthetic"]:
+        console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
+    console.print(_text(units))
+
+
+def _print_end(console: Console, told: Sequence[Answer], paths: Sequence[Path]) -> None:
+    """The answers, and where the files are."""
+    for answer in told:
+        console.print(_text(answer.whole))
     console.print()
     for path in paths:
         console.print(_text(str(path)), soft_wrap=True)

@@ -51,6 +51,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 _SHARES = ("icc", "share-treated", "drop-out", "risk-control", "risk-treated", "prevalence")
 _MAY_BE_ZERO = ("icc", "drop-out", "size-cv")
 AVERAGES = ("individual", "cluster")
+#: The table of which there may be several.
+_MANY = "modifiers"
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,6 @@ def plan_of(content: Mapping[str, Any], path: Path) -> AnalysisPlan:
         tables["remarks"],
         modifiers,
     )
-
-
-_MANY = "modifiers"
 
 
 def _known(found: Mapping[str, Any], known: Any, where: str) -> None:

@@ -9,7 +9,7 @@ from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.protocol.analysis_plan import AnalysisPlan
 from tauhat.protocol.deviations import FAR, FAR_SHARE
 from tauhat.protocol.lock import Lock
-from tauhat.protocol.planned_power import POWER, lacking, modifier_powers
+from tauhat.protocol.planned_power import POWER, ModifierPower, lacking, modifier_powers
 from tauhat.report.numbers import format_percent
 from tauhat.report.view import Section, TableView
 from tauhat.wording import counted, join_words
@@ -45,12 +45,13 @@ def plan_document(plan: AnalysisPlan, lock: Lock, defaults: Mapping[str, Any]) -
     -------
     list of Section
     """
+    powers = modifier_powers(plan)
     made = [
         _trial(plan),
         _estimand(plan),
         _average(plan),
-        _primary_test(plan, defaults),
-        _modifiers(plan),
+        _primary_test(plan, powers, defaults),
+        _modifiers(plan, powers),
         _multiplicity(plan),
         _missing(plan),
         _exploratory(plan, defaults),
@@ -161,7 +162,9 @@ def _average(plan: AnalysisPlan) -> Section:
     return Section("average", "Average effect and adjustment", paragraphs=texts)
 
 
-def _primary_test(plan: AnalysisPlan, defaults: Mapping[str, Any]) -> Section:
+def _primary_test(
+    plan: AnalysisPlan, powers: list[ModifierPower], defaults: Mapping[str, Any]
+) -> Section:
     covariates = plan.run["covariates"]
     weights = ", ".join(f"{name} {weight:g}" for name, weight in DEFAULT_WEIGHTS.items())
     seed = plan.run.get("seed", defaults.get("seed"))
@@ -175,9 +178,9 @@ def _primary_test(plan: AnalysisPlan, defaults: Mapping[str, Any]) -> Section:
         "rescaled over the blocks that the covariates allow.",
         *_remark(plan, "test"),
     ]
-    powers = [one for one in modifier_powers(plan) if one.power is not None]
+    named = [one for one in powers if one.power is not None]
     tables = []
-    if powers:
+    if named:
         rows = [
             [
                 one.name,
@@ -185,7 +188,7 @@ def _primary_test(plan: AnalysisPlan, defaults: Mapping[str, Any]) -> Section:
                 format_percent(one.power or 0.0),
                 format_percent(one.primary_power or 0.0),
             ]
-            for one in powers
+            for one in named
         ]
         headers = ["Modifier", "Difference", "Its own interaction test", "The primary test"]
         tables.append(TableView("Power to see the difference named", headers, rows))
@@ -198,7 +201,7 @@ def _primary_test(plan: AnalysisPlan, defaults: Mapping[str, Any]) -> Section:
     return Section("test", "Primary test of effect heterogeneity", paragraphs=texts, tables=tables)
 
 
-def _modifiers(plan: AnalysisPlan) -> Section:
+def _modifiers(plan: AnalysisPlan, powers: list[ModifierPower]) -> Section:
     if not plan.modifiers:
         return Section(
             "modifiers",
@@ -228,22 +231,21 @@ def _modifiers(plan: AnalysisPlan) -> Section:
         if plan.clustered
         else "Least squares within blocks with HC2 errors."
     )
-    found = {one.name: one for one in modifier_powers(plan)}
-    powers = [
+    found = [
         [
-            name,
+            one.name,
             _number(one.difference) if one.difference is not None else "–",
             f"{one.detectable:.3g}",
         ]
-        for name, one in found.items()
+        for one in powers
     ]
     tables = [TableView("Modifiers named beforehand (the questions of ICEMAN)", headers, rows, 5)]
-    if powers:
+    if found:
         tables.append(
             TableView(
                 f"Difference of the effect that would be found with power {POWER:g}",
                 ["Modifier", "Named", f"Found with power {POWER:g}"],
-                powers,
+                found,
             )
         )
     notes = [

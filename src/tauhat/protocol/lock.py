@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tauhat.errors import TrialError
+from tauhat.runtime.json_file import read_json
 
 LAYOUT = 1
 _KEYS = ("layout", "date", "versions", "columns", "plan")
@@ -84,28 +85,20 @@ def read_lock(path: str | Path) -> Lock:
         If there is no such file, it is no lock, or it was changed since it was written.
     """
     path = Path(path)
+    no_lock = "is no lock of a plan: make one with `tauhat plan`"
+    found = read_json(path, no_lock)
+    if not isinstance(found, dict) or not {"hash", "layout"} <= {*found} <= {"hash", *_KEYS}:
+        raise TrialError(f"{path} {no_lock}")
+    if found["layout"] != LAYOUT:
+        raise TrialError(
+            f"{path} was written by another version of tauhat (layout {found['layout']!r}, "
+            f"this one reads {LAYOUT}): run it with that version"
+        )
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise TrialError(f"there is no file {path}") from error
-    except OSError as error:
-        raise TrialError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise TrialError(f"{path} is no lock of a plan: make one with `tauhat plan`") from error
-    if not isinstance(found, dict) or "hash" not in found or not {*_KEYS} >= {*found} - {"hash"}:
-        raise TrialError(f"{path} is no lock of a plan: make one with `tauhat plan`")
-    try:
-        if found["layout"] != LAYOUT:
-            raise TrialError(
-                f"{path} was written by another version of tauhat (layout {found['layout']!r}, "
-                f"this one reads {LAYOUT}): run it with that version"
-            )
         lock = Lock(found["plan"], found["date"], found["versions"], found["columns"])
         hashed = lock.hash
     except (LookupError, TypeError, ValueError) as error:
-        if isinstance(error, TrialError):
-            raise
-        raise TrialError(f"{path} is no lock of a plan: make one with `tauhat plan`") from error
+        raise TrialError(f"{path} {no_lock}") from error
     if hashed != found["hash"]:
         raise TrialError(
             f"{path} was changed after it was locked: it says hash {str(found['hash'])[:12]}, its "

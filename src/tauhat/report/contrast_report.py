@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tauhat.report.checklist import checklist_section
-from tauhat.report.findings import findings_view
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
-from tauhat.report.persons_section import WARNING
 from tauhat.report.plots import shorten
-from tauhat.report.render import fragment_page, page, shown_sections, told
-from tauhat.report.sections import design_section, made_section
-from tauhat.report.text import Answer, Run, covers_zero, evidence, for_whom_answer, scale_of
-from tauhat.report.view import KeyNumber, ReportInput, ReportView, Section, TableView
+from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
+from tauhat.report.sections import check_section, made_section
+from tauhat.report.text import (
+    Answer,
+    Run,
+    covers_zero,
+    evidence,
+    for_whom_answer,
+    label_name,
+    scale_of,
+)
+from tauhat.report.view import FigureView, KeyNumber, ReportInput, ReportView, Section, TableView
 from tauhat.wording import join_words
 
 # Sections of a contrast that stand on the page for all of them, in other words or once.
 _TOLD = ("design", "average", "test", "made")
 _ONCE = ("reading", "file")
+# What is the run's and no contrast's.
+_OF_ALL = ("rerun", "data", "data_sha256", "seed", "finished", "seconds", "versions", "synthetic",
+           "check")  # fmt: skip
 
 
 def contrast_html(run: Run, inputs: Mapping[str, ReportInput]) -> str:
@@ -46,7 +54,7 @@ def contrast_fragment(run: Run) -> str:
 def arms_sentence(run: Run) -> str:
     """Who was randomized to what, and how many were analysed."""
     arms = [
-        f"{_name(run, arm['label'])} ("
+        f"{label_name(run, arm['label'])} ("
         + (f"{arm['clusters']} clusters, {arm['n']:,} persons)" if arm["clusters"] else
            f"{arm['n']:,})")
         for arm in run["arms"]
@@ -56,15 +64,6 @@ def arms_sentence(run: Run) -> str:
     if None not in clusters:
         persons = f"{sum(clusters):,} clusters with {persons}"
     return f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
-
-
-def _name(run: Run, label: str) -> str:
-    """An arm in a sentence; a label that is a number needs its column."""
-    try:
-        float(label)
-    except ValueError:
-        return str(label)
-    return f"{run['roles']['treatment']} = {label}"
 
 
 def contrast_answers(run: Run) -> list[Answer]:
@@ -139,47 +138,30 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
 def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     parts = {name: shown_sections(one) for name, one in inputs.items()}
     first = next(iter(inputs.values()))
-    labels = [shorten(_name(run, arm["label"]), 60) for arm in run["arms"]]
+    # What the run as a whole has of its own, in the place of that of a contrast.
+    whole = replace(first, run={**first.run, **{name: run[name] for name in _OF_ALL}})
+    labels = [shorten(label_name(run, arm["label"]), 60) for arm in run["arms"]]
     outcome = shorten(first.run["roles"]["outcome"], 60)
-    heading = (run["data"].get("read") or {}).get("heading")
-    own = [
-        _design_section(run, inputs),
+    shown = [
+        _design_section(run, parts),
         _average_section(run, inputs),
         _test_section(run),
         _policy_section(run),
-        _modifier_section(run, inputs),
-    ]
-    shown = [
-        *own,
+        _modifier_section(inputs),
         *_joined(parts),
-        made_section(replace(first, run={**first.run, **_made(run)})),
+        made_section(whole),
     ]
-    closing, warnings = "No value of a single person is shown in this report.", []
-    if run["check"]["failures"]:
-        warnings.append("The design check failed, and the analysis was run all the same.")
-    if first.persons is not None:
-        warnings.append(WARNING)
-        closing = WARNING
-    return ReportView(
-        title=heading or f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}",
-        subtitle=arms_sentence(run),
-        synthetic=run["synthetic"],
-        answers=contrast_answers({**run, "contrasts": {k: v.run for k, v in inputs.items()}}),
-        numbers=contrast_numbers(run),
-        findings=findings_view(run["check"]),
-        sections=[*shown, checklist_section(first.run, shown)],
-        footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
-        warnings=warnings,
+    return view_of(
+        whole,
+        f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}",
+        arms_sentence(run),
+        contrast_answers({**run, "contrasts": {name: one.run for name, one in inputs.items()}}),
+        contrast_numbers(run),
+        shown,
     )
 
 
-def _made(run: Run) -> Run:
-    """What the run as a whole has of how it was made."""
-    names = ("rerun", "data", "data_sha256", "seed", "finished", "seconds", "versions")
-    return {name: run[name] for name in names}
-
-
-def _design_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
+def _design_section(run: Run, sections: Mapping[str, list[Section]]) -> Section:
     """The arms, and the check of all contrasts."""
     rows = [
         [
@@ -191,20 +173,10 @@ def _design_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
         for number, arm in enumerate(run["arms"])
     ]
     arms = TableView("The arms", ["Arm", "", "Clusters", "Persons"], rows, numeric_from=2)
-    parts = [design_section(one) for one in inputs.values()]
-    whole = design_section(replace(next(iter(inputs.values())), run={
-        **next(iter(inputs.values())).run, "check": run["check"]}))  # fmt: skip
-    figures = [
-        replace(figure, caption=f"{name}: {figure.caption}")
-        for name, part in zip(inputs, parts, strict=True)
-        for figure in part.figures
-    ]
-    tables = [
-        replace(table, caption=f"{name}: {table.caption}", folded=False)
-        for name, part in zip(inputs, parts, strict=True)
-        for table in part.tables
-    ]
-    return replace(whole, figures=figures, tables=[arms, *tables], beside=False)
+    figures, tables = _pictured(_of_kind(sections, "design"))
+    return replace(
+        check_section(run["check"]), figures=figures, tables=[arms, *tables], beside=False
+    )
 
 
 def _average_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
@@ -219,17 +191,8 @@ def _average_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
         for kind, words in kinds.items():
             found = one[kind]
             if found is not None:
-                rows.append(
-                    [
-                        one["contrast"],
-                        words,
-                        scale(found["estimate"]),
-                        scale(found["se"]),
-                        scale.interval(found["lower"], found["upper"]),
-                        bare_p(found["p_value"]),
-                        bare_p(one["p_adjusted"]) if kind == "individual" else "–",
-                    ]
-                )
+                adjusted = bare_p(one["p_adjusted"]) if kind == "individual" else "–"
+                rows.append([one["contrast"], words, *scale.cells(found), adjusted])
     headers = ["Contrast", "Estimand", "Effect", "SE", f"{level} CI", "p", "p adjusted"]
     return Section(
         "average",
@@ -295,7 +258,7 @@ def _policy_section(run: Run) -> Section:
     )
 
 
-def _modifier_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
+def _modifier_section(inputs: Mapping[str, ReportInput]) -> Section:
     """Each covariate's adjusted p-value in every contrast, side by side."""
     by_name = {
         name: {found["covariate"]: found for found in one.run["modifiers"]}
@@ -331,45 +294,57 @@ def _joined(parts: Mapping[str, list[Section]]) -> list[Section]:
     for anchor in anchors:
         if anchor in _TOLD:
             continue
-        found = {
-            name: section
-            for name, sections in parts.items()
-            for section in sections
-            if section.anchor == anchor
-        }
+        found = _of_kind(parts, anchor)
         first = next(iter(found.values()))
         if anchor in _ONCE:
             joined.append(first)
             continue
+        figures, tables = _pictured(found)
         joined.append(
             replace(
                 first,
                 paragraphs=_by_contrast({k: s.paragraphs for k, s in found.items()}),
                 items=_by_contrast({k: s.items for k, s in found.items()}),
                 notes=_by_contrast({k: s.notes for k, s in found.items()}),
-                figures=[
-                    replace(figure, caption=f"{name}: {figure.caption}")
-                    for name, section in found.items()
-                    for figure in section.figures
-                ],
-                tables=[
-                    replace(table, caption=f"{name}: {table.caption}")
-                    for name, section in found.items()
-                    for table in section.tables
-                ],
+                figures=figures,
+                tables=tables,
                 beside=False,
             )
         )
     return joined
 
 
-def _by_contrast(said: Mapping[str, object]) -> list[str]:
+def _of_kind(parts: Mapping[str, list[Section]], anchor: str) -> dict[str, Section]:
+    """Each contrast's section of a kind."""
+    return {
+        name: section
+        for name, sections in parts.items()
+        for section in sections
+        if section.anchor == anchor
+    }
+
+
+def _pictured(found: Mapping[str, Section]) -> tuple[list[FigureView], list[TableView]]:
+    """Figures and tables of the contrasts' sections, each with the name of its contrast."""
+    figures = [
+        replace(figure, caption=f"{name}: {figure.caption}")
+        for name, section in found.items()
+        for figure in section.figures
+    ]
+    tables = [
+        replace(table, caption=f"{name}: {table.caption}")
+        for name, section in found.items()
+        for table in section.tables
+    ]
+    return figures, tables
+
+
+def _by_contrast(said: Mapping[str, Sequence[str]]) -> list[str]:
     """Sentences of all contrasts: what all say once, the others with the name of theirs."""
-    lists = {name: [str(one) for one in sentences] for name, sentences in said.items()}  # type: ignore[attr-defined]
     told: list[str] = []
-    for name, sentences in lists.items():
+    for name, sentences in said.items():
         for sentence in sentences:
-            shared = all(sentence in others for others in lists.values())
+            shared = all(sentence in others for others in said.values())
             line = sentence if shared else f"{name}: {sentence}"
             if line not in told:
                 told.append(line)

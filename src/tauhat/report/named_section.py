@@ -155,7 +155,7 @@ def _finding(run: Run) -> str:
 
 def _questions(named: Mapping[str, Any]) -> list[str]:
     """Which question each estimate answers, modifiers with the same question in one item."""
-    both = {c["modifier"] for c in named["all_clusters"]}
+    both = dict.fromkeys(c["modifier"] for c in named["all_clusters"])
     items = []
     for question in QUESTIONS:
         found = [c for c in (*named["comparisons"], *named["all_clusters"])
@@ -166,7 +166,7 @@ def _questions(named: Mapping[str, Any]) -> list[str]:
             items.append(f"{join_words(names)}{line}: {QUESTIONS[question]}")
     if both:
         items.append(
-            f"For {join_words([cell(name) for name in dict.fromkeys(both)])} a fifth or more of "
+            f"For {join_words([cell(name) for name in both])} a fifth or more of "
             "the clusters hold one group only. The first line is the answer, and the one that is "
             "tested; the line over all clusters stands beside it because it answers a question "
             "that is asked too. Choose between them by the question, not by the p-value."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tauhat.disclosure import LESS_THAN_SMALLEST, is_small
 
@@ -149,3 +151,8 @@ class Scale:
     def interval(self, lower: float, upper: float) -> str:
         """Return the interval as text."""
         return f"{self(lower)} to {self(upper)}"
+
+    def cells(self, found: Mapping[str, Any]) -> list[str]:
+        """Return estimate, standard error, interval and p-value as they stand in a table."""
+        interval = self.interval(found["lower"], found["upper"])
+        return [self(found["estimate"]), self(found["se"]), interval, bare_p(found["p_value"])]

@@ -81,12 +81,6 @@ def _clustered(run: Run) -> bool:
     return bool(run["design"]["type"] == "cluster")
 
 
-def _named(run: Run) -> Mapping[str, Any] | None:
-    """The modifiers that were named beforehand, where there are any."""
-    named: Mapping[str, Any] | None = run.get("named_modifiers")
-    return named
-
-
 def _methods(run: Run, cited: list[str]) -> list[str]:
     level = format_percent(run["interval"]["level"])
     covariates = run["design"]["covariates"]
@@ -118,7 +112,7 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
             "everyone. P-values of single covariates are adjusted for looking at all of them "
             "(Westfall and Young 1993)."
         )
-    named = _named(run)
+    named = run["named_modifiers"]
     if named is not None:
         cited += ["cr2", "holm"]
         texts.append(
@@ -181,9 +175,16 @@ def _results(run: Run) -> list[str]:
     if risks is not None:
         texts.append(risks["individual"]["text"])
     texts.append(_of_test(run))
-    named = _named(run)
+    named = run["named_modifiers"]
     if named is not None:
-        texts.append(" ".join(_interaction(run, one) for one in named["comparisons"]))
+        adjusted = {test["modifier"]: format_p(test["p_adjusted"]) for test in named["tests"]}
+        texts.append(
+            " ".join(
+                f"{one['modifier']}, {one['comparison']}: {_estimate(run, one)}, adjusted "
+                f"{adjusted[one['modifier']]}."
+                for one in named["comparisons"]
+            )
+        )
     held = run["held_out"]
     if held["given"]:
         scale, found = scale_of(run), held["difference"]
@@ -220,12 +221,6 @@ def _of_test(run: Run) -> str:
         f"The test of effects that differ between persons gave {format_p(test['p_value'])}; a "
         "large p-value would be no evidence that the effect is the same for everyone."
     )
-
-
-def _interaction(run: Run, one: Mapping[str, Any]) -> str:
-    adjusted = {test["modifier"]: test["p_adjusted"] for test in (_named(run) or {})["tests"]}
-    p = format_p(adjusted[one["modifier"]])
-    return f"{one['modifier']}, {one['comparison']}: {_estimate(run, one)}, adjusted {p}."
 
 
 def _items(anchor: str, name: str, rows: Sequence[tuple[str, str, str]]) -> Section:
@@ -283,7 +278,7 @@ def _risks(run: Run) -> str:
 
 
 def _planned_or_not(run: Run) -> str:
-    named = _named(run)
+    named = run["named_modifiers"]
     if named is None:
         return "the test is one; no modifier was named beforehand, all else is exploratory"
     return (
@@ -293,7 +288,7 @@ def _planned_or_not(run: Run) -> str:
 
 
 def _iceman(run: Run) -> list[tuple[str, str, str]]:
-    named = _named(run)
+    named = run["named_modifiers"]
     if named is None:
         return [
             (

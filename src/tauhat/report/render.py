@@ -118,13 +118,39 @@ def key_numbers(run: Run) -> list[KeyNumber]:
 def build_view(data: ReportInput) -> ReportView:
     """All that the page shows, as text and images."""
     run = data.run
-    roles = run["roles"]
-    read = run["data"].get("read") or {}
-    title = read.get("heading") or (
+    title = (
         f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
-        f"{shorten(arm_name(run, 'control'), 60)} on {shorten(roles['outcome'], 60)}"
+        f"{shorten(arm_name(run, 'control'), 60)} on {shorten(run['roles']['outcome'], 60)}"
     )
-    shown = shown_sections(data)
+    return view_of(data, title, units_sentence(run), answers(run), key_numbers(run),
+                   shown_sections(data))  # fmt: skip
+
+
+def view_of(
+    data: ReportInput,
+    title: str,
+    units: str,
+    told: Sequence[Answer],
+    numbers: Sequence[KeyNumber],
+    shown: Sequence[Section],
+) -> ReportView:
+    """A page of sections with what stands around them.
+
+    Parameters
+    ----------
+    data
+        Plain results.
+    title
+        The title, unless another was asked for.
+    units
+        Who was randomized to what, in a sentence.
+    told, numbers
+        The answers of the first page, and the numbers beside them.
+    shown
+        The sections.
+    """
+    run = data.run
+    read = run["data"].get("read") or {}
     warnings = []
     if run["check"]["failures"]:
         warnings.append("The design check failed, and the analysis was run all the same.")
@@ -133,11 +159,11 @@ def build_view(data: ReportInput) -> ReportView:
         warnings.append(WARNING)
         closing = WARNING
     return ReportView(
-        title=title,
-        subtitle=units_sentence(run),
+        title=read.get("heading") or title,
+        subtitle=units,
         synthetic=run["synthetic"],
-        answers=answers(run),
-        numbers=key_numbers(run),
+        answers=told,
+        numbers=numbers,
         findings=findings_view(run["check"]),
         sections=[*shown, checklist_section(run, shown)],
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.cannot_show import limits
 from tauhat.report.findings import check_state
-from tauhat.report.numbers import bare_p, format_fixed, format_percent, typeset
+from tauhat.report.numbers import format_fixed, format_percent, typeset
 from tauhat.report.pieces import figure_of, table_of
 from tauhat.report.text import Run, effects_in_words, plan_sentence, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
@@ -35,9 +36,22 @@ def plan_section(data: ReportInput) -> Section | None:
     )
 
 
+def check_section(check: Mapping[str, Any]) -> Section:
+    """What the design check found, in words."""
+    return Section(
+        "design",
+        "The design check",
+        paragraphs=[f"Design check: {check_state(check)}.", *check["failures"]],
+        items=[
+            *(f"Warning: {typeset(warning)}" for warning in check["warnings"]),
+            *(f"Accepted: {typeset(warning)}" for warning in check["accepted"]),
+            *map(typeset, check["notes"]),
+        ],
+    )
+
+
 def design_section(data: ReportInput) -> Section:
     """Whether the trial is what it was said to be."""
-    check = data.run["check"]
     figures = []
     drawn = gallery.balance(data)
     if drawn is not None:
@@ -63,15 +77,8 @@ def design_section(data: ReportInput) -> Section:
                 ),
             )
         )
-    return Section(
-        "design",
-        "The design check",
-        paragraphs=[f"Design check: {check_state(check)}.", *check["failures"]],
-        items=[
-            *(f"Warning: {typeset(warning)}" for warning in check["warnings"]),
-            *(f"Accepted: {typeset(warning)}" for warning in check["accepted"]),
-            *map(typeset, check["notes"]),
-        ],
+    return replace(
+        check_section(data.run["check"]),
         figures=figures,
         tables=[table_of(data.check_table, "The trial as it was read")],
     )
@@ -93,16 +100,7 @@ def average_section(data: ReportInput) -> Section:
         "difference": "Difference of the two",
     }
     present = {name: effects[name] for name in labels if effects[name] is not None}
-    rows = [
-        [
-            labels[name],
-            scale(e["estimate"]),
-            scale(e["se"]),
-            scale.interval(e["lower"], e["upper"]),
-            bare_p(e["p_value"]),
-        ]
-        for name, e in present.items()
-    ]
+    rows = [[labels[name], *scale.cells(found)] for name, found in present.items()]
     if present.get("difference", {}).get("se") == 0:
         rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
     level = format_percent(run["interval"]["level"])

@@ -26,6 +26,11 @@ class Answer:
     headline: str
     text: str
 
+    @property
+    def whole(self) -> str:
+        """Question and answer in a line."""
+        return f"{self.question} {self.headline}. {self.text}"
+
 
 def scale_of(run: Run) -> Scale:
     """Decimals that fit the uncertainty of the average effect."""
@@ -48,8 +53,12 @@ def effects_in_words(run: Run) -> str:
 
 
 def arm_name(run: Run, arm: str) -> str:
-    """Name of an arm in a sentence; a label that is a number needs its column."""
-    label = str(run["design"]["arms"][arm]["label"])
+    """Name of the control or the treated arm in a sentence."""
+    return label_name(run, str(run["design"]["arms"][arm]["label"]))
+
+
+def label_name(run: Run, label: str) -> str:
+    """Label of an arm in a sentence; one that is a number needs its column."""
     try:
         float(label)
     except ValueError:
@@ -308,5 +317,4 @@ def answers(run: Run) -> list[Answer]:
 
 def summary(run: Run) -> str:
     """The whole result in a paragraph."""
-    said = [f"{a.question} {a.headline}. {a.text}" for a in answers(run)]
-    return " ".join([units_sentence(run), *said])
+    return " ".join([units_sentence(run), *(answer.whole for answer in answers(run))])
