@@ -50,6 +50,16 @@ def test_paragraphs_hold_the_numbers_of_the_run(run: dict[str, Any]) -> None:
     assert "Holm" not in text
 
 
+def test_what_was_done_about_missing_outcomes_is_that_of_the_run(run: dict[str, Any]) -> None:
+    run["design"]["n_missing_outcome"] = 3
+    run["average_effect"]["complete_cases"] = None
+    assert "3 persons without an outcome were left out" in markdown_of(paper(run))
+    run["average_effect"]["complete_cases"] = run["average_effect"]["individual"]
+    text = " ".join(markdown_of(paper(run)).split())
+    assert "3 persons without an outcome were counted in averages and tests" in text
+    assert "left out, which assumes" not in text
+
+
 def test_what_was_cited_and_nothing_else_is_in_the_references(run: dict[str, Any]) -> None:
     run["held_out"] = {"given": False, "reason": "too few clusters"}
     run["heterogeneity_test"] |= {"tested": False, "p_value": None, "text": "Too few."}

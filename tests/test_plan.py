@@ -16,6 +16,7 @@ from tauhat.cli import main
 from tauhat.errors import TrialError
 from tauhat.protocol import Lock, read_lock, read_plan
 from tauhat.protocol.analysis_plan import plan_of
+from tauhat.protocol.document import _arms
 from tauhat.protocol.planned_power import modifier_powers
 
 PLAN = """
@@ -66,11 +67,18 @@ def test_a_plan_says_what_will_be_done_and_why(tmp_path: Path) -> None:
     for text in (files["plan.html"], files["plan.md"]):
         for said in ("Pressure is higher in the old.", "HIC", "Holm", "5%", "female"):
             assert said in text
+        assert "count them by outcomes made for them" in text
     lock = read_lock(tmp_path / "plan" / "plan.lock")
     assert lock.plan["run"]["modifiers"] == ["age"]
     assert lock.plan["run"]["adjust"] == ["female", "urban"]
     assert lock.plan["run"]["covariates"] == ["female", "urban", "age"]
     assert lock.hash in files["plan.md"]
+
+
+def test_a_plan_names_every_arm() -> None:
+    assert _arms({"control": "usual"}) == ("usual", "treatment")
+    assert _arms({"arms": "usual, low,high"}) == ("usual", "low or high")
+    assert _arms({"arms": ["usual", "high"]}) == ("usual", "high")
 
 
 @pytest.mark.parametrize("column", ["sbp", "arm"])

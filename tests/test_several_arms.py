@@ -250,6 +250,9 @@ def test_the_command_takes_three_arms(tmp_path: Path, capsys: pytest.CaptureFixt
     effects = pd.read_csv(out / "effects.csv")
     assert effects.columns.tolist() == ["row", "contrast", "effect", "lower", "upper"]
     assert len(effects) == 3 * 120
+    assert run["plan"] is None
+    assert main(["methods", str(out / "run.json")]) == 2
+    assert "is of more than two arms: take the run of one contrast" in capsys.readouterr().err
 
 
 def test_policies_count_persons_without_an_outcome() -> None:

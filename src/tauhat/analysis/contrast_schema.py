@@ -4,7 +4,7 @@
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from tauhat.analysis.outcome_schema import Count, EstimateWithTest, Number
-from tauhat.analysis.run_schema import SCHEMA, Check, Data, Run
+from tauhat.analysis.run_schema import SCHEMA, Check, Data, PlanRecord, Run
 
 
 class ArmOfSeveral(TypedDict):
@@ -53,6 +53,7 @@ class RunOfArms(TypedDict):
     seed: Annotated[int, "seed of the run"]
     command: Annotated[str | None, "command as typed; null from Python"]
     rerun: Annotated[str, "what to type for the same numbers"]
+    plan: Annotated[PlanRecord | None, "the locked plan that was followed; null without one"]
     finished: Annotated[str, "time, UTC, ISO 8601"]
     seconds: Annotated[dict[str, float], "time of each step"]
     data: Annotated[Data, "where the data came from"]

@@ -280,6 +280,7 @@ def contrast_record(analysis: ContrastAnalysis) -> dict[str, Any]:
         "seed": made.seed,
         "command": made.command,
         "rerun": analysis.rerun,
+        "plan": None if made.plan is None else made.plan.record,
         "finished": made.finished,
         "seconds": dict(made.seconds),
         "data": {"file": made.source, "sha256": made.data_sha256, "read": file_record(trial)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tauhat.analysis.contrast_schema import RunOfArms
 from tauhat.analysis.run_fields import differences
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.cli.streams import telling_what_was_written
@@ -31,6 +32,11 @@ def read_run(path: Path) -> dict[str, Any]:
     run = read_json(path, no_run)
     if not isinstance(run, dict) or "schema" not in run:
         raise TrialError(f"{path} {no_run}")
+    if not differences(run, RunOfArms):
+        raise TrialError(
+            f"{path} is of more than two arms: take the run of one contrast, its two arms chosen "
+            "by --arms"
+        )
     wrong = differences(run)
     if run["schema"] != SCHEMA or wrong:
         first = f" ({wrong[0]})" if wrong else ""

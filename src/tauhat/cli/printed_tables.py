@@ -69,11 +69,6 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     scale = scale_of(run)
     level = format_percent(run["interval"]["level"])
     _print_who(console, run, units_sentence(run))
-    if run["plan"] is not None:
-        console.print(_text(plan_sentence(run["plan"])))
-        for deviation in run["plan"]["deviations"]:
-            console.print(_text(f"  {deviation}"))
-    console.print()
     _print_findings(console, run["check"])
     if run["endpoint"]["horizon"] is not None:
         console.print(_text(f"Effects are {effects_in_words(run)}."))
@@ -155,7 +150,6 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Print the same of a trial with more than two arms, the arms side by side."""
     console = _console()
     _print_who(console, run, arms_sentence(run))
-    console.print()
     _print_findings(console, run["check"])
     first = next(iter(run["contrasts"].values()))
     level = format_percent(first["interval"]["level"])
@@ -188,10 +182,15 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
 
 
 def _print_who(console: Console, run: Mapping[str, Any], units: str) -> None:
-    """Who was randomized to what, with a warning where nobody was."""
+    """Who was randomized to what, with a warning where nobody was, and the plan if any."""
     if run["synthetic"]:
         console.print(_text(f"SYNTHETIC DATA. {run['synthetic']}", style="bold"))
     console.print(_text(units))
+    if run["plan"] is not None:
+        console.print(_text(plan_sentence(run["plan"])))
+        for deviation in run["plan"]["deviations"]:
+            console.print(_text(f"  {deviation}"))
+    console.print()
 
 
 def _print_end(console: Console, told: Sequence[Answer], paths: Sequence[Path]) -> None:

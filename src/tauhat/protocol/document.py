@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tauhat.endpoint import COMPLETE_CASES
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.protocol.analysis_plan import AnalysisPlan
 from tauhat.protocol.deviations import FAR, FAR_SHARE
@@ -100,8 +101,12 @@ def _trial(plan: AnalysisPlan) -> Section:
 
 
 def _arms(run: Mapping[str, Any]) -> tuple[str, str]:
+    """The control and all that it is compared with."""
     if "arms" in run:
-        return str(run["arms"][0]), str(run["arms"][1])
+        given = run["arms"]
+        named = given.split(",") if isinstance(given, str) else given
+        control, *others = (str(one).strip() for one in named)
+        return control, " or ".join(others)
     return (str(run["control"]) if "control" in run else "control"), "treatment"
 
 
@@ -285,11 +290,17 @@ def _multiplicity(plan: AnalysisPlan) -> Section:
 
 
 def _missing(plan: AnalysisPlan) -> Section:
+    done = (
+        "left out of the analysis"
+        if plan.run.get("missing") == COMPLETE_CASES
+        else "left out of models; averages, tests and groups count them by outcomes made for them, "
+        "doubly robustly, under outcomes missing at random"
+    )
     return Section(
         "missing",
         "Missing data",
         paragraphs=[
-            "Persons without an outcome are counted by arm and left out of the analysis. Missing "
+            f"Persons without an outcome are counted by arm and {done}. Missing "
             "covariates are filled in without looking at arm or outcome, with a mark of "
             "missingness that is adjusted for and is no modifier. A person without a value of a "
             "named modifier takes no part in its comparisons.",

@@ -159,9 +159,15 @@ def _missing(run: Run) -> str:
     lost = run["design"]["n_missing_outcome"]
     if not lost:
         return "Every person had an outcome."
+    done = "left out, which assumes"
+    if run["average_effect"].get("complete_cases") is not None:
+        done = (
+            "counted in averages and tests by outcomes made for them, doubly robustly, and in no "
+            "fit of a model, which assumes"
+        )
     return (
-        f"{counted(lost, 'person')} without an outcome "
-        f"{'was' if lost == 1 else 'were'} left out, which assumes that they are like others "
+        f"{counted(lost, 'person')} without an outcome {'was' if lost == 1 else 'were'} {done} "
+        "that they are like others "
         "with the same covariates; missing covariates were filled in with marks of missingness."
     )
 
