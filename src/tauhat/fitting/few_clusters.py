@@ -80,8 +80,8 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     if not enough:
         return varying
     while _added_variance(means[:, varying & ~alone], arm) > _MOST_ADDED_VARIANCE:
-        added = [_added_variance(column[:, None], arm) for column in means.T]
-        alone[np.argmax(np.where(varying & ~alone, added, -1.0))] = True
+        left = np.flatnonzero(varying & ~alone)
+        alone[left[np.argmax([_added_variance(means[:, [j]], arm) for j in left])]] = True
     return alone
 
 

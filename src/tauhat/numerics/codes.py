@@ -17,6 +17,7 @@ _CODES = np.array(
         | {s * float("9" * n + d) for s in (1, -1) for d in "678" for n in range(1, 4)}
     )
 )
+_CODE_SET = frozenset(_CODES.tolist())
 # Chance of a gap like this before a code, if the column had an exponential tail.
 _CHANCE = 0.005
 # A gap before a code is this many times as wide as any other gap.
@@ -118,7 +119,7 @@ def codes_at_end(column: FloatArray, sign: float, *, certain: bool = False) -> i
 def _ends_of_codes(values: FloatArray) -> Iterator[int]:
     """Numbers of values, from the first on, that are codes all, at most half of them."""
     end = 0
-    while usual_codes(values[end : end + 1])[0] or values[end] == 0:
+    while float(values[end]) in _CODE_SET or values[end] == 0:
         end = int(np.flatnonzero(values == values[end])[-1]) + 1
         if end > len(values) // 2:
             return

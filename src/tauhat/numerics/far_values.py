@@ -222,8 +222,7 @@ def _amounts(beyond: FloatArray, inside: FloatArray) -> bool:
 
 def _repeated(values: FloatArray) -> bool:
     """Whether there are values and each stands there at least twice."""
-    counts = np.unique(values, return_counts=True)[1]
-    return len(counts) > 0 and bool(counts.min() > 1)
+    return len(values) > 0 and bool(np.unique(values, return_counts=True)[1].min() > 1)
 
 
 def _farthest(units: FloatArray, median: float) -> float:
