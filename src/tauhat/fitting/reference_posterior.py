@@ -20,7 +20,7 @@ from tauhat.numerics.standardised_columns import row_parts
 # Share of the Bayesian ridge mixed model in the mixture, measured by cells of
 # benchmarks/binary_outcomes.py and count_effects.py: with less of it steps and products are covered
 # too rarely, with more of it intervals are wider than need be.
-_RIDGE_SHARE = {"logit": 0.5, "log": 0.2}
+_RIDGE_SHARE = {"logit": 0.75, "log": 0.2}
 # Arrays of the size of the draws that are held while they are made.
 _COPIES = 8
 
@@ -57,7 +57,7 @@ class EventReference:
     ridge
         Draws of the latter.
     ridge_share
-        s: .5 of events, .2 of counts.
+        s: .75 of events, .2 of counts.
     """
 
     log_odds: RiskForm
