@@ -157,8 +157,10 @@ def risk_calibration_plot(groups: pd.DataFrame, *, arms: Sequence[str]) -> Plot:
     axes.set_ylabel("With the event, per 100")
     axes.legend(frameon=False, loc="upper left")
     named = "; ".join(
-        f"{arms[row.arm]}: predicted {row.predicted:.3g}, observed {row.observed:.3g}"
-        for row in data.itertuples()
+        f"{arms[arm]}: predicted {predicted:.3g}, observed {observed:.3g}"
+        for arm, predicted, observed in zip(
+            data["arm"].astype(int), data["predicted"], data["observed"], strict=True
+        )
     )
     return Plot(figure, data, f"Events against predicted risks, per 100 persons: {named}.")
 
