@@ -10,6 +10,7 @@ out of it, which takes seconds.
 
     python benchmarks/binary_outcomes.py --draws 3
     python benchmarks/binary_outcomes.py --draws 5 --intervals
+    python benchmarks/binary_outcomes.py --draws 2 --first 800 --intervals --robust
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def robust(clustered: bool, *, trees: bool) -> CateEstimator:
     return RobustEnsemble([(name, ensemble_member(name)) for name in kept], random_state=1)
 
 
-def one_trial(cell: str, number: int, *, quick: bool, intervals: bool, trees: bool) -> list[dict]:
+def one_trial(
+    cell: str, number: int, *, quick: bool, intervals: bool, trees: bool, alone: bool
+) -> list[dict]:
     """Errors of all models in one trial, at its persons."""
     settings, n = CELLS[cell]
     trial = BinaryTrial(**settings).draw(n, derive_seed(20261128, cell, number))
@@ -98,7 +101,7 @@ def one_trial(cell: str, number: int, *, quick: bool, intervals: bool, trees: bo
     effects["reference"] = np.mean(averaged, axis=0)
     inside, reference = {}, None
     bayesian = () if quick else ("BRM", "BCF" if trial.clusters is None else "BCF-RE")
-    for name in (*ON_LOG_ODDS, *bayesian):
+    for name in () if alone else (*ON_LOG_ODDS, *bayesian):
         start = time.process_time()
         model = th.estimator(name, random_state=1).fit(*trial)
         effects[name] = model.effect(trial.X)
@@ -176,6 +179,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="LMM alone as the reference")
     parser.add_argument("--intervals", action="store_true", help="coverage and width too")
     parser.add_argument("--no-trees", action="store_true", help="no BCF in the average")
+    parser.add_argument("--robust", action="store_true", help="no other model by itself")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
@@ -187,6 +191,7 @@ def main() -> None:
                 quick=given.quick,
                 intervals=given.intervals,
                 trees=not given.no_trees,
+                alone=given.robust,
             )
         print(f"\nAfter {number + 1 - given.first} draws", flush=True)
         report(pd.DataFrame(rows))

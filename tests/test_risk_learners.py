@@ -213,7 +213,7 @@ def test_the_mixture_is_the_posterior_of_its_draws():
     errors = fit.model.standard_errors(np.eye(len(one.coefficients[0])))
     inverse = np.linalg.inv(one.covariance_roots[0])
     np.testing.assert_allclose(np.sqrt((inverse**2).sum(axis=1)), errors, rtol=0.02)
-    middle = one.log_odds(X[:5], X[:5])[:, 0]
+    middle = one.predictors(X[:5], X[:5])[:, 0]
     variance = fit.intercept_variances[0]
     # The mean over what is not known of the coefficients is nearer to one half.
     mode, mean = marginal_mean(middle, variance, "logit"), one.risks(X[:5], X[:5])[:, 0]

@@ -265,6 +265,7 @@ def validate_trial(
     cause: IntArray | None = None,
     follow_up: FollowUp | None = None,
     missing: MissingOutcomes | None = None,
+    weight_is_time: bool = False,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -285,6 +286,8 @@ def validate_trial(
         make of it (`tauhat.endpoint.FollowUp`); ``endpoint`` is then such a kind.
     missing
         Who lacks an outcome; ``y`` holds any outcome of the others for them. None if nobody does.
+    weight_is_time
+        Whether sample weights are the times at risk of counts.
 
     Returns
     -------
@@ -342,7 +345,7 @@ def validate_trial(
         Endpoint.of(outcome[order], endpoint)
         if follow_up is None or endpoint is None
         else Endpoint.of_times(endpoint, follow_up)
-    )
+    ).of_exposure(None if weight is None else weight[order], is_time=weight_is_time)
     data = TrialData(
         X=limits.apply(array[order]),
         measured=measured[order],

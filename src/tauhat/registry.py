@@ -30,6 +30,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         "tauhat",
         ("individual", "cluster"),
         risks_for=("individual", "cluster"),
+        rates_for=("individual", "cluster"),
         block_levels="members",
         fewest_units=FEWEST_UNITS,
     ),

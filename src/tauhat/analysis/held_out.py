@@ -22,6 +22,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate
+from tauhat.inference.risk_calibration import risk_calibration
 from tauhat.inference.sorted_effects import (
     ClassificationAnalysis,
     SortedGroupEffects,
@@ -72,6 +73,9 @@ class HeldOutEffects(Shown):
         Subgroups that the data suggest, with their credibility.
     by_covariate
         Average effects in groups along the covariates.
+    risks
+        Risks predicted in both arms and what became of them
+        (`tauhat.inference.risk_calibration`); None where the outcome is no event.
     """
 
     fit: CrossFit
@@ -82,6 +86,7 @@ class HeldOutEffects(Shown):
     policy: Mapping[str, PolicyValue]
     subgroups: Subgroups
     by_covariate: CovariateGroupEffects
+    risks: pd.DataFrame | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -216,6 +221,7 @@ def held_out_effects(
             by_covariate=covariate_group_effects(
                 fit, _groups_along(frame_within(trial.counted_frame, fit.data)), level=level
             ),
+            risks=risk_calibration(fit, level),
         )
     # A description that fails must not take the analysis with it.
     except Exception as error:
@@ -253,6 +259,7 @@ def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
             "bias": _interval(calibration.bias),
             "spread": calibration.spread,
             "curve": _rows(calibration.curve),
+            "risks": None if found.risks is None else _rows(found.risks),
         },
         "ranking": [
             {

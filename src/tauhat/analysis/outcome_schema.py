@@ -78,6 +78,15 @@ class RisksRecord(TypedDict):
     text: Annotated[str, "these in sentences"]
 
 
+class CalibrationOfRisk(TypedDict):
+    arm: Annotated[int, "0 control, 1 treated"]
+    persons: Annotated[int, "persons of the group"]
+    predicted: Annotated[float, "their mean held-out risk in their own arm"]
+    observed: Annotated[float, "share of them with the event"]
+    lower: Annotated[float, "lower end of its interval"]
+    upper: Annotated[float, "upper end of its interval"]
+
+
 class AverageRisksRecord(TypedDict):
     event: Annotated[str, "the outcome and its value that is the event"]
     arms: Annotated[list[EventsOfArm], "control and treated arm"]

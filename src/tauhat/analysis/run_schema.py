@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from tauhat.analysis.named_schema import NamedModifiersRecord, RelevanceRecord
 from tauhat.analysis.outcome_schema import (
     AverageRisksRecord,
+    CalibrationOfRisk,
     Count,
     EstimateWithTest,
     Interval,
@@ -200,6 +201,9 @@ class Calibration(TypedDict):
     bias: Annotated[Interval, "mean predicted less mean observed effect"]
     spread: Annotated[Number, "standard deviation of the predicted effects"]
     curve: Annotated[list[Group], "predicted and observed effects by group"]
+    risks: NotRequired[
+        Annotated[list[CalibrationOfRisk] | None, "fifths of each arm by risk, smallest first"]
+    ]
 
 
 class CurvePoint(Interval):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.endpoint.continuous import same_mean, unbounded
+from tauhat.endpoint.continuous import unbounded
 from tauhat.endpoint.kind import OutcomeKind, Words
+from tauhat.numerics.marginal_risks import marginal_mean
 from tauhat.wording import counted
 
 
@@ -21,6 +22,11 @@ def not_a_count(values: FloatArray) -> str | None:
     return f"has {counted(negative, 'negative value')}, and no count is" if negative else None
 
 
+def marginal_rate(predictor: FloatArray, variance: float) -> FloatArray:
+    """Rate in a new cluster, given log rates at an intercept of zero."""
+    return marginal_mean(predictor, variance, "log")
+
+
 def poisson_variance(mean: FloatArray) -> FloatArray:
     """As large as the mean; means that a linear model puts below zero have none."""
     return np.maximum(mean, 0.0)
@@ -31,8 +37,8 @@ COUNT = OutcomeKind(
     is_plain=has_to_be_said,
     fault=not_a_count,
     largest_effect=unbounded,
-    link="identity",
-    marginal_mean=same_mean,
+    link="log",
+    marginal_mean=marginal_rate,
     variance=poisson_variance,
     scales=("difference", "ratio"),
     words=Words(

@@ -72,6 +72,9 @@ class Endpoint:
         Horizon and model of censoring where the outcome is made of times; else None.
     codes
         Values that stand for no event and for an event; None where nothing is an event.
+    mean_exposure
+        Mean time at risk behind counts, which sample weights are relative to, or 1 where it is
+        the same for everyone; None where the outcome is no number of events over a known time.
 
     Examples
     --------
@@ -88,6 +91,7 @@ class Endpoint:
     largest_effect: float = np.inf
     follow_up: FollowUp | None = None
     codes: tuple[float, float] | None = None
+    mean_exposure: float | None = None
 
     @classmethod
     def of_times(cls, kind: str, follow_up: FollowUp) -> Endpoint:
@@ -145,6 +149,9 @@ class Endpoint:
             and codes[0] < codes[1]
         ):
             raise ValueError("an endpoint has no codes of no event and an event")
+        exposure = self.mean_exposure
+        if exposure is not None and not (type(exposure) is float and 0 < exposure < np.inf):
+            raise ValueError("the mean time at risk of an endpoint is none")
 
     @property
     def kind(self) -> OutcomeKind:
@@ -156,9 +163,11 @@ class Endpoint:
         """Name of the link of its models.
 
         Risks are modelled where the two values are 1 apart, so that a difference of means is
-        one of risks; others, such as 0 and 100, are taken as numbers.
+        one of risks; others, such as 0 and 100, are taken as numbers. So are counts that have
+        sample weights other than their times, of which no model of counts is known.
         """
-        return self.kind.link if self.codes and self.largest_effect == 1 else "identity"
+        modelled = (self.codes and self.largest_effect == 1) or self.mean_exposure
+        return self.kind.link if modelled else "identity"
 
     @property
     def words(self) -> Words:
@@ -191,7 +200,7 @@ class Endpoint:
 
         Weights and known parts are those of `tauhat.endpoint.OutcomeKind.latent`.
         """
-        if self.link == "identity":
+        if self.link == "identity" or self.codes is None:
             return None
         return self.kind.latent(self.events(values), weight, known)
 
@@ -205,7 +214,7 @@ class Endpoint:
         ('identity', 1.0, (0.0, 1.0))
         """
         if self.follow_up is not None or self.kind.counts_events:
-            return self
+            return replace(self, mean_exposure=None)
         return replace(self, kind_name=CONTINUOUS.name)
 
     def scale(self, name: str) -> EffectScale:
@@ -225,7 +234,7 @@ class Endpoint:
         if name not in SCALES:
             raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {name!r}")
         scale = SCALES[name]
-        if scale.is_log:
+        if scale.is_log and not (self.mean_exposure and name in self.kind.scales):
             self.refuse_without_events(f"scale={name!r}")
         return scale
 
@@ -237,6 +246,35 @@ class Endpoint:
                 f"{self.kind_name}, and effects on it are differences"
             )
         return self.codes
+
+    def of_exposure(self, weight: FloatArray | None, *, is_time: bool) -> Endpoint:
+        """The same with the mean time at risk, where that is known.
+
+        Parameters
+        ----------
+        weight
+            Sample weights, shape (n,), or None.
+        is_time
+            Whether they are times at risk.
+
+        Examples
+        --------
+        >>> counts = Endpoint.of(np.array([0.0, 3.0]), "count")
+        >>> counts.of_exposure(np.array([1.0, 2.0]), is_time=True).mean_exposure
+        1.5
+        >>> counts.of_exposure(np.array([1.0, 2.0]), is_time=False).link
+        'identity'
+        """
+        if not self.kind.counts_events:
+            return self
+        if weight is None:
+            return replace(self, mean_exposure=1.0)
+        return replace(self, mean_exposure=float(weight.mean()) if is_time else None)
+
+    def times_at_risk(self, weight: FloatArray | None, n: int) -> FloatArray:
+        """Time at risk of each of n rows behind counts, given relative weights, shape (n,)."""
+        assert self.mean_exposure is not None
+        return np.full(n, self.mean_exposure) if weight is None else self.mean_exposure * weight
 
     def bounded(self, effect: FloatArray) -> FloatArray:
         """Effects no larger than can be, any shape; as they are without bounds."""

@@ -76,6 +76,9 @@ INDIVIDUAL_EVENT_MEMBERS = (*_OF_EVENTS, "BCF")
 #: Members when clusters are.
 CLUSTER_EVENT_MEMBERS = (*_OF_EVENTS, "BCF-RE")
 
+# Members for a count, for the same reasons: effects that multiply and effects that add up.
+_OF_COUNTS = ("GAMM", "LMM", "GAMM-identity")
+
 #: Members for the probability to be without an event at a horizon. What is made of censored times
 #: tells little about it; `PEM` takes the times and had the least error alone, the other is for
 #: hazards that are not like its model's (benchmarks/time_to_event.py accuracy --endpoint survival).
@@ -88,6 +91,8 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
     ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
+    ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
+    ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
     ("individual", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
     ("cluster", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
 }
@@ -138,9 +143,9 @@ class RobustEnsemble(Ensemble):
     on a constant effect. The level :math:`\bar\tau`, the mean over the trial,
     is not touched.
 
-    Of an event, and of the probability to be without one at a horizon, the estimate is the plain
-    mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log odds or
-    hazards among them, and nothing is shrunk or held out.
+    Of an event, of counts, and of the probability to be without an event at a horizon, the estimate
+    is the plain mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log
+    odds, log rates or hazards among them, and nothing is shrunk or held out.
 
     Parameters
     ----------

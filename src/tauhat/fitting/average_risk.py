@@ -1,4 +1,4 @@
-"""Risks of both arms beside an effect, and intervals of ratios that follow from them."""
+"""Risks or rates of both arms beside an effect, and intervals of ratios that follow from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.endpoint import EffectScale
-from tauhat.fitting.log_odds import AdditiveLogOdds
+from tauhat.fitting.additive_forms import ADDITIVE_FORMS
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.standardised_columns import row_parts
 
@@ -26,8 +26,9 @@ class AverageRisk:
         m(x) = (1 - \pi)\,p_0(x) + \pi\,p_1(x), \qquad
         p_a(x) = \mathrm{E}_b\,\mathrm{expit}\{\alpha + f(x) + (a - \tfrac12)\delta + b\}
 
-    with lines and smooth curves in f (`tauhat.fitting.log_odds.AdditiveLogOdds`). The treatment
-    has one coefficient: what is learned here says who is at risk, not whom the treatment helps.
+    with lines and smooth curves in f (`tauhat.fitting.log_odds.AdditiveLogOdds`; of counts the
+    rate, `tauhat.fitting.log_rates.AdditiveLogRates`). The treatment has one coefficient: what is
+    learned here says who is at risk, not whom the treatment helps.
 
     Attributes
     ----------
@@ -36,7 +37,9 @@ class AverageRisk:
     treated_share
         :math:`\pi`.
     least
-        Smallest risk that such a trial can tell from none: half an event.
+        Smallest risk or rate that such a trial can tell from none: half an event.
+    most
+        What a risk cannot pass, 1; infinite for rates.
 
     Examples
     --------
@@ -53,12 +56,16 @@ class AverageRisk:
     form: RiskForm
     treated_share: float
     least: float
+    most: float = 1.0
 
     @classmethod
     def of(cls, data: TrialData, seed: int) -> Self:
-        """Fit to a trial as its learners see it; the outcome must be an event."""
+        """Fit to a trial as its learners see it; the outcome must be an event or a count."""
         share = float(np.average(data.propensity, weights=data.sample_weight))
-        return cls(AdditiveLogOdds(interactions=False).fit(data, seed), share, 0.5 / data.n)
+        endpoint = data.endpoint
+        make = ADDITIVE_FORMS["log" if endpoint.mean_exposure else "logit"]
+        time, most = endpoint.mean_exposure or 1.0, np.inf if endpoint.mean_exposure else 1.0
+        return cls(make(interactions=False).fit(data, seed), share, 0.5 / (data.n * time), most)
 
     def _averaged(self, risks: FloatArray) -> FloatArray:
         average: FloatArray = risks @ np.array([1 - self.treated_share, self.treated_share])
@@ -90,7 +97,7 @@ class AverageRisk:
         ndarray, shape (..., 2)
             Each at least half an event away from none and from all.
         """
-        lowest, highest = self.least, 1 - self.least
+        lowest, highest = self.least, self.most - self.least
         possible = np.clip(effect, lowest - highest, highest - lowest)
         control = average - self.treated_share * possible
         control = np.clip(

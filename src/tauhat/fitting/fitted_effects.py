@@ -52,7 +52,7 @@ class FittedEffects(RisksOfArms):
         return self.trial_data_.endpoint.bounded(effect)
 
     def risks(self, X: Any) -> FloatArray:
-        r"""Risk of the event for each person, without and with treatment.
+        r"""Risk of the event, or rate of events, for each person, without and with treatment.
 
         Parameters
         ----------
@@ -62,19 +62,19 @@ class FittedEffects(RisksOfArms):
         Returns
         -------
         ndarray, shape (k, 2)
-            Without treatment, with treatment; between 0 and 1. The event is the higher of the
-            outcome's two values. In a cluster trial it is the risk in a new cluster, averaged
-            over what clusters have apart from their covariates. The difference is `effect`. An
-            estimator that models effects only has its effect :math:`\tau` put about the arms'
-            average risk m of a mixed logistic regression
-            (`tauhat.fitting.average_risk.AverageRisk`), as :math:`m - \pi\tau` and
-            :math:`m + (1 - \pi)\tau` with the share treated :math:`\pi`, both moved
-            together where one would not be possible.
+            Without treatment, with treatment. Risks lie between 0 and 1, of an event that is the
+            higher of the outcome's two values; of counts it is both rates. In a cluster trial
+            they are those in a new cluster, averaged over what clusters have apart from their
+            covariates. The difference is `effect`. An estimator that models effects only has
+            its effect :math:`\tau` put about the arms' average risk m of a mixed logistic
+            regression (`tauhat.fitting.average_risk.AverageRisk`; of counts a log-linear one),
+            as :math:`m - \pi\tau` and :math:`m + (1 - \pi)\tau` with the share treated
+            :math:`\pi`, both moved together where one would not be possible.
 
         Raises
         ------
         TrialError
-            If the outcome is no event.
+            If the outcome is neither an event nor a count.
 
         Examples
         --------
@@ -87,7 +87,8 @@ class FittedEffects(RisksOfArms):
         True
         """
         checked = self._check_new(X)
-        self.trial_data_.endpoint.refuse_without_events("a risk")
+        if not self.trial_data_.endpoint.mean_exposure:
+            self.trial_data_.endpoint.refuse_without_events("a risk")
         return self.predict_risks(checked)
 
     def effect(self, X: Any, scale: str = "difference") -> FloatArray:
@@ -98,9 +99,9 @@ class FittedEffects(RisksOfArms):
         X
             Covariates with the columns of the fit, shape (k, p).
         scale
-            "difference"; of an outcome that is an event also "ratio" and "odds ratio",
-            those of the two `risks`. An odds ratio of these is nearer to one than that of a model
-            with a random intercept, which compares persons of the same cluster.
+            "difference"; of counts also "ratio", and of an outcome that is an event "ratio" and
+            "odds ratio", those of the two `risks`. An odds ratio of these is nearer to one than
+            that of a model with a random intercept, which compares persons of the same cluster.
 
         Returns
         -------

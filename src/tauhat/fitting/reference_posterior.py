@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tauhat._typing import FloatArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.endpoint import Endpoint
-from tauhat.fitting.log_odds import AdditiveLogOdds
+from tauhat.fitting.additive_forms import ADDITIVE_FORMS
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.probit_ridge import sample_probit_posterior
 from tauhat.numerics.ridge_posterior import RidgePosterior, sample_ridge_posterior
 from tauhat.numerics.standardised_columns import row_parts
 
 # Share of the Bayesian ridge mixed model in the mixture, measured by cells of
-# benchmarks/binary_outcomes.py: without it steps and products were covered too rarely, with more
-# of it intervals are wider than need be.
-_RIDGE_SHARE = 0.2
+# benchmarks/binary_outcomes.py and count_effects.py: with less of it steps and products are covered
+# too rarely, with more of it intervals are wider than need be.
+_RIDGE_SHARE = {"logit": 0.75, "log": 0.2}
 # Arrays of the size of the draws that are held while they are made.
 _COPIES = 8
 
@@ -41,24 +41,28 @@ class Reference(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class EventReference:
-    r"""Mixture of two posteriors of the risk difference.
+    r"""Mixture of two posteriors of the difference of risks, or of rates.
 
-    .. math:: 0.8\,p_{\mathrm{logit}}(\tau \mid y) + 0.2\,p_{\mathrm{ridge}}(\tau \mid y)
+    .. math:: (1 - s)\,p_{\mathrm{link}}(\tau \mid y) + s\,p_{\mathrm{ridge}}(\tau \mid y)
 
-    with the additive mixed model of the log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`),
-    which knows that risks have bounds and little else that may vary, and the
-    Bayesian ridge mixed model, which lets almost anything vary.
+    with the additive mixed model of the log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`) or
+    log rate (`tauhat.fitting.log_rates.AdditiveLogRates`), which knows that risks and rates have
+    bounds and little else that may vary, and the Bayesian ridge mixed model, which lets almost
+    anything vary.
 
     Attributes
     ----------
     log_odds
-        The former, fitted.
+        The former, fitted; of counts it is one of log rates.
     ridge
         Draws of the latter.
+    ridge_share
+        s: .75 of events, .2 of counts.
     """
 
     log_odds: RiskForm
     ridge: RidgePosterior
+    ridge_share: float = 0.2
 
     @property
     def n_draws(self) -> int:
@@ -67,11 +71,14 @@ class EventReference:
 
     def effect_draws(self, X: FloatArray) -> FloatArray:
         """Draws of the effect in the proportions of the mixture, shape (draws, k)."""
-        risks = self.log_odds.risk_draws(X)
-        few = round(len(risks) * _RIDGE_SHARE / (1 - _RIDGE_SHARE))
-        chosen = np.linspace(0, self.ridge.n_draws - 1, min(few, self.ridge.n_draws))
-        ridge = self.ridge.effect_draws(X)[np.round(chosen).astype(np.int64)]
-        return np.vstack([risks[..., 1] - risks[..., 0], ridge])
+        risks, share = self.log_odds.risk_draws(X), self.ridge_share
+        available = len(risks), self.ridge.n_draws
+        total = min(available[0] / (1 - share), available[1] / share)
+        kept, few = (
+            _spread_out(n, total * s) for n, s in zip(available, (1 - share, share), strict=True)
+        )
+        ridge = self.ridge.effect_draws(X)[few]
+        return np.vstack([(risks[..., 1] - risks[..., 0])[kept], ridge])
 
     def expected_error(self, X: FloatArray, effect: FloatArray) -> FloatArray:
         """Root expected squared distance to an effect, each of shape (k,)."""
@@ -82,8 +89,13 @@ class EventReference:
         return error
 
 
-#: Model that the reference posterior has beside the ridge mixed model, by link of the endpoint.
-REFERENCE_FORMS: dict[str, type[AdditiveLogOdds]] = {"logit": AdditiveLogOdds}
+def _spread_out(available: int, count: float) -> IntArray:
+    """Numbers of so many of the available draws, as far apart as can be."""
+    chosen = np.linspace(0, available - 1, min(round(count), available))
+    return np.round(chosen).astype(np.int64)
+
+
+_OF_LINKS = {"logit": "log odds", "log": "log rate"}
 
 
 def reference_name(endpoint: Endpoint) -> str:
@@ -95,9 +107,9 @@ def reference_name(endpoint: Endpoint) -> str:
     'Bayesian ridge mixed model'
     """
     ridge = "Bayesian ridge mixed model"
-    if endpoint.link not in REFERENCE_FORMS:
+    if endpoint.link not in ADDITIVE_FORMS:
         return ridge
-    return f"additive mixed model of the log odds and {ridge}"
+    return f"additive mixed model of the {_OF_LINKS[endpoint.link]} and {ridge}"
 
 
 def sample_reference(
@@ -115,8 +127,10 @@ def sample_reference(
         Called with the number of parts that are done, and of all.
     """
     ridge = ridge_posterior(data, seed, on_done=on_done)
-    form = REFERENCE_FORMS.get(data.endpoint.link)
-    return ridge if form is None else EventReference(form().fit(data, seed), ridge)
+    link = data.endpoint.link
+    if link not in ADDITIVE_FORMS:
+        return ridge
+    return EventReference(ADDITIVE_FORMS[link]().fit(data, seed), ridge, _RIDGE_SHARE[link])
 
 
 def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior:

@@ -75,5 +75,6 @@ class RisksOfArms(ABC):
         return self.average_risk_
 
     def _risk_difference(self, effect: FloatArray) -> FloatArray:
-        """Effects in units of the outcome as differences of risks, any shape."""
-        return effect / self.trial_data_.endpoint.largest_effect
+        """Effects in units of the outcome as differences of risks or rates, any shape."""
+        endpoint = self.trial_data_.endpoint
+        return effect if endpoint.mean_exposure else effect / endpoint.largest_effect

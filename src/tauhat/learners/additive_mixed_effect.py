@@ -11,6 +11,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.fitting.linked import LinkChoice
 from tauhat.fitting.log_odds import AdditiveLogOdds
+from tauhat.fitting.log_rates import AdditiveLogRates
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
@@ -53,8 +54,9 @@ class AdditiveMixedEffect(GaussianEffect):
         delivered better in some clusters than in others.
     link
         "endpoint" (default): as below for means, and the same sum in the log odds of an
-        event (`tauhat.fitting.log_odds.AdditiveLogOdds`), where the effect is the difference
-        of both arms' risks and the prior is its own. "identity": means, of an event too.
+        event or the log rate of a count (`tauhat.fitting.log_odds.AdditiveLogOdds`,
+        `tauhat.fitting.log_rates.AdditiveLogRates`), where the effect is the difference of
+        both arms' risks or rates and the prior is its own. "identity": means, of these too.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; the fit is not random.
 
@@ -82,10 +84,8 @@ class AdditiveMixedEffect(GaussianEffect):
     """
 
     risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {
-        "logit": lambda own: AdditiveLogOdds(
-            n_splines=own.n_splines,
-            by_arm=own.arms_differ,
-        )
+        "logit": lambda own: AdditiveLogOdds(n_splines=own.n_splines, by_arm=own.arms_differ),
+        "log": lambda own: AdditiveLogRates(n_splines=own.n_splines, by_arm=own.arms_differ),
     }
 
     def __init__(

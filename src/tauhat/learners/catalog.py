@@ -53,8 +53,8 @@ META_LEARNERS: dict[str, Registered[CateEstimator]] = {
 }
 
 _EITHER = ("individual", "cluster")
-# Kinds of outcome that are taken as they are, and those that are not made of times.
-_NUMBERS = [name for name, kind in KINDS.items() if kind.link == "identity"]
+# Kinds of outcome without an event that has a risk, and those that are not made of times.
+_NO_EVENTS = [name for name, kind in KINDS.items() if kind.link != "logit"]
 _NO_TIMES = [name for name, kind in KINDS.items() if kind.time is None]
 
 # Why not, to follow the names of one or several of them and a colon.
@@ -91,10 +91,11 @@ def _mixed(
     because: str = _NO_CLUSTERS,
     block_levels: BlockLevels = "taken out",
     risks_for: tuple[str, ...] = (),
+    rates_for: tuple[str, ...] = (),
 ) -> RegisteredEstimator:
     """Record of a learner with a random intercept of the clusters."""
     return RegisteredEstimator(
-        make, description, source, ("cluster",), because, risks_for, block_levels
+        make, description, source, ("cluster",), because, risks_for, rates_for, block_levels
     )
 
 
@@ -109,7 +110,7 @@ def _of_risks(
         _EITHER,
         risks_for=_EITHER,
         block_levels="intercept",
-        refuses=dict.fromkeys(_NUMBERS, "it models the risk of an event"),
+        refuses=dict.fromkeys(_NO_EVENTS, "it models the risk of an event"),
     )
 
 
@@ -117,11 +118,12 @@ def _of_risks(
 DIRECT: dict[str, RegisteredEstimator] = {
     "LMM": _mixed(
         lambda: LinearMixedEffect(prior_rate=10.0),
-        "linear mixed model of the mean or the log odds, shrunken treatment-by-covariate "
-        "interactions",
+        "linear mixed model of the mean, the log odds or the log rate, shrunken "
+        "treatment-by-covariate interactions",
         "the criterion of lme4; the shrinkage is tauhat's",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
         _EITHER,
     ),
     "LMM-lasso": _mixed(
@@ -132,10 +134,12 @@ DIRECT: dict[str, RegisteredEstimator] = {
     ),
     "GAMM": _mixed(
         AdditiveMixedEffect,
-        "additive mixed model whose effect on the mean or the log odds is a sum of smooth curves",
+        "additive mixed model whose effect on the mean, the log odds or the log rate is a sum of "
+        "smooth curves",
         "Wood 2017; priors of Simpson and others 2017",
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
+        _EITHER,
         _EITHER,
     ),
     "Constant-Odds-Ratio": _of_risks(

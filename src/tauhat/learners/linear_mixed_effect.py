@@ -12,8 +12,10 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.fitting.linked import LinkChoice
 from tauhat.fitting.log_odds import AdditiveLogOdds
+from tauhat.fitting.log_rates import AdditiveLogRates
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.fitting.risk_form import RiskForm
+from tauhat.fitting.two_arm_form import AdditiveForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
 from tauhat.learners.meta import N_FOLDS
 from tauhat.numerics.em import identified_clusters
@@ -59,8 +61,9 @@ class LinearMixedEffect(GaussianEffect):
     link
         "endpoint" (default): as below for means; for an event, shared interactions are those
         of its log odds (`tauhat.fitting.log_odds.AdditiveLogOdds`) and the effect is the
-        difference of both arms' risks. "identity": means, of an event too, as always with
-        fixed ones and the lasso.
+        difference of both arms' risks; for counts those of the log rate
+        (`tauhat.fitting.log_rates.AdditiveLogRates`). "identity": means, of an event too, as
+        always with fixed ones and the lasso.
     random_state, n_jobs
         As in `tauhat.CateEstimator`; only the lasso's folds are random.
 
@@ -94,7 +97,8 @@ class LinearMixedEffect(GaussianEffect):
     """
 
     risk_forms: ClassVar[Mapping[str, Callable[[Any], RiskForm | None]]] = {
-        "logit": lambda own: own.shared_log_odds()
+        "logit": lambda own: own.shared_form(AdditiveLogOdds),
+        "log": lambda own: own.shared_form(AdditiveLogRates),
     }
 
     def __init__(
@@ -113,11 +117,11 @@ class LinearMixedEffect(GaussianEffect):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def shared_log_odds(self) -> AdditiveLogOdds | None:
-        """Model of log odds with one block of interactions; None for those of another kind."""
+    def shared_form(self, form: type[AdditiveForm]) -> AdditiveForm | None:
+        """Model of a link with one block of interactions; None for those of another kind."""
         if self.interactions != "shared":
             return None
-        return AdditiveLogOdds(n_splines=0, by_arm=self.arms_differ)
+        return form(n_splines=0, by_arm=self.arms_differ)
 
     def fit_difference(
         self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int

@@ -1,4 +1,4 @@
-"""Risks of both arms, averaged over how much the effect on the log odds may vary."""
+"""Risks or rates of both arms, averaged over how much the effect on the link's scale may vary."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tauhat._typing import FloatArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.marginal_risks import marginal_mean
 from tauhat.numerics.quadrature import hermite_nodes
+from tauhat.numerics.responses import Link
 from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.two_arm_logit import TwoArmFit, TwoArmModel
 from tauhat.numerics.variance_updates import LOWEST
@@ -51,7 +52,7 @@ def log_prior(off: float) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class RiskMixture:
-    r"""Posterior of both arms' risks: a mixture of normal ones of the log odds.
+    r"""Posterior of both arms' risks or rates: a mixture of normal ones on the link's scale.
 
     .. math::
         p(\theta \mid y) \approx \sum_g w_g\,N(\theta; \hat\theta_g, V_g), \qquad
@@ -76,6 +77,8 @@ class RiskMixture:
         Variance of a new cluster's intercept in control and treatment.
     effect_sds
         Standard deviations of the effect's blocks, shape (g, blocks).
+    link
+        "logit" for risks, "log" for rates.
     """
 
     shares: FloatArray
@@ -84,6 +87,7 @@ class RiskMixture:
     n_prognosis: int
     intercept_variances: tuple[float, float]
     effect_sds: FloatArray
+    link: Link = "logit"
 
     @classmethod
     def of(cls, two_arms: TwoArmModel, fitted: TwoArmFit, *, average: bool = True) -> Self:
@@ -92,7 +96,7 @@ class RiskMixture:
         Parameters
         ----------
         two_arms
-            Model of 0/1 outcomes.
+            Model of events or counts.
         fitted
             Its fit.
         average
@@ -132,6 +136,7 @@ class RiskMixture:
             n_prognosis=two_arms.n_prognosis,
             intercept_variances=fitted.intercept_variances,
             effect_sds=shape[counted],
+            link=fit.response.link,
         )
 
     @property
@@ -145,15 +150,15 @@ class RiskMixture:
         ends = np.ones((len(prognosis), 1)), np.full((len(prognosis), 1), contrast)
         return np.hstack([*ends, prognosis, contrast * effect])
 
-    def log_odds(self, prognosis: FloatArray, effect: FloatArray) -> FloatArray:
-        """Mean log odds without and with treatment at an intercept of zero, shape (k, 2)."""
+    def predictors(self, prognosis: FloatArray, effect: FloatArray) -> FloatArray:
+        """Mean log odds or log rates of both arms at an intercept of zero, shape (k, 2)."""
         mean = self.shares @ self.coefficients
         return np.stack([self._rows(prognosis, effect, arm) @ mean for arm in (0, 1)], axis=-1)
 
     def risks(self, prognosis: FloatArray, effect: FloatArray) -> FloatArray:
-        r"""Posterior mean risks without and with treatment in a new cluster, shape (k, 2).
+        r"""Posterior mean risks or rates of both arms in a new cluster, shape (k, 2).
 
-        .. math:: \sum_g w_g\,\mathrm{E}\,\mathrm{expit}(d'\hat\theta_g + e), \qquad
+        .. math:: \sum_g w_g\,\mathrm{E}\,g^{-1}(d'\hat\theta_g + e), \qquad
                   e \sim N(0,\; d'V_gd + \sigma_b^2)
 
         Parameters
@@ -162,18 +167,15 @@ class RiskMixture:
             All columns of each, shapes (k, n_prognosis) and (k, n_effect).
         """
         risks = np.zeros((len(prognosis), 2))
-        nodes, weights = hermite_nodes(_NODES)
         for arm in (0, 1):
             rows = self._rows(prognosis, effect, arm)
             for share, coefficients, root in zip(
                 self.shares, self.coefficients, self.covariance_roots, strict=True
             ):
                 half = cholesky.solve_transposed(root, np.asfortranarray(rows.T))
-                spread = np.sqrt((half**2).sum(axis=0) + self.intercept_variances[arm])
-                centre = rows @ coefficients
-                for node, weight in zip(nodes, weights, strict=True):
-                    risks[:, arm] += share * weight * expit(centre + node * spread)
-        return np.clip(risks, 0.0, 1.0)
+                variance = (half**2).sum(axis=0) + self.intercept_variances[arm]
+                risks[:, arm] += share * _normal_mean(rows @ coefficients, variance, self.link)
+        return risks
 
     def risk_draws(
         self, prognosis: FloatArray, effect: FloatArray, count: int, rng: np.random.Generator
@@ -205,8 +207,18 @@ class RiskMixture:
             for arm in (0, 1):
                 predictor = every @ self._rows(prognosis[rows], effect[rows], arm).T
                 variance = self.intercept_variances[arm]
-                draws[:, rows, arm] = marginal_mean(predictor, variance, "logit")
+                draws[:, rows, arm] = marginal_mean(predictor, variance, self.link)
         return draws
+
+
+def _normal_mean(centre: FloatArray, variance: FloatArray, link: Link) -> FloatArray:
+    """Mean of the inverse link of normal variables with a variance each, shape (k,)."""
+    if link == "log":
+        return marginal_mean(centre + variance / 2, 0.0, "log")
+    spread, total = np.sqrt(variance), np.zeros_like(centre)
+    for node, weight in zip(*hermite_nodes(_NODES), strict=True):
+        total += weight * expit(centre + node * spread)
+    return np.clip(total, 0.0, 1.0)
 
 
 def _counts(shares: FloatArray, count: int) -> list[int]:

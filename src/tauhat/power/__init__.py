@@ -1,5 +1,6 @@
 """How large a trial must be to see that its effect differs between persons."""
 
+from tauhat.power.event_trials import EventInteraction
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
 from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte, power_table
@@ -7,6 +8,7 @@ from tauhat.power.simulation import SimulatedPower, interaction_test, power_by_s
 
 __all__ = [
     "ClusterInteraction",
+    "EventInteraction",
     "HtePower",
     "IndividualInteraction",
     "SimulatedPower",

@@ -268,6 +268,15 @@ def calibration(data: ReportInput) -> plots.Plot:
     return plots.calibration_plot(curve, axis_label=axis_label(data))
 
 
+def risk_calibration(data: ReportInput) -> plots.Plot | None:
+    """Events of both arms against predicted risks; None where that was not looked at."""
+    groups = data.run["held_out"]["calibration"].get("risks")
+    if not groups:
+        return None
+    arms = [str(arm["arm"]) for arm in data.run["average_risks"]["arms"]]
+    return plots.risk_calibration_plot(pd.DataFrame(groups), arms=arms)
+
+
 def targeting(ranked: Mapping[str, Any]) -> plots.Plot:
     """Targeting curve of one reading of the outcome."""
     return plots.targeting_plot(
@@ -383,6 +392,7 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
         yield "covariate-forest", covariate_forest(data)
         yield "subgroup-forest", subgroup_forest(data)
         yield "calibration", calibration(data)
+        yield "risk-calibration", risk_calibration(data)
         for ranked in held_out["ranking"]:
             yield f"targeting-{ranked['better']}-is-better", targeting(ranked)
             yield f"qini-{ranked['better']}-is-better", qini(ranked)

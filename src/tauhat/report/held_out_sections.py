@@ -286,6 +286,7 @@ def calibration_section(data: ReportInput) -> Section:
             f"Calibration: effect in fifths of the persons with {level} interval, against the "
             "mean prediction. Dashed: perfect predictions. Dotted: no effect.",
         ),
+        *_risk_figures(data, level),
         *(_targeting_figure(ranked, data, scale, level) for ranked in found["ranking"]),
     ]
     return Section(
@@ -316,6 +317,22 @@ def calibration_section(data: ReportInput) -> Section:
             )
         ],
     )  # fmt: skip
+
+
+def _risk_figures(data: ReportInput, level: str) -> list[FigureView]:
+    """Predicted risks of both arms against the events; none where the outcome is no event."""
+    drawn = gallery.risk_calibration(data)
+    if drawn is None:
+        return []
+    return [
+        figure_of(
+            drawn,
+            drawn.text,
+            "Calibration of risks, per 100 persons: share with the event in up to five groups of "
+            f"each arm with {level} interval, against the mean risk predicted by models that saw "
+            "none of them. Dashed: perfect predictions.",
+        )
+    ]
 
 
 def slope_words(run: Run) -> str:

@@ -121,6 +121,7 @@ class EnrolledArrays:
             cause=self.cause,
             follow_up=trial.outcome.follow_up,
             missing=self.missing,
+            weight_is_time=trial.weight_is_time,
         )
         return replace(
             found,

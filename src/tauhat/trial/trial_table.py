@@ -93,6 +93,7 @@ class TrialTable:
             table = keep_where(table, where)
         self.file = account_of(table)
         self.n_rows_of_events = None
+        self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
         if exposure is not None and (event is not None or event_value is not None):
             raise TrialError("event= and event_value= have no meaning beside exposure=")
         if endpoint == OF_COUNTS:
@@ -376,6 +377,7 @@ class TrialTable:
             endpoint=found.kind,
             cause=found.cause,
             follow_up=found.follow_up,
+            weight_is_time=self.weight_is_time,
         )
 
     @property

@@ -25,6 +25,7 @@ from tauhat.report.plots.forests import (
 from tauhat.report.plots.held_out import (
     calibration_plot,
     qini_plot,
+    risk_calibration_plot,
     sorted_groups_plot,
     targeting_plot,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "member_weights_plot",
     "persons_plot",
     "qini_plot",
+    "risk_calibration_plot",
     "shorten",
     "sorted_effects_plot",
     "sorted_groups_plot",

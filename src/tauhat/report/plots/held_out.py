@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -111,6 +113,56 @@ def calibration_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
         f"predicted {row.predicted:.3g}, effect {row.estimate:.3g}" for row in data.itertuples()
     )
     return Plot(figure, data, f"Effects of groups against what was predicted: {named}.")
+
+
+@styled
+def risk_calibration_plot(groups: pd.DataFrame, *, arms: Sequence[str]) -> Plot:
+    """Share of persons with the event against the risk that was predicted, by arm, per 100.
+
+    Parameters
+    ----------
+    groups
+        ``arm``, ``predicted``, ``observed``, ``lower`` and ``upper``, as
+        `tauhat.inference.risk_calibration.risk_calibration` gives them.
+    arms
+        Names of the control and of the treated arm.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"arm": [0, 1], "predicted": [0.1, 0.2], "observed": [0.1, 0.3]})
+    >>> table = table.assign(lower=table.observed / 2, upper=2 * table.observed)
+    >>> risk_calibration_plot(table, arms=("usual care", "new")).data.observed.tolist()
+    [10.0, 30.0]
+    """
+    data = groups[["arm", "predicted", "observed", "lower", "upper"]].copy()
+    data.iloc[:, 1:] *= 100
+    figure, axes = new_axes(2.75)
+    for arm, (name, filled) in enumerate(zip(arms, ("white", INK), strict=True)):
+        own = data[data["arm"] == arm]
+        axes.vlines(own["predicted"], own["lower"], own["upper"], color=INK, linewidth=1.2)
+        axes.plot(
+            own["predicted"],
+            own["observed"],
+            "o" if arm else "s",
+            color=INK,
+            markerfacecolor=filled,
+            markersize=5,
+            label=shorten(name, 24),
+        )
+    top = 1.05 * float(max(data["predicted"].max(), data["upper"].max()))
+    axes.plot([0, top], [0, top], color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1.5)
+    axes.set_xlim(0, 1.1 * float(data["predicted"].max()))
+    axes.set_ylim(0, top)
+    axes.set_xlabel("Predicted risk, persons held out, per 100")
+    axes.set_ylabel("With the event, per 100")
+    axes.legend(frameon=False, loc="upper left")
+    named = "; ".join(
+        f"{arms[arm]}: predicted {predicted:.3g}, observed {observed:.3g}"
+        for arm, predicted, observed in zip(
+            data["arm"].astype(int), data["predicted"], data["observed"], strict=True
+        )
+    )
+    return Plot(figure, data, f"Events against predicted risks, per 100 persons: {named}.")
 
 
 @styled

@@ -14,7 +14,8 @@ from tauhat.wording import counted
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
-# With fewer, of all and of an arm, the variances that say how far effects vary are guesses.
+# With fewer, of all and of an arm, individual effects are no better than one for everyone, and
+# intervals of ratios go over a factor of ten (benchmarks/rare_events.py).
 _FEW_EVENTS, _FEW_IN_ARM = 30, 5
 _MANY_ZEROS = 0.6
 
