@@ -18,6 +18,7 @@ from tauhat.report.numbers import format_p
 from tauhat.report.render import build_view
 from tauhat.report.view import ReportView
 from tauhat.report.voice import groups_told
+from tauhat.wording import degrees_text
 from test_report import example_input, example_run
 
 #: What no report says of effects unless its primary test does.
@@ -95,9 +96,9 @@ def view_of(analysis: th.Analysis) -> tuple[dict[str, Any], ReportView]:
 
 def sentences(view: ReportView) -> Iterator[str]:
     """Every paragraph, note, caption and cell that stands in words."""
-    for answer in view.answers:
-        yield f"{answer.question} {answer.headline}. {answer.text}"
-    for section in view.sections:
+    for section in (*view.first, *view.sections):
+        if section.headline:
+            yield f"{section.title} {section.headline}."
         yield from (*section.paragraphs, *section.items, *section.notes)
         yield from (figure.caption for figure in section.figures)
         for table in section.tables:
@@ -131,10 +132,38 @@ def faults(run: dict[str, Any], view: ReportView) -> list[str]:
     cell = sections["average"].tables[0].rows[0][1]
     if top["Average effect per person"] != cell:
         found.append("two average effects")
-    if cell not in next(a.text for a in view.answers if "sure" in a.question):
-        found.append("another average effect among the answers")
+    first = {section.anchor: section for section in view.first}
+    if cell not in first["average-first"].paragraphs[0]:
+        found.append("another average effect in the first part")
+    found += first_part_faults(run, first)
+    if run["plan"] is None:
+        found += [f"named beforehand without a plan: {text!r}" for text in said
+                  if re.search(r"(named|planned|stated) beforehand|As planned", text)]  # fmt: skip
+    degrees = run["average_effect"]["individual"].get("degrees_of_freedom")
+    told = re.search(r"t with ([\d.,]+)(?: and [\d.,]+)? degrees", run["average_effect"]["method"])
+    if told and degrees is not None and told[1] != degrees_text(degrees):
+        found.append(f"{told[1]} degrees of freedom beside {degrees}")
     if run["named_modifiers"] is not None:
         found += named_faults(run, sections["named"])
+    return found
+
+
+def first_part_faults(run: dict[str, Any], first: dict[str, Any]) -> list[str]:
+    """What the first part says of the average, of the test and of what to do."""
+    p_value = run["heterogeneity_test"]["p_value"]
+    differs = p_value is not None and p_value < 0.05
+    found = []
+    average = run["average_effect"]["individual"]
+    excluded = not average["lower"] <= 0 <= average["upper"]
+    if (first["average-first"].headline == "No effect shown") == excluded:
+        found.append("the headline of the average effect is not that of its interval")
+    decide = any("Decide by the average effect" in item for item in first["use"].items)
+    if decide == differs:
+        found.append("what to do does not follow the primary test")
+    if ("Whether effects are equal" in " ".join(first["unknown"].items)) == differs:
+        found.append("what is not known does not follow the primary test")
+    if not differs and re.match(r"It (goes with|differs by)", first["whom-first"].headline):
+        found.append("for whom is answered although the primary test shows nothing")
     return found
 
 

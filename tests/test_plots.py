@@ -124,7 +124,7 @@ def test_cells_of_fewer_than_five_persons_are_empty_in_the_map() -> None:
     assert cells.effect.tolist()[0] == 1.0
     assert np.isnan(cells.effect[1])
     assert pd.isna(cells.persons[1])
-    drawn = plots.effect_map_plot(cells, names=("first", "second"), centre=2.0, axis_label="Effect")
+    drawn = plots.effect_map_plot(cells, names=("first", "second"), axis_label="Effect")
     assert "1 cells of too few persons" in drawn.text
     # Coordinates may hold any digits; what is written may not.
     assert "77" not in " ".join(re.findall(r">([^<]+)<", drawn.svg()))

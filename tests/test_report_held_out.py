@@ -71,6 +71,7 @@ def page() -> str:
 
 def test_sections_stand_in_the_order_of_their_weight(page: str) -> None:
     assert re.findall(r'<section id="([a-z]+)">', page) == [
+        "compared",
         "design",
         "average",
         "test",
@@ -87,6 +88,7 @@ def test_sections_stand_in_the_order_of_their_weight(page: str) -> None:
         "limits",
         "made",
         "checklist",
+        "glossary",
     ]
 
 

@@ -88,7 +88,14 @@ def p_words(p_value: float) -> str:
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """Message for an unknown name, with the nearest known ones."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    """Message for an unknown name, with the nearest known ones.
+
+    Examples
+    --------
+    >>> unknown_name("estimator", "lmn", ["LMM", "X-RF"])
+    "unknown estimator 'lmn'; did you mean LMM?"
+    """
+    folded = {one.casefold(): one for one in known}
+    near = [folded[one] for one in get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     hint = f"did you mean {', '.join(near)}?" if near else "see `tauhat estimators`"
     return f"unknown {what} {name!r}; {hint}"

@@ -22,7 +22,7 @@ from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import fit_nuisances, pick
 from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.numerics.kendall import kendall_matrix
-from tauhat.registry import estimator
+from tauhat.registry import estimator, estimator_names
 
 Design = Literal["individual", "cluster"]
 
@@ -68,7 +68,7 @@ def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
     Parameters
     ----------
     models
-        "default", "quick", or names of estimators.
+        "default", "quick", or names of estimators, in capitals or not.
     design
         What was randomized.
 
@@ -87,7 +87,9 @@ def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
     >>> model_names("quick", "cluster")
     ('LMM', 'GAMM', 'X-GAMM-RF', 'Additive-Boosting')
     """
-    names = (models,) if isinstance(models, str) else tuple(models)
+    typed = (models,) if isinstance(models, str) else tuple(models)
+    known = {name.casefold(): name for name in ("default", "quick", *estimator_names(every=True))}
+    names = tuple(known.get(name.casefold(), name) for name in typed)
     if names == ("default",):
         return (DEFAULT_MODEL,)
     if names == ("quick",):

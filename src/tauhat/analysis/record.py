@@ -156,13 +156,11 @@ def effects_record(effects: pd.DataFrame) -> dict[str, Any]:
 def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
     """Covariates, strongest first, with the groups in which the mean effect is extreme."""
     trial, effects, compared = analysis.trial, analysis.effects, analysis.trial.has_counterfactual
-    columns = [
-        effects[name].to_numpy(dtype=np.float64)[compared] for name in ("effect", "lower", "upper")
-    ]
+    effect = effects["effect"].to_numpy(dtype=np.float64)[compared]
     found = []
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
-        groups = covariate_groups(analysis.frame.loc[compared, name], *columns)
+        groups = covariate_groups(analysis.frame.loc[compared, name], effect)
         row["level"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))

@@ -160,6 +160,7 @@ class Analysis(AnalysisParts):
             members=self.member_effects[compared].reset_index(drop=True),
             clusters=None if self.clusters is None else self.clusters.table,
             persons=self.effects if patient_level else None,
+            treatment=self.trial.treatment[compared],
         )
 
     def to_html(self, *, patient_level: bool = False) -> str:
@@ -210,7 +211,7 @@ class Analysis(AnalysisParts):
         >>> trial = Trial(df, outcome="y", treatment="arm")
         >>> found = analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
         >>> found.plots()["effect-by-covariate-1"].data.columns.tolist()
-        ['group', 'position', 'effect', 'lower', 'upper', 'persons']
+        ['group', 'position', 'effect', 'persons']
         """
         return gallery(self.report_input())
 

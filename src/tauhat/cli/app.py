@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tauhat.cli.interrupts import Terminated, clean_interrupts
+from tauhat.cli.language import in_options
 from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
 from tauhat.cli.settings import Settings, read_config, with_options
@@ -48,7 +49,13 @@ Plan = Annotated[
     Path | None,
     typer.Option(metavar="LOCK", help="Lock of `tauhat plan`: run that, and list deviations."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Go on when the design check fails.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Go on when the design check fails, or replace results of other data.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -142,7 +149,10 @@ def plan(
 def methods(
     run: Annotated[Path, typer.Argument(help="run.json of a run, or its folder.")],
     tables: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write every table there as CSV.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write every table there as CSV, and all as one Word document."
+        ),
     ] = None,
 ) -> None:
     """Print paragraphs for a paper, and CONSORT, ICEMAN and PATH items, filled from a run."""
@@ -269,7 +279,7 @@ def _unread() -> int:
 
 def _complain(error: Exception | str, code: int) -> int:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    complain(f"error: {text}")
+    complain(f"error: {in_options(text)}")
     return code
 
 

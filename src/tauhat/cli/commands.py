@@ -14,6 +14,7 @@ from tauhat.analysis.models import model_names
 from tauhat.analysis.named import named_effects, named_record
 from tauhat.analysis.record import check_record, plain, records
 from tauhat.cli.interrupts import raise_if_interrupted
+from tauhat.cli.language import in_options
 from tauhat.cli.plan_command import FollowedPlan
 from tauhat.cli.printed_tables import (
     print_analysis,
@@ -22,7 +23,12 @@ from tauhat.cli.printed_tables import (
     print_estimators,
     print_named_counts,
 )
-from tauhat.cli.result_files import names_written, paths_written, write_results
+from tauhat.cli.result_files import (
+    names_written,
+    paths_written,
+    refuse_other_results,
+    write_results,
+)
 from tauhat.cli.settings import Settings
 from tauhat.cli.streams import complain, print_json, print_no_more, telling_what_was_written
 from tauhat.datasets import make_tassh_like, tassh_trial
@@ -83,6 +89,8 @@ def run_trial(
     read = [settings.file, config, plan, settings.labels, settings.target]
     _prepare(settings, [path for path in read if path is not None])
     trial, sha256 = read_trial(settings, force=force)
+    if not force:
+        refuse_other_results(settings.out, sha256)
     model_names(settings.models, trial.design)
     check = trial.check()
     if check.failures and not force:
@@ -222,7 +230,7 @@ def _backend(settings: Settings) -> Iterator[int]:
 
 def _say_failed(check: DesignCheck) -> None:
     for failure in check.failures:
-        print(f"tauhat: design check failed: {failure}", file=sys.stderr)
+        print(f"tauhat: design check failed: {in_options(failure)}", file=sys.stderr)
     print(
         "tauhat: `tauhat check` shows the whole check; `tauhat run --force` goes on all the same",
         file=sys.stderr,

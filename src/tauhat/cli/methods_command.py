@@ -9,13 +9,17 @@ from tauhat.analysis.contrast_schema import RunOfArms
 from tauhat.analysis.run_fields import differences
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.cli.streams import telling_what_was_written
+from tauhat.cli.word_file import word_file
 from tauhat.errors import TrialError
 from tauhat.report.markdown import markdown_of
 from tauhat.report.paper import paper
-from tauhat.report.run_tables import run_tables
+from tauhat.report.run_tables import run_tables, tables_document
 from tauhat.runtime.files import check_writable, csv_text, settle, write_files
 from tauhat.runtime.json_file import read_json
 from tauhat.runtime.overwriting import refuse_overwriting
+
+#: All tables as one document.
+WORD = "tables.docx"
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -54,7 +58,9 @@ def write_methods(path: Path, tables: Path | None) -> int:
     if tables is None:
         print(text, end="")
         return 0
-    contents = {f"{name}.csv": csv_text(table) for name, table in run_tables(run).items()}
+    found = run_tables(run)
+    contents: dict[str, str | bytes] = {f"{name}.csv": csv_text(t) for name, t in found.items()}
+    contents |= word_file(WORD, tables_document(run, found))
     refuse_overwriting([path], [tables / name for name in contents])
     check_writable(tables, list(contents))
     settle(tables)

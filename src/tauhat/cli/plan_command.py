@@ -10,6 +10,7 @@ import pandas as pd
 from tauhat.cli.options import OPTIONS
 from tauhat.cli.settings import Settings, settings_from
 from tauhat.cli.streams import telling_what_was_written
+from tauhat.cli.word_file import word_file
 from tauhat.errors import TrialError
 from tauhat.protocol import (
     AnalysisPlan,
@@ -32,7 +33,7 @@ from tauhat.tables.table_limits import close_names
 from tauhat.tables.where import rows_where
 from tauhat.trial.trial import Trial
 
-PAGE, TEXT, LOCK = "plan.html", "plan.md", "plan.lock"
+PAGE, TEXT, WORD, LOCK = "plan.html", "plan.md", "plan.docx", "plan.lock"
 #: Options that a plan cannot hold, since they say what is read and how and where it is computed.
 NOT_PLANNED = ("file", "jobs", "backend", "address", "out", "labels", "accept")
 
@@ -46,8 +47,10 @@ def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
         raise TrialError(f"{file}: [run] cannot plan {refused[0]}: give it to `tauhat run`")
     filled = replace(settings, given={"file": Path("-"), **settings.given}).checked()
     columns = None if data is None else kinds_of(_blinded(data, settings))
-    refuse_overwriting(filter(None, (file, data)), [out / name for name in (PAGE, TEXT, LOCK)])
-    check_writable(out, [PAGE, TEXT, LOCK])
+    refuse_overwriting(
+        filter(None, (file, data)), [out / name for name in (PAGE, TEXT, WORD, LOCK)]
+    )
+    check_writable(out, [PAGE, TEXT, WORD, LOCK])
     settle(out)
     lock = Lock(plan.record, utc_now()[:10], package_versions(), columns)
     if not force and (out / LOCK).exists():
@@ -64,6 +67,7 @@ def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
         TEXT: markdown_of(view),
         LOCK: lock.text,
     }
+    contents |= word_file(WORD, view)
     paths = write_files(out, contents)
     with telling_what_was_written(out):
         print(f"Locked on {lock.date}, hash {lock.hash}")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tauhat.analysis.record import check_record
+from tauhat.cli.language import in_options
 from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
@@ -33,6 +34,14 @@ from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 
 WIDTH_OF_A_LOG = 100
+#: Which estimator to take when, as docs/which-learner.md measured it.
+WHICH = (
+    "Which to take: Robust, the default of `tauhat run`, unless there is a reason not to.",
+    "For a first look `--models quick`. For a single one, in a cluster trial: LMM or GAMM with few "
+    "clusters or where effects rise or fall along covariates, X-GAMM-RF or BRM for thresholds and "
+    "combinations, LMM-lasso with many covariates, BRM for a posterior; for times to an event PEM.",
+    "Choose before you see effects; docs/which-learner.md says what was measured.",
+)
 _WORDS = {"error": "Failed", "warning": "Warning"}
 
 
@@ -224,14 +233,17 @@ def print_check(check: DesignCheck) -> None:
     for found in check.graded:
         if found.status != "note":
             word = "Accepted" if found.accepted else _WORDS[found.status]
-            console.print(_text(f"{word} [{found.code}]: {found.sentence}"))
+            console.print(_text(in_options(f"{word} [{found.code}]: {found.sentence}")))
     for line in check.notes:
-        console.print(_text(line))
+        console.print(_text(in_options(line)))
 
 
 def print_estimators(*, every: bool) -> None:
     """Print the estimators by design with a line on each, and why not for the other design."""
     console = _console()
+    for line in WHICH:
+        console.print(_text(line))
+    console.print()
     individual, cluster = (set(estimator_names(d)) for d in ("individual", "cluster"))
     names = estimator_names(every=every)
     groups = {

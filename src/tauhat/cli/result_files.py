@@ -10,6 +10,7 @@ from typing import Any
 
 from tauhat.analysis import Analysis, ContrastAnalysis
 from tauhat.cli.streams import json_text
+from tauhat.errors import TrialError
 from tauhat.runtime.files import PatientLevel, csv_text, write_files
 
 PAGE, EFFECTS, SEAL, FIGURES = "report.html", "effects.csv", "run.json", "figures"
@@ -91,6 +92,31 @@ def earlier_figures(folder: Path) -> list[str]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         # No run.json of ours.
         return []
+
+
+def refuse_other_results(folder: Path, sha256: str) -> None:
+    """Raise a `TrialError` when a folder holds results of other data.
+
+    Parameters
+    ----------
+    folder
+        Where results will be written.
+    sha256
+        SHA-256 of the data that they will be of.
+    """
+    seal = folder / SEAL
+    try:
+        data = json.loads(seal.read_text("utf-8"))["data"] if seal.is_file() else {}
+        other, file = data.get("sha256"), data.get("file")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # No run.json of ours.
+        return
+    if isinstance(other, str) and other != sha256:
+        of = f" ({file})" if isinstance(file, str) else ""
+        raise TrialError(
+            f"{folder} holds the results of other data{of}: choose another folder with --out, or "
+            "replace them with --force"
+        )
 
 
 def names_written(*, figures: bool) -> list[str]:

@@ -24,9 +24,15 @@ _DAMAGED_SHOWN = 10
 study_app = typer.Typer(
     name="study",
     help="Simulation studies: run, continue and summarise them.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+@study_app.callback(invoke_without_command=True)
+def study(context: typer.Context) -> None:
+    """Simulation studies: run, continue and summarise them."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 class BackendName(StrEnum):

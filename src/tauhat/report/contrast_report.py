@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tauhat.report.first_part import unknown
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.plots import shorten
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
@@ -22,7 +23,7 @@ from tauhat.report.view import FigureView, KeyNumber, ReportInput, ReportView, S
 from tauhat.wording import join_words
 
 # Sections of a contrast that stand on the page for all of them, in other words or once.
-_TOLD = ("design", "average", "test", "made")
+_TOLD = ("compared", "design", "average", "test", "made")
 _ONCE = ("reading", "file")
 # What is the run's and no contrast's.
 _OF_ALL = ("rerun", "data", "data_sha256", "seed", "finished", "seconds", "versions", "synthetic",
@@ -143,6 +144,7 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     labels = [shorten(label_name(run, arm["label"]), 60) for arm in run["arms"]]
     outcome = shorten(first.run["roles"]["outcome"], 60)
     shown = [
+        _compared_section(parts),
         _design_section(run, parts),
         _average_section(run, inputs),
         _test_section(run),
@@ -155,10 +157,43 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
         whole,
         f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}",
         arms_sentence(run),
-        contrast_answers({**run, "contrasts": {name: one.run for name, one in inputs.items()}}),
+        _first_part(run, inputs, parts),
         contrast_numbers(run),
         shown,
     )
+
+
+def _first_part(
+    run: Run, inputs: Mapping[str, ReportInput], parts: Mapping[str, list[Section]]
+) -> list[Section]:
+    """The questions of a committee, each answered for all contrasts."""
+    told = {**run, "contrasts": {name: one.run for name, one in inputs.items()}}
+    answers = [
+        Section(f"answer-{number}", one.question, headline=one.headline, paragraphs=[one.text])
+        for number, one in enumerate(contrast_answers(told), start=1)
+    ]
+    average = _average_section(run, inputs)
+    first = Section(
+        "average-first",
+        "What did it do on average?",
+        paragraphs=["The p-values allow for the number of contrasts, the intervals do not."],
+        tables=average.tables,
+    )
+    open_ = _by_contrast({name: unknown(one.run) for name, one in inputs.items()})
+    return [
+        first,
+        *answers,
+        Section("unknown", "What is not known?", items=open_[:6]),
+    ]
+
+
+def _compared_section(sections: Mapping[str, list[Section]]) -> Section:
+    """What was compared, contrast by contrast."""
+    found = _of_kind(sections, "compared")
+    _, tables = _pictured(found)
+    first = next(iter(found.values()))
+    told = _by_contrast({name: section.paragraphs for name, section in found.items()})
+    return replace(first, paragraphs=told, tables=tables)
 
 
 def _design_section(run: Run, sections: Mapping[str, list[Section]]) -> Section:

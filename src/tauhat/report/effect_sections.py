@@ -23,16 +23,15 @@ def distribution_section(data: ReportInput) -> Section:
     effects = run["effects"]
     persons, spread = gallery.sorted_effects(data), gallery.effect_distribution(data)
     ends = persons.data["effect"]
-    level = format_percent(run["interval"]["level"])
     figures = [
         figure_of(
             persons,
             f"Mean estimated effect in equal groups of persons sorted by it, from "
             f"{scale(ends.iloc[0])} in the lowest to {scale(ends.iloc[-1])} in the highest of "
-            f"{len(ends)} groups, with mean {level} intervals.",
-            f"Persons sorted by estimated effect, in {len(ends)} equal groups: mean effect (dot) "
-            f"and mean {level} interval (bar). Orange: the average effect and its interval. "
-            "Dotted: no effect.",
+            f"{len(ends)} groups.",
+            f"Persons sorted by estimated effect, in {len(ends)} equal groups: mean estimate. "
+            "Orange: the average effect and its interval. Dotted: no effect. These groups were "
+            "made of the estimates, so that their ends are too far out.",
         ),
         figure_of(
             spread,
@@ -119,10 +118,10 @@ def modifier_section(data: ReportInput) -> Section:
         figures=figures,
         tables=[TableView("Estimated effects along each covariate", headers, rows, numeric_from=3)],
         notes=[
-            "Figures: mean estimated effect (dots) and mean of the persons' intervals (blue band "
-            "or bar) in groups of persons; orange, the average effect and its interval; dotted, "
-            "no effect. Intervals that reach beyond a figure are cut. Groups of fewer than five "
-            "persons are merged or left out."
+            "Figures: mean estimated effect of the models in groups of persons, without intervals: "
+            "groups with intervals of their own stand under Effects in groups of persons along "
+            "each covariate and under Named modifiers. Orange, the average effect and its "
+            "interval; dotted, no effect. Groups of fewer than five persons are merged or left out."
         ]
         if figures
         else [],
@@ -140,8 +139,9 @@ def _map_figure(names: tuple[str, str], drawn: plots.Plot, scale: Scale) -> Figu
     return figure_of(
         drawn,
         f"Mean estimated effect by {first} and {second}. {cells}.",
-        f"Mean estimated effect by {first} and {second}, the two strongest covariates. Colour: "
-        "distance from the mean of all persons. Hatched: fewer than five persons.",
+        f"Mean estimated effect by {first} and {second}, the two strongest covariates. The "
+        "darker a cell, the farther from no effect; orange and blue are on either side of it. "
+        "Hatched: fewer than five persons.",
     )
 
 

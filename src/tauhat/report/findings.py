@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tauhat.report.numbers import typeset
 from tauhat.wording import counted
+
+#: Findings on the first page, and the letters of each.
+MOST_TOLD, LONGEST_TOLD = 3, 120
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,14 @@ class FindingsView:
     passed: bool
     open: list[FindingView]
     told: list[FindingView]
+    #: How many open ones are told in the appendix only.
+    more: int = 0
+
+    @property
+    def brief(self) -> FindingsView:
+        """The open findings as the first page has room for them: the first, in a sentence each."""
+        shown = [replace(one, sentence=_brief(one.sentence)) for one in self.open[:MOST_TOLD]]
+        return replace(self, open=shown, told=[], more=len(self.open) - len(shown))
 
 
 def grade_words(found: Mapping[str, Any]) -> str:
@@ -38,6 +50,12 @@ def grade_words(found: Mapping[str, Any]) -> str:
     'accepted warning'
     """
     return f"accepted {found['grade']}" if found["accepted"] else str(found["grade"])
+
+
+def _brief(sentence: str) -> str:
+    """The first sentence, cut where it is long."""
+    first = re.split(r"(?<=[a-z)\d]\.) (?=[A-Z])", sentence, maxsplit=1)[0]
+    return first if len(first) <= LONGEST_TOLD else f"{first[: LONGEST_TOLD - 1]}…"
 
 
 def check_state(check: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ def strong_modifiers(data: ReportInput) -> list[tuple[Mapping[str, Any], EffectG
 
 def drawn_groups(data: ReportInput, name: str) -> EffectGroups | None:
     """Mean estimated effects along a covariate."""
-    return covariate_groups(data.frame[name], data.effect, data.lower, data.upper)
+    return covariate_groups(data.frame[name], data.effect)
 
 
 def covariate_group_figures(
@@ -115,12 +115,10 @@ def covariate_group_figures(
 
 
 def _common_axis(drawn: Sequence[EffectGroups], average: plots.Interval) -> tuple[float, float]:
-    """Range that holds every mean and most intervals; one wide interval must not flatten all."""
+    """Range that holds every mean, and the average effect with its interval."""
     means = np.concatenate([groups.effect for groups in drawn])
-    low = float(np.quantile(np.concatenate([groups.lower for groups in drawn]), 0.1))
-    high = float(np.quantile(np.concatenate([groups.upper for groups in drawn]), 0.9))
-    low = min(low, float(means.min()), average.lower)
-    high = max(high, float(means.max()), average.upper)
+    low = min(float(means.min()), average.lower)
+    high = max(float(means.max()), average.upper)
     margin = 0.06 * (high - low)
     return low - margin, high + margin
 
@@ -133,7 +131,6 @@ def effect_map(data: ReportInput, first: str, second: str) -> plots.Plot | None:
     return plots.effect_map_plot(
         cells,
         names=(first, second),
-        centre=float(data.effect.mean()),
         axis_label=axis_label(data),
     )
 
@@ -149,7 +146,7 @@ def map_of_the_strongest(data: ReportInput) -> tuple[tuple[str, str], plots.Plot
 
 def sorted_effects(data: ReportInput) -> plots.Plot:
     """Mean effects of equal groups of persons, smallest first."""
-    groups = sorted_groups(data.effect, data.lower, data.upper)
+    groups = sorted_groups(data.effect)
     return plots.sorted_effects_plot(
         groups, average=average_interval(data), axis_label=axis_label(data)
     )

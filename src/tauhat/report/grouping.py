@@ -35,8 +35,9 @@ class EffectGroups:
         Mean of a numeric covariate in each group, shape (groups,); None for categories.
     labels
         Label of each group.
-    effect, lower, upper
-        Mean estimate and mean interval limits of each group, shape (groups,).
+    effect
+        Mean estimate of each group, shape (groups,). It has no interval: the mean of the persons'
+        intervals is none.
     count
         Persons in each group, shape (groups,).
     """
@@ -45,37 +46,28 @@ class EffectGroups:
     position: FloatArray | None
     labels: tuple[str, ...]
     effect: FloatArray
-    lower: FloatArray
-    upper: FloatArray
     count: IntArray
 
 
-def _means(codes: IntArray, n_groups: int, *columns: FloatArray) -> list[FloatArray]:
-    count = np.bincount(codes, minlength=n_groups)
-    return [np.bincount(codes, weights=c, minlength=n_groups) / count for c in columns]
-
-
-def sorted_groups(
-    effect: FloatArray, lower: FloatArray, upper: FloatArray, *, n_groups: int = MOST_EQUAL_GROUPS
-) -> EffectGroups:
+def sorted_groups(effect: FloatArray, *, n_groups: int = MOST_EQUAL_GROUPS) -> EffectGroups:
     """Equal groups of persons from the smallest to the largest estimated effect.
 
     Parameters
     ----------
-    effect, lower, upper
-        Estimate and interval of each person, each of shape (n,).
+    effect
+        Estimate of each person, shape (n,).
     n_groups
         Number of groups, fewer when groups would hold fewer than five persons.
 
     Examples
     --------
     >>> tau = np.arange(40.0)
-    >>> sorted_groups(tau, tau - 1, tau + 1, n_groups=4).effect.tolist()
+    >>> sorted_groups(tau, n_groups=4).effect.tolist()
     [4.5, 14.5, 24.5, 34.5]
     """
     codes = equal_groups(effect, n_groups)
     labels = tuple(map(str, range(int(codes.max()) + 1)))
-    return _groups("estimated effect", None, labels, codes, effect, lower, upper)
+    return _groups("estimated effect", None, labels, codes, effect)
 
 
 def equal_groups(effect: FloatArray, n_groups: int = MOST_EQUAL_GROUPS) -> IntArray:
@@ -99,20 +91,11 @@ def _groups(
     labels: tuple[str, ...],
     codes: IntArray,
     effect: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
 ) -> EffectGroups:
     k = len(labels)
-    mean_effect, mean_lower, mean_upper = _means(codes, k, effect, lower, upper)
-    return EffectGroups(
-        name,
-        position,
-        labels,
-        mean_effect,
-        mean_lower,
-        mean_upper,
-        np.bincount(codes, minlength=k).astype(np.int64),
-    )
+    count = np.bincount(codes, minlength=k).astype(np.int64)
+    mean = np.bincount(codes, weights=effect, minlength=k) / count
+    return EffectGroups(name, position, labels, mean, count)
 
 
 def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, FloatArray]:
@@ -150,9 +133,7 @@ def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, Floa
     return edges, counts
 
 
-def covariate_groups(
-    column: pd.Series[Any], effect: FloatArray, lower: FloatArray, upper: FloatArray
-) -> EffectGroups | None:
+def covariate_groups(column: pd.Series[Any], effect: FloatArray) -> EffectGroups | None:
     """Mean estimated effects along a covariate: quantile bins or categories.
 
     A numeric covariate with more than six values is cut at its quantiles; its
@@ -164,8 +145,8 @@ def covariate_groups(
     ----------
     column
         The covariate as it stands in the table, shape (n,).
-    effect, lower, upper
-        Estimate and interval of each person, each of shape (n,).
+    effect
+        Estimate of each person, shape (n,).
 
     Returns
     -------
@@ -189,8 +170,6 @@ def covariate_groups(
         found.labels,
         found.codes[keep],
         effect[keep],
-        lower[keep],
-        upper[keep],
     )
 
 
@@ -252,7 +231,7 @@ def _numeric_codes(column: pd.Series[Any], most_bins: int) -> CovariateCodes | N
     sizes = np.bincount(codes)
     if k < 2 or not may_be_told(sizes.min()):
         return None
-    position = _means(codes, k, values)[0]
+    position = np.bincount(codes, weights=values, minlength=k) / sizes
     decimals = decimals_for(float(np.ptp(position)) / 10) - 1
     labels = tuple(f"around {format_fixed(p, max(decimals, 0))}" for p in position)
     # Values far from 0 for their spread need more digits to be told apart.

@@ -12,7 +12,10 @@ from markupsafe import Markup
 
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
+from tauhat.report.compared_section import compared_section
 from tauhat.report.findings import findings_view
+from tauhat.report.first_part import first_part
+from tauhat.report.glossary import glossary_section
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.named_section import named_section, relevance_section
@@ -32,6 +35,7 @@ from tauhat.runtime.files import printable
 #: What the page shows, in its order: each makes a section, several of them, or None.
 SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.plan_section,
+    compared_section,
     sections.design_section,
     survival_section,
     sections.average_section,
@@ -95,14 +99,6 @@ def key_numbers(run: Run) -> list[KeyNumber]:
                 f"{level} CI {scale.interval(cluster['lower'], cluster['upper'])}",
             )
         )
-    quantiles = run["effects"]["quantiles"]
-    numbers.append(
-        KeyNumber(
-            "Middle 80% of estimated effects",
-            scale.interval(quantiles["0.1"], quantiles["0.9"]),
-            "estimates, not effects",
-        )
-    )
     test = run["heterogeneity_test"]
     numbers.append(
         KeyNumber("Test of differing effects", format_test(test["p_value"]), "primary test")
@@ -122,15 +118,16 @@ def build_view(data: ReportInput) -> ReportView:
         f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
         f"{shorten(arm_name(run, 'control'), 60)} on {shorten(run['roles']['outcome'], 60)}"
     )
-    return view_of(data, title, units_sentence(run), answers(run), key_numbers(run),
-                   shown_sections(data))  # fmt: skip
+    shown = shown_sections(data)
+    return view_of(data, title, units_sentence(run), first_part(run, shown), key_numbers(run),
+                   shown)  # fmt: skip
 
 
 def view_of(
     data: ReportInput,
     title: str,
     units: str,
-    told: Sequence[Answer],
+    first: Sequence[Section],
     numbers: Sequence[KeyNumber],
     shown: Sequence[Section],
 ) -> ReportView:
@@ -144,10 +141,10 @@ def view_of(
         The title, unless another was asked for.
     units
         Who was randomized to what, in a sentence.
-    told, numbers
-        The answers of the first page, and the numbers beside them.
+    first, numbers
+        The first part, and the numbers above it.
     shown
-        The sections.
+        The sections of the appendix.
     """
     run = data.run
     read = run["data"].get("read") or {}
@@ -162,10 +159,10 @@ def view_of(
         title=read.get("heading") or title,
         subtitle=units,
         synthetic=run["synthetic"],
-        answers=told,
+        first=first,
         numbers=numbers,
-        findings=findings_view(run["check"]),
-        sections=[*shown, checklist_section(run, shown)],
+        findings=findings_view(run["check"]).brief,
+        sections=[*shown, checklist_section(run, shown), glossary_section([*first, *shown])],
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
     )

@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from tauhat.report.text import Run
+from tauhat.report.pieces import table_of
+from tauhat.report.text import Run, arm_name
+from tauhat.report.view import DocumentView, Section
 
 # What made the run is no result.
 _NO_TABLES = ("data", "versions", "seconds", "files", "roles")
@@ -39,6 +41,29 @@ def run_tables(run: Run) -> dict[str, pd.DataFrame]:
             for name, row in _rows(value, key):
                 tables.setdefault(name.replace("_", "-"), []).append(row)
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+
+
+def tables_document(run: Run, tables: Mapping[str, pd.DataFrame]) -> DocumentView:
+    """The tables as one document.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``.
+    tables
+        From `run_tables`.
+    """
+    sections = [
+        Section(name, name.replace("-", " ").capitalize(), tables=[table_of(table, name)])
+        for name, table in tables.items()
+    ]
+    return DocumentView(
+        f"Tables: {arm_name(run, 'treated')} against {arm_name(run, 'control')} on "
+        f"{run['roles']['outcome']}",
+        "Every table of run.json, numbers to three digits; the CSV files have them in full.",
+        sections,
+        f"tauhat {run['versions'].get('tauhat', '')}; SHA-256 of the data {run['data_sha256']}.",
+    )
 
 
 def _rows(value: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:

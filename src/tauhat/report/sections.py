@@ -9,10 +9,11 @@ from typing import Any
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.cannot_show import limits
-from tauhat.report.findings import check_state
+from tauhat.report.findings import check_state, grade_words
 from tauhat.report.numbers import format_fixed, format_percent, typeset
-from tauhat.report.pieces import figure_of, table_of
+from tauhat.report.pieces import figure_of, first_upper, table_of
 from tauhat.report.text import Run, effects_in_words, plan_sentence, scale_of
+from tauhat.report.unadjusted import adjustment_words, unadjusted
 from tauhat.report.view import ReportInput, Section, TableView
 
 KINDS_OF_HETEROGENEITY = {
@@ -43,8 +44,11 @@ def check_section(check: Mapping[str, Any]) -> Section:
         "The design check",
         paragraphs=[f"Design check: {check_state(check)}.", *check["failures"]],
         items=[
-            *(f"Warning: {typeset(warning)}" for warning in check["warnings"]),
-            *(f"Accepted: {typeset(warning)}" for warning in check["accepted"]),
+            *(
+                f"{first_upper(grade_words(found))} ({found['code']}): {typeset(found['sentence'])}"
+                for found in check["findings"]
+                if found["grade"] == "warning"
+            ),
             *map(typeset, check["notes"]),
         ],
     )
@@ -104,6 +108,11 @@ def average_section(data: ReportInput) -> Section:
     if present.get("difference", {}).get("se") == 0:
         rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
     level = format_percent(run["interval"]["level"])
+    alone = unadjusted(run)
+    if alone is not None:
+        ends = scale.interval(alone["lower"], alone["upper"])
+        rows.append([f"{labels['individual']}, without covariates", scale(alone["estimate"]), "–",
+                     ends, "–"])  # fmt: skip
     drawn = gallery.average_effects_figure(data)
     figure = figure_of(
         drawn,
@@ -123,7 +132,8 @@ def average_section(data: ReportInput) -> Section:
             "estimate, which stays valid when the working regression is wrong. Effects are "
             f"{effects_in_words(run)}, treated minus control; "
             "positive means "
-            "that treatment raises it."
+            "that treatment raises it.",
+            adjustment_words(run),
         ],
         figures=[figure],
         tables=[
@@ -165,7 +175,8 @@ def reading_section(run: Run) -> Section:
         "reading",
         "How to read this",
         items=[
-            "The average effects are justified by the randomization alone. Begin with them.",
+            "The average effects rest on the randomization; covariates only sharpen them. Begin "
+            "with them.",
             "One primary test asks whether the effect differs at all. If it is not significant, "
             "figures of who gains more are leads and not findings.",
             "An estimated effect is the expected effect for persons with the same covariates"

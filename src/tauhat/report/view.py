@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from tauhat._typing import FloatArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.report.findings import FindingsView
-from tauhat.report.text import Answer, Run
+from tauhat.report.text import Run
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ class ReportInput:
     persons
         ``row``, the id if there is one, ``effect``, ``lower`` and ``upper`` of
         each person, to be shown one by one; None unless that was asked for.
+    treatment
+        Arm of each analysed person, 0 or 1, shape (n,); without it the report has no
+        table of the persons by arm.
     """
 
     run: Run
@@ -52,6 +55,7 @@ class ReportInput:
     members: pd.DataFrame | None = None
     clusters: pd.DataFrame | None = None
     persons: pd.DataFrame | None = None
+    treatment: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Section:
     """One part of the page.
 
     A collapsed one opens at a click; ``beside`` puts the first table next to an only figure.
+    A headline is the answer in a few words, where the title is a question.
     """
 
     anchor: str
@@ -93,6 +98,7 @@ class Section:
     notes: Sequence[str] = ()
     collapsed: bool = False
     beside: bool = True
+    headline: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,12 +112,12 @@ class KeyNumber:
 
 @dataclass(frozen=True)
 class ReportView:
-    """The whole page."""
+    """The whole page: the first part for those who decide, and its appendix of sections."""
 
     title: str
     subtitle: str
     synthetic: str | None
-    answers: Sequence[Answer]
+    first: Sequence[Section]
     numbers: Sequence[KeyNumber]
     findings: FindingsView
     sections: Sequence[Section]

@@ -75,7 +75,6 @@ def sorted_effects_plot(groups: EffectGroups, *, average: Interval | None, axis_
     if average is not None:
         average_band(axes, average, vertical=False)
     zero_line(axes, vertical=False)
-    axes.vlines(share, groups.lower, groups.upper, color=BAND, linewidth=100 / k, zorder=2)
     axes.plot(share, groups.effect, "o", color=BLUE, markersize=4, zorder=3)
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
@@ -83,21 +82,19 @@ def sorted_effects_plot(groups: EffectGroups, *, average: Interval | None, axis_
     axes.set_ylabel(shorten(axis_label, 34))
     text = (
         f"Mean estimated effect in {k} equal groups of persons sorted by it, from "
-        f"{groups.effect[0]:.3g} to {groups.effect[-1]:.3g}, with mean intervals."
+        f"{groups.effect[0]:.3g} to {groups.effect[-1]:.3g}."
     )
     return Plot(figure, group_table(groups), text)
 
 
 def group_table(groups: EffectGroups) -> pd.DataFrame:
-    """Groups of persons as a table: ``group``, ``position``, ``effect``, ``lower``, ``upper``."""
+    """Groups of persons as a table: ``group``, ``position``, ``effect``, ``persons``."""
     k = len(groups.effect)
     return pd.DataFrame(
         {
             "group": list(groups.labels),
             "position": np.full(k, np.nan) if groups.position is None else groups.position,
             "effect": groups.effect,
-            "lower": groups.lower,
-            "upper": groups.upper,
             "persons": groups.count,
         }
     )
@@ -201,7 +198,7 @@ def effect_by_covariate_plot(
     axis_label: str,
     limits: tuple[float, float] | None = None,
 ) -> Plot:
-    """Estimated effect along a covariate: a line with a band, or a dot a category.
+    """Estimated effect along a covariate: a line, or a dot a category.
 
     Parameters
     ----------
@@ -220,11 +217,9 @@ def effect_by_covariate_plot(
     zero_line(axes, vertical=False)
     if groups.position is not None:
         x = groups.position
-        axes.fill_between(x, groups.lower, groups.upper, color=BAND, alpha=0.75, linewidth=0)
         axes.plot(x, groups.effect, "-o", color=BLUE, linewidth=1.4, markersize=4)
     else:
         x = np.arange(len(groups.effect), dtype=np.float64)
-        axes.vlines(x, groups.lower, groups.upper, color=BAND, linewidth=9, zorder=2)
         axes.plot(x, groups.effect, "o", color=BLUE, markersize=5.5, zorder=3)
         names = [shorten(label, 16) for label in groups.labels]
         turned = sum(map(len, names)) > 36

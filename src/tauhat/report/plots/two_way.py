@@ -25,10 +25,10 @@ _PALE = "#f7f5f2"
 
 
 @styled
-def effect_map_plot(
-    cells: pd.DataFrame, *, names: tuple[str, str], centre: float, axis_label: str
-) -> Plot:
-    """Map of the mean estimated effect over two covariates; colour is the distance from average.
+def effect_map_plot(cells: pd.DataFrame, *, names: tuple[str, str], axis_label: str) -> Plot:
+    """Map of the mean estimated effect over two covariates; colour is the distance from no effect.
+
+    Two colours stand for two signs, so that a map of gains alone has one.
 
     Parameters
     ----------
@@ -37,8 +37,6 @@ def effect_map_plot(
         `tauhat.report.grouping.two_way_groups`; hatched where ``effect`` is missing.
     names
         The covariates that ``first`` and ``second`` belong to.
-    centre
-        The effect that has no colour, such as the mean of all.
     axis_label
         What is estimated, with its unit.
 
@@ -46,7 +44,7 @@ def effect_map_plot(
     --------
     >>> cells = pd.DataFrame({"first": list("ffmm"), "second": list("ynyn"),
     ...                       "effect": [1, 3, np.nan, 2], "persons": [9, 8, np.nan, 7]})
-    >>> drawn = effect_map_plot(cells, names=("sex", "urban"), centre=2.0, axis_label="Effect")
+    >>> drawn = effect_map_plot(cells, names=("sex", "urban"), axis_label="Effect")
     >>> drawn.text
     'Mean estimated effect in 4 cells of sex and urban, from 1 to 3; 1 cells of too few persons.'
     """
@@ -56,22 +54,23 @@ def effect_map_plot(
     figure, axes = new_axes(max(1.1 + 0.42 * len(rows), 2.4))
     colours = LinearSegmentedColormap.from_list("effects", [ORANGE, _PALE, BLUE])
     known = values[np.isfinite(values)]
-    reach = (float(np.abs(known - centre).max()) if len(known) else 0.0) or 1.0
+    reach = (float(np.abs(known).max()) if len(known) else 0.0) or 1.0
+    spread = (float(np.ptp(known)) if len(known) else 0.0) or reach
     # Vector cells: an image would be blurred in print.
     axes.pcolormesh(
         np.arange(len(columns) + 1) - 0.5,
         np.arange(len(rows) + 1) - 0.5,
         np.ma.masked_invalid(values),
         cmap=colours,
-        vmin=centre - reach,
-        vmax=centre + reach,
+        vmin=-reach,
+        vmax=reach,
         edgecolor="white",
         linewidth=1.0,
     )
-    decimals = max(0, 1 - int(np.floor(np.log10(reach)))) if reach < 100 else 0
+    decimals = max(0, 1 - int(np.floor(np.log10(spread)))) if spread < 100 else 0
     for i, j in np.ndindex(values.shape):
         if np.isfinite(values[i, j]):
-            letters = readable_on(colours((values[i, j] - centre + reach) / (2 * reach)))
+            letters = readable_on(colours((values[i, j] + reach) / (2 * reach)))
             text = minus_signs(f"{values[i, j]:.{min(decimals, 4)}f}")
             axes.text(j, i, text, ha="center", va="center", color=letters)
         else:

@@ -1,0 +1,186 @@
+"""Section on what was compared, in whom: the flow of participants and the arms before treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tauhat._typing import BoolArray, IntArray
+from tauhat.disclosure import is_small
+from tauhat.report.numbers import decimals_for, format_count, format_fixed, format_percent
+from tauhat.report.pieces import cell
+from tauhat.report.text import Run, arm_name, effects_in_words
+from tauhat.report.view import ReportInput, Section, TableView
+
+MOST_LEVELS = 8
+OTHERS = "other values"
+MISSING = "missing"
+HIDDEN = "not shown"
+
+
+def compared_section(data: ReportInput) -> Section:
+    """Outcome and arms in words, the flow from the file to the analysis, and Table 1."""
+    run = data.run
+    better = "" if run["better"] is None else f" A {run['better']} outcome is better."
+    return Section(
+        "compared",
+        "What was compared, in whom",
+        paragraphs=[
+            f"{arm_name(run, 'treated')} against {arm_name(run, 'control')}, on "
+            f"{run['roles']['outcome']}. Effects are {effects_in_words(run)}, treated minus "
+            f"control.{better}"
+        ],
+        tables=[_flow(run), *([] if data.treatment is None else baseline_tables(data))],
+        notes=[
+            "Numbers of one to four persons are not shown, nor what would give them away. In Table "
+            "1: number (%) or mean (standard deviation) of the persons analysed; rare values are "
+            "put together. Arms that differ here do so by chance if randomization was sound, so no "
+            "p-values are given."
+        ],
+        beside=False,
+    )
+
+
+def _flow(run: Run) -> TableView:
+    """From the rows of the file to the persons analysed, with clusters and arms where known."""
+    design = run["design"]
+    control, treated = design["arms"]["control"], design["arms"]["treated"]
+    alone = design.get("incomplete_blocks") or {"persons": 0}
+    missing = design["n_missing_outcome"]
+    told = None not in (control["n_missing_outcome"], treated["n_missing_outcome"])
+    whole = told and not alone["persons"]
+
+    def arms(key: str) -> list[str]:
+        return [format_count(arm[key]) for arm in (control, treated)]
+
+    def enrolled() -> list[str]:
+        return [format_count(arm["n"] + arm["n_missing_outcome"]) for arm in (control, treated)]
+
+    rows = [["Rows of the table", format_count(design["n_rows"]), "", ""]]
+    if design["n_excluded"]:
+        rows.append(
+            ["Left out: another arm, or no arm or cluster", format_count(design["n_excluded"]), "",
+             ""]
+        )  # fmt: skip
+    total = design["n"] + missing + alone["persons"]
+    rows.append(["Enrolled", format_count(total), *(enrolled() if whole else ["", ""])])
+    if missing:
+        rows.append(
+            [
+                "Without an outcome",
+                format_count(missing),
+                *(arms("n_missing_outcome") if told else [HIDDEN] * 2),
+            ]
+        )
+    if alone["persons"]:
+        rows.append(["In blocks with one arm only", format_count(alone["persons"]), "", ""])
+    rows.append(["Persons analysed", format_count(design["n"]), *arms("n")])
+    if design["type"] == "cluster":
+        clusters = [f"{arm['clusters']:,}" for arm in (control, treated)]
+        rows.append(["Clusters analysed", f"{design['clusters']:,}", *clusters])
+    return TableView(
+        "Flow of participants, from the table to the analysis",
+        ["Persons", "All", *_arms(run)],
+        rows,
+    )
+
+
+def _arms(run: Run) -> list[str]:
+    return [cell(arm_name(run, name), 40) for name in ("control", "treated")]
+
+
+def baseline_tables(data: ReportInput) -> list[TableView]:
+    """Table 1: each covariate of the persons analysed, by arm."""
+    assert data.treatment is not None
+    rows = []
+    for name in data.frame.columns:
+        rows += _rows(cell(name, 60), data.frame[name], data.treatment)
+    if not rows:
+        return []
+    sizes = np.bincount(data.treatment, minlength=2)
+    headers = [f"{arm} (n = {n:,})" for arm, n in zip(_arms(data.run), sizes, strict=True)]
+    return [TableView("Table 1: the persons analysed, by arm", ["Covariate", *headers], rows)]
+
+
+def _rows(name: str, column: pd.Series[Any], arm: IntArray) -> Iterator[list[str]]:
+    """A number by mean and standard deviation, everything else by its values."""
+    known = column.notna().to_numpy()
+    number = column.dtype.kind in "iuf"
+    if not known.any():
+        return
+    if number and column[known].nunique() > 2:
+        yield [f"{name}, mean (SD)", *_means(column.to_numpy(dtype=np.float64), known, arm)]
+        yield from _of_levels(name, {MISSING: ~known}, arm) if not known.all() else ()
+        return
+    # The most frequent first; what else is rare is one level.
+    values = column.astype("object").where(known, MISSING)
+    order = list(values.value_counts().index)
+    levels = {_level(value): (values == value).to_numpy() for value in order[:MOST_LEVELS]}
+    if len(order) > MOST_LEVELS:
+        levels[OTHERS] = ~np.any(list(levels.values()), axis=0)
+    levels = _merged(levels, arm)
+    if len(levels) < 2 and known.any() and len(order) > 1:
+        yield [name, HIDDEN, HIDDEN]
+        return
+    # Of two values one tells the other.
+    if len(levels) == 2 and MISSING not in levels and OTHERS not in levels:
+        levels = {key: levels[key] for key in sorted(levels)[-1:]}
+    yield from _of_levels(name, levels, arm)
+
+
+def _level(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return cell(value, 40)
+
+
+def _means(values: Any, known: BoolArray, arm: IntArray) -> list[str]:
+    cells = []
+    for a in (0, 1):
+        own = values[known & (arm == a)]
+        if is_small(len(own)) or not len(own):
+            cells.append(HIDDEN)
+            continue
+        spread = float(own.std(ddof=1))
+        decimals = decimals_for(spread)
+        cells.append(
+            f"{format_fixed(float(own.mean()), decimals)} ({format_fixed(spread, decimals)})"
+        )
+    return cells
+
+
+def _counts(chosen: BoolArray, arm: IntArray) -> IntArray:
+    return np.bincount(arm[chosen], minlength=2)
+
+
+def _merged(levels: Mapping[str, BoolArray], arm: IntArray) -> dict[str, BoolArray]:
+    """Levels with those that hold one to four persons of an arm put together with the next rare.
+
+    Arms' sizes are known, so that of all levels but one each count is: a level can hide in
+    company only.
+    """
+    kept = dict(levels)
+    rare = [key for key, chosen in kept.items() if is_small(_counts(chosen, arm)).any()]
+    if not rare:
+        return kept
+    joined = np.any([kept.pop(key) for key in rare], axis=0)
+    while kept and is_small(_counts(joined, arm)).any():
+        smallest = min(kept, key=lambda key: int(kept[key].sum()))
+        joined = joined | kept.pop(smallest)
+    return {**kept, OTHERS: joined}
+
+
+def _of_levels(name: str, levels: Mapping[str, BoolArray], arm: IntArray) -> Iterator[list[str]]:
+    sizes = np.bincount(arm, minlength=2)
+    for level, chosen in levels.items():
+        counts = _counts(chosen, arm)
+        if is_small(counts).any():
+            yield [f"{name}: {level}", HIDDEN, HIDDEN]
+            continue
+        yield [
+            f"{name}: {level}",
+            *(f"{n:,} ({format_percent(n / size)})" for n, size in zip(counts, sizes, strict=True)),
+        ]

@@ -1,0 +1,356 @@
+"""The first two pages, for those who decide: six questions, each with a short answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tauhat.report.cannot_show import FEW_CLUSTERS
+from tauhat.report.numbers import bare_p, format_p, format_percent
+from tauhat.report.pieces import cell, first_upper
+from tauhat.report.text import (
+    NOTICED,
+    Run,
+    Scale,
+    arm_name,
+    covers_zero,
+    effects_in_words,
+    for_whom_answer,
+    heterogeneity_answer,
+    models_astray,
+    plan_sentence,
+    scale_of,
+)
+from tauhat.report.unadjusted import adjustment_words
+from tauhat.report.view import FigureView, Section, TableView
+from tauhat.report.voice import effects_differ, end_words, ends_told, unless_shown
+from tauhat.wording import join_words
+
+ROWS_TOLD = 4
+
+
+def first_part(run: Run, appendix: Sequence[Section]) -> list[Section]:
+    """The questions of a committee with their answers; figures are those of the appendix.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``.
+    appendix
+        The other sections of the page.
+    """
+    return [
+        _compared(run),
+        _on_average(run),
+        _differs(run),
+        for_whom(run, appendix),
+        Section("unknown", "What is not known?", items=unknown(run)),
+        Section("use", "What to do with it?", items=_use(run)),
+    ]
+
+
+def _compared(run: Run) -> Section:
+    design = run["design"]
+    alone = design.get("incomplete_blocks") or {"persons": 0}
+    missing = design["n_missing_outcome"]
+    enrolled = design["n"] + alone["persons"] + missing
+    lost = []
+    if missing:
+        lost.append(f"{missing:,} ({format_percent(missing / enrolled)}) have no outcome")
+    if alone["persons"]:
+        lost.append(f"{alone['persons']:,} are in blocks with one arm only")
+    flow = f"Of {enrolled:,} persons enrolled, {join_words(lost)}. " if lost else ""
+    better = "" if run["better"] is None else f"; {run['better']} is better"
+    plan = (
+        "No plan was given: beyond the average effect and the primary test, all is exploratory."
+        if run["plan"] is None
+        else plan_sentence(run["plan"])
+    )
+    return Section(
+        "compared-first",
+        "What was compared, in whom?",
+        headline=f"{design['n']:,} persons analysed"
+        + (f" in {design['clusters']:,} clusters" if design["type"] == "cluster" else ""),
+        paragraphs=[
+            f"{flow}Outcome: {run['roles']['outcome']}{better}. Effects are "
+            f"{effects_in_words(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
+            f" {plan}"
+        ],
+    )
+
+
+def _estimate_words(found: Mapping[str, Any], scale: Scale) -> str:
+    return f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])})"
+
+
+def _on_average(run: Run) -> Section:
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    effects = run["average_effect"]
+    individual, cluster = effects["individual"], effects["cluster"]
+    if covers_zero(individual):
+        headline = "No effect shown"
+    else:
+        way = "higher" if individual["estimate"] > 0 else "lower"
+        headline = f"{first_upper(way)} with {arm_name(run, 'treated')}"
+        if run["better"] is not None:
+            headline += ": better" if way == run["better"] else ": worse"
+    told = (
+        f"{scale(individual['estimate'])} ({level} confidence interval "
+        f"{scale.interval(individual['lower'], individual['upper'])}; "
+        f"{format_p(individual['p_value'])})."
+    )
+    if cluster is None:
+        told = f"Average effect {told}"
+    else:
+        told = f"Every person counting the same: {told}"
+        if effects["difference"]["se"] != 0:
+            told += (
+                f" Every cluster counting the same, which is another question: "
+                f"{_estimate_words(cluster, scale)}."
+            )
+    risks = run["average_risks"]
+    return Section(
+        "average-first",
+        "What did it do on average?",
+        headline=headline,
+        paragraphs=[
+            told,
+            *([] if risks is None else _risk_words(risks["individual"])),
+            adjustment_words(run),
+            "The interval holds the effects that fit the data; p is how often chance alone would "
+            "give an estimate as far from no effect.",
+        ],
+    )
+
+
+def _risk_words(risks: Mapping[str, Any]) -> list[str]:
+    """Both arms' risks as numbers out of 100, where they may be told."""
+    if risks["control"] is None or risks["treated"] is None:
+        return []
+    return [
+        f"Of 100 persons {100 * risks['treated']:.1f} have the event with treatment and "
+        f"{100 * risks['control']:.1f} without."
+    ]
+
+
+def _differs(run: Run) -> Section:
+    answer = heterogeneity_answer(run)
+    return Section(
+        "differs-first",
+        answer.question,
+        headline=answer.headline,
+        paragraphs=[
+            answer.text,
+            "All that follows defers to this one test.",
+        ],
+    )
+
+
+def for_whom(run: Run, appendix: Sequence[Section]) -> Section:
+    """For whom, by how much: the named modifiers, or the groups of most and least benefit."""
+    made = _of_named if run["named_modifiers"] is not None else _of_groups
+    section = made(run, {section.anchor: section for section in appendix})
+    relevance = [] if run["relevance"] is None else [_relevant(run)]
+    return replace(section, paragraphs=[*section.paragraphs, *relevance])
+
+
+def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
+    named, scale = run["named_modifiers"], scale_of(run)
+    adjusted = {test["modifier"]: test["p_adjusted"] for test in named["tests"]}
+    found = [one for one in named["comparisons"] if one["estimate"] is not None]
+    rows = [
+        [
+            cell(f"{one['modifier']}: {one['comparison']}", 50),
+            _estimate_words(one, scale),
+            bare_p(adjusted[one["modifier"]]),
+        ]
+        for one in found[:ROWS_TOLD]
+    ]
+    level = format_percent(run["interval"]["level"])
+    table = TableView(
+        "By how much the effect differs along the named modifiers",
+        ["Modifier", f"Difference ({level} CI)", "p, adjusted"],
+        rows,
+    )
+    shown = [one["modifier"] for one in named["tests"] if (one["p_adjusted"] or 1) < 0.05]
+    names = join_words([cell(name, 30) for name in shown[:2]])
+    if len(shown) > 2:
+        names = f"{cell(shown[0], 30)} and {len(shown) - 1} more"
+    if not found:
+        headline, words = "Not estimated", "Too few units tell anything of the modifiers named."
+    elif not shown:
+        headline = "No named modifier is shown to go with it"
+        words = (
+            "An interval that holds zero does not show equal effects: it leaves open which group "
+            "gains more."
+        )
+    elif effects_differ(run):
+        headline, words = f"It goes with {names}", "An interval without zero shows a difference."
+    else:
+        headline, words = (
+            "A lead only",
+            f"Alone, the effect would go with {names}.{unless_shown(run)}",
+        )
+    return Section(
+        "whom-first",
+        "For whom, by how much?",
+        headline=headline,
+        paragraphs=[
+            words,
+            "p is adjusted for the number of modifiers named. Effects within the groups: appendix.",
+        ],
+        figures=_figure(
+            sections["named"],
+            "Difference of the effect along each named modifier, as in the appendix, with interval",
+            f"Difference of the effect along each named modifier with {level} interval. Below "
+            "zero: the effect is smaller in the group named first, or falls as the number rises.",
+        )
+        if found
+        else [],
+        tables=[table] if rows else [],
+        beside=True,
+    )
+
+
+def _of_groups(run: Run, sections: Mapping[str, Section]) -> Section:
+    answer = for_whom_answer(run)
+    held = run["held_out"]
+    words, figures = [answer.text], []
+    if held["given"]:
+        words.append(_groups_words(run))
+        figures = _figure(
+            sections["groups"],
+            "Effects of quarters of the persons by predicted effect, as in the appendix",
+            "Quarters of the persons by the effect that was predicted without their own outcomes. "
+            "Dots: effect of each quarter with its own interval; diamonds: predicted; orange: "
+            "the average effect.",
+        )
+    return Section(
+        "whom-first",
+        "For whom, by how much?",
+        headline=answer.headline,
+        paragraphs=words,
+        figures=figures,
+        beside=True,
+    )
+
+
+def _groups_words(run: Run) -> str:
+    """The outer quarters in a sentence, with what the test lets one say of them."""
+    scale, held = scale_of(run), run["held_out"]
+    smallest, largest = held["groups"][0], held["groups"][-1]
+    if None in (smallest["estimate"], largest["estimate"], held["difference"]["estimate"]):
+        return "The effects of the outer quarters cannot be estimated."
+    first, last = (smallest, largest) if run["better"] == "lower" else (largest, smallest)
+    names = end_words(run) if run["better"] == "lower" else end_words(run)[::-1]
+    told = (
+        f"Quarter with the {names[0]} predicted: effect {_estimate_words(first, scale)}; with the "
+        f"{names[1]}: {_estimate_words(last, scale)}."
+    )
+    if run["better"] is None:
+        told = told.replace(" predicted:", " predicted effects:")
+    apart = not covers_zero(held["difference"])
+    if not apart:
+        return f"{told} They are not shown to differ."
+    gap = _estimate_words(held["difference"], scale)
+    return f"{told} The interval of their difference, {gap}, leaves out zero.{unless_shown(run)}"
+
+
+def _figure(section: Section, alt: str, caption: str) -> list[FigureView]:
+    """The first figure of a section, told again: drawing it anew would take its time twice."""
+    return [
+        replace(one, alt=f"{alt}. {cell(one.alt, 900)}", caption=caption)
+        for one in section.figures[:1]
+    ]
+
+
+def _relevant(run: Run) -> str:
+    found = run["relevance"]
+
+    def some(name: str) -> str:
+        return "fewer than five (or all but so few)" if found[name] is None else f"{found[name]:,}"
+
+    return (
+        f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
+        f"{found['mcid']:g}, which was said to matter; the interval shows it for {some('shown')} "
+        f"and excludes it for {some('excluded')}"
+        + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
+    )
+
+
+def unknown(run: Run) -> list[str]:
+    """What stays open, most important first."""
+    scale, design = scale_of(run), run["design"]
+    items = []
+    astray = models_astray(run)
+    if astray:
+        means = join_words([f"{m['name']} ({scale(m['mean_effect'])})" for m in astray[:3]])
+        items.append(
+            f"Warning: the mean effect by {means} is more than two standard errors from the "
+            "average effect, which needs no model: do not rely on effects of persons."
+        )
+    if not effects_differ(run):
+        items.append(f"Whether effects are equal.{_size(run)}")
+    items.append(
+        "What one person gains: nobody is seen under both treatments. The interval of one person's "
+        f"expected effect is {scale(run['effects']['mean_interval_width'])} wide on average."
+    )
+    if design["type"] == "cluster" and design["clusters"] < FEW_CLUSTERS:
+        items.append(
+            f"What more clusters would show: all rests on {design['clusters']}, however many "
+            "persons they hold."
+        )
+    if design["n_missing_outcome"]:
+        items.append(
+            "What those without an outcome would have had: they are taken to be like others of "
+            "their arm with the same covariates."
+        )
+    horizon = run["endpoint"]["horizon"]
+    if horizon is not None:
+        items.append(f"What happens after the horizon, {horizon:g}.")
+    items.append("Why effects differ, if they do: what goes with them need not be the reason.")
+    return items
+
+
+def _size(run: Run) -> str:
+    """How large a difference could have hidden."""
+    scale, held, named = scale_of(run), run["held_out"], run["named_modifiers"]
+    found = [] if named is None else named["comparisons"]
+    seen = {one["modifier"]: one["detectable"] for one in found if one["detectable"] is not None}
+    if seen:
+        ends = [min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)]
+        sizes = [f"{scale(seen[name])} ({cell(name, 30)})" for name in dict.fromkeys(ends)]
+        return f" To be found 4 times in 5, a difference must be {' to '.join(sizes)}."
+    if held["given"] and held["difference"]["se"] is not None:
+        return (
+            " Of two quarters of the persons, a difference under about "
+            f"{scale(NOTICED * held['difference']['se'])} would mostly go unseen."
+        )
+    return " A trial of this size would miss moderate differences."
+
+
+def _use(run: Run) -> list[str]:
+    items = []
+    if run["check"]["failures"]:
+        items.append("Settle first what the design check found wrong; until then use no number.")
+    if covers_zero(run["average_effect"]["individual"]):
+        items.append(
+            "The average effect may be none, or of either sign: weigh the whole interval, not the "
+            "estimate."
+        )
+    if effects_differ(run):
+        items += [
+            "Before one group is treated otherwise than another, ask for a reason stated before "
+            "the data were seen, for models that agree, and for other data.",
+            "Take the groups shown here as the hypothesis of the next trial.",
+        ]
+    else:
+        items += [
+            "Decide by the average effect: nothing here is a reason to treat one group otherwise "
+            "than another.",
+            "Write leads on who gains more into the plan of another trial.",
+        ]
+    if run["synthetic"]:
+        items.insert(0, "Nothing: the data are synthetic.")
+    return [ends_told(item, run) for item in items]

@@ -1,0 +1,104 @@
+"""What the command says is in its own language, and it loses no results of other data."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tauhat.analysis.models import model_names
+from tauhat.cli import main
+from tauhat.cli.language import in_options
+from tauhat.cli.result_files import refuse_other_results
+from tauhat.errors import TrialError
+
+ARGUMENT = re.compile(r"(?<![\w'\"-])[a-z_]+=(?=$|[\s.,;:)\['\"])")
+
+
+def table(seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    df = pd.DataFrame({"arm": np.arange(80) % 2, "age": rng.normal(50, 9, 80).round()})
+    return df.assign(visit=rng.normal(size=80), y=rng.normal(size=80))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "--outcome", "y", "--treatment", "arm"],
+        ["check", "--outcome", "y", "--treatment", "arm", "--covariates", "age", "--mcid", "2"],
+        ["run", "--outcome", "y", "--treatment", "arm", "--covariates", "age", "--mcid", "2"],
+        ["run", "--outcome", "y", "--treatment", "arm", "--covariates", "age", "--horizon", "2"],
+        ["run", "--outcome", "y", "--treatment", "arm", "--covariates", "age", "--modifiers",
+         "age > 3"],
+        ["check", "--outcome", "y", "--treatment", "arm", "--covariates", "age",
+         "--exposure", "visit"],
+    ],
+)  # fmt: skip
+def test_messages_name_options(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "trial.csv"
+    df = table()
+    df.loc[:5, "y"] = np.nan
+    df.to_csv(file, index=False)
+    out = ["--out", str(tmp_path / "out")] if words[0] == "run" else []
+    assert main([words[0], str(file), *words[1:], *out]) in (0, 2, 3)
+    said = "".join(capsys.readouterr())
+    assert said
+    assert ARGUMENT.findall(said) == []
+
+
+def test_labels_of_the_data_stay_as_they_are() -> None:
+    for said in ("cluster=5", "'event=yes'", "sex=event=1", "event=dead (12)"):
+        assert in_options(said) == said
+    assert in_options("give cluster= or accept=['heap']") == "give --cluster or --accept heap"
+
+
+def test_results_of_other_data_are_not_replaced(tmp_path: Path) -> None:
+    refuse_other_results(tmp_path, "a")
+    (tmp_path / "run.json").write_text(json.dumps({"data": {"sha256": "a", "file": "one.csv"}}))
+    refuse_other_results(tmp_path, "a")
+    with pytest.raises(TrialError, match=r"other data \(one.csv\).*--out.*--force"):
+        refuse_other_results(tmp_path, "b")
+    (tmp_path / "run.json").write_text("no JSON")
+    refuse_other_results(tmp_path, "b")
+
+
+def test_a_run_keeps_what_a_run_of_other_data_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    seal = tmp_path / "out" / "run.json"
+    seal.write_text(json.dumps({"data": {"sha256": "a", "file": "one.csv"}}))
+    table().to_csv(tmp_path / "trial.csv", index=False)
+    words = ["run", str(tmp_path / "trial.csv"), "--outcome", "y", "--treatment", "arm",
+             "--covariates", "age", "--out", str(tmp_path / "out")]  # fmt: skip
+    assert main(words) == 2
+    assert "holds the results of other data (one.csv)" in capsys.readouterr().err
+    assert json.loads(seal.read_text())["data"]["sha256"] == "a"
+
+
+def test_names_of_models_may_be_typed_in_small_letters() -> None:
+    assert model_names(["lmm", "x-gamm-rf"], "cluster") == ("LMM", "X-GAMM-RF")
+    assert model_names("QUICK", "cluster") == model_names("quick", "cluster")
+    with pytest.raises(TrialError, match="did you mean"):
+        model_names(["lmn"], "cluster")
+    with pytest.raises(TrialError, match="named twice: LMM"):
+        model_names(["lmm", "LMM"], "cluster")
+
+
+def test_study_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study"]) == 0
+    said = capsys.readouterr()
+    assert "Usage: tauhat study" in said.out
+    assert "summar" in said.out
+    assert said.err == ""
+
+
+def test_estimators_say_which_to_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["estimators"]) == 0
+    assert "Which to take: Robust" in capsys.readouterr().out

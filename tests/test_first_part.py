@@ -1,0 +1,162 @@
+"""The first two pages of a report, and the arms before treatment in its appendix."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tauhat.report import plots, render_html
+from tauhat.report.compared_section import baseline_tables
+from tauhat.report.first_part import first_part
+from tauhat.report.glossary import glossary_section
+from tauhat.report.view import Section
+from test_report import example_input, example_run
+
+JARGON = r"AUTOC|Qini|Kendall|CR2|Satterthwaite|jackknife|ICC|SHA-256|Holm|RMST|shrink|\bdf\b|SD\b"
+
+
+@pytest.fixture(autouse=True)
+def without_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+
+
+def comparison(name: str, estimate: float, **changes: Any) -> dict[str, Any]:
+    return {
+        "modifier": name, "level": "person", "question": "within clusters",
+        "comparison": "the one group less the other one", "spread": None, "estimate": estimate,
+        "se": 1.0, "lower": estimate - 2, "upper": estimate + 2, "p_value": 0.01,
+        "degrees_of_freedom": 20.0, "control_units": 15, "treated_units": 15, "detectable": 2.9,
+        "power": 0.2, **changes,
+    }  # fmt: skip
+
+
+def longest() -> dict[str, Any]:
+    """A run with all that the first part can tell."""
+    run = example_run(better="lower", synthetic="Made up.")
+    names = [f"a covariate of long name, the {k}th of them all" for k in range(8)]
+    run["named_modifiers"] = {
+        "adjusted_for": names, "moderate": 3.0, "all_clusters": [], "groups": [], "notes": [],
+        "comparisons": [comparison(name, 3.0) for name in names],
+        "tests": [{"modifier": n, "p_value": 0.01, "p_adjusted": 0.03} for n in names],
+        "method": "Two stages.",
+    }  # fmt: skip
+    run["relevance"] = {
+        "mcid": 5.0, "better": "lower", "persons": 600, "expected": 300, "shown": 20,
+        "excluded": 10, "share_expected": 0.5, "share_shown": 0.03, "share_excluded": 0.02,
+    }  # fmt: skip
+    run["heterogeneity_test"]["p_value"] = 0.3
+    run["design"]["covariates"] = names
+    run["models"][0] |= {"mean_effect": 40.0, "kept": True}
+    found = {"grade": "warning", "code": "imbalance", "item": "x", "value": "y", "accepted": False}
+    sentence = "Arms differ in much that was measured before treatment, by more than chance. " * 4
+    run["check"] |= {
+        "passed": False,
+        "findings": [{**found, "sentence": sentence, "code": f"code-{k}"} for k in range(12)],
+    }
+    return run
+
+
+RUNS = {
+    "as stored": example_run,
+    "longest": longest,
+    "shown": lambda: example_run(
+        heterogeneity_test={**example_run()["heterogeneity_test"], "p_value": 0.001}
+    ),
+    "not held out": lambda: example_run(held_out={"given": False, "reason": "Too few."}),
+    "not tested": lambda: example_run(
+        heterogeneity_test={**example_run()["heterogeneity_test"], "p_value": None}
+    ),
+}
+
+
+def first_words(page: str) -> list[str]:
+    """Every word before the appendix."""
+    first = page[page.index("<header>") : page.index('<h2 class="appendix"')]
+    return html.unescape(re.sub(r"<[^>]+>", " ", first)).split()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_first_part_is_short_and_without_jargon(name: str) -> None:
+    words = first_words(render_html(example_input(RUNS[name]())))
+    assert 250 < len(words) < 700
+    assert re.findall(JARGON, " ".join(words)) == []
+
+
+def test_first_part_asks_six_questions_in_order() -> None:
+    run = example_run()
+    found = first_part(run, [Section("groups", "Groups")])
+    assert [section.title for section in found] == [
+        "What was compared, in whom?",
+        "What did it do on average?",
+        "Does the effect differ between people?",
+        "For whom, by how much?",
+        "What is not known?",
+        "What to do with it?",
+    ]
+
+
+def test_average_stands_beside_that_without_covariates() -> None:
+    run = example_run()
+    words = " ".join(first_part(run, [Section("groups", "G")])[1].paragraphs)
+    assert "−3.2 (95% confidence interval −6.1 to −0.4" in words
+    assert "Without them −3.6 (−6.9 to −0.3): the change is small" in words
+    run["sensitivity"]["averages"][1] |= {"estimate": -9.0, "lower": -12.0, "upper": -6.0}
+    words = " ".join(first_part(run, [Section("groups", "G")])[1].paragraphs)
+    assert "the arms happen to differ in these covariates" in words
+
+
+def test_nobody_is_told_to_act_where_the_test_shows_nothing() -> None:
+    run = longest()
+    use = first_part(run, [Section("named", "N")])[-1].items
+    assert any("nothing here is a reason to treat one group otherwise" in item for item in use)
+    whom = " ".join(first_part(run, [Section("named", "N")])[3].paragraphs)
+    assert "this is a lead, no finding" in whom
+
+
+def table_one(frame: pd.DataFrame, arm: np.ndarray) -> dict[str, list[str]]:
+    data = replace(example_input(), frame=frame, treatment=arm)
+    (table,) = baseline_tables(data)
+    return {row[0]: list(row[1:]) for row in table.rows}
+
+
+def test_table_one_counts_by_arm() -> None:
+    arm = np.arange(40) % 2
+    frame = pd.DataFrame({"age": np.repeat([50.0, 60, 70, 80], 10), "sex": ["m", "f"] * 20})
+    assert table_one(frame, arm) == {
+        "age, mean (SD)": ["65 (11)", "65 (11)"],
+        "sex: m": ["20 (100%)", "0 (0%)"],
+    }
+
+
+def test_table_one_tells_nothing_of_few_persons() -> None:
+    arm = np.arange(200) % 2
+    site = np.array(["a"] * 90 + ["b"] * 80 + ["c"] * 24 + ["d"] * 6, dtype=object)
+    rare = np.array(["yes"] * 6 + ["no"] * 194, dtype=object)
+    code = np.where(np.arange(200) < 3, np.nan, np.arange(200) % 2).astype(float)
+    number = np.where(np.arange(200) < 4, np.nan, np.arange(200.0))
+    told = table_one(
+        pd.DataFrame({"site": site, "rare": rare, "code": code, "number": number}), arm
+    )
+    # d has three persons an arm and c twelve: alone d would be what is missing to all of an arm.
+    assert told["site: a"] == ["45 (45%)", "45 (45%)"]
+    assert told["site: other values"] == ["15 (15%)", "15 (15%)"]
+    assert not any(key.startswith(("site: c", "site: d")) for key in told)
+    assert told["rare"] == ["not shown", "not shown"]
+    assert told["number: missing"] == ["not shown", "not shown"]
+    shown = {int(x) for cells in told.values() for c in cells for x in re.findall(r"^(\d+) \(", c)}
+    assert not shown & {1, 2, 3, 4}
+
+
+def test_glossary_explains_what_the_page_says() -> None:
+    page = render_html(example_input())
+    glossary = page[page.index('id="glossary"') :]
+    for word in ("Kendall", "AUTOC", "SHA-256", "ICC", "Standard deviation (SD)"):
+        assert word in glossary, word
+    assert "RMST" not in glossary
+    assert glossary_section([Section("a", "A")]).tables[0].rows == []
