@@ -23,6 +23,7 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.imputations import completed_trials, pooled
 from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
@@ -72,6 +73,7 @@ __all__ = [
     "classification_analysis",
     "cluster_intercepts",
     "compare",
+    "completed_trials",
     "contrast_effects",
     "covariate_group_effects",
     "cross_fit",
@@ -83,6 +85,7 @@ __all__ = [
     "group_effect",
     "interaction_effects",
     "policy_value",
+    "pooled",
     "profile_curves",
     "rate",
     "sorted_group_effects",

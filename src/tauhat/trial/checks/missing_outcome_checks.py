@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -116,7 +116,9 @@ def missing_outcomes_seen(
     lost, arm = ~observed[rows], trial.enrolled_treatment[rows]
     unit = np.unique(design.unit[rows], return_inverse=True)[1]
     enough = min(int(lost.sum()), int((~lost).sum())) >= _FEWEST
-    clusters = _clusters(trial, rows, unit, lost, arm) if design.holds_persons and enough else None
+    by_cluster = _no_clusters()
+    if design.holds_persons and enough:
+        by_cluster = _clusters(trial, rows, unit, lost, arm)
     block = np.nan
     if trial.enrolled_blocks is not None and enough:
         block = groups_differ(lost, unit, pd.factorize(trial.enrolled_blocks[rows])[0])
@@ -136,7 +138,7 @@ def missing_outcomes_seen(
         lost=trial.n_missing_outcome,
         p_value=p_value,
         clusters_lost=clusters_lost,
-        clusters=_no_clusters() if clusters is None else clusters,
+        clusters=by_cluster,
         blocks_p_value=block,
         predictors=predictors,
         least_likely=float(np.sort(probability)[SMALLEST_GROUP - 1])
@@ -325,17 +327,17 @@ def _unlike_clusters(seen: MissingOutcomesSeen) -> Iterator[Finding]:
             (own["unlike_others"] < _UNLIKELY_CLUSTER)
             & ((own["share_observed"] - usual).abs() >= _FAR_SHARE)
         ]
-        for row in far.itertuples(index=False):
-            share = f"{1 - row.share_observed:.0%}"
-            if row.clusters > 1:
+        for row in rows_of(far):
+            share = f"{1 - row['share_observed']:.0%}"
+            if row["clusters"] > 1:
                 # Fewer than five of its own persons are lost, or left.
-                share = "nearly all" if row.share_observed < usual else "hardly any"
+                share = "nearly all" if row["share_observed"] < usual else "hardly any"
             yield Finding(
                 "missing outcomes by cluster",
-                f"{row.cluster} ({share})",
+                f"{row['cluster']} ({share})",
                 "warning",
-                f"Cluster {row.cluster!r} lost {share} of its persons, where the clusters of the "
-                f"{arm} arm lost {1 - usual:.0%} on average: ask what happened there.",
+                f"Cluster {row['cluster']!r} lost {share} of its persons, where the clusters of "
+                f"the {arm} arm lost {1 - usual:.0%} on average: ask what happened there.",
                 "missing-by-cluster",
             )
 
@@ -343,7 +345,7 @@ def _unlike_clusters(seen: MissingOutcomesSeen) -> Iterator[Finding]:
 def _by_covariate(trial: TrialTable, seen: MissingOutcomesSeen) -> Iterator[Finding]:
     table = seen.predictors
     along = table[table["p_value"] < _UNLIKELY_COVARIATE]
-    told = [_how(row.covariate, row.difference) for row in along.itertuples(index=False)]
+    told = [_how(row["covariate"], row["difference"]) for row in rows_of(along)]
     handled = (
         "complete cases are others than those enrolled"
         if trial.missing == COMPLETE_CASES
@@ -369,6 +371,11 @@ def _by_covariate(trial: TrialTable, seen: MissingOutcomesSeen) -> Iterator[Find
             f"comparable in it, and {handled}.",
             "missing-by-covariate",
         )
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table, each by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _how(name: str, difference: float) -> str:
