@@ -18,7 +18,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 import tauhat as th
-from tauhat.inference import completed_trials
+from tauhat.inference import completed_trials, pooled
 from tauhat.numerics.seeds import derive_seed
 
 CLUSTERS, PERSONS = 24, 27
@@ -67,19 +67,21 @@ def one_trial(lost: float, seed: int) -> dict[str, dict[str, float]]:
     place = [list(seen.X.columns).index(name) for name in columns]
     with_marks = np.zeros((len(new), len(NAMES) + marks))
     with_marks[:, place] = new
+    # The first of ten draws are those of five; `average_effects(imputations=)` pools likewise.
+    drawn = completed_trials(seen, 10, random_state=seed)
+    parts = dict(zip(WAYS, ([everything.data], [seen.data], drawn[:5], drawn), strict=True))
+    by_trial = {id(one): th.average_effects(one) for one in drawn}
+    by_trial |= {id(parts[way][0]): th.average_effects(parts[way][0]) for way in WAYS[:2]}
+    effects_of = {}
+    for one in (*drawn, everything.data, seen.data):
+        shown = new if one is everything.data else with_marks
+        effects_of[id(one)] = np.ravel(th.estimator("LMM").fit_data(one).effect(shown))
     found = {}
-    for way in WAYS:
-        m = {"m = 5": 5, "m = 10": 10}.get(way)
-        trial = everything if way == "all covariates" else seen
-        averages = th.average_effects(trial, imputations=m, random_state=seed)
-        shown = new if trial is everything else with_marks
-        parts = [trial.data] if m is None else completed_trials(trial, m, random_state=seed)
-        effects = np.mean(
-            [np.ravel(th.estimator("LMM").fit_data(one).effect(shown)) for one in parts], axis=0
-        )
+    for way, own in parts.items():
+        effects = np.mean([effects_of[id(one)] for one in own], axis=0)
         found[way] = {"LMM": float(np.sqrt(np.mean((effects - truth) ** 2)) / truth.std())}
         for name in ("individual", "cluster"):
-            one = getattr(averages, name)
+            one = pooled([getattr(by_trial[id(part)], name) for part in own])
             found[way] |= {f"{name}": one.estimate, f"{name} width": one.upper - one.lower}
             found[way][f"{name} covered"] = float(one.lower <= 0.3 <= one.upper)
     return found

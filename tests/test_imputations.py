@@ -5,8 +5,15 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from cli_runs import arguments, leave_out_the_slow, run_of, small_trial, small_trial_csv
+from tauhat.cli.app import main
 from tauhat.errors import TrialError
-from tauhat.inference import completed_trials, pooled
+from tauhat.inference import (
+    completed_trials,
+    effects_over_imputations,
+    pooled,
+    pooled_tables,
+)
 from tauhat.inference.estimate import Estimate
 from tauhat.numerics.imputation import IncompleteCovariate, draw_completed
 
@@ -144,3 +151,38 @@ def test_arrays_do_not_know_what_is_missing() -> None:
         th.average_effects(trial_of(table()).data, imputations=5)
     with pytest.raises(TrialError, match="cannot be given together"):
         th.average_effects(trial_of(table()), imputations=5, target=table())
+
+
+def test_tables_are_pooled_as_single_estimates_are() -> None:
+    three = [Estimate.from_t(q, 2.0, degrees_of_freedom=22, level=0.95) for q in (1.0, 3.0, 5.0)]
+    names = ["estimate", "se", "lower", "upper"]
+    tables = [pd.DataFrame([{name: getattr(one, name) for name in names}]) for one in three]
+    row, one = pooled_tables(tables).iloc[0], pooled(three)
+    for name in names:
+        assert row[name] == pytest.approx(getattr(one, name), rel=2e-3)
+
+
+def test_effects_of_persons_are_as_wide_as_what_is_not_known_makes_them() -> None:
+    df = table()
+    df.loc[df.index[::9], "y"] = np.nan
+    found = effects_over_imputations(
+        trial_of(df), th.estimator("LMM"), imputations=3, random_state=2
+    )
+    trial = trial_of(df)
+    assert found["row"].tolist() == list(range(trial.n))
+    known = found["estimate"].to_numpy()
+    fitted = np.ravel(trial.fit("LMM").effect(trial.X))
+    assert np.corrcoef(known, fitted)[0, 1] > 0.7
+    assert (found["lower"] < found["estimate"]).all()
+
+
+def test_the_command_draws_missing_covariates(tmp_path, monkeypatch) -> None:
+    leave_out_the_slow(monkeypatch)
+    file, out = small_trial_csv(tmp_path), tmp_path / "out"
+    df = small_trial()
+    df["age"] = df["age"].where(df.index % 6 > 0)
+    df.to_csv(file, index=False)
+    assert main(arguments(file, out, "--imputations", "3")) == 0
+    run = run_of(out)
+    assert "missing covariates drawn 3 times" in run["average_effect"]["method"]
+    assert main(arguments(file, tmp_path / "other", "--imputations", "1")) == 2

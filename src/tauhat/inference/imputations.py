@@ -7,6 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
@@ -52,7 +55,6 @@ def completed_trials(trial: Trial, imputations: int, *, random_state: int = 0) -
 
     Examples
     --------
-    >>> import pandas as pd
     >>> rng = np.random.default_rng(1)
     >>> df = pd.DataFrame({"arm": np.arange(200) % 2, "x": rng.normal(size=200)})
     >>> df["z"] = df.x + rng.normal(size=200)
@@ -132,25 +134,144 @@ def pooled(estimates: Sequence[Estimate], *, of_ratio: bool = False) -> Estimate
     values = np.array([one.estimate for one in estimates])
     values = np.log(values) if of_ratio else values
     errors = np.array([one.se for one in estimates])
-    between = float(values.var(ddof=1)) if len(values) > 1 else 0.0
-    if between == 0:
-        return estimates[0]
-    m = len(values)
-    within, added = float((errors**2).mean()), (1 + 1 / m) * between
-    total = within + added
-    share = added / total
-    complete = float(np.mean([one.degrees_of_freedom for one in estimates]))
-    observed = complete if np.isinf(complete) else (complete + 1) / (complete + 3) * complete
-    inverse = share**2 / (m - 1)
-    if observed * (1 - share) > 0:
-        inverse += 1 / (observed * (1 - share))
-    make = Estimate.of_ratio if of_ratio else Estimate.from_t
-    return make(
-        float(values.mean()),
-        float(np.sqrt(total)),
-        degrees_of_freedom=1 / inverse,
-        level=estimates[0].level,
+    complete = np.mean([one.degrees_of_freedom for one in estimates])
+    estimate, se, degrees = (
+        float(found[0]) for found in _rubin(values[:, None], errors[:, None], np.array([complete]))
     )
+    if np.ptp(values) == 0:
+        return estimates[0]
+    make = Estimate.of_ratio if of_ratio else Estimate.from_t
+    return make(estimate, se, degrees_of_freedom=degrees, level=estimates[0].level)
+
+
+def _rubin(
+    values: FloatArray, errors: FloatArray, complete: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Estimates, errors and degrees of freedom of m draws of k quantities, each of shape (k,)."""
+    m = len(values)
+    between = values.var(axis=0, ddof=1) if m > 1 else np.zeros(values.shape[1])
+    added = (1 + 1 / m) * between
+    total = (errors**2).mean(axis=0) + added
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(total > 0, added / total, 0.0)
+        observed = np.where(
+            np.isinf(complete), complete, (complete + 1) / (complete + 3) * complete
+        )
+        inverse = share**2 / max(m - 1, 1) + 1 / (observed * (1 - share))
+        degrees = np.where(added > 0, 1 / inverse, complete)
+    return values.mean(axis=0), np.sqrt(total), degrees
+
+
+def pooled_tables(tables: Sequence[pd.DataFrame], *, level: float = 0.95) -> pd.DataFrame:
+    """Tables of estimates from several completed trials, row by row as in `pooled`.
+
+    Parameters
+    ----------
+    tables
+        Of the same rows in the same order, with ``estimate``, ``lower`` and ``upper``, and
+        ``se`` if errors are known, such as ``covariate_group_effects(...).table``. Degrees of
+        freedom of the complete trial are those that the intervals tell.
+    level
+        Coverage of these intervals.
+
+    Returns
+    -------
+    DataFrame
+        The first table with ``estimate``, ``se``, ``lower`` and ``upper`` pooled; rows without an
+        estimate in one of them have none.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"group": ["a"], "estimate": [1.0], "se": [0.5],
+    ...                     "lower": [-0.09], "upper": [2.09]})
+    >>> other = one.assign(estimate=1.2, lower=0.11, upper=2.29)
+    >>> pooled_tables([one, other]).round(2).iloc[0, 1:].tolist()
+    [1.1, 0.53, -0.11, 2.31]
+    """
+    values, lower, upper = (
+        np.array([table[name].to_numpy(dtype=np.float64) for table in tables])
+        for name in ("estimate", "lower", "upper")
+    )
+    half = (upper - lower) / 2
+    if "se" in tables[0]:
+        errors = np.array([table["se"].to_numpy(dtype=np.float64) for table in tables])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(errors > 0, half / errors, np.nan)
+        complete = _degrees_of(ratio.mean(axis=0), level)
+    else:
+        errors = half / stats.norm.ppf((1 + level) / 2)
+        complete = np.full(values.shape[1], np.inf)
+    estimate, se, degrees = _rubin(values, errors, complete)
+    wide = stats.t.ppf((1 + level) / 2, np.where(np.isnan(degrees), np.inf, degrees)) * se
+    pooled_columns = {"estimate": estimate, "se": se}
+    return tables[0].assign(**pooled_columns, lower=estimate - wide, upper=estimate + wide)
+
+
+def _degrees_of(ratio: FloatArray, level: float) -> FloatArray:
+    """Degrees of freedom whose quantile of t is this many standard errors."""
+    grid = np.concatenate([np.geomspace(1, 5000, 4000), [np.inf]])
+    quantile = stats.t.ppf((1 + level) / 2, grid)
+    place = np.clip(np.searchsorted(-quantile, -ratio), 0, len(grid) - 1)
+    degrees: FloatArray = grid[place]
+    return degrees
+
+
+def effects_over_imputations(
+    trial: Trial,
+    estimator: Any,
+    *,
+    imputations: int,
+    level: float = 0.95,
+    random_state: int = 0,
+) -> pd.DataFrame:
+    """Effects of the persons with an outcome, their missing covariates drawn several times.
+
+    The estimator is fitted to each completed trial and asked about the persons as completed there.
+    Made for learners whose intervals need no resampling, such as LMM.
+
+    Parameters
+    ----------
+    trial
+        The trial, with two arms.
+    estimator
+        A `tauhat.CateEstimator`; it is not changed.
+    imputations, random_state
+        As in `completed_trials`.
+    level
+        Coverage of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        ``row`` (position among the analysed persons, from 0), ``estimate``, ``se``, ``lower`` and
+        ``upper``. Persons in blocks with one arm only are not among them.
+
+    Examples
+    --------
+    >>> from tauhat.learners import LinearMixedEffect
+    >>> rng = np.random.default_rng(1)
+    >>> df = pd.DataFrame({"arm": np.arange(200) % 2, "x": rng.normal(size=200)})
+    >>> df["y"] = df.arm * df.x + rng.normal(size=200)
+    >>> df["z"] = df.x.where(df.index % 4 > 0)
+    >>> trial = Trial(df, outcome="y", treatment="arm", covariates=["x", "z"])
+    >>> effects_over_imputations(trial, LinearMixedEffect(), imputations=2).shape
+    (200, 5)
+    """
+    tables = []
+    for data in completed_trials(trial, imputations, random_state=random_state):
+        # Learners see those with an outcome.
+        part = data if data.missing is None else _with_outcome_only(data, trial.data)
+        fitted = clone(estimator).fit_data(part)
+        lower, upper = fitted.effect_interval(part.X, level=level)
+        tables.append(
+            pd.DataFrame({"estimate": fitted.effect(part.X), "lower": lower, "upper": upper})
+        )
+    rows = part.rows
+    if trial.data is not trial.enrolled_data:
+        rows = (np.cumsum(trial.has_outcome) - 1)[rows]
+    found = pooled_tables(tables, level=level).assign(row=rows)
+    found = found[["row", "estimate", "se", "lower", "upper"]]
+    return found.sort_values("row", ignore_index=True)
 
 
 def averages_over_imputations(
