@@ -156,6 +156,23 @@ CASES: list[Case] = [
      lambda: persons().assign(y=lambda d: d["y"].mask(some(d, 0.4 * d["arm"]))), {}),
     ("missing-outcome", "note",
      lambda: persons().assign(y=lambda d: d["y"].mask(some(d, 0.1))), {}),
+    ("missing-by-cluster", "warning",
+     lambda: clinics().assign(
+         y=lambda d: d["y"].mask(some(d, np.where(d["clinic"] == "Harlow 2", 0.85, 0.1)))), {}),
+    ("missing-by-block", "note",
+     lambda: persons().assign(site=lambda d: np.where(d.index < 150, "a", "b"),
+                              y=lambda d: d["y"].mask(some(d, np.where(d.index < 150, 0.3, 0.03)))),
+     {"block": "site"}),
+    ("missing-by-covariate", "note",
+     lambda: persons().assign(
+         y=lambda d: d["y"].mask(some(d, np.where(d["age"] > 60, 0.35, 0.05)))), {}),
+    ("missing-by-covariate", "warning",
+     lambda: persons().assign(
+         y=lambda d: d["y"].mask(some(d, np.where((d["age"] > 60) == (d["arm"] == 1), 0.4, 0.02)))),
+     {"missing": "complete-cases"}),
+    ("rarely-observed", "warning",
+     lambda: persons(600).assign(
+         y=lambda d: d["y"].mask(some(d, np.where(d["age"] > 68, 0.97, 0.05)))), {}),
     ("outcome-type", "note", lambda: persons().assign(y=lambda d: (d["y"] > 118) * 1), {}),
     ("rare-events", "warning", lambda: persons().assign(y=lambda d: (d["y"] > 134) * 1), {}),
     ("late-treatment", "warning", late_arm, {}),
@@ -309,6 +326,9 @@ ALONG = {
     "one-arm-blocks": {"missing-outcome"},
     "far-value": {"impossible-value"},
     "cluster-size-jump": {"repeated-rows"},
+    "missing-by-block": {"missing-outcome"},
+    "missing-by-covariate": {"missing-outcome"},
+    "rarely-observed": {"missing-outcome"},
     "time-before-randomization": {"far-value"},
 }
 

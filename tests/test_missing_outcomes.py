@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from tauhat.analysis.missing_record import missing_record
 from tauhat.endpoint import MissingOutcomes
 from tauhat.errors import TrialError
 from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
+from tauhat.numerics.missingness import losses_along
+from tauhat.report.plots import missing_outcomes_plot
 
 ROLES = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "covariates": ["x"]}
 
@@ -176,3 +179,56 @@ def test_constant_covariates_and_no_auxiliary_columns_do_no_harm() -> None:
     assert "less to have one" not in made.text
     rare = MissingOutcomes(seen, missing.auxiliary, np.where(arm == 1, 0.05, 0.5))
     assert rare.text.endswith("100 persons had a probability of 0.05 or less to have one")
+
+
+def test_what_losses_look_like_is_told_without_small_numbers() -> None:
+    df = with_losses(complete(), 1.2)
+    df.loc[df.clinic == 3, "y"] = np.nan
+    trial = trial_of(df, auxiliary=["visits"])
+    check = trial.check()
+    seen = check.missing_outcomes
+    assert seen is not None
+    assert seen.clusters_lost == (0, 1)
+    # Each mark stands for five persons lost and five left, or for clusters that lost nobody.
+    size = seen.clusters["clusters"] * 27
+    lost = (size * (1 - seen.clusters["share_observed"])).round()
+    assert ((lost == 0) | ((lost >= 5) & (size - lost >= 5))).all()
+    assert seen.clusters["clusters"].sum() == 23
+    strongest = seen.predictors.iloc[0]
+    assert strongest["covariate"] == "x"
+    assert strongest["treated"] > 0.3 > strongest["control"]
+    assert "visits" in set(seen.predictors["covariate"])
+    assert trial.enrolled_data.missing is not None
+    probability = trial.enrolled_data.missing.probability
+    assert probability is not None
+    assert seen.least_likely == pytest.approx(np.sort(probability)[4])
+    assert [f for f in check.findings if f.code == "clusters-lost"]
+    record = missing_record(trial, check)
+    assert record is not None
+    drawn = missing_outcomes_plot(record["arms"], record["clusters"], record["predictors"])
+    assert drawn.text.startswith("Persons with an outcome: 0 ")
+
+
+def test_predictors_are_found_and_others_are_not() -> None:
+    rng = np.random.default_rng(1)
+    unit = np.repeat(np.arange(30), 20)
+    arm, x = unit % 2, rng.normal(size=(600, 3))
+    lost = rng.random(600) < 1 / (1 + np.exp(1.8 - 1.2 * x[:, 0] * (0.2 + arm)))
+    found = losses_along(x, lost, arm, unit)
+    assert found.p_value[0] < 0.001 < found.p_value[1:].min()
+    assert found.p_value_of_arms[0] < 0.01
+    apart = x[lost & (arm == 1), 0].mean() - x[~lost & (arm == 1), 0].mean()
+    assert found.by_arm[1, 0] * x[arm == 1, 0].std(ddof=1) == pytest.approx(apart)
+    swapped = losses_along(x, lost, 1 - arm, unit[::-1].max() - unit)
+    np.testing.assert_allclose(swapped.p_value, found.p_value)
+    np.testing.assert_allclose(swapped.by_arm[::-1], found.by_arm)
+
+
+def test_a_few_lost_are_not_told_of() -> None:
+    df = complete()
+    df.loc[df.index[[3, 40, 99]], "y"] = np.nan
+    trial = trial_of(df)
+    record = missing_record(trial, trial.check())
+    assert record is not None
+    assert record["predictors"] == [] == record["clusters"]
+    assert {arm["share_observed"] for arm in record["arms"]} == {None}

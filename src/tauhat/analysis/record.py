@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat.analysis.average_record import average_record, risks_record, target_record
 from tauhat.analysis.held_out import held_out_record
+from tauhat.analysis.missing_record import missing_record
 from tauhat.analysis.named import named_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
@@ -289,6 +290,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
             analysis.trial, None if analysis.check.icc is None else analysis.check.icc.value
         ),
         "check": check_record(analysis.check, analysis.trial.notes),
+        "missing_outcomes": missing_record(analysis.trial, analysis.check),
         "survival_by_arm": survival_record(analysis),
         "average_effect": average_record(average),
         "average_risks": risks,

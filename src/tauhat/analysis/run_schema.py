@@ -3,6 +3,7 @@
 # No "from __future__ import annotations": with it TypedDict does not see NotRequired.
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from tauhat.analysis.missing_schema import MissingOutcomesRecord
 from tauhat.analysis.named_schema import NamedModifiersRecord, RelevanceRecord
 from tauhat.analysis.outcome_schema import (
     AverageRisksRecord,
@@ -405,6 +406,9 @@ class Run(TypedDict):
     endpoint: Annotated[EndpointRecord, "what was measured, and how persons are weighed"]
     design: Annotated[Design, "who was randomized, and how many took part"]
     check: Annotated[Check, "design check"]
+    missing_outcomes: NotRequired[
+        Annotated[MissingOutcomesRecord | None, "who lacks an outcome; null where nobody does"]
+    ]
     survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]

@@ -116,6 +116,7 @@ def analyze(
     adjust: Sequence[str] | None = None,
     mcid: float | None = None,
     n_seeds: int = 0,
+    imputations: int | None = None,
     target: Any = None,
     source: Source | None = None,
 ) -> Analysis | ContrastAnalysis:
@@ -167,6 +168,9 @@ def analyze(
     n_seeds
         Number of other seeds with which all models are fitted again, to see how
         far the effects depend on the seed; each takes as long as the first fit.
+    imputations
+        How often missing covariates are drawn for the average effects (`tauhat.average_effects`);
+        None to fill them in once, as the models do.
     target
         Table of another population, or the file that holds it, for which the average effect is
         wanted too (`tauhat.average_effects`).
@@ -215,6 +219,7 @@ def analyze(
         "adjust": adjust,
         "mcid": mcid,
         "n_seeds": n_seeds,
+        "imputations": imputations,
         "target": target,
         "source": source,
     }
@@ -233,6 +238,7 @@ def analyze(
         "adjust": None if adjust is None else listed(adjust),
         "mcid": mcid,
         "n_seeds": n_seeds or None,
+        "imputations": imputations,
         "target": target,
     }
     rerun = source.command or python_call(asked, level, seed, n_permutations, **named_arguments)
@@ -265,7 +271,7 @@ def analyze(
         check = trial.check()
         data = trial.data
     with clock.step("average_effects", "estimating the average effects"):
-        average = average_effects(trial, level=level)
+        average = average_effects(trial, level=level, imputations=imputations, random_state=seed)
         named = named_effects(trial, modifiers, subgroups, adjust, level)
         for_target = (
             None if target is None else average_effects(trial, level=level, target=population)

@@ -366,6 +366,15 @@ _ALL = [
         otherwise="0",
     ),
     Option(
+        "imputations",
+        "Draw missing covariates that many times for the average effects (Rubin's rules).",
+        WHOLE,
+        RUN,
+        goes_to="analyze",
+        fault=_less_than(2, "must be 2 or more"),
+        otherwise="filled in once",
+    ),
+    Option(
         "target",
         "File of another population with the covariates: the average effect there.",
         PATH,

@@ -23,6 +23,12 @@ from tauhat.inference.heterogeneity import (
     HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.imputations import (
+    completed_trials,
+    effects_over_imputations,
+    pooled,
+    pooled_tables,
+)
 from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
 from tauhat.inference.policy_value import PolicyValue, policy_value
@@ -72,6 +78,7 @@ __all__ = [
     "classification_analysis",
     "cluster_intercepts",
     "compare",
+    "completed_trials",
     "contrast_effects",
     "covariate_group_effects",
     "cross_fit",
@@ -79,10 +86,13 @@ __all__ = [
     "effect_curve",
     "effect_modifiers",
     "effect_over_horizons",
+    "effects_over_imputations",
     "find_subgroups",
     "group_effect",
     "interaction_effects",
     "policy_value",
+    "pooled",
+    "pooled_tables",
     "profile_curves",
     "rate",
     "sorted_group_effects",

@@ -10,6 +10,7 @@ import numpy as np
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.endpoint import SCALES, Endpoint
+from tauhat.errors import TrialError
 from tauhat.inference.arm_means import (
     ArmMeans,
     arm_difference_p,
@@ -20,6 +21,7 @@ from tauhat.inference.arm_means import (
 from tauhat.inference.average_risks import average_risks
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.imputations import averages_over_imputations
 from tauhat.inference.inputs import TrialLike, counted_data
 from tauhat.inference.transport import target_population
 from tauhat.numerics.arm_variances import expected_of_averages, words
@@ -39,7 +41,14 @@ SIZE_DIFFERS_P = 0.001
 _SAME_SIZE = 1e-9
 
 
-def average_effects(trial: TrialLike, *, level: float = 0.95, target: Any = None) -> AverageEffects:
+def average_effects(
+    trial: TrialLike,
+    *,
+    level: float = 0.95,
+    target: Any = None,
+    imputations: int | None = None,
+    random_state: int = 0,
+) -> AverageEffects:
     r"""Model-robust average effects of a two-arm trial.
 
     Cluster-randomized: for cluster weights :math:`w_i` (the number of persons
@@ -104,6 +113,12 @@ def average_effects(trial: TrialLike, *, level: float = 0.95, target: Any = None
         Table of another population with the trial's covariates, a row a person or one row of
         means: persons count by weights that give them its means
         (`tauhat.inference.transport.target_population`). There is then no cluster-average.
+    imputations
+        How often missing covariates are drawn (`tauhat.inference.completed_trials`); results are
+        put together by Rubin's rules (`tauhat.inference.pooled`). None to fill them in once and
+        mark them, which randomization makes valid. Not together with ``target``.
+    random_state
+        Seed of these draws.
 
     Returns
     -------
@@ -114,7 +129,7 @@ def average_effects(trial: TrialLike, *, level: float = 0.95, target: Any = None
     ValueError
         If ``level`` is not between 0 and 1 or the trial is not valid.
     TrialError
-        If the target lies outside of what the trial saw.
+        If the target lies outside of what the trial saw, or ``imputations`` is not to be had.
 
     Examples
     --------
@@ -129,6 +144,10 @@ def average_effects(trial: TrialLike, *, level: float = 0.95, target: Any = None
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
+    if imputations is not None:
+        if target is not None:
+            raise TrialError("imputations= and target= cannot be given together")
+        return averages_over_imputations(trial, imputations, random_state, _of_data, level)
     data = counted_data(trial)
     if target is not None:
         population = target_population(trial, data, target)

@@ -21,6 +21,7 @@ from tauhat.report.view import ReportInput
 
 ROWS_OF_BALANCE = 14
 FIGURES_OF_COVARIATES = 6
+ROWS_OF_PREDICTORS = 6
 # Covariates of the forest plot.
 ROWS_OF_FOREST = 8
 # Covariates with less than this share of the variation get no figure of their own.
@@ -37,6 +38,15 @@ def balance(data: ReportInput) -> plots.Plot | None:
     largest = known.reindex(size.index).head(ROWS_OF_BALANCE)
     names = [str(name) for name in largest["covariate"]]
     return plots.balance_plot(names, largest["difference"].to_numpy(dtype=np.float64))
+
+
+def missing_outcomes(data: ReportInput) -> plots.Plot | None:
+    """Who has an outcome, and what losses go with; None where nobody lacks one."""
+    found = data.run.get("missing_outcomes")
+    if found is None:
+        return None
+    told = [row for row in found["predictors"] if row["difference"] is not None]
+    return plots.missing_outcomes_plot(found["arms"], found["clusters"], told[:ROWS_OF_PREDICTORS])
 
 
 def average_effects_figure(data: ReportInput) -> plots.Plot:
@@ -369,6 +379,7 @@ def gallery(data: ReportInput) -> dict[str, plots.Plot]:
 
 def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
+    yield "missing-outcomes", missing_outcomes(data)
     yield "survival-by-arm", survival_by_arm(data)
     yield "average-effects", average_effects_figure(data)
     yield "effect-by-risk", effect_by_risk(data)

@@ -18,6 +18,7 @@ from tauhat.report.first_part import first_part
 from tauhat.report.glossary import glossary_section
 from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
+from tauhat.report.missing_section import missing_section
 from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.persons_section import WARNING, persons_section
@@ -37,6 +38,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.plan_section,
     compared_section,
     sections.design_section,
+    missing_section,
     survival_section,
     sections.average_section,
     risk_section,

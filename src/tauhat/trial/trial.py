@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from tauhat._typing import IntArray
+from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -236,6 +236,15 @@ class Trial(TrialTable):
         asked for. Its rows are those of `counted_frame`.
         """
         return self.data if self._enrolled is None else self._enrolled.data(self)
+
+    @property
+    def probability_observed(self) -> FloatArray | None:
+        """How likely the outcome of each person of `enrolled_data` was to be seen, floored.
+
+        None where nobody lacks one, or complete cases were asked for.
+        """
+        missing = None if self._enrolled is None else self.enrolled_data.missing
+        return None if missing is None else missing.probability
 
     @property
     def counted_rows(self) -> IntArray:

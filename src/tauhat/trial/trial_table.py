@@ -198,6 +198,11 @@ class TrialTable:
     def _set_enrolled(self, kept: pd.DataFrame, columns: OutcomeColumns, propensity: Any) -> None:
         """Hook for who counts where outcomes are missing."""
 
+    @property
+    def probability_observed(self) -> FloatArray | None:
+        """Hook for how likely each person's outcome was to be seen; None if not estimated."""
+        return None
+
     def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
         """Hook for the trials of two arms that more arms are compared by."""
 

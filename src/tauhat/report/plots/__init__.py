@@ -30,6 +30,7 @@ from tauhat.report.plots.held_out import (
     targeting_plot,
 )
 from tauhat.report.plots.members import member_spread_plot, member_weights_plot
+from tauhat.report.plots.missing import missing_outcomes_plot
 from tauhat.report.plots.risks import effect_by_risk_plot
 from tauhat.report.plots.style import (
     BLUE,
@@ -71,6 +72,7 @@ __all__ = [
     "interval_plot",
     "member_spread_plot",
     "member_weights_plot",
+    "missing_outcomes_plot",
     "persons_plot",
     "qini_plot",
     "risk_calibration_plot",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.disclosure import FEW, is_small, tells_few
+from tauhat.disclosure import is_small, tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.far_values import ColumnLimits
@@ -34,6 +34,12 @@ from tauhat.trial.checks.finding_codes import GRADES
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
 from tauhat.trial.checks.leak_checks import leakage_findings, missing_findings
+from tauhat.trial.checks.missing_outcome_checks import (
+    MissingOutcomesSeen,
+    lost_by_arm,
+    missing_outcome_findings,
+    missing_outcomes_seen,
+)
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
     probability_of_treatment,
@@ -43,11 +49,6 @@ from tauhat.wording import counted
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
-
-_ATTRITION_DIFFERENCE = 0.02
-# Among few clusters and rare losses the p-value is rather too small.
-_CHANCE_OF_ATTRITION = 0.005
-_HIGH_ATTRITION = 0.2
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ class DesignCheck:
         Clusters by arm: number, minimum, median, maximum, mean, CV of their size.
     icc : IntraclusterCorrelation or None
         Of the outcome within arm; None when persons were randomized.
+    missing_outcomes : MissingOutcomesSeen or None
+        Who lacks an outcome, by cluster, block and covariate, and how likely each was to have
+        one; None when nobody does, or with more than two arms.
     """
 
     findings: tuple[Finding, ...]
@@ -80,6 +84,7 @@ class DesignCheck:
     attrition: pd.DataFrame
     cluster_sizes: pd.DataFrame | None
     icc: IntraclusterCorrelation | None
+    missing_outcomes: MissingOutcomesSeen | None = None
 
     def _sentences(self, *statuses: Status, accepted: bool = False) -> list[str]:
         told = [f for f in self.findings if f.status in statuses and f.accepted == accepted]
@@ -204,6 +209,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
     gaps = _between_arms(trial, missing.astype(np.float64), units)
     lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
+    seen = missing_outcomes_seen(trial, values, names, float(lost.p_value[0]))
     sizes = icc = None
     if design.holds_persons:
         sizes = cluster_sizes(trial)
@@ -213,7 +219,8 @@ def check_design(trial: TrialTable) -> DesignCheck:
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
         *unlearnable_findings(trial),
         *block_findings(trial),
-        *_outcome_findings(trial, attrition),
+        *outcome_findings(trial),
+        *missing_outcome_findings(trial, seen, attrition),
         *weight_findings(trial),
         *trial.row_findings,
         *file_findings(trial),
@@ -230,6 +237,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
         attrition=attrition,
         cluster_sizes=sizes,
         icc=icc,
+        missing_outcomes=seen,
     )
 
 
@@ -308,12 +316,6 @@ def _attrition_table(trial: TrialTable, lost: ArmDifferences) -> pd.DataFrame:
     )
 
 
-def _lost(trial: TrialTable) -> IntArray:
-    """Persons without an outcome in each arm, shape (2,)."""
-    lost: IntArray = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
-    return lost
-
-
 def randomization_finding(trial: TrialTable) -> Finding:
     """What was randomized."""
     column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
@@ -323,9 +325,9 @@ def randomization_finding(trial: TrialTable) -> Finding:
 def _design_findings(trial: TrialTable) -> Iterator[Finding]:
     yield randomization_finding(trial)
     counts, which = np.bincount(trial.enrolled_treatment, minlength=2), "enrolled"
-    if is_small(_lost(trial)).any():
+    if is_small(lost_by_arm(trial)).any():
         # Beside the numbers analysed, those enrolled would tell how many an arm lost.
-        counts, which = counts - _lost(trial), "with an outcome"
+        counts, which = counts - lost_by_arm(trial), "with an outcome"
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):
         yield Finding(f"{role} arm", f"{label}: {counted(int(count), 'person')} {which}")
     yield from other_arm_findings(trial)
@@ -366,49 +368,3 @@ def _propensity_finding(trial: TrialTable, propensity: FloatArray) -> Iterator[F
         else "",
         "propensity" if unlikely else "",
     )
-
-
-def _outcome_findings(trial: TrialTable, attrition: pd.DataFrame) -> Iterator[Finding]:
-    yield from outcome_findings(trial)
-    if not trial.n_missing_outcome:
-        yield Finding("missing outcomes", "0")
-        return
-    shares, p_value = attrition["share_missing"].to_numpy(), attrition["p_value"].iloc[2]
-    share = trial.n_missing_outcome / len(trial.has_outcome)
-    by_arm = f"{shares[0]:.1%} control, {shares[1]:.1%} treated"
-    # The arms are compared without blocks of one arm, which count among all that were lost.
-    where = "" if trial.enrolled_has_counterfactual.all() else " in blocks with both arms"
-    told = (
-        f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm{where} "
-        f"(p = {p_value:.2g})"
-    )
-    if is_small(_lost(trial)).any():
-        by_arm = told = f"{FEW} of an arm among them"
-    uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < _CHANCE_OF_ATTRITION
-    what = (
-        f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
-        f"outcome: {told}. "
-    )
-    yield Finding(
-        "missing outcomes",
-        f"{trial.n_missing_outcome} ({by_arm})",
-        "warning" if uneven or share > _HIGH_ATTRITION else "note",
-        what
-        + (
-            "The arms lost persons unevenly, so those left may not be comparable."
-            if uneven
-            else "The analysis assumes that they are like the others with the same covariates."
-        ),
-        "missing-outcome",
-    )
-    if trial.randomization.holds_persons:
-        gone = trial.enrolled_randomization.n_units - trial.randomization.n_units
-        if gone:
-            yield Finding(
-                "clusters without any outcome",
-                str(gone),
-                "warning",
-                f"{counted(gone, 'cluster has', 'clusters have')} no outcome at all and "
-                f"{'was' if gone == 1 else 'were'} left out.",
-                "clusters-lost",
-            )

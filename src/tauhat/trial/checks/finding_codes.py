@@ -67,7 +67,7 @@ _ALL = (
     ),
     Code(
         "clusters-lost", _DESIGN, ("warning",),
-        "clusters without any outcome",
+        "clusters without any outcome: lost units, not outcomes missing at random",
         "say why in the report of the trial",
     ),
     Code(
@@ -94,6 +94,27 @@ _ALL = (
         "missing-outcome", _DESIGN, ("warning", "note"),
         "persons without an outcome; a warning if many, or unevenly by arm",
         "find out why they were lost",
+    ),
+    Code(
+        "missing-by-cluster", _DESIGN, ("warning",),
+        "a cluster lost many more persons, or fewer, than the others of its arm",
+        "ask what happened there",
+    ),
+    Code(
+        "missing-by-block", _DESIGN, ("note",),
+        "blocks lost different shares of their persons",
+        "nothing",
+    ),
+    Code(
+        "missing-by-covariate", _DESIGN, ("warning", "note"),
+        "who has no outcome goes with a covariate; a warning where complete cases were asked for "
+        "and it does so differently in the arms",
+        "leave `missing` as it is, which takes it into account",
+    ),
+    Code(
+        "rarely-observed", _DESIGN, ("warning",),
+        "one person in a hundred or more was very unlikely to have an outcome",
+        "see whom nobody could have followed, and whether they belong to the question",
     ),
     Code(
         "outcome-type", _DESIGN, ("note",),

@@ -1,0 +1,43 @@
+"""What missing outcomes look like, as ``run.json`` holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tauhat.disclosure import is_small
+from tauhat.trial.checks.design_check import DesignCheck
+from tauhat.trial.checks.missing_outcome_checks import lost_by_arm
+from tauhat.trial.trial import Trial
+
+_MOST_PREDICTORS = 20
+
+
+def missing_record(trial: Trial, check: DesignCheck) -> dict[str, Any] | None:
+    """Who lacks an outcome, without a number about few persons; None where nobody does."""
+    seen = check.missing_outcomes
+    if seen is None:
+        return None
+    few = is_small(lost_by_arm(trial)).any()
+    share = check.attrition["share_missing"]
+    arms = [str(label) for label in trial.arm_labels]
+    clusters = seen.clusters.drop(columns="cluster")
+    return {
+        "persons": seen.persons,
+        "lost": seen.lost,
+        "p_value": None if few else seen.p_value,
+        "arms": [
+            {
+                "arm": label,
+                "share_observed": None if few else 1 - float(share.iloc[a]),
+                "clusters_lost": None if seen.clusters_lost is None else seen.clusters_lost[a],
+            }
+            for a, label in enumerate(arms)
+        ],
+        "clusters": [
+            {**row, "arm": arms[int(row["arm"])]} for row in clusters.to_dict(orient="records")
+        ],
+        "blocks_p_value": seen.blocks_p_value,
+        "predictors": seen.predictors.head(_MOST_PREDICTORS).to_dict(orient="records"),
+        "least_likely": seen.least_likely,
+        "floored": None if is_small(seen.floored) else seen.floored,
+    }
