@@ -15,7 +15,7 @@ from process_tree import measure
 
 OUT = Path("out/benchmarks/formats")
 READ = "import sys, tauhat; print(tauhat.read_table(sys.argv[1]).shape)"
-# No library writes SAS data sets; the source of pyreadstat can (tests/files/make_sas7bdat.c).
+# No library writes SAS data sets; the C source of pyreadstat can (make_sas7bdat.c).
 FORMATS = ("csv", "parquet", "feather", "xlsx", "dta", "sav", "zsav", "por", "xpt", "rds")
 
 
@@ -70,12 +70,27 @@ def write_workbook(df: pd.DataFrame, path: Path) -> None:
     book.save(path)
 
 
+def cost_of(path: Path) -> dict[str, object]:
+    """Cost of reading a file in a process of its own."""
+    cost = measure([sys.executable, "-c", READ, str(path)])
+    row = {
+        "format": path.suffix[1:],
+        "file_MiB": round(path.stat().st_size / 1024**2, 1),
+        "seconds": round(cost.seconds, 1),
+        "cpu_seconds": round(cost.cpu_seconds, 1),
+        "peak_MiB": round(cost.peak_mebibytes),
+    }
+    print(row, flush=True)
+    return row
+
+
 def main() -> None:
     """Write the table in each format, read it and print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--columns", type=int, default=40)
     parser.add_argument("--formats", nargs="+", default=list(FORMATS))
+    parser.add_argument("--sas", type=Path, help="a .sas7bdat file that make_sas7bdat.c wrote")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     df = table(options.rows, options.columns)
@@ -88,19 +103,11 @@ def main() -> None:
         path = OUT / f"t.{kind}"
         if kind != "csv":
             write(df, path)
-        cost = measure([sys.executable, "-c", READ, str(path)])
-        rows.append(
-            {
-                "format": kind,
-                "file_MiB": round(path.stat().st_size / 1024**2, 1),
-                "seconds": round(cost.seconds, 1),
-                "cpu_seconds": round(cost.cpu_seconds, 1),
-                "peak_MiB": round(cost.peak_mebibytes),
-            }
-        )
-        print(rows[-1], flush=True)
+        rows.append(cost_of(path))
         if kind != "csv":
             path.unlink()
+    if options.sas is not None:
+        rows.append(cost_of(options.sas))
     found = pd.DataFrame(rows)
     found.to_csv(OUT / "read_formats.csv", index=False)
     print(found.to_string(index=False))

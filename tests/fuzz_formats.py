@@ -1,20 +1,22 @@
 """Changed files of every format, in bounded memory: ``python fuzz_formats.py SEED COUNT``.
 
 Each change is small; packed formats are also changed inside and packed anew, so that it is the
-reader of the part that has to notice. Each file is read in a process of its own, as the
-command does. Printed: how many were read, how many refused, and how often the library ended the
-process, for which a user gets an error. Any other exception fails.
+reader of the part that has to notice. ``tauhat check`` takes each file in a process of its own, of
+bounded memory and CPU time. Printed: how many were read (exit code 0 or 3), how many refused (2),
+how often the library ended the process, for which a user gets an error since the command reads
+such files apart, and the largest memory that a process used. Anything else fails: another code, a
+traceback, a message of several lines.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib
 import io
 import json
 import os
 import resource
-import signal
 import sys
 import tempfile
 import traceback
@@ -28,15 +30,15 @@ import numpy as np
 import pandas as pd
 
 from file_readers import FILES, read_here
-from tauhat.errors import TrialError
+from tauhat.cli import main as command
 from tauhat.tables import reading
 from tauhat.tables.formats import FORMATS
 from tauhat.tables.reading import read_table
-from tauhat.trial.trial import Trial
 
 MEMORY = 4 * 2**30
 SECONDS = 60
-READ, REFUSED, FAULT = 0, 2, 1
+READ, FAULT, REFUSED, FAILED = 0, 1, 2, 3
+FOUND = {READ: "read", FAILED: "read", REFUSED: "refused"}
 APART = (*tuple(suffix for suffix, one in FORMATS.items() if one.apart), ".RData")
 TABLE = pd.DataFrame(
     {
@@ -48,7 +50,7 @@ TABLE = pd.DataFrame(
 )
 
 
-def write_originals(folder: Path) -> bool:
+def write_originals(folder: Path) -> int:
     """Write a small file of each format."""
     import pyreadstat
 
@@ -73,7 +75,7 @@ def write_originals(folder: Path) -> bool:
             file_format_version=version,
             variable_format={"seen": "DATE9"},
         )
-    return True
+    return READ
 
 
 def changed_bytes(data: bytes, rng: np.random.Generator) -> bytes:
@@ -117,17 +119,23 @@ def changed(name: str, data: bytes, rng: np.random.Generator) -> bytes:
     return target.getvalue()
 
 
-def checked(path: Path) -> bool:
-    """Read a file, and check it as a trial where it still has the columns of one."""
-    table = read_table(path)
-    if {"arm", "age", "site"} <= set(table.columns):
-        trial = Trial(table, outcome="age", treatment="arm", covariates=["site"])
-        return len(trial.check().text) >= 0
-    return len(table) > 0
+def checked(path: Path) -> int:
+    """Exit code of the command on a file; what it says has to be what it promises."""
+    out, err = io.StringIO(), io.StringIO()
+    words = ["check", str(path), "--outcome", "age", "--treatment", "arm", "--covariates", "site"]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = command([*words, "--control", "0"])
+    said = err.getvalue()
+    assert code in (0, REFUSED, FAILED), code
+    assert "Traceback" not in said, said
+    if code == REFUSED:
+        assert said.startswith("tauhat: error: "), said
+        assert said.count("\n") == 1, said
+    return code
 
 
-def in_a_process(work: Callable[[], bool]) -> int:
-    """Exit code of a process that works; negative if a signal ended it.
+def in_a_process(work: Callable[[], int]) -> tuple[int, float]:
+    """Exit code of a process that works, negative if a signal ended it, and its memory in MiB.
 
     Arrow's threads do not outlive a fork, so this process itself never uses them.
     """
@@ -136,44 +144,47 @@ def in_a_process(work: Callable[[], bool]) -> int:
         code = FAULT
         try:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            signal.alarm(SECONDS)
-            code = READ if work() else FAULT
-        except (TrialError, MemoryError):
-            code = REFUSED
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+            code = work()
         except BaseException:
             traceback.print_exc()
         os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    _, status, usage = os.wait4(process, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1024
 
 
 def main(seed: int, count: int) -> None:
     """Try changed files one after the other."""
     warnings.simplefilter("ignore")
     # Imported once, here.
-    for name in ("pyreadstat", "rdata.parser", "python_calamine", "pyarrow.parquet"):
+    readers = ("pyreadstat", "rdata.parser", "python_calamine", "pyarrow.parquet")
+    for name in (*readers, "tauhat.cli.commands"):
         importlib.import_module(name)
     # The process made here for each file stands for the one that reads it otherwise.
     reading.read_apart = read_here
     outcomes: Counter[str] = Counter()
+    largest = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        assert in_a_process(lambda: write_originals(Path(folder))) == READ
+        assert in_a_process(lambda: write_originals(Path(folder)))[0] == READ
         paths = [*Path(folder).iterdir()]
         paths += [FILES / name for name in ("trial.rds", "one.RData", "trial.sas7bdat")]
         files = {path.name: path.read_bytes() for path in paths}
         for path in paths:
-            assert in_a_process(lambda path=path: len(read_table(path)) > 0) == READ, path
+            there = in_a_process(lambda path=path: READ if len(read_table(path)) else FAULT)
+            assert there[0] == READ, path
         for number in range(count):
             rng = np.random.default_rng([seed, number])
             name = sorted(files)[number % len(files)]
             path = Path(folder) / f"changed{Path(name).suffix}"
             path.write_bytes(changed(name, files[name], rng))
-            code = in_a_process(lambda path=path: checked(path))
+            code, memory = in_a_process(lambda path=path: checked(path))
+            largest = max(largest, memory)
             # After a signal a user gets an error, since the file was read apart.
-            found = "ended" if code < 0 else {READ: "read", REFUSED: "refused"}.get(code, "fault")
+            found = "ended" if code < 0 else FOUND.get(code, "fault")
             outcomes[found] += 1
             if found == "fault" or (found == "ended" and not name.endswith(APART)):
                 sys.exit(f"{name}: change {number} of seed {seed}")
-    print(json.dumps(outcomes))
+    print(json.dumps({**outcomes, "largest_MiB": round(largest)}))
 
 
 if __name__ == "__main__":

@@ -115,13 +115,16 @@ def test_dates_as_text_are_refused_like_dates(
     if kind in ("csv", "parquet"):
         file = tmp_path / f"t.{kind}"
         df.to_csv(file, index=False) if kind == "csv" else df.to_parquet(file)
-        assert main(["check", str(file), "--outcome", "y", "--treatment", "arm"]) == 2
+        check = ["check", str(file), "--outcome", "y", "--treatment", "arm"]
+        assert main([*check, "--covariates", "when,age"]) == 2
         assert message in capsys.readouterr().err
+        assert main(check) == 2
+        assert f"'when' ({words})" in capsys.readouterr().err
         return
     if kind == "category":
         df["when"] = df["when"].astype("category")
-    for covariates in (None, ["when"]):
-        with pytest.raises(TrialError, match=message):
+    for covariates, said in ((None, rf"'when' \({words}\)"), (["when"], message)):
+        with pytest.raises(TrialError, match=said):
             Trial(df, outcome="y", treatment="arm", covariates=covariates)
 
 

@@ -323,6 +323,20 @@ def test_xlsx_refuses_what_would_be_guessed(tmp_path: Path) -> None:
     assert read(path, table="codes")[0]["x"].tolist() == [1]
 
 
+def test_xlsx_cells_over_several_rows_are_refused(tmp_path: Path) -> None:
+    from openpyxl import load_workbook
+
+    path = xlsx(tmp_path / "t.xlsx", ["clinic", "age"], ["a", 1], [None, 2], ["b", 3], [None, 4])
+    book = load_workbook(path)
+    book.active.merge_cells("A4:A5")
+    book.active.merge_cells("A2:A3")
+    book.save(path)
+    with pytest.raises(
+        TrialError, match=r"2 cells span several rows \(the first begins in row 2\)"
+    ):
+        read(path)
+
+
 def test_xlsx_errors_dates_and_gaps(tmp_path: Path) -> None:
     day = pd.Timestamp("2020-02-29").to_pydatetime()
     path = xlsx(tmp_path / "t.xlsx", ["x", "d"], [1.5, day], ["#N/A", day], [None, None], [2, None])

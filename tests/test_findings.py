@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tauhat.cli import main
-from tauhat.errors import TrialError
+from tauhat.errors import TrialError, UnsafeCovariatesError
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.checks.finding_codes import CODES, codes_table
 from tauhat.trial.trial import Trial
@@ -109,6 +109,15 @@ def dated(
     return df.assign(**{first: dates(entry, form), last: dates(later, form)})
 
 
+def ambiguous(form: str) -> pd.DataFrame:
+    df = persons()
+    firsts = [(pd.Timestamp(2021, 1 + k % 12, 1 + k % 11)) for k in range(len(df))]
+    return df.assign(
+        randomisation_date=[f"{day:{form}}" for day in firsts],
+        last_visit_date=[f"{day + pd.Timedelta(days=400):%Y-%m-%d}" for day in firsts],
+    )
+
+
 def numbered_days(day: Callable[[pd.Timestamp], int]) -> pd.DataFrame:
     df = dated("%Y-%m-%d")
     for name in ("randomisation_date", "last_visit_date"):
@@ -196,6 +205,10 @@ CASES: list[Case] = [
     ("similar-labels", "warning",
      lambda: persons().assign(site=lambda d: np.where(d.index % 2, "Saint Luke", "St. Luke")),
      {"block": "site"}),
+    ("similar-labels", "warning",
+     lambda: clinics().assign(
+         clinic=lambda d: d["clinic"] + np.where((d["clinic"] == "Harlow 2") & (d.index % 3 == 0),
+                                                 " Hospital", "")), {}),
     ("merged-labels", "note", lambda: coded(clinics(), "sex", "FEMALE", 30),
      {"normalise_labels": True}),
     ("blanks-in-labels", "note", lambda: coded(persons(), "sex", " female", 30), {}),
@@ -293,6 +306,8 @@ CASES: list[Case] = [
           ("%Y-%m-%d",), ("%d%b%Y",), ("%d.%m.%Y",), ("%b %d, %Y",), ("%d/%m/%y %H:%M",),
           ("%m/%d/%Y", "dtrand", "dtdeath"), ("%Y-%m-%dT%H:%M:%S", "RANDDT", "LSTALVDT"),
           ("%A, %d %B %Y", "TRTSDT", "ADT"))),
+    ("ambiguous-dates", "warning", lambda: ambiguous("%m/%d/%Y"), {}),
+    ("ambiguous-dates", "warning", lambda: ambiguous("%d-%m-%y"), {}),
     *(("time-before-randomization", "warning", lambda day=day: numbered_days(day), {})
       for day in (lambda d: int(f"{d:%Y%m%d}"), lambda d: (d - pd.Timestamp("1960-01-01")).days)),
 ]  # fmt: skip
@@ -379,6 +394,53 @@ def test_a_table_with_columns_from_later_is_refused_unless_they_are_named() -> N
     # Alone it is a warning, as where covariates are named.
     alone = check(persons().assign(nr=range(300)), covariates=None)
     assert alone.open_codes == ("identifier",)
+
+
+def test_columns_that_cannot_be_covariates_are_told_together_with_those_from_later() -> None:
+    df = persons().assign(
+        seen="2024-01-31", note=lambda d: [f"n{k}" for k in range(len(d))], sbp_week12=noise
+    )
+    df["bmi"] = [f"{value:.1f}".replace(".", ",") for value in df["age"]]
+    df.loc[::30, "bmi"] = "k.A."
+    with pytest.raises(UnsafeCovariatesError) as refused:
+        Trial(df, outcome="y", treatment="arm")
+    for part in (
+        "3 cannot be covariates as they are: 'seen' (holds dates), 'note' (looks like an "
+        "identifier: 300 different values in 300 rows), 'bmi' (is numeric except for 10 of 300 "
+        "values, such as 'k.A.'); 1 may not have been known at randomization: 'sbp_week12'",
+        "--covariates age,sex)",
+    ):
+        assert part in str(refused.value)
+    assert refused.value.usable == ("age", "sex", "sbp_week12")
+    with pytest.raises(TrialError, match=r"'bmi' is numeric except for 10 of 300.*--na"):
+        check(df, covariates=["age", "bmi"])
+
+
+def test_what_the_event_was_in_words_is_no_covariate() -> None:
+    rng = np.random.default_rng(4)
+    died = rng.random(300) < 0.4
+    df = persons().assign(
+        days=rng.exponential(200, 300).round() + 1,
+        died=died * 1,
+        reason=np.where(died, "heart", np.where(rng.random(300) < 0.5, "alive", "moved")),
+    )
+    roles = {"outcome": "days", "event": "died", "horizon": 200}
+    found = check(df, covariates=["age", "reason"], **roles)
+    assert [f.value for f in found.findings if f.code == "outcome-determined"] == ["reason"]
+    with pytest.raises(UnsafeCovariatesError, match=r"'reason' \(nearly tells the outcome\)"):
+        Trial(df, treatment="arm", **roles)
+    clean = check(df, covariates=["age", "sex"], **roles)
+    assert "outcome-determined" not in clean.open_codes
+
+
+def test_a_time_at_risk_is_called_so() -> None:
+    df = persons().assign(falls=lambda d: np.arange(len(d)) % 3, years=lambda d: d["age"] / 60)
+    roles = {"outcome": "falls", "treatment": "arm", "endpoint": "count", "exposure": "years"}
+    with pytest.raises(TrialError, match="'years' cannot be both exposure and a covariate"):
+        Trial(df, **roles, covariates=["age", "years"])
+    trial = Trial(df, **roles, covariates=["sex"])
+    assert trial.roles["weight"] == "years"
+    assert "Persons count by their time at risk (years)" in trial.check().text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import functools
 import io
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -16,8 +20,12 @@ from tauhat.fitting import reference_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
-# Files of the long search; TAUHAT_FUZZ_FILES asks for more or fewer.
-MANY = int(os.environ.get("TAUHAT_FUZZ_FILES", "4000"))
+# Files of the long search; TAUHAT_FUZZ_FILES asks for more or fewer. One in so many is analysed.
+MANY = int(os.environ.get("TAUHAT_FUZZ_FILES", "3000"))
+ANALYSED = 50
+# Bounds of the long search: address space, and CPU time of a file, which others' work does not use.
+MEMORY = 6 * 2**30
+SECONDS = 60
 RNG = np.random.default_rng(3)
 CLINIC = np.repeat(np.arange(8), 5)
 TABLE = pd.DataFrame(
@@ -83,12 +91,32 @@ def originals() -> dict[str, bytes]:
     return {"trial.csv": csv, "trial.parquet": parquet.getvalue(), "trial.toml": CONFIG.encode()}
 
 
+def too_long(signal_number: int, frame: object) -> NoReturn:
+    raise AssertionError(f"a file took more than {SECONDS} seconds of CPU time")
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Address space of this process is bounded meanwhile."""
+    resource = pytest.importorskip("resource", reason="memory is bounded by setrlimit")
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+    before = signal.signal(signal.SIGPROF, too_long)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 def fuzz(
     folder: Path,
     n_files: int,
     seed: int,
     capsys: pytest.CaptureFixture[str],
     command: str = "check",
+    seconds: float = 0,
 ) -> set[int]:
     """Run a command on mutated files; the exit codes that came."""
     more = [] if command == "check" else ["--models", "LMM", "--jobs", "1", "--out", "out"]
@@ -107,6 +135,8 @@ def fuzz(
             words = [command, str(folder / kind), *ROLES]
             if rng.random() < 0.5:
                 words += ["--covariates", "age,site"]
+        if seconds:
+            signal.setitimer(signal.ITIMER_PROF, seconds)
         code = main([*words, *more])
         said = capsys.readouterr()
         assert code in (0, 2, 3), (number, kind, data, said.err)
@@ -134,7 +164,8 @@ def test_a_parquet_column_of_lists_is_bad_input(
 
 @pytest.mark.slow
 def test_thousands_of_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz(tmp_path, MANY, 2, capsys) >= {0, 2}
+    with bounded_memory():
+        assert fuzz(tmp_path, MANY, 2, capsys, seconds=SECONDS) >= {0, 2}
 
 
 @pytest.mark.slow
@@ -145,4 +176,5 @@ def test_mutated_files_through_the_whole_analysis(
     monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
     monkeypatch.chdir(tmp_path)
-    assert fuzz(tmp_path, MANY // 20, 3, capsys, "run") >= {0, 2}
+    with bounded_memory():
+        assert fuzz(tmp_path, MANY // ANALYSED, 3, capsys, "run", SECONDS) >= {0, 2}

@@ -14,7 +14,7 @@ pytest.importorskip("resource", reason="memory is bounded by setrlimit")
 
 SCRIPT = Path(__file__).with_name("fuzz_formats.py")
 # Files of the long search; TAUHAT_FUZZ_FILES asks for more or fewer.
-MANY = int(os.environ.get("TAUHAT_FUZZ_FILES", "4000"))
+MANY = int(os.environ.get("TAUHAT_FUZZ_FILES", "2000"))
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_thousands_of_damaged_files() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=3600,
+        timeout=7200,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
@@ -33,3 +33,4 @@ def test_thousands_of_damaged_files() -> None:
     assert outcomes["read"] > 0.05 * MANY
     assert outcomes["refused"] > 0.05 * MANY
     assert outcomes.get("ended", 0) < 0.01 * MANY
+    assert outcomes["largest_MiB"] < 2048

@@ -20,4 +20,16 @@ class TauhatWarning(UserWarning):
 
 
 class UnsafeCovariatesError(TrialError):
-    """Covariates that nobody named look measured after randomization."""
+    """Covariates that nobody named look measured after randomization, or cannot be covariates.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    usable
+        All columns without another role that can be covariates, safe or not.
+    """
+
+    def __init__(self, message: str, usable: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.usable = usable

@@ -48,7 +48,8 @@ BAD_OUTPUT, CHECK_FAILED = 2, 3
 def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
     """The trial that the settings describe, and the SHA-256 of the bytes it was read from.
 
-    With ``force`` all columns without another role are covariates whatever they look like.
+    With ``force`` all columns without another role that can be covariates are some, whatever they
+    look like.
     """
     table, sha256 = read_hashed(
         settings.file,
@@ -59,11 +60,10 @@ def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
     arguments = settings.trial_arguments
     try:
         return Trial(table, **arguments), sha256
-    except UnsafeCovariatesError:
-        if not force:
+    except UnsafeCovariatesError as error:
+        if not (force and error.usable):
             raise
-    roles = {*settings.label_columns, settings.outcome, settings.weight}
-    every = tuple(name for name in map(str, table.columns) if name not in roles)
+        every = error.usable
     return Trial(table, **arguments, covariates=every), sha256
 
 

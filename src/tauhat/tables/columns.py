@@ -270,13 +270,20 @@ def _kind_of_text(present: pd.Series[Any], name: str) -> Kind:
     bad = np.isnan(numbers)
     if not bad.any():
         return "numeric"
+    commas = present.astype(str).str.fullmatch(r"\s*[-+]?\d*,\d+\s*").to_numpy(dtype=bool)
+    if commas.any() and not commas[bad].all():
+        # Among words, numbers with decimal commas are numbers all the same.
+        points = present.astype(str).str.replace(",", ".", regex=False).where(commas, present)
+        numbers = pd.to_numeric(points, errors="coerce").to_numpy(dtype=np.float64)
+        bad = np.isnan(numbers)
     distinct = len(np.unique(numbers[~bad]))
     stray = bad.mean() <= _STRAY_SHARE or distinct > _MANY_NUMBERS
     if 1 - bad.mean() >= _MOSTLY_NUMBERS and stray:
         raise TrialError(
             f"column {name!r} is numeric except for {int(bad.sum())} of {len(present)} values, "
-            f"such as {_first(present[bad])}; correct them or make them missing, or, if the "
-            "numbers are codes of categories, convert the column to a categorical"
+            f"such as {_first(present[bad])}; correct them or make them missing (na= of "
+            "read_table, --na on the command line), or, if the numbers are codes of categories, "
+            "convert the column to a categorical"
         )
     return "category"
 

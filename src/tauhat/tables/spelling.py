@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,15 +21,19 @@ _MOST_LABELS = 2000
 _SHORT = {"saint": "st", "sainte": "st", "mount": "mt", "center": "ctr", "centre": "ctr"}
 _SHORT |= {"cntr": "ctr", "hospital": "hosp", "university": "univ", "department": "dept"}
 _SHORT |= {"and": "&", "number": "no", "nr": "no"}
+# Words of a unit's name that some leave out.
+_KINDS_OF_PLACES = frozenset({"hosp", "clinic", "ctr", "school", "practice", "surgery"})
 
 
 def near_spellings(
     labels: Iterable[Any], groups: Mapping[str, Any] | None = None
 ) -> list[tuple[str, str]]:
-    """Pairs of labels that differ by one letter of one word, or by a usual abbreviation.
+    """Pairs of labels that differ by one letter of one word, a usual abbreviation, or "Hospital".
 
     The word has at least five letters in both and begins alike; the last letter is
-    not another one, as in "siteA" and "siteB"; numbers are the same.
+    not another one, as in "siteA" and "siteB"; numbers are the same. One of two labels may lack the
+    word that says what kind of place it is, where no other one does: "St Mary" beside "St Mary
+    Hospital", but not also beside "St Mary Clinic".
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def near_spellings(
     --------
     >>> near_spellings(["Harlem", "Harlam", "Ward 1", "Ward 2", "Saint Luke", "St Luke"])
     [('Harlam', 'Harlem'), ('Saint Luke', 'St Luke')]
+    >>> near_spellings(["St Mary", "St Mary Hospital", "Kent Hospital", "Kent Clinic"])
+    [('St Mary', 'St Mary Hospital')]
     >>> near_spellings(["male", "female", "inpatient", "outpatient", "northeast", "northwest"])
     []
     """
@@ -63,7 +69,11 @@ def near_spellings(
     for text in texts:
         for key in _keys(words[text]):
             near[key].append(text)
-    found: set[tuple[str, str]] = set()
+    found = {
+        pair
+        for pair in _without_kind(words)
+        if groups is None or groups.get(pair[0]) == groups.get(pair[1])
+    }
     for several in near.values():
         for k, first in enumerate(several):
             for second in several[k + 1 :]:
@@ -90,6 +100,19 @@ def _keys(words: tuple[str, ...]) -> set[Any]:
             shorter = [word, *(word[:i] + word[i + 1 :] for i in range(len(word)))]
             keys.update((words[:k], one, words[k + 1 :]) for one in shorter)
     return keys
+
+
+def _without_kind(words: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """Pairs of labels of which one has a word more, that of a kind of place."""
+    longer: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for text, those in words.items():
+        for k, word in enumerate(those):
+            if word in _KINDS_OF_PLACES and len(those) > 1:
+                longer[those[:k] + those[k + 1 :]].append(text)
+    for text, those in words.items():
+        if len(longer[those]) == 1:
+            first, second = sorted([text, longer[those][0]])
+            yield first, second
 
 
 def _one_apart(first: tuple[str, ...], second: tuple[str, ...]) -> bool:

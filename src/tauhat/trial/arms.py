@@ -118,7 +118,7 @@ def choose_arms(
         raise TrialError(
             f"treatment column {column.name!r} is missing in {int(read.missing.sum())} of "
             f"{len(column)} rows{words_read_as_missing(read)}; every randomized person has an "
-            "arm: fill it in"
+            "arm: fill it in, and leave out rows that are no persons, such as one of totals"
         )
     positions, found = pd.factorize(read.values, sort=False)
     # Arms of a categorical in its order, others sorted.

@@ -222,7 +222,7 @@ class Trial(TrialTable):
         if not self.covariates_named:
             varying = {column.source for column in self.encoder_.columns_ if column.names}
             names = [name for name in self.covariate_names if name in varying]
-            refuse_unsafe(self.check().findings, names)
+            refuse_unsafe(self.check().findings, names, self.unusable_covariates)
 
     def _set_enrolled(self, kept: pd.DataFrame, columns: OutcomeColumns, propensity: Any) -> None:
         self._enrolled = EnrolledArrays.of(self, kept, columns, propensity)

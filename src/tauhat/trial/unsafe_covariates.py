@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from tauhat.errors import UnsafeCovariatesError
+import pandas as pd
+
+from tauhat.errors import TrialError, UnsafeCovariatesError
+from tauhat.tables.encoding import TableEncoder
 from tauhat.trial.checks.finding import Finding
 
 _WHY = {
@@ -22,7 +26,34 @@ _WHY = {
 _MOST_SHOWN = 12
 
 
-def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> None:
+def unusable_covariates(frame: pd.DataFrame) -> dict[str, str]:
+    """Columns that no covariate can be made of, such as dates, and why.
+
+    Parameters
+    ----------
+    frame
+        Columns without another role, shape (n, p).
+
+    Examples
+    --------
+    >>> unusable_covariates(pd.DataFrame({"age": [50, 61], "seen": ["2024-01-31", "2024-02-01"]}))
+    {'seen': 'holds dates'}
+    """
+    found = {}
+    for name in frame.columns:
+        try:
+            TableEncoder().fit(frame[[name]])
+        except TrialError as error:
+            # One value only is no fault: there is nothing of it to encode.
+            reason = re.match(rf"column {re.escape(repr(name))} ([^;]*)", str(error))
+            if reason:
+                found[name] = reason[1]
+    return found
+
+
+def refuse_unsafe(
+    findings: Iterable[Finding], covariates: Sequence[str], unusable: Mapping[str, str]
+) -> None:
     """Raise an `UnsafeCovariatesError` if covariates nobody named look measured too late.
 
     Parameters
@@ -30,17 +61,19 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
     findings
         Of the design check.
     covariates
-        All columns without another role.
+        All columns without another role that can be covariates.
+    unusable
+        The others, and why they cannot.
 
     Examples
     --------
     >>> found = Finding("names", "visit", "warning", "...", "follow-up-name", columns=("visit",))
-    >>> refuse_unsafe([found], ["age", "visit", "sex"])
+    >>> refuse_unsafe([found], ["age", "visit", "sex"], {})
     Traceback (most recent call last):
     tauhat.errors.UnsafeCovariatesError: covariates were not named, and ...
     """
     findings = list(findings)
-    if any(f.status == "error" and not f.columns for f in findings):
+    if not unusable and any(f.status == "error" and not f.columns for f in findings):
         # The check fails for what is wrong with the rows, which comes first.
         return
     reasons: dict[str, str] = {}
@@ -51,25 +84,38 @@ def refuse_unsafe(findings: Iterable[Finding], covariates: Sequence[str]) -> Non
                 reasons.setdefault(name, _WHY[finding.code])
             else:
                 identifiers.append(name)
-    if not reasons:
+    if not reasons and not unusable:
         return
-    shown = [f"{name!r} ({why})" for name, why in list(reasons.items())[:_MOST_SHOWN]]
-    more = f" and {len(reasons) - _MOST_SHOWN} more" if len(reasons) > _MOST_SHOWN else ""
     identifiers = [name for name in identifiers if name not in reasons]
     safe = [name for name in covariates if name not in reasons and name not in identifiers]
     listed = (
         f", and without identifiers ({', '.join(map(repr, identifiers))})," if identifiers else ""
     )
+    faults = [
+        f"{len(those)} {fault}: {_listed(those)}"
+        for those, fault in (
+            (unusable, "cannot be covariates as they are"),
+            (reasons, "may not have been known at randomization"),
+        )
+        if those
+    ]
     raise UnsafeCovariatesError(
-        f"covariates were not named, and of the columns without another role {len(reasons)} "
-        f"may not have been known at randomization: {', '.join(shown)}{more}. "
+        "covariates were not named, and of the columns without another role "
+        f"{'; '.join(faults)}. "
         + (
-            f"Name those that were; without these{listed} it is covariates={safe!r} "
+            f"Name those that were known then; without these{listed} it is covariates={safe!r} "
             f"(--covariates {comma_list(safe)})"
             if safe
             else "No other column is left: name covariates measured before randomization"
-        )
+        ),
+        usable=tuple(covariates),
     )
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    shown = [f"{name!r} ({why})" for name, why in list(reasons.items())[:_MOST_SHOWN]]
+    more = f" and {len(reasons) - _MOST_SHOWN} more" if len(reasons) > _MOST_SHOWN else ""
+    return ", ".join(shown) + more
 
 
 def comma_list(names: Sequence[str]) -> str:

@@ -44,11 +44,18 @@ def read(content: bytes, request: Request) -> tuple[pd.DataFrame, Account]:
         refuse_size(path, sheet.total_width, 0, request.max_bytes)
         refuse_size(path, 0, sheet.total_width * sheet.total_height * 8, request.max_bytes)
         rows = sheet.to_python(skip_empty_area=False)
+        merged = [pair for pair in sheet.merged_cell_ranges or [] if pair[1][0] > pair[0][0]]
     except BaseException as error:
         # Where the library's own code gives up, it raises no Exception.
         if type(error).__name__ != "PanicException":
             raise
         raise TrialError(f"{path} is not a whole Excel file") from error
+    if merged:
+        raise TrialError(
+            f"{path}: in the sheet {name!r} {counted(len(merged), 'cell spans', 'cells span')} "
+            f"several rows (the first begins in row {min(first[0] for first, _ in merged) + 1}), "
+            "and only the first of these rows has the value; unmerge them and fill in every row"
+        )
     account = Account("Excel", table=name)
     table = _table(rows, path, account)
     _count_cells(content, workbook.sheet_names.index(name), account)

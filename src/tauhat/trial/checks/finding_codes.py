@@ -358,6 +358,11 @@ _ALL = (
         "say what the event is by `event_value`",
     ),
     Code(
+        "ambiguous-dates", _TIME, ("warning",),
+        "dates such as 03/04/2020 that may be read in two ways, so that they were not compared",
+        "write them as 2020-04-03",
+    ),
+    Code(
         "time-before-randomization", _TIME, ("warning",),
         "negative durations, or dates of follow-up before the date of randomization",
         "put the dates right",

@@ -189,8 +189,8 @@ def _near_findings(
         f"{name}: {found}",
         "warning",
         f"In {name!r}, {found} differ only by letter case, accents, punctuation, blanks, the "
-        f"way a number is written or one letter, and count as different {what}: if they mean the "
-        "same, write them alike"
+        f"way a number is written, one letter or a word such as Hospital, and count as different "
+        f"{what}: if they mean the same, write them alike"
         + (
             ", or have them merged with normalise_labels=True (--normalise-labels)."
             if shown

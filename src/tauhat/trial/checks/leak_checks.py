@@ -39,6 +39,7 @@ MISSING_TOGETHER = 0.8
 _UNLIKELY = 0.01
 _CHANCE_OF_GAPS = 1e-3
 _FEW_LEVELS = 20
+_FEW_OF_A_KIND = 5
 _FOLDS = 5
 # So many persons tell whether a column is computed from the outcome.
 _MOST_ROWS = 20_000
@@ -119,6 +120,18 @@ def _outcome_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
             "outcome-copy" if same else "outcome-determined",
             columns=(sources[name],),
         )
+    for name in _told_events(trial):
+        if name not in told:
+            told.add(name)
+            yield Finding(
+                "like the event",
+                name,
+                "warning",
+                f"{name!r} tells of everyone whether the event was seen: it looks recorded with "
+                "it; if so, remove it from the covariates.",
+                "outcome-determined",
+                columns=(name,),
+            )
     rows, fold = _folds(trial)
     if fold is None:
         return
@@ -155,6 +168,22 @@ def _outcome_findings(trial: TrialTable, X: FloatArray) -> Iterator[Finding]:
             "outcome-determined",
             columns=tuple(dict.fromkeys(later)),
         )
+
+
+def _told_events(trial: TrialTable) -> Iterator[str]:
+    """Covariates of a few levels, each of which only persons with the event have, or without."""
+    if trial.outcome.cause is None:
+        return
+    seen = (trial.outcome.cause != 0).astype(np.int64)
+    if np.bincount(seen, minlength=2).min() < _FEW_OF_A_KIND:
+        return
+    for name in trial.covariate_names:
+        if has_more_values(trial.frame[name], _FEW_LEVELS):
+            continue
+        codes = pd.factorize(trial.frame[name], use_na_sentinel=False)[0]
+        share = np.bincount(codes, weights=seen) / np.bincount(codes)
+        if np.isin(share, (0, 1)).all():
+            yield name
 
 
 def _label(trial: TrialTable, name: str) -> str:

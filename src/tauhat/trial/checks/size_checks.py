@@ -59,6 +59,9 @@ def degrees_of_freedom(trial: TrialTable) -> str:
     return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected))))
 
 
+_WEIGHED_BY = {"weight": "weights", "exposure": "time at risk"}
+
+
 def weight_findings(trial: TrialTable) -> Iterator[Finding]:
     """How far sample weights differ, and how many equally weighted persons tell as much."""
     if trial.sample_weight is None:
@@ -70,8 +73,9 @@ def weight_findings(trial: TrialTable) -> Iterator[Finding]:
         "weights",
         f"{name}: {weight.min():.4g} to {weight.max():.4g}, effective sample size {size:.1f}",
         "warning" if few else "note",
-        f"Persons count by their weights ({name}) in the models, the averages and the test; of a "
-        f"mean these {n} persons tell as much as {size:.0f} of equal weight"
+        f"Persons count by their {_WEIGHED_BY[trial.weighs_by]} ({name}) in the models, the "
+        f"averages and the test; of a mean these {n} persons tell as much as {size:.0f} of equal "
+        "weight"
         + (", since a few have most of it." if few else ".")
         + " This check counts everyone alike.",
         "uneven-weights",

@@ -154,11 +154,15 @@ def _early_dates(table: pd.DataFrame) -> Iterator[Finding]:
     start = next((n for n in table.columns if _named_date(table, n, _RANDOMIZED)), None)
     if start is None:
         return
+    names = [n for n in table.columns if n != start and _named_date(table, n, _LATER_DATE)]
+    if names and _may_be_read_in_two_ways(table, start):
+        yield _two_ways_finding(start)
     randomized = _days(table, start)
     if randomized is None:
         return
-    for name in table.columns:
-        if name == start or not _named_date(table, name, _LATER_DATE):
+    for name in names:
+        if _may_be_read_in_two_ways(table, name):
+            yield _two_ways_finding(name)
             continue
         later = _days(table, name)
         # Days that are counted from somewhere are compared with such days.
@@ -175,6 +179,35 @@ def _early_dates(table: pd.DataFrame) -> Iterator[Finding]:
                 "put the dates right, or leave out what was not measured after randomization.",
                 "time-before-randomization",
             )
+
+
+def _two_ways_finding(name: str) -> Finding:
+    return Finding(
+        "dates that may be read in two ways",
+        name,
+        "warning",
+        f"In {name!r} nothing tells whether the day comes first or the month (03/04/2020), or some "
+        "dates have it so and some so: they were not compared with other dates. Write them as "
+        "2020-04-03.",
+        "ambiguous-dates",
+    )
+
+
+def _may_be_read_in_two_ways(table: pd.DataFrame, name: str) -> bool:
+    texts = _date_texts(table[name])
+    return texts is not None and _day_first(texts) is None
+
+
+def _date_texts(column: pd.Series[Any]) -> pd.Series[Any] | None:
+    """The texts of a column of dates that stand there as text; None for others."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_numeric_dtype(
+        column.dtype
+    ):
+        return None
+    present = column[~missing_values(column)].astype(str)
+    if not len(present) or kind_of_time(present.head(_SAMPLE)) != "dates":
+        return None
+    return present
 
 
 def _named_date(table: pd.DataFrame, name: str, words: re.Pattern[str]) -> bool:
@@ -204,8 +237,8 @@ def _days(table: pd.DataFrame, name: str) -> pd.Series[Any] | None:
             return read.astype("datetime64[us]")
         serial = len(present) > 0 and bool(present.between(*_SERIAL).all())
         return numbers if serial and _ANY_DATE.search(_text(table, name)) else None
-    present = column[~missing_values(column)].astype(str)
-    if not len(present) or kind_of_time(present.head(_SAMPLE)) != "dates":
+    present = _date_texts(column)
+    if present is None:
         return None
     first = _day_first(present)
     if first is None:
