@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         rate,
         sorted_group_effects,
         survival_by_arm,
+        survival_of_groups,
         test_contrasts,
         test_heterogeneity,
     )
@@ -86,6 +87,7 @@ _HOMES = {
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
     "survival_by_arm": "tauhat.inference",
+    "survival_of_groups": "tauhat.inference",
     "test_contrasts": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
@@ -139,6 +141,7 @@ __all__ = [
     "simulate",
     "sorted_group_effects",
     "survival_by_arm",
+    "survival_of_groups",
     "test_contrasts",
     "test_heterogeneity",
     "testing",
