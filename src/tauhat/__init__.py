@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         test_heterogeneity,
     )
     from tauhat.outcome_model import OutcomeModel, VarianceComponents
-    from tauhat.power import power_by_simulation, power_hte
+    from tauhat.power import power_by_simulation, power_hte, power_rmst
     from tauhat.registry import estimator, estimator_names
     from tauhat.report import plots
     from tauhat.saving import load, save
@@ -82,6 +82,7 @@ _HOMES = {
     "profile_curves": "tauhat.inference",
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
+    "power_rmst": "tauhat.power",
     "rate": "tauhat.inference",
     "read_table": "tauhat.tables.reading",
     "save": "tauhat.saving",
@@ -134,6 +135,7 @@ __all__ = [
     "policy_value",
     "power_by_simulation",
     "power_hte",
+    "power_rmst",
     "profile_curves",
     "rate",
     "read_table",

@@ -51,8 +51,8 @@ def survival_plot(
         name = shorten(str(curve["arm"]), 24)
         axes.plot(curve["time"], curve["probability"], "o-", color=colour, markersize=3, label=name)
     if area:
-        between = [np.asarray(curve["probability"]) for curve in curves]
-        axes.fill_between(curves[0]["time"], *between, color=GRID, linewidth=0, zorder=1)
+        lower, upper = (np.asarray(curve["probability"]) for curve in curves)
+        axes.fill_between(curves[0]["time"], lower, upper, color=GRID, linewidth=0, zorder=1)
     axes.set_xlim(0, horizon * 1.02)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel(shorten(label, 34))
