@@ -9,6 +9,7 @@ been censored, and "naive" the time as it stands.
                                                               ratio of the errors to the first's
     python benchmarks/time_to_event.py averages --draws 300   bias, error, coverage
     python benchmarks/time_to_event.py size --draws 500       of the heterogeneity test
+                                                              (--slopes shared for its own only)
     python benchmarks/time_to_event.py speed                  100,000 persons
 """
 
@@ -196,14 +197,14 @@ def averages(n_draws: int, seed: int) -> None:
     print(table.round(3).to_string())
 
 
-def size(n_draws: int, seed: int) -> None:
-    """Rejections of a true hypothesis at .05 and .10; also with slopes by arm, for comparison."""
+def size(n_draws: int, seed: int, compared: list[str]) -> None:
+    """Rejections of a true hypothesis at .05 and .10; slopes by arm are there for comparison."""
     rows = []
     made_anew = TrialData.with_outcome_made_anew
     for name, k, trial in draws(NULLS, n_draws, seed):
         for censoring in ("arm", "covariates"):
             data = trial_data(trial, censoring)
-            for slopes in ("shared", "by arm"):
+            for slopes in compared:
                 # The test makes the outcome itself; what it makes is replaced for the comparison.
                 TrialData.with_outcome_made_anew = lambda own, _, s=slopes: made_anew(own, s)
                 test = heterogeneity.test_heterogeneity(data, random_state=k, n_permutations=399)
@@ -232,6 +233,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--learners", nargs="+", default=["LMM", "GAMM", "PEM"])
+    parser.add_argument(
+        "--slopes", nargs="+", choices=["shared", "by arm"], default=["shared", "by arm"]
+    )
     parser.add_argument("--endpoint", choices=["rmst", "survival", "time-lost"], default="rmst")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -239,8 +243,10 @@ def main() -> None:
         accuracy(chosen.draws, chosen.seed, chosen.learners, chosen.endpoint)
     elif chosen.part == "speed":
         speed()
+    elif chosen.part == "averages":
+        averages(chosen.draws, chosen.seed)
     else:
-        {"averages": averages, "size": size}[chosen.part](chosen.draws, chosen.seed)
+        size(chosen.draws, chosen.seed, chosen.slopes)
 
 
 if __name__ == "__main__":

@@ -214,6 +214,7 @@ MAY_BE_NULL = (
     "survival_by_arm",
     "average_risks",
     "average_effect.complete_cases",
+    "average_effect.ratio",
     "relative_effect",
     "named_modifiers",
     "better",

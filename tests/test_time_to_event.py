@@ -410,3 +410,55 @@ def test_blocks_of_one_arm_and_weights_go_with_times() -> None:
         area = kaplan_meier(time, event, weight[rows]).area(HORIZON)
         assert np.average(data.y[rows], weights=weight[rows]) == pytest.approx(area, abs=1e-10)
     assert th.average_effects(trial).individual.se > 0
+
+
+def test_groups_by_held_out_effect_have_curves_that_part_where_it_works() -> None:
+    trial = trial_of(table(n=1200))
+    fit = th.cross_fit(trial, "LMM", n_splits=2, random_state=1)
+    found = th.survival_of_groups(fit)
+    last = found.table[found.table.time == HORIZON].set_index(["group", "arm"]).probability
+    gap = {g: last[g]["treated"] - last[g]["control"] for g in ("smallest", "largest")}
+    # The treatment halves the hazard of those with x > 0 and of nobody else.
+    assert gap["largest"] > 0.12 > gap["smallest"] + 0.05
+    # The curve of a group is that of its members.
+    rows = [
+        np.flatnonzero((own == 3) & (fit.data.treatment == 1)) for own in fit.quantile_groups(4)
+    ]
+    time, cause = fit.data.times
+    curves = [kaplan_meier(time[own], cause[own] > 0).at(np.array(HORIZON)) for own in rows]
+    assert last["largest"]["treated"] == pytest.approx(np.mean(curves))
+    assert set(found.table.at_risk % 5) == {0}
+    assert found.record(["a", "b"])[1]["curves"][1]["arm"] == "b"
+    assert "nothing here is a test" in found.text
+    with pytest.raises(TrialError, match="give event= and horizon="):
+        th.survival_of_groups(trial_of(event=None, horizon=None), "LMM", n_splits=1)
+
+
+@pytest.mark.slow
+def test_the_report_tells_of_groups_horizons_ratio_and_units() -> None:
+    found = th.analyze(trial_of(table(n=400)), models=["LMM"], random_state=1, n_permutations=99)
+    run, page = found.to_json(), found.to_html()
+    over = run["survival_by_arm"]["over_horizons"]
+    assert [row["horizon"] for row in over] == [6, 12, 18, 24]
+    individual = run["average_effect"]["individual"]
+    assert over[-1]["estimate"] == pytest.approx(individual["estimate"])
+    assert run["average_effect"]["ratio"]["individual"]["estimate"] == pytest.approx(
+        found.average_effects.on("ratio")[0].estimate
+    )
+    assert [one["group"] for one in run["survival_by_arm"]["groups"]] == ["smallest", "largest"]
+    drawn = found.plots()
+    assert {"survival-largest-effects", "survival-smallest-effects"} <= set(drawn)
+    assert drawn["effect-over-horizons"].data.label.tolist()[-1] == "24 months"
+    for words in (
+        "Of 4 horizons one can look good by chance", "times the control arm", "24 months",
+        "RMST difference, months", "months since randomization",
+    ):  # fmt: skip
+        assert words in page or any(words in one.svg() for one in drawn.values()), words
+
+
+def test_horizons_of_persons_without_an_outcome_end_with_the_planned_answer() -> None:
+    df = table(n=300)
+    df.loc[df.index[::9], "months"] = np.nan
+    trial = trial_of(df)
+    found = th.effect_over_horizons(trial, [12]).table.iloc[-1]
+    assert found.estimate == pytest.approx(th.average_effects(trial).individual.estimate)

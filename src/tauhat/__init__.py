@@ -34,11 +34,12 @@ if TYPE_CHECKING:
         rate,
         sorted_group_effects,
         survival_by_arm,
+        survival_of_groups,
         test_contrasts,
         test_heterogeneity,
     )
     from tauhat.outcome_model import OutcomeModel, VarianceComponents
-    from tauhat.power import power_by_simulation, power_hte
+    from tauhat.power import power_by_simulation, power_hte, power_rmst
     from tauhat.registry import estimator, estimator_names
     from tauhat.report import plots
     from tauhat.saving import load, save
@@ -81,11 +82,13 @@ _HOMES = {
     "profile_curves": "tauhat.inference",
     "power_by_simulation": "tauhat.power",
     "power_hte": "tauhat.power",
+    "power_rmst": "tauhat.power",
     "rate": "tauhat.inference",
     "read_table": "tauhat.tables.reading",
     "save": "tauhat.saving",
     "sorted_group_effects": "tauhat.inference",
     "survival_by_arm": "tauhat.inference",
+    "survival_of_groups": "tauhat.inference",
     "test_contrasts": "tauhat.inference",
     "test_heterogeneity": "tauhat.inference",
 }
@@ -132,6 +135,7 @@ __all__ = [
     "policy_value",
     "power_by_simulation",
     "power_hte",
+    "power_rmst",
     "profile_curves",
     "rate",
     "read_table",
@@ -139,6 +143,7 @@ __all__ = [
     "simulate",
     "sorted_group_effects",
     "survival_by_arm",
+    "survival_of_groups",
     "test_contrasts",
     "test_heterogeneity",
     "testing",

@@ -55,6 +55,54 @@ def most_groups(n: int) -> int:
     return n // SMALLEST_GROUP
 
 
+def in_fives(count: float) -> int:
+    """A number of persons to the nearest five, which tells of no fewer.
+
+    Examples
+    --------
+    >>> in_fives(38), in_fives(2)
+    (40, 0)
+    """
+    return SMALLEST_GROUP * round(count / SMALLEST_GROUP)
+
+
+def told_places(at_risk: FloatArray, events: FloatArray) -> IntArray:
+    """Which times of a curve may be told: between two of them nothing is about few persons.
+
+    Parameters
+    ----------
+    at_risk
+        Fewest persons at risk at each time, the first of which is told, shape (k,).
+    events
+        Events so far in each group, shape (groups, k).
+
+    Returns
+    -------
+    ndarray of int
+        Places of the times at which at least five are at risk, with no event or at least five
+        in each group since the one before. Better an earlier time less than a curve that ends
+        before the last one.
+
+    Examples
+    --------
+    >>> events = np.array([[0, 3, 9, 12, 15], [0, 5, 5, 10, 17]])
+    >>> told_places(np.full(5, 30), events).tolist(), told_places(np.arange(5)[::-1], events)
+    ([0, 2, 4], array([0]))
+    """
+
+    def may_follow(place: int, before: int) -> bool:
+        step = events[:, place] - events[:, before]
+        return bool(at_risk[place] >= SMALLEST_GROUP and not is_small(step).any())
+
+    kept, last = [0], len(at_risk) - 1
+    for place in range(1, last + 1):
+        if may_follow(place, kept[-1]):
+            kept.append(place)
+    while kept[-1] != last and len(kept) > 1 and may_follow(last, kept[-2]):
+        kept[-1] = last
+    return np.array(kept)
+
+
 def count_text(count: int) -> str:
     """How many persons, unless they are few.
 

@@ -28,6 +28,12 @@ def average_record(average: AverageEffects) -> dict[str, Any]:
         "individual": estimate_record(average.individual),
         "cluster": estimate_record(average.cluster),
         "difference": estimate_record(average.difference),
+        "ratio": None
+        if average.individual_ratio is None
+        else {
+            "individual": estimate_record(average.individual_ratio),
+            "cluster": estimate_record(average.cluster_ratio),
+        },
         "method": average.method,
         "complete_cases": estimate_record(
             None if average.complete_cases is None else average.complete_cases.individual

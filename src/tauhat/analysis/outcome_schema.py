@@ -45,6 +45,26 @@ class SurvivalCurve(TypedDict):
     at_risk: Annotated[list[int], "at risk at these, in fives"]
 
 
+class GroupCurves(TypedDict):
+    group: Annotated[str, '"smallest" or "largest" held-out effects']
+    curves: Annotated[list[SurvivalCurve], "of both arms, means over the splits"]
+
+
+class EffectAtHorizon(TypedDict):
+    horizon: Annotated[float, "time up to which, or at which, the arms are compared"]
+    estimate: Annotated[Number, "average effect"]
+    se: Annotated[Number, "standard error"]
+    lower: Annotated[Number, "lower end of the interval"]
+    upper: Annotated[Number, "upper end of the interval"]
+    p_value: Annotated[Number, "two-sided p-value of no effect"]
+    p_adjusted: Annotated[Number, "adjusted for the number of horizons (Holm)"]
+
+
+class RatiosRecord(TypedDict):
+    individual: Annotated[EstimateWithTest, "every person counts the same"]
+    cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
+
+
 class SurvivalRecord(TypedDict):
     measure: Annotated[str, "what the arms are compared on, in words"]
     horizon: Annotated[float, "up to which, or at which, time"]
@@ -52,6 +72,8 @@ class SurvivalRecord(TypedDict):
     arms: Annotated[list[SurvivalOfArm], "control and treated arm"]
     difference: Annotated[SurvivalDifference, "between them, without covariates"]
     curves: Annotated[list[SurvivalCurve], "of both arms"]
+    groups: Annotated[list[GroupCurves], "curves of the outer quarters by held-out effect"]
+    over_horizons: Annotated[list[EffectAtHorizon], "average effects, the planned horizon last"]
 
 
 class EventsOfArm(TypedDict):

@@ -17,7 +17,9 @@ from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
+from tauhat.inference.effect_over_horizons import effect_over_horizons
 from tauhat.inference.survival_by_arm import survival_by_arm
+from tauhat.inference.survival_of_groups import survival_of_groups
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.checks.file_checks import file_record
@@ -196,10 +198,21 @@ def sensitivity_record(found: Sensitivity) -> dict[str, Any]:
 
 
 def survival_record(analysis: AnalysisParts) -> dict[str, Any] | None:
-    """Both arms' curves of a time to an event; None where the outcome is no such time."""
-    if analysis.trial.endpoint.follow_up is None:
+    """Curves of a time to an event, and effects over horizons; None for other outcomes."""
+    trial, level, held_out = analysis.trial, analysis.interval.level, analysis.held_out
+    if trial.endpoint.follow_up is None:
         return None
-    return survival_by_arm(analysis.trial, level=analysis.interval.level).record()
+    groups = (
+        []
+        if isinstance(held_out, str)
+        else survival_of_groups(held_out.fit).record(trial.arm_labels)
+    )
+    over = records(effect_over_horizons(trial, level=level).table)
+    return {
+        **survival_by_arm(trial, level=level).record(),
+        "groups": groups,
+        "over_horizons": over,
+    }
 
 
 def finding_records(check: DesignCheck) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from tauhat.analysis.outcome_schema import (
     EstimateWithTest,
     Interval,
     Number,
+    RatiosRecord,
     SurvivalRecord,
     TargetRecord,
 )
@@ -102,6 +103,7 @@ class EndpointRecord(TypedDict):
     beyond: Annotated[str, "what bounds effects, in words"]
     horizon: Annotated[Number, "time up to which persons are compared; null without times"]
     censoring: Annotated[str | None, '"arm" or "covariates": what censoring may depend on']
+    in_time: Annotated[bool, "whether effects are in the unit of a time to an event"]
     weight: Annotated[str | None, "column of sample weights"]
     effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 
@@ -128,6 +130,9 @@ class AverageEffect(TypedDict):
     individual: Annotated[EstimateWithTest, "every person counts the same"]
     cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
     difference: Annotated[EstimateWithTest | None, "individual-average less cluster-average effect"]
+    ratio: Annotated[
+        RatiosRecord | None, "of restricted means, probabilities or rates; null for others"
+    ]
     method: Annotated[str, "estimator, in words"]
     complete_cases: NotRequired[
         Annotated[

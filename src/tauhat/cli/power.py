@@ -37,6 +37,21 @@ OPTIONS: Mapping[str, str] = {
     "drop_out": "--drop-out",
     "n_others": "--covariates",
 }
+# Those of `tauhat.power_rmst` besides.
+OPTIONS_OF_TIMES: Mapping[str, str] = {
+    "horizon": "--horizon",
+    "survival_control": "--survival-control",
+    "survival_treated": "--survival-treated",
+    "shape": "--shape",
+    "accrual": "--accrual",
+    "follow_up": "--follow-up",
+    "frailty_sd": "--frailty-sd",
+}
+
+_SHARED_WITH_TIMES = (
+    "n_clusters", "n_persons", "cluster_size", "power", "prevalence", "size_cv", "share_treated",
+    "significance_level",
+)  # fmt: skip
 
 # Larger numbers are not read to a fraction.
 _WHOLE_FROM = 1000
@@ -86,6 +101,21 @@ def power(
     drop_out: Annotated[
         float, typer.Option(help="Share of persons who will have no outcome, lost by chance.")
     ] = 0.0,
+    horizon: Annotated[
+        float | None,
+        typer.Option(help="Of times to an event: time up to which means are restricted."),
+    ] = None,
+    survival_control: Annotated[
+        Numbers,
+        _numbers("Share without an event at the horizon; two: without the modifier, and with it."),
+    ] = None,
+    survival_treated: Annotated[Numbers, _numbers("The same in the treated arm.")] = None,
+    shape: Annotated[float, typer.Option(help="Shape of the Weibull times.")] = 1.0,
+    accrual: Annotated[float, typer.Option(help="Time over which persons come.")] = 0.0,
+    follow_up: Annotated[
+        float | None, typer.Option(help="From the last who came to the end (default: horizon).")
+    ] = None,
+    frailty_sd: Annotated[float, typer.Option(help="SD of the log hazard between clusters.")] = 0.0,
     simulate: Annotated[
         int | None,
         typer.Option(
@@ -132,6 +162,29 @@ def power(
     ):  # fmt: skip
         if value is not None and value < least:
             raise TrialError(f"{option} must be at least {least}, got {value}")
+    if horizon is None:
+        for option, text in (
+            ("--survival-control", survival_control), ("--survival-treated", survival_treated),
+        ):  # fmt: skip
+            if text is not None:
+                raise TrialError(f"{option} needs --horizon: a time up to which means are taken")
+    else:
+        if simulate is not None:
+            raise TrialError("--simulate does not go with --horizon")
+        of_times = {
+            "horizon": horizon,
+            "survival_control": _parse(survival_control, "--survival-control"),
+            "survival_treated": _parse(survival_treated, "--survival-treated"),
+            "shape": shape,
+            "accrual": accrual,
+            "follow_up": follow_up,
+            "frailty_sd": frailty_sd,
+        }
+        try:
+            _print_times({name: values[0] for name, values in given.items()}, of_times, csv=csv)
+        except TrialError as error:
+            raise TrialError(in_options(str(error))) from error
+        return
     several = [OPTIONS[name] for name, values in given.items() if len(values) > 1]
     if several and simulate is not None:
         raise TrialError(f"--simulate is for one plan, but {several[0]} has several values")
@@ -159,12 +212,13 @@ def in_options(message: str) -> str:
     >>> in_options("icc_x must be in [0, 1], got 2")
     '--icc-x must be in [0, 1], got 2'
     """
-    names = "|".join(sorted(OPTIONS, key=len, reverse=True))
+    options = {**OPTIONS, **OPTIONS_OF_TIMES}
+    names = "|".join(sorted(options, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
     pattern = (
         rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with| is missing|$)"
     )
-    return re.sub(pattern, lambda found: OPTIONS[found[0]], message)
+    return re.sub(pattern, lambda found: options[found[0]], message)
 
 
 def _parse(text: str | None, option: str, *, whole: bool = False) -> list[Any]:
@@ -221,11 +275,41 @@ def _print_plan(
             row |= {f"{test}_{part}": getattr(one, part) for part in ("power", "lower", "upper")}
         print(csv_text(pd.DataFrame([row])), end="")
         return
-    for quantity, value in [*plan.table.itertuples(index=False), *needed]:
-        whole = value.is_integer() or abs(value) >= _WHOLE_FROM
-        print(f"{quantity:<38} {value:>10{'.0f' if whole else '.4g'}}")
+    _print_quantities([*plan.table.itertuples(index=False, name=None), *needed])
     for text in [plan.text, *(one.text for one in simulated)]:
         print(f"\n{text}")
+
+
+def _print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: bool) -> None:
+    """A plan of a trial with times to an event."""
+    import pandas as pd
+
+    from tauhat.power import power_rmst
+    from tauhat.runtime.files import csv_text
+
+    for name in ("survival_control", "survival_treated"):
+        if of_times[name] == [None]:
+            raise TrialError(f"{name} is missing: the share that has no event by then")
+    unused = ("icc", "icc_x", "delta", "sd_x", "risk_control", "risk_treated", "drop_out")
+    for name in unused:
+        if given[name]:
+            raise TrialError(f"{name} belongs to outcomes that are no times")
+    plan = power_rmst(
+        **{name: given[name] for name in _SHARED_WITH_TIMES},
+        **of_times,
+    )
+    if csv:
+        row = plan.table.set_index("quantity")["value"].rename_axis(None).to_frame().T
+        print(csv_text(pd.DataFrame(row)), end="")
+        return
+    _print_quantities(list(plan.table.itertuples(index=False, name=None)))
+    print(f"\n{plan.text}")
+
+
+def _print_quantities(rows: list[tuple[str, float]]) -> None:
+    for quantity, value in rows:
+        whole = value.is_integer() or abs(value) >= _WHOLE_FROM
+        print(f"{quantity:<38} {value:>10{'.0f' if whole else '.4g'}}")
 
 
 def _needed(arguments: Mapping[str, Any], unit: str) -> list[tuple[str, float]]:

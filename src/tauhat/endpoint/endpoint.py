@@ -301,6 +301,7 @@ class Endpoint:
             "beyond": kind.words.beyond,
             "horizon": None if self.follow_up is None else self.follow_up.horizon,
             "censoring": None if self.follow_up is None else self.follow_up.censoring,
+            "in_time": kind.time is not None and kind.time.in_time,
         }
 
 

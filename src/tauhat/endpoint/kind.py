@@ -55,12 +55,15 @@ class TimeOutcome:
         Largest effect that can be, either way, given the horizon.
     competing
         Whether other events rule out the event.
+    in_time
+        Whether effects are times, in the unit of the times.
     """
 
     measure: str
     functional: Functional
     largest_effect: Callable[[float], float]
     competing: bool = False
+    in_time: bool = True
 
 
 @dataclass(frozen=True)

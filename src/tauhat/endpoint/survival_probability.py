@@ -21,5 +21,5 @@ SURVIVAL = kind_of_times(
         "precisely."
     ),
     beyond="a probability allows",
-    time=TimeOutcome("probability to be without an event", ALIVE, whole_probability),
+    time=TimeOutcome("probability to be without an event", ALIVE, whole_probability, in_time=False),
 )

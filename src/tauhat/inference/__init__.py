@@ -42,6 +42,7 @@ from tauhat.inference.sorted_effects import (
 )
 from tauhat.inference.subgroups import Subgroup, Subgroups, find_subgroups
 from tauhat.inference.survival_by_arm import SurvivalByArm, survival_by_arm
+from tauhat.inference.survival_of_groups import SurvivalOfGroups, survival_of_groups
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -72,6 +73,7 @@ __all__ = [
     "Subgroup",
     "Subgroups",
     "SurvivalByArm",
+    "SurvivalOfGroups",
     "arm_policy_value",
     "average_effects",
     "best_linear_predictor",
@@ -97,6 +99,7 @@ __all__ = [
     "rate",
     "sorted_group_effects",
     "survival_by_arm",
+    "survival_of_groups",
     "test_contrasts",
     "test_heterogeneity",
 ]

@@ -10,10 +10,11 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
 from tauhat.inference.average_effects import average_effects
-from tauhat.inference.inputs import TrialLike, as_trial_data
+from tauhat.inference.inputs import TrialLike, counted_data
 from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
 
@@ -68,7 +69,8 @@ def effect_over_horizons(
     trial
         A `tauhat.Trial` with ``event`` and ``horizon``, or its data.
     horizons
-        Times up to the trial's horizon, which is added; None for quarters of it.
+        Times up to the trial's horizon, which is added; None for quarters of it, from the one on
+        by which each arm has five events.
     level
         Coverage of each interval.
 
@@ -100,7 +102,7 @@ def effect_over_horizons(
     2      9.0       0.9    0.4
     3     12.0       1.5    0.7
     """
-    data = as_trial_data(trial)
+    data = counted_data(trial)
     follow_up = data.endpoint.follow_up
     if follow_up is None:
         raise TrialError(
@@ -123,11 +125,12 @@ def effect_over_horizons(
 def _horizons(given: Any, data: TrialData, last: float) -> FloatArray:
     """Horizons in order, the trial's last."""
     time, cause = data.times
-    first_events = [time[(cause == 1) & (data.treatment == arm)].min() for arm in (0, 1)]
-    earliest = float(max(first_events))
+    own = [np.sort(time[(cause == 1) & (data.treatment == arm)]) for arm in (0, 1)]
     if given is None:
         steps: FloatArray = last * np.arange(1, _STEPS + 1) / _STEPS
-        return steps[steps >= earliest]
+        enough = max(times[min(SMALLEST_GROUP, len(times)) - 1] for times in own)
+        return np.append(steps[:-1][steps[:-1] >= enough], last)
+    earliest = float(max(times[0] for times in own))
     try:
         wanted = np.unique(np.append(np.asarray(given, dtype=np.float64).ravel(), last))
     except (TypeError, ValueError):

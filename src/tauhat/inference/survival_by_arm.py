@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.disclosure import SMALLEST_GROUP, is_small
+from tauhat.disclosure import in_fives, is_small, told_places
 from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
@@ -72,30 +72,19 @@ class SurvivalByArm(Shown):
         """
         arms = list(self.table["arm"][:2])
         own = [self.curves[self.curves["arm"] == arm] for arm in arms]
-        kept = [0]
-        times = self.horizon * np.arange(1, _POINTS + 1) / _POINTS
-        counts = [[_at(one, 0.0)] for one in own]
-        for k, time in enumerate(times, 1):
-            here = [_at(one, time) for one in own]
-            events = np.array(
-                [row[2] - past[-1][2] for row, past in zip(here, counts, strict=True)]
-            )
-            if is_small(events).any() or min(row[1] for row in here) < SMALLEST_GROUP:
-                continue
-            kept.append(k)
-            for row, past in zip(here, counts, strict=True):
-                past.append(row)
-        at = np.append(0.0, times)[kept]
+        times = self.horizon * np.arange(_POINTS + 1) / _POINTS
+        found = np.array([[_at(one, time) for time in times] for one in own])
+        kept = told_places(found[:, :, 1].min(axis=0), found[:, :, 2])
         return pd.DataFrame(
             [
                 {
                     "arm": arm,
                     "time": float(time),
-                    "probability": row[0],
-                    "at_risk": _in_fives(row[1]),
+                    "probability": probability,
+                    "at_risk": in_fives(at_risk),
                 }
-                for arm, past in zip(arms, counts, strict=True)
-                for time, row in zip(at, past, strict=True)
+                for arm, rows in zip(arms, found[:, kept], strict=True)
+                for time, (probability, at_risk, _) in zip(times[kept], rows, strict=True)
             ]
         )
 
@@ -127,10 +116,6 @@ class SurvivalByArm(Shown):
                 for own in [points[points["arm"] == arm]]
             ],
         }
-
-
-def _in_fives(count: float) -> int:
-    return SMALLEST_GROUP * round(count / SMALLEST_GROUP)
 
 
 def _at(curve: pd.DataFrame, time: float) -> FloatArray:

@@ -2,18 +2,22 @@
 
 from tauhat.power.event_trials import EventInteraction
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
+from tauhat.power.planned_times import RmstPower
 from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte, power_table
 from tauhat.power.simulation import SimulatedPower, interaction_test, power_by_simulation
+from tauhat.power.times_power import power_rmst
 
 __all__ = [
     "ClusterInteraction",
     "EventInteraction",
     "HtePower",
     "IndividualInteraction",
+    "RmstPower",
     "SimulatedPower",
     "interaction_test",
     "power_by_simulation",
     "power_hte",
+    "power_rmst",
     "power_table",
 ]

@@ -17,6 +17,7 @@ from tauhat.report.grouping import (
     two_way_groups,
 )
 from tauhat.report.pieces import average_interval, axis_label
+from tauhat.report.time_units import at_horizon, unit_of_time
 from tauhat.report.view import ReportInput
 
 ROWS_OF_BALANCE = 14
@@ -26,6 +27,7 @@ ROWS_OF_PREDICTORS = 6
 ROWS_OF_FOREST = 8
 # Covariates with less than this share of the variation get no figure of their own.
 STRENGTH_WORTH_A_FIGURE = 0.01
+_ENDS = ("estimate", "lower", "upper")
 
 
 def balance(data: ReportInput) -> plots.Plot | None:
@@ -84,9 +86,52 @@ def survival_by_arm(data: ReportInput) -> plots.Plot | None:
     return plots.survival_plot(
         found["curves"],
         horizon=found["horizon"],
-        time_label=str(data.run["roles"]["outcome"]),
-        label="Had the event" if found["incidence"] else "Without an event",
+        time_label=_time_label(data),
+        label=_curve_label(found),
+        area=data.run["endpoint"]["in_time"],
     )
+
+
+def _time_label(data: ReportInput) -> str:
+    return f"{unit_of_time(data.run)} since randomization"
+
+
+def _curve_label(found: Mapping[str, Any]) -> str:
+    return "Had the event" if found["incidence"] else "Without an event"
+
+
+def survival_of_groups(data: ReportInput) -> list[tuple[str, plots.Plot]]:
+    """Curves of the quarters with the largest and the smallest held-out effects, by name."""
+    found = data.run["survival_by_arm"]
+    groups = [] if found is None else found["groups"][::-1]
+    return [
+        (
+            one["group"],
+            plots.survival_plot(
+                one["curves"],
+                horizon=found["horizon"],
+                time_label=_time_label(data),
+                label=_curve_label(found),
+                area=data.run["endpoint"]["in_time"],
+            ),
+        )
+        for one in groups
+    ]
+
+
+def effect_over_horizons(data: ReportInput) -> plots.Plot | None:
+    """Average effects up to several horizons; None where there is one only."""
+    found = data.run["survival_by_arm"]
+    if found is None or len(found["over_horizons"]) < 2:
+        return None
+    rows = [
+        plots.Interval(
+            at_horizon(data.run, row["horizon"]),
+            *(np.nan if row[name] is None else row[name] for name in _ENDS),
+        )
+        for row in found["over_horizons"]
+    ]
+    return plots.interval_plot(rows, axis_label=axis_label(data))
 
 
 def strong_modifiers(data: ReportInput) -> list[tuple[Mapping[str, Any], EffectGroups]]:
@@ -381,6 +426,7 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "balance", balance(data)
     yield "missing-outcomes", missing_outcomes(data)
     yield "survival-by-arm", survival_by_arm(data)
+    yield "effect-over-horizons", effect_over_horizons(data)
     yield "average-effects", average_effects_figure(data)
     yield "effect-by-risk", effect_by_risk(data)
     yield "named-modifiers", named_comparisons(data)
@@ -397,6 +443,8 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     held_out = data.run["held_out"]
     if held_out["given"]:
         yield "quarters", quarters(data)
+        for group, drawn_curves in survival_of_groups(data):
+            yield f"survival-{group}-effects", drawn_curves
         yield "covariate-forest", covariate_forest(data)
         yield "subgroup-forest", subgroup_forest(data)
         yield "calibration", calibration(data)

@@ -18,6 +18,7 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import arrow_note, cell, figure_of
+from tauhat.report.survival_section import curves_of_groups
 from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.report.voice import effects_differ, ends_told, unless_shown
@@ -76,7 +77,8 @@ def groups_section(data: ReportInput) -> Section:
                 + ".",
                 f"Quarters of the persons by predicted effect: effect (dot) with {level} interval, "
                 "and mean prediction (diamond). Orange: the average effect and its interval.",
-            )
+            ),
+            *curves_of_groups(data),
         ],
         tables=[
             TableView(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.report import plots
+from tauhat.report.time_units import unit_of_time
 from tauhat.report.view import FigureView, ReportInput, TableView
 
 LONGEST_CELL = 120
@@ -15,7 +16,11 @@ LONGEST_CELL = 120
 
 def axis_label(data: ReportInput) -> str:
     """What the effect axes measure."""
-    return f"Effect on {data.run['roles']['outcome']}"
+    endpoint, outcome = data.run["endpoint"], data.run["roles"]["outcome"]
+    if endpoint["horizon"] is None:
+        return f"Effect on {outcome}"
+    unit = f", {unit_of_time(data.run)}" if endpoint["in_time"] else ""
+    return f"{first_upper(endpoint['effect'])}{unit}"
 
 
 def figure_of(drawn: plots.Plot, alt: str, caption: str) -> FigureView:

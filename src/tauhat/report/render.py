@@ -28,6 +28,7 @@ from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.target_section import target_section
 from tauhat.report.text import Answer, Run, answers, arm_name, scale_of, units_sentence
+from tauhat.report.time_units import in_units
 from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.voice import groups_told
 from tauhat.report.words import file_section, labelled, labelled_run
@@ -88,7 +89,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     numbers = [
         KeyNumber(
             "Average effect per person",
-            scale(individual["estimate"]),
+            f"{scale(individual['estimate'])}{in_units(run)}",
             f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
         )
     ]
@@ -97,7 +98,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
         numbers.append(
             KeyNumber(
                 "Average effect per cluster",
-                scale(cluster["estimate"]),
+                f"{scale(cluster['estimate'])}{in_units(run)}",
                 f"{level} CI {scale.interval(cluster['lower'], cluster['upper'])}",
             )
         )

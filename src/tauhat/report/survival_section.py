@@ -1,24 +1,83 @@
-"""Section on a time to an event: both arms' curves, and what they are compared on."""
+"""Sections on a time to an event: both arms' curves, what they are compared on, and horizons."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tauhat.report import gallery
-from tauhat.report.numbers import format_count, format_percent
+from tauhat.report.numbers import Scale, bare_p, decimals_for, format_count, format_percent
 from tauhat.report.pieces import figure_of, first_upper
-from tauhat.report.text import scale_of
-from tauhat.report.view import ReportInput, Section, TableView
+from tauhat.report.text import Run, scale_of
+from tauhat.report.time_units import at_horizon, in_units, unit_of_time
+from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.report.voice import ends_told
 
 _HIDDEN = "–"
+SHOWN_TIMES = (
+    "Curves at times between which each arm has no event or at least five; numbers at risk in "
+    "fives."
+)
 
 
 def survival_section(data: ReportInput) -> Section | None:
     """Curves of both arms with the numbers at risk; None where the outcome is no time."""
-    found = data.run["survival_by_arm"]
+    run = data.run
+    found = run["survival_by_arm"]
     drawn = gallery.survival_by_arm(data)
     if found is None or drawn is None:
         return None
-    scale, outcome = scale_of(data.run), data.run["roles"]["outcome"]
-    level = format_percent(data.run["interval"]["level"])
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
+    gap = found["difference"]
+    interval = scale.interval(gap["lower"], gap["upper"])
+    censoring = run["endpoint"]["censoring"]
+    figures = [
+        figure_of(
+            drawn,
+            drawn.text,
+            SHOWN_TIMES + (" Grey: what the arms differ by." if run["endpoint"]["in_time"] else ""),
+        )
+    ]
+    tables = [_table_of_arms(run, found, scale, level)]
+    over = gallery.effect_over_horizons(data)
+    if over is not None:
+        figures.append(
+            figure_of(
+                over,
+                over.text,
+                f"Average effect up to several horizons, with {level} intervals. Dotted: no "
+                "effect.",
+            )
+        )
+        tables.append(_table_of_horizons(run, found["over_horizons"], level))
+    return Section(
+        "survival",
+        "The time to the event",
+        paragraphs=[
+            f"{first_upper(found['measure'])} at {at_horizon(run)} "
+            f"by the curves alone, without covariates: a difference of {scale(gap['estimate'])}"
+            f"{in_units(run)} ({level} CI {interval}). The average effects below adjust for "
+            "covariates."
+            + _ratio_sentence(run, level),
+            "Everything below is about an outcome that has the same mean as this time although "
+            "some persons were censored. It is made of a ridge Cox model of the event in each arm "
+            + (
+                "and the arm's own curve of censoring."
+                if censoring == "arm"
+                else "and one of censoring."
+            ),
+            *_horizon_paragraph(run, found["over_horizons"]),
+        ],
+        figures=figures,
+        tables=tables,
+        notes=[
+            "Events by the horizon, persons censored before it and at risk at it; a dash stands "
+            "for numbers that would tell of fewer than five persons."
+        ],
+    )  # fmt: skip
+
+
+def _table_of_arms(run: Run, found: Mapping[str, Any], scale: Scale, level: str) -> TableView:
     rows = [
         [
             str(arm["arm"]),
@@ -35,39 +94,74 @@ def survival_section(data: ReportInput) -> Section | None:
     gap = found["difference"]
     interval = scale.interval(gap["lower"], gap["upper"])
     rows.append(["Difference", "", "", "", "", scale(gap["estimate"]), interval])
-    censoring = data.run["endpoint"]["censoring"]
-    return Section(
-        "survival",
-        "The time to the event",
-        paragraphs=[
-            f"{first_upper(found['measure'])} at {found['horizon']:g} (in the unit of {outcome}) "
-            f"by the curves alone, without covariates: a difference of {scale(gap['estimate'])} "
-            f"({level} CI {interval}). The average effects below adjust for covariates.",
-            "Everything below is about an outcome that has the same mean as this time although "
-            "some persons were censored. It is made of a ridge Cox model of the event in each arm "
-            + (
-                "and the arm's own curve of censoring."
-                if censoring == "arm"
-                else "and one of censoring."
-            ),
-        ],
-        figures=[
-            figure_of(
-                drawn,
-                drawn.text,
-                "Curves of both arms at times between which each arm has no event or at least "
-                "five; numbers at risk in fives.",
-            )
-        ],
-        tables=[
-            TableView(
-                "The arms without covariates",
-                ["Arm", "Persons", "Events", "Censored", "At risk", "Estimate", f"{level} CI"],
-                rows,
-            )
-        ],
-        notes=[
-            "Events by the horizon, persons censored before it and at risk at it; a dash stands "
-            "for numbers that would tell of fewer than five persons."
-        ],
+    unit = f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
+    return TableView(
+        f"The arms without covariates: {found['measure']}{unit}",
+        ["Arm", "Persons", "Events", "Censored", "At risk", "Estimate", f"{level} CI"],
+        rows,
     )
+
+
+def _table_of_horizons(run: Run, over: list[Mapping[str, Any]], level: str) -> TableView:
+    rows = []
+    for row in over:
+        scale = Scale(decimals_for(row["se"] or 0.0))
+        rows.append(
+            [
+                f"{row['horizon']:g}",
+                scale(row["estimate"]),
+                scale.interval(row["lower"], row["upper"]),
+                bare_p(row["p_value"]),
+                bare_p(row["p_adjusted"]),
+            ]
+        )
+    unit = unit_of_time(run)
+    return TableView(
+        "Average effect by horizon" + (f", {unit}" if run["endpoint"]["in_time"] else ""),
+        [f"Horizon, {unit}", "Effect", f"{level} CI", "p", "p adjusted"],
+        rows,
+    )
+
+
+def _ratio_sentence(run: Run, level: str) -> str:
+    """Ratio of the arms' means, where there is one."""
+    ratios = run["average_effect"]["ratio"]
+    if ratios is None:
+        return ""
+    one = ratios["individual"]
+    scale = Scale(decimals_for(one["se"] or 0.0))
+    return (
+        f" Adjusted, the treated arm's mean is {scale(one['estimate'])} times the control arm's "
+        f"({level} CI {scale.interval(one['lower'], one['upper'])})."
+    )
+
+
+def _horizon_paragraph(run: Run, over: list[Mapping[str, Any]]) -> list[str]:
+    """What several horizons mean for the error of the first kind."""
+    if len(over) < 2:
+        return []
+    smallest = min(row["p_adjusted"] for row in over if row["p_adjusted"] is not None)
+    return [
+        f"The planned horizon, {at_horizon(run)}, is the answer of this trial; the earlier ones "
+        "show when an effect begins and whether it lasts. Each interval holds for its own horizon "
+        f"only. Of {len(over)} horizons one can look good by chance: for the question whether "
+        "there is an effect at any of them p is adjusted for their number (Holm); the smallest is "
+        f"{bare_p(smallest)}."
+    ]
+
+
+def curves_of_groups(data: ReportInput) -> list[FigureView]:
+    """Both arms' curves in the outer quarters by held-out effect; none without times."""
+    return [
+        figure_of(
+            drawn,
+            drawn.text,
+            ends_told(
+                f"Quarter with the {group} predicted effects, by arm, without covariates; ",
+                data.run,
+            )
+            + "mean over the splits. "
+            + SHOWN_TIMES,
+        )
+        for group, drawn in gallery.survival_of_groups(data)
+    ]

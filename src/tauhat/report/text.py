@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.report.time_units import at_horizon, in_units, unit_of_time
 from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import counted, join_words
 
@@ -42,14 +43,18 @@ def effects_in_words(run: Run) -> str:
 
     Examples
     --------
-    >>> run = {"endpoint": {"effect": "RMST difference", "horizon": 24}, "roles": {"outcome": "t"}}
-    >>> effects_in_words(run)
-    'RMST differences in t, horizon 24'
+    >>> endpoint = {"effect": "RMST difference", "horizon": 24, "in_time": True}
+    >>> effects_in_words({"endpoint": endpoint, "roles": {"outcome": "os_months"}})
+    'RMST differences in months, horizon 24'
     """
     endpoint = run["endpoint"]
     noun, _, rest = endpoint["effect"].partition(" in ")
-    words = f"{noun}s{' in ' + rest if rest else ''} in {run['roles']['outcome']}"
-    return words if endpoint["horizon"] is None else f"{words}, horizon {endpoint['horizon']:g}"
+    words, outcome = f"{noun}s{' in ' + rest if rest else ''}", run["roles"]["outcome"]
+    if endpoint["horizon"] is None:
+        return f"{words} in {outcome}"
+    if endpoint["in_time"]:
+        return f"{words} in {unit_of_time(run)}, horizon {endpoint['horizon']:g}"
+    return f"{words} at {at_horizon(run)}"
 
 
 def arm_name(run: Run, arm: str) -> str:
@@ -264,10 +269,10 @@ def certainty_answer(run: Run) -> Answer:
     about_average = average["lower"] > 0 or average["upper"] < 0
     level = format_percent(run["interval"]["level"])
     said = [
-        f"Average effect: {scale(average['estimate'])} ({level} interval "
+        f"Average effect: {scale(average['estimate'])}{in_units(run)} ({level} interval "
         f"{scale.interval(average['lower'], average['upper'])}, {format_p(average['p_value'])}).",
         "Interval of one person's expected effect: "
-        f"{scale(run['effects']['mean_interval_width'])} wide on average.",
+        f"{scale(run['effects']['mean_interval_width'])}{in_units(run)} wide on average.",
     ]
     if run["agreement"]:
         correlation = float(run["agreement"]["mean"])

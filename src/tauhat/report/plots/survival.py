@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from tauhat.report.plots.style import BLUE, MUTED, ORANGE, Plot, new_axes, shorten, styled
+from tauhat.report.plots.style import BLUE, GRID, MUTED, ORANGE, Plot, new_axes, shorten, styled
 
 
 @styled
 def survival_plot(
-    curves: Sequence[dict[str, Any]], *, horizon: float, time_label: str, label: str
+    curves: Sequence[dict[str, Any]],
+    *,
+    horizon: float,
+    time_label: str,
+    label: str,
+    area: bool = False,
 ) -> Plot:
     """Probability over time in both arms, with the numbers at risk below.
 
@@ -27,6 +33,9 @@ def survival_plot(
         What the times are, with their unit.
     label
         What the probability is.
+    area
+        Whether the arms are compared on the area under (or over) the curves, so that what lies
+        between them is shaded.
 
     Examples
     --------
@@ -41,6 +50,9 @@ def survival_plot(
     for curve, colour in zip(curves, (ORANGE, BLUE), strict=True):
         name = shorten(str(curve["arm"]), 24)
         axes.plot(curve["time"], curve["probability"], "o-", color=colour, markersize=3, label=name)
+    if area:
+        lower, upper = (np.asarray(curve["probability"]) for curve in curves)
+        axes.fill_between(curves[0]["time"], lower, upper, color=GRID, linewidth=0, zorder=1)
     axes.set_xlim(0, horizon * 1.02)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel(shorten(label, 34))
