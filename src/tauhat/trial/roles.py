@@ -68,7 +68,7 @@ def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> lis
 
 
 def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
-    """Column of each role that has one; only a person may be both identifier and cluster.
+    """Column of each role that has one; only a person may be both identifier and unit.
 
     Examples
     --------
@@ -80,7 +80,8 @@ def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
         if name is None and role not in ("outcome", "treatment"):
             continue
         column = require_column(table, name, role)
-        if column in roles.values() and not (role == "id" and roles.get("cluster") == column):
+        units = (roles.get("cluster"), roles.get("participant"))
+        if column in roles.values() and not (role == "id" and column in units):
             taken = next(other for other in roles if roles[other] == column)
             raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
         roles[role] = column
