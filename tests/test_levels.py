@@ -15,9 +15,11 @@ from reference_values import FOLDER, columns
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import design_of
+from tauhat.errors import DesignError
 from tauhat.learners import AdditiveMixedEffect, LinearMixedEffect
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.nested_model import NestedMixedModel, mixed_model
+from tauhat.trial.checks.level_checks import level_shares
 
 LME4 = json.loads((FOLDER / "levels.json").read_text(encoding="utf-8"))["models"]
 #: Levels of each of lme4's models, the outermost first.
@@ -153,3 +155,57 @@ def test_by_arm_and_the_lasso_leave_the_levels_within_out() -> None:
     ):
         estimator.fit(data[["age"]], data.y, data.arm, data[["clinic", "provider"]])
         assert estimator.variance_components_.within_cluster == ()
+
+
+ROLES = {"outcome": "y", "treatment": "arm", "covariates": ["age"]}
+
+
+def test_a_trial_takes_levels_and_tells_of_each() -> None:
+    trial = th.Trial(table(), cluster=["clinic", "provider"], participant="patient", **ROLES)
+    assert trial.level_names == {"level 2": "provider", "participant": "patient"}
+    # Providers are numbered anew in each clinic.
+    assert [int(level.max()) + 1 for level in trial.randomization.within] == [38, 129]
+    assert trial.n_clusters == 12
+    data = table()
+    direct = validate_trial(
+        data[["age"]], data.y, data.arm, data[["clinic", "provider", "patient"]]
+    )
+    for first, second in zip(trial.data.design.within, direct.design.within, strict=True):
+        np.testing.assert_array_equal(first, second)
+    found = {finding.item: finding.value for finding in trial.check().findings}
+    assert found["levels"] == "12 clinic, 38 provider, 129 patient"
+    iccs = [share.icc for share in level_shares(trial)]
+    assert all(icc is not None for icc in iccs)
+    assert iccs == sorted(iccs)
+    # Estimators take it apart as it is.
+    fitted = th.estimator("LMM").fit(*trial)
+    assert len(fitted.variance_components_.within_cluster) == 2
+
+
+def test_averages_and_the_test_are_those_of_clusters() -> None:
+    with_levels = th.Trial(table(), cluster=["clinic", "provider"], **ROLES)
+    plain = th.Trial(table(), cluster="clinic", **ROLES)
+    first, second = (th.average_effects(trial).individual for trial in (with_levels, plain))
+    assert first.estimate == pytest.approx(second.estimate, rel=1e-9)
+    assert first.degrees_of_freedom == second.degrees_of_freedom
+
+
+def test_inner_units_in_two_clusters_are_named() -> None:
+    data = table().assign(provider=lambda d: d.clinic + "-" + d.provider.astype(str))
+    data.loc[data.index[-1], "provider"] = data.provider.iloc[0]
+    with pytest.raises(DesignError, match=r"1 unit of 'provider' lies in more.*'c1-1'"):
+        th.Trial(data, cluster=["clinic", "provider"], **ROLES)
+    data = table().assign(provider=lambda d: d.clinic + "-" + d.provider.astype(str))
+    with pytest.raises(DesignError, match=r"comes first: cluster=\['clinic', 'provider'\]"):
+        th.Trial(data, cluster=["provider", "clinic"], **ROLES)
+
+
+def test_participants_with_several_rows_are_told_how_to_say_so() -> None:
+    with pytest.raises(DesignError, match="say participant='patient'"):
+        th.Trial(table(), cluster="clinic", id="patient", **ROLES)
+    alone = th.Trial(table(), participant="patient", id="patient", **ROLES)
+    assert alone.randomization.n_units == 129
+    once = table().drop_duplicates("patient")
+    trial = th.Trial(once, cluster="clinic", participant="patient", **ROLES)
+    assert trial.data.design.intercepts_of_levels().n_within == 0
+    assert "No patient has more than one row" in trial.check().text

@@ -31,6 +31,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         ("individual", "cluster"),
         risks_for=("individual", "cluster"),
         block_levels="members",
+        inner_levels="members",
         fewest_units=FEWEST_UNITS,
     ),
     "Stacked-X": RegisteredEstimator(

@@ -15,7 +15,13 @@ from tauhat.ensembles.t_stacking import TStacking
 from tauhat.fitting.registered import RegisteredEstimator
 
 _EITHER = ("individual", "cluster")
-_rule = partial(RegisteredEstimator, meant_for=_EITHER, risks_for=_EITHER, block_levels="members")
+_rule = partial(
+    RegisteredEstimator,
+    meant_for=_EITHER,
+    risks_for=_EITHER,
+    block_levels="members",
+    inner_levels="members",
+)
 _cross_fitted = partial(_rule, fewest_units=FEWEST_UNITS)
 
 #: Record of every rule by the name that users type.

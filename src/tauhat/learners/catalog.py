@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.registered import BlockLevels, Registered, RegisteredEstimator
+from tauhat.fitting.registered import BlockLevels, InnerLevels, Registered, RegisteredEstimator
 from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
@@ -91,10 +91,18 @@ def _mixed(
     because: str = _NO_CLUSTERS,
     block_levels: BlockLevels = "taken out",
     risks_for: tuple[str, ...] = (),
+    inner_levels: InnerLevels = "ignored",
 ) -> RegisteredEstimator:
     """Record of a learner with a random intercept of the clusters."""
     return RegisteredEstimator(
-        make, description, source, ("cluster",), because, risks_for, block_levels
+        make,
+        description,
+        source,
+        ("cluster",),
+        because,
+        risks_for,
+        block_levels,
+        inner_levels=inner_levels,
     )
 
 
@@ -123,6 +131,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
         _EITHER,
+        "intercept",
     ),
     "LMM-lasso": _mixed(
         lambda: LinearMixedEffect(interactions="lasso"),
@@ -137,6 +146,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
         _EITHER,
+        "intercept",
     ),
     "Constant-Odds-Ratio": _of_risks(
         ConstantOddsRatio,
@@ -218,6 +228,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
         _EITHER,
+        "intercept",
     ),
     "BCF": _plain(
         lambda: BayesianCausalForest(random_intercept=False),

@@ -34,6 +34,7 @@ from tauhat.trial.checks.finding_codes import GRADES
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
 from tauhat.trial.checks.leak_checks import leakage_findings, missing_findings
+from tauhat.trial.checks.level_checks import level_findings
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
     probability_of_treatment,
@@ -211,6 +212,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
+        *level_findings(trial),
         *unlearnable_findings(trial),
         *block_findings(trial),
         *_outcome_findings(trial, attrition),
