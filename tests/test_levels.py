@@ -209,3 +209,17 @@ def test_participants_with_several_rows_are_told_how_to_say_so() -> None:
     trial = th.Trial(once, cluster="clinic", participant="patient", **ROLES)
     assert trial.data.design.intercepts_of_levels().n_within == 0
     assert "No patient has more than one row" in trial.check().text
+
+
+def test_mistakes_of_the_design_are_named() -> None:
+    data = table()
+    crossed = pd.concat([data, data.head(9).assign(arm=1 - data.arm.head(9))])
+    with pytest.raises(DesignError, match=r"(is|are) in more than one arm: 'p1'.*cross"):
+        th.Trial(crossed, participant="patient", **ROLES)
+    pairs = data.assign(pair=pd.factorize(data.clinic)[0] // 2)
+    pairs.loc[0, "pair"] = 5
+    with pytest.raises(DesignError, match=r"varies within 1 of 12 clusters \('c1'\)"):
+        th.Trial(pairs, cluster="clinic", block="pair", **ROLES)
+    one = data.assign(arm=(data.clinic == "c1").astype(int))
+    with pytest.raises(DesignError, match=r"11 control and 1 treated clusters.*these are blocks"):
+        th.Trial(one, cluster="clinic", **ROLES)

@@ -133,6 +133,7 @@ class AverageEffect(TypedDict):
     individual: Annotated[EstimateWithTest, "every person counts the same"]
     cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
     difference: Annotated[EstimateWithTest | None, "individual-average less cluster-average effect"]
+    size_p_value: Annotated[Number, "of effects that do not go with cluster size, by permutation"]
     method: Annotated[str, "estimator, in words"]
     complete_cases: NotRequired[
         Annotated[

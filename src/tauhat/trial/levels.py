@@ -111,6 +111,37 @@ def check_levels(labels: Sequence[AnyArray], names: Sequence[str]) -> tuple[AnyA
     return tuple(labels[1:])
 
 
+def check_participants(arm: IntArray, labels: AnyArray, name: str) -> None:
+    """Raise a `DesignError` when participants who were randomized are in more than one arm.
+
+    Parameters
+    ----------
+    arm
+        Number of the arm of each row, shape (n,).
+    labels
+        Of the participants, shape (n,).
+    name
+        Of their column.
+
+    Examples
+    --------
+    >>> check_participants(np.array([0, 1, 1]), np.array(["a", "a", "b"]), "patient")
+    Traceback (most recent call last):
+    tauhat.errors.DesignError: 1 participant of 'patient' is in more than one arm: 'a'. If ...
+    """
+    codes, units = pd.factorize(labels)
+    cells = np.unique(np.column_stack([codes, arm]), axis=0)
+    mixed = np.flatnonzero(np.bincount(cells[:, 0]) > 1)
+    if len(mixed):
+        found = first_of([repr(plain_label(units[k])) for k in mixed], 5)
+        raise DesignError(
+            f"{counted(len(mixed), 'participant')} of {name!r} "
+            f"{'is' if len(mixed) == 1 else 'are'} in more than one arm: {found}. If everybody had "
+            "one treatment after the other, this looks like a crossover of persons, which is not "
+            "supported: keep the first period of each; otherwise put the identifiers right"
+        )
+
+
 def with_levels(clusters: AnyArray | None, within: Sequence[AnyArray]) -> AnyArray | None:
     """Labels of clusters, shape (n,), and where there are levels within, shape (n, levels)."""
     if clusters is None or not within:

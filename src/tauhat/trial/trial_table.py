@@ -35,7 +35,13 @@ from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
-from tauhat.trial.levels import check_levels, is_level, level_columns, with_levels
+from tauhat.trial.levels import (
+    check_levels,
+    check_participants,
+    is_level,
+    level_columns,
+    with_levels,
+)
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
@@ -151,6 +157,8 @@ class TrialTable:
         self.enrolled_blocks = self._labels(kept, "block")
         self.level_names = {role: name for role, name in self.roles.items() if is_level(role)}
         self.enrolled_within = self._labels_within(kept)
+        if self.enrolled_clusters is not None and participant == self.roles["cluster"]:
+            check_participants(self.enrolled_treatment, self.enrolled_clusters, participant)
         columns = OutcomeColumns.of(
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )

@@ -62,7 +62,7 @@ def level_shares(trial: TrialTable) -> list[LevelShare]:
     codes = [design.unit, *design.within]
     found: list[LevelShare] = []
     most = design.n
-    told = []
+    told: list[bool] = []
     for level in reversed(codes):
         told.insert(0, int(level.max()) + 1 < most)
         most = min(most, int(level.max()) + 1)
