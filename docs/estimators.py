@@ -8,7 +8,7 @@ from pathlib import Path
 from marked import with_table
 
 from tauhat.endpoint import KINDS, OF_TIMES
-from tauhat.fitting.registered import Support
+from tauhat.fitting.registered import INNER_IGNORED, Support
 from tauhat.learners.outcome_models import OUTCOME_MODELS
 from tauhat.registry import DESIGNS, ESTIMATORS
 
@@ -18,6 +18,7 @@ BLOCK_LEVELS = {
     "taken out": "taken out first",
     "members": "as its members",
 }
+INNER_LEVELS = {"intercept": "random intercepts", "members": "as its members"}
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -38,6 +39,11 @@ def support_table() -> str:
         word = "no" if support.level == "refused" else "runs"
         return f"{word} ({reasons.index(support.because) + 1})"
 
+    def inner(levels: str) -> str:
+        return INNER_LEVELS.get(levels) or cell(Support("possible", INNER_IGNORED)).replace(
+            "runs", "ignored"
+        )
+
     # What is made of a time is an outcome like any other: one column stands for all such kinds.
     shown = {kind.name: kind.name for kind in KINDS.values() if kind.time is None}
     shown[OF_TIMES] = "time to event"
@@ -49,6 +55,7 @@ def support_table() -> str:
             "yes" if record.has_draws else "of risks" if record.draws_risks else "–",
             "yes" if record.uses_weights else "no",
             BLOCK_LEVELS[record.block_levels],
+            inner(record.inner_levels),
             str(record.fewest_units),
         ]
         for name, record in ESTIMATORS.items()
@@ -59,6 +66,7 @@ def support_table() -> str:
         "draws",
         "weights",
         "levels of blocks",
+        "levels within clusters",
         "clusters an arm, at least",
     ]
     because = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))

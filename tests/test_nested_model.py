@@ -59,8 +59,8 @@ def test_likelihood_and_predictions_are_those_of_the_dense_model(weighted: bool)
     fit = model.at(RATIOS)
     np.testing.assert_allclose(fit.coefficients[:2], beta, atol=1e-10)
     assert fit.residual_variance == pytest.approx(rss / df)
-    assert fit.nesting_variance == pytest.approx(of_blocks * rss / df)
-    np.testing.assert_allclose(fit.nesting_effects, of_blocks * B.T @ inverse @ left, atol=1e-10)
+    assert fit.nesting_variances[0] == pytest.approx(of_blocks * rss / df)
+    np.testing.assert_allclose(fit.level_effects[1], of_blocks * B.T @ inverse @ left, atol=1e-10)
     np.testing.assert_allclose(fit.cluster_effects, by_cluster * (C.T @ inverse @ left), atol=1e-10)
 
 
@@ -81,8 +81,8 @@ def test_as_columns_the_blocks_give_the_same_fit() -> None:
     assert nested.restricted_log_likelihood == pytest.approx(
         columns.restricted_log_likelihood, abs=1e-6
     )
-    assert nested.nesting_variance == pytest.approx(columns.block_variances[1], rel=1e-3)
-    np.testing.assert_allclose(nested.nesting_effects, columns.coefficients[-6:], atol=1e-4)
+    assert nested.nesting_variances[0] == pytest.approx(columns.block_variances[1], rel=1e-3)
+    np.testing.assert_allclose(nested.level_effects[1], columns.coefficients[-6:], atol=1e-4)
 
 
 def test_without_blocks_it_is_the_plain_model_and_some_things_are_refused() -> None:

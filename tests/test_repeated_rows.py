@@ -92,8 +92,8 @@ def test_repeated_identifiers_are_refused_with_their_number_and_a_way_out() -> N
     assert str(caught.value) == (
         "id column 'person': 40 identifiers stand on 240 rows with an outcome (for example '0' on "
         "6 and '1' on 6); one row per person is needed. Choose one row of each, such as one visit, "
-        "or average them; if all rows are to count, name the person as the randomized unit with "
-        "cluster='person' (--cluster on the command line)"
+        "or average them (where='visit == 2', or --where, keeps some rows); if all rows are to "
+        "count, say participant='person' (--participant on the command line)"
     )
 
 

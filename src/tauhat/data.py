@@ -11,6 +11,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
+from tauhat.design.design import nested_codes
 from tauhat.endpoint import Endpoint, FollowUp, MissingOutcomes, Times
 from tauhat.endpoint.follow_up import Slopes
 from tauhat.learning import LearningView
@@ -24,7 +25,14 @@ from tauhat.numerics.standardised_columns import (
 )
 from tauhat.numerics.weights import relative_weights
 from tauhat.tables.covariate_arrays import check_covariates, column_names
-from tauhat.tables.vectors import label_codes, number_or_vector, numeric, positive, vector
+from tauhat.tables.vectors import (
+    columns_of,
+    label_codes,
+    number_or_vector,
+    numeric,
+    positive,
+    vector,
+)
 
 # Of the model of outcomes that some persons lack.
 FOLDS_OF_MISSING = 5
@@ -319,7 +327,9 @@ def validate_trial(
         fault = scale_fault(values)
         if fault:
             raise ValueError(f"column {name!r} of X {fault}")
+    clusters, *within = columns_of(clusters) or [None]
     codes = None if clusters is None else label_codes(clusters, "clusters", n)
+    levels = [label_codes(labels, "clusters", n) for labels in within]
     block_codes = None if blocks is None else label_codes(blocks, "blocks", n)
     known = number_or_vector(propensity, "propensity", n)
     # Of all rows, so that what is wrong within clusters is found in blocks of one arm too.
@@ -339,6 +349,9 @@ def validate_trial(
     if missing is not None:
         measured = measured if cause is not None else np.column_stack([outcome, outcome])
         ties += [missing.observed.astype(np.float64), *missing.auxiliary.T]
+    if codes is not None:
+        # By what they hold, so that neither labels nor the order of rows matters.
+        ties += [_means_of(outcome, level) for level in nested_codes(codes, levels)]
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
     limits = ColumnLimits.of(array[order], canonical)
     described = (
@@ -355,6 +368,7 @@ def validate_trial(
             # Numbered by first appearance in canonical order, so that labels do not matter.
             None if block_codes is None else block_codes[order],
             None if known is None else known[order],
+            [level[order] for level in levels],
         ),
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,
@@ -367,6 +381,12 @@ def validate_trial(
         missing=None if missing is None else missing.take(order),
     )
     return data.with_outcome_made_anew()
+
+
+def _means_of(values: FloatArray, codes: IntArray) -> FloatArray:
+    """Mean of each row's group, shape (n,)."""
+    means: FloatArray = np.bincount(codes, weights=values) / np.bincount(codes)
+    return means[codes]
 
 
 def _labels(clusters: Any, n: int, order: IntArray, canonical: IntArray | None) -> AnyArray:

@@ -27,18 +27,24 @@ class VarianceComponents(Shown):
         Variance of the random intercept, in squared units of the outcome;
         averaged over the clusters if the arms have their own.
     residual
-        Variance within clusters, in squared units of the outcome.
+        Variance within clusters, in squared units of the outcome; where there are levels within
+        clusters, within the innermost of these.
     between_by_arm
         Variance of the random intercept in control and treated clusters, from
         models that estimate both; None when the arms share one.
     between_block
         Variance of the random intercept of the randomization blocks, from models
         that have one; None for others.
+    within_cluster
+        Variances of the random intercepts of levels within clusters, such as providers in
+        clinics, outermost first, from models that have them.
 
     Examples
     --------
     >>> VarianceComponents(between_cluster=1.0, residual=9.0).icc
     0.1
+    >>> VarianceComponents(1.0, 7.0, within_cluster=(2.0,)).iccs
+    (0.1, 0.3)
     >>> parts = VarianceComponents(0.2, 1.0, between_by_arm=(0.1, 0.3))
     >>> parts.table["component"].tolist()[:2]
     ['between control clusters', 'between treated clusters']
@@ -48,12 +54,23 @@ class VarianceComponents(Shown):
     residual: float
     between_by_arm: tuple[float, float] | None = None
     between_block: float | None = None
+    within_cluster: tuple[float, ...] = ()
 
     @property
     def icc(self) -> float:
         """Share of the variance that lies between clusters, within blocks."""
-        total = self.between_cluster + self.residual
-        return self.between_cluster / total if total > 0 else 0.0
+        return self.iccs[0]
+
+    @property
+    def iccs(self) -> tuple[float, ...]:
+        """Correlation of two outcomes of a cluster, and of a unit of each level within, in blocks.
+
+        Those of one provider share the provider and the clinic, so that the correlations grow
+        from level to level.
+        """
+        shared = np.cumsum([self.between_cluster, *self.within_cluster])
+        total = float(shared[-1]) + self.residual
+        return tuple(float(part) / total if total > 0 else 0.0 for part in shared)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -64,7 +81,10 @@ class VarianceComponents(Shown):
             rows = {"between control clusters": control, "between treated clusters": treated}
         if self.between_block is not None:
             rows = {"between blocks": self.between_block, **rows}
+        levels = enumerate(self.within_cluster, start=2)
+        rows |= {f"between units of level {level}": part for level, part in levels}
         rows |= {"residual": self.residual, "icc": self.icc}
+        rows |= {f"icc of level {k}": icc for k, icc in enumerate(self.iccs[1:], start=2)}
         return pd.DataFrame({"component": list(rows), "value": list(rows.values())})
 
     @property
@@ -75,9 +95,14 @@ class VarianceComponents(Shown):
             control, treated = self.between_by_arm
             arms = f" ({control:.4g} in control, {treated:.4g} in treated clusters)"
         blocks = "" if self.between_block is None else f", between blocks {self.between_block:.4g}"
+        levels = enumerate(zip(self.within_cluster, self.iccs[1:], strict=True), start=2)
+        within = "".join(
+            f", of level {level} within clusters {part:.4g} (correlation {icc:.3f})"
+            for level, (part, icc) in levels
+        )
         return (
-            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}, residual variance "
-            f"{self.residual:.4g}, intracluster correlation {self.icc:.3f}."
+            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{within}, residual "
+            f"variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}."
         )
 
 

@@ -32,6 +32,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         risks_for=("individual", "cluster"),
         rates_for=("individual", "cluster"),
         block_levels="members",
+        inner_levels="members",
         fewest_units=FEWEST_UNITS,
     ),
     "Stacked-X": RegisteredEstimator(

@@ -34,6 +34,7 @@ def average_record(average: AverageEffects) -> dict[str, Any]:
             "individual": estimate_record(average.individual_ratio),
             "cluster": estimate_record(average.cluster_ratio),
         },
+        "size_p_value": average.size_p_value,
         "method": average.method,
         "complete_cases": estimate_record(
             None if average.complete_cases is None else average.complete_cases.individual

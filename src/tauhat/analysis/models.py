@@ -304,6 +304,9 @@ def variance_table(fitted: FittedModels) -> pd.DataFrame:
                     "between_cluster": components.between_cluster,
                     "residual": components.residual,
                     "icc": components.icc,
+                    "within_cluster": list(components.within_cluster),
+                    "icc_within_cluster": list(components.iccs[1:]),
                 }
             )
-    return pd.DataFrame(rows, columns=["model", "between_cluster", "residual", "icc"])
+    names = ["model", "between_cluster", "residual", "icc", "within_cluster", "icc_within_cluster"]
+    return pd.DataFrame(rows, columns=names)

@@ -23,6 +23,7 @@ from tauhat.inference.survival_of_groups import survival_of_groups
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.checks.file_checks import file_record
+from tauhat.trial.checks.level_checks import level_shares
 from tauhat.trial.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "incomplete_blocks": incomplete_record(trial),
         "clusters": design.n_units if design.holds_persons else None,
         "cluster_size": sizes,
+        "levels": [
+            {"column": share.name, "units": share.units, "icc": share.icc}
+            for share in level_shares(trial)
+        ],
         "arms": arms,
         "icc": icc,
         "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks[compared])),

@@ -76,6 +76,12 @@ class Arms(TypedDict):
     treated: Annotated[Arm, "the treated arm"]
 
 
+class LevelRecord(TypedDict):
+    column: Annotated[str, "column of the level"]
+    units: Annotated[int, "units compared"]
+    icc: Annotated[Number, "correlation of two outcomes of one unit within arm; null if untold"]
+
+
 class Design(TypedDict):
     type: Annotated[str, '"cluster" or "individual": what was randomized']
     n: Annotated[int, "persons compared, those of all other numbers"]
@@ -85,6 +91,7 @@ class Design(TypedDict):
     incomplete_blocks: Annotated[IncompleteBlocks | None, "who is left out of comparisons"]
     clusters: Annotated[Count, "clusters compared"]
     cluster_size: Annotated[ClusterSize | None, "persons compared in a cluster"]
+    levels: Annotated[list[LevelRecord], "clusters and what lies within; empty without levels"]
     arms: Annotated[Arms, "counts by arm"]
     icc: Annotated[Number, "intracluster correlation of the outcome within arm"]
     blocks: Annotated[Count, "blocks compared; null without blocks"]
@@ -133,6 +140,7 @@ class AverageEffect(TypedDict):
     ratio: Annotated[
         RatiosRecord | None, "of restricted means, probabilities or rates; null for others"
     ]
+    size_p_value: Annotated[Number, "of effects that do not go with cluster size, by permutation"]
     method: Annotated[str, "estimator, in words"]
     complete_cases: NotRequired[
         Annotated[
@@ -369,8 +377,10 @@ class SensitivityRecord(TypedDict):
 class VarianceComponent(TypedDict):
     model: Annotated[str, "model"]
     between_cluster: Annotated[Number, "variance between clusters"]
-    residual: Annotated[Number, "variance within clusters"]
+    residual: Annotated[Number, "variance within clusters, or the innermost level"]
     icc: Annotated[Number, "share of the first"]
+    within_cluster: Annotated[list[float], "variance of each level within, outermost first"]
+    icc_within_cluster: Annotated[list[float], "correlation of two outcomes of one unit of each"]
 
 
 class IntervalMethodRecord(TypedDict):

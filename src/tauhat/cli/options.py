@@ -176,7 +176,20 @@ _ALL = [
         fault=_too_few,
     ),
     Option("contrasts", "Pairs of several arms: control, sequential or all.", goes_to="trial"),
-    Option("cluster", "Column of the randomized cluster.", goes_to="trial", is_label=True),
+    Option(
+        "cluster",
+        "Column of the randomized cluster; then those of levels within it, outermost first.",
+        NAMES,
+        goes_to="trial",
+        metavar="NAME,NAME",
+        is_label=True,
+    ),
+    Option(
+        "participant",
+        "Column of the participant, of whom several rows count.",
+        goes_to="trial",
+        is_label=True,
+    ),
     Option(
         "covariates",
         "Columns measured before randomization.",

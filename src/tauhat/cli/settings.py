@@ -65,7 +65,11 @@ class Settings:
     @property
     def label_columns(self) -> list[str]:
         """Columns whose values are labels."""
-        return [value for name, value in self.given.items() if OPTIONS[name].is_label]
+        found: list[str] = []
+        for name, value in self.given.items():
+            if OPTIONS[name].is_label:
+                found.extend([value] if isinstance(value, str) else value)
+        return found
 
     @property
     def paths(self) -> list[Path]:

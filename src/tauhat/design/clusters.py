@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, probabilities
+from tauhat.design.design import Design, nested_codes, probabilities
 from tauhat.design.intercepts import Intercepts
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.standardised_columns import first_rows
@@ -41,6 +42,7 @@ class Clusters(Design):
         clusters: AnyArray,
         blocks: AnyArray | None = None,
         propensity: FloatArray | None = None,
+        within: Sequence[AnyArray] = (),
     ) -> Self:
         """The design from one value a row; arguments as in `tauhat.design.design_of`."""
         unit = pd.factorize(clusters)[0].astype(np.int64)
@@ -60,7 +62,7 @@ class Clusters(Design):
                 "propensity varies within clusters; give each cluster one probability of treatment"
             )
         of_units = (None if values is None else values[first] for values in (blocks, propensity))
-        return cls(unit, *probabilities(arm[first], *of_units))
+        return cls(unit, *probabilities(arm[first], *of_units), nested_codes(unit, within))
 
     @property
     def clusters(self) -> IntArray:
@@ -72,8 +74,28 @@ class Clusters(Design):
         blocks = identified_clusters(self.block)
         # Of clusters of one person each only the blocks' can be told from the residual.
         if self.n_units == self.n and blocks is not None:
-            return Intercepts(blocks, None, True)
-        return Intercepts(self.unit, None if self.n_units == self.n else blocks)
+            return Intercepts(blocks, groups_are_blocks=True)
+        alone = blocks is None or self.n_units == self.n
+        return Intercepts(self.unit, () if alone or blocks is None else (blocks,))
+
+    def intercepts_of_levels(self) -> Intercepts:
+        """Those of the levels within clusters too, as far as they can be told apart.
+
+        A level counts if it has fewer units than the one within it, or than rows, and more
+        than there are clusters.
+        """
+        levels, fewest = [], self.n
+        for level in reversed(self.within):
+            units = int(level.max()) + 1
+            if self.n_units < units < fewest:
+                levels.append(level)
+                fewest = units
+        clusters = self.intercepts()
+        if not levels:
+            return clusters
+        chain = zip(levels, [*levels[1:], self.unit], strict=True)
+        above = [outer[first_rows(inner)] for inner, outer in chain]
+        return Intercepts(levels[0], (*above, *clusters.above), n_within=len(levels))
 
     def deletion_groups(self, most: int, seed: int) -> tuple[IntArray, Design]:
         """Clusters, however many."""

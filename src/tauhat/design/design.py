@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -37,6 +38,9 @@ class Design(ABC):
         Block of each unit, 0 to B - 1; zeros without blocks, shape (m,).
     probability
         Probability of each arm by unit, shape (m, k).
+    within
+        Number of each row's unit of each level within randomized units, such as providers in
+        clinics, outermost first, shape (n,) each.
     name
         Of the kind: "individual", "cluster".
     unit_word, whole_units
@@ -49,6 +53,7 @@ class Design(ABC):
     arm: IntArray
     block: IntArray
     probability: FloatArray
+    within: tuple[IntArray, ...] = ()
 
     name: ClassVar[Literal["individual", "cluster"]]
     unit_word: ClassVar[str]
@@ -62,7 +67,11 @@ class Design(ABC):
 
     @abstractmethod
     def intercepts(self) -> Intercepts:
-        """Random intercepts of a mixed model of the outcome."""
+        """Random intercepts of a mixed model of the outcome: of units and blocks."""
+
+    def intercepts_of_levels(self) -> Intercepts:
+        """The same with those of levels within units, for models that have them."""
+        return self.intercepts()
 
     @abstractmethod
     def deletion_groups(self, most: int, seed: int) -> tuple[IntArray, Design]:
@@ -158,8 +167,10 @@ class Design(ABC):
         >>> pairs.take(np.array([2, 3])).block.tolist()
         [0, 0]
         """
-        unit, chosen = self._units_of(_positions(rows))
-        return self._of(unit, chosen, np.unique(self.block[chosen], return_inverse=True)[1])
+        rows = _positions(rows)
+        unit, chosen = self._units_of(rows)
+        block = np.unique(self.block[chosen], return_inverse=True)[1]
+        return self._of(unit, chosen, block, rows)
 
     def contrast(self, first: int, second: int) -> tuple[IntArray, Self]:
         """Two arms of the design, as arms 0 and 1.
@@ -296,7 +307,7 @@ class Design(ABC):
         by_unit = np.split(np.argsort(self.unit, kind="stable"), np.cumsum(sizes)[:-1])
         rows = np.concatenate([by_unit[k] for k in chosen])
         unit = np.repeat(np.arange(len(chosen)), sizes[chosen])
-        return rows, self._of(unit, chosen, block)
+        return rows, self._of(unit, chosen, block, rows)
 
     def permutations(
         self, n_permutations: int, seed: int, allocations: AnyArray | None = None
@@ -375,14 +386,15 @@ class Design(ABC):
         """
         return [(int(self.arm[0]) + stream) % self.n_arms for stream in range(self.n_arms)]
 
-    def _of(self, unit: IntArray, chosen: IntArray, block: IntArray) -> Self:
-        """The design of units chosen, in blocks given."""
+    def _of(self, unit: IntArray, chosen: IntArray, block: IntArray, rows: IntArray) -> Self:
+        """The design of units chosen with their rows, in blocks given."""
         return replace(
             self,
             unit=unit,
             arm=self.arm[chosen],
             block=block.astype(np.int64),
             probability=self.probability[chosen],
+            within=nested_codes(unit, [level[rows] for level in self.within]),
         )
 
 
@@ -421,6 +433,31 @@ def probabilities(
     if propensity is None:
         propensity = (np.bincount(block, weights=arm) / np.bincount(block))[block]
     return arm, block.astype(np.int64), np.column_stack([1 - propensity, propensity])
+
+
+def nested_codes(unit: IntArray, within: Sequence[AnyArray]) -> tuple[IntArray, ...]:
+    """Numbers of the units of levels that lie in others.
+
+    Parameters
+    ----------
+    unit
+        Randomized unit of each row, shape (n,).
+    within
+        Labels of each level within it, outermost first, shape (n,) each.
+
+    Examples
+    --------
+    >>> provider = np.array(["1", "2", "1", "1"])
+    >>> nested_codes(np.array([0, 0, 1, 1]), [provider])[0].tolist()
+    [0, 1, 2, 2]
+    """
+    found: list[IntArray] = []
+    outer = unit
+    for labels in within:
+        codes = pd.factorize(labels)[0].astype(np.int64)
+        outer = pd.factorize(outer * (codes.max() + 1) + codes)[0].astype(np.int64)
+        found.append(outer)
+    return tuple(found)
 
 
 def _positions(rows: Any) -> IntArray:

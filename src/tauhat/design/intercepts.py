@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tauhat._typing import IntArray
@@ -10,27 +11,51 @@ from tauhat.outcome_model import VarianceComponents
 
 @dataclass(frozen=True)
 class Intercepts:
-    """Random intercepts of a mixed model of one trial.
+    """Random intercepts of a mixed model of one trial, each level nested in the next.
 
     Attributes
     ----------
     groups
-        Cluster 0 to m - 1 of each row, shape (n,), or block where persons were
-        randomized; None without either.
-    nesting
-        Block 0 to k - 1 in which each cluster lies, shape (m,), or None.
+        Unit 0 to m - 1 of the innermost level of each row, shape (n,): the cluster, or what
+        lies within it; the block where persons were randomized; None without any.
+    above
+        What these lie in, shape (m,), and so on up to the blocks: one array a level.
     groups_are_blocks
         Whether ``groups`` are blocks.
+    n_within
+        Number of levels within clusters, such as providers in clinics.
     """
 
     groups: IntArray | None
-    nesting: IntArray | None = None
+    above: tuple[IntArray, ...] = ()
     groups_are_blocks: bool = False
+    n_within: int = 0
+
+    @property
+    def nesting(self) -> IntArray | None:
+        """What the groups lie in, shape (m,), or None."""
+        return self.above[0] if self.above else None
+
+    @property
+    def depth(self) -> int:
+        """Number of levels."""
+        return 0 if self.groups is None else 1 + len(self.above)
+
+    def of_clusters(self) -> Intercepts:
+        """Those of clusters and blocks, for models of no levels within."""
+        return self if self.n_within == 0 else self._without_innermost().of_clusters()
+
+    def at_most_two(self) -> Intercepts:
+        """The two outermost levels, for models that have no more."""
+        return self if self.depth <= 2 else self._without_innermost().at_most_two()
+
+    def _without_innermost(self) -> Intercepts:
+        groups = None if self.groups is None else self.above[0][self.groups]
+        return Intercepts(groups, self.above[1:], n_within=max(self.n_within - 1, 0))
 
     def components(
         self,
-        of_groups: float,
-        of_nesting: float,
+        between: Sequence[float],
         residual: float,
         by_arm: tuple[float, float] | None = None,
     ) -> VarianceComponents:
@@ -38,14 +63,21 @@ class Intercepts:
 
         Parameters
         ----------
-        of_groups, of_nesting
-            Variance of the intercept of ``groups``, and of that of ``nesting``.
+        between
+            Variance of the intercept of each level, innermost first.
         residual
             Residual variance.
         by_arm
             Variance of the intercept in control and treated clusters.
         """
+        of_levels = [*map(float, between[: self.depth])]
         if self.groups_are_blocks:
-            return VarianceComponents(0.0, residual, between_block=of_groups)
-        of_blocks = None if self.nesting is None else of_nesting
-        return VarianceComponents(of_groups, residual, by_arm, of_blocks)
+            return VarianceComponents(0.0, residual, between_block=of_levels[0])
+        within, others = of_levels[: self.n_within], of_levels[self.n_within :]
+        return VarianceComponents(
+            others[0] if others else 0.0,
+            residual,
+            by_arm,
+            others[1] if len(others) > 1 else None,
+            tuple(reversed(within)),
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.design.clusters import Clusters
 from tauhat.design.design import Design
@@ -13,6 +15,7 @@ def design_of(
     clusters: AnyArray | None = None,
     blocks: AnyArray | None = None,
     propensity: FloatArray | None = None,
+    within: Sequence[AnyArray] = (),
 ) -> Design:
     """The design of a trial, from one value a row.
 
@@ -27,6 +30,9 @@ def design_of(
     propensity
         Known probability of arm 1 of two, shape (n,); None for the shares of the arms in the
         block, which a design with fixed arm sizes has.
+    within
+        Labels of the levels within clusters, outermost first, shape (n,) each. Equal labels in
+        different clusters, or in different units of the level before, are different units.
 
     Returns
     -------
@@ -47,4 +53,4 @@ def design_of(
     """
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
-    return Clusters.of(arm, clusters, blocks, propensity)
+    return Clusters.of(arm, clusters, blocks, propensity, within)

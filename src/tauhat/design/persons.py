@@ -44,7 +44,7 @@ class Persons(Design):
     def intercepts(self) -> Intercepts:
         """Those of blocks that hold several persons."""
         groups = identified_clusters(self.block)
-        return Intercepts(groups, None, groups is not None)
+        return Intercepts(groups, groups_are_blocks=groups is not None)
 
     def deletion_groups(self, most: int, seed: int) -> tuple[IntArray, Design]:
         """Persons, or as many groups of persons of both arms and all blocks as may be left out."""

@@ -21,6 +21,7 @@ _rule = partial(
     risks_for=_EITHER,
     rates_for=_EITHER,
     block_levels="members",
+    inner_levels="members",
 )
 _cross_fitted = partial(_rule, fewest_units=FEWEST_UNITS)
 

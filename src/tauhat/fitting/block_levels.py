@@ -64,6 +64,6 @@ def without_block_levels(data: TrialData) -> TrialData:
     outcome = (data.working - data.working.mean()) / spread
     weight, nesting = data.sample_weight, intercepts.nesting
     fit = mixed_model(outcome, fixed, columns, intercepts.groups, weight, None, nesting).fit()
-    of_groups = fit.cluster_effects if nesting is None else fit.nesting_effects[nesting]
+    of_groups = fit.cluster_effects if nesting is None else fit.level_effects[1][nesting]
     level = spread * of_groups[intercepts.groups]
     return data.less(level, of_blocks=True)

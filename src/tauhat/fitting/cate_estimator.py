@@ -102,7 +102,8 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             Arm, 0 (control) or 1 (treated), shape (n,); constant within cluster.
         clusters
             Cluster label of each row, of any type, shape (n,), or None when
-            persons were randomized.
+            persons were randomized. Of several columns, shape (n, levels), the first is what
+            was randomized and the others lie within, outermost first.
         sample_weight
             Positive weights, shape (n,), or None. Only their ratios matter.
         blocks

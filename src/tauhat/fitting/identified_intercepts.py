@@ -21,7 +21,8 @@ def identified_intercepts(data: TrialData, *, by_arm: bool) -> tuple[Intercepts,
     by_arm
         Whether the clusters' intercept has a variance in each arm.
     """
-    found = data.design.intercepts()
+    # The variance of an arm is that of its clusters, and of no level within them.
+    found = data.design.intercepts() if by_arm else data.design.intercepts_of_levels()
     found = replace(found, groups=identified_clusters(found.groups))
     if not by_arm or found.groups_are_blocks or found.groups is None:
         return found, None

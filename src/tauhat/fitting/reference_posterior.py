@@ -147,9 +147,10 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
     **chains
         Numbers and lengths of the chains, and ``on_done``, as these take them.
     """
-    intercepts = data.design.intercepts()
+    intercepts = data.design.intercepts_of_levels()
     latent = data.latent(with_blocks=True)
     if latent is not None:
+        intercepts = intercepts.at_most_two()
         return sample_probit_posterior(
             data.X,
             latent,
@@ -166,6 +167,6 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         intercepts.groups,
         data.sample_weight,
         seed,
-        intercepts.nesting,
+        intercepts.above,
         **chains,
     )

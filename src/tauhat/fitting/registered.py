@@ -15,6 +15,15 @@ Made = TypeVar("Made")
 #: taken out of the outcome beforehand, or whatever the members of an ensemble do.
 BlockLevels = Literal["intercept", "taken out", "members"]
 
+#: The same of levels within clusters, and of participants with several rows.
+InnerLevels = Literal["intercept", "ignored", "members"]
+
+#: Why they are ignored.
+INNER_IGNORED = (
+    "its model has an intercept of clusters, or none, so that what patients of a provider share "
+    "counts as noise of each; errors of averages, tests and folds take whole clusters all the same"
+)
+
 #: Why learners without a model of risks are not meant for events. The figures are those of
 #: benchmarks/binary_outcomes.py.
 AS_NUMBERS = (
@@ -89,6 +98,8 @@ class RegisteredEstimator(Registered[CateEstimator]):
         Randomized units that each arm must have in a cluster trial.
     uses_weights
         Whether sample weights change its effects.
+    inner_levels
+        What becomes of levels within clusters, such as providers in clinics.
     refuses
         Reason by name of each design and kind of outcome that its fit refuses.
 
@@ -108,6 +119,7 @@ class RegisteredEstimator(Registered[CateEstimator]):
     block_levels: BlockLevels = "taken out"
     fewest_units: int = 2
     uses_weights: bool = True
+    inner_levels: InnerLevels = "ignored"
     refuses: Mapping[str, str] = field(default_factory=dict)
 
     @property

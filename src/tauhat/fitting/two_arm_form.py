@@ -83,6 +83,7 @@ class TwoArmForm(RiskForm):
             Variances of the first block and of its interaction, or None to estimate them.
         """
         intercepts, arms = identified_intercepts(data, by_arm=self.by_arm)
+        intercepts = intercepts.at_most_two()
         two_arms = self.two_arm_model(data, intercepts, arms)
         variances = None
         if held is not None:
@@ -92,13 +93,13 @@ class TwoArmForm(RiskForm):
         self.posterior_ = RiskMixture.of(two_arms, fit, average=held is None)
         model, between = fit.model, fit.model.cluster_variances
         self.components_ = intercepts.components(
-            float(between.mean()) if len(between) else 0.0,
-            model.nesting_variance,
+            [float(between.mean()) if len(between) else 0.0, model.nesting_variance],
             self.residual_variance(model),
             None if arms is None else (float(between[0]), float(between[1])),
         )
-        of_clusters = not intercepts.groups_are_blocks
-        self.cluster_effects_ = model.cluster_effects if of_clusters else np.zeros(0)
+        of_levels = (model.cluster_effects, model.nesting_effects)
+        of_blocks = intercepts.groups_are_blocks
+        self.cluster_effects_ = np.zeros(0) if of_blocks else of_levels[intercepts.n_within]
         self.seed_ = seed
 
     def two_arm_model(

@@ -22,6 +22,7 @@ from tauhat.inference.average_risks import average_risks
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.imputations import averages_over_imputations
+from tauhat.inference.informative_size import informative_size_p
 from tauhat.inference.inputs import TrialLike, counted_data
 from tauhat.inference.transport import target_population
 from tauhat.numerics.arm_variances import expected_of_averages, words
@@ -154,7 +155,7 @@ def average_effects(
         weighed = replace(data, sample_weight=population.weight)
         found = _of_data(data if np.ptp(population.weight) == 0 else weighed, level)
         found = replace(found, cluster=None, cluster_risks=None, cluster_ratio=None)
-        return replace(found, difference=None, target=population)
+        return replace(found, difference=None, target=population, size_p_value=None)
     found = _of_data(data, level)
     if not isinstance(trial, Trial) or trial.data is data:
         return found
@@ -251,6 +252,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
         difference,
         method,
         (float(without_one.min()), float(without_one.max())),
+        size_p_value=informative_size_p(adjusted, model.sizes, estimates[1], design),
     )
     if data.endpoint.ends is None:
         return found

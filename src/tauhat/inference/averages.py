@@ -47,6 +47,10 @@ class AverageEffects(Shown):
         The same from persons with an outcome only, where others were counted too; else None.
     target
         The population that effects were carried over to; None for the trial's own persons.
+    size_p_value
+        p-value of the hypothesis that effects do not go with the size of clusters, by permuting
+        whole clusters (`tauhat.inference.informative_size.informative_size_p`); None without
+        clusters, or where these are of one size.
     """
 
     individual: Estimate
@@ -61,6 +65,7 @@ class AverageEffects(Shown):
     cluster_ratio: Estimate | None = None
     complete_cases: AverageEffects | None = None
     target: TargetPopulation | None = None
+    size_p_value: float | None = None
 
     def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
         """Individual-average and cluster-average effect on a scale.

@@ -61,6 +61,7 @@ def on_log_odds(data: TrialData) -> TrialData:
     data.endpoint.refuse_without_events("a test on the scale of odds ratios")
     view = learning_view(data)
     intercepts, _ = identified_intercepts(view, by_arm=False)
+    intercepts = intercepts.at_most_two()
     form = AdditiveLogOdds(interactions=False).with_columns(view)
     two_arms = form.two_arm_model(view, intercepts)
     fit = two_arms.fit().model

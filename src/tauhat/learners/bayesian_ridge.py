@@ -99,7 +99,9 @@ class BayesianRidgeEffect(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Sample the posterior."""
-        intercepts = data.design.intercepts()
+        intercepts = data.design.intercepts_of_levels()
+        if data.latent() is not None:
+            intercepts = intercepts.at_most_two()
         self.posterior_: RidgePosterior = ridge_posterior(
             data,
             seed,
@@ -109,8 +111,7 @@ class BayesianRidgeEffect(CateEstimator):
             thin=self.thin,
         )
         self.variance_components_ = intercepts.components(
-            float(self.posterior_.between_cluster.mean()),
-            float(self.posterior_.between_block.mean()),
+            self.posterior_.intercept_variances(intercepts.depth).mean(axis=0),
             float(self.posterior_.residual.mean()),
         )
         average = self.posterior_.average_effect(data.X, data.sample_weight)

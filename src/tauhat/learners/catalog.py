@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.registered import BlockLevels, Registered, RegisteredEstimator
+from tauhat.fitting.registered import BlockLevels, InnerLevels, Registered, RegisteredEstimator
 from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
@@ -92,10 +92,19 @@ def _mixed(
     block_levels: BlockLevels = "taken out",
     risks_for: tuple[str, ...] = (),
     rates_for: tuple[str, ...] = (),
+    inner_levels: InnerLevels = "ignored",
 ) -> RegisteredEstimator:
     """Record of a learner with a random intercept of the clusters."""
     return RegisteredEstimator(
-        make, description, source, ("cluster",), because, risks_for, rates_for, block_levels
+        make,
+        description,
+        source,
+        ("cluster",),
+        because,
+        risks_for,
+        rates_for,
+        block_levels,
+        inner_levels=inner_levels,
     )
 
 
@@ -125,6 +134,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         "intercept",
         _EITHER,
         _EITHER,
+        inner_levels="intercept",
     ),
     "LMM-lasso": _mixed(
         lambda: LinearMixedEffect(interactions="lasso"),
@@ -141,6 +151,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         "intercept",
         _EITHER,
         _EITHER,
+        inner_levels="intercept",
     ),
     "Constant-Odds-Ratio": _of_risks(
         ConstantOddsRatio,
@@ -222,6 +233,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         _NO_CLUSTERS_BUT_A_MEMBER,
         "intercept",
         _EITHER,
+        inner_levels="intercept",
     ),
     "BCF": _plain(
         lambda: BayesianCausalForest(random_intercept=False),

@@ -86,12 +86,12 @@ class GaussianEffect(LinkedEffect):
         self.effect_covariance_ = fit.residual_variance * (solved.T @ solved) * scale_y**2
         by_arm = fit.between_cluster_variances * scale_y**2
         self.variance_components_ = intercepts.components(
-            fit.between_cluster_variance * scale_y**2,
-            fit.nesting_variance * scale_y**2,
+            np.r_[fit.between_cluster_variance, fit.nesting_variances] * scale_y**2,
             fit.residual_variance * scale_y**2,
             (float(by_arm[0]), float(by_arm[1])) if len(by_arm) == 2 else None,
         )
-        effects = fit.cluster_effects if not intercepts.groups_are_blocks else np.zeros(0)
+        of_blocks = intercepts.groups_are_blocks
+        effects = np.zeros(0) if of_blocks else fit.level_effects[intercepts.n_within]
         self.cluster_effects_ = effects * scale_y
         shift = fit.degrees_of_freedom * float(np.log(scale_y))
         self.restricted_log_likelihood_ = fit.restricted_log_likelihood - shift

@@ -145,7 +145,10 @@ class LinearMixedEffect(GaussianEffect):
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
         intercepts, arms = self.intercepts(data)
-        groups, nesting = intercepts.groups, intercepts.nesting
+        if self.interactions == "lasso":
+            # It is chosen among columns that have the clusters' intercepts whitened away.
+            intercepts = intercepts.of_clusters()
+        groups, nesting = intercepts.groups, intercepts.above
         if self.interactions == "fixed":
             fixed = np.hstack([head, contrast * X, X])
             kept = independent_columns(fixed)

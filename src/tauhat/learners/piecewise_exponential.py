@@ -112,7 +112,7 @@ class PiecewiseExponentialEffect(CateEstimator):
                 f"{self.known_as} models the hazard of an event, so it needs a time to an event: "
                 f"a Trial with event= and horizon=; this outcome is {data.endpoint.kind_name}"
             )
-        intercepts, _ = identified_intercepts(data, by_arm=False)
+        intercepts = identified_intercepts(data, by_arm=False)[0].of_clusters()
         cluster_level = np.zeros(data.X.shape[1], dtype=bool)
         self.columns_ = AdditiveColumns.of(
             data.X, cluster_level, data.n_units, 0, data.sample_weight
@@ -139,7 +139,7 @@ class PiecewiseExponentialEffect(CateEstimator):
         ]
         event = self.hazards_[0]
         self.variance_components_ = intercepts.components(
-            event.between, event.nesting, LOG_TIME_VARIANCE
+            [event.between, event.nesting], LOG_TIME_VARIANCE
         )
         of_clusters = not intercepts.groups_are_blocks
         self.cluster_effects_ = event.cluster_effects if of_clusters else np.zeros(0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
+from tauhat.numerics.nested_model import Nesting, levels_above
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,8 @@ class KernelMixedModel:
     weight
         Positive precision weights, or None.
     nesting
-        Block 0 to k - 1 in which each cluster lies, shape (m,), or None.
+        Block 0 to k - 1 in which each cluster lies, shape (m,), or one such array a level; or
+        None.
 
     Examples
     --------
@@ -71,7 +73,7 @@ class KernelMixedModel:
         blocks: Sequence[FloatArray],
         clusters: IntArray | None = None,
         weight: FloatArray | None = None,
-        nesting: IntArray | None = None,
+        nesting: Nesting | None = None,
     ) -> None:
         n = len(y)
         scale = np.ones(n) if weight is None else np.sqrt(weight)
@@ -81,7 +83,8 @@ class KernelMixedModel:
         self._blocks = [block * scale[:, None] for block in blocks]
         kernels = [block @ block.T for block in self._blocks]
         groups = [] if clusters is None else [clusters]
-        groups += [] if clusters is None or nesting is None else [nesting[clusters]]
+        for lies_in in () if clusters is None else levels_above(nesting):
+            groups.append(lies_in[groups[-1]])
         # A draw of the intercepts: one normal number a group, at each of its rows.
         self._intercepts = [(group, scale) for group in groups]
         kernels += [np.equal.outer(group, group) * np.outer(scale, scale) for group in groups]

@@ -44,10 +44,10 @@ class MixedFit:
         REML log-likelihood, with the constants that lme4 reports.
     degrees_of_freedom
         Rows less fixed effects.
-    nesting_variance
-        Variance of the intercepts of what the clusters lie in (0 without).
-    nesting_effects
-        Predicted intercepts of these; empty without.
+    nesting_variances
+        Variances of the intercepts of what the clusters lie in, innermost first; empty without.
+    level_effects
+        Predicted intercepts of the clusters and of these.
     """
 
     coefficients: FloatArray
@@ -60,8 +60,8 @@ class MixedFit:
     cluster_effects: FloatArray
     restricted_log_likelihood: float
     degrees_of_freedom: int
-    nesting_variance: float = 0.0
-    nesting_effects: FloatArray = field(default_factory=lambda: np.zeros(0))
+    nesting_variances: FloatArray = field(default_factory=lambda: np.zeros(0))
+    level_effects: tuple[FloatArray, ...] = ()
 
     def standard_errors(self, contrasts: FloatArray) -> FloatArray:
         """Standard errors of ``contrasts @ coefficients`` for contrasts of shape (q, k)."""
@@ -248,14 +248,12 @@ class MixedModel:
         """Log determinant of the intercepts' variance; 0 without clusters."""
         return float(np.log1p(self._cluster_ratios(ratios) * self.clusters.weight).sum())
 
-    def _intercepts(
-        self, ratios: FloatArray, coefficients: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Predicted intercepts of the clusters, and of what they lie in."""
+    def _intercepts(self, ratios: FloatArray, coefficients: FloatArray) -> list[FloatArray]:
+        """Predicted intercepts of the clusters, and of each level that they lie in."""
         own = self._cluster_ratios(ratios)
         k = own / (1 + own * self.clusters.weight)
         effects: FloatArray = k * (self.clusters.outcome - self.clusters.columns @ coefficients)
-        return effects, np.zeros(0)
+        return [effects]
 
     def deviance(self, log_ratios: FloatArray) -> float:
         """Value of `objective`, without the cost of its gradient."""
@@ -287,10 +285,11 @@ class MixedModel:
         df = self.degrees_of_freedom
         value = self._deviance(root, rss, log_ratios, ratios)
         variance = rss / df
-        effects, nesting = self._intercepts(ratios, coefficients)
+        effects = self._intercepts(ratios, coefficients)
         ratios = np.where(at_zero(log_ratios), 0.0, ratios)
         loglik = -0.5 * (value + df * (np.log(2 * np.pi / df) + 1)) + 0.5 * self.log_weights
         blocks = len(self.block_sizes)
+        groups, of_intercepts = len(self.clusters.members), ratios[blocks:]
         between = self._cluster_ratios(ratios) * variance
         return MixedFit(
             coefficients=coefficients,
@@ -298,13 +297,13 @@ class MixedModel:
             log_ratios=np.asarray(log_ratios, dtype=np.float64),
             residual_variance=variance,
             between_cluster_variance=float(between.mean()) if len(between) else 0.0,
-            between_cluster_variances=ratios[blocks:][: len(self.clusters.members)] * variance,
+            between_cluster_variances=of_intercepts[:groups] * variance,
             block_variances=ratios[:blocks] * variance,
-            cluster_effects=effects,
+            cluster_effects=effects[0],
             restricted_log_likelihood=float(loglik),
             degrees_of_freedom=df,
-            nesting_variance=float(ratios[-1]) * variance if len(nesting) else 0.0,
-            nesting_effects=nesting,
+            nesting_variances=of_intercepts[groups:] * variance,
+            level_effects=tuple(effects),
         )
 
     def conditional(self, log_ratios: FloatArray) -> _Conditional:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -11,32 +12,67 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.mixed_model import MixedFit, MixedModel
 
+Nesting = IntArray | Sequence[IntArray]
+"""What the clusters lie in: one number each, or one such array a level, innermost first."""
+
+
+def levels_above(nesting: Nesting | None) -> tuple[IntArray, ...]:
+    """One array for each level above the clusters, innermost first.
+
+    Examples
+    --------
+    >>> len(levels_above(np.array([0, 0, 1]))), levels_above(None)
+    (1, ())
+    """
+    if nesting is None:
+        return ()
+    return (nesting,) if isinstance(nesting, np.ndarray) else tuple(nesting)
+
+
+class _Levels(NamedTuple):
+    """Ratio, weight and shrinkage of the units of each level, clusters first."""
+
+    ratio: list[FloatArray]
+    weight: list[FloatArray]
+    shrink: list[FloatArray]
+
+    def of(self, level: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Those of one level."""
+        return self.ratio[level], self.weight[level], self.shrink[level]
+
 
 class NestedMixedModel(MixedModel):
-    r"""`tauhat.numerics.mixed_model.MixedModel` with random intercepts of blocks of clusters.
+    r"""`tauhat.numerics.mixed_model.MixedModel` with random intercepts of what clusters lie in.
+
+    Clusters may lie in blocks, these in others, and so on: levels, of which clusters are the first.
 
     .. math::
-        y = F\beta + \sum_k Z_k u_k + g_{s(c)} + b_{c} + e, \quad
-        g_s \sim N(0, \varphi_s\sigma^2)
+        y = F\beta + \sum_k Z_k u_k + \sum_l b^{(l)}_{c_l} + e, \quad
+        b^{(l)}_c \sim N(0, \varphi_l\sigma^2)
 
-    With :math:`n_c = N_c / (1 + \varphi_c N_c)` for clusters of weight :math:`N_c`, what a
-    block is worth is :math:`Q_s = \sum_{c \in s} n_c`, and the same sums of columns
-    :math:`T_s = \sum_{c \in s} S_c / (1 + \varphi_c N_c)` give
+    Of the weights :math:`N_c` and the sums :math:`S_c` of columns, the units c of a level hand on
+    to the unit s that holds them what their own intercepts leave:
 
     .. math::
-        C'V^{-1}C = C'C - \sum_c \frac{\varphi_c}{1 + \varphi_c N_c} S_c S_c'
-        - \sum_s \frac{\varphi_s}{1 + \varphi_s Q_s} T_s T_s', \qquad
-        |V| = \prod_c (1 + \varphi_c N_c) \prod_s (1 + \varphi_s Q_s)
+        N_s = \sum_{c \in s} \frac{N_c}{1 + \varphi_c N_c}, \qquad
+        S_s = \sum_{c \in s} \frac{S_c}{1 + \varphi_c N_c}
 
-    so that the numbers of clusters and of blocks cost next to nothing. The log ratio of the
-    blocks' variance is the last one.
+    and with sums over the units of all levels
+
+    .. math::
+        C'V^{-1}C = C'C - \sum_c \frac{\varphi_c}{1 + \varphi_c N_c} S_c S_c', \qquad
+        |V| = \prod_c (1 + \varphi_c N_c)
+
+    so that the numbers of clusters and of blocks cost next to nothing. The log ratios of the
+    levels above the clusters are the last ones, the outermost at the end.
 
     Parameters
     ----------
     y, fixed, blocks, clusters, weight, cluster_groups
         As in `tauhat.numerics.mixed_model.MixedModel`; its ``blocks`` are those of columns.
     nesting
-        Block 0 to k - 1 in which each cluster lies, shape (m,).
+        Block 0 to k - 1 in which each cluster lies, shape (m,); where blocks lie in others,
+        one such array a level, innermost first.
     """
 
     def __init__(
@@ -47,73 +83,105 @@ class NestedMixedModel(MixedModel):
         clusters: IntArray,
         weight: FloatArray | None,
         cluster_groups: IntArray | None,
-        nesting: IntArray,
+        nesting: Nesting,
     ) -> None:
         super().__init__(y, fixed, blocks, clusters, weight, cluster_groups)
-        m = len(nesting)
-        self.nesting = nesting
-        self.gather = sparse.csr_array((np.ones(m), (nesting, np.arange(m))))
+        self.nesting = levels_above(nesting)
+        self.gather = [
+            sparse.csr_array((np.ones(len(lies_in)), (lies_in, np.arange(len(lies_in)))))
+            for lies_in in self.nesting
+        ]
 
     @property
     def n_ratios(self) -> int:
         """Number of variance ratios."""
-        return super().n_ratios + 1
+        return super().n_ratios + len(self.nesting)
 
-    def _over_blocks(self, values: FloatArray) -> FloatArray:
-        """Sums over the clusters of each block."""
-        return np.asarray(self.gather @ values, dtype=np.float64)
+    def _levels(self, ratios: FloatArray) -> _Levels:
+        """Ratio, weight and shrinkage of the units of each level, clusters first."""
+        of_units, weight = [self._cluster_ratios(ratios)], [self.clusters.weight]
+        shrink = [1 + of_units[0] * weight[0]]
+        for gather, ratio in zip(self.gather, ratios[-len(self.gather) :], strict=True):
+            weight.append(np.asarray(gather @ (weight[-1] / shrink[-1]), dtype=np.float64))
+            of_units.append(np.full(len(weight[-1]), ratio))
+            shrink.append(1 + of_units[-1] * weight[-1])
+        return _Levels(of_units, weight, shrink)
 
-    def _worth(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Shrinkage and worth of each cluster, worth and weight of each block."""
-        shrink = 1 + self._cluster_ratios(ratios) * self.clusters.weight
-        own = self.clusters.weight / shrink
-        of_blocks = self._over_blocks(own)
-        k: FloatArray = ratios[-1] / (1 + ratios[-1] * of_blocks)
-        return shrink, own, of_blocks, k
+    def _up(self, of_clusters: FloatArray, levels: _Levels) -> list[FloatArray]:
+        """Sums over the units of each level of what the intercepts below leave."""
+        sums = [of_clusters]
+        for gather, shrink in zip(self.gather, levels.shrink[:-1], strict=True):
+            left = sums[-1] / (shrink if of_clusters.ndim == 1 else shrink[:, None])
+            sums.append(np.asarray(gather @ left, dtype=np.float64))
+        return sums
+
+    def _down(self, of_clusters: FloatArray, levels: _Levels) -> list[FloatArray]:
+        """The same of V^-1 times the values, of which these are the clusters' sums, (m, l)."""
+        found: list[FloatArray] = []
+        above = np.zeros((1, of_clusters.shape[1]))
+        for level, sums in reversed(list(enumerate(self._up(of_clusters, levels)))):
+            ratio, weight, shrink = levels.of(level)
+            if found:
+                above = above[self.nesting[level]]
+            found.append((sums - weight[:, None] * above) / shrink[:, None])
+            above = above + ratio[:, None] * found[-1]
+        return found[::-1]
+
+    def _traces(self, levels: _Levels) -> list[FloatArray]:
+        """Sum of V^-1 over the pairs of rows of each unit of each level."""
+        found: list[FloatArray] = []
+        # Variance of all intercepts above and of the unit's own, given the outcome.
+        spread: FloatArray = np.zeros(1)
+        for level in reversed(range(len(levels.shrink))):
+            ratio, weight, shrink = levels.of(level)
+            if found:
+                spread = spread[self.nesting[level]]
+            own = weight / shrink
+            found.append(own - own**2 * spread)
+            spread = ratio / shrink + spread / shrink**2
+        return found[::-1]
 
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         precision, right, total = super()._without_intercepts(ratios)
-        shrink, _, _, k = self._worth(ratios)
-        sums = self._over_blocks(self.clusters.columns / shrink[:, None])
-        sums_y = self._over_blocks(self.clusters.outcome / shrink)
-        precision = cholesky.less_cross_products(precision, np.sqrt(k)[:, None] * sums)
-        return precision, right - sums.T @ (k * sums_y), total - float(k @ sums_y**2)
+        levels = self._levels(ratios)
+        columns = self._up(self.clusters.columns, levels)
+        outcome = self._up(self.clusters.outcome, levels)
+        for level in range(1, len(columns)):
+            ratio, _, shrink = levels.of(level)
+            k = ratio / shrink
+            sums, sums_y = columns[level], outcome[level]
+            precision = cholesky.less_cross_products(precision, np.sqrt(k)[:, None] * sums)
+            right, total = right - sums.T @ (k * sums_y), total - float(k @ sums_y**2)
+        return precision, right, total
 
     def _volume(self, ratios: FloatArray) -> float:
-        worth = self._worth(ratios)[2]
-        return super()._volume(ratios) + float(np.log1p(ratios[-1] * worth).sum())
+        ratio, weight, _ = self._levels(ratios)
+        above = zip(ratio[1:], weight[1:], strict=True)
+        return super()._volume(ratios) + float(sum(np.log1p(r * w).sum() for r, w in above))
 
     def _intercept_gradient(
         self, ratios: FloatArray, coefficients: FloatArray, rss: float, inverse_root: FloatArray
     ) -> FloatArray:
-        shrink, own, worth, k = self._worth(ratios)
-        # Sums of V^-1 times the residuals, and times the columns in the metric of their
-        # precision, over clusters and over blocks.
+        levels = self._levels(ratios)
+        # Residuals, and the columns in the metric of their precision.
         residual = self.clusters.outcome - self.clusters.columns @ coefficients
-        both = np.column_stack([residual, self.clusters.columns @ inverse_root]) / shrink[:, None]
-        of_blocks = self._over_blocks(both)
-        of_clusters = both - (own[:, None] * (k[:, None] * of_blocks)[self.nesting])
-        of_blocks /= (1 + ratios[-1] * worth)[:, None]
-
-        def slope(sums: FloatArray, trace: FloatArray) -> FloatArray:
+        both = np.column_stack([residual, self.clusters.columns @ inverse_root])
+        slopes = []
+        for sums, trace in zip(self._down(both, levels), self._traces(levels), strict=True):
             fit = self.degrees_of_freedom * sums[:, 0] ** 2 / rss
-            found: FloatArray = trace - fit - (sums[:, 1:] ** 2).sum(axis=1)
-            return found
-
-        by_cluster = slope(of_clusters, own - k[self.nesting] * own**2)
-        by_block = slope(of_blocks, worth / (1 + ratios[-1] * worth))
-        slopes = self.clusters.members @ (self._cluster_ratios(ratios) * by_cluster)
-        gradient: FloatArray = np.r_[slopes, ratios[-1] * by_block.sum()]
+            slopes.append(trace - fit - (sums[:, 1:] ** 2).sum(axis=1))
+        of_groups = self.clusters.members @ (levels.ratio[0] * slopes[0])
+        above = [
+            float(ratio @ slope) for ratio, slope in zip(levels.ratio[1:], slopes[1:], strict=True)
+        ]
+        gradient: FloatArray = np.r_[of_groups, above]
         return gradient
 
-    def _intercepts(
-        self, ratios: FloatArray, coefficients: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        shrink, own, _, k = self._worth(ratios)
-        sums = (self.clusters.outcome - self.clusters.columns @ coefficients) / shrink
-        of_blocks = k * self._over_blocks(sums)
-        of_clusters = self._cluster_ratios(ratios) * (sums - own * of_blocks[self.nesting])
-        return of_clusters, of_blocks
+    def _intercepts(self, ratios: FloatArray, coefficients: FloatArray) -> list[FloatArray]:
+        levels = self._levels(ratios)
+        residual = self.clusters.outcome - self.clusters.columns @ coefficients
+        sums = self._down(residual[:, None], levels)
+        return [ratio * of[:, 0] for ratio, of in zip(levels.ratio, sums, strict=True)]
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:
         """Not derived for nested intercepts."""
@@ -127,7 +195,7 @@ def mixed_model(
     clusters: IntArray | None = None,
     weight: FloatArray | None = None,
     cluster_groups: IntArray | None = None,
-    nesting: IntArray | None = None,
+    nesting: Nesting | None = None,
 ) -> MixedModel:
     """Mixed model with the intercepts that are given.
 
@@ -136,7 +204,7 @@ def mixed_model(
     y, fixed, blocks, clusters, weight, cluster_groups
         As in `tauhat.numerics.mixed_model.MixedModel`.
     nesting
-        Block in which each cluster lies, shape (m,), or None.
+        Block in which each cluster lies, shape (m,), or one such array a level; or None.
 
     Examples
     --------
@@ -146,9 +214,10 @@ def mixed_model(
     >>> y = level[cluster] + rng.normal(size=1000)
     >>> ones = np.ones((1000, 1))
     >>> fit = mixed_model(y, ones, clusters=cluster, nesting=np.arange(200) // 4).fit()
-    >>> bool(0.5 < fit.nesting_variance < 1.5), bool(0.1 < fit.between_cluster_variance < 0.4)
+    >>> bool(0.5 < fit.nesting_variances[0] < 1.5), bool(0.1 < fit.between_cluster_variance < 0.4)
     (True, True)
     """
-    if clusters is None or nesting is None:
+    if clusters is None or not levels_above(nesting):
         return MixedModel(y, fixed, blocks, clusters, weight, cluster_groups)
+    assert nesting is not None
     return NestedMixedModel(y, fixed, blocks, clusters, weight, cluster_groups, nesting)

@@ -70,6 +70,11 @@ class ProbitRidgePosterior(RidgePosterior):
         both = [probit_risk(middle - half, variance), probit_risk(middle + half, variance)]
         return np.stack(both, axis=-1)
 
+    def intercept_variances(self, n_levels: int) -> FloatArray:
+        """Draws of the variance of the intercept of each level, innermost first."""
+        both = np.column_stack([self.between_cluster, self.between_block])
+        return both[:, :n_levels]
+
     def effect_draws(self, X: FloatArray) -> FloatArray:
         """Draws of the difference of the risks, shape (draws, k)."""
         risks = self.risk_draws(X)

@@ -12,7 +12,7 @@ from scipy import linalg
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
-from tauhat.numerics.nested_model import mixed_model
+from tauhat.numerics.nested_model import Nesting, levels_above, mixed_model
 from tauhat.numerics.reml_search import Penalty, penalised, search
 from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
@@ -94,6 +94,13 @@ class RidgePosterior:
             error[rows] = np.sqrt(variance + (design @ mean - effect[rows]) ** 2)
         return error
 
+    def intercept_variances(self, n_levels: int) -> FloatArray:
+        """Draws of the variance of the intercept of each level, innermost first."""
+        ratios = self.log_ratio_draws.reshape(self.n_draws, -1)
+        last = ratios[:, ratios.shape[1] - n_levels :]
+        variances: FloatArray = np.exp(last) * self.residual[:, None]
+        return variances
+
     def average_effect(self, X: FloatArray, weight: FloatArray | None) -> FloatArray:
         """Draws of the weighted mean effect, shape (draws,)."""
         draws: FloatArray = self.effect_draws_ @ np.average(
@@ -161,7 +168,7 @@ def posterior_model(
     columns: Sequence[FloatArray],
     clusters: IntArray | None,
     weight: FloatArray | None,
-    nesting: IntArray | None,
+    nesting: Nesting | None,
     p: int,
 ) -> MixedModel | KernelMixedModel:
     """Mixed model in the form that is cheaper; by rows only with many covariates.
@@ -320,7 +327,7 @@ def sample_ridge_posterior(
     clusters: IntArray | None,
     weight: FloatArray | None,
     seed: int,
-    nesting: IntArray | None = None,
+    nesting: Nesting | None = None,
     *,
     n_chains: int = 4,
     burn_in: int = 60,
@@ -348,8 +355,9 @@ def sample_ridge_posterior(
     seed
         Seed.
     nesting
-        Randomization block in which each cluster lies, shape (m,), or None. Where
-        persons were randomized their blocks are the ``clusters``.
+        Randomization block in which each cluster lies, shape (m,), or one such array a level
+        (`tauhat.numerics.nested_model.NestedMixedModel`); or None. Where persons were
+        randomized their blocks are the ``clusters``.
     n_chains, burn_in, draws, thin
         Chains, discarded steps, kept draws of each chain, steps for each draw.
     on_done
@@ -386,8 +394,8 @@ def sample_ridge_posterior(
     columns, scales = columns + main, scales + main_scales
     if clusters is not None:
         scales.append(CLUSTER_SCALE)
-    if nesting is not None:
-        scales.append(BLOCK_SCALE)
+    above = levels_above(nesting)
+    scales += [BLOCK_SCALE] * len(above)
     p = X.shape[1]
     model = posterior_model(outcome, fixed, columns, clusters, weight, nesting, p)
     of_effect = sum(part.shape[1] for part in features.values())
@@ -406,7 +414,7 @@ def sample_ridge_posterior(
             coefficients.append(draw[effect] * scale_y)
             ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
             between["cluster"].append(ratio * variance * scale_y**2)
-            ratio = 0.0 if nesting is None else np.exp(point[-1])
+            ratio = np.exp(point[-1]) if above else 0.0
             between["block"].append(ratio * variance * scale_y**2)
             residual.append(variance * scale_y**2)
         on_done(chain + 1, n_chains + 1)

@@ -99,7 +99,8 @@ class WorkingModel(MixedModel):
             squares[j] = float(u @ u)
             trace = float((inverse_root[block] ** 2).sum())
             effective[j] = self.block_sizes[j] - trace / variances[j]
-        effects, nesting = self._intercepts(variances, coefficients)
+        effects, *above = self._intercepts(variances, coefficients)
+        nesting = above[0] if above else np.zeros(0)
         if len(variances) > blocks:
             groups = len(self.clusters.members)
             squares[blocks : blocks + groups] = self.clusters.members @ effects**2

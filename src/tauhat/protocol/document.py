@@ -78,7 +78,9 @@ def _trial(plan: AnalysisPlan) -> Section:
     run = plan.run
     control, treated = _arms(run)
     unit = f" ({run['unit']})" if "unit" in run else ""
-    randomized = f"Clusters ({run['cluster']})" if plan.clustered else "Persons"
+    levels = run.get("cluster", [])
+    name = levels if isinstance(levels, str) else ", which hold ".join(levels)
+    randomized = f"Clusters ({name})" if plan.clustered else "Persons"
     within = f", within blocks of {run['block']}," if "block" in run else ""
     better = ""
     if "higher-is-better" in run:

@@ -163,6 +163,10 @@ def variance_section(data: ReportInput) -> Section | None:
         ]
         for c in components
     ]
+    tables = [TableView("Variance components", ["Model", "Between", "Within", "ICC"], rows)]
+    levels = [level["column"] for level in data.run["design"]["levels"] if level["icc"] is not None]
+    if len(levels) > 1:
+        tables.append(_level_table(components, levels))
     return Section(
         "variance",
         "Differences between clusters",
@@ -172,9 +176,26 @@ def variance_section(data: ReportInput) -> Section | None:
             "clusters)."
         ],
         figures=[_clusters_figure(drawn)] if drawn is not None else [],
-        tables=[
-            TableView("Variance components", ["Model", "Between", "Within", "ICC"], rows),
-        ],
+        tables=tables,
+    )
+
+
+def _level_table(components: Sequence[Mapping[str, Any]], levels: Sequence[str]) -> TableView:
+    """Variance and correlation of each level, by models that have all of them."""
+    rows = []
+    for c in components:
+        if len(c["within_cluster"]) + 1 != len(levels):
+            continue
+        variances = [c["between_cluster"], *c["within_cluster"]]
+        iccs = [c["icc"], *c["icc_within_cluster"]]
+        rows += [
+            [c["model"], level, _three_digits(variance), format_fixed(icc, 3)]
+            for level, variance, icc in zip(levels, variances, iccs, strict=True)
+        ]
+    return TableView(
+        "Levels within clusters: variance of each, and correlation of two outcomes of one unit",
+        ["Model", "Level", "Variance", "Correlation"],
+        rows,
     )
 
 

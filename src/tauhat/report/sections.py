@@ -10,7 +10,7 @@ from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.cannot_show import limits
 from tauhat.report.findings import check_state, grade_words
-from tauhat.report.numbers import format_fixed, format_percent, typeset
+from tauhat.report.numbers import format_fixed, format_p, format_percent, typeset
 from tauhat.report.pieces import figure_of, first_upper, table_of
 from tauhat.report.text import Run, effects_in_words, plan_sentence, scale_of
 from tauhat.report.unadjusted import adjustment_words, unadjusted
@@ -139,8 +139,20 @@ def average_section(data: ReportInput) -> Section:
         tables=[
             TableView("Average effects", ["Estimand", "Effect", "SE", f"{level} CI", "p"], rows)
         ],
-        notes=[f"{effects['method']}."],
+        notes=[f"{effects['method']}.", *_informative_size(effects["size_p_value"])],
     )
+
+
+def _informative_size(p_value: float | None) -> list[str]:
+    """Whether the effect goes with the size of clusters, in a sentence."""
+    if p_value is None:
+        return []
+    found = (
+        "Effects go with the size of clusters, so that the two averages answer different questions"
+        if p_value <= 0.05
+        else "There is no clear sign that effects go with the size of clusters"
+    )
+    return [f"{found} ({format_p(p_value)}, by permuting whole clusters)."]
 
 
 def heterogeneity_section(data: ReportInput) -> Section:

@@ -32,6 +32,21 @@ def label_codes(values: Any, name: str, n: int) -> IntArray:
     return codes.astype(np.int64)
 
 
+def columns_of(values: Any) -> list[Any]:
+    """Columns of an argument that has one or several.
+
+    Examples
+    --------
+    >>> len(columns_of(np.zeros((3, 2)))), columns_of([1, 2]), columns_of(None)
+    (2, [[1, 2]], [])
+    """
+    if values is None:
+        return []
+    if np.ndim(values) < 2:
+        return [values]
+    return list(np.asarray(values, dtype=object).T)
+
+
 def numeric(values: Any, name: str, n: int) -> FloatArray:
     """Finite numbers, one a row, or an error that names the argument and counts the others."""
     given = vector(values, name, n)

@@ -16,6 +16,7 @@ from tauhat.errors import TrialError
 from tauhat.tables.account import as_codes
 from tauhat.tables.columns import missing_values
 from tauhat.tables.encoding import TableEncoder
+from tauhat.trial.levels import with_levels
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import row_propensity
 from tauhat.trial.trial_table import TrialTable
@@ -105,10 +106,11 @@ class EnrolledArrays:
         """The arrays of these persons, whose rows are those of `TrialTable.enrolled_frame`."""
         rows = self.rows
         X = trial.encoder_.transform(trial.enrolled_frame.iloc[rows].reset_index(drop=True))
-        clusters, blocks = (
+        labels, blocks = (
             None if labels is None else labels[rows]
             for labels in (trial.enrolled_clusters, trial.enrolled_blocks)
         )
+        clusters = with_levels(labels, [level[rows] for level in trial.enrolled_within])
         found = validate_trial(
             X,
             self.y,

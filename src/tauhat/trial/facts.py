@@ -41,6 +41,10 @@ def facts(trial: TrialTable) -> pd.DataFrame:
     ]
     if trial.randomization.holds_persons:
         rows.insert(3, ("clusters", f"{trial.n_clusters} ({trial.roles['cluster']})"))
+        for place, (name, level) in enumerate(
+            zip(trial.level_names.values(), trial.randomization.within, strict=True), start=4
+        ):
+            rows.insert(place, ("within clusters", f"{int(level.max()) + 1} ({name})"))
         rows.append(("cluster-level covariates", ", ".join(trial.cluster_level_names) or "none"))
     if trial.blocks is not None:
         rows.append(("blocks", f"{len(pd.unique(trial.blocks))} ({trial.roles['block']})"))

@@ -256,11 +256,9 @@ def what_to_do(found: Repeats, arm: IntArray, name: str, roles: Mapping[str, str
     choose = "Choose one row of each, such as one visit, or average them"
     if found.n_in_both_arms or found.n_in_clusters:
         return f"{choose}; correct identifiers that several persons share"
-    if "cluster" in roles:
-        return choose
     return (
-        f"{choose}; if all rows are to count, name the person as the randomized unit with "
-        f"cluster={name!r} (--cluster on the command line)"
+        f"{choose} (where='visit == 2', or --where, keeps some rows); if all rows are to count, "
+        f"say participant={name!r} (--participant on the command line)"
     )
 
 

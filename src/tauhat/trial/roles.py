@@ -68,7 +68,7 @@ def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> lis
 
 
 def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
-    """Column of each role that has one; only a person may be both identifier and cluster.
+    """Column of each role that has one; only a person may be both identifier and unit.
 
     Examples
     --------
@@ -80,7 +80,8 @@ def single_roles(table: pd.DataFrame, **given: str | None) -> dict[str, str]:
         if name is None and role not in ("outcome", "treatment"):
             continue
         column = require_column(table, name, role)
-        if column in roles.values() and not (role == "id" and roles.get("cluster") == column):
+        units = (roles.get("cluster"), roles.get("participant"))
+        if column in roles.values() and not (role == "id" and column in units):
             taken = next(other for other in roles if roles[other] == column)
             raise TrialError(f"column {column!r} cannot be both {taken} and {role}")
         roles[role] = column
@@ -215,15 +216,21 @@ def check_units(
     if min(per_arm) < 2:
         raise DesignError(
             f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes"
-            f"{where}; at least two in each arm are needed to tell effects from cluster differences"
+            f"{where}; at least two in each arm are needed to tell effects from cluster "
+            "differences. With one cluster in an arm a comparison is one of two places: if persons "
+            "were randomized within clusters, these are blocks"
         )
     if blocks is not None:
         pairs = pd.DataFrame({"cluster": codes, "block": pd.factorize(blocks)[0]})
-        split = int((pairs.drop_duplicates().groupby("cluster").size() > 1).sum())
-        if split:
+        several = pairs.drop_duplicates().groupby("cluster").size() > 1
+        split = np.flatnonzero(several.to_numpy())
+        if len(split):
+            found = first_of([repr(plain_label(labels[k])) for k in split], 5)
             raise DesignError(
-                f"the block varies within {split} of {len(size)} clusters; "
-                "a cluster lies in one block. Leave block out if it names parts of clusters"
+                f"the block varies within {len(split)} of {len(size)} clusters ({found}); "
+                "a cluster lies in one block. Leave block out if it names parts of clusters; if it "
+                "names what was randomized within larger units, it is the cluster and they are the "
+                "block"
             )
 
 

@@ -53,7 +53,11 @@ class Trial(TrialTable):
     control
         Label of the control arm; not needed for 0/1 (or 0, 1, 2, ...) and booleans.
     cluster
-        Column with the randomized cluster, or None if persons were randomized.
+        Column with the randomized cluster, or None if persons were randomized. Several columns,
+        such as ``["clinic", "provider"]``, are levels: the first is what was randomized and the
+        others lie within, outermost first. Where labels start again in every cluster (1, 2, ...)
+        those of different clusters are different units. If providers were randomized within
+        clinics, they are the ``cluster`` and clinics the ``block``.
     covariates
         Columns measured before randomization; None for all without another role, which is
         refused if one of them looks measured after it.
@@ -72,7 +76,7 @@ class Trial(TrialTable):
         Column with the person's identifier; never a covariate. One row per person:
         identifiers that repeat are refused unless each is a cluster of its own
         (``id`` and ``cluster`` may be one column) or persons are numbered anew in
-        each cluster or block.
+        each cluster or block; ``participant`` says that several rows are meant.
     cluster_size
         Whether to add the number of persons enrolled in the cluster, also those
         without an outcome, as the covariate ``cluster size``.
@@ -128,6 +132,9 @@ class Trial(TrialTable):
     contrasts
         Which of more than two arms are compared: "control" (each arm against the control),
         "sequential" (each against the one before it) or "all" (each pair).
+    participant
+        Column of the participant where one may have several rows, such as visits that all count:
+        the innermost level within clusters, or the randomized unit without ``cluster``.
 
     Attributes
     ----------
@@ -140,6 +147,10 @@ class Trial(TrialTable):
         0 (control) or 1 (treated); of several arms 0 to their number less one.
     clusters, blocks : ndarray, shape (n,), or None
         Labels: numbers or text, without needless blanks.
+    level_names : dict
+        Column of each level within clusters by its role, outermost first.
+    within : tuple of ndarray, each of shape (n,)
+        Labels of these.
     id : ndarray, shape (n,), or None
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None

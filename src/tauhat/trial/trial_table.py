@@ -35,6 +35,13 @@ from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
+from tauhat.trial.levels import (
+    check_levels,
+    check_participants,
+    is_level,
+    level_columns,
+    with_levels,
+)
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
@@ -66,7 +73,7 @@ class TrialTable:
         outcome: str,
         treatment: str,
         control: Any = None,
-        cluster: str | None = None,
+        cluster: str | Sequence[str] | None = None,
         covariates: Sequence[str] | None = None,
         cluster_covariates: Sequence[str] | None = None,
         block: str | None = None,
@@ -87,9 +94,11 @@ class TrialTable:
         accept: Sequence[str] = (),
         normalise_labels: bool = False,
         contrasts: str = "control",
+        participant: str | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
+        levels = level_columns(cluster, participant)
         if where is not None:
             table = keep_where(table, where)
         self.file = account_of(table)
@@ -105,13 +114,13 @@ class TrialTable:
         elif exposure is not None:
             self.n_rows_of_events = len(table)
             endpoint = OF_TWO_VALUES if endpoint is None else endpoint
-            table = one_row_a_person(table, outcome, exposure, cluster)
+            table = one_row_a_person(table, outcome, exposure, levels["cluster"])
         self.accept = known_codes(accept)
         named = single_roles(
             table,
             outcome=outcome,
             treatment=treatment,
-            cluster=cluster,
+            **levels,
             block=block,
             id=id,
             event=event,
@@ -154,6 +163,10 @@ class TrialTable:
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
         self.enrolled_clusters = self._labels(kept, "cluster")
         self.enrolled_blocks = self._labels(kept, "block")
+        self.level_names = {role: name for role, name in self.roles.items() if is_level(role)}
+        self.enrolled_within = self._labels_within(kept)
+        if self.enrolled_clusters is not None and participant == self.roles["cluster"]:
+            check_participants(self.enrolled_treatment, self.enrolled_clusters, participant)
         columns = OutcomeColumns.of(
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
@@ -224,6 +237,14 @@ class TrialTable:
     def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
 
+    def _labels_within(self, kept: pd.DataFrame) -> tuple[AnyArray, ...]:
+        """Labels of the levels within clusters, outermost first."""
+        if self.enrolled_clusters is None or not self.level_names:
+            return ()
+        labels = [label_values(kept[name], role) for role, name in self.level_names.items()]
+        names = [self.roles["cluster"], *self.level_names.values()]
+        return check_levels([self.enrolled_clusters, *labels], names)
+
     def _covariate_frame(
         self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
     ) -> pd.DataFrame:
@@ -272,6 +293,7 @@ class TrialTable:
             None if labels is None else labels[observed]
             for labels in (self.enrolled_clusters, self.enrolled_blocks)
         )
+        self.within = tuple(labels[observed] for labels in self.enrolled_within)
         self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
             self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
         )
@@ -349,7 +371,7 @@ class TrialTable:
     @cached_property
     def randomization(self) -> Design:
         """Who of those with an outcome was randomized, and how, in the order of the rows."""
-        return design_of(self.treatment, self.clusters, self.blocks, self.propensity)
+        return design_of(self.treatment, self.clusters, self.blocks, self.propensity, self.within)
 
     @cached_property
     def enrolled_randomization(self) -> Design:
@@ -421,7 +443,8 @@ class TrialTable:
 
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
-        units = (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
+        clusters = with_levels(self.clusters, self.within)
+        units = (self.treatment, clusters, self.sample_weight, self.blocks, self.propensity)
         return iter((self.X, self.y, *units))
 
     def __len__(self) -> int:

@@ -34,6 +34,7 @@ from tauhat.trial.checks.finding_codes import GRADES
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
 from tauhat.trial.checks.leak_checks import leakage_findings, missing_findings
+from tauhat.trial.checks.level_checks import level_findings
 from tauhat.trial.checks.missing_outcome_checks import (
     MissingOutcomesSeen,
     lost_by_arm,
@@ -217,6 +218,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
     findings = [
         *_design_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
+        *level_findings(trial),
         *unlearnable_findings(trial),
         *block_findings(trial),
         *outcome_findings(trial),

@@ -14,6 +14,7 @@ from tauhat.tables.labels import read_labels
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.identifier_columns import names_persons, names_something
 from tauhat.trial.later_names import name_words
+from tauhat.trial.levels import PARTICIPANT
 from tauhat.trial.repeated_identifiers import (
     FEWEST_PERSONS,
     MANY_VALUES,
@@ -93,6 +94,8 @@ def _identifier_findings(
 ) -> Iterator[Finding]:
     """What the design explains, and persons that only repeat among those without an outcome."""
     name = trial.roles["id"]
+    if name == trial.roles.get(PARTICIPANT):
+        return
     note = check_identifiers(
         analysed, trial.treatment, trial.clusters, trial.blocks, trial.frame, trial.roles
     )

@@ -1,0 +1,108 @@
+"""Levels within clusters, such as providers in clinics: their numbers and correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tauhat.numerics.nested_model import mixed_model
+from tauhat.trial.checks.finding import Finding
+from tauhat.trial.levels import PARTICIPANT
+from tauhat.wording import join_words
+
+if TYPE_CHECKING:
+    from tauhat.trial.trial_table import TrialTable
+
+
+@dataclass(frozen=True)
+class LevelShare:
+    """One level of a trial, from the randomized clusters inwards.
+
+    Attributes
+    ----------
+    role, name
+        Of its column.
+    units
+        How many there are among those compared.
+    icc
+        Correlation of two outcomes of one unit within arm (and block); None if it cannot be told.
+    """
+
+    role: str
+    name: str
+    units: int
+    icc: float | None
+
+
+def level_shares(trial: TrialTable) -> list[LevelShare]:
+    r"""The levels of a trial of two arms; empty where there are none within clusters.
+
+    Variance components are those of a mixed model of the outcome with the arm alone, by REML.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    """
+    if not trial.within:
+        return []
+    rows = trial.has_counterfactual
+    design = trial.randomization.take(rows)
+    intercepts = design.intercepts_of_levels()
+    outcome, arm = trial.y[rows], design.treatment
+    fixed = np.column_stack([np.ones(len(arm)), arm - 0.5])
+    model = mixed_model(outcome, fixed, (), intercepts.groups, None, None, intercepts.above)
+    fit = model.fit()
+    between = np.r_[fit.between_cluster_variance, fit.nesting_variances]
+    iccs = iter(intercepts.components(between, fit.residual_variance).iccs)
+    columns = [("cluster", trial.roles["cluster"]), *trial.level_names.items()]
+    codes = [design.unit, *design.within]
+    found: list[LevelShare] = []
+    most = design.n
+    told: list[bool] = []
+    for level in reversed(codes):
+        told.insert(0, int(level.max()) + 1 < most)
+        most = min(most, int(level.max()) + 1)
+    before = 0
+    for (role, name), level, known in zip(columns, codes, told, strict=True):
+        units = int(level.max()) + 1
+        own = known and units > before
+        found.append(LevelShare(role, name, units, next(iccs) if own else None))
+        before = units
+    return found
+
+
+def level_findings(trial: TrialTable) -> Iterator[Finding]:
+    """Give how many units each level has, and how much alike the outcomes of each are."""
+    shares = level_shares(trial)
+    if not shares:
+        return
+    yield Finding("levels", ", ".join(f"{share.units} {share.name}" for share in shares))
+    known = [share for share in shares if share.icc is not None]
+    parts = [f"{share.icc:.3f} of one {share.name}" for share in known]
+    yield Finding(
+        "ICC by level",
+        ", ".join(f"{share.icc:.3f} ({share.name})" for share in known),
+        "ok",
+        f"Two outcomes within arm correlate by {join_words(parts)}. The mixed models LMM, GAMM and "
+        f"BRM have a random intercept at each level; what was randomized is {shares[0].name}, "
+        "whose units all errors, tests and folds take whole.",
+    )
+    for share in shares:
+        if share.icc is not None:
+            continue
+        no_more = (
+            f"No {share.name} has more than one row"
+            if share.role == PARTICIPANT
+            else f"{share.name!r} cannot be told from the level beside it, since it has as many "
+            "units, or a row each"
+        )
+        yield Finding(
+            "level without replicates",
+            share.name,
+            "ok",
+            f"{no_more}: it has no random intercept.",
+        )
