@@ -34,6 +34,9 @@ class VarianceComponents(Shown):
     between_block
         Variance of the random intercept of the randomization blocks, from models
         that have one; None for others.
+    between_period
+        Variance of the random intercept of the periods of a cluster, where clusters were
+        observed over periods; None elsewhere.
 
     Examples
     --------
@@ -48,11 +51,15 @@ class VarianceComponents(Shown):
     residual: float
     between_by_arm: tuple[float, float] | None = None
     between_block: float | None = None
+    between_period: float | None = None
 
     @property
     def icc(self) -> float:
-        """Share of the variance that lies between clusters, within blocks."""
-        total = self.between_cluster + self.residual
+        """Share of the variance that lies between clusters, within blocks.
+
+        Over periods that of two persons of a cluster in different ones.
+        """
+        total = self.between_cluster + (self.between_period or 0.0) + self.residual
         return self.between_cluster / total if total > 0 else 0.0
 
     @property
@@ -64,6 +71,8 @@ class VarianceComponents(Shown):
             rows = {"between control clusters": control, "between treated clusters": treated}
         if self.between_block is not None:
             rows = {"between blocks": self.between_block, **rows}
+        if self.between_period is not None:
+            rows = {**rows, "between periods of a cluster": self.between_period}
         rows |= {"residual": self.residual, "icc": self.icc}
         return pd.DataFrame({"component": list(rows), "value": list(rows.values())})
 
@@ -75,9 +84,12 @@ class VarianceComponents(Shown):
             control, treated = self.between_by_arm
             arms = f" ({control:.4g} in control, {treated:.4g} in treated clusters)"
         blocks = "" if self.between_block is None else f", between blocks {self.between_block:.4g}"
+        periods = ""
+        if self.between_period is not None:
+            periods = f", between periods of a cluster {self.between_period:.4g}"
         return (
-            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}, residual variance "
-            f"{self.residual:.4g}, intracluster correlation {self.icc:.3f}."
+            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{periods}, residual "
+            f"variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}."
         )
 
 

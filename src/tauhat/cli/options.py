@@ -178,6 +178,12 @@ _ALL = [
     Option("contrasts", "Pairs of several arms: control, sequential or all.", goes_to="trial"),
     Option("cluster", "Column of the randomized cluster.", goes_to="trial", is_label=True),
     Option(
+        "period",
+        "Column of the periods over which clusters change their arm (stepped wedge, crossover).",
+        goes_to="trial",
+        is_label=True,
+    ),
+    Option(
         "covariates",
         "Columns measured before randomization.",
         NAMES,

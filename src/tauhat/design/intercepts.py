@@ -27,6 +27,11 @@ class Intercepts:
     nesting: IntArray | None = None
     groups_are_blocks: bool = False
 
+    @property
+    def of_blocks(self) -> bool:
+        """Whether randomization blocks have intercepts."""
+        return self.groups_are_blocks or self.nesting is not None
+
     def components(
         self,
         of_groups: float,
@@ -49,3 +54,23 @@ class Intercepts:
             return VarianceComponents(0.0, residual, between_block=of_groups)
         of_blocks = None if self.nesting is None else of_nesting
         return VarianceComponents(of_groups, residual, by_arm, of_blocks)
+
+
+@dataclass(frozen=True)
+class CellIntercepts(Intercepts):
+    """Intercepts of the periods of clusters (``groups``), which are nested in those of clusters."""
+
+    @property
+    def of_blocks(self) -> bool:
+        """No: their levels are not random."""
+        return False
+
+    def components(
+        self,
+        of_groups: float,
+        of_nesting: float,
+        residual: float,
+        by_arm: tuple[float, float] | None = None,
+    ) -> VarianceComponents:
+        """Variance components, those of the clusters and of their periods."""
+        return VarianceComponents(of_nesting, residual, between_period=of_groups)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+import numpy as np
+
 from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
 from tauhat.design.design import Design
+from tauhat.design.periods import ClustersOverPeriods
 from tauhat.design.persons import Persons
+from tauhat.design.stepped_wedge import SteppedWedge
 
 
 def design_of(
@@ -13,6 +20,7 @@ def design_of(
     clusters: AnyArray | None = None,
     blocks: AnyArray | None = None,
     propensity: FloatArray | None = None,
+    period: IntArray | None = None,
 ) -> Design:
     """The design of a trial, from one value a row.
 
@@ -27,6 +35,8 @@ def design_of(
     propensity
         Known probability of arm 1 of two, shape (n,); None for the shares of the arms in the
         block, which a design with fixed arm sizes has.
+    period
+        Period 0 to T - 1, shape (n,), where clusters change their arm over time, or None.
 
     Returns
     -------
@@ -45,6 +55,22 @@ def design_of(
     >>> design_of(np.array([0, 1, 1, 1])).propensity.tolist()
     [0.75, 0.75, 0.75, 0.75]
     """
+    if period is not None:
+        assert clusters is not None
+        found = ClustersOverPeriods.over(arm, clusters, period, blocks)
+        kind = SteppedWedge if never_back(found.schedule) else ClusterCrossover
+        return kind(*(getattr(found, name) for name in (f.name for f in fields(found))))
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
     return Clusters.of(arm, clusters, blocks, propensity)
+
+
+def never_back(schedule: IntArray) -> bool:
+    """Whether no sequence goes back from treated to control.
+
+    Examples
+    --------
+    >>> never_back(np.array([[0, 1, 1], [0, 0, 1]])), never_back(np.array([[1, 0], [0, 1]]))
+    (True, False)
+    """
+    return bool((np.diff(schedule, axis=1) >= 0).all())

@@ -153,5 +153,6 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         data.sample_weight,
         seed,
         intercepts.nesting,
+        data.design.levels,
         **chains,
     )

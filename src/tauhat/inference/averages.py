@@ -10,6 +10,7 @@ from tauhat.endpoint import SCALES
 from tauhat.errors import TrialError
 from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.over_periods import PeriodAverages
 from tauhat.inference.transport import TargetPopulation
 from tauhat.runtime.display import Shown
 
@@ -47,6 +48,9 @@ class AverageEffects(Shown):
         The same from persons with an outcome only, where others were counted too; else None.
     target
         The population that effects were carried over to; None for the trial's own persons.
+    over_periods
+        The averages over persons, clusters and periods of a stepped wedge or a crossover
+        (`tauhat.inference.PeriodAverages`); None for other designs.
     """
 
     individual: Estimate
@@ -61,6 +65,7 @@ class AverageEffects(Shown):
     cluster_ratio: Estimate | None = None
     complete_cases: AverageEffects | None = None
     target: TargetPopulation | None = None
+    over_periods: PeriodAverages | None = None
 
     def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
         """Individual-average and cluster-average effect on a scale.
@@ -112,6 +117,9 @@ class AverageEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if self.over_periods is not None:
+            told = replace(self, over_periods=None).text
+            return f"{told} {self.over_periods.text}"
         if self.target is not None:
             return f"{replace(self, target=None).text} {self.target.text}"
         if self.complete_cases is not None:

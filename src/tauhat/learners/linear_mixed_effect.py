@@ -119,6 +119,11 @@ class LinearMixedEffect(GaussianEffect):
             return None
         return AdditiveLogOdds(n_splines=0, by_arm=self.arms_differ)
 
+    @property
+    def knows_periods(self) -> bool:
+        """Whether they have fixed levels: not beside the lasso."""
+        return self.interactions != "lasso"
+
     def fit_difference(
         self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
     ) -> None:
@@ -137,13 +142,13 @@ class LinearMixedEffect(GaussianEffect):
         scale_y = float(outcome.std())
         mean_y = float(np.average(outcome, weights=weight))
         y = (outcome - mean_y) / scale_y
-        head = np.hstack([np.ones((n, 1)), contrast])
+        head = np.hstack([np.ones((n, 1)), contrast, data.design.levels])
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
         intercepts, arms = self.intercepts(data)
         groups, nesting = intercepts.groups, intercepts.nesting
         if self.interactions == "fixed":
-            fixed = np.hstack([head, contrast * X, X])
+            fixed = np.hstack([head[:, :2], contrast * X, X, head[:, 2:]])
             kept = independent_columns(fixed)
             fit = mixed_model(y, fixed[:, kept], (), groups, weight, arms, nesting).fit()
             columns = np.zeros((len(fit.coefficients), fixed.shape[1]))
@@ -153,7 +158,7 @@ class LinearMixedEffect(GaussianEffect):
             rotation = ridge_rotation(X)
             rotated = X @ rotation
             blocks = [contrast * rotated]
-            fixed = head
+            fixed = head[:, independent_columns(head)]
             if many or self.interactions == "lasso":
                 blocks.append(rotated)
             else:

@@ -17,6 +17,7 @@ from tauhat.report.held_out_sections import held_out_sections
 from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
+from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.risk_section import risk_section
@@ -34,6 +35,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.plan_section,
     sections.design_section,
     survival_section,
+    period_section,
     sections.average_section,
     risk_section,
     target_section,

@@ -128,6 +128,11 @@ class Trial(TrialTable):
     contrasts
         Which of more than two arms are compared: "control" (each arm against the control),
         "sequential" (each against the one before it) or "all" (each pair).
+    period
+        Column of the periods over which clusters change their arm by design, as in a stepped
+        wedge or a cluster crossover: numbers, dates or text in the order of the numbers in it.
+        ``treatment`` is the arm that the cluster has in the period. Each period has other
+        persons.
 
     Attributes
     ----------
@@ -140,6 +145,10 @@ class Trial(TrialTable):
         0 (control) or 1 (treated); of several arms 0 to their number less one.
     clusters, blocks : ndarray, shape (n,), or None
         Labels: numbers or text, without needless blanks.
+    period : ndarray of int, shape (n,), or None
+        Number of each person's period.
+    period_labels : tuple
+        Labels of the periods in their order.
     id : ndarray, shape (n,), or None
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None

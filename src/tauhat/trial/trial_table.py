@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
-from tauhat.design import Design, design_of
+from tauhat.design import Design, DesignName, design_of
 from tauhat.design.blocks import has_counterfactual
 from tauhat.endpoint import (
     DOUBLY_ROBUST,
@@ -28,14 +28,16 @@ from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.labels import as_written, label_text
 from tauhat.tables.reading import as_pandas, keep_where
-from tauhat.tables.spelling import MergedLabels, holds_labels
+from tauhat.tables.spelling import MergedLabels
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
+from tauhat.trial.merged_labels import with_merged_labels
 from tauhat.trial.outcome_columns import OutcomeColumns
+from tauhat.trial.periods_of_trials import read_periods, refuse_beside_periods
 from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
     check_units,
@@ -57,6 +59,9 @@ class TrialTable:
     Parameters and attributes are those of `tauhat.Trial`, which adds the design check, its
     sentences and fits; the parts of the check look at this.
     """
+
+    enrolled_period: IntArray | None = None
+    period_labels: tuple[Any, ...] = ()
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class TrialTable:
         accept: Sequence[str] = (),
         normalise_labels: bool = False,
         contrasts: str = "control",
+        period: str | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
@@ -93,6 +99,8 @@ class TrialTable:
             table = keep_where(table, where)
         self.file = account_of(table)
         self.n_rows_of_events = None
+        if period is not None:
+            refuse_beside_periods(given)
         if exposure is not None and (event is not None or event_value is not None):
             raise TrialError("event= and event_value= have no meaning beside exposure=")
         if endpoint == OF_COUNTS:
@@ -111,6 +119,7 @@ class TrialTable:
             id=id,
             weight=weight,
             event=event,
+            period=period,
         )
         self.missing = checked_way(missing)
         self.auxiliary_names = auxiliary_columns(table, self.roles, auxiliary, covariates)
@@ -119,7 +128,7 @@ class TrialTable:
         choice = choose_covariates(others, self.roles, covariates, cluster_covariates)
         self.merged_labels = MergedLabels()
         if normalise_labels:
-            table = self._with_merged_labels(table, choice.names)
+            table = with_merged_labels(table, choice.names, self.roles, self.merged_labels)
             name = self.roles["treatment"]
             control = self.merged_labels.label(name, control)
             if arms is not None and not isinstance(arms, str):
@@ -151,7 +160,9 @@ class TrialTable:
         )
         self.has_outcome: BoolArray = columns.observed
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
-        if self.n_arms == 2:
+        if "period" in self.roles:
+            self.enrolled_period, self.period_labels = read_periods(self, kept)
+        elif self.n_arms == 2:
             check_units(
                 self.enrolled_treatment,
                 self.enrolled_clusters,
@@ -175,21 +186,6 @@ class TrialTable:
         if self.n_arms > 2:
             self._set_contrasts(df, given)
         self._look_at_rows(table.iloc[self.rows], kept)
-
-    def _with_merged_labels(self, table: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
-        """The table with labels that are nearly alike under one spelling."""
-        changed: dict[str, pd.Series[Any]] = {}
-        arm = self.roles["treatment"]
-        units = [self.roles[role] for role in ("block", "cluster") if role in self.roles]
-        for name in dict.fromkeys([arm, *units, *covariates]):
-            if not holds_labels(table[name]):
-                continue
-            # Clusters of different arms are different.
-            of_arm = changed.get(arm, table[arm]) if name == self.roles.get("cluster") else None
-            merged = self.merged_labels.merge(table[name], of_arm)
-            if name in self.merged_labels.spelling:
-                changed[name] = merged
-        return table.assign(**changed) if changed else table
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         """Hook for what is found in the rows of those analysed, and of those kept."""
@@ -259,8 +255,11 @@ class TrialTable:
             None if labels is None else labels[observed]
             for labels in (self.enrolled_clusters, self.enrolled_blocks)
         )
+        self.period: IntArray | None = None
+        if self.enrolled_period is not None:
+            self.period = self.enrolled_period[observed]
         self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
-            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
+            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles, self.period
         )
         self.n_without_counterfactual = int((~self.has_counterfactual).sum())
         self.propensity: FloatArray | None = None
@@ -307,19 +306,24 @@ class TrialTable:
         return self.randomization.n_units if self.randomization.holds_persons else None
 
     @property
-    def design(self) -> Literal["cluster", "individual"]:
-        """What was randomized: clusters or persons."""
+    def design(self) -> DesignName:
+        """What was randomized: clusters or persons, or sequences of clusters over periods."""
         return self.randomization.name
 
     @cached_property
     def randomization(self) -> Design:
         """Who of those with an outcome was randomized, and how, in the order of the rows."""
-        return design_of(self.treatment, self.clusters, self.blocks, self.propensity)
+        return design_of(self.treatment, self.clusters, self.blocks, self.propensity, self.period)
 
     @cached_property
     def enrolled_randomization(self) -> Design:
         """Who of all enrolled was randomized, and how, in the order of the rows."""
-        return design_of(self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+        return design_of(
+            self.enrolled_treatment,
+            self.enrolled_clusters,
+            self.enrolled_blocks,
+            period=self.enrolled_period,
+        )
 
     @cached_property
     def enrolled_has_counterfactual(self) -> BoolArray:
@@ -367,15 +371,15 @@ class TrialTable:
                 "trial.fit, tauhat.contrast_effects, tauhat.test_contrasts and "
                 "tauhat.arm_policy_value take all of them"
             )
-        X, _, *units = self
         found = self.outcome
         return validate_trial(
-            X,
+            self.X,
             found.values,
-            *units,
+            *self._units,
             endpoint=found.kind,
             cause=found.cause,
             follow_up=found.follow_up,
+            period=self.period,
         )
 
     @property
@@ -385,8 +389,16 @@ class TrialTable:
 
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
-        units = (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
-        return iter((self.X, self.y, *units))
+        if self.period is not None:
+            raise TrialError(
+                "a trial with period= has more than fit(*trial) takes: use trial.fit(name)"
+            )
+        return iter((self.X, self.y, *self._units))
+
+    @property
+    def _units(self) -> tuple[Any, ...]:
+        """Who was randomized, as `tauhat.data.validate_trial` takes it."""
+        return (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
 
     def __len__(self) -> int:
         return self.n

@@ -34,6 +34,11 @@ from tauhat.trial.checks.finding_codes import GRADES
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
 from tauhat.trial.checks.leak_checks import leakage_findings, missing_findings
+from tauhat.trial.checks.period_checks import (
+    icc_over_periods,
+    period_findings,
+    within_periods,
+)
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
     probability_of_treatment,
@@ -205,11 +210,14 @@ def check_design(trial: TrialTable) -> DesignCheck:
     lost = _between_arms(trial, (~trial.has_outcome)[:, None].astype(np.float64), units)
     attrition = _attrition_table(trial, lost)
     sizes = icc = None
-    if design.holds_persons:
+    if trial.period is not None:
+        icc = icc_over_periods(trial)
+    elif design.holds_persons:
         sizes = cluster_sizes(trial)
         icc = intracluster_correlation(trial.y[rows], design.unit, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
+        *period_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
         *unlearnable_findings(trial),
         *block_findings(trial),
@@ -236,6 +244,8 @@ def check_design(trial: TrialTable) -> DesignCheck:
 def _between_arms(trial: TrialTable, values: FloatArray, units: IntArray) -> ArmDifferences:
     """Arms compared, without blocks that hold one only."""
     rows = trial.enrolled_has_counterfactual
+    if trial.period is not None:
+        values = within_periods(trial, values, rows)
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
@@ -333,7 +343,8 @@ def _design_findings(trial: TrialTable) -> Iterator[Finding]:
         yield from few_persons_finding(trial)
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
-    yield from _allocation_finding(trial)
+    if trial.period is None:
+        yield from _allocation_finding(trial)
 
 
 def _allocation_finding(trial: TrialTable) -> Iterator[Finding]:
