@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,6 @@ from tauhat.errors import DesignError, TrialError
 from tauhat.tables.labels import read_labels
 from tauhat.trial.design_hints import MOST_PERIODS, order_of_moments
 from tauhat.wording import counted
-
-if TYPE_CHECKING:
-    from tauhat.trial.trial_table import TrialTable
 
 _LEAST_CLUSTERS = 4
 
@@ -56,15 +53,19 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
         )
 
 
-def read_periods(trial: TrialTable, kept: pd.DataFrame) -> tuple[IntArray, tuple[Any, ...]]:
+def read_periods(
+    kept: pd.DataFrame, roles: Mapping[str, str], **known: Any
+) -> tuple[IntArray, tuple[Any, ...]]:
     """Number of the period of everyone enrolled, and the periods' labels in their order.
 
     Parameters
     ----------
-    trial
-        The trial, as far as arms, clusters, blocks and who has an outcome are known.
     kept
-        Its columns, for everyone enrolled.
+        Columns of the trial, for everyone enrolled.
+    roles
+        Column of each role.
+    **known
+        Arguments of `check_over_periods` but the period.
 
     Raises
     ------
@@ -72,20 +73,10 @@ def read_periods(trial: TrialTable, kept: pd.DataFrame) -> tuple[IntArray, tuple
         If the periods cannot be read, or arms, clusters and periods make no stepped wedge and
         no crossover.
     """
-    numbers, labels = period_numbers(kept[trial.roles["period"]])
-    clusters = trial.enrolled_clusters
-    assert clusters is not None
-    check_over_periods(
-        trial.enrolled_treatment,
-        clusters,
-        trial.enrolled_blocks,
-        numbers,
-        trial.has_outcome,
-        trial.missing,
-        trial.n_arms,
-    )
-    if "id" in trial.roles:
-        refuse_cohorts(kept[trial.roles["id"]], numbers, clusters)
+    numbers, labels = period_numbers(kept[roles["period"]])
+    check_over_periods(period=numbers, **known)
+    if "id" in roles:
+        refuse_cohorts(kept[roles["id"]], numbers, known["clusters"])
     return numbers, tuple(labels)
 
 

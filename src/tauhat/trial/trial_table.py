@@ -161,7 +161,11 @@ class TrialTable:
         self.has_outcome: BoolArray = columns.observed
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if "period" in self.roles:
-            self.enrolled_period, self.period_labels = read_periods(self, kept)
+            self.enrolled_period, self.period_labels = read_periods(
+                kept, self.roles, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
+                arm=self.enrolled_treatment, clusters=self.enrolled_clusters,
+                blocks=self.enrolled_blocks,
+            )  # fmt: skip
         elif self.n_arms == 2:
             check_units(
                 self.enrolled_treatment,
@@ -318,12 +322,8 @@ class TrialTable:
     @cached_property
     def enrolled_randomization(self) -> Design:
         """Who of all enrolled was randomized, and how, in the order of the rows."""
-        return design_of(
-            self.enrolled_treatment,
-            self.enrolled_clusters,
-            self.enrolled_blocks,
-            period=self.enrolled_period,
-        )
+        units = (self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+        return design_of(*units, period=self.enrolled_period)
 
     @cached_property
     def enrolled_has_counterfactual(self) -> BoolArray:
@@ -390,9 +390,7 @@ class TrialTable:
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
         if self.period is not None:
-            raise TrialError(
-                "a trial with period= has more than fit(*trial) takes: use trial.fit(name)"
-            )
+            raise TrialError("fit(*trial) has no place for period=: use trial.fit(name)")
         return iter((self.X, self.y, *self._units))
 
     @property
