@@ -8,6 +8,7 @@ from pathlib import Path
 from marked import with_table
 
 from tauhat.endpoint import KINDS, OF_TIMES
+from tauhat.fitting.cate_estimator import NO_PERIODS
 from tauhat.fitting.registered import INNER_IGNORED, Support
 from tauhat.learners.outcome_models import OUTCOME_MODELS
 from tauhat.registry import DESIGNS, ESTIMATORS
@@ -47,6 +48,8 @@ def support_table() -> str:
     # What is made of a time is an outcome like any other: one column stands for all such kinds.
     shown = {kind.name: kind.name for kind in KINDS.values() if kind.time is None}
     shown[OF_TIMES] = "time to event"
+    # Of any kind of outcome but times, of which there are no models with periods.
+    reasons.append(NO_PERIODS)
     asked = [(design, kind) for design in DESIGNS for kind in shown]
     rows = [
         [
@@ -57,6 +60,7 @@ def support_table() -> str:
             BLOCK_LEVELS[record.block_levels],
             inner(record.inner_levels),
             str(record.fewest_units),
+            "yes" if record.make().knows_periods else f"no ({reasons.index(NO_PERIODS) + 1})",
         ]
         for name, record in ESTIMATORS.items()
     ]
@@ -68,6 +72,7 @@ def support_table() -> str:
         "levels of blocks",
         "levels within clusters",
         "clusters an arm, at least",
+        "stepped wedge, crossover",
     ]
     because = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))
     told = "\n".join(f"* {kind.name}: {kind.told}" for kind in KINDS.values())

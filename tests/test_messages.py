@@ -152,12 +152,12 @@ def wedge(n_clinics=6, periods=4, size=5, crossover=False):
 def test_clusters_that_change_their_arm_over_time_are_recognised(month):
     table = wedge()
     table["month"] = table.month.map(month)
-    with pytest.raises(th.DesignError, match=r"'month'.*stepped wedge.*not supported") as caught:
+    with pytest.raises(th.DesignError, match=r"'month'.*stepped wedge.*as period") as caught:
         th.Trial(table, **ROLES, covariates=["age"])
     assert "block" not in str(caught.value)
     with pytest.raises(th.DesignError, match=r"'month' blocks change.*stepped wedge"):
         th.Trial(table, outcome="y", treatment="arm", block="clinic", covariates=["age"])
-    with pytest.raises(th.DesignError, match=r"'month'.*crossover.*not supported"):
+    with pytest.raises(th.DesignError, match=r"'month'.*crossover.*as period"):
         th.Trial(wedge(crossover=True), **ROLES)
 
 

@@ -274,6 +274,7 @@ def validate_trial(
     follow_up: FollowUp | None = None,
     missing: MissingOutcomes | None = None,
     weight_is_time: bool = False,
+    period: IntArray | None = None,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -296,6 +297,9 @@ def validate_trial(
         Who lacks an outcome; ``y`` holds any outcome of the others for them. None if nobody does.
     weight_is_time
         Whether sample weights are the times at risk of counts.
+    period
+        Period 0 to T - 1 of each row where clusters change their arm over time, shape (n,). The
+        outcome is then taken as a number, of an event too.
 
     Returns
     -------
@@ -333,8 +337,8 @@ def validate_trial(
     block_codes = None if blocks is None else label_codes(blocks, "blocks", n)
     known = number_or_vector(propensity, "propensity", n)
     # Of all rows, so that what is wrong within clusters is found in blocks of one arm too.
-    design_of(arms, codes, block_codes, known)
-    kept = comparable_rows(arms, codes, block_codes, to_fit)
+    design_of(arms, codes, block_codes, known, period=period)
+    kept = comparable_rows(arms, codes, block_codes, to_fit, period)
     if to_fit and np.ptp(outcome[kept]) == 0:
         raise ValueError(f"y is constant ({outcome[kept][0]:g}): there is no effect to estimate")
     if known is not None and ((known[kept] <= 0) | (known[kept] >= 1)).any():
@@ -352,6 +356,8 @@ def validate_trial(
     if codes is not None:
         # By what they hold, so that neither labels nor the order of rows matters.
         ties += [_means_of(outcome, level) for level in nested_codes(codes, levels)]
+    if period is not None:
+        ties.append(period.astype(np.float64))
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
     limits = ColumnLimits.of(array[order], canonical)
     described = (
@@ -369,11 +375,12 @@ def validate_trial(
             None if block_codes is None else block_codes[order],
             None if known is None else known[order],
             [level[order] for level in levels],
+            None if period is None else period[order],
         ),
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,
         rows=order,
-        endpoint=described if missing is None else described.as_numbers(),
+        endpoint=described if missing is None and period is None else described.as_numbers(),
         names_given=hasattr(X, "columns"),
         cluster_labels=None if clusters is None else _labels(clusters, n, order, canonical),
         n_without_counterfactual=int((~kept).sum()),

@@ -38,6 +38,9 @@ class VarianceComponents(Shown):
     within_cluster
         Variances of the random intercepts of levels within clusters, such as providers in
         clinics, outermost first, from models that have them.
+    between_period
+        Variance of the random intercept of the periods of a cluster, where clusters were
+        observed over periods; None elsewhere.
 
     Examples
     --------
@@ -55,10 +58,14 @@ class VarianceComponents(Shown):
     between_by_arm: tuple[float, float] | None = None
     between_block: float | None = None
     within_cluster: tuple[float, ...] = ()
+    between_period: float | None = None
 
     @property
     def icc(self) -> float:
-        """Share of the variance that lies between clusters, within blocks."""
+        """Share of the variance that lies between clusters, within blocks.
+
+        Over periods that of two persons of a cluster in different ones.
+        """
         return self.iccs[0]
 
     @property
@@ -69,7 +76,7 @@ class VarianceComponents(Shown):
         from level to level.
         """
         shared = np.cumsum([self.between_cluster, *self.within_cluster])
-        total = float(shared[-1]) + self.residual
+        total = float(shared[-1]) + (self.between_period or 0.0) + self.residual
         return tuple(float(part) / total if total > 0 else 0.0 for part in shared)
 
     @property
@@ -83,6 +90,8 @@ class VarianceComponents(Shown):
             rows = {"between blocks": self.between_block, **rows}
         levels = enumerate(self.within_cluster, start=2)
         rows |= {f"between units of level {level}": part for level, part in levels}
+        if self.between_period is not None:
+            rows = {**rows, "between periods of a cluster": self.between_period}
         rows |= {"residual": self.residual, "icc": self.icc}
         rows |= {f"icc of level {k}": icc for k, icc in enumerate(self.iccs[1:], start=2)}
         return pd.DataFrame({"component": list(rows), "value": list(rows.values())})
@@ -100,9 +109,12 @@ class VarianceComponents(Shown):
             f", of level {level} within clusters {part:.4g} (correlation {icc:.3f})"
             for level, (part, icc) in levels
         )
+        periods = ""
+        if self.between_period is not None:
+            periods = f", between periods of a cluster {self.between_period:.4g}"
         return (
-            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{within}, residual "
-            f"variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}."
+            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{within}{periods}, "
+            f"residual variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}."
         )
 
 

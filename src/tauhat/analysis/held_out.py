@@ -45,6 +45,10 @@ FEWEST_CLUSTERS_AN_ARM = 6
 FEWEST_PERSONS_AN_ARM = 50
 # Groups of a fifth of the persons hold more than five, whatever the splits.
 FEWEST_PERSONS = 60
+OVER_PERIODS = (
+    "Held-out effects are not supported with periods yet, so groups, subgroups and calibration "
+    "were not estimated."
+)
 QUICK = (
     "Quick models were asked for, so groups, subgroups and calibration were not estimated. "
     "Run the default models to have them."

@@ -6,34 +6,37 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.design import DesignName
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TauhatWarning, TrialError
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import NO_PERIODS, CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import fit_nuisances, pick
 from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.registry import estimator, estimator_names
 
-Design = Literal["individual", "cluster"]
-
 #: The ensemble of ``models="default"``.
 DEFAULT_MODEL = "Robust"
+#: The same where clusters change their arm over periods, for which no ensemble is supported.
+DEFAULT_OVER_PERIODS = "GAMM"
 #: What averages several single models that are named.
 CONSENSUS = "CBA"
 #: Models of ``models="quick"``: one of each family, cheap enough for a first look.
-QUICK_MODELS: Mapping[Design, tuple[str, ...]] = {
+QUICK_MODELS: Mapping[DesignName, tuple[str, ...]] = {
     "individual": ("T-Linear", "X-Boosting", "CF-DML-linear"),
     "cluster": ("LMM", "GAMM", "X-GAMM-RF", "Additive-Boosting"),
+    "stepped wedge": ("LMM",),
+    "cluster crossover": ("LMM",),
 }
 
 
@@ -62,7 +65,7 @@ class FittedModels:
     seconds: Mapping[str, float]
 
 
-def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
+def model_names(models: str | Sequence[str], design: DesignName) -> tuple[str, ...]:
     """Names of the models to fit.
 
     Parameters
@@ -90,8 +93,9 @@ def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
     typed = (models,) if isinstance(models, str) else tuple(models)
     known = {name.casefold(): name for name in ("default", "quick", *estimator_names(every=True))}
     names = tuple(known.get(name.casefold(), name) for name in typed)
+    over_periods = design in ("stepped wedge", "cluster crossover")
     if names == ("default",):
-        return (DEFAULT_MODEL,)
+        return (DEFAULT_OVER_PERIODS if over_periods else DEFAULT_MODEL,)
     if names == ("quick",):
         return QUICK_MODELS[design]
     if not names:
@@ -102,7 +106,14 @@ def model_names(models: str | Sequence[str], design: Design) -> tuple[str, ...]:
     for name in names:
         if name in ("default", "quick"):
             raise TrialError(f"models: {name!r} stands for a whole list; name it alone")
+        if over_periods and not estimator(name).knows_periods:
+            raise TrialError(f"{name} is not supported with period=, because {NO_PERIODS}")
         estimator(name)
+    if over_periods and len(names) > 1:
+        raise TrialError(
+            "several models are not supported with period= yet, because no ensemble is: name one "
+            "of LMM, GAMM and BRM"
+        )
     return names
 
 

@@ -16,6 +16,7 @@ from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.cluster_intercepts import ClusterIntercepts
+from tauhat.inference.exposure_time import ExposureEffects
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.interaction_effects import InteractionEffects
 from tauhat.inference.modifiers import EffectModifiers
@@ -83,6 +84,7 @@ class AnalysisParts:
     provenance: Provenance
     synthetic: str | None = None
     target_effects: AverageEffects | None = None
+    exposure: ExposureEffects | None = None
 
 
 def effects_table(trial: Trial, columns: Mapping[str, Any]) -> pd.DataFrame:

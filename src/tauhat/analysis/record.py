@@ -13,6 +13,7 @@ from tauhat.analysis.average_record import average_record, risks_record, target_
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.missing_record import missing_record
 from tauhat.analysis.named import named_record
+from tauhat.analysis.period_record import period_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
@@ -89,7 +90,8 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "cv": float(counts.std() / counts.mean()),
         }
     return {
-        "type": trial.design,
+        # What was randomized: over periods these are clusters too.
+        "type": "cluster" if design.holds_persons else "individual",
         "n": int(compared.sum()),
         "n_rows": trial.n_rows,
         "n_missing_outcome": trial.n_missing_outcome,
@@ -311,6 +313,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "missing_outcomes": missing_record(analysis.trial, analysis.check),
         "survival_by_arm": survival_record(analysis),
         "average_effect": average_record(average),
+        "over_periods": period_record(analysis),
         "average_risks": risks,
         "target": target_record(analysis.target_effects),
         "heterogeneity_test": test_record(test),

@@ -16,6 +16,7 @@ from tauhat.analysis.outcome_schema import (
     SurvivalRecord,
     TargetRecord,
 )
+from tauhat.analysis.period_schema import OverPeriodsRecord
 
 #: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
 SCHEMA = 1
@@ -426,6 +427,9 @@ class Run(TypedDict):
     ]
     survival_by_arm: Annotated[SurvivalRecord | None, "curves of a time to an event"]
     average_effect: Annotated[AverageEffect, "average effects"]
+    over_periods: NotRequired[
+        Annotated[OverPeriodsRecord | None, "stepped wedge or crossover; null for other designs"]
+    ]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
     target: NotRequired[
         Annotated[TargetRecord | None, "average effect for another population; null without"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tauhat.analysis.contrasts import ContrastAnalysis, analyze_contrasts
-from tauhat.analysis.held_out import QUICK, HeldOutEffects, held_out_effects
+from tauhat.analysis.held_out import OVER_PERIODS, QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
     agreement_table,
     fit_models,
@@ -34,9 +34,10 @@ from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
 from tauhat.analysis.run_words import interval_method, python_call, reported_text
 from tauhat.analysis.sensitivity import sensitivity
-from tauhat.errors import NothingToTestError
+from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
+from tauhat.inference.exposure_time import exposure_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
@@ -255,6 +256,7 @@ def analyze(
             plan=source.plan,
         )
 
+    refuse_over_periods(trial, modifiers=modifiers, subgroups=subgroups, target=target)
     population = read_table(target) if isinstance(target, (str, Path)) else target
     if trial.n_arms > 2:
         return analyze_contrasts(
@@ -276,10 +278,11 @@ def analyze(
         for_target = (
             None if target is None else average_effects(trial, level=level, target=population)
         )
+        exposure = exposure_effects(trial, level=level) if trial.period is not None else None
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         heterogeneity = _tested(trial, seed, n_permutations, "difference")
         relative_test = None
-        if data.endpoint.codes is not None:
+        if data.endpoint.codes is not None and trial.period is None:
             relative_test = _tested(trial, seed, n_permutations, "odds ratio")
     with clock.step("models", "fitting the models"):
         fitted = fit_models(data, names, seed=seed, n_jobs=n_jobs)
@@ -312,8 +315,8 @@ def analyze(
             heterogeneity=heterogeneity,
             random_state=derive_seed(seed, "modifiers"),
         )
-    held_out: HeldOutEffects | str = QUICK
-    if asked != ("quick",):
+    held_out: HeldOutEffects | str = QUICK if trial.period is None else OVER_PERIODS
+    if asked != ("quick",) and trial.period is None:
         with clock.step("held_out", "describing groups by held-out effects"):
             held_out = held_out_effects(
                 trial,
@@ -342,7 +345,9 @@ def analyze(
             n_seeds=n_seeds,
             n_jobs=n_jobs,
         )
-        clusters = cluster_intercepts(trial, level=level) if data.design.holds_persons else None
+        clusters = None
+        if data.design.holds_persons and trial.period is None:
+            clusters = cluster_intercepts(trial, level=level)
     table_of_effects = effects_table(trial, {"effect": effect, "lower": lower, "upper": upper})
     return Analysis(
         trial=trial,
@@ -373,7 +378,18 @@ def analyze(
         provenance=provenance(clock.seconds),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
         target_effects=for_target,
+        exposure=exposure,
     )
+
+
+def refuse_over_periods(trial: Trial, **given: Any) -> None:
+    """Raise a `TrialError` for what is not supported with periods yet."""
+    named = [name for name, value in given.items() if value is not None and len(value)]
+    if trial.period is not None and named:
+        raise TrialError(
+            f"{named[0]}= is not supported with period= yet: comparisons of groups have no levels "
+            "of the periods"
+        )
 
 
 def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> HeterogeneityTest:

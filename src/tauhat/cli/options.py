@@ -191,6 +191,12 @@ _ALL = [
         is_label=True,
     ),
     Option(
+        "period",
+        "Column of the periods over which clusters change their arm (stepped wedge, crossover).",
+        goes_to="trial",
+        is_label=True,
+    ),
+    Option(
         "covariates",
         "Columns measured before randomization.",
         NAMES,

@@ -1,9 +1,22 @@
 """Who was randomized, and how: one object that splits, tests, errors and mixed models ask."""
 
+from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
-from tauhat.design.design import Design
+from tauhat.design.design import Design, DesignName
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.kinds import design_of
+from tauhat.design.periods import ClustersOverPeriods
 from tauhat.design.persons import Persons
+from tauhat.design.stepped_wedge import SteppedWedge
 
-__all__ = ["Clusters", "Design", "Intercepts", "Persons", "design_of"]
+__all__ = [
+    "ClusterCrossover",
+    "Clusters",
+    "ClustersOverPeriods",
+    "Design",
+    "DesignName",
+    "Intercepts",
+    "Persons",
+    "SteppedWedge",
+    "design_of",
+]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, nested_codes, probabilities
+from tauhat.design.design import Design, DesignName, nested_codes, probabilities
 from tauhat.design.intercepts import Intercepts
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.standardised_columns import first_rows
@@ -30,7 +30,7 @@ class Clusters(Design):
     [0, 1]
     """
 
-    name: ClassVar[Literal["individual", "cluster"]] = "cluster"
+    name: ClassVar[DesignName] = "cluster"
     unit_word: ClassVar[str] = "cluster"
     whole_units: ClassVar[str] = "whole clusters"
     holds_persons: ClassVar[bool] = True
@@ -52,8 +52,8 @@ class Clusters(Design):
             raise ValueError(
                 f"treatment varies within {int(mixed.sum())} of {len(first)} clusters; in a "
                 "cluster-randomized trial it is constant. If persons were randomized within these "
-                "units, give them as blocks and not as clusters; designs in which units change "
-                "their arm over time (stepped wedge, crossover) are not supported"
+                "units, give them as blocks and not as clusters; if units change their arm over "
+                "time (stepped wedge, crossover), make a tauhat.Trial with period="
             )
         if blocks is not None and (blocks != blocks[first][unit]).any():
             raise ValueError("blocks vary within clusters; a cluster lies in one block")

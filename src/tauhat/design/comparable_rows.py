@@ -13,7 +13,11 @@ from tauhat.numerics.ordering import canonical_order
 
 
 def comparable_rows(
-    arms: IntArray, codes: IntArray | None, blocks: IntArray | None, to_fit: bool
+    arms: IntArray,
+    codes: IntArray | None,
+    blocks: IntArray | None,
+    to_fit: bool,
+    period: IntArray | None = None,
 ) -> BoolArray:
     """Rows in blocks that hold both arms, or an error when too few are left to fit.
 
@@ -25,6 +29,8 @@ def comparable_rows(
         Cluster and block numbers, shape (n,), or None.
     to_fit
         Whether two units in each arm are needed.
+    period
+        Period numbers, shape (n,), or None.
 
     Returns
     -------
@@ -54,7 +60,11 @@ def comparable_rows(
             f" ({int((~kept).sum())} of {len(arms)} rows lie in blocks with one arm only and do "
             "not count)"
         )
-    design = design_of(arms[kept], None if codes is None else codes[kept])
+    design = design_of(
+        arms[kept],
+        None if codes is None else codes[kept],
+        period=None if period is None else period[kept],
+    )
     control, treated = design.arm_sizes
     if min(control, treated) < 2:
         raise ValueError(

@@ -20,6 +20,9 @@ from tauhat.numerics.arm_variances import design_degrees_of_freedom
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
 
+#: Names of the kinds of design.
+DesignName = Literal["individual", "cluster", "stepped wedge", "cluster crossover"]
+
 
 @dataclass(frozen=True, eq=False)
 class Design(ABC):
@@ -42,7 +45,7 @@ class Design(ABC):
         Number of each row's unit of each level within randomized units, such as providers in
         clinics, outermost first, shape (n,) each.
     name
-        Of the kind: "individual", "cluster".
+        Of the kind: "individual", "cluster", "stepped wedge", "cluster crossover".
     unit_word, whole_units
         What a unit is called, and several of them in a sentence on splits.
     holds_persons
@@ -55,7 +58,7 @@ class Design(ABC):
     probability: FloatArray
     within: tuple[IntArray, ...] = ()
 
-    name: ClassVar[Literal["individual", "cluster"]]
+    name: ClassVar[DesignName]
     unit_word: ClassVar[str]
     whole_units: ClassVar[str]
     holds_persons: ClassVar[bool]
@@ -129,6 +132,23 @@ class Design(ABC):
         """Probability of arm 1 of each row, shape (n,)."""
         of_unit: FloatArray = self.probability[:, 1]
         return of_unit[self.unit]
+
+    @cached_property
+    def levels(self) -> FloatArray:
+        """Columns whose levels an outcome model must know beside the treatment's, shape (n, d).
+
+        Those of periods; none where all were treated, or not, at the same time.
+        """
+        return np.zeros((self.n, 0))
+
+    @cached_property
+    def cell(self) -> IntArray:
+        """Number of the rows that share an arm by design, such as their unit's, shape (n,)."""
+        return self.unit
+
+    def seen_in_arms(self) -> tuple[BoolArray, BoolArray]:
+        """Which units were seen as controls, and which treated, each of shape (m,)."""
+        return self.arm == 0, self.arm == 1
 
     @cached_property
     def first(self) -> IntArray:

@@ -53,6 +53,11 @@ class Intercepts:
         groups = None if self.groups is None else self.above[0][self.groups]
         return Intercepts(groups, self.above[1:], n_within=max(self.n_within - 1, 0))
 
+    @property
+    def of_blocks(self) -> bool:
+        """Whether randomization blocks have intercepts."""
+        return self.groups_are_blocks or self.nesting is not None
+
     def components(
         self,
         between: Sequence[float],
@@ -81,3 +86,23 @@ class Intercepts:
             others[1] if len(others) > 1 else None,
             tuple(reversed(within)),
         )
+
+
+@dataclass(frozen=True)
+class CellIntercepts(Intercepts):
+    """Intercepts of the periods of clusters (``groups``), which are nested in those of clusters."""
+
+    @property
+    def of_blocks(self) -> bool:
+        """No: their levels are not random."""
+        return False
+
+    def components(
+        self,
+        between: Sequence[float],
+        residual: float,
+        by_arm: tuple[float, float] | None = None,
+    ) -> VarianceComponents:
+        """Variance components, those of the clusters and of their periods."""
+        of_periods, of_clusters = map(float, between[:2])
+        return VarianceComponents(of_clusters, residual, between_period=of_periods)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
 from tauhat.design.design import Design
+from tauhat.design.periods import ClustersOverPeriods
 from tauhat.design.persons import Persons
+from tauhat.design.stepped_wedge import SteppedWedge
 
 
 def design_of(
@@ -16,6 +22,7 @@ def design_of(
     blocks: AnyArray | None = None,
     propensity: FloatArray | None = None,
     within: Sequence[AnyArray] = (),
+    period: IntArray | None = None,
 ) -> Design:
     """The design of a trial, from one value a row.
 
@@ -33,6 +40,8 @@ def design_of(
     within
         Labels of the levels within clusters, outermost first, shape (n,) each. Equal labels in
         different clusters, or in different units of the level before, are different units.
+    period
+        Period 0 to T - 1, shape (n,), where clusters change their arm over time, or None.
 
     Returns
     -------
@@ -51,6 +60,22 @@ def design_of(
     >>> design_of(np.array([0, 1, 1, 1])).propensity.tolist()
     [0.75, 0.75, 0.75, 0.75]
     """
+    if period is not None:
+        assert clusters is not None
+        found = ClustersOverPeriods.over(arm, clusters, period, blocks)
+        kind = SteppedWedge if never_back(found.schedule) else ClusterCrossover
+        return kind(**{field.name: getattr(found, field.name) for field in fields(found)})
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
     return Clusters.of(arm, clusters, blocks, propensity, within)
+
+
+def never_back(schedule: IntArray) -> bool:
+    """Whether no sequence goes back from treated to control.
+
+    Examples
+    --------
+    >>> never_back(np.array([[0, 1, 1], [0, 0, 1]])), never_back(np.array([[1, 0], [0, 1]]))
+    (True, False)
+    """
+    return bool((np.diff(schedule, axis=1) >= 0).all())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, probabilities
+from tauhat.design.design import Design, DesignName, probabilities
 from tauhat.design.intercepts import Intercepts
 from tauhat.numerics.em import identified_clusters
 
@@ -24,7 +24,7 @@ class Persons(Design):
     (4, True, True)
     """
 
-    name: ClassVar[Literal["individual", "cluster"]] = "individual"
+    name: ClassVar[DesignName] = "individual"
     unit_word: ClassVar[str] = "person"
     whole_units: ClassVar[str] = "persons"
     holds_persons: ClassVar[bool] = False

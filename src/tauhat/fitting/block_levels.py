@@ -47,7 +47,7 @@ def without_block_levels(data: TrialData) -> TrialData:
     True
     """
     intercepts = data.design.intercepts()
-    if not intercepts.groups_are_blocks and intercepts.nesting is None:
+    if not intercepts.of_blocks:
         return data
     if np.ptp(data.working) == 0:
         return data

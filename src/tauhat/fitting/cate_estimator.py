@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from tauhat.data import TrialData, validate_trial
+from tauhat.errors import TrialError
 from tauhat.fitting.fitted_effects import FittedEffects
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
@@ -24,6 +25,13 @@ _TRIAL_ARGUMENTS = dict.fromkeys(
 _ROUTING = (
     " GridSearchCV, cross_validate and other tools of scikit-learn hand on what they are given, "
     "such as treatment= and clusters=, after sklearn.set_config(enable_metadata_routing=True)"
+)
+
+
+#: Why most learners are refused where clusters change their arm over time.
+NO_PERIODS = (
+    "it has no levels of the periods, so that what else changed over time would pass for an "
+    "effect; LMM, GAMM and BRM have them"
 )
 
 
@@ -131,6 +139,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
 
     def fit_data(self, data: TrialData) -> Self:
         """Fit to arrays already checked and in canonical order."""
+        self._check_periods(data)
         data = learning_view(data)
         seed = resolve_seed(self.random_state)
         declared = self.declare_nuisances(data, seed)
@@ -154,6 +163,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         """
         if data.learning is None:
             raise ValueError("fitting needs the learners' view of the trial; see learning_view")
+        self._check_periods(data)
         self.n_features_in_ = data.X.shape[1]
         for name in ("feature_names_in_", "reference_posterior_", "average_risk_"):
             self.__dict__.pop(name, None)
@@ -161,6 +171,15 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.array(data.feature_names, dtype=object)
         self.seed_ = seed
         self.trial_data_ = data
+
+    @property
+    def knows_periods(self) -> bool:
+        """Whether its model has levels of periods, which a stepped wedge or a crossover needs."""
+        return False
+
+    def _check_periods(self, data: TrialData) -> None:
+        if data.design.levels.shape[1] and not self.knows_periods:
+            raise TrialError(f"{self.known_as} is not supported with period=, because {NO_PERIODS}")
 
     @property
     def table(self) -> pd.DataFrame:

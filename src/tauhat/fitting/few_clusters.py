@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray
 from tauhat.data import TrialData
-from tauhat.numerics.standardised_columns import column_scales, first_rows, independent_columns
+from tauhat.numerics.standardised_columns import column_scales, independent_columns
 from tauhat.numerics.working_models import WORKING_CORRELATION, ExchangeableWorkingModel
 
 # Share of a covariate's variance between clusters from which it is one of the cluster, blanks that
@@ -70,26 +70,26 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     if not varying.any():
         return varying
     means = sums / size[:, None]
-    arm = data.treatment[first_rows(data.clusters)]
+    arms = data.design.seen_in_arms()
     alone: BoolArray = varying & (_largest_share(means) > _MOST_OF_ONE)
-    for one_arm in (0, 1):
-        alone |= varying & (_largest_share(means[arm == one_arm]) > _MOST_OF_ONE_IN_ARM)
+    for in_arm in arms:
+        alone |= varying & (_largest_share(means[in_arm]) > _MOST_OF_ONE_IN_ARM)
     columns = np.column_stack([np.ones(len(size)), means[:, varying & ~alone]])
-    smaller_arm = int(np.bincount(arm, minlength=2).min())
+    smaller_arm = min(int(in_arm.sum()) for in_arm in arms)
     enough = smaller_arm >= CLUSTERS_A_COVARIATE * len(independent_columns(columns))
     if not enough:
         return varying
-    while _added_variance(means[:, varying & ~alone], arm) > _MOST_ADDED_VARIANCE:
+    while _added_variance(means[:, varying & ~alone], arms) > _MOST_ADDED_VARIANCE:
         left = np.flatnonzero(varying & ~alone)
-        alone[left[np.argmax([_added_variance(means[:, [j]], arm) for j in left])]] = True
+        alone[left[np.argmax([_added_variance(means[:, [j]], arms) for j in left])]] = True
     return alone
 
 
-def _added_variance(columns: FloatArray, arm: IntArray) -> float:
+def _added_variance(columns: FloatArray, arms: tuple[BoolArray, BoolArray]) -> float:
     """What slopes within arms add to the variance of an arm's mean, relative, in the worse arm."""
     added = 0.0
-    for one_arm in (0, 1):
-        own = columns[arm == one_arm]
+    for in_arm in arms:
+        own = columns[in_arm]
         away = columns.mean(axis=0) - own.mean(axis=0)
         # Its pseudo-inverse has no slope along what does not vary in the arm.
         reach = np.linalg.pinv(own - own.mean(axis=0), rcond=1e-8)
@@ -170,15 +170,16 @@ def within_arm_coefficients(data: TrialData) -> FloatArray:
     if np.ptp(data.working) == 0:
         return np.zeros(2 + data.X.shape[1])
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+    levels = data.design.levels
     model = ExchangeableWorkingModel(
         data.working,
-        np.column_stack([np.ones(data.n), data.treatment - data.propensity]),
+        np.column_stack([np.ones(data.n), data.treatment - data.propensity, levels]),
         data.X,
         clusters=data.clusters,
         weight=weight / weight.mean(),
         correlation=WORKING_CORRELATION,
     )
-    return model.coefficients()
+    return np.delete(model.coefficients(), np.arange(2, 2 + levels.shape[1]))
 
 
 def without_average_effect(data: TrialData) -> FloatArray:

@@ -168,5 +168,6 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         data.sample_weight,
         seed,
         intercepts.above,
+        data.design.levels,
         **chains,
     )

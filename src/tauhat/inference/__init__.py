@@ -17,6 +17,7 @@ from tauhat.inference.effect_calibration import EffectCalibration, effect_calibr
 from tauhat.inference.effect_curve import EffectCurve, effect_curve
 from tauhat.inference.effect_over_horizons import EffectOverHorizons, effect_over_horizons
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.exposure_time import ExposureEffects, exposure_effects
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
@@ -31,6 +32,7 @@ from tauhat.inference.imputations import (
 )
 from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.inference.modifiers import EffectModifiers, effect_modifiers
+from tauhat.inference.over_periods import PeriodAverages
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.profile_curves import ProfileCurves, profile_curves
 from tauhat.inference.rate import RankWeightedEffect, rate
@@ -61,11 +63,13 @@ __all__ = [
     "EffectModifiers",
     "EffectOverHorizons",
     "Estimate",
+    "ExposureEffects",
     "GroupEffect",
     "HeterogeneityTest",
     "InteractionEffects",
     "ModelComparison",
     "NumberNeeded",
+    "PeriodAverages",
     "PolicyValue",
     "ProfileCurves",
     "RankWeightedEffect",
@@ -89,6 +93,7 @@ __all__ = [
     "effect_modifiers",
     "effect_over_horizons",
     "effects_over_imputations",
+    "exposure_effects",
     "find_subgroups",
     "group_effect",
     "interaction_effects",

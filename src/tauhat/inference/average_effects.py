@@ -24,6 +24,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.imputations import averages_over_imputations
 from tauhat.inference.informative_size import informative_size_p
 from tauhat.inference.inputs import TrialLike, counted_data
+from tauhat.inference.period_averages import average_over_periods
 from tauhat.inference.transport import target_population
 from tauhat.numerics.arm_variances import expected_of_averages, words
 from tauhat.numerics.working_models import (
@@ -100,6 +101,10 @@ def average_effects(
     columns. ``Trial(missing="complete-cases")`` leaves these persons out. Clusters without any
     outcome are left out either way.
 
+    Over periods, in a stepped wedge or a cluster crossover:
+    `tauhat.inference.period_averages.average_over_periods`. ``individual`` and ``cluster`` are the
+    horizontal averages, and ``over_periods`` has the vertical ones too.
+
     Blocks with one arm only tell nothing about the effect and are left out.
 
     Parameters
@@ -151,6 +156,11 @@ def average_effects(
         return averages_over_imputations(trial, imputations, random_state, _of_data, level)
     data = counted_data(trial)
     if target is not None:
+        if data.design.levels.shape[1]:
+            raise TrialError(
+                "target= is not supported with period= yet: persons of another population have no "
+                "weights within periods"
+            )
         population = target_population(trial, data, target)
         weighed = replace(data, sample_weight=population.weight)
         found = _of_data(data if np.ptp(population.weight) == 0 else weighed, level)
@@ -166,7 +176,12 @@ def _of_data(data: TrialData, level: float) -> AverageEffects:
     """Average effects of a trial's arrays."""
     if data.endpoint.follow_up is not None:
         data = data.with_outcome_made_anew(n_folds=5)
-    estimate = {"individual": _individually_randomized, "cluster": _cluster_randomized}
+    estimate = {
+        "individual": _individually_randomized,
+        "cluster": _cluster_randomized,
+        "stepped wedge": average_over_periods,
+        "cluster crossover": average_over_periods,
+    }
     found = estimate[data.design.name](data, level)
     method = found.method if data.missing is None else f"{found.method}; {data.missing.text}"
     found = replace(found, weighted=data.sample_weight is not None, method=method)

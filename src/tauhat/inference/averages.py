@@ -10,6 +10,7 @@ from tauhat.endpoint import SCALES
 from tauhat.errors import TrialError
 from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.over_periods import PeriodAverages
 from tauhat.inference.transport import TargetPopulation
 from tauhat.runtime.display import Shown
 
@@ -51,6 +52,9 @@ class AverageEffects(Shown):
         p-value of the hypothesis that effects do not go with the size of clusters, by permuting
         whole clusters (`tauhat.inference.informative_size.informative_size_p`); None without
         clusters, or where these are of one size.
+    over_periods
+        The averages over persons, clusters and periods of a stepped wedge or a crossover
+        (`tauhat.inference.PeriodAverages`); None for other designs.
     """
 
     individual: Estimate
@@ -66,6 +70,7 @@ class AverageEffects(Shown):
     complete_cases: AverageEffects | None = None
     target: TargetPopulation | None = None
     size_p_value: float | None = None
+    over_periods: PeriodAverages | None = None
 
     def on(self, scale: str) -> tuple[Estimate | None, Estimate | None]:
         """Individual-average and cluster-average effect on a scale.
@@ -117,6 +122,9 @@ class AverageEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
+        if self.over_periods is not None:
+            told = replace(self, over_periods=None).text
+            return f"{told} {self.over_periods.text}"
         if self.target is not None:
             return f"{replace(self, target=None).text} {self.target.text}"
         if self.complete_cases is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.fitting.bootstrap import t_quantile
-from tauhat.inference.inputs import TrialLike, ordered_trial
+from tauhat.inference.inputs import TrialLike, ordered_trial, refuse_over_periods
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.runtime.display import Shown
 
@@ -95,6 +95,7 @@ def cluster_intercepts(trial: TrialLike, *, level: float = 0.95) -> ClusterInter
     data = ordered.data
     if not data.design.holds_persons:
         raise ValueError("persons were randomized in this trial, so it has no cluster intercepts")
+    refuse_over_periods(data, "intercepts of clusters are")
     columns = np.column_stack([data.treatment, data.X])
     model = LinearMixedModel().fit(
         columns, data.y, clusters=data.clusters, sample_weight=data.sample_weight

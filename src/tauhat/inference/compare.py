@@ -20,7 +20,7 @@ from tauhat.fitting.block_levels import without_block_levels
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.inference.cross_fitting import RandomState
-from tauhat.inference.inputs import TrialLike, as_trial_data
+from tauhat.inference.inputs import TrialLike, as_trial_data, refuse_over_periods
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.whitening import estimated_whitening, whitening
@@ -206,6 +206,7 @@ def compare(
             f"got {n_splits} and {n_folds}"
         )
     data = as_trial_data(trial)
+    refuse_over_periods(data, "comparing models is")
     chosen = _resolved(estimators, data)
     seed = resolve_seed(random_state)
     totals: dict[Loss, dict[str, FloatArray]] = {loss: {} for loss in LOSSES}

@@ -20,6 +20,7 @@ from tauhat.inference.inputs import (
     OrderedTrial,
     TrialLike,
     ordered_trial,
+    refuse_over_periods,
 )
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -338,6 +339,7 @@ def cross_fit(
         trial = tuple(trial)
     ordered = ordered_trial(trial, counted=True)
     data = ordered.data
+    refuse_over_periods(data, "held-out effects are")
     seed = resolve_seed(random_state)
     nuisances = [
         Nuisance("outcome", nuisance_model, n_folds=n_folds, seed=derive_seed(seed, "split", s))

@@ -25,7 +25,8 @@ from tauhat.inference.heterogeneity_comparison import (
     compare_assignments,
     ordered_allocations,
 )
-from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
+from tauhat.inference.inputs import OrderedTrial, TrialLike, as_trial_data, ordered_trial
+from tauhat.inference.period_test import problem_over_periods
 from tauhat.inference.relative_scale import on_log_odds
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.runtime.display import html
@@ -255,6 +256,8 @@ def test_heterogeneity(
     the scores are those of interactions in a mixed logistic regression with one coefficient of
     treatment (`tauhat.inference.relative_scale.on_log_odds`), of persons with an outcome. That
     test is approximate: its residuals come from a fit that knows the arms.
+    In a stepped wedge or a cluster crossover the sequences of whole clusters are permuted within
+    blocks (`tauhat.inference.period_test.problem_over_periods`).
     Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
     the same permutations.
 
@@ -274,6 +277,8 @@ def test_heterogeneity(
     wanted = _checked_weights(weights)
     if scale not in SCALES_OF_TEST:
         raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")
+    if scale != "difference" and as_trial_data(trial).design.levels.shape[1]:
+        raise TrialError(f"scale={scale!r} is not supported with period= yet")
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
     data = ordered.data if scale == "difference" else on_log_odds(ordered.data)
@@ -281,10 +286,16 @@ def test_heterogeneity(
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
+    over_periods = bool(design.levels.shape[1])
     permuted, groups = design.whole_units, None
-    if allowed is None:
+    if over_periods:
+        permuted = "sequences of whole clusters"
+    elif allowed is None:
         permuted, groups = permuted_units(design, seed)
-    problem = Problem.of(ordered, wanted, groups)
+    if over_periods:
+        problem = problem_over_periods(ordered, wanted)
+    else:
+        problem = Problem.of(ordered, wanted, groups)
 
     def assigned(draws: int) -> Assignments:
         if groups is None:
@@ -296,7 +307,7 @@ def test_heterogeneity(
     near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
     if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
         compared = compare_assignments(problem, assigned(MANY_PERMUTATIONS))
-    n_strata = int(design.strata.max()) + 1
+    n_strata = design.n_blocks if over_periods else int(design.strata.max()) + 1
     within = f" within {n_strata} strata" if n_strata > 1 else ""
     result = _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)
     return replace(result, scale=scale)

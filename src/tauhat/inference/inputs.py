@@ -10,6 +10,7 @@ import numpy as np
 
 from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.data import TrialData, validate_trial
+from tauhat.errors import TrialError
 from tauhat.trial.trial import Trial
 
 # What a trial unpacks to, and what every function of this room takes.
@@ -71,6 +72,23 @@ def as_trial_data(trial: TrialLike) -> TrialData:
     if isinstance(trial, TrialData):
         return trial
     return trial.data if isinstance(trial, Trial) else validate_trial(*trial)
+
+
+def refuse_over_periods(data: TrialData, what: str) -> None:
+    """Raise a `TrialError` where clusters change their arm over periods, which is not supported.
+
+    Parameters
+    ----------
+    data
+        The trial.
+    what
+        What is not supported, in words.
+    """
+    if data.design.levels.shape[1]:
+        raise TrialError(
+            f"{what} not supported with period= yet: average effects, the test, effects by "
+            "exposure time and the models LMM, GAMM and BRM are"
+        )
 
 
 def counted_data(trial: TrialLike) -> TrialData:

@@ -16,7 +16,12 @@ from tauhat.inference.cross_fitting import covariate_frame
 from tauhat.inference.descriptive import estimate_columns, no_estimate
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.group_effect import read_rule
-from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial
+from tauhat.inference.inputs import (
+    OrderedTrial,
+    TrialLike,
+    ordered_trial,
+    refuse_over_periods,
+)
 from tauhat.inference.interactions import (
     Comparison,
     Interaction,
@@ -204,6 +209,7 @@ def interaction_effects(
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     ordered = ordered_trial(trial, counted=True)
+    refuse_over_periods(ordered.data, "comparisons along named modifiers are")
     data = ordered.data
     frame = frame_within(covariate_frame(trial, data), data)
     named = [modifiers] if isinstance(modifiers, str) else list(modifiers)

@@ -24,6 +24,7 @@ from tauhat.runtime.display import html
 from tauhat.runtime.engines import engine
 from tauhat.tables.covariate_arrays import check_covariates, column_names
 from tauhat.tables.extremes import within_limits
+from tauhat.trial.trial import Trial
 
 # Groups of persons per covariate, from which the share of variance is read.
 BINS = 10
@@ -185,7 +186,7 @@ def _covariates(
     """Covariates in the trial's own row order, their names, and the user's columns behind them."""
     if isinstance(trial, TrialData):
         return trial.X, trial.feature_names, trial.feature_names
-    X = next(iter(trial))
+    X = trial.X if isinstance(trial, Trial) else next(iter(trial))
     names = column_names(X)
     known = source_columns(trial)
     sources = tuple(known.get(name, name) for name in names)

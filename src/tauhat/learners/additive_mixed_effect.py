@@ -104,6 +104,11 @@ class AdditiveMixedEffect(GaussianEffect):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @property
+    def knows_periods(self) -> bool:
+        """Yes: they have fixed levels, and clusters an intercept in each."""
+        return True
+
     def fit_difference(
         self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
     ) -> None:
@@ -125,7 +130,8 @@ class AdditiveMixedEffect(GaussianEffect):
         curves = smooth_columns(self.terms_, data.X)
         self.rotation_ = ridge_rotation(lines)
         rotated = lines @ self.rotation_
-        fixed = np.hstack([np.ones((n, 1)), contrast])
+        fixed = np.hstack([np.ones((n, 1)), contrast, data.design.levels])
+        fixed = fixed[:, independent_columns(fixed)]
         blocks = [contrast * rotated]
         if self.terms_:
             blocks += [contrast * curves, curves]

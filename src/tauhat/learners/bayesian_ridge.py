@@ -93,6 +93,11 @@ class BayesianRidgeEffect(CateEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @property
+    def knows_periods(self) -> bool:
+        """Yes: they have fixed levels, and clusters an intercept in each."""
+        return True
+
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """None: outcome and effect are one model."""
         return []

@@ -123,6 +123,11 @@ class LinearMixedEffect(GaussianEffect):
             return None
         return form(n_splines=0, by_arm=self.arms_differ)
 
+    @property
+    def knows_periods(self) -> bool:
+        """Whether they have fixed levels: not beside the lasso."""
+        return self.interactions != "lasso"
+
     def fit_difference(
         self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int
     ) -> None:
@@ -141,7 +146,7 @@ class LinearMixedEffect(GaussianEffect):
         scale_y = float(outcome.std())
         mean_y = float(np.average(outcome, weights=weight))
         y = (outcome - mean_y) / scale_y
-        head = np.hstack([np.ones((n, 1)), contrast])
+        head = np.hstack([np.ones((n, 1)), contrast, data.design.levels])
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
         intercepts, arms = self.intercepts(data)
@@ -150,7 +155,7 @@ class LinearMixedEffect(GaussianEffect):
             intercepts = intercepts.of_clusters()
         groups, nesting = intercepts.groups, intercepts.above
         if self.interactions == "fixed":
-            fixed = np.hstack([head, contrast * X, X])
+            fixed = np.hstack([head[:, :2], contrast * X, X, head[:, 2:]])
             kept = independent_columns(fixed)
             fit = mixed_model(y, fixed[:, kept], (), groups, weight, arms, nesting).fit()
             columns = np.zeros((len(fit.coefficients), fixed.shape[1]))
@@ -160,7 +165,7 @@ class LinearMixedEffect(GaussianEffect):
             rotation = ridge_rotation(X)
             rotated = X @ rotation
             blocks = [contrast * rotated]
-            fixed = head
+            fixed = head[:, independent_columns(head)]
             if many or self.interactions == "lasso":
                 blocks.append(rotated)
             else:

@@ -127,7 +127,10 @@ def prior_penalty(scales: FloatArray) -> Penalty:
 
 
 def without_heterogeneity(
-    features: Mapping[str, FloatArray], contrast: FloatArray, p: int
+    features: Mapping[str, FloatArray],
+    contrast: FloatArray,
+    p: int,
+    levels: FloatArray | None = None,
 ) -> tuple[FloatArray, list[FloatArray], list[float]]:
     """Columns of the model in which the effect is the same for everyone.
 
@@ -139,11 +142,13 @@ def without_heterogeneity(
         Treatment less a constant, shape (n, 1).
     p
         Number of covariates.
+    levels
+        Further columns with flat priors, shape (n, d), or None.
 
     Returns
     -------
     fixed
-        Intercept, treatment and straight lines, with flat priors, shape (n, f);
+        Intercept, treatment, further columns and straight lines, with flat priors, shape (n, f);
         no lines where there are more than a tenth as many covariates as rows.
     columns
         Blocks with a shared variance, each of shape (n, q).
@@ -151,7 +156,7 @@ def without_heterogeneity(
         Scales of the priors on their standard deviations.
     """
     names, n = list(features), len(contrast)
-    fixed = np.hstack([np.ones((n, 1)), contrast])
+    fixed = np.hstack([np.ones((n, 1)), contrast, *([] if levels is None else [levels])])
     if "linear" in features and p <= n / 10:
         names.remove("linear")
         mean, scale = column_scales(features["linear"])
@@ -328,6 +333,7 @@ def sample_ridge_posterior(
     weight: FloatArray | None,
     seed: int,
     nesting: Nesting | None = None,
+    levels: FloatArray | None = None,
     *,
     n_chains: int = 4,
     burn_in: int = 60,
@@ -358,6 +364,8 @@ def sample_ridge_posterior(
         Randomization block in which each cluster lies, shape (m,), or one such array a level
         (`tauhat.numerics.nested_model.NestedMixedModel`); or None. Where persons were
         randomized their blocks are the ``clusters``.
+    levels
+        Columns that have flat priors too, such as indicators of periods, shape (n, d), or None.
     n_chains, burn_in, draws, thin
         Chains, discarded steps, kept draws of each chain, steps for each draw.
     on_done
@@ -389,7 +397,7 @@ def sample_ridge_posterior(
     else:
         dictionary = RidgeDictionary(rows_of_dictionary(X, seed), seed)
         features, columns = features_by_rows(dictionary, X, contrast)
-    fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1])
+    fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1], levels)
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
     columns, scales = columns + main, scales + main_scales
     if clusters is not None:

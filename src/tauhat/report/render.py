@@ -21,6 +21,7 @@ from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.missing_section import missing_section
 from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
+from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
 from tauhat.report.risk_section import risk_section
@@ -41,6 +42,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     sections.design_section,
     missing_section,
     survival_section,
+    period_section,
     sections.average_section,
     risk_section,
     target_section,

@@ -93,6 +93,13 @@ def units_sentence(run: Run) -> str:
     design = run["design"]
     control, treated = design["arms"]["control"], design["arms"]["treated"]
     to_treated, to_control = arm_name(run, "treated"), arm_name(run, "control")
+    if run.get("over_periods"):
+        return (
+            f"{design['clusters']:,} clusters with {design['n']:,} analysed persons were "
+            f"randomized to {len(run['over_periods']['sequences'])} sequences of {to_control} "
+            f"({control['n']:,} persons) and {to_treated} ({treated['n']:,} persons) over "
+            f"{len(run['over_periods']['periods'])} periods."
+        )
     if design["type"] == "cluster":
         return (
             f"{design['clusters']:,} clusters with {design['n']:,} analysed persons were "

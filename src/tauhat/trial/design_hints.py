@@ -25,7 +25,7 @@ _WITHIN = (
     r"comparison|vehicle|observation only|unexposed"
 )
 # More values than this are no periods of a trial.
-_MOST_PERIODS = 60
+MOST_PERIODS = 60
 # A stepped wedge has at least so many periods, and steps if the column's name is of no time; and
 # most of its units are there in each.
 _FEWEST_PERIODS = 3
@@ -123,7 +123,7 @@ def changes_of_arm(
         # Most columns are done with after a look at one unit.
         if not _ordered(column[in_first], arm[rows][in_first]):
             continue
-        moment = _moments(column)
+        moment = order_of_moments(column)
         if moment is None:
             continue
         cells = pd.DataFrame({"unit": codes[rows], "time": moment, "arm": arm[rows]})
@@ -217,7 +217,7 @@ def staggered_change(
         return columns
 
     # Most trials have nothing that may be periods, and then no centres need be looked for.
-    if not any(_may_be_periods(column.order, arm_of) for column in columns_of(_MOST_PERIODS)):
+    if not any(_may_be_periods(column.order, arm_of) for column in columns_of(MOST_PERIODS)):
         return None
     columns = columns_of(m)
     for time in (column for column in columns if _may_be_periods(column.order, arm_of)):
@@ -242,7 +242,7 @@ def _codes_of_clusters(
         same = (column.to_numpy() == of_cluster.to_numpy()[codes]).all()
     except (TypeError, ValueError):
         return None
-    return _moments(of_cluster, most) if same else None
+    return order_of_moments(of_cluster, most) if same else None
 
 
 def _parts_of_labels(labels: AnyArray) -> Iterator[tuple[str, IntArray]]:
@@ -262,7 +262,7 @@ def _parts_of_labels(labels: AnyArray) -> Iterator[tuple[str, IntArray]]:
 def _may_be_periods(moment: IntArray, arm: IntArray) -> bool:
     """Whether all units begin as controls, or end as treated."""
     last = moment.max()
-    if not _FEWEST_PERIODS <= last + 1 <= _MOST_PERIODS:
+    if not _FEWEST_PERIODS <= last + 1 <= MOST_PERIODS:
         return False
     return bool(arm[moment == 0].max() == 0 or arm[moment == last].min() == 1)
 
@@ -291,14 +291,14 @@ def _staggered(arm: IntArray, centre: IntArray, moment: IntArray, fewest: int) -
 
 def _ordered(column: pd.Series[Any], arm: IntArray) -> bool:
     """Whether all rows of one arm come before all of the other."""
-    moment = _moments(column)
+    moment = order_of_moments(column)
     if moment is None:
         return False
     control, treated = moment[arm == 0], moment[arm == 1]
     return bool(control.max() < treated.min() or treated.max() < control.min())
 
 
-def _moments(column: pd.Series[Any], most: int = _MOST_PERIODS) -> AnyArray | None:
+def order_of_moments(column: pd.Series[Any], most: int = MOST_PERIODS) -> AnyArray | None:
     """Order of the values of a column that could be a time; None if it could not."""
     try:
         if column.isna().any() or has_more_values(column, most) or column.nunique() < 2:

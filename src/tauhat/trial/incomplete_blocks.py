@@ -25,6 +25,7 @@ def compared_within_blocks(
     blocks: AnyArray | None,
     arm_labels: Sequence[Any],
     roles: Mapping[str, str],
+    period: IntArray | None = None,
 ) -> tuple[BoolArray, pd.DataFrame]:
     """Who can be compared within blocks, and the blocks in which nobody can.
 
@@ -38,6 +39,8 @@ def compared_within_blocks(
         Labels of the arms.
     roles
         Column of each role.
+    period
+        Number of each person's period, shape (n,), or None.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def compared_within_blocks(
     compared = has_counterfactual(arm, blocks, least=2)
     if blocks is not None and not compared.any():
         raise DesignError(_why_nothing_compares(arm, clusters, blocks, roles))
-    if not compared.all() and len(arm_labels) == 2:
+    if not compared.all() and len(arm_labels) == 2 and period is None:
         check_units(arm, clusters, blocks, compared, "in blocks that hold both arms")
     return compared, incomplete_blocks(arm, arm_labels, clusters, blocks)
 

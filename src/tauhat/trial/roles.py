@@ -25,14 +25,14 @@ from tauhat.tables.table_limits import close_names
 from tauhat.trial.design_hints import changes_of_arm, staggered_change
 from tauhat.wording import counted, first_of
 
-_NOT_OVER_TIME = (
-    "Designs in which the arm changes over time are not supported: what else changed over time "
-    "would count as an effect"
+_OVER_TIME = (
+    "Say so, or what else changed over time would count as an effect: give these units as cluster "
+    "and the column of the time as period"
 )
 MIXED_CLUSTERS = (
     "in a cluster-randomized trial it is constant. If persons were randomized within these units, "
     "they are blocks: give them as block and not as cluster. If the units changed their arm over "
-    "time (stepped wedge, crossover), the design is not supported"
+    "time (stepped wedge, crossover), give the column of the time as period"
 )
 
 
@@ -186,7 +186,7 @@ def check_units(
             changes = None if blocks is None else changes_of_arm(arm, blocks, table, "blocks")
             changes = changes or staggered_change(arm, None, blocks, table)
             if changes:
-                raise DesignError(f"{changes}. {_NOT_OVER_TIME}")
+                raise DesignError(f"{changes}. {_OVER_TIME}")
         few = int(min((arm[observed] == 0).sum(), (arm[observed] == 1).sum()))
         if few < 2:
             raise DesignError(
@@ -206,11 +206,11 @@ def check_units(
             f"treatment varies within {len(mixed)} of {len(size)} clusters (for example "
             f"{labels[k]}: {size[k] - treated[k]} control and "
             f"{counted(treated[k], 'treated person')}); "
-            + (f"{changes}. {_NOT_OVER_TIME}" if changes else MIXED_CLUSTERS)
+            + (f"{changes}. {_OVER_TIME}" if changes else MIXED_CLUSTERS)
         )
     staggered = None if table is None else staggered_change(arm, clusters, blocks, table)
     if staggered:
-        raise DesignError(f"{staggered}. {_NOT_OVER_TIME}")
+        raise DesignError(f"{staggered}. {_OVER_TIME}")
     with_outcome = np.bincount(codes, weights=observed) > 0
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:

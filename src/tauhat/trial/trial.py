@@ -135,6 +135,11 @@ class Trial(TrialTable):
     participant
         Column of the participant where one may have several rows, such as visits that all count:
         the innermost level within clusters, or the randomized unit without ``cluster``.
+    period
+        Column of the periods over which clusters change their arm by design, as in a stepped
+        wedge or a cluster crossover: numbers, dates or text in the order of the numbers in it.
+        ``treatment`` is the arm that the cluster has in the period. Each period has other
+        persons.
 
     Attributes
     ----------
@@ -151,6 +156,10 @@ class Trial(TrialTable):
         Column of each level within clusters by its role, outermost first.
     within : tuple of ndarray, each of shape (n,)
         Labels of these.
+    period : ndarray of int, shape (n,), or None
+        Number of each person's period.
+    period_labels : tuple
+        Labels of the periods in their order.
     id : ndarray, shape (n,), or None
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None

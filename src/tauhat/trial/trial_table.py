@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
-from tauhat.design import Design, design_of
+from tauhat.design import Design, DesignName, design_of
 from tauhat.design.blocks import has_counterfactual
 from tauhat.endpoint import (
     DOUBLY_ROBUST,
@@ -28,7 +28,7 @@ from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.labels import as_written, label_text
 from tauhat.tables.reading import as_pandas, keep_where
-from tauhat.tables.spelling import MergedLabels, holds_labels
+from tauhat.tables.spelling import MergedLabels
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
@@ -42,7 +42,9 @@ from tauhat.trial.levels import (
     level_columns,
     with_levels,
 )
+from tauhat.trial.merged_labels import with_merged_labels
 from tauhat.trial.outcome_columns import OutcomeColumns
+from tauhat.trial.periods_of_trials import read_periods, refuse_beside_periods
 from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
     check_units,
@@ -65,6 +67,9 @@ class TrialTable:
     Parameters and attributes are those of `tauhat.Trial`, which adds the design check, its
     sentences and fits; the parts of the check look at this.
     """
+
+    enrolled_period: IntArray | None = None
+    period_labels: tuple[Any, ...] = ()
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class TrialTable:
         normalise_labels: bool = False,
         contrasts: str = "control",
         participant: str | None = None,
+        period: str | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
@@ -104,6 +110,8 @@ class TrialTable:
         self.file = account_of(table)
         self.n_rows_of_events = None
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
+        if period is not None:
+            refuse_beside_periods(given)
         if exposure is not None and (event is not None or event_value is not None):
             raise TrialError("event= and event_value= have no meaning beside exposure=")
         self.weighs_by = "weight"
@@ -125,6 +133,7 @@ class TrialTable:
             id=id,
             event=event,
             **{self.weighs_by: weight},
+            period=period,
         )
         self.missing = checked_way(missing)
         self.auxiliary_names = auxiliary_columns(table, named, auxiliary, covariates)
@@ -136,7 +145,7 @@ class TrialTable:
         }
         self.merged_labels = MergedLabels()
         if normalise_labels:
-            table = self._with_merged_labels(table, choice.names)
+            table = with_merged_labels(table, choice.names, self.roles, self.merged_labels)
             name = self.roles["treatment"]
             control = self.merged_labels.label(name, control)
             if arms is not None and not isinstance(arms, str):
@@ -172,7 +181,13 @@ class TrialTable:
         )
         self.has_outcome: BoolArray = columns.observed
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
-        if self.n_arms == 2:
+        if "period" in self.roles:
+            self.enrolled_period, self.period_labels = read_periods(
+                kept, self.roles, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
+                arm=self.enrolled_treatment, clusters=self.enrolled_clusters,
+                blocks=self.enrolled_blocks,
+            )  # fmt: skip
+        elif self.n_arms == 2:
             check_units(
                 self.enrolled_treatment,
                 self.enrolled_clusters,
@@ -196,21 +211,6 @@ class TrialTable:
         if self.n_arms > 2:
             self._set_contrasts(df, given)
         self._look_at_rows(table.iloc[self.rows], kept)
-
-    def _with_merged_labels(self, table: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
-        """The table with labels that are nearly alike under one spelling."""
-        changed: dict[str, pd.Series[Any]] = {}
-        arm = self.roles["treatment"]
-        units = [self.roles[role] for role in ("block", "cluster") if role in self.roles]
-        for name in dict.fromkeys([arm, *units, *covariates]):
-            if not holds_labels(table[name]):
-                continue
-            # Clusters of different arms are different.
-            of_arm = changed.get(arm, table[arm]) if name == self.roles.get("cluster") else None
-            merged = self.merged_labels.merge(table[name], of_arm)
-            if name in self.merged_labels.spelling:
-                changed[name] = merged
-        return table.assign(**changed) if changed else table
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
         """Hook for what is found in the rows of those analysed, and of those kept."""
@@ -294,8 +294,11 @@ class TrialTable:
             for labels in (self.enrolled_clusters, self.enrolled_blocks)
         )
         self.within = tuple(labels[observed] for labels in self.enrolled_within)
+        self.period: IntArray | None = None
+        if self.enrolled_period is not None:
+            self.period = self.enrolled_period[observed]
         self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
-            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles
+            self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles, self.period
         )
         self.n_without_counterfactual = int((~self.has_counterfactual).sum())
         self.propensity: FloatArray | None = None
@@ -364,19 +367,22 @@ class TrialTable:
         return self.randomization.n_units if self.randomization.holds_persons else None
 
     @property
-    def design(self) -> Literal["cluster", "individual"]:
-        """What was randomized: clusters or persons."""
+    def design(self) -> DesignName:
+        """What was randomized: clusters or persons, or sequences of clusters over periods."""
         return self.randomization.name
 
     @cached_property
     def randomization(self) -> Design:
         """Who of those with an outcome was randomized, and how, in the order of the rows."""
-        return design_of(self.treatment, self.clusters, self.blocks, self.propensity, self.within)
+        return design_of(
+            self.treatment, self.clusters, self.blocks, self.propensity, self.within, self.period
+        )
 
     @cached_property
     def enrolled_randomization(self) -> Design:
         """Who of all enrolled was randomized, and how, in the order of the rows."""
-        return design_of(self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+        units = (self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+        return design_of(*units, period=self.enrolled_period)
 
     @cached_property
     def enrolled_has_counterfactual(self) -> BoolArray:
@@ -424,16 +430,16 @@ class TrialTable:
                 "trial.fit, tauhat.contrast_effects, tauhat.test_contrasts and "
                 "tauhat.arm_policy_value take all of them"
             )
-        X, _, *units = self
         found = self.outcome
         return validate_trial(
-            X,
+            self.X,
             found.values,
-            *units,
+            *self._units,
             endpoint=found.kind,
             cause=found.cause,
             follow_up=found.follow_up,
             weight_is_time=self.weight_is_time,
+            period=self.period,
         )
 
     @property
@@ -443,9 +449,16 @@ class TrialTable:
 
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
+        if self.period is not None:
+            raise TrialError("fit(*trial) has no place for period=: use trial.fit(name)")
         clusters = with_levels(self.clusters, self.within)
         units = (self.treatment, clusters, self.sample_weight, self.blocks, self.propensity)
         return iter((self.X, self.y, *units))
+
+    @property
+    def _units(self) -> tuple[Any, ...]:
+        """Who was randomized, as `tauhat.data.validate_trial` takes it."""
+        return (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
 
     def __len__(self) -> int:
         return self.n

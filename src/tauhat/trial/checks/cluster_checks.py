@@ -28,8 +28,8 @@ _UNLIKELY = 0.001
 
 
 def unit_numbers(trial: TrialTable) -> IntArray:
-    """Number of the randomized unit of everyone enrolled."""
-    return trial.enrolled_randomization.unit
+    """Number of the unit with one arm of everyone enrolled: over periods that of a cluster."""
+    return trial.enrolled_randomization.cell
 
 
 def cluster_sizes(trial: TrialTable) -> pd.DataFrame:

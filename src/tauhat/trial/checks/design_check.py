@@ -41,6 +41,11 @@ from tauhat.trial.checks.missing_outcome_checks import (
     missing_outcome_findings,
     missing_outcomes_seen,
 )
+from tauhat.trial.checks.period_checks import (
+    icc_over_periods,
+    period_findings,
+    within_periods,
+)
 from tauhat.trial.checks.size_checks import (
     few_persons_finding,
     probability_of_treatment,
@@ -212,11 +217,14 @@ def check_design(trial: TrialTable) -> DesignCheck:
     attrition = _attrition_table(trial, lost)
     seen = missing_outcomes_seen(trial, values, names, float(lost.p_value[0]))
     sizes = icc = None
-    if design.holds_persons:
+    if trial.period is not None:
+        icc = icc_over_periods(trial)
+    elif design.holds_persons:
         sizes = cluster_sizes(trial)
         icc = intracluster_correlation(trial.y[rows], design.unit, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
+        *period_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
         *level_findings(trial),
         *unlearnable_findings(trial),
@@ -246,6 +254,8 @@ def check_design(trial: TrialTable) -> DesignCheck:
 def _between_arms(trial: TrialTable, values: FloatArray, units: IntArray) -> ArmDifferences:
     """Arms compared, without blocks that hold one only."""
     rows = trial.enrolled_has_counterfactual
+    if trial.period is not None:
+        values = within_periods(trial, values, rows)
     return arm_differences(values[rows], trial.enrolled_treatment[rows], units[rows])
 
 
@@ -337,7 +347,8 @@ def _design_findings(trial: TrialTable) -> Iterator[Finding]:
         yield from few_persons_finding(trial)
     if trial.propensity is not None:
         yield from _propensity_finding(trial, trial.propensity)
-    yield from _allocation_finding(trial)
+    if trial.period is None:
+        yield from _allocation_finding(trial)
 
 
 def _allocation_finding(trial: TrialTable) -> Iterator[Finding]:

@@ -51,6 +51,11 @@ _ALL = (
         "read [few clusters](few-clusters.md)",
     ),
     Code(
+        "design-over-periods", _DESIGN, ("note",),
+        "clusters changed their arm over the periods: which design it is",
+        "check the kind, the order of the periods and the sequences",
+    ),
+    Code(
         "too-few-clusters", _DESIGN, ("warning",),
         "too few clusters to learn how effects depend on a cluster-level covariate",
         "leave the covariate out, or know that it is only adjusted for",

@@ -32,7 +32,8 @@ def order_findings(trial: TrialTable) -> Iterator[Finding]:
     units = trial.enrolled_randomization.unit
     first = np.sort(np.unique(units, return_index=True)[1])
     arm = trial.enrolled_treatment[first]
-    begins = start_of_both(arm)
+    # Over periods all clusters may begin with the same arm by design.
+    begins = start_of_both(arm) if trial.period is None else 0
     if begins:
         label = trial.arm_labels[arm[0]]
         what = trial.randomization.units_word
