@@ -284,9 +284,7 @@ class TrialTable:
         try:
             self.encoder_ = self._fitted_encoder(self.frame)
         except TrialError as error:
-            # Left to the refusal of all columns that nobody named and that are none.
-            aside = set_aside(self.frame, error, named=self.covariates_named)
-            self.unusable_covariates = aside
+            aside = self.unusable_covariates = set_aside(self.frame, error, self.covariates_named)
             self.frame = self.frame.drop(columns=list(aside))
             self.enrolled_frame = self.enrolled_frame.drop(columns=list(aside))
             self.covariate_names = tuple(n for n in self.covariate_names if n not in aside)

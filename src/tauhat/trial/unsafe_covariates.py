@@ -51,7 +51,7 @@ def unusable_covariates(frame: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def set_aside(frame: pd.DataFrame, error: TrialError, *, named: bool) -> dict[str, str]:
+def set_aside(frame: pd.DataFrame, error: TrialError, named: bool) -> dict[str, str]:
     """Columns that no covariate can be made of, where nobody named them and others are left.
 
     Parameters
