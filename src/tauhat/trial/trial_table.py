@@ -56,7 +56,7 @@ from tauhat.trial.roles import (
 )
 from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_blocks
-from tauhat.trial.unsafe_covariates import unusable_covariates
+from tauhat.trial.unsafe_covariates import set_aside
 
 CLUSTER_SIZE = "cluster size"
 
@@ -114,10 +114,9 @@ class TrialTable:
             refuse_beside_periods(given)
         if exposure is not None and (event is not None or event_value is not None):
             raise TrialError("event= and event_value= have no meaning beside exposure=")
-        self.weighs_by = "weight"
+        # A time at risk weighs persons, and messages call it what the user does.
+        self.weighs_by = "exposure" if exposure is not None and endpoint == OF_COUNTS else "weight"
         if endpoint == OF_COUNTS:
-            # A time at risk weighs persons, and messages call it what the user does.
-            self.weighs_by = "weight" if exposure is None else "exposure"
             table, weight = counts_as_rates(table, outcome, exposure, weight)
         elif exposure is not None:
             self.n_rows_of_events = len(table)
@@ -140,9 +139,7 @@ class TrialTable:
         self.covariates_named = covariates is not None
         others = table.drop(columns=list(self.auxiliary_names))
         choice = choose_covariates(others, named, covariates, cluster_covariates)
-        self.roles = {
-            "weight" if role == "exposure" else role: name for role, name in named.items()
-        }
+        self.roles = {"weight" if role == "exposure" else role: n for role, n in named.items()}
         self.merged_labels = MergedLabels()
         if normalise_labels:
             table = with_merged_labels(table, choice.names, self.roles, self.merged_labels)
@@ -318,26 +315,13 @@ class TrialTable:
         try:
             self.encoder_ = self._fitted_encoder(self.frame)
         except TrialError as error:
-            self._set_unusable_aside(error)
+            aside = self.unusable_covariates = set_aside(self.frame, error, self.covariates_named)
+            self.frame = self.frame.drop(columns=list(aside))
+            self.enrolled_frame = self.enrolled_frame.drop(columns=list(aside))
+            self.covariate_names = tuple(n for n in self.covariate_names if n not in aside)
+            self.cluster_level_names = tuple(n for n in self.cluster_level_names if n not in aside)
             self.encoder_ = self._fitted_encoder(self.frame)
         self.X: pd.DataFrame = self.encoder_.transform(self.frame)
-
-    def _set_unusable_aside(self, error: TrialError) -> None:
-        """Leave columns that nobody named and no covariate can be made of to the refusal of all.
-
-        Where covariates were named, or none would be left, the error is raised.
-        """
-        unusable = {} if self.covariates_named else unusable_covariates(self.frame)
-        if not 0 < len(unusable) < len(self.covariate_names):
-            raise error
-        self.unusable_covariates = unusable
-        self.frame, self.enrolled_frame = (
-            frame.drop(columns=list(unusable)) for frame in (self.frame, self.enrolled_frame)
-        )
-        self.covariate_names, self.cluster_level_names = (
-            tuple(name for name in names if name not in unusable)
-            for names in (self.covariate_names, self.cluster_level_names)
-        )
 
     def _set_outcome(self, columns: OutcomeColumns, horizon: Any, censoring: str) -> None:
         """The outcome of the persons who have one: as measured, or made of their times."""

@@ -51,6 +51,24 @@ def unusable_covariates(frame: pd.DataFrame) -> dict[str, str]:
     return found
 
 
+def set_aside(frame: pd.DataFrame, error: TrialError, named: bool) -> dict[str, str]:
+    """Columns that no covariate can be made of, where nobody named them and others are left.
+
+    Parameters
+    ----------
+    frame
+        The covariates, shape (n, p).
+    error
+        What was wrong with them, which is raised otherwise.
+    named
+        Whether they were named.
+    """
+    unusable = {} if named else unusable_covariates(frame)
+    if not 0 < len(unusable) < frame.shape[1]:
+        raise error
+    return unusable
+
+
 def refuse_unsafe(
     findings: Iterable[Finding], covariates: Sequence[str], unusable: Mapping[str, str]
 ) -> None:

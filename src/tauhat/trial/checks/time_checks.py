@@ -237,13 +237,13 @@ def _days(table: pd.DataFrame, name: str) -> pd.Series[Any] | None:
             return read.astype("datetime64[us]")
         serial = len(present) > 0 and bool(present.between(*_SERIAL).all())
         return numbers if serial and _ANY_DATE.search(_text(table, name)) else None
-    present = _date_texts(column)
-    if present is None:
+    texts = _date_texts(column)
+    if texts is None:
         return None
-    first = _day_first(present)
+    first = _day_first(texts)
     if first is None:
         return None
-    read = pd.to_datetime(present, errors="coerce", format="mixed", dayfirst=first, utc=True)
+    read = pd.to_datetime(texts, errors="coerce", format="mixed", dayfirst=first, utc=True)
     return read.dt.tz_convert(None).dt.floor("D").reindex(column.index).astype("datetime64[us]")
 
 
