@@ -15,6 +15,8 @@ ITERATIONS = 5
 DONORS = 5
 # With fewer values observed a donor is drawn from all of them.
 _FEWEST = 10
+# Of more persons these are drawn, which bounds the memory.
+_MOST_DONORS = 2000
 _TIES = 1e-9
 
 
@@ -153,7 +155,7 @@ def _redraw(
     Z = ((Z - mean) / scale)[:, np.ptp(Z, axis=0) > 0]
     Z = Z @ ridge_rotation(Z) if Z.shape[1] else Z
     # Without this, the level of those observed would count as known.
-    pool = rng.choice(np.flatnonzero(~gone), int((~gone).sum()))
+    pool = rng.choice(np.flatnonzero(~gone), min(int((~gone).sum()), _MOST_DONORS))
     gap = np.zeros((int(gone.sum()), len(pool)))
     for j in one.columns:
         y = X[rows, j]
