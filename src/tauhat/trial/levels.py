@@ -10,8 +10,8 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, IntArray
 from tauhat.errors import DesignError, TrialError
-from tauhat.tables.labels import plain_label
-from tauhat.wording import counted, first_of
+from tauhat.tables.labels import plain_label, read_labels
+from tauhat.wording import counted, first_of, join_words
 
 PARTICIPANT = "participant"
 # Numbers that start again in every cluster reach about as far as the largest cluster.
@@ -109,6 +109,40 @@ def check_levels(labels: Sequence[AnyArray], names: Sequence[str]) -> tuple[AnyA
             )
         outer = pd.factorize(outer * (len(units) + 1) + codes)[0]
     return tuple(labels[1:])
+
+
+def refuse_clusters_in_one_arm(
+    column: pd.Series[Any], arm: IntArray, arm_labels: Sequence[Any]
+) -> None:
+    """Raise a `DesignError` when everybody in some arms has a cluster and nobody in the others.
+
+    Parameters
+    ----------
+    column
+        Labels of clusters, shape (n,).
+    arm
+        Number of each row's arm, shape (n,).
+    arm_labels
+        Of the arms.
+
+    Examples
+    --------
+    >>> groups = pd.Series(["g1", "g2", None, None], name="group")
+    >>> refuse_clusters_in_one_arm(groups, np.array([1, 1, 0, 0]), ("none", "group"))
+    Traceback (most recent call last):
+    tauhat.errors.DesignError: cluster column 'group' is missing for everybody in arm none and ...
+    """
+    missing = np.asarray(read_labels(column).missing, dtype=bool)
+    lost = np.bincount(arm, weights=missing, minlength=len(arm_labels))
+    without = lost == np.bincount(arm, minlength=len(arm_labels))
+    if without.any() and not without.all() and not (missing & ~without[arm]).any():
+        arms = join_words([str(arm_labels[k]) for k in np.flatnonzero(without)])
+        raise DesignError(
+            f"cluster column {column.name!r} is missing for everybody in arm {arms} and for nobody "
+            "else. This looks like clustering in one arm only (therapists, groups), which is "
+            "not supported yet. For average effects give each of these persons a label of their "
+            "own; the primary test and effects of persons are not measured for this design"
+        )
 
 
 def check_participants(arm: IntArray, labels: AnyArray, name: str) -> None:

@@ -40,6 +40,7 @@ from tauhat.trial.levels import (
     check_participants,
     is_level,
     level_columns,
+    refuse_clusters_in_one_arm,
     with_levels,
 )
 from tauhat.trial.outcome_columns import OutcomeColumns
@@ -153,6 +154,10 @@ class TrialTable:
         self.enrolled_rows: IntArray = enrolled_rows.astype(np.int64)
         kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
+        if "cluster" in self.roles:
+            refuse_clusters_in_one_arm(
+                kept[self.roles["cluster"]], self.enrolled_treatment, self.arm_labels
+            )
         self.enrolled_clusters = self._labels(kept, "cluster")
         self.enrolled_blocks = self._labels(kept, "block")
         self.level_names = {role: name for role, name in self.roles.items() if is_level(role)}
