@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design import Design, design_of
 from tauhat.design.comparable_rows import comparable_rows, order_comparable
-from tauhat.design.design import nested_codes
+from tauhat.design.nested_codes import nested_codes
 from tauhat.endpoint import Endpoint, FollowUp, MissingOutcomes, Times
 from tauhat.endpoint.follow_up import Slopes
 from tauhat.learning import LearningView

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -15,6 +14,7 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design.blocks import block_sizes, small_blocks
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.jackknife_errors import jackknife_errors
+from tauhat.design.nested_codes import nested_codes
 from tauhat.design.permutations import Assignments, assignments
 from tauhat.numerics.arm_variances import design_degrees_of_freedom
 from tauhat.numerics.seeds import derive_seed
@@ -453,31 +453,6 @@ def probabilities(
     if propensity is None:
         propensity = (np.bincount(block, weights=arm) / np.bincount(block))[block]
     return arm, block.astype(np.int64), np.column_stack([1 - propensity, propensity])
-
-
-def nested_codes(unit: IntArray, within: Sequence[AnyArray]) -> tuple[IntArray, ...]:
-    """Numbers of the units of levels that lie in others.
-
-    Parameters
-    ----------
-    unit
-        Randomized unit of each row, shape (n,).
-    within
-        Labels of each level within it, outermost first, shape (n,) each.
-
-    Examples
-    --------
-    >>> provider = np.array(["1", "2", "1", "1"])
-    >>> nested_codes(np.array([0, 0, 1, 1]), [provider])[0].tolist()
-    [0, 1, 2, 2]
-    """
-    found: list[IntArray] = []
-    outer = unit
-    for labels in within:
-        codes = pd.factorize(labels)[0].astype(np.int64)
-        outer = pd.factorize(outer * (codes.max() + 1) + codes)[0].astype(np.int64)
-        found.append(outer)
-    return tuple(found)
 
 
 def _positions(rows: Any) -> IntArray:

@@ -35,13 +35,7 @@ from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
-from tauhat.trial.levels import (
-    check_levels,
-    check_participants,
-    is_level,
-    level_columns,
-    with_levels,
-)
+from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import read_periods, refuse_beside_periods
@@ -167,12 +161,11 @@ class TrialTable:
         self.enrolled_rows: IntArray = enrolled_rows.astype(np.int64)
         kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
-        self.enrolled_clusters = self._labels(kept, "cluster")
+        self.enrolled_clusters, self.enrolled_within = clusters_and_levels(
+            kept, self.roles, self.enrolled_treatment, self.arm_labels, participant
+        )
         self.enrolled_blocks = self._labels(kept, "block")
         self.level_names = {role: name for role, name in self.roles.items() if is_level(role)}
-        self.enrolled_within = self._labels_within(kept)
-        if self.enrolled_clusters is not None and participant == self.roles["cluster"]:
-            check_participants(self.enrolled_treatment, self.enrolled_clusters, participant)
         columns = OutcomeColumns.of(
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
@@ -233,14 +226,6 @@ class TrialTable:
 
     def _labels(self, kept: pd.DataFrame, role: str) -> AnyArray | None:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
-
-    def _labels_within(self, kept: pd.DataFrame) -> tuple[AnyArray, ...]:
-        """Labels of the levels within clusters, outermost first."""
-        if self.enrolled_clusters is None or not self.level_names:
-            return ()
-        labels = [label_values(kept[name], role) for role, name in self.level_names.items()]
-        names = [self.roles["cluster"], *self.level_names.values()]
-        return check_levels([self.enrolled_clusters, *labels], names)
 
     def _covariate_frame(
         self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
