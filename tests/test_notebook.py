@@ -122,6 +122,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from (joined, joined.average_effects, joined.heterogeneity, *joined.policy.values())
     yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
     yield from (tauhat.effect_over_horizons(timed, [12]), tauhat.survival_of_groups(timed))
+    yield tauhat.power_rmst(n_persons=400, horizon=24, survival_control=0.4, survival_treated=0.5)
 
 
 def test_every_result_has_a_table_a_text_and_html(trial: Trial, found: Analysis) -> None:

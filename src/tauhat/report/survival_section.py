@@ -140,7 +140,8 @@ def _horizon_paragraph(run: Run, over: list[Mapping[str, Any]]) -> list[str]:
     """What several horizons mean for the error of the first kind."""
     if len(over) < 2:
         return []
-    smallest = min(row["p_adjusted"] for row in over if row["p_adjusted"] is not None)
+    known = [row["p_adjusted"] for row in over if row["p_adjusted"] is not None]
+    smallest = min(known, default=None)
     return [
         f"The planned horizon, {at_horizon(run)}, is the answer of this trial; the earlier ones "
         "show when an effect begins and whether it lasts. Each interval holds for its own horizon "
