@@ -15,6 +15,7 @@ from tauhat.cli import main
 from tauhat.cli.language import in_options
 from tauhat.cli.result_files import refuse_other_results
 from tauhat.errors import TrialError
+from tauhat.report import plots
 
 ARGUMENT = re.compile(r"(?<![\w'\"-])[a-z_]+=(?=$|[\s.,;:)\['\"])")
 
@@ -102,3 +103,18 @@ def test_study_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None
 def test_estimators_say_which_to_take(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["estimators"]) == 0
     assert "Which to take: Robust" in capsys.readouterr().out
+
+
+def test_effects_of_each_model_are_written_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
+    table().to_csv(tmp_path / "trial.csv", index=False)
+    words = ["run", str(tmp_path / "trial.csv"), "--outcome", "y", "--treatment", "arm",
+             "--covariates", "age", "--models", "lmm,t-linear",
+             "--jobs", "1", "--out", str(tmp_path / "out")]  # fmt: skip
+    assert main([*words, "--member-effects"]) == 0
+    found = pd.read_csv(tmp_path / "out" / "effects.csv")
+    assert {"effect: LMM", "effect: T-Linear"} <= set(found.columns)
+    assert found["effect: LMM"].notna().all()
+    assert not np.allclose(found["effect: LMM"], found["effect: T-Linear"])

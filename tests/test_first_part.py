@@ -15,6 +15,8 @@ from tauhat.report import plots, render_html
 from tauhat.report.compared_section import baseline_tables
 from tauhat.report.first_part import first_part
 from tauhat.report.glossary import glossary_section
+from tauhat.report.markdown import markdown_of
+from tauhat.report.paper import paper
 from tauhat.report.view import Section
 from test_report import example_input, example_run
 
@@ -160,3 +162,10 @@ def test_glossary_explains_what_the_page_says() -> None:
         assert word in glossary, word
     assert "RMST" not in glossary
     assert glossary_section([Section("a", "A")]).tables[0].rows == []
+
+
+def test_modifiers_are_named_beforehand_only_in_a_plan() -> None:
+    run = longest()
+    assert "named beforehand" not in markdown_of(paper(run))
+    plan = {"date": "2026-11-28", "sha256": "3fa9c1d2e4b5" * 5, "deviations": []}
+    assert "8 modifiers were named beforehand" in markdown_of(paper({**run, "plan": plan}))

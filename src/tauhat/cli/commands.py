@@ -190,6 +190,7 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
             settings.out,
             patient_level=bool(settings.patient_level),
             figures=bool(settings.figures),
+            member_effects=bool(settings.member_effects),
         )
     if json_output:
         return _print_record(record, settings.out)

@@ -408,6 +408,12 @@ _ALL = [
         RUN_AND_DEMO,
     ),
     Option(
+        "member_effects",
+        "Write each model's effects too, one column each, in effects.csv.",
+        SWITCH,
+        RUN_AND_DEMO,
+    ),
+    Option(
         "figures",
         "Write every figure too, as SVG and PNG with its numbers.",
         SWITCH,

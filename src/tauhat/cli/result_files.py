@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tauhat.analysis import Analysis, ContrastAnalysis
 from tauhat.cli.streams import json_text
 from tauhat.errors import TrialError
@@ -22,6 +24,7 @@ def write_results(
     *,
     patient_level: bool = False,
     figures: bool = False,
+    member_effects: bool = False,
 ) -> tuple[list[Path], dict[str, Any]]:
     """Write report, effects and figures, and ``run.json`` last; figures of an earlier run go.
 
@@ -35,6 +38,8 @@ def write_results(
         Whether the report shows single persons.
     figures
         Whether to write every figure too.
+    member_effects
+        Whether ``effects.csv`` holds each model's effects too.
 
     Returns
     -------
@@ -49,7 +54,9 @@ def write_results(
     if figures:
         contents = {f"{FIGURES}/{name}": text for name, text in analysis.figure_files().items()}
     contents[PAGE] = PatientLevel(page) if patient_level else page
-    contents[EFFECTS] = PatientLevel(csv_text(analysis.effects))
+    contents[EFFECTS] = PatientLevel(
+        csv_text(_effects(analysis) if member_effects else analysis.effects)
+    )
     record = analysis.to_json()
     record["files"] = {name: _sha256(content) for name, content in contents.items()}
     contents[SEAL] = json_text(record)
@@ -57,6 +64,17 @@ def write_results(
     write_files(folder, contents, gone=gone)
     shown = [folder / name for name in (PAGE, EFFECTS, SEAL)]
     return [*shown, *([folder / FIGURES] if figures else [])], record
+
+
+def _effects(analysis: Analysis | ContrastAnalysis) -> pd.DataFrame:
+    """Effects of persons with a column for each model; of several arms, in those compared."""
+    if isinstance(analysis, Analysis):
+        return analysis.effects.join(analysis.member_effects.add_prefix("effect: "))
+    parts = [
+        _effects(one).filter(regex="^(row|effect: .*)$").assign(contrast=name)
+        for name, one in analysis.contrasts.items()
+    ]
+    return analysis.effects.merge(pd.concat(parts), on=["contrast", "row"], how="left")
 
 
 def _sha256(content: str | bytes) -> str:

@@ -95,7 +95,7 @@ def _arms(run: Run) -> list[str]:
 def baseline_tables(data: ReportInput) -> list[TableView]:
     """Table 1: each covariate of the persons analysed, by arm."""
     assert data.treatment is not None
-    rows = []
+    rows: list[list[str]] = []
     for name in data.frame.columns:
         rows += _rows(cell(name, 60), data.frame[name], data.treatment)
     if not rows:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
-from tauhat.report.numbers import bare_p, format_p, format_percent
+from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
 from tauhat.report.pieces import cell, first_upper
 from tauhat.report.text import (
     NOTICED,
     Run,
-    Scale,
     arm_name,
     covers_zero,
     effects_in_words,

@@ -116,7 +116,7 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
     if named is not None:
         cited += ["cr2", "holm"]
         texts.append(
-            f"{counted(len(named['tests']), 'modifier was', 'modifiers were')} named beforehand: "
+            f"{counted(len(named['tests']), 'modifier was', 'modifiers were')} {_when(run)}: "
             f"{join_words([one['modifier'] for one in named['tests']])}. {named['method']} "
             "P-values are adjusted by Holm (1979) for their number; errors follow Pustejovsky and "
             "Tipton (2018) where clusters were randomized."
@@ -288,9 +288,14 @@ def _planned_or_not(run: Run) -> str:
     if named is None:
         return "the test is one; no modifier was named beforehand, all else is exploratory"
     return (
-        f"{counted(len(named['tests']), 'modifier')} named beforehand; groups, rankings and "
+        f"{counted(len(named['tests']), 'modifier')} {_when(run)}; groups, rankings and "
         "subgroups are exploratory"
     )
+
+
+def _when(run: Run) -> str:
+    """When modifiers were named: only a plan tells that it was beforehand."""
+    return "named when the analysis was called" if run["plan"] is None else "named beforehand"
 
 
 def _iceman(run: Run) -> list[tuple[str, str, str]]:
