@@ -109,6 +109,8 @@ def test_permutations_are_of_sequences() -> None:
     drawn = design.permutations(999, 1)
     assert (drawn.n_assignments, drawn.enumerated) == (1680, True)
     assert design.compared_periods.tolist() == [1, 2]
+    findings = th.Trial(wedge(), **ROLES).check().findings
+    assert [f.status for f in findings if f.code == "design-over-periods"] == ["note", "note"]
     taken = design.take(np.flatnonzero(design.unit != 0))
     assert taken.treatment.tolist() == design.treatment[design.unit != 0].tolist()
 
@@ -129,7 +131,7 @@ def test_effects_by_exposure_time() -> None:
 def test_analysis_and_its_report(tmp_path: Path) -> None:
     analysis = th.analyze(th.Trial(wedge(slope=0.8), **ROLES), random_state=1, n_permutations=99)
     assert analysis.reported_model == "GAMM"
-    record = json.loads(json.dumps(analysis.to_dict()))
+    record = json.loads(json.dumps(analysis.to_json()))
     assert record["over_periods"]["design"] == "stepped wedge"
     assert [one["arms"] for one in record["over_periods"]["sequences"]] == ["0111", "0011", "0001"]
     page = analysis.report(tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-# Reference values of tests/test_period_averages.py by R's MRStdLCRT 0.1.1 (Fang and Li).
+# Reference values of tests/test_periods.py by R's MRStdLCRT 0.1.1 (Fang and Li).
 # Rscript longitudinal.R > longitudinal.json   (in this folder; R 4.2.2, lme4 1.1-31)
 # Rscript longitudinal.R package   prints those of the package's own data, which are not kept here.
 suppressMessages(library(MRStdLCRT))
