@@ -29,9 +29,7 @@ def test_the_formula_with_both_risks_is_near_the_simulation() -> None:
     planned = EventInteraction(
         risks_without=(0.25, 0.25), risks_with=(0.35, 0.23), n_clusters=None, icc=0.0
     )
-    found = power_by_simulation(
-        planned, n=1200, n_trials=60, test=interaction_test, random_state=1
-    )
+    found = power_by_simulation(planned, n=1200, n_trials=60, test=interaction_test, random_state=1)
     plan = power_hte(
         n_persons=1200, prevalence=0.5, risk_control=0.3, risk_treated=0.24, delta=0.12
     )
