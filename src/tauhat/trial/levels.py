@@ -218,7 +218,7 @@ def clusters_and_levels(
 
 def with_levels(clusters: AnyArray | None, within: Sequence[AnyArray]) -> AnyArray | None:
     """Labels of clusters, shape (n,), and where there are levels within, shape (n, levels)."""
-    if clusters is None or not within:
+    if not within:
         return clusters
     return np.column_stack([np.asarray(labels, dtype=object) for labels in (clusters, *within)])
 
