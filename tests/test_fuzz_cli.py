@@ -119,7 +119,7 @@ def fuzz(
     seconds: float = 0,
 ) -> set[int]:
     """Run a command on mutated files; the exit codes that came."""
-    more = [] if command == "check" else ["--models", "LMM", "--jobs", "1", "--out", "out"]
+    more = [] if command == "check" else ["--models", "LMM", "--jobs", "1"]
     rng = np.random.default_rng(seed)
     files = originals()
     codes = set()
@@ -133,8 +133,11 @@ def fuzz(
             words = [command, str(folder / "trial.csv"), "--config", str(folder / kind)]
         else:
             words = [command, str(folder / kind), *ROLES]
-            if rng.random() < 0.5:
+            if rng.random() < 0.8:
                 words += ["--covariates", "age,site"]
+        if command == "run":
+            # Results of other data in a folder would be kept.
+            words += ["--out", f"out{number}"]
         if seconds:
             signal.setitimer(signal.ITIMER_PROF, seconds)
         code = main([*words, *more])
