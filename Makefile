@@ -85,7 +85,7 @@ coverage: $(DEVELOPMENT) ## which lines the tests run; fails under the floor in 
 
 pins: ## constraints.txt anew, from the newest releases that pyproject.toml admits
 	rm -rf build/pins && python3 -m venv build/pins
-	build/pins/bin/python -m pip --disable-pip-version-check install --quiet '.[data,files,dask,ray,docs,dev]'
+	build/pins/bin/python -m pip --disable-pip-version-check install --quiet '.[data,files,word,dask,ray,docs,dev]'
 	{ head -1 constraints.txt; build/pins/bin/python -m pip freeze --exclude tauhat; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
@@ -116,7 +116,7 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the tests and the documentation need (about a minute; later calls skip this)"
-	$(PIP) install --quiet -c constraints.txt -e '.[data,files,dask,ray,docs,dev]'
+	$(PIP) install --quiet -c constraints.txt -e '.[data,files,word,dask,ray,docs,dev]'
 	@touch $(RUNTIME) $@
 
 $(PEERS): benchmarks/peers.txt pyproject.toml constraints.txt | $(BIN)/python

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_a_document_is_whole_in_word() -> None:
     cells = [[c.text for c in row.cells] for row in found.tables[0].rows]
     assert cells[0] == ["Arm", "n"]
     assert cells[1][1] == "12"
+
+
+def test_the_same_words_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("docx", reason="python-docx is not installed")
+    now = word_of(VIEW)
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    assert word_of(VIEW) == now
 
 
 def test_all_tables_of_a_run_are_one_document() -> None:
