@@ -152,7 +152,8 @@ def test_a_run_is_as_planned_or_lists_every_deviation(
         "There are 12 clusters; 16 were expected (-25%).",
     ]
     assert "--seed 6 was given" in capsys.readouterr().out
-    assert "--seed 6 was given" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    (report,) = tmp_path.glob("out of * and 6/report.html")
+    assert "--seed 6 was given" in report.read_text("utf-8")
 
 
 def test_other_versions_are_a_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
