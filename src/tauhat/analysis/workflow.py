@@ -384,7 +384,11 @@ def analyze(
 
 def refuse_over_periods(trial: Trial, **given: Any) -> None:
     """Raise a `TrialError` for what is not supported with periods yet."""
-    named = [name for name, value in given.items() if value is not None and len(value)]
+    named = [
+        name
+        for name, value in given.items()
+        if value is not None and (isinstance(value, Path) or len(value))
+    ]
     if trial.period is not None and named:
         raise TrialError(
             f"{named[0]}= is not supported with period= yet: comparisons of groups have no levels "

@@ -215,7 +215,8 @@ def _print_findings(console: Console, check: Mapping[str, Any]) -> None:
     """What the design check found: errors, warnings, notes, each with its code."""
     console.print(_text(f"Design check: {check_state(check)}.", style="bold"))
     for found in check["findings"]:
-        console.print(_text(f"  {grade_words(found)} [{found['code']}] {found['sentence']}"))
+        sentence = in_options(found["sentence"])
+        console.print(_text(f"  {grade_words(found)} [{found['code']}] {sentence}"))
     if not check["passed"]:
         console.print(_text("  --accept CODE answers a warning that was looked into."))
     console.print()

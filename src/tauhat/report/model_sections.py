@@ -166,7 +166,8 @@ def variance_section(data: ReportInput) -> Section | None:
     tables = [TableView("Variance components", ["Model", "Between", "Within", "ICC"], rows)]
     levels = [level["column"] for level in data.run["design"]["levels"] if level["icc"] is not None]
     if len(levels) > 1:
-        tables.append(_level_table(components, levels))
+        of_levels = _level_table(components, levels)
+        tables += [of_levels] if of_levels.rows else []
     return Section(
         "variance",
         "Differences between clusters",

@@ -99,8 +99,18 @@ def _findings(
         if of_outcome and trial.endpoint.kind.counts_events:
             # Counts heap at zero and at small numbers by nature.
             continue
-        lost = None if censored is None else censored[~outside.ravel()]
-        yield from heap_findings(inside, name, of_outcome=of_outcome, censored=lost)
+        # What the encoding filled in is one value by design.
+        measured = ~outside.ravel() & (of_outcome or _measured(trial, name))
+        lost = None if censored is None else censored[measured]
+        yield from heap_findings(column[measured, 0], name, of_outcome=of_outcome, censored=lost)
+
+
+def _measured(trial: TrialTable, name: str) -> BoolArray:
+    """Whether each value of a covariate stands in the table, shape (n,)."""
+    mark = f"{name} (missing)"
+    if mark in trial.X.columns:
+        return trial.X[mark].to_numpy() == 0
+    return np.ones(len(trial.X), dtype=bool)
 
 
 def _levels_apart(column: FloatArray, name: str, tail: FloatArray) -> Iterator[FarValues]:
