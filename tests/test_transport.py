@@ -1,5 +1,7 @@
 """Average effects for another population than the trial's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from cli_runs import arguments, leave_out_the_slow, run_of, small_trial, small_t
 from tauhat.analysis.run_fields import differences
 from tauhat.cli.app import main
 from tauhat.errors import TrialError
+from tauhat.inference import cross_fit, group_effect, policy_value, sorted_group_effects
 
 EFFECT_SLOPE = 0.5
 
@@ -106,3 +109,50 @@ def test_a_ratio_in_a_target_is_of_persons_alone() -> None:
     individual, of_clusters = th.average_effects(trial, target=trial.frame).on("ratio")
     assert individual == th.average_effects(trial).on("ratio")[0]
     assert of_clusters is None
+
+
+def test_groups_and_policies_are_those_of_the_target() -> None:
+    trial, target = trial_of(table(60, 40)), older(7)
+    fit = cross_fit(trial, "LMM", n_splits=2)
+    population = th.average_effects(trial, target=target).target
+    wanted = 1 + EFFECT_SLOPE * (target.age.mean() - 60) / 10
+    policy = policy_value(fit, threshold=1.0, target=population)
+    assert abs(policy.all_over_none.estimate - wanted) < 0.2
+    # Those of mean effect or more: 50 % of the trial, 81 % of persons 7 years older (SD 8).
+    assert policy_value(fit, threshold=1.0).share_treated < 0.65 < policy.share_treated
+    groups = sorted_group_effects(fit, target=population)
+    assert groups.persons[0] > 1.5 * fit.data.n / 4 > 2 * groups.persons[-1]
+    own = sorted_group_effects(fit)
+    assert groups.groups[0].estimate > own.groups[0].estimate + 0.15
+    assert "another population" in groups.method
+    named = group_effect(trial, "sex == 'f'", "LMM", n_splits=2, target=target)
+    assert named.inside == group_effect(fit, "sex == 'f'", target=population).inside
+    assert named.inside.lower < wanted < named.inside.upper
+
+
+def test_the_trials_own_persons_give_its_own_groups_to_the_last_digit() -> None:
+    trial = trial_of(table())
+    fit = cross_fit(trial, "LMM", n_splits=2)
+    own = th.average_effects(trial, target=table()).target
+    assert sorted_group_effects(fit, target=own).groups == sorted_group_effects(fit).groups
+    first, second = (policy_value(fit, target=each) for each in (own, None))
+    assert first.over_none == second.over_none
+    assert first.over_all == second.over_all
+
+
+@pytest.mark.parametrize(
+    ("find", "message"),
+    [
+        (lambda fit, own: group_effect(fit, "age > 60", target=older(5)), "give the trial with"),
+        (lambda fit, own: policy_value(fit, treat_at_most=5, target=own), "must be a share"),
+        (
+            lambda fit, own: fit.carried_to(replace(own, weight=own.weight[1:])),
+            "weights of 647 persons, the trial 648",
+        ),
+    ],
+)
+def test_what_a_cross_fit_cannot_do_for_a_target_is_refused(find, message: str) -> None:
+    trial = trial_of(table())
+    own = th.average_effects(trial, target=table()).target
+    with pytest.raises(TrialError, match=message):
+        find(cross_fit(trial, "LMM", n_splits=1, n_folds=2), own)

@@ -256,8 +256,10 @@ def analyze(
             plan=source.plan,
         )
 
-    refuse_over_periods(trial, modifiers=modifiers, subgroups=subgroups, target=target)
+    if imputations is not None and target is not None:
+        raise TrialError("imputations= and target= cannot be given together")
     population = read_table(target) if isinstance(target, (str, Path)) else target
+    refuse_over_periods(trial, modifiers=modifiers, subgroups=subgroups, target=population)
     if trial.n_arms > 2:
         return analyze_contrasts(
             trial,

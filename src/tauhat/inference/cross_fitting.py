@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,9 +19,11 @@ from tauhat.fitting.nuisance import Nuisance, fit_without_fold
 from tauhat.inference.inputs import (
     OrderedTrial,
     TrialLike,
+    counted_data,
     ordered_trial,
     refuse_over_periods,
 )
+from tauhat.inference.transport import TargetPopulation, target_population
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome_model import OutcomeModel
@@ -65,6 +67,8 @@ class CrossFit(Shown):
         model fitted without the person's fold, shape (splits, n).
     seed
         Seed of the folds, from which ties are broken too.
+    population
+        Another population that persons count for (`carried_to`); None for the trial's own.
 
     Examples
     --------
@@ -83,11 +87,32 @@ class CrossFit(Shown):
     surfaces: FloatArray
     outcome: FloatArray
     seed: int
+    population: TargetPopulation | None = None
 
     @property
     def data(self) -> TrialData:
         """The validated arrays."""
         return self.trial.data
+
+    def carried_to(self, population: TargetPopulation) -> CrossFit:
+        """The same held-out effects, with persons who count as much as another population has them.
+
+        Nothing is fitted again: means of scores are those of the population by its weights, which
+        the jackknife holds.
+
+        Parameters
+        ----------
+        population
+            Weights of this trial's persons, from `tauhat.inference.average_effects`.
+
+        Raises
+        ------
+        TrialError
+            If the weights are of another trial.
+        """
+        population = target_population(None, self.data, population)
+        data = replace(self.data, sample_weight=population.weight)
+        return replace(self, trial=replace(self.trial, data=data), population=population)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -224,7 +249,13 @@ class CrossFit(Shown):
         """How the effects were held out, in words."""
         splits = "1 split" if self.n_splits == 1 else f"{self.n_splits} splits"
         units = self.design.whole_units
-        return f"{self.estimator} cross-fitted over {self.n_folds} folds of {units}, {splits}"
+        method = f"{self.estimator} cross-fitted over {self.n_folds} folds of {units}, {splits}"
+        if self.population is None:
+            return method
+        return (
+            f"{method}, persons weighted for another population (effective sample size "
+            f"{self.population.effective_n:.0f})"
+        )
 
 
 def mid_ranks(values: FloatArray, weight: FloatArray) -> FloatArray:
@@ -401,8 +432,9 @@ def as_cross_fit(
     n_folds: int,
     random_state: RandomState,
     n_jobs: int,
+    target: Any = None,
 ) -> CrossFit:
-    """The cross-fit given, or one of the trial given.
+    """The cross-fit given, or one of the trial given, for its own or another population.
 
     Examples
     --------
@@ -419,8 +451,21 @@ def as_cross_fit(
                 f"the cross-fit already has an estimator ({trial.estimator}); leave estimator out, "
                 "or give the trial instead of its cross-fit"
             )
-        return trial
-    return cross_fit(
+        if target is not None and not isinstance(target, TargetPopulation):
+            raise TrialError(
+                "a cross-fit does not know how the trial read its covariates: give the trial with "
+                "this target, or the cross-fit with target=average_effects(trial, target=...)"
+                ".target"
+            )
+        return trial if target is None else trial.carried_to(target)
+    if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):
+        trial = tuple(trial)
+    # Before anything is fitted: it may be refused.
+    if target is not None:
+        data = counted_data(trial)
+        refuse_over_periods(data, "held-out effects are")
+        target = target_population(trial, data, target)
+    fit = cross_fit(
         trial,
         estimator,
         n_splits=n_splits,
@@ -428,3 +473,4 @@ def as_cross_fit(
         random_state=random_state,
         n_jobs=n_jobs,
     )
+    return fit if target is None else fit.carried_to(target)

@@ -100,6 +100,7 @@ def group_effect(
     estimator: str | CateEstimator | None = None,
     *,
     level: float = 0.95,
+    target: Any = None,
     n_splits: int = 5,
     n_folds: int = 5,
     random_state: RandomState = 0,
@@ -137,6 +138,10 @@ def group_effect(
         Name or unfitted estimator of the effects; None for the additive mixed model.
     level
         Coverage of the intervals.
+    target
+        Another population, as in `average_effects`: persons count by its weights, in the scores of
+        models that are fitted without them. With a `CrossFit`, the ``target`` of the result of
+        `average_effects`. None for the trial's own.
     n_splits, n_folds, random_state, n_jobs
         As in `cross_fit`.
 
@@ -173,6 +178,7 @@ def group_effect(
         n_folds=n_folds,
         random_state=random_state,
         n_jobs=n_jobs,
+        target=target,
     )
     chosen, words = read_rule(fit.frame, rule)
     inside = chosen[fit.rows]

@@ -117,6 +117,7 @@ def policy_value(
     treat_at_most: int | float | None = None,
     higher_is_better: bool = True,
     level: float = 0.95,
+    target: Any = None,
     n_splits: int = 11,
     n_folds: int = 5,
     random_state: RandomState = 0,
@@ -157,13 +158,17 @@ def policy_value(
         A whole number of the trial's persons, or a share above 0 and at most 1,
         when no more can be treated; None for no limit. Every fold treats that
         share of its own persons (of their weight, with weights), since benefits
-        predicted by different fits are not on one scale. Persons with equal
-        benefit share the last places: each is treated with the probability that
-        a draw among them gives.
+        predicted by different fits are not on one scale. With ``target`` it is a share.
+        Persons with equal benefit share the last places: each is treated with the
+        probability that a draw among them gives.
     higher_is_better
         Whether a positive effect is a benefit.
     level
         Coverage of the intervals.
+    target
+        Another population, as in `average_effects`: persons count by its weights, in the scores of
+        models that are fitted without them. With a `CrossFit`, the ``target`` of the result of
+        `average_effects`. None for the trial's own.
     n_splits, n_folds, random_state, n_jobs
         As in `cross_fit`.
 
@@ -201,6 +206,7 @@ def policy_value(
         n_folds=n_folds,
         random_state=random_state,
         n_jobs=n_jobs,
+        target=target,
     )
     sign = 1.0 if higher_is_better else -1.0
     benefit = sign * fit.effects
@@ -208,6 +214,11 @@ def policy_value(
     if treat_at_most is not None:
         share = _share(treat_at_most, fit.data.n)
         whole = isinstance(treat_at_most, Integral)
+        if whole and fit.population is not None:
+            raise TrialError(
+                "treat_at_most must be a share with target=: the trial's persons are not those of "
+                "the population"
+            )
         treat_at_most = int(treat_at_most) if whole else float(treat_at_most)
         treats *= np.array([_first(fit, s, benefit[s], share) for s in range(fit.n_splits)])
     results = []

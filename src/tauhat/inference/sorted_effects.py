@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,7 @@ def sorted_group_effects(
     *,
     n_groups: int = 4,
     level: float = 0.95,
+    target: Any = None,
     n_splits: int = 11,
     n_folds: int = 5,
     random_state: RandomState = 0,
@@ -164,6 +166,10 @@ def sorted_group_effects(
         Number of groups of equal size, at least 2.
     level
         Coverage of the intervals.
+    target
+        Another population, as in `average_effects`: persons count by its weights, in the scores of
+        models that are fitted without them. With a `CrossFit`, the ``target`` of the result of
+        `average_effects`. None for the trial's own.
     n_splits, n_folds, random_state, n_jobs
         As in `cross_fit`.
 
@@ -197,6 +203,7 @@ def sorted_group_effects(
         n_folds=n_folds,
         random_state=random_state,
         n_jobs=n_jobs,
+        target=target,
     )
     members = _members(fit, n_groups)
     contrast = np.hstack([np.eye(n_groups), np.zeros((n_groups, 1))])

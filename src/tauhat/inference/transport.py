@@ -87,7 +87,8 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     data
         Its arrays.
     target
-        Table with a row for each person of the population, or one row of means.
+        Table with a row for each person of the population, or one row of means; or what this
+        function gave for the same trial.
 
     Raises
     ------
@@ -109,6 +110,13 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     >>> bool(abs(np.average(data.X[:, 0], weights=found.weight) - 0.6) < 1e-3)
     True
     """
+    if isinstance(target, TargetPopulation):
+        if len(target.weight) != data.n:
+            raise TrialError(
+                f"target has weights of {len(target.weight)} persons, the trial {data.n}: it was "
+                "made for another trial"
+            )
+        return target
     if isinstance(trial, Trial):
         table = as_pandas(target)
         _refuse_other_categories(trial, table)
