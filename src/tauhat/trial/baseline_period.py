@@ -60,8 +60,7 @@ class BaselinePeriod:
     def of_clusters(self, clusters: AnyArray) -> FloatArray:
         """The covariate of persons of these clusters, NaN where there is none, shape (k,)."""
         texts = pd.Series(clusters).map(label_text)
-        found: FloatArray = texts.map(self.means).to_numpy(dtype=np.float64)
-        return found
+        return np.asarray(texts.map(self.means), dtype=np.float64)
 
     def added_to(self, table: pd.DataFrame, cluster: str) -> pd.DataFrame:
         """A table of persons with the covariate, looked up by their clusters if it has none."""

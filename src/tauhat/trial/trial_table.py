@@ -261,7 +261,7 @@ class TrialTable:
             counts = np.bincount(codes)
             self._sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
             frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
-        if self.baseline is not None:
+        if self.baseline is not None and self.enrolled_clusters is not None:
             frame[self.baseline.name] = self.baseline.of_clusters(self.enrolled_clusters)
         if frame.shape[1] == 0:
             raise TrialError("there are no covariates; effects need at least one to depend on")
