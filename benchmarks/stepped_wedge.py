@@ -68,13 +68,15 @@ def one(seed: int, clusters: int) -> dict[str, float]:
         model = trial.fit(name, random_state=seed)
         found = model.effect(trial.X)
         row[f"sRMSE, {name}"] = np.sqrt(np.mean((found - effect) ** 2)) / effect.std()
-        if name == "GAMM":
-            lower, upper = model.effect_interval(trial.X)
-            row["covers, effects of persons"] = np.mean((lower <= effect) & (effect <= upper))
+        lower, upper = model.effect_interval(trial.X)
+        row[f"covers effects of persons, {name}"] = np.mean((lower <= effect) & (effect <= upper))
     # Periods ignored: rows are taken for an individually randomized trial's.
-    ignored = th.estimator("GAMM").fit(trial.X, trial.y, treatment=trial.treatment)
-    wrong = ignored.effect(trial.X)
-    row["sRMSE, periods ignored"] = np.sqrt(np.mean((wrong - effect) ** 2)) / effect.std()
+    for name in ("LMM", "GAMM"):
+        ignored = th.estimator(name).fit(trial.X, trial.y, treatment=trial.treatment)
+        wrong = ignored.effect(trial.X)
+        row[f"sRMSE, periods ignored, {name}"] = (
+            np.sqrt(np.mean((wrong - effect) ** 2)) / effect.std()
+        )
     return row
 
 

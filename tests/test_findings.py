@@ -357,8 +357,8 @@ def test_every_code_has_a_case_and_every_finding_a_code() -> None:
     elsewhere |= {"times-of-zero", "tied-times", "event-codes"}
     # tests/test_events_of_trials.py, tests/test_counts.py
     elsewhere |= {"rows-of-events", "many-zeros"}
-    # tests/test_periods.py
-    elsewhere |= {"design-over-periods"}
+    # tests/test_periods.py, tests/test_baseline_period.py
+    elsewhere |= {"design-over-periods", "baseline-period", "baseline-cohort"}
     assert {case[0] for case in CASES} | elsewhere == set(CODES)
     for make, roles in [(c[2], c[3]) for c in CASES[::6]]:
         for found in check(make(), **roles).findings:

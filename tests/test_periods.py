@@ -146,11 +146,14 @@ def test_analysis_and_its_report(tmp_path: Path) -> None:
         ({"weight": "bmi", "covariates": ["age"]}, "weight= is not supported with period="),
         ({"propensity": 0.5}, "propensity= is not supported with period="),
         ({"event": "arm"}, "event= is not supported with period="),
+        ({"auxiliary": ["bmi"], "covariates": ["age"]}, "auxiliary= is not supported with period="),
+        ({"cluster_size": True}, "cluster_size= is not supported with period="),
+        ({"endpoint": "count", "outcome": "falls"}, "endpoint='count' is not supported with"),
     ],
 )
 def test_what_is_not_supported_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(th.TrialError, match=message):
-        th.Trial(wedge(), **{**ROLES, **change})
+        th.Trial(wedge().assign(falls=1), **{**ROLES, **change})
 
 
 def test_other_designs_are_named() -> None:
@@ -181,5 +184,12 @@ def test_other_learners_and_held_out_effects_are_refused() -> None:
         th.cross_fit(trial, random_state=1)
     with pytest.raises(th.TrialError, match="modifiers= is not supported"):
         th.analyze(trial, modifiers=["age"], random_state=1)
+    with pytest.raises(th.TrialError, match="target= is not supported"):
+        th.average_effects(trial, target=wedge()[["age", "bmi"]])
+    with pytest.raises(th.TrialError, match="comparing models is not supported"):
+        th.compare(trial, ["LMM", "GAMM"], random_state=1)
+    third = wedge().assign(arm=lambda df: df.arm + (df.arm == 1) * (df.month == 3))
+    with pytest.raises(th.DesignError, match="3 arms are not supported with period="):
+        th.Trial(third, **ROLES)
     with pytest.raises(th.TrialError, match=r"trial\.fit"):
         th.estimator("LMM").fit(*trial)

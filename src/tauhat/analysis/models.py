@@ -317,7 +317,11 @@ def variance_table(fitted: FittedModels) -> pd.DataFrame:
                     "icc": components.icc,
                     "within_cluster": list(components.within_cluster),
                     "icc_within_cluster": list(components.iccs[1:]),
+                    "between_period": components.between_period,
                 }
             )
-    names = ["model", "between_cluster", "residual", "icc", "within_cluster", "icc_within_cluster"]
+    names = [
+        "model", "between_cluster", "residual", "icc", "within_cluster", "icc_within_cluster",
+        "between_period",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=names)

@@ -382,6 +382,7 @@ class VarianceComponent(TypedDict):
     icc: Annotated[Number, "share of the first"]
     within_cluster: Annotated[list[float], "variance of each level within, outermost first"]
     icc_within_cluster: Annotated[list[float], "correlation of two outcomes of one unit of each"]
+    between_period: Annotated[Number, "variance between the periods of a cluster, over periods"]
 
 
 class IntervalMethodRecord(TypedDict):

@@ -192,7 +192,8 @@ _ALL = [
     ),
     Option(
         "period",
-        "Column of the periods over which clusters change their arm (stepped wedge, crossover).",
+        "Column of the periods over which clusters change their arm (stepped wedge, crossover), or "
+        "of which the first are a baseline.",
         goes_to="trial",
         is_label=True,
     ),

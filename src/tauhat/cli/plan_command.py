@@ -134,6 +134,11 @@ class FollowedPlan:
 
     def followed(self, trial: Trial, *, forced: bool) -> PlanFollowed:
         """The plan with every deviation of a run from it."""
+        if trial.period is not None:
+            raise TrialError(
+                f"this is a {trial.design}, and a plan describes parallel arms only (with a "
+                "baseline period or without): run it without --plan"
+            )
         beside = []
         for name, given in self._beside.given.items():
             option = OPTIONS[name]

@@ -47,6 +47,13 @@ OPTIONS_OF_TIMES: Mapping[str, str] = {
     "follow_up": "--follow-up",
     "frailty_sd": "--frailty-sd",
 }
+# Those of `tauhat.power.power_stepped_wedge` besides.
+OPTIONS_OF_WEDGES: Mapping[str, str] = {
+    "n_periods": "--periods",
+    "cluster_period_size": "--size",
+    "effect": "--effect",
+    "autocorrelation": "--autocorrelation",
+}
 
 _SHARED_WITH_TIMES = (
     "n_clusters", "n_persons", "cluster_size", "power", "prevalence", "size_cv", "share_treated",
@@ -116,6 +123,21 @@ def power(
         float | None, typer.Option(help="From the last who came to the end (default: horizon).")
     ] = None,
     frailty_sd: Annotated[float, typer.Option(help="SD of the log hazard between clusters.")] = 0.0,
+    periods: Annotated[
+        int | None,
+        typer.Option(
+            help="Of a stepped wedge: number of periods; --size is of a cluster in one of them."
+        ),
+    ] = None,
+    effect: Annotated[
+        float | None, typer.Option(help="Average effect that the stepped wedge is to show.")
+    ] = None,
+    autocorrelation: Annotated[
+        float,
+        typer.Option(
+            help="Correlation of a cluster's persons in different periods, as a share of --icc."
+        ),
+    ] = 1.0,
     simulate: Annotated[
         int | None,
         typer.Option(
@@ -162,6 +184,22 @@ def power(
     ):  # fmt: skip
         if value is not None and value < least:
             raise TrialError(f"{option} must be at least {least}, got {value}")
+    if periods is not None:
+        if horizon is not None or simulate is not None:
+            raise TrialError(
+                f"{'--simulate' if horizon is None else '--horizon'} does not go with --periods"
+            )
+        of_wedge = {
+            "n_periods": periods, "effect": effect, "autocorrelation": autocorrelation
+        }  # fmt: skip
+        try:
+            _print_wedge({name: values[0] for name, values in given.items()}, of_wedge, csv=csv)
+        except TrialError as error:
+            raise TrialError(in_options(str(error))) from error
+        return
+    if effect is not None or autocorrelation != 1.0:
+        option = "--autocorrelation" if effect is None else "--effect"
+        raise TrialError(f"{option} needs --periods: it is of a stepped wedge")
     if horizon is None:
         for option, text in (
             ("--survival-control", survival_control), ("--survival-treated", survival_treated),
@@ -212,7 +250,7 @@ def in_options(message: str) -> str:
     >>> in_options("icc_x must be in [0, 1], got 2")
     '--icc-x must be in [0, 1], got 2'
     """
-    options = {**OPTIONS, **OPTIONS_OF_TIMES}
+    options = {**OPTIONS, **OPTIONS_OF_TIMES, **OPTIONS_OF_WEDGES}
     names = "|".join(sorted(options, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
     pattern = (
@@ -297,6 +335,43 @@ def _print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: boo
     plan = power_rmst(
         **{name: given[name] for name in _SHARED_WITH_TIMES},
         **of_times,
+    )
+    if csv:
+        row = plan.table.set_index("quantity")["value"].rename_axis(None).to_frame().T
+        print(csv_text(pd.DataFrame(row)), end="")
+        return
+    _print_quantities(list(plan.table.itertuples(index=False, name=None)))
+    print(f"\n{plan.text}")
+
+
+def _print_wedge(given: Mapping[str, Any], of_wedge: dict[str, Any], *, csv: bool) -> None:
+    """A plan of a stepped wedge."""
+    import pandas as pd
+
+    from tauhat.power import power_stepped_wedge
+    from tauhat.runtime.files import csv_text
+
+    for name, value, what in (
+        ("cluster_period_size", given["cluster_size"], "persons of a cluster in one period"),
+        ("effect", of_wedge["effect"], "the average effect to be shown"),
+        ("icc", given["icc"], "the intracluster correlation of the outcome within a period"),
+    ):
+        if value is None:
+            raise TrialError(f"{name} is missing: {what}")
+    unused = (
+        "n_persons", "icc_x", "delta", "sd_x", "prevalence", "size_cv", "risk_control",
+        "risk_treated", "drop_out", "n_others",
+    )  # fmt: skip
+    for name in unused:
+        if given[name]:
+            raise TrialError(f"{name} belongs to trials without periods")
+    if given["share_treated"] != 0.5:
+        raise TrialError("share_treated belongs to trials without periods")
+    shared = ("n_clusters", "icc", "sd_y", "power", "significance_level")
+    plan = power_stepped_wedge(
+        cluster_period_size=given["cluster_size"],
+        **{name: given[name] for name in shared},
+        **of_wedge,
     )
     if csv:
         row = plan.table.set_index("quantity")["value"].rename_axis(None).to_frame().T

@@ -238,6 +238,8 @@ def trial_table(trial: SimulatedTrial) -> pd.DataFrame:
     else:
         table.insert(0, "outcome", trial.y)
     table.insert(0, "treatment", trial.treatment)
+    if trial.period is not None:
+        table.insert(0, "period", trial.period)
     if trial.clusters is not None:
         table.insert(0, "cluster", trial.clusters)
     table.insert(0, "person", range(1, trial.n + 1))
@@ -274,6 +276,8 @@ def _analysis(trial: SimulatedTrial, out: Path) -> list[str]:
         words += ["--event", "event", "--horizon", f"{trial.horizon:g}"]
     if trial.clusters is not None:
         words += ["--cluster", "cluster"]
+    if trial.period is not None:
+        words += ["--period", "period"]
     words += ["--id", "person"]
     if isinstance(trial.propensity, float):
         words += ["--propensity", str(trial.propensity)]

@@ -6,6 +6,7 @@ from tauhat.power.planned_times import RmstPower
 from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte, power_table
 from tauhat.power.simulation import SimulatedPower, interaction_test, power_by_simulation
+from tauhat.power.stepped_wedge_power import SteppedWedgePower, power_stepped_wedge
 from tauhat.power.times_power import power_rmst
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "IndividualInteraction",
     "RmstPower",
     "SimulatedPower",
+    "SteppedWedgePower",
     "interaction_test",
     "power_by_simulation",
     "power_hte",
     "power_rmst",
+    "power_stepped_wedge",
     "power_table",
 ]

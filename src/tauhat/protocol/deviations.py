@@ -131,7 +131,7 @@ def _columns(lock: Lock, frame: pd.DataFrame) -> list[str]:
 
 def _numbers(lock: Lock, trial: Trial) -> list[str]:
     expected = lock.plan["expected"]
-    enrolled = trial.n_rows - trial.n_excluded
+    enrolled = len(trial.enrolled_rows)
     pairs = [("persons", "person", enrolled)]
     if "clusters" in expected:
         pairs.append(("clusters", "cluster", trial.randomization.n_units))

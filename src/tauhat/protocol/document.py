@@ -96,9 +96,19 @@ def _trial(plan: AnalysisPlan) -> Section:
         paragraphs=[
             f"{randomized} are randomized{within} to {treated} or {control} (column "
             f"{run['treatment']}). The {kind} is {run['outcome']}{unit}{horizon}."
-            f"{better}"
+            f"{better}{_baseline(run)}"
         ],
         tables=[TableView("What the trial is expected to be", ["Quantity", "Expected"], rows)],
+    )
+
+
+def _baseline(run: Mapping[str, Any]) -> str:
+    """What the periods are of which a plan knows: those before and after parallel arms began."""
+    if "period" not in run:
+        return ""
+    return (
+        f" Periods ({run['period']}) before any cluster is treated are a baseline: their persons "
+        "are not compared, and the mean outcome of each cluster in them is a covariate."
     )
 
 

@@ -155,15 +155,21 @@ def variance_section(data: ReportInput) -> Section | None:
         return None
     drawn = gallery.clusters(data)
     of_block = "" if data.run["design"]["blocks"] is None else " of one block"
+    names, heads = ["between_cluster", "residual"], ["Between", "Within"]
+    of_periods = ""
+    if any(c.get("between_period") is not None for c in components):
+        names.insert(1, "between_period")
+        heads = ["Between clusters", "Between periods of a cluster", "Within"]
+        of_periods = " The ICC is that of two persons of a cluster in different periods."
     rows = [
         [
             c["model"],
-            *(_three_digits(c[name]) for name in ("between_cluster", "residual")),
+            *("" if c[name] is None else _three_digits(c[name]) for name in names),
             format_fixed(c["icc"], 3),
         ]
         for c in components
     ]
-    tables = [TableView("Variance components", ["Model", "Between", "Within", "ICC"], rows)]
+    tables = [TableView("Variance components", ["Model", *heads, "ICC"], rows)]
     levels = [level["column"] for level in data.run["design"]["levels"] if level["icc"] is not None]
     if len(levels) > 1:
         of_levels = _level_table(components, levels)
@@ -174,7 +180,7 @@ def variance_section(data: ReportInput) -> Section | None:
         paragraphs=[
             "Variance of the outcome that the covariates do not explain, between clusters"
             f"{of_block} and within them, and the intracluster correlation (the share between "
-            "clusters)."
+            f"clusters).{of_periods}"
         ],
         figures=[_clusters_figure(drawn)] if drawn is not None else [],
         tables=tables,

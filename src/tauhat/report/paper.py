@@ -23,6 +23,12 @@ AUTHORS = "for the authors: not in the data"
 _SOURCES = {
     "jackknife": "F. Li, Tong, Fang, Cheng, Kahan, Wang (2025). Model-robust standardization in "
     "cluster-randomized trials. Statistics in Medicine.",
+    "periods": "Fang, Wang, Heagerty, Wang, F. Li (2026). Model-robust standardization in "
+    "longitudinal cluster-randomized trials. arXiv 2507.17190.",
+    "consort-wedge": "Hemming and others (2018). Reporting of stepped wedge cluster randomised "
+    "trials: extension of the CONSORT 2010 statement. BMJ 363:k1614.",
+    "consort-crossover": "Dwan and others (2019). CONSORT 2010 statement: extension to randomised "
+    "crossover trials. BMJ 366:l4378.",
     "westfall": "Westfall, Young (1993). Resampling-based multiple testing. Wiley.",
     "cr2": "Pustejovsky, Tipton (2018). Small-sample methods for cluster-robust variance "
     "estimation and hypothesis testing in fixed effects models. Journal of Business & Economic "
@@ -43,6 +49,11 @@ _SOURCES = {
     "(PATH) statement. Annals of Internal Medicine 172:35-45.",
 }
 
+_CONSORT_OVER_PERIODS = {
+    "stepped wedge": "consort-wedge",
+    "cluster crossover": "consort-crossover",
+}
+
 
 def paper(run: Run) -> DocumentView:
     """Methods, results, guideline items and references of a run.
@@ -56,7 +67,10 @@ def paper(run: Run) -> DocumentView:
     -------
     DocumentView
     """
+    over_periods = run.get("over_periods")
     cited = ["consort-cluster" if _clustered(run) else "consort", "iceman", "path"]
+    if over_periods:
+        cited.append(_CONSORT_OVER_PERIODS[over_periods["design"]])
     methods = _methods(run, cited)
     sections = [
         Section("methods", "Methods", paragraphs=methods),
@@ -99,8 +113,9 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
         f"with {level} intervals. {effect['method']}"
     )
     if _clustered(run):
-        cited.append("jackknife")
-        average += " (Li and others 2025)"
+        of_periods = bool(run.get("over_periods"))
+        cited.append("periods" if of_periods else "jackknife")
+        average += " (Fang and others 2026)" if of_periods else " (Li and others 2025)"
     average += f". Adjustment was for {join_words(covariates)}." if covariates else "."
     texts.append(average)
     test = run["heterogeneity_test"]
@@ -252,6 +267,16 @@ def _consort(run: Run) -> list[tuple[str, str, str]]:
     blocks = "" if design["blocks"] is None else f"; {counted(design['blocks'], 'block')}"
     plan = run["plan"]
     unit = "clusters" if clustered else "persons"
+    what = f"two arms, {unit} randomized{blocks}"
+    by_arm = f"Numbers of {unit} by arm"
+    if run.get("over_periods"):
+        found = run["over_periods"]
+        listed = join_words([f"{one['arms']} ({one['clusters']})" for one in found["sequences"]])
+        what = (
+            f"{found['design']} over {len(found['periods'])} periods, clusters randomized to "
+            f"sequences of two arms{blocks}: {listed}"
+        )
+        by_arm = "Numbers of clusters that were seen in each arm"
     spread = (
         f"; {sizes['min']} to {sizes['max']} persons in a cluster, median {sizes['median']:g}, "
         f"CV {sizes['cv']:.2f}"
@@ -260,13 +285,13 @@ def _consort(run: Run) -> list[tuple[str, str, str]]:
     )
     icc = [] if design["icc"] is None else [f"ICC {design['icc']:.3f}."]
     return [
-        ("3a", "Design, and what was randomized", f"two arms, {unit} randomized{blocks}"),
+        ("3a", "Design, and what was randomized", what),
         ("3b", "Changes after the start", AUTHORS),
         ("7a", "Sample size, with the ICC assumed", AUTHORS),
         ("8a to 10", "Sequence, concealment, who enrolled", AUTHORS),
         ("12a", "Methods for the primary outcome", "see Methods"),
         ("12b", "Additional analyses", "see Methods: test, modifiers, persons' effects"),
-        ("13a", f"Numbers of {unit} by arm", "; ".join(analysed)),
+        ("13a", by_arm, "; ".join(analysed)),
         ("13b", "Losses after randomization, by arm", "; ".join(lost)),
         ("15", "Baseline by arm", "differences between the arms: report.html, design check"),
         ("16", "Numbers analysed", f"{counted(design['n'], 'person', form=',')}{spread}"),

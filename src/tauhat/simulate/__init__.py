@@ -30,6 +30,7 @@ crt-null-slopes                0.40     0.40       0.00          0.69  0.30
 crt-null-icsize                0.40     0.40       0.00          0.77  0.39
 crt-null-weak                  0.40     0.40       0.00          0.69  0.26
 crt-null-skew                  0.40     0.40       0.00          0.69  0.34
+stepped-wedge                  0.55     0.55       0.42          0.69  0.39
 tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
 
@@ -69,6 +70,7 @@ from tauhat.simulate.scenario import (
 )
 from tauhat.simulate.second_order import TRANSFORMATIONS, SecondOrder, Term
 from tauhat.simulate.semi_synthetic import SemiSynthetic
+from tauhat.simulate.stepped_wedge_scenario import SteppedWedgeTrial
 from tauhat.simulate.subgroup_metrics import SubgroupMeans, subgroup_means, subgroup_metrics
 from tauhat.simulate.survival_scenario import SimulatedTimes, SurvivalTrial
 from tauhat.simulate.tassh import TasshLike
@@ -92,6 +94,7 @@ __all__ = [
     "SimulatedTimes",
     "SimulatedTrial",
     "SlightlyNonlinear",
+    "SteppedWedgeTrial",
     "SubgroupMeans",
     "SurvivalTrial",
     "TasshLike",

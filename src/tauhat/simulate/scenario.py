@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -78,11 +78,14 @@ class SimulatedTrial(SimulatedPersons):
         Arm, 0 or 1, shape (n,).
     propensity
         Probability of treatment by design, one number or one a person.
+    period
+        Period of each person where clusters change their arm over them, shape (n,), or None.
     """
 
     y: FloatArray
     treatment: IntArray
     propensity: float | FloatArray
+    period: IntArray | None = field(default=None, kw_only=True)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the arguments of ``CateEstimator.fit`` in their order."""
@@ -91,7 +94,9 @@ class SimulatedTrial(SimulatedPersons):
     @property
     def data(self) -> TrialData:
         """The trial as validated arrays in canonical order, which studies fit to."""
-        return validate_trial(*self)
+        if self.period is None:
+            return validate_trial(*self)
+        return validate_trial(self.X, self.y, self.treatment, self.clusters, period=self.period)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,10 @@ def facts(trial: TrialTable) -> pd.DataFrame:
         ):
             rows.insert(place, ("within clusters", f"{int(level.max()) + 1} ({name})"))
         rows.append(("cluster-level covariates", ", ".join(trial.cluster_level_names) or "none"))
+    if trial.baseline is not None:
+        periods = ", ".join(map(str, trial.baseline.labels))
+        size = counted(trial.baseline.n_persons, "person")
+        rows.append(("baseline period", f"{periods} ({trial.roles['period']}): {size}"))
     if trial.blocks is not None:
         rows.append(("blocks", f"{len(pd.unique(trial.blocks))} ({trial.roles['block']})"))
     if trial.sample_weight is not None:
@@ -63,6 +67,12 @@ def facts(trial: TrialTable) -> pd.DataFrame:
 def decisions(trial: TrialTable) -> list[str]:
     """Who was left out and how covariates were read, in sentences."""
     notes = []
+    if trial.baseline is not None:
+        notes.append(
+            f"{counted(trial.baseline.n_persons, 'person is', 'persons are')} those of a baseline "
+            f"period ({trial.roles['period']}: {', '.join(map(str, trial.baseline.labels))}), and "
+            f"count as the covariate {trial.baseline.name!r} of their clusters only."
+        )
     if trial.n_excluded:
         notes.append(f"{counted(trial.n_excluded, *_EXCLUDED)} left out.")
     if trial.n_missing_outcome:

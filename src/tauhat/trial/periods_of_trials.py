@@ -18,8 +18,8 @@ from tauhat.wording import counted
 _LEAST_CLUSTERS = 4
 
 
-def refuse_beside_periods(given: Mapping[str, Any]) -> None:
-    """Raise a `TrialError` where an argument is not supported together with ``period``.
+def refuse_beside_any_period(given: Mapping[str, Any]) -> None:
+    """Raise a `TrialError` where an argument is supported with no design that has periods.
 
     Parameters
     ----------
@@ -28,14 +28,34 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
 
     Examples
     --------
-    >>> refuse_beside_periods({"period": "month", "cluster": "ward", "event": "death"})
+    >>> refuse_beside_any_period({"period": "month", "cluster": "ward", "event": "death"})
     Traceback (most recent call last):
     tauhat.errors.TrialError: event= is not supported with period= yet: times to an event are ...
     """
     if given.get("cluster") is None:
         raise TrialError("period= needs cluster=: it says when clusters were observed")
+    if given.get("event") is not None:
+        raise TrialError(
+            "event= is not supported with period= yet: times to an event are compared between "
+            "persons randomized at one time"
+        )
+
+
+def refuse_beside_periods(given: Mapping[str, Any]) -> None:
+    """Raise a `TrialError` where an argument does not go with clusters that change their arm.
+
+    Parameters
+    ----------
+    given
+        The arguments of `tauhat.Trial` by name.
+
+    Examples
+    --------
+    >>> refuse_beside_periods({"weight": "kg"})
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: weight= is not supported with period= yet: averages over periods ...
+    """
     reasons = {
-        "event": "times to an event are compared between persons randomized at one time",
         "exposure": "counted events have no model with periods",
         "weight": "averages over periods count persons, clusters or periods alike",
         "propensity": "the shares of the clusters treated in each period are the design's",
@@ -186,8 +206,9 @@ def check_over_periods(
     if not changes:
         raise DesignError(
             "no cluster has both arms in the course of the periods: this is a parallel trial. "
-            "Leave period= out if all outcomes were measured after randomization; for a baseline "
-            "period give its rows the control's label in the treatment column"
+            "Leave period= out if all outcomes were measured after randomization. If the first "
+            "periods are a baseline, give their rows the control's label in the treatment column: "
+            "of more than two it cannot be told otherwise which they are"
         )
 
 

@@ -139,7 +139,8 @@ class Trial(TrialTable):
         Column of the periods over which clusters change their arm by design, as in a stepped
         wedge or a cluster crossover: numbers, dates or text in the order of the numbers in it.
         ``treatment`` is the arm that the cluster has in the period. Each period has other
-        persons.
+        persons. Periods before parallel arms are a baseline: the mean of the outcome in each
+        cluster is a covariate. Of two, ``treatment`` may be the arm allocated in both.
 
     Attributes
     ----------
@@ -160,6 +161,8 @@ class Trial(TrialTable):
         Number of each person's period.
     period_labels : tuple
         Labels of the periods in their order.
+    baseline : BaselinePeriod or None
+        What was found in a baseline period; ``period`` is None then.
     id : ndarray, shape (n,), or None
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None

@@ -30,6 +30,7 @@ from tauhat.tables.labels import as_written, label_text
 from tauhat.tables.reading import as_pandas, keep_where
 from tauhat.tables.spelling import MergedLabels
 from tauhat.trial.arms import choose_arms
+from tauhat.trial.baseline_period import BaselinePeriod, baseline_period
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
@@ -38,7 +39,7 @@ from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
 from tauhat.trial.outcome_columns import OutcomeColumns
-from tauhat.trial.periods_of_trials import read_periods, refuse_beside_periods
+from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_period
 from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
     check_units,
@@ -64,6 +65,7 @@ class TrialTable:
 
     enrolled_period: IntArray | None = None
     period_labels: tuple[Any, ...] = ()
+    baseline: BaselinePeriod | None = None
 
     def __init__(
         self,
@@ -105,7 +107,7 @@ class TrialTable:
         self.n_rows_of_events = None
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
         if period is not None:
-            refuse_beside_periods(given)
+            refuse_beside_any_period(given)
         if exposure is not None and (event is not None or event_value is not None):
             raise TrialError("event= and event_value= have no meaning beside exposure=")
         # A time at risk weighs persons, and messages call it what the user does.
@@ -157,7 +159,12 @@ class TrialTable:
         self.pairs = self._pairs(contrasts)
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
-        enrolled_rows = np.flatnonzero(arm >= 0)
+        enrolled = arm >= 0
+        if period is not None:
+            self.baseline = baseline_period(self._table, self.roles, arm, self.file, given)
+        if self.baseline is not None:
+            enrolled &= ~self.baseline.rows
+        enrolled_rows = np.flatnonzero(enrolled)
         self.enrolled_rows: IntArray = enrolled_rows.astype(np.int64)
         kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
         self.enrolled_treatment: IntArray = arm[enrolled_rows]
@@ -171,7 +178,7 @@ class TrialTable:
         )
         self.has_outcome: BoolArray = columns.observed
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
-        if "period" in self.roles:
+        if period is not None and self.baseline is None:
             self.enrolled_period, self.period_labels = read_periods(
                 kept, self.roles, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
                 arm=self.enrolled_treatment, clusters=self.enrolled_clusters,
@@ -254,6 +261,8 @@ class TrialTable:
             counts = np.bincount(codes)
             self._sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
             frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
+        if self.baseline is not None and self.enrolled_clusters is not None:
+            frame[self.baseline.name] = self.baseline.of_clusters(self.enrolled_clusters)
         if frame.shape[1] == 0:
             raise TrialError("there are no covariates; effects need at least one to depend on")
         self.covariate_names: tuple[str, ...] = tuple(frame.columns)
@@ -441,7 +450,7 @@ class TrialTable:
             Table with the trial's covariates. With ``cluster_size=True`` it also
             needs the column ``cluster size`` or the cluster column: a cluster of
             the trial then has its size in the trial, a new one the number of its
-            rows in ``df``.
+            rows in ``df``. So it is with means of a baseline period, which a new one lacks.
 
         Returns
         -------
@@ -475,4 +484,6 @@ class TrialTable:
             here = texts.value_counts()
             sizes = [self._sizes.get(text, here[text]) for text in texts]
             table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
+        if self.baseline is not None:
+            table = self.baseline.added_to(table, self.roles["cluster"])
         return self.encoder_.transform(table)

@@ -19,6 +19,7 @@ from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.tables.columns import missing_values
 from tauhat.trial.checks.answers import answered, merged, said_once
+from tauhat.trial.checks.baseline_checks import baseline_findings
 from tauhat.trial.checks.block_checks import block_findings
 from tauhat.trial.checks.cluster_checks import (
     cluster_findings,
@@ -225,6 +226,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
     findings = [
         *_design_findings(trial),
         *period_findings(trial),
+        *baseline_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
         *level_findings(trial),
         *unlearnable_findings(trial),

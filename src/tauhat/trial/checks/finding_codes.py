@@ -56,6 +56,16 @@ _ALL = (
         "check the kind, the order of the periods and the sequences",
     ),
     Code(
+        "baseline-period", _DESIGN, ("warning", "note"),
+        "parallel arms with a baseline period, whose means by cluster are a covariate",
+        "check which periods came before the treatment",
+    ),
+    Code(
+        "baseline-cohort", _DESIGN, ("warning",),
+        "participants have rows in the baseline period and later",
+        "give the baseline outcome of each as a covariate, without `period`",
+    ),
+    Code(
         "too-few-clusters", _DESIGN, ("warning",),
         "too few clusters to learn how effects depend on a cluster-level covariate",
         "leave the covariate out, or know that it is only adjusted for",
