@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from cli_runs import arguments, leave_out_the_slow, run_of, small_trial, small_trial_csv
+from cli_runs import (
+    ROLES,
+    arguments,
+    draw_nothing_and_shorten_chains,
+    leave_out_the_slow,
+    run_of,
+    small_trial,
+    small_trial_csv,
+)
 from tauhat.analysis.run_fields import differences
 from tauhat.cli.app import main
 from tauhat.errors import TrialError
@@ -156,3 +164,37 @@ def test_what_a_cross_fit_cannot_do_for_a_target_is_refused(find, message: str) 
     own = th.average_effects(trial, target=table()).target
     with pytest.raises(TrialError, match=message):
         find(cross_fit(trial, "LMM", n_splits=1, n_folds=2), own)
+
+
+def test_analyze_and_its_report_show_overlap_groups_and_policies(monkeypatch) -> None:
+    draw_nothing_and_shorten_chains(monkeypatch)
+    df = small_trial().dropna()
+    roles = {**ROLES, "covariates": ["age", "female", "urban"]}
+    trial, target = th.Trial(df, **roles), df.assign(age=df.age + 6)
+    found = th.analyze(
+        trial, models="LMM", n_permutations=19, target=target, higher_is_better=False
+    )
+    run = found.to_json()
+    assert differences(run) == []
+    record = run["target"]
+    shifts = {row["covariate"]: row for row in record["shifts"]}
+    assert shifts["age"]["shift"] == pytest.approx(6 / df.age.std(), abs=0.02)
+    assert shifts["age"]["left"] == 0
+    assert sum(row["persons"] for row in record["weights"]) == len(df)
+    assert sum(row["share"] for row in record["weights"]) == pytest.approx(1)
+    assert min(row["persons"] for row in record["weights"]) >= 5
+    assert 4 < record["effective_clusters"] <= 16
+    assert [policy["better"] for policy in record["held_out"]["policy"]] == ["lower"]
+    # Effects of everyone in the target, by the scores and by the average.
+    gain = record["held_out"]["policy"][0]["comparisons"][2]["estimate"]
+    assert -gain == pytest.approx(record["individual"]["estimate"], abs=1.5)
+    assert -gain < run["average_effect"]["individual"]["estimate"] - 0.5
+    page = found.to_html()
+    assert "Effects of quarters of the population" in page
+    assert "in as many as" in page
+    assert found.plots()["target-overlap"].data["shift"].abs().max() > 0.5
+
+
+def test_targets_and_imputations_are_not_taken_together() -> None:
+    with pytest.raises(TrialError, match="cannot be given together"):
+        th.analyze(trial_of(table()), target=older(1), imputations=2)

@@ -42,24 +42,6 @@ def average_record(average: AverageEffects) -> dict[str, Any]:
     }
 
 
-def target_record(found: AverageEffects | None) -> dict[str, Any] | None:
-    """The average effect for another population; None where none was given."""
-    if found is None or found.target is None:
-        return None
-    return {
-        "individual": estimate_record(found.individual),
-        "n": found.target.n,
-        "effective_n": found.target.effective_n,
-        "text": found.target.text,
-        "shifts": [
-            {"covariate": name, "shift": round(shift, 2)}
-            for name, shift in zip(
-                found.target.overlap["covariate"], found.target.overlap["shift"], strict=True
-            )
-        ],
-    }
-
-
 def risks_record(trial: Trial, average: AverageEffects) -> dict[str, Any] | None:
     """Risks, ratios and numbers needed, and the events of each arm; None if nothing is an event.
 

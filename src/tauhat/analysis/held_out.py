@@ -255,53 +255,58 @@ def held_out_record(found: HeldOutEffects | str) -> dict[str, Any]:
         "n_splits": fit.n_splits,
         "n_folds": fit.n_folds,
         "method": fit.method,
-        "groups": _rows(found.groups.table.iloc[:-1]),
+        "groups": rows_record(found.groups.table.iloc[:-1]),
         "difference": _interval(found.groups.difference),
         "classification": _classification(found),
         "calibration": {
             "slope": _interval(calibration.slope),
             "bias": _interval(calibration.bias),
             "spread": calibration.spread,
-            "curve": _rows(calibration.curve),
-            "risks": None if found.risks is None else _rows(found.risks),
+            "curve": rows_record(calibration.curve),
+            "risks": None if found.risks is None else rows_record(found.risks),
         },
         "ranking": [
             {
                 "better": better,
                 "autoc": _interval(ranked.autoc),
                 "qini": _interval(ranked.qini),
-                "curve": _rows(ranked.curve),
+                "curve": rows_record(ranked.curve),
             }
             for better, ranked in found.ranking.items()
         ],
-        "policy": [
-            {
-                "better": better,
-                "threshold": policy.threshold,
-                "share_treated": policy.share_treated,
-                "comparisons": _rows(policy.table),
-            }
-            for better, policy in found.policy.items()
-        ],
+        "policy": policy_record(found.policy),
         "by_covariate": _groups(found, found.by_covariate.table),
         "subgroups": {
             "found": subgroups.found,
             "subgroups": _groups(found, subgroups.table),
             "difference": _interval(subgroups.difference),
-            "covariates": _rows(subgroups.covariates),
-            "credibility": _rows(subgroups.credibility),
+            "covariates": rows_record(subgroups.covariates),
+            "credibility": rows_record(subgroups.credibility),
         },
     }
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def policy_record(policies: Mapping[str, PolicyValue]) -> list[dict[str, Any]]:
+    """Values of policies by which outcome is better."""
+    return [
+        {
+            "better": better,
+            "threshold": policy.threshold,
+            "share_treated": policy.share_treated,
+            "comparisons": rows_record(policy.table),
+        }
+        for better, policy in policies.items()
+    ]
+
+
+def rows_record(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table, names in lower case with underscores."""
     return table.rename(columns=lambda name: str(name).replace(" ", "_")).to_dict(orient="records")  # type: ignore[return-value]
 
 
 def _groups(found: HeldOutEffects, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of groups; few clusters are no few persons, but few persons are."""
-    rows = _rows(table)
+    rows = rows_record(table)
     return rows if found.fit.design.holds_persons else [hidden_split(row) for row in rows]
 
 
@@ -318,7 +323,7 @@ def _classification(found: HeldOutEffects) -> list[dict[str, Any]]:
     }
     sizes = {"largest": found.groups.persons[-1], "smallest": found.groups.persons[0]}
     rows = []
-    for row in _rows(found.classification.table):
+    for row in rows_record(found.classification.table):
         name = row["covariate"]
         counts = [side * sizes[end] for end in sizes for side in (row[end], 1 - row[end])]
         hidden = binary[name] and any(map(is_small, counts))

@@ -114,16 +114,3 @@ class AverageRisksRecord(TypedDict):
     arms: Annotated[list[EventsOfArm], "control and treated arm"]
     individual: Annotated[RisksRecord, "every person counts the same"]
     cluster: Annotated[RisksRecord | None, "every cluster counts the same"]
-
-
-class Shift(TypedDict):
-    covariate: Annotated[str, "column of the covariates"]
-    shift: Annotated[Number, "mean of the target less that of the trial, in its SD"]
-
-
-class TargetRecord(TypedDict):
-    individual: Annotated[EstimateWithTest, "average effect in the target"]
-    n: Annotated[int, "rows that describe the target"]
-    effective_n: Annotated[float, "equally weighted persons of the trial that tell as much"]
-    text: Annotated[str, "the target, in sentences"]
-    shifts: Annotated[list[Shift], "how far the target is from the trial"]

@@ -12,6 +12,7 @@ from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.named import Relevance
 from tauhat.analysis.relative_effects import RelativeEffects
 from tauhat.analysis.sensitivity import Sensitivity
+from tauhat.analysis.target_groups import TargetGroups
 from tauhat.ensembles.explanation import Explanation
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.averages import AverageEffects
@@ -84,6 +85,7 @@ class AnalysisParts:
     provenance: Provenance
     synthetic: str | None = None
     target_effects: AverageEffects | None = None
+    target_groups: TargetGroups | None = None
     exposure: ExposureEffects | None = None
 
 

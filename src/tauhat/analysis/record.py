@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tauhat.analysis.average_record import average_record, risks_record, target_record
+from tauhat.analysis.average_record import average_record, risks_record
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.missing_record import missing_record
 from tauhat.analysis.named import named_record
 from tauhat.analysis.period_record import period_record
 from tauhat.analysis.run_schema import SCHEMA
+from tauhat.analysis.target_groups import target_record
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
@@ -315,7 +316,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "average_effect": average_record(average),
         "over_periods": period_record(analysis),
         "average_risks": risks,
-        "target": target_record(analysis.target_effects),
+        "target": target_record(analysis.target_effects, analysis.target_groups),
         "heterogeneity_test": test_record(test),
         "relative_effect": relative_record(analysis.relative, risks),
         "named_modifiers": named_record(

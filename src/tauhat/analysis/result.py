@@ -93,6 +93,8 @@ class Analysis(AnalysisParts):
         What to say about data that were made up, or None.
     target_effects
         Average effect for another population, or None where none was given.
+    target_groups
+        Groups and policies there by held-out effects; None without.
     """
 
     def to_json(self) -> dict[str, Any]:

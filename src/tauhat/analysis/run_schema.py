@@ -14,9 +14,9 @@ from tauhat.analysis.outcome_schema import (
     Number,
     RatiosRecord,
     SurvivalRecord,
-    TargetRecord,
 )
 from tauhat.analysis.period_schema import OverPeriodsRecord
+from tauhat.analysis.target_schema import Group, Policy, TargetRecord
 
 #: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
 SCHEMA = 1
@@ -191,12 +191,6 @@ class Modifier(TypedDict):
     highest_effect: Annotated[Number, "its mean estimated effect"]
 
 
-class Group(Interval):
-    group: Annotated[str, "the group"]
-    persons: Annotated[Number, "its persons, on average over the splits"]
-    predicted: Annotated[Number, "mean predicted effect"]
-
-
 class Classification(TypedDict):
     covariate: Annotated[str, "encoded column"]
     source: Annotated[str, "column of the input"]
@@ -231,17 +225,6 @@ class Ranking(TypedDict):
     autoc: Annotated[Interval, "area under the curve"]
     qini: Annotated[Interval, "area under the Qini curve"]
     curve: Annotated[list[CurvePoint], "effect in those first in rank, less that in all"]
-
-
-class Comparison(Interval):
-    treating: Annotated[str, "which rule against which"]
-
-
-class Policy(TypedDict):
-    better: Annotated[str, 'which outcome is better: "higher" or "lower"']
-    threshold: Annotated[float, "predicted effect from which the rule treats"]
-    share_treated: Annotated[Number, "of the persons"]
-    comparisons: Annotated[list[Comparison], "gain of the rule"]
 
 
 class CovariateGroup(Interval):

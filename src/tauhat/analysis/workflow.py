@@ -34,6 +34,7 @@ from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
 from tauhat.analysis.run_words import interval_method, python_call, reported_text
 from tauhat.analysis.sensitivity import sensitivity
+from tauhat.analysis.target_groups import target_groups
 from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
@@ -330,6 +331,9 @@ def analyze(
                 higher_is_better=higher_is_better,
                 named=listed(modifiers),
             )
+    groups = None
+    if for_target is not None and for_target.target is not None:
+        groups = target_groups(held_out, for_target.target, level)
     with clock.step("sensitivity", "asking what the results depend on"):
         members = list(members_of(fitted))
         hangs_on = sensitivity(
@@ -380,6 +384,7 @@ def analyze(
         provenance=provenance(clock.seconds),
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
         target_effects=for_target,
+        target_groups=groups,
         exposure=exposure,
     )
 

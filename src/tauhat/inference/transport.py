@@ -43,15 +43,19 @@ class TargetPopulation(Shown):
         Equally weighted persons of the trial that tell as much of a mean as those weighted.
     overlap
         One row a covariate in the trial's columns: ``covariate``, ``trial`` and ``target`` means,
-        and their difference in standard deviations of the trial, ``shift``.
+        and their difference in standard deviations of the trial, ``shift``, and after weighting,
+        ``left``.
     weight
         Weight of each person of the trial, mean one, in the order of the arrays.
+    effective_clusters
+        Clusters of equal weight that tell as much; None where persons were randomized.
     """
 
     n: int
     effective_n: float
     overlap: pd.DataFrame
     weight: FloatArray
+    effective_clusters: float | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -63,11 +67,14 @@ class TargetPopulation(Shown):
         """The result in a sentence."""
         shift = self.overlap["shift"].abs()
         worst = self.overlap["covariate"][int(shift.argmax())]
+        clusters = ""
+        if self.effective_clusters is not None:
+            clusters = f", in as many as {self.effective_clusters:.1f} clusters of equal weight"
         return (
             f"Effects are those of a population described by {self.n:,} rows; for it the "
             f"{len(self.weight):,} persons of the trial tell as much as {self.effective_n:.0f} "
-            f"would that are like it. It differs most in {worst!r}, by {shift.max():.2f} standard "
-            "deviations."
+            f"would that are like it{clusters}. It differs most in {worst!r}, by "
+            f"{shift.max():.2f} standard deviations."
         )
 
 
@@ -152,9 +159,13 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
             "trial": mean,
             "target": rows.mean(axis=0),
             "shift": wanted,
+            "left": wanted - np.average(standard, axis=0, weights=found),
         }
     )
-    return TargetPopulation(len(rows), size, overlap, found)
+    clusters = None
+    if data.design.holds_persons:
+        clusters = effective_size(np.bincount(data.design.unit, weights=found))
+    return TargetPopulation(len(rows), size, overlap, found, clusters)
 
 
 def _balancing(weight: FloatArray, centred: FloatArray) -> FloatArray:

@@ -51,6 +51,15 @@ def missing_outcomes(data: ReportInput) -> plots.Plot | None:
     return plots.missing_outcomes_plot(found["arms"], found["clusters"], told[:ROWS_OF_PREDICTORS])
 
 
+def target_overlap(data: ReportInput) -> plots.Plot | None:
+    """How far another population is from the trial, and the weights; None without one."""
+    found = data.run.get("target")
+    if found is None:
+        return None
+    shifts = sorted(found["shifts"], key=lambda row: -abs(float(row["shift"])))
+    return plots.target_overlap_plot(shifts[:ROWS_OF_PREDICTORS], found["weights"])
+
+
 def average_effects_figure(data: ReportInput) -> plots.Plot:
     """Both average effects with intervals."""
     effects = data.run["average_effect"]
@@ -428,6 +437,7 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
     yield "survival-by-arm", survival_by_arm(data)
     yield "effect-over-horizons", effect_over_horizons(data)
     yield "average-effects", average_effects_figure(data)
+    yield "target-overlap", target_overlap(data)
     yield "effect-by-risk", effect_by_risk(data)
     yield "named-modifiers", named_comparisons(data)
     yield "named-groups", named_groups(data)

@@ -55,11 +55,11 @@ def groups_section(data: ReportInput) -> Section:
             str(row["group"]),
             format_count(round(row["persons"])),
             scale(row["predicted"]),
-            *_effect_cells(row, scale),
+            *effect_cells(row, scale),
         ]
         for row in found["groups"]
     ]
-    gap = _effect_cells(found["difference"], scale)
+    gap = effect_cells(found["difference"], scale)
     rows.append([ends_told("largest less smallest", run), "–", "–", *gap])
     return Section(
         "groups",
@@ -259,7 +259,7 @@ def _subgroup_row(row: Mapping[str, Any], scale: Scale, units: str) -> list[str]
         format_count(row["persons"]),
         format_count(row["control_units"], of_persons=of_persons),
         format_count(row["treated_units"], of_persons=of_persons),
-        *_effect_cells(row, scale),
+        *effect_cells(row, scale),
         format_percent(row["agreement"]),
     ]
 
@@ -306,7 +306,12 @@ def calibration_section(data: ReportInput) -> Section:
             ),
         ],
         figures=figures,
-        tables=[_measures_table(run, level, scale), _policy_table(run, level, scale)],
+        tables=[
+            _measures_table(run, level, scale),
+            policy_table(
+                found["policy"], level, scale, "Mean gain a person of treating by the model"
+            ),
+        ],
         notes=[
             "AUTOC and Qini: mean height of the targeting curve, plain and weighted by the share "
             "treated; 0 for a ranking that says nothing. Gains are in units of the outcome, "
@@ -375,19 +380,22 @@ def _measures_table(run: Run, level: str, scale: Scale) -> TableView:
     found = run["held_out"]
     calibration = found["calibration"]
     rows = [
-        ["Calibration slope", *_effect_cells(calibration["slope"], Scale(2))],
-        ["Average effect less mean prediction", *_effect_cells(calibration["bias"], scale)],
+        ["Calibration slope", *effect_cells(calibration["slope"], Scale(2))],
+        ["Average effect less mean prediction", *effect_cells(calibration["bias"], scale)],
     ]
     for ranked in found["ranking"]:
         better = f", {ranked['better']} is better"
-        rows.append([f"AUTOC{better}", *_effect_cells(ranked["autoc"], scale)])
-        rows.append([f"Qini{better}", *_effect_cells(ranked["qini"], scale)])
+        rows.append([f"AUTOC{better}", *effect_cells(ranked["autoc"], scale)])
+        rows.append([f"Qini{better}", *effect_cells(ranked["qini"], scale)])
     return TableView("Calibration and ranking", ["Measure", "Estimate", f"{level} CI"], rows)
 
 
-def _policy_table(run: Run, level: str, scale: Scale) -> TableView:
+def policy_table(
+    policies: Sequence[Mapping[str, Any]], level: str, scale: Scale, title: str
+) -> TableView:
+    """Gains of treating by the model over other policies."""
     rows = []
-    for policy in run["held_out"]["policy"]:
+    for policy in policies:
         for comparison in policy["comparisons"]:
             rows.append(
                 [
@@ -395,17 +403,13 @@ def _policy_table(run: Run, level: str, scale: Scale) -> TableView:
                     format_percent(policy["share_treated"])
                     if "by the model" in comparison["treating"]
                     else "–",
-                    *_effect_cells(comparison, scale),
+                    *effect_cells(comparison, scale),
                 ]
             )
-    return TableView(
-        "Mean gain a person of treating by the model",
-        ["Treating", "Treated", "Gain", f"{level} CI"],
-        rows,
-    )
+    return TableView(title, ["Treating", "Treated", "Gain", f"{level} CI"], rows)
 
 
-def _effect_cells(row: Mapping[str, Any], scale: Scale) -> list[str]:
+def effect_cells(row: Mapping[str, Any], scale: Scale) -> list[str]:
     """Estimate and interval as two cells."""
     if row["estimate"] is None:
         return [UNSUPPORTED, "–"]

@@ -1,23 +1,39 @@
-"""The average effect for another population than the trial's."""
+"""Effects for another population than the trial's."""
 
 from __future__ import annotations
 
-from tauhat.report.numbers import format_fixed, format_p, format_percent
-from tauhat.report.pieces import cell
-from tauhat.report.text import scale_of
+from collections.abc import Mapping
+from typing import Any
+
+from tauhat.report import gallery
+from tauhat.report.held_out_sections import effect_cells, policy_table
+from tauhat.report.numbers import Scale, format_count, format_fixed, format_p, format_percent
+from tauhat.report.pieces import cell, figure_of
+from tauhat.report.text import Run, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
+from tauhat.report.voice import ends_told
 
 _MOST_SHOWN = 12
 
 
 def target_section(data: ReportInput) -> Section | None:
     """What the effect would be in the population that was asked about."""
-    found = data.run.get("target")
-    if found is None:
+    found, drawn = data.run.get("target"), gallery.target_overlap(data)
+    if found is None or drawn is None:
         return None
     scale, effect = scale_of(data.run), found["individual"]
     level = format_percent(data.run["interval"]["level"])
     shifts = sorted(found["shifts"], key=lambda row: -abs(float(row["shift"])))
+    held_out = found["held_out"]
+    where = TableView(
+        "Where the population differs from the trial",
+        ["Covariate", "Difference of means, SD", "Weighted"],
+        [
+            [cell(row["covariate"]), *(format_fixed(row[key], 2) for key in ("shift", "left"))]
+            for row in shifts[:_MOST_SHOWN]
+        ],
+        folded=True,
+    )
     return Section(
         "target",
         "The effect in another population",
@@ -28,15 +44,59 @@ def target_section(data: ReportInput) -> Section | None:
             cell(found["text"], longest=600),
             "This holds if persons with the same covariates have the same average effect there as "
             "in the trial. The interval takes the population's means for known.",
+            *([] if held_out is None else [_groups_words(data.run)]),
         ],
-        tables=[
-            TableView(
-                "Where the population differs from the trial",
-                ["Covariate", "Difference of means, SD"],
-                [
-                    [cell(row["covariate"]), format_fixed(row["shift"], 2)]
-                    for row in shifts[:_MOST_SHOWN]
-                ],
+        figures=[
+            figure_of(
+                drawn,
+                drawn.text,
+                "Above: the population's means less the trial's, before and after weighting. Grey: "
+                "less than 0.1 SD. Below: persons of the trial by their weight over the mean, and "
+                "their part of the whole weight; ranges with few persons are joined.",
             )
         ],
+        tables=[
+            where,
+            *(
+                []
+                if held_out is None
+                else [
+                    _groups_table(data.run, held_out, scale, level),
+                    policy_table(
+                        held_out["policy"],
+                        level,
+                        scale,
+                        "Mean gain a person of the population of treating by the model",
+                    ),
+                ]
+            ),
+        ],
+    )
+
+
+def _groups_words(run: Run) -> str:
+    """Where groups and policies come from."""
+    return (
+        "Groups and gains are descriptive. They are those of the held-out effects reported below "
+        f"({run['held_out']['estimator']}), with the persons weighted: quarters are quarters of "
+        "the population."
+    )
+
+
+def _groups_table(run: Run, held_out: Mapping[str, Any], scale: Scale, level: str) -> TableView:
+    rows = [
+        [
+            str(row["group"]),
+            "–" if row["persons"] is None else format_count(round(row["persons"])),
+            scale(row["predicted"]),
+            *effect_cells(row, scale),
+        ]
+        for row in held_out["groups"]
+    ]
+    gap = effect_cells(held_out["difference"], scale)
+    rows.append([ends_told("largest less smallest", run), "–", "–", *gap])
+    return TableView(
+        "Effects of quarters of the population, sorted by predicted effect",
+        ["Quarter", "Persons of the trial", "Predicted", "Effect", f"{level} CI"],
+        rows,
     )

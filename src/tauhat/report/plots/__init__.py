@@ -46,6 +46,7 @@ from tauhat.report.plots.style import (
     to_svg,
 )
 from tauhat.report.plots.survival import survival_plot
+from tauhat.report.plots.target import target_overlap_plot
 from tauhat.report.plots.trial import agreement_plot, balance_plot
 from tauhat.report.plots.two_way import effect_map_plot
 
@@ -82,6 +83,7 @@ __all__ = [
     "styled",
     "subgroup_forest_plot",
     "survival_plot",
+    "target_overlap_plot",
     "targeting_plot",
     "to_data_uri",
     "to_svg",
