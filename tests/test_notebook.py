@@ -46,7 +46,7 @@ PARTS = {
     "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression", "Plan", "PlanFollowed",
     "RankWeights",
     "Recipe", "Refits", "RelativeEffects", "Sums", "Strategy",
-    "TemperedWeights", "Weights",
+    "TargetGroups", "TemperedWeights", "Weights",
 }  # fmt: skip
 
 
