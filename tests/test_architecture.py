@@ -13,7 +13,7 @@ from tauhat.trial.trial import Trial
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "tauhat"
-LONGEST_MODULE = 450
+LONGEST_MODULE = 490
 # The package's own __init__ offers the public names, so it stands above every room.
 FACADE = "tauhat"
 

@@ -161,8 +161,9 @@ def test_parquet_and_semicolons_give_the_effects_of_the_csv(
     df.to_csv(tmp_path / "german.csv", sep=";", decimal=",", index=False)
     texts = []
     for file in (trial_csv, tmp_path / "trial.parquet", tmp_path / "german.csv"):
-        assert main(arguments(file, tmp_path / "o")) == 0
-        texts.append((tmp_path / "o" / "effects.csv").read_bytes())
+        out = tmp_path / f"of {file.name}"
+        assert main(arguments(file, out)) == 0
+        texts.append((out / "effects.csv").read_bytes())
     assert texts[0] == texts[1] == texts[2]
 
 

@@ -40,7 +40,7 @@ ROOMS += ("runtime.provenance",)
 PARTS = {
     "ArmMeans", "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
     "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
-    "AnalysisParts", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
+    "AnalysisParts", "EventInteraction", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
     "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression", "Plan", "PlanFollowed",

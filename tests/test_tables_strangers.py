@@ -108,7 +108,7 @@ def test_columns_of_arrow_are_the_same_trial() -> None:
 def test_a_scale_that_cannot_be_squared_is_named(column: str, scale: float, message: str) -> None:
     table = trial(scale, column)
     with pytest.raises(th.TrialError, match=f"column '{column}' .*{message}"):
-        th.Trial(table, outcome="outcome", treatment="arm")
+        th.Trial(table, outcome="outcome", treatment="arm", covariates=["age", "dose"])
     X, y, arm = table[["age", "dose"]], table["outcome"], table["arm"]
     name = "y" if column == "outcome" else "column 'dose' of X"
     with pytest.raises(ValueError, match=f"{name} .*{message}"):

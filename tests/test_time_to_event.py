@@ -265,7 +265,7 @@ def test_the_command_line_takes_times(tmp_path, capsys) -> None:
     assert main(["check", str(path), *words, "--horizon", "24", "--censoring", "covariates"]) == 0
     assert "events by the horizon" in capsys.readouterr().out
     assert main(["check", str(path), *words]) == 2
-    assert "horizon= is needed" in capsys.readouterr().err
+    assert "--horizon is needed" in capsys.readouterr().err
     lost = ["--event", "cause", "--event-value", "1", "--endpoint", "time-lost", "--horizon", "24"]
     assert main(["check", str(path), *words[:-2], *lost]) == 0
 

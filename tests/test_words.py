@@ -138,7 +138,10 @@ def test_one_of_a_kind_is_singular() -> None:
     df.loc[df["village"] == 3, "y"] = np.nan
     trial = trial_of(df, cluster="village")
     said = trial.check().text
-    assert "1 cluster has no outcome at all and was left out." in said
+    assert (
+        "1 cluster has no outcome at all (1 control, 0 treated) and was left out. Nobody in it"
+        in said
+    )
     one = villages().assign(y=lambda d: d["y"].where(d.index > 0))
     assert (
         "1 person without an outcome is left out of models only (missing=)." in trial_of(one).notes

@@ -44,6 +44,19 @@ def may_be_told(count: Any) -> Any:
     return count >= SMALLEST_GROUP
 
 
+def smallest_told(values: FloatArray) -> float:
+    """The smallest of persons' values that tells of no fewer than five; NaN where none does.
+
+    Examples
+    --------
+    >>> smallest_told(np.arange(9.0)), smallest_told(np.arange(4.0))
+    (4.0, nan)
+    """
+    if not may_be_told(len(values)):
+        return float("nan")
+    return float(np.sort(values)[SMALLEST_GROUP - 1])
+
+
 def most_groups(n: int) -> int:
     """Into how many groups that may be described n persons can be put.
 

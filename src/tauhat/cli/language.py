@@ -25,7 +25,7 @@ def in_options(text: str) -> str:
     Examples
     --------
     >>> in_options("name those with covariates= or leave out id=; see missing='complete-cases'.")
-    "name those with --covariates or leave out --id; see --missing complete-cases."
+    'name those with --covariates or leave out --id; see --missing complete-cases.'
     >>> in_options("without these it is covariates=['age', 'sex']")
     'without these it is --covariates age,sex'
     >>> in_options("named by its condition in subgroups= (--subgroup)")

@@ -41,7 +41,7 @@ class SequenceScores:
     >>> design = ClustersOverPeriods.over((month > clinic // 2).astype(int), clinic, month)
     >>> own = SequenceScores(np.eye(4, 3)[:, :, None], design)
     >>> own.z(np.array([[0, 0, 1, 1], [1, 1, 0, 0]])).round(3).tolist()
-    [[0.866], [-0.866]]
+    [[1.0], [-1.0]]
     """
 
     def __init__(self, scores: FloatArray, design: ClustersOverPeriods) -> None:

@@ -146,7 +146,7 @@ def unlike_other_units(lost: BoolArray, arm: IntArray, units: IntArray) -> Float
     >>> units = np.repeat(np.arange(12), 20)
     >>> lost = np.arange(240) % 10 == 0
     >>> lost[units == 3] = np.arange(20) < 18
-    >>> np.flatnonzero(unlike_other_units(lost, units % 2, units) < 0.01).tolist()
+    >>> np.flatnonzero(unlike_other_units(lost, units % 2, units) < 0.05).tolist()
     [3]
     """
     size = np.bincount(units).astype(np.float64)

@@ -157,7 +157,7 @@ def covariate_groups(column: pd.Series[Any], effect: FloatArray) -> EffectGroups
     --------
     >>> sex = pd.Series(["f"] * 6 + ["m"] * 6 + ["x"] * 2, name="sex")
     >>> tau = np.r_[np.zeros(6), np.ones(8)]
-    >>> covariate_groups(sex, tau, tau, tau).labels
+    >>> covariate_groups(sex, tau).labels
     ('f', 'm')
     """
     found = covariate_codes(column)

@@ -93,7 +93,7 @@ def check_levels(labels: Sequence[AnyArray], names: Sequence[str]) -> tuple[AnyA
     1
     >>> check_levels([np.array(list("aabbc")), np.array(list("uvwxu"))], ["clinic", "provider"])
     Traceback (most recent call last):
-    tauhat.errors.DesignError: 1 unit of 'provider' lies in more than one of 'clinic': 'u' ...
+    tauhat.errors.DesignError: 1 unit of 'provider' lies in more than one of 'clinic': 'u'...
     """
     outer = pd.factorize(labels[0])[0]
     for level in range(1, len(labels)):

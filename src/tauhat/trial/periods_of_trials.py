@@ -10,6 +10,7 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.design.periods import UNSEEN, arms_of_cells
+from tauhat.endpoint import OF_COUNTS
 from tauhat.errors import DesignError, TrialError
 from tauhat.tables.labels import read_labels
 from tauhat.trial.design_hints import MOST_PERIODS, order_of_moments
@@ -60,14 +61,17 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
         "weight": "averages over periods count persons, clusters or periods alike",
         "propensity": "the shares of the clusters treated in each period are the design's",
         "auxiliary": "outcomes are not made for persons who lack one",
+        "participant": "each period is taken to have other persons",
         "cluster_size": "clusters have a size in each period",
     }
+    if not isinstance(given["cluster"], str):
+        raise TrialError("several levels in cluster= are not supported with period= yet: name one")
     for name, because in reasons.items():
         value = given.get(name)
         # A number of probability 0 is one that was given.
         if value is not None and value is not False:
             raise TrialError(f"{name}= is not supported with period= yet: {because}")
-    if given.get("endpoint") == "count":
+    if given.get("endpoint") == OF_COUNTS:
         raise TrialError(
             f"endpoint='count' is not supported with period= yet: {reasons['exposure']}"
         )

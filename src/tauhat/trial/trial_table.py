@@ -429,14 +429,13 @@ class TrialTable:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
         if self.period is not None:
             raise TrialError("fit(*trial) has no place for period=: use trial.fit(name)")
-        clusters = with_levels(self.clusters, self.within)
-        units = (self.treatment, clusters, self.sample_weight, self.blocks, self.propensity)
-        return iter((self.X, self.y, *units))
+        return iter((self.X, self.y, *self._units))
 
     @property
     def _units(self) -> tuple[Any, ...]:
         """Who was randomized, as `tauhat.data.validate_trial` takes it."""
-        return (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
+        clusters = with_levels(self.clusters, self.within)
+        return (self.treatment, clusters, self.sample_weight, self.blocks, self.propensity)
 
     def __len__(self) -> int:
         return self.n

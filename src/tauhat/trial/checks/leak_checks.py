@@ -39,7 +39,7 @@ MISSING_TOGETHER = 0.8
 _UNLIKELY = 0.01
 _CHANCE_OF_GAPS = 1e-3
 _FEW_LEVELS = 20
-_FEW_OF_A_KIND = 5
+_TO_JUDGE_A_KIND = 5
 _FOLDS = 5
 # So many persons tell whether a column is computed from the outcome.
 _MOST_ROWS = 20_000
@@ -175,7 +175,7 @@ def _told_events(trial: TrialTable) -> Iterator[str]:
     if trial.outcome.cause is None:
         return
     seen = (trial.outcome.cause != 0).astype(np.int64)
-    if np.bincount(seen, minlength=2).min() < _FEW_OF_A_KIND:
+    if np.bincount(seen, minlength=2).min() < _TO_JUDGE_A_KIND:
         return
     for name in trial.covariate_names:
         if has_more_values(trial.frame[name], _FEW_LEVELS):

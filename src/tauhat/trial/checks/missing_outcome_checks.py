@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.disclosure import FEW, SMALLEST_GROUP, is_small, share_text, tells_few
+from tauhat.disclosure import (
+    FEW,
+    is_small,
+    may_be_told,
+    share_text,
+    smallest_told,
+    tells_few,
+)
 from tauhat.endpoint import COMPLETE_CASES
 from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY
 from tauhat.numerics.missingness import groups_differ, losses_along, unlike_other_units
@@ -132,7 +139,6 @@ def missing_outcomes_seen(
         enough,
     )
     probability = trial.probability_observed
-    told = probability is not None and len(probability) >= SMALLEST_GROUP
     return MissingOutcomesSeen(
         persons=len(observed),
         lost=trial.n_missing_outcome,
@@ -141,9 +147,7 @@ def missing_outcomes_seen(
         clusters=by_cluster,
         blocks_p_value=block,
         predictors=predictors,
-        least_likely=float(np.sort(probability)[SMALLEST_GROUP - 1])
-        if probability is not None and told
-        else np.nan,
+        least_likely=np.nan if probability is None else smallest_told(probability),
         floored=0 if probability is None else int((probability <= SMALLEST_PROBABILITY).sum()),
     )
 
@@ -192,7 +196,7 @@ def _clusters(
 def _few(gone: IntArray, size: IntArray, members: list[int]) -> bool:
     """Whether fewer than five persons of some clusters are lost, or left."""
     k, n = gone[members].sum(), size[members].sum()
-    return bool(min(k, n - k) < SMALLEST_GROUP)
+    return not may_be_told(min(k, n - k))
 
 
 def _auxiliary(trial: TrialTable, rows: IntArray) -> tuple[FloatArray, dict[str, str]]:
@@ -385,7 +389,7 @@ def _how(name: str, difference: float) -> str:
 def _positivity(seen: MissingOutcomesSeen) -> Iterator[Finding]:
     if np.isnan(seen.least_likely):
         return
-    many = seen.floored >= max(SMALLEST_GROUP, _MANY_FLOORED * seen.persons)
+    many = may_be_told(seen.floored) and seen.floored >= _MANY_FLOORED * seen.persons
     floored = share_text(seen.floored, seen.persons)
     yield Finding(
         "probability of an outcome",
