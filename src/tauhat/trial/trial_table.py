@@ -427,7 +427,8 @@ class TrialTable:
     @property
     def _units(self) -> tuple[Any, ...]:
         """Who was randomized, as `tauhat.data.validate_trial` takes it."""
-        return (self.treatment, self.clusters, self.sample_weight, self.blocks, self.propensity)
+        clusters = with_levels(self.clusters, self.within)
+        return (self.treatment, clusters, self.sample_weight, self.blocks, self.propensity)
 
     def __len__(self) -> int:
         return self.n
