@@ -230,6 +230,7 @@ MAY_BE_NULL = (
     "average_effect.size_p_value",
     "average_effect.ratio",
     "over_periods",
+    "missing_outcomes",
     "endpoint.weight",
     "endpoint.effective_n",
     "design.",

@@ -40,7 +40,8 @@ ROOMS += ("runtime.provenance",)
 PARTS = {
     "ArmMeans", "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
     "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
-    "AnalysisParts", "EventInteraction", "Field", "OrderedTrial", "PersonScores", "Problem", "Source",
+    "AnalysisParts", "EventInteraction", "Field", "OrderedTrial", "PersonScores", "Problem",
+    "ExposureEffects", "PeriodAverages", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
     "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression", "Plan", "PlanFollowed",
@@ -122,6 +123,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from (joined, joined.average_effects, joined.heterogeneity, *joined.policy.values())
     yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
     yield from (tauhat.effect_over_horizons(timed, [12]), tauhat.survival_of_groups(timed))
+    yield tauhat.power_stepped_wedge(12, n_periods=4, cluster_period_size=10, effect=0.4, icc=0.05)
     yield tauhat.power_rmst(n_persons=400, horizon=24, survival_control=0.4, survival_treated=0.5)
 
 

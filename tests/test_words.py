@@ -139,7 +139,7 @@ def test_one_of_a_kind_is_singular() -> None:
     trial = trial_of(df, cluster="village")
     said = trial.check().text
     assert (
-        "1 cluster has no outcome at all (1 control, 0 treated) and was left out. Nobody in it"
+        "1 cluster has no outcome at all (0 control, 1 treated) and was left out. Nobody in it"
         in said
     )
     one = villages().assign(y=lambda d: d["y"].where(d.index > 0))

@@ -47,7 +47,7 @@ class TargetGroups(Shown):
     @property
     def text(self) -> str:
         """The results in sentences."""
-        return " ".join(part.text for part in (self.groups, *self.policy.values()))
+        return " ".join([self.groups.text, *(value.text for value in self.policy.values())])
 
 
 def target_groups(

@@ -36,7 +36,7 @@ def in_options(text: str) -> str:
     for words, told in _SWITCHES.items():
         text = text.replace(words, told)
     text = _ARGUMENT.sub(_option, text)
-    return re.sub(r"(--[a-z-]+) \(\1\)", r"\1", text)
+    return re.sub(r"(--[a-z-]+)( [^\s()]+)? \(\1\)", r"\1\2", text)
 
 
 def _option(found: re.Match[str]) -> str:

@@ -164,7 +164,7 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     )
     clusters = None
     if data.design.holds_persons:
-        clusters = effective_size(np.bincount(data.design.unit, weights=found))
+        clusters = effective_size(np.bincount(data.design.unit, weights=found).astype(np.float64))
     return TargetPopulation(len(rows), size, overlap, found, clusters)
 
 

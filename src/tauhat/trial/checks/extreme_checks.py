@@ -109,7 +109,8 @@ def _measured(trial: TrialTable, name: str) -> BoolArray:
     """Whether each value of a covariate stands in the table, shape (n,)."""
     mark = f"{name} (missing)"
     if mark in trial.X.columns:
-        return trial.X[mark].to_numpy() == 0
+        measured: BoolArray = trial.X[mark].to_numpy() == 0
+        return measured
     return np.ones(len(trial.X), dtype=bool)
 
 
