@@ -21,6 +21,7 @@ from tauhat.analysis import Analysis, analyze
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.catalog import single_estimator
 from tauhat.outcome_model import VarianceComponents
+from tauhat.power import power_stepped_wedge
 from tauhat.report.plots import Plot
 from tauhat.runtime.progress import NotebookCell, PlainLines, progress_display
 from tauhat.simulate import performance, scenario
@@ -123,7 +124,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from (joined, joined.average_effects, joined.heterogeneity, *joined.policy.values())
     yield from (tauhat.survival_by_arm(timed), tauhat.profile_curves(timed, drawn.X.head(1)))
     yield from (tauhat.effect_over_horizons(timed, [12]), tauhat.survival_of_groups(timed))
-    yield tauhat.power_stepped_wedge(12, n_periods=4, cluster_period_size=10, effect=0.4, icc=0.05)
+    yield power_stepped_wedge(12, n_periods=4, cluster_period_size=10, effect=0.4, icc=0.05)
     yield tauhat.power_rmst(n_persons=400, horizon=24, survival_control=0.4, survival_treated=0.5)
 
 
