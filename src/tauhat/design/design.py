@@ -20,8 +20,8 @@ from tauhat.numerics.arm_variances import design_degrees_of_freedom
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
 
-#: Names of the kinds of design.
 DesignName = Literal["individual", "cluster", "stepped wedge", "cluster crossover"]
+"""Names of the kinds of design."""
 
 
 @dataclass(frozen=True, eq=False)
