@@ -153,7 +153,7 @@ def fuzz(
 
 
 def test_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz(tmp_path, 120, 1, capsys) >= {0, 2}
+    assert fuzz(tmp_path, 60, 1, capsys) >= {0, 2}
 
 
 def test_a_parquet_column_of_lists_is_bad_input(

@@ -20,6 +20,9 @@ def test_simulated_trials_have_no_false_warning(name: str) -> None:
     if drawn.clusters is not None:
         df["group"] = drawn.clusters
         roles["cluster"] = "group"  # type: ignore[assignment]
+    if drawn.period is not None:
+        df["month"] = drawn.period
+        roles["period"] = "month"  # type: ignore[assignment]
     for covariates in (roles["covariates"], None):
         result = check(df, **(roles | {"covariates": covariates}))
         assert set(result.open_codes) <= TRUE_OF_SMALL, result.text

@@ -122,7 +122,7 @@ def weight_bins(weight: FloatArray) -> list[dict[str, Any]]:
     --------
     >>> weight = np.r_[np.full(30, 0.4), np.full(10, 1.6), 6.0]
     >>> [(b["above"], b["below"], b["persons"]) for b in weight_bins(weight)]
-    [(0.25, 0.5, 30), (0.5, 1.0, 0), (1.0, None, 11)]
+    [(0.25, 0.5, 30), (0.5, 1.0, 0), (1.0, 8.0, 11)]
     """
     relative = weight / weight.mean()
     place = np.searchsorted(_EDGES, relative, side="right") - 1

@@ -45,7 +45,7 @@ class SteppedWedgeTrial(ClusterTrial):
     --------
     >>> trial = SteppedWedgeTrial(n_clusters=8, n_periods=3).draw(random_state=1)
     >>> [round(float(trial.treatment[trial.period == t].mean()), 1) for t in range(3)]
-    [0.0, 0.5, 1.0]
+    [0.0, 0.6, 1.0]
     """
 
     n_clusters: int = 12

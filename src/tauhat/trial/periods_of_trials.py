@@ -64,7 +64,8 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
         "participant": "each period is taken to have other persons",
         "cluster_size": "clusters have a size in each period",
     }
-    if isinstance(given.get("cluster"), (list, tuple)):
+    cluster = given.get("cluster")
+    if isinstance(cluster, (list, tuple)) and len(cluster) > 1:
         raise TrialError("several levels in cluster= are not supported with period= yet: name one")
     for name, because in reasons.items():
         value = given.get(name)
