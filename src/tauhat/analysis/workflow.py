@@ -260,7 +260,9 @@ def analyze(
     if imputations is not None and target is not None:
         raise TrialError("imputations= and target= cannot be given together")
     population = read_table(target) if isinstance(target, (str, Path)) else target
-    refuse_over_periods(trial, modifiers=modifiers, subgroups=subgroups, target=population)
+    _refuse_arguments_over_periods(
+        trial, modifiers=modifiers, subgroups=subgroups, target=population
+    )
     if trial.n_arms > 2:
         return analyze_contrasts(
             trial,
@@ -389,13 +391,9 @@ def analyze(
     )
 
 
-def refuse_over_periods(trial: Trial, **given: Any) -> None:
+def _refuse_arguments_over_periods(trial: Trial, **given: Any) -> None:
     """Raise a `TrialError` for what is not supported with periods yet."""
-    named = [
-        name
-        for name, value in given.items()
-        if value is not None and (isinstance(value, Path) or len(value))
-    ]
+    named = [name for name, value in given.items() if value is not None and len(value)]
     if trial.period is not None and named:
         raise TrialError(
             f"{named[0]}= is not supported with period= yet: comparisons of groups have no levels "

@@ -229,7 +229,18 @@ class ClusterScenario(SizedScenario):
         clusters = np.repeat(np.arange(m), sizes)
         arm = randomize(m, self.share_treated, part_generator(seed, "trial", "treatment"))
         nodes = self._outcomes(persons, clusters, seed)
-        treatment = arm[clusters]
+        return self._seen(persons, clusters, nodes, arm[clusters], seed)
+
+    def _seen(
+        self,
+        persons: SimulatedPersons,
+        clusters: IntArray,
+        nodes: pd.DataFrame,
+        treatment: IntArray,
+        seed: int,
+        period: IntArray | None = None,
+    ) -> SimulatedTrial:
+        """The persons who stay, with the outcome in the arm that each of them had."""
         y = np.where(treatment == 1, nodes["y1"], nodes["y0"])
         stays = self._stays(
             persons.X, treatment, clusters, part_generator(seed, "trial", "dropout")
@@ -243,6 +254,7 @@ class ClusterScenario(SizedScenario):
             y=y[stays],
             treatment=treatment[stays],
             propensity=self.share_treated,
+            period=None if period is None else period[stays],
         )
 
     def _outcomes(self, persons: SimulatedPersons, clusters: IntArray, seed: int) -> pd.DataFrame:

@@ -117,22 +117,7 @@ class SteppedWedgeTrial(ClusterTrial):
             y0=nodes["y0"] + change,
             y1=nodes["y1"] + change,
         )
-        y = np.where(treatment == 1, nodes["y1"], nodes["y0"])
-        stays = self._stays(
-            persons.X, treatment, clusters, part_generator(seed, "trial", "dropout")
-        )
-        return SimulatedTrial(
-            X=persons.X[stays].reset_index(drop=True),
-            clusters=clusters[stays],
-            tau=persons.tau[stays],
-            mu0=persons.mu0[stays],
-            nodes=nodes[stays].reset_index(drop=True),
-            y=y[stays],
-            treatment=treatment[stays],
-            # That of a person whose period is not known, which no analysis asks for.
-            propensity=np.full(int(stays.sum()), 0.5),
-            period=period[stays],
-        )
+        return self._seen(persons, clusters, nodes, treatment, seed, period)
 
     def _large_trial(self, n: int, seed: int) -> SimulatedTrial:
         clusters = max(self._many_clusters(n), self.n_periods - 1)
