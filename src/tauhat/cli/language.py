@@ -18,6 +18,12 @@ _ARGUMENT = re.compile(
     rf"(?<![\w'\"=.\-])({_NAMES})=(?:(\[[^\]]*\]|\([^()]*\))|('[^']*'|\"[^\"]*\")|(?=$|[\s.,;:)]))"
 )
 
+# A switch, and an option after its argument: the parentheses say the same once more.
+_SAID_TWICE = re.compile(rf"\b(?:{_NAMES})=True \((--[a-z-]+)\)")
+_OPTION_TWICE = re.compile(
+    r"(--[a-z-]+)((?: \"[^\"]*\"| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
+)
+
 
 def in_options(text: str) -> str:
     """A message with the options of the command in place of the arguments of Python.
@@ -30,13 +36,17 @@ def in_options(text: str) -> str:
     'without these it is --covariates age,sex'
     >>> in_options("named by its condition in subgroups= (--subgroup)")
     'named by its condition in --subgroup'
+    >>> in_options("say control='usual care' (--control on the command line)")
+    'say --control "usual care"'
+    >>> in_options("merge them with normalise_labels=True (--normalise-labels)")
+    'merge them with --normalise-labels'
     >>> in_options("the level 'cluster=5' is rare"), in_options("event=dead (12 persons)")
     ("the level 'cluster=5' is rare", 'event=dead (12 persons)')
     """
     for words, told in _SWITCHES.items():
         text = text.replace(words, told)
-    text = _ARGUMENT.sub(_option, text)
-    return re.sub(r"(--[a-z-]+)( [^\s()]+)? \(\1\)", r"\1\2", text)
+    text = _SAID_TWICE.sub(r"\1", text)
+    return _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
 
 
 def _option(found: re.Match[str]) -> str:
