@@ -6,7 +6,8 @@ from pathlib import Path
 
 from marked import with_table
 
-from tauhat.cli.options import OPTIONS, Option
+from tauhat.cli.option import Option
+from tauhat.cli.options import OPTIONS
 
 PAGE = Path(__file__).resolve().parent / "command-line.md"
 RECEIVERS = {"read": "read_table", "trial": "Trial", "analyze": "analyze"}

@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -21,6 +21,7 @@ from tauhat.inference.descriptive import (
     split_group_effects,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.centring import sums_by_unit
