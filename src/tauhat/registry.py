@@ -31,7 +31,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         ("individual", "cluster"),
         risks_for=("individual", "cluster"),
         rates_for=("individual", "cluster"),
-        block_levels="members",
+        block_intercepts="members",
         inner_levels="members",
         fewest_units=FEWEST_UNITS,
     ),

@@ -172,7 +172,7 @@ def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
         groups = covariate_groups(analysis.frame.loc[compared, name], effect)
-        row["level"] = "cluster" if name in trial.cluster_level_names else "person"
+        row["measured_on"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))
             row[f"{end}_label"] = None if groups is None or at is None else groups.labels[at]

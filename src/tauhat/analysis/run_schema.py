@@ -184,7 +184,7 @@ class Modifier(TypedDict):
     trend: Annotated[Number, "Kendall's tau-b with the effect"]
     direction: Annotated[str, "the trend in words"]
     p_adjusted: Annotated[Number, "from the test, adjusted for looking at all covariates"]
-    level: Annotated[str, '"person" or "cluster"']
+    measured_on: Annotated[str, '"person" or "cluster"']
     lowest_label: Annotated[str | None, "group with the smallest mean effect"]
     lowest_effect: Annotated[Number, "its mean estimated effect"]
     highest_label: Annotated[str | None, "group with the largest mean effect"]

@@ -134,8 +134,8 @@ class Design(ABC):
         return of_unit[self.unit]
 
     @cached_property
-    def levels(self) -> FloatArray:
-        """Columns whose levels an outcome model must know beside the treatment's, shape (n, d).
+    def fixed_effects(self) -> FloatArray:
+        """Columns of effects that an outcome model must have beside the treatment, shape (n, d).
 
         Those of periods; none where all were treated, or not, at the same time.
         """
@@ -370,7 +370,7 @@ class Design(ABC):
             `tauhat.numerics.arm_variances.expected_squares` of each unit in each
             estimate, zero where it takes no part, shape (m, l).
         refitted
-            Whether the levels of blocks were estimated anew without each unit.
+            Whether the block intercepts were estimated anew without each unit.
 
         Returns
         -------

@@ -93,7 +93,7 @@ class ClustersOverPeriods(Clusters):
         return pd.factorize(self.unit * self.n_periods + self.period)[0].astype(np.int64)
 
     @cached_property
-    def levels(self) -> FloatArray:
+    def fixed_effects(self) -> FloatArray:
         """Indicators of periods, and of blocks, but for the first of each, shape (n, d)."""
         columns = [self.period[:, None] == np.arange(1, self.n_periods)]
         if self.n_blocks > 1:

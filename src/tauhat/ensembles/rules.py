@@ -20,7 +20,7 @@ _rule = partial(
     meant_for=_EITHER,
     risks_for=_EITHER,
     rates_for=_EITHER,
-    block_levels="members",
+    block_intercepts="members",
     inner_levels="members",
 )
 _cross_fitted = partial(_rule, fewest_units=FEWEST_UNITS)

@@ -125,7 +125,7 @@ class ScikitLearnModel(OutcomeModel):
         if len(values) > 2:
             raise TrialError(
                 f"{_name(self.estimator)} is a classifier and needs an outcome of two values; "
-                f"here it has {len(values)}: use a regressor (levels of blocks and of unequal "
+                f"here it has {len(values)}: use a regressor (block intercepts and of unequal "
                 "allocation are taken out of the outcome first)"
             )
         self.values_ = values[[0, -1]]

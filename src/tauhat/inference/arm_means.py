@@ -34,7 +34,7 @@ class ArmMeans:
     design
         Who was randomized, and how.
     refitted
-        Whether the levels of blocks were estimated anew without each unit.
+        Whether the block intercepts were estimated anew without each unit.
     of_shares
         Whether ``deleted`` are the means less what each person adds to them.
     """

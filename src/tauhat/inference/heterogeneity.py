@@ -277,7 +277,7 @@ def test_heterogeneity(
     wanted = _checked_weights(weights)
     if scale not in SCALES_OF_TEST:
         raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")
-    if scale != "difference" and as_trial_data(trial).design.levels.shape[1]:
+    if scale != "difference" and as_trial_data(trial).design.fixed_effects.shape[1]:
         raise TrialError(f"scale={scale!r} is not supported with period= yet")
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
@@ -286,7 +286,7 @@ def test_heterogeneity(
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
-    over_periods = bool(design.levels.shape[1])
+    over_periods = bool(design.fixed_effects.shape[1])
     permuted, groups = design.whole_units, None
     if over_periods:
         permuted = "sequences of whole clusters"

@@ -293,7 +293,7 @@ def _balance_table(
         {
             "column": names,
             "source": [trial.encoder_.sources_[name] for name in names],
-            "level": ["cluster" if name in cluster_level else "person" for name in names],
+            "measured_on": ["cluster" if name in cluster_level else "person" for name in names],
             "mean_control": differences.control,
             "mean_treated": differences.treated,
             "sd": differences.sd,

@@ -3,7 +3,7 @@
 Blocks differ by a level of given standard deviation, the residual's being 1; half of each block
 is treated. The effect has a line and a step; two covariates act on the outcome, one in a curve.
 
-Usage: python benchmarks/block_levels.py --trials 10
+Usage: python benchmarks/block_intercepts.py --trials 10
 """
 
 from __future__ import annotations
