@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.ensembles import rules
+from tauhat.ensembles import aggregations
 from tauhat.fitting.registered import RegisteredEstimator
 from tauhat.learners import catalog
 from tauhat.registry import registered
@@ -90,7 +90,7 @@ def test_what_the_page_names_is_there() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert [name for name in re.findall(r"`make ([a-z-]+)`", PAGE) if not target(name)] == []
     assert {"DIRECT", "OUTCOME_MODELS"} <= set(vars(catalog))
-    assert "RULES" in vars(rules)
+    assert "AGGREGATIONS" in vars(aggregations)
 
 
 def target(name: str) -> bool:

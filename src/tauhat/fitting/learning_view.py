@@ -17,9 +17,9 @@ def learning_view(data: TrialData) -> TrialData:
     The outcome as measured, ``data.y``, stays; ``data.working`` is the outcome without
     what goes with unequal probabilities of treatment
     (`tauhat.fitting.allocation.without_level_of_allocation`), without the block intercepts
-    (`tauhat.fitting.block_intercepts.without_block_intercepts`), and without the part of cluster-level
-    covariates that the trial has too few clusters for, which are set to their means in
-    ``data.X`` (`tauhat.fitting.few_clusters.without_unlearnable_covariates`).
+    (`tauhat.fitting.block_intercepts.without_block_intercepts`), and without the part of
+    cluster-level covariates that the trial has too few clusters for, which are set to their
+    means in ``data.X`` (`tauhat.fitting.few_clusters.without_unlearnable_covariates`).
 
     Parameters
     ----------
