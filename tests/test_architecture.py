@@ -28,7 +28,7 @@ ASKS_FOR_CLUSTERS = {
     "trial/several_arms.py",
     "trial/repeated_identifiers.py", "trial/checks/repeated_rows.py",
     # a simulated trial is drawn or written as a table,
-    "simulate/scenario.py", "cli/simulate.py", "study/units.py",
+    "simulate/scenario.py", "cli/simulate.py", "study/tasks.py",
     # and a result may hold a table of the clusters' intercepts.
     "analysis/result.py", "report/gallery.py",
 }  # fmt: skip

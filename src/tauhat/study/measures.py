@@ -1,4 +1,4 @@
-"""What is measured in one unit of work, and how it is called."""
+"""What is measured in one task, and how it is called."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AVERAGES: Final = tuple(
 
 
 @dataclass(frozen=True, eq=False)
-class UnitResult:
-    """What one unit gave; no person's value is in it.
+class TaskResult:
+    """What one task gave; no person's value is in it.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class UnitResult:
     fit_seconds
         Time that each estimator would have taken alone, shape (estimators,).
     seconds
-        Time of the whole unit.
+        Time of the whole task.
     messages
         What went wrong, by estimator.
     """

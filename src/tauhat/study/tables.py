@@ -36,7 +36,7 @@ def _medians(values: FloatArray) -> FloatArray:
 
 
 def _by_row(plan: Plan, row: IntArray, values: FloatArray) -> list[FloatArray]:
-    """Values of the units of each row, in the order of the plan; units are sorted by row."""
+    """Values of the tasks of each row, in the order of the plan; tasks are sorted by row."""
     starts = np.searchsorted(row, np.arange(len(plan.rows) + 1))
     return [values[start:end] for start, end in itertools.pairwise(starts)]
 
@@ -59,9 +59,9 @@ def median_table(plan: Plan, row: IntArray, values: FloatArray) -> pd.DataFrame:
     plan
         The plan.
     row
-        Row number of each unit in ascending order, shape (units,).
+        Row number of each task in ascending order, shape (tasks,).
     values
-        Measure of each unit and estimator, shape (units, estimators).
+        Measure of each task and estimator, shape (tasks, estimators).
 
     Returns
     -------
@@ -322,7 +322,7 @@ def average_effect_table(plan: Plan, row: IntArray, averages: FloatArray) -> pd.
     plan, row
         As in `median_table`.
     averages
-        One row a unit, columns `tauhat.study.measures.AVERAGES`.
+        One row a task, columns `tauhat.study.measures.AVERAGES`.
 
     Returns
     -------
