@@ -36,7 +36,7 @@ FEWEST_UNITS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class MemberPlan:
     """What an ensemble fits to a trial, unfitted, by name.
 
     Attributes
@@ -156,7 +156,7 @@ class Ensemble(CateEstimator):
         """Names of the members with weight."""
         return self.weighing_.kept
 
-    def plan(self, data: TrialData, seed: int) -> Plan:
+    def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """What is fitted, by name; errors for settings and trials that make no sense.
 
         The order of the names makes the result independent of the order in
@@ -165,7 +165,7 @@ class Ensemble(CateEstimator):
         self._check_settings()
         members = self._unfitted(data)
         if not self._refits(data):
-            return Plan(members)
+            return MemberPlan(members)
         _check_units(self.known_as, data)
         model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
         folds = self.n_folds
@@ -174,7 +174,7 @@ class Ensemble(CateEstimator):
             Nuisance(_CONTROL, model, arm=0, n_folds=folds, seed=seed),
             Nuisance(_TREATED, model, arm=1, n_folds=folds, seed=seed),
         ]
-        return Plan(members, folds, self._unfitted(data), nuisances)
+        return MemberPlan(members, folds, self._unfitted(data), nuisances)
 
     def _refits(self, data: TrialData) -> bool:
         """Whether the aggregation weighs members by effects out of fold."""
@@ -229,7 +229,7 @@ class Ensemble(CateEstimator):
         self._combine(data, fits, refits, nuisances)
         return self
 
-    def _refit(self, plan: Plan, data: TrialData, seed: int) -> Refits | None:
+    def _refit(self, plan: MemberPlan, data: TrialData, seed: int) -> Refits | None:
         if not plan.n_folds:
             return None
         return out_of_fold_effects(plan.refits, data, plan.n_folds, seed, n_jobs=self.n_jobs)
