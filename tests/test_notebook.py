@@ -45,8 +45,8 @@ PARTS = {
     "ExposureEffects", "PeriodAverages", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
-    "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression", "PlanFollowed",
-    "RankWeights",
+    "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression",
+    "PlanFollowed", "RankWeights",
     "Recipe", "Refits", "RelativeEffects", "Sums", "Strategy",
     "TargetGroups", "TemperedWeights", "Weights",
 }  # fmt: skip
