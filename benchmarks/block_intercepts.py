@@ -106,7 +106,7 @@ def one_trial(name: str, k: int, models: list[str]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Print one row a design and model."""
+    """Print one row per design and model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--designs", nargs="+", choices=list(DESIGNS), default=list(DESIGNS))

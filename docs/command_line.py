@@ -14,7 +14,7 @@ RECEIVERS = {"read": "read_table", "trial": "Trial", "analyze": "analyze"}
 
 
 def table() -> str:
-    """One line an option: its forms, its meaning and what holds without it."""
+    """One line per option: its forms, its meaning and what holds without it."""
     lines = [
         "| Option | In a TOML file | In Python | Commands | Meaning | Default |",
         "|---|---|---|---|---|---|",

@@ -182,7 +182,7 @@ def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
 
 
 def explanation_record(explanation: Explanation | None) -> dict[str, Any] | None:
-    """Sentences on an ensemble's weights, and one row a member."""
+    """Sentences on an ensemble's weights, and one row per member."""
     if explanation is None:
         return None
     table = explanation.table.reset_index()

@@ -141,7 +141,7 @@ def table(
         str, typer.Option(help="Differences to this estimator on the same draws instead.")
     ] = "",
 ) -> None:
-    """Print medians over the replicates, one row a scenario and size; a star marks the best."""
+    """Print medians over the replicates, one row per scenario and size; a star marks the best."""
     from tauhat.runtime.files import csv_text
     from tauhat.study.plan import StudyError
     from tauhat.study.reference import reference_table

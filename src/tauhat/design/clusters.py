@@ -46,7 +46,7 @@ class Clusters(Design):
         propensity: FloatArray | None = None,
         within: Sequence[AnyArray] = (),
     ) -> Self:
-        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = pd.factorize(clusters)[0].astype(np.int64)
         first = first_rows(unit)
         mixed = np.bincount(unit, arm != arm[first][unit]) > 0

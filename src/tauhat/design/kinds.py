@@ -23,7 +23,7 @@ def design_of(
     within: Sequence[AnyArray] = (),
     period: IntArray | None = None,
 ) -> Design:
-    """The design of a trial, from one value a row.
+    """The design of a trial, from one value per row.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class ClustersOverPeriods(Clusters):
         period: IntArray,
         blocks: AnyArray | None = None,
     ) -> Self:
-        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = pd.factorize(clusters)[0].astype(np.int64)
         first = first_rows(unit)
         if blocks is not None and (blocks != blocks[first][unit]).any():

@@ -34,7 +34,7 @@ class Persons(Design):
     def of(
         cls, arm: IntArray, blocks: AnyArray | None = None, propensity: FloatArray | None = None
     ) -> Self:
-        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = np.arange(len(arm), dtype=np.int64)
         return cls(unit, *probabilities(arm, blocks, propensity))
 

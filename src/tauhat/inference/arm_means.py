@@ -21,7 +21,7 @@ _MANY_IN_BLOCK = 10
 
 @dataclass(frozen=True, eq=False)
 class ArmMeans:
-    """Mean outcome of everyone under control and under treatment, one column an average.
+    """Mean outcome of everyone under control and under treatment, one column per average.
 
     Attributes
     ----------

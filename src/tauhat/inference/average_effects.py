@@ -116,7 +116,7 @@ def average_effects(
     level
         Coverage of the intervals.
     target
-        Table of another population with the trial's covariates, a row a person or one row of
+        Table of another population with the trial's covariates, a row per person or one row of
         means: persons count by weights that give them its means
         (`tauhat.inference.transport.target_population`). There is then no cluster-average.
     imputations

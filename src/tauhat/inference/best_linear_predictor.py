@@ -36,7 +36,7 @@ class BestLinearPredictor(Shown):
     average_effect
         The effect at the mean held-out effect, units of the outcome.
     splits
-        One row a split: ``split``, ``slope``, ``se``, ``degrees_of_freedom``, ``p_value``.
+        One row per split: ``split``, ``slope``, ``se``, ``degrees_of_freedom``, ``p_value``.
     method
         How it was estimated.
     """

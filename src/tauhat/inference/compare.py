@@ -42,7 +42,7 @@ class ModelComparison(Shown):
     Attributes
     ----------
     table
-        One row an estimator, the smallest heterogeneity loss first:
+        One row per estimator, the smallest heterogeneity loss first:
         ``estimator``; and for each loss (``heterogeneity``, ``r``, ``dr``)
         ``<loss>_loss``, its mean over persons; ``<loss>_difference`` to the best
         of that loss; ``<loss>_se``, the standard error of that paired difference.
@@ -50,7 +50,7 @@ class ModelComparison(Shown):
         in squared units of the outcome.
     unit_losses
         For each loss the sums over the persons of each randomized unit, one row
-        a unit, one column an estimator.
+        a unit, one column per estimator.
     unit_sizes
         Persons (or their weights) of each unit, shape (u,).
     failures

@@ -111,7 +111,7 @@ class CrossFit(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a split: mean and standard deviation of its held-out effects."""
+        """One row per split: mean and standard deviation of its held-out effects."""
         effects = self.effects
         return pd.DataFrame(
             {

@@ -37,7 +37,7 @@ class EffectCalibration:
     Attributes
     ----------
     curve
-        One row a group of persons with like held-out effects: ``group``,
+        One row per group of persons with like held-out effects: ``group``,
         ``persons``, ``predicted`` (mean held-out effect), and the group's effect:
         ``estimate``, ``se``, ``lower``, ``upper``.
     slope

@@ -36,7 +36,7 @@ class EffectCurve(Shown):
     covariate
         The covariate, as the user's table names it.
     table
-        One row a group in the order of the covariate: ``group`` in words;
+        One row per group in the order of the covariate: ``group`` in words;
         ``value``, the mean of the covariate in the group (missing for
         categories); ``persons``; ``control units`` and ``treated units``,
         randomized units with members; ``estimate``, ``se``, ``lower`` and

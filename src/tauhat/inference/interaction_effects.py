@@ -60,7 +60,7 @@ class InteractionEffects(Shown):
     Attributes
     ----------
     table
-        One row a comparison: ``modifier``; ``measured_on`` ("person" or "cluster"); ``question``,
+        One row per comparison: ``modifier``; ``measured_on`` ("person" or "cluster"); ``question``,
         what is compared ("persons", "within clusters", "between clusters", "within blocks", in
         ``all_clusters`` "all clusters"); ``comparison``, "girl less boy" or "per SD of 12.3";
         ``spread``, that SD (missing for groups); ``estimate`` (difference of the effects, in
@@ -74,11 +74,11 @@ class InteractionEffects(Shown):
         one group only: the second line, which answers another question. Not counted among
         the tests.
     groups
-        One row a group of each modifier, a category or a range: ``modifier``, ``group``,
+        One row per group of each modifier, a category or a range: ``modifier``, ``group``,
         ``value`` (mean of a number), ``persons``, ``control units``, ``treated units``, and the
         effect within the group with ``se``, ``lower``, ``upper`` and ``degrees_of_freedom``.
     tests
-        One row a modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
+        One row per modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
         ``p_adjusted`` by Holm for the number of modifiers.
     notes
         Sentences on single modifiers: persons without a value, few units.

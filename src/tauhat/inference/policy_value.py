@@ -66,7 +66,7 @@ class PolicyValue(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a comparison of two policies."""
+        """One row per comparison of two policies."""
         named = {
             "by the model against no one": self.over_none,
             "by the model against everyone": self.over_all,

@@ -48,7 +48,7 @@ class RankWeightedEffect:
     qini
         The same weighted by the share treated; ``p_value`` one-sided.
     curve
-        One row a share of persons: ``share`` treated, largest held-out benefit
+        One row per share of persons: ``share`` treated, largest held-out benefit
         first; ``estimate`` of how much more they gain than everyone does on
         average (the targeting operator characteristic), with ``se``, ``lower``,
         ``upper``; and ``qini``, share times estimate.

@@ -54,7 +54,7 @@ class SortedGroupEffects(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a group, and one for the difference; ``persons`` to the nearest whole number."""
+        """One row per group and one for the difference; ``persons`` to the nearest whole number."""
         rows = [
             {"group": _group_name(k, len(self.groups)), "persons": round(self.persons[k])}
             | {"predicted": self.predicted[k]}
@@ -88,7 +88,7 @@ class ClassificationAnalysis(Shown):
     Attributes
     ----------
     table
-        One row a covariate: ``covariate`` (encoded), ``source`` (the user's
+        One row per covariate: ``covariate`` (encoded), ``source`` (the user's
         column), its mean in the groups with the ``largest`` and the ``smallest``
         held-out effects, their ``difference`` with ``se``, ``lower`` and
         ``upper``, and ``standardized``, the difference over the covariate's

@@ -96,10 +96,10 @@ class Subgroups:
     difference
         Effect of the first less that of the second, in held-out persons.
     covariates
-        One row a covariate of the rules: ``covariate`` and ``share`` of the fits
+        One row per covariate of the rules: ``covariate`` and ``share`` of the fits
         whose rules use it.
     credibility
-        One row a question: ``item``, ``answer``, ``basis``.
+        One row per question: ``item``, ``answer``, ``basis``.
     found
         Share of the fits that found any subgroup.
     method
@@ -115,7 +115,7 @@ class Subgroups:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a subgroup."""
+        """One row per subgroup."""
         columns = [
             "subgroup", "rule", "persons", "control units", "treated units",
             "estimate", "se", "lower", "upper", "agreement",

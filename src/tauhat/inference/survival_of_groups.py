@@ -32,7 +32,7 @@ class SurvivalOfGroups(Shown):
     horizon
         Time up to which, or at which, the arms are compared.
     table
-        One row a group, arm and time: ``group`` ("smallest" or "largest" held-out effects),
+        One row per group, arm and time: ``group`` ("smallest" or "largest" held-out effects),
         ``arm``, ``time``, ``probability`` and ``at_risk`` (means over the splits, the latter in
         fives).
     share

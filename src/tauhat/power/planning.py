@@ -197,7 +197,7 @@ def _sd_of_risks(
 
 
 def power_table(**arguments: Any) -> pd.DataFrame:
-    """Plans over a grid, one row a combination.
+    """Plans over a grid, one row per combination.
 
     Parameters
     ----------

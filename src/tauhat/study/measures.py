@@ -33,10 +33,10 @@ class TaskResult:
     replicate
         Number of the draw, from 0.
     metrics
-        One row an estimator, one column a name of ``METRICS``; NaN where a
+        One row per estimator, one column per name of ``METRICS``; NaN where a
         measure does not apply or the estimator failed.
     averages
-        One value a name of ``AVERAGES``; NaN when the plan does not ask for them.
+        One value per name of ``AVERAGES``; NaN when the plan does not ask for them.
     fit_seconds
         Time that each estimator would have taken alone, shape (estimators,).
     seconds

@@ -129,7 +129,7 @@ class Study:
 
     @property
     def results(self) -> pd.DataFrame:
-        """One row a task and estimator, one column a measure."""
+        """One row per task and estimator, one column per measure."""
         rows, names = self.plan.rows, self.plan.names
         estimators, tasks = len(names), self.n_tasks
         labels = np.array([row.label for row in rows], dtype=object)

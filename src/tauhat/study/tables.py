@@ -52,7 +52,7 @@ def _frame(plan: Plan, counts: list[int]) -> pd.DataFrame:
 
 
 def median_table(plan: Plan, row: IntArray, values: FloatArray) -> pd.DataFrame:
-    """Median over the replicates, one row a row of the plan, one column an estimator.
+    """Median over the replicates, one row per row of the plan, one column per estimator.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def regret_table(
     Returns
     -------
     DataFrame
-        One row an estimator: ``mean`` ratio over the rows with ``mean_lower``
+        One row per estimator: ``mean`` ratio over the rows with ``mean_lower``
         and ``mean_upper``, ``worst`` ratio with ``worst_lower`` and
         ``worst_upper``, ``worst_row``, and the number of ``rows``. Rows
         without the measure (an effect that is constant has no sRMSE) are left
@@ -322,12 +322,12 @@ def average_effect_table(plan: Plan, row: IntArray, averages: FloatArray) -> pd.
     plan, row
         As in `median_table`.
     averages
-        One row a task, columns `tauhat.study.measures.AVERAGES`.
+        One row per task, columns `tauhat.study.measures.AVERAGES`.
 
     Returns
     -------
     DataFrame
-        One row a row of the plan and estimand, columns as
+        One row per row of the plan and estimand, columns as
         `tauhat.simulate.Performance`.
     """
     records = []

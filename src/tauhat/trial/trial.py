@@ -174,7 +174,7 @@ class Trial(TrialTable):
         Whether the person's block holds both arms, so that the person takes part in
         fits, averages and tests.
     incomplete_blocks : DataFrame
-        One row a block with one arm only: ``block``, ``arms``, ``persons``, ``units``.
+        One row per block with one arm only: ``block``, ``arms``, ``persons``, ``units``.
     rows : ndarray of int, shape (n,)
         Positions of the analysed persons in the table.
     frame : DataFrame, shape (n, covariates)
