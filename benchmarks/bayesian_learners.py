@@ -61,7 +61,7 @@ def one_fit(name: str, design: str, draw: int, seed: int) -> dict[str, Any]:
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a learner and design, and their unweighted mean over the designs."""
+    """One row per learner and design, and their unweighted mean over the designs."""
     cells = scores.groupby(["learner", "design"], sort=False)
     table = cells.mean(numeric_only=True).drop(columns="draw")
     table["ATE error"] = cells["ATE error"].apply(lambda error: np.sqrt((error**2).mean()))

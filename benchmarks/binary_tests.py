@@ -82,7 +82,7 @@ def rejections(base: float, clusters: int | None, effect: str, trials: int) -> d
 
 
 def main() -> None:
-    """Print one row a cell."""
+    """Print one row per cell."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument(

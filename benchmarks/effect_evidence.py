@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def table(draws: int, seed: int) -> pd.DataFrame:
-    """Mean probability with its quartiles, one row a scenario."""
+    """Mean probability with its quartiles, one row per scenario."""
     lines = []
     for name, n in ROWS:
         line: dict[str, object] = {"scenario": name, "n": n or "-"}

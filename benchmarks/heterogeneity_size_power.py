@@ -1,7 +1,7 @@
 """Size and power of the heterogeneity test, and its time.
 
 Run: ``python benchmarks/heterogeneity_size_power.py [--trials 300] [--permutations 499]
-[--first 0] [--only TEXT] [--time]``. One line a cell: share of trials with p <= .05 for the
+[--first 0] [--only TEXT] [--time]``. One line per cell: share of trials with p <= .05 for the
 test, for its blocks, and for any modifier after adjustment (the family error where nothing
 modifies the effect). The Monte Carlo standard error is printed beside the first.
 """

@@ -170,7 +170,7 @@ def known_of(rows: list[list[float]]) -> np.ndarray:
 
 
 def main() -> None:
-    """Print one row a cell."""
+    """Print one row per cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--only", default="", help="cells whose name holds this")

@@ -70,7 +70,7 @@ def one_trial(name: str, replicate: int, models: list[str], persons: int) -> lis
 def coverage_table(
     names: list[str], models: list[str], draws: int, persons: int = 1000, first: int = 0
 ) -> pd.DataFrame:
-    """Mean coverage with its Monte Carlo error, width, error and CPU seconds, a row a cell."""
+    """Mean coverage with its Monte Carlo error, width, error and CPU seconds, a row per cell."""
     rows = []
     for name in names:
         for replicate in range(first, first + draws):

@@ -44,7 +44,7 @@ def mean_se(values: pd.Series) -> str:
 
 
 def main() -> None:
-    """Print one row a learner, and its sRMSE less that of the first one on the same draws."""
+    """Print one row per learner, and its sRMSE less that of the first one on the same draws."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--covariates", type=int, default=60, help="in all, at least 9")

@@ -90,7 +90,7 @@ def mean_se(values: pd.Series) -> str:
 
 
 def summary(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tables of sRMSE, ATE error and the rest, one row a learner."""
+    """Tables of sRMSE, ATE error and the rest, one row per learner."""
     varied = scores[scores.design != "c1"]
     by = scores.pivot_table(
         index="learner", columns="design", values=["rmse", "srmse", "ate"],

@@ -1,4 +1,4 @@
-"""Tables of `peers.py` from its rows, one row a fit."""
+"""Tables of `peers.py` from its rows, one row per fit."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     python benchmarks/primary_power.py --trials 600
 
-One line a design: power of the interaction test by formula, of the primary test by simulation
+One line per design: power of the interaction test by formula, of the primary test by simulation
 (499 permutations) with its Monte Carlo error, by `tauhat.power.primary_power`, and their
 difference.
 """
@@ -45,7 +45,7 @@ OTHERS = (0, 3, 8)
 
 
 def main() -> None:
-    """Print one line a design."""
+    """Print one line per design."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--trials", type=int, default=600)
     parser.add_argument("--jobs", type=int, default=1)

@@ -27,7 +27,7 @@ from tauhat.simulate.metrics import rod, srmse
 from tauhat.study import read_study
 from tauhat.study.plan import EstimatorSpec, Plan, Row
 from tauhat.study.tables import regret_table
-from tauhat.study.units import draw_unit, unit_seed
+from tauhat.study.tasks import draw_task, task_seed
 
 STORE = Path(__file__).parent / "studies" / "robust-flagship"
 CLUSTER_STORE = Path(__file__).parent / "studies" / "cluster-flagship"
@@ -40,8 +40,8 @@ class Draw:
     """Effects of the members of one fitted `Robust`, on the trial and on new persons."""
 
     def __init__(self, plan: Plan, row: Row, replicate: int) -> None:
-        seed = unit_seed(plan, row, replicate)
-        trial, persons = draw_unit(plan, row, seed)
+        seed = task_seed(plan, row, replicate)
+        trial, persons = draw_task(plan, row, seed)
         model = th.estimator("Robust", random_state=derive_seed(seed, "fit")).fit(*trial)
         self.tau = np.asarray(persons.tau)
         self.effects = model.member_effects(np.asarray(persons.X, dtype=np.float64))
@@ -128,7 +128,7 @@ def null_floor(draws: int) -> pd.DataFrame:
     row = next(row for row in plan.rows if row.label.startswith("c1"))
     lines = []
     for replicate in range(draws):
-        trial, _ = draw_unit(plan, row, unit_seed(plan, row, replicate))
+        trial, _ = draw_task(plan, row, task_seed(plan, row, replicate))
         average = th.average_effects(trial).individual
         adjusted = float(np.mean(th.estimator("LMM").fit(*trial).effect(trial.X)))
         truth = float(np.mean(trial.tau))

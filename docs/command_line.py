@@ -6,14 +6,15 @@ from pathlib import Path
 
 from marked import with_table
 
-from tauhat.cli.options import OPTIONS, Option
+from tauhat.cli.option import Option
+from tauhat.cli.options import OPTIONS
 
 PAGE = Path(__file__).resolve().parent / "command-line.md"
 RECEIVERS = {"read": "read_table", "trial": "Trial", "analyze": "analyze"}
 
 
 def table() -> str:
-    """One line an option: its forms, its meaning and what holds without it."""
+    """One line per option: its forms, its meaning and what holds without it."""
     lines = [
         "| Option | In a TOML file | In Python | Commands | Meaning | Default |",
         "|---|---|---|---|---|---|",

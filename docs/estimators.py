@@ -14,7 +14,7 @@ from tauhat.learners.outcome_models import OUTCOME_MODELS
 from tauhat.registry import DESIGNS, ESTIMATORS
 
 DOCS = Path(__file__).resolve().parent
-BLOCK_LEVELS = {
+BLOCK_INTERCEPTS = {
     "intercept": "random intercept",
     "taken out": "taken out first",
     "members": "as its members",
@@ -33,11 +33,11 @@ def support_table() -> str:
     reasons: list[str] = []
 
     def cell(support: Support) -> str:
-        if support.level == "meant":
+        if support.verdict == "meant":
             return "yes"
         if support.because not in reasons:
             reasons.append(support.because)
-        word = "no" if support.level == "refused" else "runs"
+        word = "no" if support.verdict == "refused" else "runs"
         return f"{word} ({reasons.index(support.because) + 1})"
 
     def inner(levels: str) -> str:
@@ -57,7 +57,7 @@ def support_table() -> str:
             *(cell(record.support(design, kind)) for design, kind in asked),
             "yes" if record.has_draws else "of risks" if record.draws_risks else "–",
             "yes" if record.uses_weights else "no",
-            BLOCK_LEVELS[record.block_levels],
+            BLOCK_INTERCEPTS[record.block_intercepts],
             inner(record.inner_levels),
             str(record.fewest_units),
             "yes" if record.make().knows_periods else f"no ({reasons.index(NO_PERIODS) + 1})",
@@ -69,7 +69,7 @@ def support_table() -> str:
         *(f"{design}, {shown[kind]}" for design, kind in asked),
         "draws",
         "weights",
-        "levels of blocks",
+        "block intercepts",
         "levels within clusters",
         "clusters an arm, at least",
         "stepped wedge, crossover",

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fuzz_models import changed_manifest, changed_text
-from tauhat.study.measures import AVERAGES, METRICS, UnitResult
+from tauhat.study.measures import AVERAGES, METRICS, TaskResult
 from tauhat.study.plan import StudyError
 from tauhat.study.plan_file import plan_from
 from tauhat.study.results import read_study
@@ -38,9 +38,9 @@ def fill(folder: Path) -> None:
     """Write a store whose numbers are those of row and replicate."""
     (folder / FILE).unlink(missing_ok=True)
     with Store(folder, PLAN, "1.0") as store:
-        for row, replicate in PLAN.units():
+        for row, replicate in PLAN.tasks():
             store.append(
-                UnitResult(
+                TaskResult(
                     row=row.key,
                     replicate=replicate,
                     metrics=np.full((2, len(METRICS)), number(row.n, replicate)),
@@ -53,7 +53,7 @@ def fill(folder: Path) -> None:
 
 
 def number(n: int | None, replicate: int) -> float:
-    """Value of every measure of a unit."""
+    """Value of every measure of a task."""
     return float(n or 0) + replicate
 
 
@@ -94,12 +94,12 @@ def main(folder: Path, seed: int, count: int) -> None:
             study = read_study(folder)
             assert study.plan.names == PLAN.names
             sizes = [study.plan.rows[row].n for row in study.row]
-            shape = (study.n_units, 2, len(study.metrics))
+            shape = (study.n_tasks, 2, len(study.metrics))
             assert study.values.shape == shape
-            assert study.n_units <= PLAN.n_units
+            assert study.n_tasks <= PLAN.n_tasks
             right = [number(n, r) for n, r in zip(sizes, study.replicate, strict=True)]
             same = (study.values == np.reshape(right, (-1, 1, 1))).all(axis=(1, 2))
-            # One unit at most holds what the change put there.
+            # One task at most holds what the change put there.
             assert (~same).sum() <= 1
             outcomes["fine" if not study.damaged else "damaged"] += 1
         except StudyError:

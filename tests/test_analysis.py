@@ -95,7 +95,7 @@ def test_the_covariate_that_moves_the_effect_is_found(analysis: Analysis) -> Non
     assert record["age"]["p_adjusted"] < 0.05
     assert record["sex"]["strength"] < 0.1
     assert record["age"]["lowest_effect"] < 0.5 < 3.5 < record["age"]["highest_effect"]
-    assert {name: m["level"] for name, m in record.items()} == {
+    assert {name: m["measured_on"] for name, m in record.items()} == {
         "age": "person",
         "sex": "person",
         "urban": "cluster",

@@ -1,4 +1,4 @@
-"""The how-tos of CONTRIBUTING.md: their code runs, and the places that they name are there."""
+"""The how-tos of CONTRIBUTING.md run, and the places that it and ARCHITECTURE.md name exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from tauhat.ensembles import rules
+from tauhat.cli import options
+from tauhat.ensembles import aggregations
 from tauhat.fitting.registered import RegisteredEstimator
 from tauhat.learners import catalog
 from tauhat.registry import registered
@@ -84,13 +85,32 @@ def test_a_section_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sizes" not in [part.anchor for part in render.shown_sections(data)]
 
 
+def test_an_option() -> None:
+    part = PAGE[PAGE.index("## How to add an option") :].split("\n## ")[0]
+    shown = re.search(r"```text\n(.*?),\n```", part, flags=re.DOTALL)
+    assert shown
+    option = eval(shown[1], vars(options))
+    real = options.OPTIONS["horizon"]
+    assert (option.name, option.shown) == ("horizon", "--horizon") == (real.key, real.shown)
+    assert (option.kind, option.goes_to, option.commands) == (real.kind, "trial", real.commands)
+
+
+def test_where_a_newcomer_looks() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rows = text[text.index("## Where is") : text.index("## Words")]
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", rows)
+    assert len(named) > 12
+    home = ROOT / "src" / "tauhat"
+    assert [name for name in named if not (home / name).exists()] == []
+
+
 def test_what_the_page_names_is_there() -> None:
     named = re.findall(r"`((?:src|tests|docs|findings|benchmarks)/[\w/.-]+)`", PAGE)
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert [name for name in re.findall(r"`make ([a-z-]+)`", PAGE) if not target(name)] == []
     assert {"DIRECT", "OUTCOME_MODELS"} <= set(vars(catalog))
-    assert "RULES" in vars(rules)
+    assert "AGGREGATIONS" in vars(aggregations)
 
 
 def target(name: str) -> bool:

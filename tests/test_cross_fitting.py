@@ -8,7 +8,8 @@ import pytest
 
 from tauhat.errors import TrialError
 from tauhat.fitting.few_clusters import without_average_effect
-from tauhat.inference.cross_fitting import cross_fit, mid_ranks
+from tauhat.inference.cross_fitting import cross_fit
+from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.registry import estimator
 from tauhat.trial.trial import Trial

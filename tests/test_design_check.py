@@ -143,7 +143,7 @@ def test_cluster_sizes_and_icc_are_measured() -> None:
     assert everyone["cv"] == pytest.approx(size.std() / size.mean())
     assert result.icc is not None
     assert result.icc.low < 0.2 < result.icc.high
-    levels = result.balance.set_index("column")["level"]
+    levels = result.balance.set_index("column")["measured_on"]
     assert levels.to_dict() == {"age": "person", "beds": "cluster"}
 
 

@@ -76,7 +76,7 @@ def test_reference_does_not_depend_on_row_order() -> None:
 
 def test_very_many_levels_are_pooled_and_said() -> None:
     levels = np.repeat([f"v{k:02d}" for k in range(30)], [40 - k for k in range(30)])
-    encoder = TableEncoder(max_levels=5).fit(pd.DataFrame({"region": levels}))
+    encoder = TableEncoder(max_categories=5).fit(pd.DataFrame({"region": levels}))
     result = encoder.transform(pd.DataFrame({"region": ["v00", "v01", "v04", "v29", "v05"]}))
     assert result.columns.tolist() == [
         "region=v01",
@@ -94,7 +94,7 @@ def test_very_many_levels_are_pooled_and_said() -> None:
 
 def test_a_level_called_other_is_pooled_with_the_rest() -> None:
     levels = ["other"] * 50 + ["a"] * 9 + ["b"] * 8 + ["c"] * 2 + ["d"] * 2
-    result = encode(pd.DataFrame({"x": levels}), max_levels=3)
+    result = encode(pd.DataFrame({"x": levels}), max_categories=3)
     assert result.columns.tolist() == ["x=b", "x=other"]
     assert result["x=other"].sum() == 54
 
@@ -159,7 +159,7 @@ def test_unseen_levels_become_the_reference_with_a_warning() -> None:
 
 def test_unseen_levels_become_other_when_there_is_one() -> None:
     levels = ["a"] * 9 + ["b"] * 8 + ["c", "d"]
-    encoder = TableEncoder(max_levels=3).fit(pd.DataFrame({"x": levels}))
+    encoder = TableEncoder(max_categories=3).fit(pd.DataFrame({"x": levels}))
     with pytest.warns(TauhatWarning, match=r"1 level.*read as 'other'"):
         result = encoder.transform(pd.DataFrame({"x": ["new", "c", "a"]}))
     assert result["x=other"].tolist() == [1.0, 1.0, 0.0]
@@ -167,7 +167,7 @@ def test_unseen_levels_become_other_when_there_is_one() -> None:
 
 def test_pooled_levels_are_not_unseen() -> None:
     levels = ["a"] * 9 + ["b"] * 8 + ["c", "d"]
-    encoder = TableEncoder(max_levels=3).fit(pd.DataFrame({"x": levels}))
+    encoder = TableEncoder(max_categories=3).fit(pd.DataFrame({"x": levels}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoder.transform(pd.DataFrame({"x": ["d"]}))
@@ -274,10 +274,10 @@ def test_new_rows_need_the_learned_columns_and_numbers_in_them() -> None:
 
 def test_clone_and_pickle_keep_everything() -> None:
     table = pd.DataFrame({"age": [1, None, 3], "site": ["a", "b", "c"]})
-    encoder = TableEncoder(max_levels=7).fit(table)
+    encoder = TableEncoder(max_categories=7).fit(table)
     copy = pickle.loads(pickle.dumps(encoder))
     pd.testing.assert_frame_equal(copy.transform(table), encoder.transform(table))
-    assert clone(encoder).max_levels == 7
+    assert clone(encoder).max_categories == 7
     assert not hasattr(clone(encoder), "columns_")
     assert encoder.get_feature_names_out().tolist() == list(encoder.sources_)
 

@@ -1,4 +1,4 @@
-"""Ensembles: the weights of every rule against closed forms, and what they are invariant to."""
+"""Ensembles: the weights of each against closed forms, and what they are invariant to."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tauhat.ensembles import (
     TrimmedMeanEffect,
     TStacking,
 )
+from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.ensembles.losses import effect_loss
-from tauhat.ensembles.rules import RULES
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
@@ -283,9 +283,9 @@ def test_levels_of_members_do_not_matter_to_weights_where_clusters_were_randomiz
         assert fit(rule, trial).weights_ == pytest.approx(fit(rule, trial, moved).weights_)
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if name != "CBA"])
+@pytest.mark.parametrize("name", [name for name in AGGREGATIONS if name != "CBA"])
 def test_order_of_members_jobs_arms_and_units_of_the_outcome(name, quick_trial):
-    rule, X = RULES[name].make, quick_trial["X"]
+    rule, X = AGGREGATIONS[name].make, quick_trial["X"]
     effect = fit(rule, quick_trial, QUICK).effect(X)
     # One rule is enough to try two jobs: all share the code that fits the members.
     jobs = 2 if name == "Causal-Stacking" else 1

@@ -1,4 +1,4 @@
-"""Ensembles: whole clusters out of fold, work done once, and other rules for fitted members."""
+"""Ensembles: whole clusters out of fold, work done once, other aggregations of fitted members."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tauhat.ensembles import (
     StackedX,
     TStacking,
 )
-from tauhat.ensembles.rules import RULES
+from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -157,9 +157,9 @@ def test_few_clusters_are_enough():
     assert np.isfinite(model.effect(X)).all()
 
 
-@pytest.mark.parametrize("name", list(RULES))
+@pytest.mark.parametrize("name", list(AGGREGATIONS))
 def test_another_rule_for_fitted_members_is_that_of_a_direct_fit(name, arrays):
-    rule = RULES[name].make
+    rule = AGGREGATIONS[name].make
     settings = FAST if "n_folds" in rule().get_params() else {"random_state": 3}
     direct = rule(QUICK, **settings).fit(**arrays)
     source = CausalStacking(QUICK, **FAST).fit(**arrays)
@@ -192,7 +192,7 @@ def test_rules_that_need_more_than_the_source_has(arrays):
     direct = RStacking(QUICK, **FAST).fit(**arrays)
     assert again.weights_ == direct.weights_
     np.testing.assert_array_equal(again.effect(arrays["X"]), direct.effect(arrays["X"]))
-    with pytest.raises(TrialError, match=r"unknown rule 'R-Stack'; did you mean R-Stacking"):
+    with pytest.raises(TrialError, match=r"unknown aggregation 'R-Stack'; did you mean R-Stacking"):
         source.reaggregate("R-Stack")
     with pytest.raises(TrialError, match="StackedX does not weigh the effects of members"):
         source.reaggregate(StackedX())

@@ -112,14 +112,14 @@ def test_every_design_and_kind_of_outcome_is_tried() -> None:
         # Whoever takes numbers takes what is made of a time alike.
         numbers = [] if "continuous" in record.refuses else ["continuous"]
         for design in DESIGNS:
-            levels = {record.support(design, kind).level for kind in (*times, *numbers)}
+            levels = {record.support(design, kind).verdict for kind in (*times, *numbers)}
             assert len(levels) == 1
             # Rates are numbers to all but those that model their logs.
             asked = record.support(design, "count")
             if design in record.rates_for:
-                assert asked.level == "meant"
-            elif record.support(design, "continuous").level == "meant":
-                assert (asked.level, asked.because) == ("possible", RATES_AS_NUMBERS)
+                assert asked.verdict == "meant"
+            elif record.support(design, "continuous").verdict == "meant":
+                assert (asked.verdict, asked.because) == ("possible", RATES_AS_NUMBERS)
             elif "count" not in record.refuses:
                 assert asked == record.support(design, "continuous")
     assert list(DESIGNS) == [Persons.name, Clusters.name]
@@ -128,7 +128,7 @@ def test_every_design_and_kind_of_outcome_is_tried() -> None:
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize(("name", "kind"), NAMES_AND_KINDS)
 def test_fits_or_refuses_as_the_table_says(name: str, design: str, kind: str) -> None:
-    if registered(name).support(design, kind).level == "refused":
+    if registered(name).support(design, kind).verdict == "refused":
         with pytest.raises(th.TrialError):
             fitted(name, design, kind)
         return
@@ -158,7 +158,7 @@ def test_draws_weights_and_blocks_are_as_the_table_says(name: str, design: str) 
     assert not np.allclose(blocked.effect(X), plain.effect(X), atol=1e-6)
     components = getattr(blocked, "variance_components_", None)
     has_intercept = components is not None and components.between_block is not None
-    assert has_intercept == (record.block_levels == "intercept")
+    assert has_intercept == (record.block_intercepts == "intercept")
 
 
 @pytest.mark.parametrize("n_clusters", [4, 6])
@@ -221,7 +221,7 @@ def test_what_is_refused_stands_on_the_page_and_the_command_line_with_its_reason
         refuses=dict.fromkeys(set(KINDS) - {"binary"}, "a risk has two values"),
     )
     monkeypatch.setitem(ESTIMATORS, "Risks", record)
-    assert record.support("cluster", "binary").level == "meant"
+    assert record.support("cluster", "binary").verdict == "meant"
     table = estimators.support_table()
     row = next(line for line in table.splitlines() if line.startswith("| `Risks` "))
     number = table.split(". a risk has two values\n")[0].rsplit("\n", 1)[-1]
@@ -246,11 +246,11 @@ def test_the_command_says_why_not_and_what_effects_are(capsys: pytest.CaptureFix
 def test_models_of_risks_are_meant_for_events_and_numbers_are_not() -> None:
     for design in DESIGNS:
         for name in ("LMM", "GAMM", "Constant-Odds-Ratio", "Risk", "Robust", "CBA"):
-            assert registered(name).support(design, "binary").level == "meant"
+            assert registered(name).support(design, "binary").verdict == "meant"
     assert registered("X-RF").support("individual", "binary").because == AS_NUMBERS
     assert registered("X-GAMM-RF").support("cluster", "binary").because == AS_NUMBERS
     # The design comes first.
     assert registered("X-RF").support("cluster", "binary").because != AS_NUMBERS
-    assert registered("X-RF").support("individual", "continuous").level == "meant"
+    assert registered("X-RF").support("individual", "continuous").verdict == "meant"
     assert registered("GAMM").draws_risks
     assert not registered("X-RF").draws_risks

@@ -43,7 +43,7 @@ def kill_study(folder: Path, kills: int, replicates: int) -> None:
     undisturbed = run_study(plan, folder / "undisturbed")
     rng = np.random.default_rng(time.time_ns())
     stored: list[Any] = []
-    # Time until a first unit is stored; the kills come around it.
+    # Time until a first task is stored; the kills come around it.
     reach = 0.0
     for _ in range(kills):
         child = in_child(lambda: run_quietly(study_words(plan, out))[0])
@@ -58,13 +58,13 @@ def kill_study(folder: Path, kills: int, replicates: int) -> None:
         os.kill(child, signal.SIGKILL)
         assert outcome(child) in (0, -signal.SIGKILL)
         contents = read_store(out)
-        units = [] if contents is None else list(contents.units)
-        assert units[: len(stored)] == stored
-        stored = units
+        tasks = [] if contents is None else list(contents.tasks)
+        assert tasks[: len(stored)] == stored
+        stored = tasks
     assert len(stored) > 0
     assert run_quietly(study_words(plan, out))[0] == 0
     study = read_study(out)
-    assert study.n_units == replicates
+    assert study.n_tasks == replicates
     assert study.values.tobytes() == undisturbed.values.tobytes()
 
 
@@ -86,7 +86,7 @@ def test_a_study_on_a_full_disk_says_so_and_goes_on_later(tmp_path: Path) -> Non
     assert (out / FILE).stat().st_size == 2500
     contents = read_store(out)
     assert contents is not None
-    assert 0 < len(contents.units) < 12
+    assert 0 < len(contents.tasks) < 12
     assert run_quietly(study_words(plan, out))[0] == 0
     undisturbed = run_study(plan, tmp_path / "undisturbed")
     assert read_study(out).values.tobytes() == undisturbed.values.tobytes()

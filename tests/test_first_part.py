@@ -30,7 +30,7 @@ def without_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def comparison(name: str, estimate: float, **changes: Any) -> dict[str, Any]:
     return {
-        "modifier": name, "level": "person", "question": "within clusters",
+        "modifier": name, "measured_on": "person", "question": "within clusters",
         "comparison": "the one group less the other one", "spread": None, "estimate": estimate,
         "se": 1.0, "lower": estimate - 2, "upper": estimate + 2, "p_value": 0.01,
         "degrees_of_freedom": 20.0, "control_units": 15, "treated_units": 15, "detectable": 2.9,

@@ -18,8 +18,9 @@ FIXTURE = Path(__file__).parent / "report_run.json"
 NAMED: dict[str, Any] = {
     "comparisons": [
         {
-            "modifier": "age", "level": "person", "comparison": "per SD of 9.5", "estimate": -1.5,
-            "se": 0.6, "lower": -2.7, "upper": -0.3, "p_value": 0.014, "degrees_of_freedom": 24.0,
+            "modifier": "age", "measured_on": "person", "comparison": "per SD of 9.5",
+            "estimate": -1.5, "se": 0.6, "lower": -2.7, "upper": -0.3, "p_value": 0.014,
+            "degrees_of_freedom": 24.0,
         }
     ],
     "tests": [{"modifier": "age", "p_value": 0.014, "p_adjusted": 0.028}],

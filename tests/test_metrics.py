@@ -140,7 +140,7 @@ def test_performance_over_replicates() -> None:
 @pytest.mark.parametrize(
     ("effect", "truth", "message"),
     [
-        ([1.0], [1.0, 2.0], "one value a person"),
+        ([1.0], [1.0, 2.0], "one value per person"),
         ([], [], "empty"),
         ([1.0, np.nan], [1.0, 2.0], "effect has 1 missing"),
         ([1.0, 2.0], [np.inf, 2.0], "truth has 1 missing"),

@@ -40,13 +40,13 @@ ROOMS += ("runtime.provenance",)
 #: Parts of a result or what a function works with; not shown by themselves.
 PARTS = {
     "ArmMeans", "Assignments", "Boundary", "Box", "ClusterInformation", "ClusterInteraction",
-    "Comparison", "Design", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
+    "Comparison", "PlannedDesign", "EffectLoss", "HeldOut", "IndividualInteraction", "Jackknife",
     "AnalysisParts", "EventInteraction", "Field", "OrderedTrial", "PersonScores", "Problem",
     "ExposureEffects", "PeriodAverages", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
-    "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression", "Plan", "PlanFollowed",
-    "RankWeights",
+    "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression",
+    "PlanFollowed", "RankWeights",
     "Recipe", "Refits", "RelativeEffects", "Sums", "Strategy",
     "TargetGroups", "TemperedWeights", "Weights",
 }  # fmt: skip

@@ -12,8 +12,9 @@ import pytest
 import typer
 
 import tauhat as th
+from tauhat.cli.option import Option
 from tauhat.cli.option_kinds import NUMBER
-from tauhat.cli.options import OPTIONS, Option
+from tauhat.cli.options import OPTIONS
 from tauhat.cli.settings import Settings, settings_from, with_options
 from tauhat.errors import TrialError
 

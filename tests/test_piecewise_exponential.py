@@ -24,7 +24,7 @@ from tauhat.numerics.piecewise_hazards import (
 )
 from tauhat.simulate import SurvivalTrial
 from tauhat.study.plan import EstimatorSpec, Plan, Row
-from tauhat.study.units import run_unit
+from tauhat.study.tasks import run_task
 
 
 def times(n: int = 900, seed: int = 1, clusters: int = 0) -> pd.DataFrame:
@@ -186,6 +186,6 @@ def test_a_study_gives_the_times_of_a_survival_scenario_to_estimators() -> None:
         replicates=1,
         test_size=50,
     )
-    result = run_unit(plan, plan.rows[0], 0)
+    result = run_task(plan, plan.rows[0], 0)
     assert result.messages == {}
     assert np.isfinite(result.metrics).any(axis=1).all()

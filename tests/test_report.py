@@ -24,7 +24,7 @@ def modifier(
 ) -> dict[str, Any]:
     return {
         "covariate": name,
-        "level": level,
+        "measured_on": level,
         "strength": strength,
         "share": strength,
         "partial_share": strength / 2,

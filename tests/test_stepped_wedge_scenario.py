@@ -14,7 +14,7 @@ from tauhat.cli import main
 from tauhat.simulate import SteppedWedgeTrial, scenario
 from tauhat.study import load_plan
 from tauhat.study.measures import AVERAGES, METRICS
-from tauhat.study.units import run_unit
+from tauhat.study.tasks import run_task
 
 
 def test_the_design_and_its_variances() -> None:
@@ -70,7 +70,7 @@ def test_a_file_for_an_analysis(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_unit_of_the_study() -> None:
     plan = load_plan("stepped-wedge")
     assert [row.settings["n_clusters"] for row in plan.rows] == [12, 12, 20, 20, 40, 40]
-    found = run_unit(
+    found = run_task(
         replace(plan, estimators=plan.estimators[:1], intervals=False), plan.rows[1], 1
     )
     assert not found.messages

@@ -1,4 +1,4 @@
-"""Plans: what they say, how their mistakes are named, what their units depend on."""
+"""Plans: what they say, how their mistakes are named, what their tasks depend on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tauhat.study import StudyError, load_plan, plan_names
 from tauhat.study.plan_file import plan_from
 from tauhat.study.reference import reference_table
 from tauhat.study.tables import best_cells
-from tauhat.study.units import unit_seed
+from tauhat.study.tasks import task_seed
 
 SMALL: dict[str, Any] = {
     "replicates": 2,
@@ -146,7 +146,7 @@ def test_an_estimator_that_does_not_exist_is_named_before_the_run(tmp_path: Path
         plan.check()
 
 
-def test_a_units_seed_hangs_on_its_own_key_only() -> None:
+def test_a_tasks_seed_hangs_on_its_own_key_only() -> None:
     plan = plan_from(SMALL, "test")
     other = plan_from(
         {
@@ -157,14 +157,14 @@ def test_a_units_seed_hangs_on_its_own_key_only() -> None:
         },
         "test",
     )
-    assert unit_seed(plan, plan.rows[1], 1) == unit_seed(other, other.rows[0], 1)
-    seeds = {unit_seed(plan, row, replicate) for row, replicate in plan.units()}
-    seeds.add(unit_seed(plan_from({**SMALL, "seed": 2}, "test"), plan.rows[0], 0))
+    assert task_seed(plan, plan.rows[1], 1) == task_seed(other, other.rows[0], 1)
+    seeds = {task_seed(plan, row, replicate) for row, replicate in plan.tasks()}
+    seeds.add(task_seed(plan_from({**SMALL, "seed": 2}, "test"), plan.rows[0], 0))
     assert len(seeds) == 5
 
 
-def test_units_go_replicate_by_replicate_large_trials_first() -> None:
-    order = [(row.n, replicate) for row, replicate in plan_from(SMALL, "test").units()]
+def test_tasks_go_replicate_by_replicate_large_trials_first() -> None:
+    order = [(row.n, replicate) for row, replicate in plan_from(SMALL, "test").tasks()]
     assert order == [(100, 0), (60, 0), (100, 1), (60, 1)]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tauhat.runtime.files import open_regular
 from tauhat.study import records
-from tauhat.study.measures import AVERAGES, METRICS, UnitResult
+from tauhat.study.measures import AVERAGES, METRICS, TaskResult
 from tauhat.study.plan import StudyError
 from tauhat.study.plan_file import load_plan, plan_from
 from tauhat.study.records import record_line
@@ -32,10 +32,10 @@ COLUMNS = 2 * len(METRICS) + len(AVERAGES) + 2
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A store of a plan and three units."""
+    """A store of a plan and three tasks."""
     with Store(tmp_path, plan_from(CONTENT, "test"), "1.0") as opened:
         for replicate in range(3):
-            result = UnitResult(
+            result = TaskResult(
                 row="linear n=60",
                 replicate=replicate,
                 metrics=np.full((2, len(METRICS)), float(replicate)),
@@ -88,7 +88,7 @@ def numbers(count: int) -> str:
         (lambda r: r.update(messages=[]), "messages are not texts by estimator"),
         (lambda r: r.update(messages={"LMM": 1}), "messages are not texts by estimator"),
         (lambda r: r.update(messages={"other": "x"}), "messages are not texts by estimator"),
-        (lambda r: r.update(kind="result"), "it is neither a plan nor a unit"),
+        (lambda r: r.update(kind="result"), "it is neither a plan nor a task"),
         (lambda r: r.update(more=1), "has or lacks the key 'more'"),
         (lambda r: r.__delitem__("seconds"), "has or lacks the key 'seconds'"),
         (lambda r: [1, 2], "it is no record"),
@@ -132,14 +132,14 @@ def test_a_later_plan_of_another_study_is_left_out_and_named(
     changed(store, 5, change)
     before = store.read_bytes()
     study = read_study(store.parent)
-    assert (study.plan.seed, study.plan.replicates, study.n_units) == (1, 4, 3)
+    assert (study.plan.seed, study.plan.replicates, study.n_tasks) == (1, 4, 3)
     assert study.damaged == 1
     assert message in study.damaged_records[0]
     assert "line 5" in study.damaged_records[0]
     # The study goes on from what is right.
     with Store(store.parent, plan_from(CONTENT, "test"), "1.0") as opened:
         assert opened.contents is not None
-        assert len(opened.contents.units) == 3
+        assert len(opened.contents.tasks) == 3
     assert store.read_bytes() == before
 
 
@@ -163,7 +163,7 @@ def test_lines_are_bounded(store: Path, monkeypatch: pytest.MonkeyPatch) -> None
     store.write_bytes(b"".join(whole) + b"0" * 20_000)
     contents = read_store(store.parent)
     assert contents is not None
-    assert (len(contents.units), contents.damaged) == (3, ())
+    assert (len(contents.tasks), contents.damaged) == (3, ())
     assert contents.end == len(b"".join(whole))
 
 

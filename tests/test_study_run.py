@@ -29,7 +29,7 @@ from tauhat.study import Progress, Study, StudyError, load_plan, read_study, run
 from tauhat.study.measures import AVERAGES
 from tauhat.study.plan_file import plan_from
 from tauhat.study.store import FILE, read_store
-from tauhat.study.units import run_unit, unit_seed
+from tauhat.study.tasks import run_task, task_seed
 
 OWN = '''
 import time
@@ -108,12 +108,12 @@ def same_bits(one: Study, other: Study) -> bool:
     )
 
 
-def test_a_unit_holds_the_measures_of_fits_to_its_own_draw(
+def test_a_task_holds_the_measures_of_fits_to_its_own_draw(
     reference: tuple[Path, Study],
 ) -> None:
     path, study = reference
     plan = load_plan(path)
-    seed = unit_seed(plan, plan.rows[1], 2)
+    seed = task_seed(plan, plan.rows[1], 2)
     source = scenario("linear")
     trial = source.draw(90, derive_seed(seed, "draw"))
     persons = source.population(300, derive_seed(seed, "draw"))
@@ -130,7 +130,7 @@ def test_a_unit_holds_the_measures_of_fits_to_its_own_draw(
 
 def test_a_failing_estimator_is_recorded_and_stops_nothing(reference: tuple[Path, Study]) -> None:
     _, study = reference
-    assert study.n_units == 12
+    assert study.n_tasks == 12
     assert np.isnan(study.metric("rmse")[:, 3]).all()
     assert not np.isnan(study.metric("rmse")[:, :3]).any()
     assert set(study.failures["estimator"]) == {"fails"}
@@ -175,7 +175,7 @@ def test_any_backend_gives_the_same_bits(
 def test_a_rerun_does_only_what_is_missing(reference: tuple[Path, Study], tmp_path: Path) -> None:
     path, study = reference
     first = run_study(path, tmp_path, replicates=1)
-    assert first.n_units == 4
+    assert first.n_tasks == 4
     stored = (tmp_path / FILE).read_bytes()
     seen: list[Progress] = []
     whole = run_study(path, tmp_path, on_progress=seen.append)
@@ -200,35 +200,35 @@ def test_changed_code_of_an_own_estimator_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kills_at_any_moment_change_nothing(tmp_path: Path) -> None:
-    """SIGKILL while units run, go on, SIGKILL, go on: the bits of an undisturbed run."""
+    """SIGKILL while tasks run, go on, SIGKILL, go on: the bits of an undisturbed run."""
     plan = write_plan(tmp_path, replicates=6, pause=0.15)
     out = tmp_path / "killed"
     moments = np.random.default_rng(time.time_ns()).uniform(0.0, 0.6, 2)
     for jobs, moment in zip(("2", "1"), moments, strict=True):
-        before = stored_units(out)
+        before = stored_tasks(out)
         words = ["-m", "tauhat", "study", "run", str(plan), "--out", str(out), "--jobs", jobs]
         process = subprocess.Popen([sys.executable, *words], stderr=subprocess.DEVNULL)
-        wait_for(lambda since=before: stored_units(out) > since, process)
+        wait_for(lambda since=before: stored_tasks(out) > since, process)
         time.sleep(moment)
         assert process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert stored_units(out) < 24
+    assert stored_tasks(out) < 24
     assert main(["study", "run", str(plan), "--out", str(out), "--jobs", "1"]) == 0
     undisturbed = run_study(plan, tmp_path / "undisturbed")
     assert same_bits(read_study(out), undisturbed)
-    assert undisturbed.n_units == 24
+    assert undisturbed.n_tasks == 24
 
 
-def stored_units(folder: Path) -> int:
+def stored_tasks(folder: Path) -> int:
     contents = read_store(folder)
-    return 0 if contents is None else len(contents.units)
+    return 0 if contents is None else len(contents.tasks)
 
 
 def wait_for(condition: Any, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
     while not condition() and process.poll() is None:
-        assert time.monotonic() < deadline, "no unit was stored in two minutes"
+        assert time.monotonic() < deadline, "no task was stored in two minutes"
         time.sleep(0.02)
 
 
@@ -239,7 +239,7 @@ def test_the_command_reports_and_refuses(
     out = str(path.parent / "out")
     assert main(["study", "status", out]) == 0
     shown = capsys.readouterr().out
-    assert "plan: 12 of 12 units done" in shown
+    assert "plan: 12 of 12 tasks done" in shown
     assert "12 times: fails: RuntimeError: no effect for 300 persons" in shown
     assert main(["study", "table", out, "--metric", "rmse", "--format", "csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -309,7 +309,7 @@ def test_fitting_together_fits_equal_estimators_and_regressions_once(
 def test_a_failed_draw_is_recorded_for_every_estimator() -> None:
     rows = [{"scenario": "crt", "settings": {"n_clusters": 40, "min_size": 5}, "n": 60}]
     plan = plan_from({"replicates": 1, "estimators": ["LMM"], "rows": rows}, "test")
-    result = run_unit(plan, plan.rows[0], 0)
+    result = run_task(plan, plan.rows[0], 0)
     assert "60 persons are too few for 40 clusters" in result.messages["LMM"]
     assert np.isnan(result.metrics).all()
 
@@ -325,7 +325,7 @@ def test_intervals_are_measured_when_the_plan_asks() -> None:
         },
         "test",
     )
-    study = run_unit(plan, plan.rows[0], 0)
+    study = run_task(plan, plan.rows[0], 0)
     coverage, width = study.metrics[0, -2:]
     assert 0.5 < coverage <= 1
     assert width > 0

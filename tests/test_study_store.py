@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tauhat.study.measures import AVERAGES, METRICS, UnitResult
+from tauhat.study.measures import AVERAGES, METRICS, TaskResult
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.plan_file import plan_from
 from tauhat.study.records import record_line
@@ -33,11 +33,11 @@ def make_plan(**change: Any) -> Plan:
     return plan_from({**CONTENT, **change}, "test")
 
 
-def make_unit(row: str, replicate: int) -> UnitResult:
+def make_task(row: str, replicate: int) -> TaskResult:
     rng = np.random.default_rng([len(row), replicate])
     metrics = rng.normal(size=(2, len(METRICS)))
     metrics[1, 3] = np.nan
-    return UnitResult(
+    return TaskResult(
         row=row,
         replicate=replicate,
         metrics=metrics,
@@ -48,13 +48,13 @@ def make_unit(row: str, replicate: int) -> UnitResult:
     )
 
 
-UNITS = [("linear n=100", 0), ("linear n=60", 0), ("linear n=100", 1), ("linear n=60", 1)]
+TASKS = [("linear n=100", 0), ("linear n=60", 0), ("linear n=100", 1), ("linear n=60", 1)]
 
 
-def fill(folder: Path, units: list[tuple[str, int]] = UNITS) -> Path:
+def fill(folder: Path, tasks: list[tuple[str, int]] = TASKS) -> Path:
     with Store(folder, make_plan(), "1.0") as store:
-        for key in units:
-            store.append(make_unit(*key))
+        for key in tasks:
+            store.append(make_task(*key))
     return folder / FILE
 
 
@@ -63,7 +63,7 @@ def test_numbers_come_back_bit_for_bit_in_the_order_of_the_plan(tmp_path: Path) 
     study = read_study(tmp_path)
     assert study.row.tolist() == [0, 0, 1, 1]
     assert study.replicate.tolist() == [0, 1, 0, 1]
-    expected = [make_unit(f"linear n={n}", r).metrics for n in (60, 100) for r in (0, 1)]
+    expected = [make_task(f"linear n={n}", r).metrics for n in (60, 100) for r in (0, 1)]
     assert study.values.tobytes() == np.array(expected).tobytes()
     assert study.failures["message"].tolist() == ['ValueError: "quoted"\nsecond line ä'] * 2
     assert study.failures["n"].tolist() == [60, 100]
@@ -73,11 +73,11 @@ def test_numbers_come_back_bit_for_bit_in_the_order_of_the_plan(tmp_path: Path) 
 
 
 def test_the_file_only_grows(tmp_path: Path) -> None:
-    path = fill(tmp_path, UNITS[:2])
+    path = fill(tmp_path, TASKS[:2])
     before = path.read_bytes()
-    fill(tmp_path, UNITS[2:])
+    fill(tmp_path, TASKS[2:])
     assert path.read_bytes().startswith(before)
-    assert read_study(tmp_path).n_units == 4
+    assert read_study(tmp_path).n_tasks == 4
 
 
 def test_cut_at_any_byte_it_loses_the_torn_record_only_and_goes_on(tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_cut_at_any_byte_it_loses_the_torn_record_only_and_goes_on(tmp_path: Pat
             assert contents is None
         else:
             assert contents is not None
-            assert [(unit.row, unit.replicate) for unit in contents.units] == UNITS[: complete - 1]
+            assert [(task.row, task.replicate) for task in contents.tasks] == TASKS[: complete - 1]
             assert contents.damaged == ()
-        fill(tmp_path, UNITS[max(complete - 1, 0) :])
+        fill(tmp_path, TASKS[max(complete - 1, 0) :])
         assert b"".join(path.read_bytes().splitlines(True)[1:]) == whole[header:]
 
 
@@ -108,14 +108,14 @@ def test_a_record_damaged_on_the_disk_is_left_out_and_made_anew(tmp_path: Path) 
     content[position] ^= 1
     path.write_bytes(bytes(content))
     study = read_study(tmp_path)
-    assert (study.n_units, study.damaged) == (3, 1)
-    fill(tmp_path, [UNITS[1]])
-    assert read_study(tmp_path).n_units == 4
+    assert (study.n_tasks, study.damaged) == (3, 1)
+    fill(tmp_path, [TASKS[1]])
+    assert read_study(tmp_path).n_tasks == 4
 
 
-def test_a_unit_stored_twice_counts_once(tmp_path: Path) -> None:
-    fill(tmp_path, [*UNITS, UNITS[0]])
-    assert read_study(tmp_path).n_units == 4
+def test_a_task_stored_twice_counts_once(tmp_path: Path) -> None:
+    fill(tmp_path, [*TASKS, TASKS[0]])
+    assert read_study(tmp_path).n_tasks == 4
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_more_replicates_and_other_words_continue_the_study(tmp_path: Path) -> N
     fill(tmp_path)
     with Store(tmp_path, make_plan(replicates=6, description="again"), "1.1") as store:
         assert store.contents is not None
-        assert len(store.contents.units) == 4
-        store.append(make_unit("linear n=60", 5))
+        assert len(store.contents.tasks) == 4
+        store.append(make_task("linear n=60", 5))
     study = read_study(tmp_path)
-    assert (study.plan.replicates, study.n_units) == (6, 5)
+    assert (study.plan.replicates, study.n_tasks) == (6, 5)
     assert study.versions == ("1.0", "1.1")
 
 
@@ -175,7 +175,7 @@ def test_two_writers_exclude_each_other_until_one_is_killed(tmp_path: Path) -> N
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(StudyError, match="another process is running the study"):
             Store(tmp_path, make_plan(), "1.0")
-        assert read_study(tmp_path).n_units == 0
+        assert read_study(tmp_path).n_tasks == 0
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.communicate()
@@ -183,7 +183,7 @@ def test_two_writers_exclude_each_other_until_one_is_killed(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_units_are_summarised_in_five_seconds(tmp_path: Path) -> None:
+def test_a_hundred_thousand_tasks_are_summarised_in_five_seconds(tmp_path: Path) -> None:
     content: dict[str, Any] = {
         **CONTENT,
         "replicates": 6250,
@@ -192,7 +192,7 @@ def test_a_hundred_thousand_units_are_summarised_in_five_seconds(tmp_path: Path)
     }
     plan = plan_from(content, "test")
     Store(tmp_path, plan, "1.0").close()
-    write_units(tmp_path, plan)
+    write_tasks(tmp_path, plan)
     start = time.perf_counter()
     table = read_study(tmp_path).table("srmse")
     assert time.perf_counter() - start < 5
@@ -213,12 +213,12 @@ def load_names() -> list[str]:
     ]
 
 
-def write_units(folder: Path, plan: Plan) -> None:
-    """Append a unit for every key of a plan, without waiting for the disk."""
+def write_tasks(folder: Path, plan: Plan) -> None:
+    """Append a task for every key of a plan, without waiting for the disk."""
     rng = np.random.default_rng(1)
     k = len(plan.names)
     with (folder / FILE).open("ab") as file:
-        for row, replicate in plan.units():
+        for row, replicate in plan.tasks():
             numbers = np.concatenate(
                 [rng.normal(0.7, 0.1, k * len(METRICS)), np.full(len(AVERAGES), np.nan), np.ones(k)]
             )

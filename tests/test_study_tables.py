@@ -38,7 +38,7 @@ CONTENT: dict[str, Any] = {
     ],
 }
 
-#: sRMSE by unit; medians are (1, 2, .5), (4, 2, 3), and nothing in the null row.
+#: sRMSE by task; medians are (1, 2, .5), (4, 2, 3), and nothing in the null row.
 VALUES = np.array(
     [
         [1.0, 2.0, 0.5],
@@ -93,7 +93,7 @@ def test_medians_leave_failures_out_and_keep_the_order_of_the_plan(plan: Plan) -
     assert table.loc[2, ["LMM", "X-RF", "CBA"]].isna().all()
 
 
-def test_a_row_without_units_yet_is_a_row_of_dashes(plan: Plan) -> None:
+def test_a_row_without_tasks_yet_is_a_row_of_dashes(plan: Plan) -> None:
     table = median_table(plan, ROW[:3], VALUES[:3])
     assert table["replicates"].tolist() == [3, 0, 0]
     assert text_table(table, "srmse").splitlines()[2].split() == [
@@ -188,7 +188,7 @@ def test_the_page_and_its_files(plan: Plan, tmp_path: Path) -> None:
     assert "three &lt;rows&gt;" in page
     assert "<b>bad</b>" not in page
     assert "Calibrated &amp; not published." in page
-    assert "7 of 9 units are done" in page
+    assert "7 of 9 tasks are done" in page
     assert page.count("<strong>0.500</strong>") == 4 + 1
     assert page.count("data:image/svg+xml") == 2
     assert not re.search(r'(?:src|href)="https?:', page)
@@ -223,5 +223,5 @@ def test_a_study_of_constant_effects_has_no_figures(tmp_path: Path) -> None:
 def test_nothing_to_show_is_said(plan: Plan, tmp_path: Path) -> None:
     study = make_study(plan)
     none = Study(**{**vars(study), "row": ROW[:0], "values": study.values[:0]})
-    with pytest.raises(StudyError, match="no unit of the study is done yet"):
+    with pytest.raises(StudyError, match="no task of the study is done yet"):
         write_page(none, tmp_path)

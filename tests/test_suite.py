@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 import tauhat as th
 from cli_runs import shorten_chains
-from tauhat.ensembles.rules import RULES
+from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.t import TLearner
@@ -16,8 +16,8 @@ from tauhat.testing import Subject, check_cate_estimator
 from tauhat.testing.checks import CHECKS
 
 ENSEMBLES = ("CBA", "Stacked-X", "Robust")
-OTHER_RULES = [name for name in RULES if name not in ENSEMBLES]
-SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_RULES)]
+OTHER_AGGREGATIONS = [name for name in AGGREGATIONS if name not in ENSEMBLES]
+SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_AGGREGATIONS)]
 
 
 def outcome(name):
@@ -84,7 +84,7 @@ def test_consensus_of_quick_members(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OTHER_RULES)
+@pytest.mark.parametrize("name", OTHER_AGGREGATIONS)
 def test_other_rules_of_quick_members(name):
     members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
     check_cate_estimator(th.estimator(name).set_params(members=members))

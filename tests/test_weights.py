@@ -5,7 +5,7 @@ import pytest
 
 import tauhat as th
 from tauhat.data import validate_trial
-from tauhat.ensembles.rules import RULES
+from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import OUTCOME_MODELS, outcome_model
 from tauhat.testing import example_trial
@@ -37,7 +37,7 @@ def test_every_estimator_gets_the_same_weights_whatever_their_scale(arrays, weig
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", AGGREGATIONS)
 @pytest.mark.filterwarnings("ignore")
 def test_rules_of_ensembles_do_not_depend_on_the_scale(arrays, weight, rule):
     X, y, arm, clusters = arrays

@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import tauhat as th
-from tauhat.ensembles.rules import RULES
+from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.learners import TLearner, XLearner
 from tauhat.tables.dates import kind_of_time
 from tauhat.tables.labels import near_pairs
@@ -76,7 +76,7 @@ def test_a_classifier_is_refused_for_what_it_is_used_for() -> None:
 
 
 def test_ensembles_are_called_by_their_names() -> None:
-    for name in ("Robust", "Stacked-X", *RULES):
+    for name in ("Robust", "Stacked-X", *AGGREGATIONS):
         assert th.estimator(name).text == f"{name}, not fitted."
     few = villages().query("village < 4")
     with pytest.raises(th.TrialError, match=r"^Robust weighs its members"):

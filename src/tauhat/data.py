@@ -158,7 +158,7 @@ class TrialData:
     def latent(self, *, with_blocks: bool = False) -> ProbitOutcome | None:
         """What lies behind the outcome for samplers; None if they take the outcome itself.
 
-        Levels of blocks are left to samplers that have intercepts of these (``with_blocks``).
+        Block intercepts are left to samplers that have intercepts of these (``with_blocks``).
         """
         working = self.working_with_blocks if with_blocks else self.working
         return self.endpoint.latent(self.y, self.sample_weight, self.y - working)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.ensembles.ensemble import FEWEST_UNITS
 from tauhat.ensembles.library import INDIVIDUAL_LIBRARY
 from tauhat.ensembles.robust import RobustEnsemble
-from tauhat.ensembles.rules import RULES
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -31,7 +31,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         ("individual", "cluster"),
         risks_for=("individual", "cluster"),
         rates_for=("individual", "cluster"),
-        block_levels="members",
+        block_intercepts="members",
         inner_levels="members",
         fewest_units=FEWEST_UNITS,
     ),
@@ -41,7 +41,7 @@ ENSEMBLES: dict[str, RegisteredEstimator] = {
         "Machluf and others 2024",
         ("individual", "cluster"),
     ),
-    **RULES,
+    **AGGREGATIONS,
 }
 
 

@@ -226,7 +226,7 @@ def model_effects(
 
 
 def models_table(fitted: FittedModels, effects: pd.DataFrame) -> pd.DataFrame:
-    """One row a model: its use, weight, time, and the mean and spread of its effects.
+    """One row per model: its use, weight, time, and the mean and spread of its effects.
 
     Parameters
     ----------

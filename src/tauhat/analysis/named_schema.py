@@ -7,7 +7,7 @@ from tauhat.analysis.outcome_schema import Count, EstimateWithTest, Interval, Nu
 
 class NamedComparison(EstimateWithTest):
     modifier: Annotated[str, "column, or condition of the subgroup"]
-    level: Annotated[str, '"person" or "cluster"']
+    measured_on: Annotated[str, '"person" or "cluster"']
     question: Annotated[
         str,
         '"persons", "within clusters", "between clusters", "within blocks" or "all clusters"',

@@ -172,7 +172,7 @@ def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
     for row in records(analysis.modifiers.table):
         name = row["covariate"]
         groups = covariate_groups(analysis.frame.loc[compared, name], effect)
-        row["level"] = "cluster" if name in trial.cluster_level_names else "person"
+        row["measured_on"] = "cluster" if name in trial.cluster_level_names else "person"
         for end, which in (("lowest", np.argmin), ("highest", np.argmax)):
             at = None if groups is None else int(which(groups.effect))
             row[f"{end}_label"] = None if groups is None or at is None else groups.labels[at]
@@ -182,7 +182,7 @@ def modifier_records(analysis: AnalysisParts) -> list[dict[str, Any]]:
 
 
 def explanation_record(explanation: Explanation | None) -> dict[str, Any] | None:
-    """Sentences on an ensemble's weights, and one row a member."""
+    """Sentences on an ensemble's weights, and one row per member."""
     if explanation is None:
         return None
     table = explanation.table.reset_index()

@@ -59,7 +59,7 @@ class Analysis(AnalysisParts):
         column if the trial has one. Persons in blocks with one arm only have their
         effects here, and count in nothing else.
     models
-        One row a model; see `tauhat.analysis.models.models_table`.
+        One row per model; see `tauhat.analysis.models.models_table`.
     agreement
         Kendall's tau-b between the models' effects, or None with one model.
     variance_components

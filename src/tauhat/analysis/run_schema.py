@@ -16,7 +16,7 @@ from tauhat.analysis.outcome_schema import (
     SurvivalRecord,
 )
 from tauhat.analysis.period_schema import OverPeriodsRecord
-from tauhat.analysis.target_schema import Group, Policy, TargetRecord
+from tauhat.analysis.target_schema import GroupRecord, Policy, TargetRecord
 
 #: Goes up when a key is renamed, removed, or changes its meaning; new keys leave it.
 SCHEMA = 1
@@ -83,7 +83,7 @@ class LevelRecord(TypedDict):
     icc: Annotated[Number, "correlation of two outcomes of one unit within arm; null if untold"]
 
 
-class Design(TypedDict):
+class DesignRecord(TypedDict):
     type: Annotated[str, '"cluster" or "individual": what was randomized']
     n: Annotated[int, "persons compared, those of all other numbers"]
     n_rows: Annotated[int, "rows of the input"]
@@ -184,7 +184,7 @@ class Modifier(TypedDict):
     trend: Annotated[Number, "Kendall's tau-b with the effect"]
     direction: Annotated[str, "the trend in words"]
     p_adjusted: Annotated[Number, "from the test, adjusted for looking at all covariates"]
-    level: Annotated[str, '"person" or "cluster"']
+    measured_on: Annotated[str, '"person" or "cluster"']
     lowest_label: Annotated[str | None, "group with the smallest mean effect"]
     lowest_effect: Annotated[Number, "its mean estimated effect"]
     highest_label: Annotated[str | None, "group with the largest mean effect"]
@@ -209,7 +209,7 @@ class Calibration(TypedDict):
     slope: Annotated[Interval, "1 when predicted effects come true"]
     bias: Annotated[Interval, "mean predicted less mean observed effect"]
     spread: Annotated[Number, "standard deviation of the predicted effects"]
-    curve: Annotated[list[Group], "predicted and observed effects by group"]
+    curve: Annotated[list[GroupRecord], "predicted and observed effects by group"]
     risks: NotRequired[
         Annotated[list[CalibrationOfRisk] | None, "fifths of each arm by risk, smallest first"]
     ]
@@ -235,7 +235,7 @@ class CovariateGroup(Interval):
     treated_units: Annotated[Count, "randomized units treated"]
 
 
-class Subgroup(Interval):
+class SubgroupRecord(Interval):
     subgroup: Annotated[str, "which end of the effect it is for"]
     rule: Annotated[str, "who belongs to it"]
     persons: Annotated[Count, "its persons"]
@@ -257,7 +257,7 @@ class Credibility(TypedDict):
 
 class SubgroupsRecord(TypedDict):
     found: Annotated[Number, "share of the splits that suggest a subgroup"]
-    subgroups: Annotated[list[Subgroup], "the subgroups"]
+    subgroups: Annotated[list[SubgroupRecord], "the subgroups"]
     difference: Annotated[Interval, "between their effects"]
     covariates: Annotated[list[Named], "covariates that the rules use"]
     credibility: Annotated[list[Credibility], "what speaks for and against them"]
@@ -274,7 +274,7 @@ class HeldOut(TypedDict):
     n_splits: Annotated[int, "splits into folds"]
     n_folds: Annotated[int, "folds of each"]
     method: Annotated[str, "in words"]
-    groups: Annotated[list[Group], "quarters by predicted effect"]
+    groups: Annotated[list[GroupRecord], "quarters by predicted effect"]
     difference: Annotated[Interval, "last less first quarter"]
     classification: Annotated[list[Classification], "who is in the outer quarters"]
     calibration: Annotated[Calibration, "predicted against observed effects"]
@@ -404,7 +404,7 @@ class Run(TypedDict):
     synthetic: Annotated[str | None, "what to say of data that were made up"]
     roles: Annotated[dict[str, Any], "column or columns of each role"]
     endpoint: Annotated[EndpointRecord, "what was measured, and how persons are weighed"]
-    design: Annotated[Design, "who was randomized, and how many took part"]
+    design: Annotated[DesignRecord, "who was randomized, and how many took part"]
     check: Annotated[Check, "design check"]
     missing_outcomes: NotRequired[
         Annotated[MissingOutcomesRecord | None, "who lacks an outcome; null where nobody does"]

@@ -5,13 +5,13 @@ from typing import Annotated, TypedDict
 from tauhat.analysis.outcome_schema import EstimateWithTest, Interval, Number
 
 
-class Group(Interval):
+class GroupRecord(Interval):
     group: Annotated[str, "the group"]
     persons: Annotated[Number, "its persons, on average over the splits"]
     predicted: Annotated[Number, "mean predicted effect"]
 
 
-class Comparison(Interval):
+class PolicyComparison(Interval):
     treating: Annotated[str, "which rule against which"]
 
 
@@ -19,7 +19,7 @@ class Policy(TypedDict):
     better: Annotated[str, 'which outcome is better: "higher" or "lower"']
     threshold: Annotated[float, "predicted effect from which the rule treats"]
     share_treated: Annotated[Number, "of the persons"]
-    comparisons: Annotated[list[Comparison], "gain of the rule"]
+    comparisons: Annotated[list[PolicyComparison], "gain of the policy"]
 
 
 class Shift(TypedDict):
@@ -35,8 +35,8 @@ class WeightBin(TypedDict):
     share: Annotated[float, "of the whole weight"]
 
 
-class TargetGroups(TypedDict):
-    groups: Annotated[list[Group], "quarters of the target by predicted effect"]
+class TargetGroupsRecord(TypedDict):
+    groups: Annotated[list[GroupRecord], "quarters of the target by predicted effect"]
     difference: Annotated[Interval, "last less first quarter"]
     policy: Annotated[list[Policy], "gain of treating by the model"]
 
@@ -50,5 +50,5 @@ class TargetRecord(TypedDict):
     shifts: Annotated[list[Shift], "how far the target is from the trial"]
     weights: Annotated[list[WeightBin], "weights of the trial's persons"]
     held_out: Annotated[
-        TargetGroups | None, "groups and policies in the target; null where not estimated"
+        TargetGroupsRecord | None, "groups and policies in the target; null where not estimated"
     ]

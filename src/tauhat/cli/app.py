@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tauhat.cli.exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, OK, SIGNALLED, UNREAD
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.language import in_options
 from tauhat.cli.limits import check_address_space, out_of_memory
@@ -26,10 +27,6 @@ from tauhat.cli.streams import (
 )
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
-
-OK, INTERNAL, BAD_INPUT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
-# Added to the number of a signal that ended the command, as shells do.
-SIGNALLED = 128
 
 app = typer.Typer(
     name="tauhat",

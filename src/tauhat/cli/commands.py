@@ -13,6 +13,7 @@ from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.named import named_effects, named_record
 from tauhat.analysis.record import check_record, plain, records
+from tauhat.cli.exit_codes import BAD_OUTPUT, CHECK_FAILED, OK
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.language import in_options
 from tauhat.cli.plan_command import FollowedPlan
@@ -41,8 +42,6 @@ from tauhat.tables.descriptions import Descriptions, read_descriptions
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
-
-BAD_OUTPUT, CHECK_FAILED = 2, 3
 
 
 def read_trial(settings: Settings, *, force: bool = False) -> tuple[Trial, str]:
@@ -117,7 +116,7 @@ def check_trial(settings: Settings, *, json_output: bool) -> int:
     if check.failures:
         _say_failed(check)
         return CHECK_FAILED
-    return 0
+    return OK
 
 
 def _named_counts(trial: Trial, settings: Settings) -> dict[str, Any] | None:
@@ -197,7 +196,7 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
     with telling_what_was_written(settings.out):
         show = print_contrasts if "contrasts" in record else print_analysis
         show(record, paths)
-    return 0
+    return OK
 
 
 def _print_record(record: dict[str, Any], out: Path) -> int:
@@ -214,7 +213,7 @@ def _print_record(record: dict[str, Any], out: Path) -> int:
             f"whole in {out}"
         )
         return BAD_OUTPUT
-    return 0
+    return OK
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def power(
     jobs: Annotated[
         int | None, typer.Option(help="Simulated trials at once (default: all cores).")
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a plan.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row per plan.")] = False,
 ) -> None:
     """Power, sample size or detectable interaction for an effect that differs between persons."""
     check_address_space()

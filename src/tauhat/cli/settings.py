@@ -10,8 +10,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from tauhat.cli.option import Command, Receiver
 from tauhat.cli.option_kinds import CODES, CONDITIONS, NAMES, PATH, split_names
-from tauhat.cli.options import OPTIONS, Command, Receiver
+from tauhat.cli.options import OPTIONS
 from tauhat.errors import TrialError
 from tauhat.tables.toml_file import read_toml
 

@@ -36,7 +36,7 @@ def study(context: typer.Context) -> None:
 
 
 class BackendName(StrEnum):
-    """Where units run."""
+    """Where tasks run."""
 
     LOKY = "loky"
     DASK = "dask"
@@ -63,7 +63,7 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(help="Worker processes here (default: all cores).")
     ] = None,
-    backend: Annotated[BackendName, typer.Option(help="Where units run.")] = BackendName.LOKY,
+    backend: Annotated[BackendName, typer.Option(help="Where tasks run.")] = BackendName.LOKY,
     address: Annotated[
         str | None, typer.Option(help="A running Dask scheduler or Ray cluster.")
     ] = None,
@@ -73,7 +73,7 @@ def run(
 ) -> None:
     """Run what is missing of a study. Stop it at any time; the same command goes on."""
     check_address_space()
-    # One thread a unit, also in workers that are yet to start.
+    # One thread a task, also in workers that are yet to start.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     from tauhat.study.runner import run_study
@@ -93,7 +93,7 @@ def run(
         display.end()
     failures = f", {len(study.failures)} failures" if len(study.failures) else ""
     with telling_what_was_written(out):
-        print(f"{study.n_units} of {study.plan.n_units} units{failures}: {out}")
+        print(f"{study.n_tasks} of {study.plan.n_tasks} tasks{failures}: {out}")
 
 
 @study_app.command()
@@ -103,7 +103,7 @@ def status(folder: Folder) -> None:
 
     study = read_study(folder)
     plan = study.plan
-    print(f"{plan.name}: {study.n_units} of {plan.n_units} units done")
+    print(f"{plan.name}: {study.n_tasks} of {plan.n_tasks} tasks done")
     print(
         f"{counted(len(plan.rows), 'row')}, {counted(len(plan.estimators), 'estimator')}, "
         f"seed {plan.seed}"
@@ -113,11 +113,11 @@ def status(folder: Folder) -> None:
         print(plan.note)
     if study.damaged:
         damaged = counted(study.damaged, "damaged record is", "damaged records are")
-        print(f"{damaged} left out; a run makes their units anew:")
+        print(f"{damaged} left out; a run makes their tasks anew:")
         for words in study.damaged_records[:_DAMAGED_SHOWN]:
             print(f"  {words}")
-    if study.n_units:
-        print(f"{study.seconds.mean():.2f} s a unit, {study.seconds.sum() / 3600:.2f} h in all")
+    if study.n_tasks:
+        print(f"{study.seconds.mean():.2f} s a task, {study.seconds.sum() / 3600:.2f} h in all")
     failures: Any = study.failures.groupby(["estimator", "message"], sort=True).size()
     for (name, message), times in failures.items():
         print(f"{counted(times, 'time')}: {name}: {message}")
@@ -141,7 +141,7 @@ def table(
         str, typer.Option(help="Differences to this estimator on the same draws instead.")
     ] = "",
 ) -> None:
-    """Print medians over the replicates, one row a scenario and size; a star marks the best."""
+    """Print medians over the replicates, one row per scenario and size; a star marks the best."""
     from tauhat.runtime.files import csv_text
     from tauhat.study.plan import StudyError
     from tauhat.study.reference import reference_table
@@ -165,8 +165,8 @@ def table(
     else:
         reference = reference_table(study.plan, metric) if published else None
         print(text_table(shown, metric, reference))
-    if study.n_units < study.plan.n_units:
-        print(f"\nNot finished: {study.n_units} of {study.plan.n_units} units.")
+    if study.n_tasks < study.plan.n_tasks:
+        print(f"\nNot finished: {study.n_tasks} of {study.plan.n_tasks} tasks.")
     if study.plan.note:
         print(f"\n{study.plan.note}")
 
@@ -201,7 +201,7 @@ def plans() -> None:
     width = max(len(name) for name in names)
     for name in names:
         plan = load_plan(name)
-        print(f"{name.ljust(width)}  {plan.description} ({counted(plan.n_units, 'unit')})")
+        print(f"{name.ljust(width)}  {plan.description} ({counted(plan.n_tasks, 'task')})")
 
 
 class _ProgressLine:
@@ -218,7 +218,7 @@ class _ProgressLine:
         final = progress.done == progress.total
         if not self._live and not final and not self._log.due:
             return
-        text = f"{progress.done} of {progress.total} units"
+        text = f"{progress.done} of {progress.total} tasks"
         if progress.failures:
             text += f", {progress.failures} failures"
         if progress.seconds_left == progress.seconds_left:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, DesignName, probabilities
+from tauhat.design.design import Design, DesignName
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.nested_codes import nested_codes
+from tauhat.design.probabilities import probabilities
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.standardised_columns import first_rows
 
@@ -45,7 +46,7 @@ class Clusters(Design):
         propensity: FloatArray | None = None,
         within: Sequence[AnyArray] = (),
     ) -> Self:
-        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = pd.factorize(clusters)[0].astype(np.int64)
         first = first_rows(unit)
         mixed = np.bincount(unit, arm != arm[first][unit]) > 0

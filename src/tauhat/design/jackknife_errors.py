@@ -22,7 +22,7 @@ def jackknife_errors(
     With :math:`d_j` the estimate without unit j, less the mean of these over the
     m units, and :math:`f_j` one less the leverage of unit j in a regression on blocks and arm
     (`tauhat.numerics.arm_variances.residual_shares`), the variance of arm a is, without blocks
-    and where the levels of blocks were estimated anew without each unit,
+    and where the block intercepts were estimated anew without each unit,
 
     .. math::
         v_a = \frac{m - B}{m \bar f} \sum_{A_j = a} f_j d_j^2.
@@ -55,7 +55,7 @@ def jackknife_errors(
         `tauhat.numerics.arm_variances.expected_squares` of each unit in each
         estimate, zero where it takes no part, shape (m, k).
     refitted
-        Whether the levels of blocks were estimated anew without each unit.
+        Whether the block intercepts were estimated anew without each unit.
 
     Returns
     -------

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 import numpy as np
+import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
 from tauhat.design.design import Design
-from tauhat.design.periods import ClustersOverPeriods
 from tauhat.design.persons import Persons
 from tauhat.design.stepped_wedge import SteppedWedge
 
@@ -24,7 +23,7 @@ def design_of(
     within: Sequence[AnyArray] = (),
     period: IntArray | None = None,
 ) -> Design:
-    """The design of a trial, from one value a row.
+    """The design of a trial, from one value per row.
 
     Parameters
     ----------
@@ -54,7 +53,6 @@ def design_of(
 
     Examples
     --------
-    >>> import numpy as np
     >>> design_of(np.array([1, 1, 0]), np.array(["b", "b", "a"])).arm.tolist()
     [1, 0]
     >>> design_of(np.array([0, 1, 1, 1])).propensity.tolist()
@@ -62,20 +60,25 @@ def design_of(
     """
     if period is not None:
         assert clusters is not None
-        found = ClustersOverPeriods.over(arm, clusters, period, blocks)
-        kind = SteppedWedge if never_back(found.schedule) else ClusterCrossover
-        return kind(**{field.name: getattr(found, field.name) for field in fields(found)})
+        kind = SteppedWedge if never_back(arm, clusters, period) else ClusterCrossover
+        return kind.over(arm, clusters, period, blocks)
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
     return Clusters.of(arm, clusters, blocks, propensity, within)
 
 
-def never_back(schedule: IntArray) -> bool:
-    """Whether no sequence goes back from treated to control.
+def never_back(arm: IntArray, clusters: AnyArray, period: IntArray) -> bool:
+    """Whether no cluster was seen as a control after it was treated.
 
     Examples
     --------
-    >>> never_back(np.array([[0, 1, 1], [0, 0, 1]])), never_back(np.array([[1, 0], [0, 1]]))
-    (True, False)
+    >>> clinic, month = np.array([1, 1, 2, 2]), np.array([0, 1, 0, 1])
+    >>> never_back(np.array([0, 1, 0, 0]), clinic, month)
+    True
+    >>> never_back(np.array([0, 1, 1, 0]), clinic, month)
+    False
     """
-    return bool((np.diff(schedule, axis=1) >= 0).all())
+    cluster = pd.factorize(clusters)[0]
+    order = np.lexsort((arm, period, cluster))
+    went_back = (np.diff(arm[order]) < 0) & (np.diff(cluster[order]) == 0)
+    return not went_back.any()

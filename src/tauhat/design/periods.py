@@ -11,9 +11,10 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design.clusters import Clusters
-from tauhat.design.design import Design, probabilities
+from tauhat.design.design import Design
 from tauhat.design.intercepts import CellIntercepts, Intercepts
 from tauhat.design.permutations import Assignments, assignments
+from tauhat.design.probabilities import probabilities
 from tauhat.errors import TrialError
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
@@ -48,7 +49,7 @@ class ClustersOverPeriods(Clusters):
         period: IntArray,
         blocks: AnyArray | None = None,
     ) -> Self:
-        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = pd.factorize(clusters)[0].astype(np.int64)
         first = first_rows(unit)
         if blocks is not None and (blocks != blocks[first][unit]).any():
@@ -92,7 +93,7 @@ class ClustersOverPeriods(Clusters):
         return pd.factorize(self.unit * self.n_periods + self.period)[0].astype(np.int64)
 
     @cached_property
-    def levels(self) -> FloatArray:
+    def fixed_effects(self) -> FloatArray:
         """Indicators of periods, and of blocks, but for the first of each, shape (n, d)."""
         columns = [self.period[:, None] == np.arange(1, self.n_periods)]
         if self.n_blocks > 1:

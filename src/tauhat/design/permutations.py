@@ -297,7 +297,7 @@ def _from_list(
     if not same.any():
         raise TrialError(
             "the observed assignment is not among the allocations given; list every allocation "
-            "that the randomization could have chosen, one column a unit"
+            "that the randomization could have chosen, one column per unit"
         )
     others = rows[~same]
     if len(others) == 0:
@@ -318,7 +318,7 @@ def upper_tail_p(statistics: FloatArray) -> FloatArray:
     Parameters
     ----------
     statistics
-        One value an assignment, shape (k,).
+        One value per assignment, shape (k,).
 
     Returns
     -------

@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, DesignName, probabilities
+from tauhat.design.design import Design, DesignName
 from tauhat.design.intercepts import Intercepts
+from tauhat.design.probabilities import probabilities
 from tauhat.numerics.em import identified_clusters
 
 
@@ -33,7 +34,7 @@ class Persons(Design):
     def of(
         cls, arm: IntArray, blocks: AnyArray | None = None, propensity: FloatArray | None = None
     ) -> Self:
-        """The design from one value a row; arguments as in `tauhat.design.design_of`."""
+        """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = np.arange(len(arm), dtype=np.int64)
         return cls(unit, *probabilities(arm, blocks, propensity))
 

@@ -1,7 +1,7 @@
 """One effect estimate out of many."""
 
-# Loaded so that `Ensemble.reaggregate` knows the rules by name.
-from tauhat.ensembles import rules as rules
+# Loaded so that `Ensemble.reaggregate` knows the aggregations by name.
+from tauhat.ensembles import aggregations as aggregations
 from tauhat.ensembles.causal_stacking import CausalStacking
 from tauhat.ensembles.consensus import ConsensusAverage
 from tauhat.ensembles.explanation import Explanation

@@ -1,4 +1,4 @@
-"""The ensemble of effect estimators: members, their fits and refits, and the weights of a rule."""
+"""The ensemble of effect estimators: members, their fits and refits, and how they are weighed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FEWEST_UNITS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class MemberPlan:
     """What an ensemble fits to a trial, unfitted, by name.
 
     Attributes
@@ -58,11 +58,11 @@ class Plan:
 
 
 class Ensemble(CateEstimator):
-    r"""One effect estimate out of many members, by the weights of a rule.
+    r"""One effect estimate out of many members, by the weights of an aggregation.
 
     .. math:: \hat\tau(x) = \hat c + \sum_k \hat w_k\, \hat\tau_k(x)
 
-    A rule is a subclass with `weigh`. One that weighs members by what they say
+    An aggregation is a subclass with `weigh`. One that weighs members by what they say
     of rows they did not see has a positive ``n_folds``: every member is refitted
     without each fold of whole clusters (persons in individual trials), balanced
     by arm and block, with the propensity of the design, and the outcome is
@@ -78,9 +78,9 @@ class Ensemble(CateEstimator):
         other libraries are wrapped, see
         `tauhat.ensembles.external.ExternalEstimator`.
     n_folds
-        Number of folds, for rules that need them; fewer where an arm has fewer units.
+        Number of folds, for aggregations that need them; fewer where an arm has fewer units.
     outcome_model
-        Regression of the outcome for such a rule; None takes the additive mixed
+        Regression of the outcome for such an aggregation; None takes the additive mixed
         model, whose random intercept is used when there are clusters.
     random_state
         Seed of the ensemble and of every member.
@@ -92,14 +92,14 @@ class Ensemble(CateEstimator):
     members_
         Fitted members by name.
     weighing_
-        `tauhat.ensembles.weighing.Weights`: what the rule made of the members.
+        `tauhat.ensembles.weighing.Weights`: what the aggregation made of the members.
     weights_
         Weight of each member; 0 for one that was not kept.
     kept_
         Names of the members with weight.
     out_of_fold_
         `tauhat.ensembles.out_of_fold.OutOfFold`: folds, effects and outcomes, in the
-        order of ``trial_data_``; None for rules that need none.
+        order of ``trial_data_``; None for aggregations that need none.
     agreement_
         Kendall's tau-b between the members' effects on the training rows.
     training_effects_
@@ -112,9 +112,9 @@ class Ensemble(CateEstimator):
         included.
     """
 
-    #: Record of every rule by the name that users type; `rules` fills it in,
+    #: Record of every aggregation by the name that users type; `aggregations` fills it in,
     #: which knows the subclasses.
-    rules: ClassVar[Mapping[str, RegisteredEstimator]] = {}
+    aggregations: ClassVar[Mapping[str, RegisteredEstimator]] = {}
 
     n_folds: int = 0
     outcome_model: OutcomeModel | None = None
@@ -137,7 +137,7 @@ class Ensemble(CateEstimator):
             Members' effects on the training rows by name, each of shape (n,).
         held_out
             `tauhat.ensembles.out_of_fold.OutOfFold`: what members and regressions say of
-            rows they did not see; None for a rule without folds.
+            rows they did not see; None for an aggregation without folds.
         data
             The trial.
 
@@ -156,7 +156,7 @@ class Ensemble(CateEstimator):
         """Names of the members with weight."""
         return self.weighing_.kept
 
-    def plan(self, data: TrialData, seed: int) -> Plan:
+    def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """What is fitted, by name; errors for settings and trials that make no sense.
 
         The order of the names makes the result independent of the order in
@@ -165,7 +165,7 @@ class Ensemble(CateEstimator):
         self._check_settings()
         members = self._unfitted(data)
         if not self._refits(data):
-            return Plan(members)
+            return MemberPlan(members)
         _check_units(self.known_as, data)
         model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
         folds = self.n_folds
@@ -174,10 +174,10 @@ class Ensemble(CateEstimator):
             Nuisance(_CONTROL, model, arm=0, n_folds=folds, seed=seed),
             Nuisance(_TREATED, model, arm=1, n_folds=folds, seed=seed),
         ]
-        return Plan(members, folds, self._unfitted(data), nuisances)
+        return MemberPlan(members, folds, self._unfitted(data), nuisances)
 
     def _refits(self, data: TrialData) -> bool:
-        """Whether the rule weighs members by effects out of fold."""
+        """Whether the aggregation weighs members by effects out of fold."""
         return self.n_folds > 0
 
     def _check_settings(self) -> None:
@@ -203,7 +203,7 @@ class Ensemble(CateEstimator):
         return declared
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
-        """Fit the members to all rows and, if the rule asks for it, without each fold; weigh."""
+        """Fit the members to all rows and, where the aggregation asks for it, without each fold."""
         plan = self.plan(data, seed)
         tasks = []
         for name, member in plan.members.items():
@@ -229,7 +229,7 @@ class Ensemble(CateEstimator):
         self._combine(data, fits, refits, nuisances)
         return self
 
-    def _refit(self, plan: Plan, data: TrialData, seed: int) -> Refits | None:
+    def _refit(self, plan: MemberPlan, data: TrialData, seed: int) -> Refits | None:
         if not plan.n_folds:
             return None
         return out_of_fold_effects(plan.refits, data, plan.n_folds, seed, n_jobs=self.n_jobs)
@@ -305,20 +305,20 @@ class Ensemble(CateEstimator):
             {name: self.members_[name].predict_effect(X) for name in counted}
         )
 
-    def reaggregate(self, rule: Ensemble | str, *, cross_fit: bool = False) -> Ensemble:
-        """Return an ensemble of the same fitted members under another rule.
+    def reaggregate(self, aggregation: Ensemble | str, *, cross_fit: bool = False) -> Ensemble:
+        """Return an ensemble of the same fitted members by another aggregation.
 
         Members, folds, outcome regressions and seed are those of this ensemble
-        and nothing is refitted, so the result is that of fitting the rule to
+        and nothing is refitted, so the result is that of fitting the aggregation to
         the same trial with the same seed.
 
         Parameters
         ----------
-        rule
+        aggregation
             An ensemble whose members do not count, such as
             ``QAggregation(nu=0.8)``, or its name, such as "R-Stacking".
         cross_fit
-            Whether members may be refitted without each fold when the rule
+            Whether members may be refitted without each fold when the aggregation
             needs effects of rows that a member did not see and this ensemble
             has none.
 
@@ -330,11 +330,11 @@ class Ensemble(CateEstimator):
         Raises
         ------
         TrialError
-            If the rule is unknown, or needs out-of-fold effects that are not
+            If the aggregation is unknown, or needs out-of-fold effects that are not
             there.
         """
         check_is_fitted(self, "members_")
-        chosen = _rule_of(rule)
+        chosen = _aggregation_of(aggregation)
         chosen.set_params(members=self.members, random_state=self.random_state, n_jobs=self.n_jobs)
         chosen._take_over(self, cross_fit=cross_fit)
         return chosen
@@ -398,16 +398,16 @@ def _check_units(name: str, data: TrialData) -> None:
         )
 
 
-def _rule_of(chosen: Ensemble | str) -> Ensemble:
-    """Return an unfitted ensemble of a rule's name, or a copy of the one given."""
+def _aggregation_of(chosen: Ensemble | str) -> Ensemble:
+    """Return an unfitted ensemble of an aggregation's name, or a copy of the one given."""
     if isinstance(chosen, Ensemble):
         copy: Ensemble = clone(chosen)
         return copy
     if not isinstance(chosen, str):
         raise TrialError(
             f"{type(chosen).__name__} does not weigh the effects of members; name one of "
-            f"{', '.join(Ensemble.rules)}, or give such an ensemble"
+            f"{', '.join(Ensemble.aggregations)}, or give such an ensemble"
         )
-    if chosen not in Ensemble.rules:
-        raise TrialError(unknown_name("rule", chosen, list(Ensemble.rules)))
-    return cast(Ensemble, Ensemble.rules[chosen].make())
+    if chosen not in Ensemble.aggregations:
+        raise TrialError(unknown_name("aggregation", chosen, list(Ensemble.aggregations)))
+    return cast(Ensemble, Ensemble.aggregations[chosen].make())

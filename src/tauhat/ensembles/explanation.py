@@ -25,7 +25,7 @@ class Explanation:
     Attributes
     ----------
     table
-        One row a member, heaviest first: given, earned and total weight, the
+        One row per member, heaviest first: given, earned and total weight, the
         standard deviation of the earned weight over reweightings of the units,
         mean and standard deviation of the member's effects over the trial, and
         its mean Kendall correlation with the others.

@@ -34,7 +34,7 @@ class EffectLoss:
     target
         t, shape (n,).
     columns
-        D, one column an effect, shape (n, k).
+        D, one column per effect, shape (n, k).
     constant
         u, the column of an effect that is 1 for everybody, shape (n,).
     nuisance

@@ -65,7 +65,7 @@ class Refits:
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """All that a rule weighs members by: what was said of rows that the fits had not seen.
+    """All that an aggregation weighs members by: what was said of rows that the fits had not seen.
 
     Attributes
     ----------
@@ -80,11 +80,11 @@ class OutOfFold:
     control, treated
         Expected outcome in each arm, shape (n,).
     seed
-        Seed of a rule that draws.
+        Seed of an aggregation that draws.
     imputed
-        Effects imputed by the other arm, shape (n,), for rules that ask for them.
+        Effects imputed by the other arm, shape (n,), for aggregations that ask for them.
     evidence
-        Evidence for heterogeneity in the outcomes, for rules that ask for it.
+        Evidence for heterogeneity in the outcomes, for aggregations that ask for it.
     """
 
     folds: IntArray

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import Ensemble, Plan
+from tauhat.ensembles.ensemble import Ensemble, MemberPlan
 from tauhat.ensembles.equal_shares import EqualShares
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.given_and_earned import (
@@ -232,7 +232,7 @@ class RobustEnsemble(Ensemble):
     def _library(self, data: TrialData) -> Members:
         return [(name, ensemble_member(name)) for name in recipe_for(data).members]
 
-    def plan(self, data: TrialData, seed: int) -> Plan:
+    def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """Members, those beside them that are given weight, and what the strategy needs."""
         plan = super().plan(data, seed)
         beside: dict[str, CateEstimator] = {}

@@ -1,4 +1,4 @@
-"""What a rule makes of the members: weights, and how effects are combined by them."""
+"""What an aggregation makes of the members: weights, and how effects are combined by them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Weights:
     shares
         Weight by name of the member; 0 for one that is not kept.
     intercept
-        c, in units of the outcome; 0 for rules without it.
+        c, in units of the outcome; 0 for aggregations without it.
     scores
-        What the rule judged each member by, by name: the out-of-fold loss over
+        What the aggregation judged each member by, by name: the out-of-fold loss over
         the residual variance (Q-aggregation, exponential weights) or the mean
-        Kendall correlation with the others (consensus); empty for other rules.
+        Kendall correlation with the others (consensus); empty for other aggregations.
     """
 
     shares: Mapping[str, float]
@@ -41,7 +41,7 @@ class Weights:
         """Names of the members whose effects `combined` needs: one of them at least.
 
         Where no member has any weight, as least squares may have it, the estimate is the
-        constant of the rule for everybody, and the effects only say for how many persons.
+        constant of the aggregation for everybody, and the effects only say for how many persons.
         """
         return self.kept or list(self.shares)[:1]
 

@@ -74,8 +74,8 @@ def allocation_basis(data: TrialData) -> FloatArray:
     As many as its levels and the number of units allow; none where all have one probability.
     """
     spread = float(np.ptp(data.propensity))
-    # Where it differs between periods, models have levels of these (`Design.levels`).
-    if spread < 1e-9 or data.design.levels.shape[1]:
+    # Where it differs between periods, models have levels of these (`Design.fixed_effects`).
+    if spread < 1e-9 or data.design.fixed_effects.shape[1]:
         return np.zeros((data.n, 0))
     levels = len(np.unique(np.round(data.propensity, 9)))
     powers = min(levels - 1, _MOST_POWERS, max(1, data.n_units // _UNITS_A_COLUMN))

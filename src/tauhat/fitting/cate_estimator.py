@@ -178,7 +178,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         return False
 
     def _check_periods(self, data: TrialData) -> None:
-        if data.design.levels.shape[1] and not self.knows_periods:
+        if data.design.fixed_effects.shape[1] and not self.knows_periods:
             raise TrialError(f"{self.known_as} is not supported with period=, because {NO_PERIODS}")
 
     @property

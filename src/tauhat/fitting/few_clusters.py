@@ -170,7 +170,7 @@ def within_arm_coefficients(data: TrialData) -> FloatArray:
     if np.ptp(data.working) == 0:
         return np.zeros(2 + data.X.shape[1])
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
-    levels = data.design.levels
+    levels = data.design.fixed_effects
     model = ExchangeableWorkingModel(
         data.working,
         np.column_stack([np.ones(data.n), data.treatment - data.propensity, levels]),

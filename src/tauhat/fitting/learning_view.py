@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tauhat.data import TrialData
 from tauhat.fitting.allocation import without_level_of_allocation
-from tauhat.fitting.block_levels import without_block_levels
+from tauhat.fitting.block_intercepts import without_block_intercepts
 from tauhat.fitting.few_clusters import without_unlearnable_covariates
 from tauhat.learning import LearningView
 
@@ -16,10 +16,10 @@ def learning_view(data: TrialData) -> TrialData:
 
     The outcome as measured, ``data.y``, stays; ``data.working`` is the outcome without
     what goes with unequal probabilities of treatment
-    (`tauhat.fitting.allocation.without_level_of_allocation`), without the levels of blocks
-    (`tauhat.fitting.block_levels.without_block_levels`), and without the part of cluster-level
-    covariates that the trial has too few clusters for, which are set to their means in
-    ``data.X`` (`tauhat.fitting.few_clusters.without_unlearnable_covariates`).
+    (`tauhat.fitting.allocation.without_level_of_allocation`), without the block intercepts
+    (`tauhat.fitting.block_intercepts.without_block_intercepts`), and without the part of
+    cluster-level covariates that the trial has too few clusters for, which are set to their
+    means in ``data.X`` (`tauhat.fitting.few_clusters.without_unlearnable_covariates`).
 
     Parameters
     ----------
@@ -46,5 +46,5 @@ def learning_view(data: TrialData) -> TrialData:
     """
     if data.learning is None:
         data = replace(data, learning=LearningView(data.y, None, data.X))
-        data = without_block_levels(without_level_of_allocation(data))
+        data = without_block_intercepts(without_level_of_allocation(data))
     return without_unlearnable_covariates(data)

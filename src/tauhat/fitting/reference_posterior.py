@@ -168,6 +168,6 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         data.sample_weight,
         seed,
         intercepts.above,
-        data.design.levels,
+        data.design.fixed_effects,
         **chains,
     )

@@ -11,9 +11,9 @@ from tauhat.fitting.cate_estimator import CateEstimator
 
 Made = TypeVar("Made")
 
-#: What becomes of the levels of randomization blocks: a random intercept of the model itself,
+#: What becomes of the intercepts of randomization blocks: a random intercept of the model itself,
 #: taken out of the outcome beforehand, or whatever the members of an ensemble do.
-BlockLevels = Literal["intercept", "taken out", "members"]
+BlockIntercepts = Literal["intercept", "taken out", "members"]
 
 #: The same of levels within clusters, and of participants with several rows.
 InnerLevels = Literal["intercept", "ignored", "members"]
@@ -64,13 +64,13 @@ class Support:
 
     Attributes
     ----------
-    level
+    verdict
         "meant", "possible" (it runs, and others are better suited), or "refused".
     because
         Why it is not meant for it, or refused; empty where it is meant.
     """
 
-    level: Literal["meant", "possible", "refused"]
+    verdict: Literal["meant", "possible", "refused"]
     because: str = ""
 
 
@@ -92,8 +92,8 @@ class RegisteredEstimator(Registered[CateEstimator]):
         the number 1 (`AS_NUMBERS`).
     rates_for
         The same for its model of the rates of counts (`RATES_AS_NUMBERS`).
-    block_levels
-        What becomes of the levels of randomization blocks.
+    block_intercepts
+        What becomes of the intercepts of randomization blocks.
     fewest_units
         Randomized units that each arm must have in a cluster trial.
     uses_weights
@@ -106,7 +106,7 @@ class RegisteredEstimator(Registered[CateEstimator]):
     Examples
     --------
     >>> from tauhat.registry import registered
-    >>> registered("BCF").support("cluster", "binary").level
+    >>> registered("BCF").support("cluster", "binary").verdict
     'possible'
     >>> registered("BCF").has_draws, registered("X-RF").has_draws
     (True, False)
@@ -116,7 +116,7 @@ class RegisteredEstimator(Registered[CateEstimator]):
     elsewhere: str = ""
     risks_for: tuple[str, ...] = ()
     rates_for: tuple[str, ...] = ()
-    block_levels: BlockLevels = "taken out"
+    block_intercepts: BlockIntercepts = "taken out"
     fewest_units: int = 2
     uses_weights: bool = True
     inner_levels: InnerLevels = "ignored"

@@ -125,8 +125,8 @@ class ScikitLearnModel(OutcomeModel):
         if len(values) > 2:
             raise TrialError(
                 f"{_name(self.estimator)} is a classifier and needs an outcome of two values; "
-                f"here it has {len(values)}: use a regressor (levels of blocks and of unequal "
-                "allocation are taken out of the outcome first)"
+                f"here it has {len(values)}: use a regressor (block intercepts and what "
+                "goes with unequal allocation are taken out of the outcome first)"
             )
         self.values_ = values[[0, -1]]
         return (y == values[-1]).astype(np.int64) if len(values) == 2 else np.zeros(len(y), int)

@@ -21,7 +21,7 @@ _MANY_IN_BLOCK = 10
 
 @dataclass(frozen=True, eq=False)
 class ArmMeans:
-    """Mean outcome of everyone under control and under treatment, one column an average.
+    """Mean outcome of everyone under control and under treatment, one column per average.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class ArmMeans:
     design
         Who was randomized, and how.
     refitted
-        Whether the levels of blocks were estimated anew without each unit.
+        Whether the block intercepts were estimated anew without each unit.
     of_shares
         Whether ``deleted`` are the means less what each person adds to them.
     """

@@ -61,7 +61,7 @@ class ArmPolicyValue(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a comparison of two policies."""
+        """One row per comparison of two policies."""
         named = {
             "by the model against control for all": self.over_control,
             f"by the model against {self.best_arm} for all": self.over_best,

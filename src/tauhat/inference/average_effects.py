@@ -116,7 +116,7 @@ def average_effects(
     level
         Coverage of the intervals.
     target
-        Table of another population with the trial's covariates, a row a person or one row of
+        Table of another population with the trial's covariates, a row per person or one row of
         means: persons count by weights that give them its means
         (`tauhat.inference.transport.target_population`). There is then no cluster-average.
     imputations
@@ -156,7 +156,7 @@ def average_effects(
         return averages_over_imputations(trial, imputations, random_state, _of_data, level)
     data = counted_data(trial)
     if target is not None:
-        if data.design.levels.shape[1]:
+        if data.design.fixed_effects.shape[1]:
             raise TrialError(
                 "target= is not supported with period= yet: persons of another population have no "
                 "weights within periods"
@@ -204,7 +204,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     covariates = data.X
     if size_p >= SIZE_DIFFERS_P:
         covariates = np.column_stack([covariates, log_size[clusters]])
-    # Levels of blocks are means over both arms. Without a slope of the effect along size they
+    # Block intercepts are means over both arms. Without a slope of the effect along size they
     # would take a part of the individual-average with them, in however many pairs.
     sloped = n_blocks > 1 and size_p >= SIZE_DIFFERS_P and np.ptp(log_size) > 1e-9
     along = log_size - log_size.mean()

@@ -129,7 +129,7 @@ class AverageRisks(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a scale."""
+        """One row per scale."""
         told = {scale: self.on(scale) for scale in SCALES}
         columns = ["estimate", "se", "lower", "upper", "p_value", "degrees_of_freedom"]
         return pd.DataFrame(

@@ -10,9 +10,10 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import DESCRIPTIVE, estimate_columns, no_estimate
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.cluster_robust import ContrastTest, cluster_robust_regression
 from tauhat.runtime.display import Shown
@@ -35,7 +36,7 @@ class BestLinearPredictor(Shown):
     average_effect
         The effect at the mean held-out effect, units of the outcome.
     splits
-        One row a split: ``split``, ``slope``, ``se``, ``degrees_of_freedom``, ``p_value``.
+        One row per split: ``split``, ``slope``, ``se``, ``degrees_of_freedom``, ``p_value``.
     method
         How it was estimated.
     """

@@ -20,7 +20,7 @@ class ClusterIntercepts(Shown):
     Attributes
     ----------
     table
-        One row a cluster, lowest first: ``cluster``, ``treatment`` (0 or 1),
+        One row per cluster, lowest first: ``cluster``, ``treatment`` (0 or 1),
         ``persons``, ``estimate``, ``lower`` and ``upper`` in units of the outcome.
     between_cluster, residual
         Variances between and within clusters, in squared units of the outcome.

@@ -16,7 +16,7 @@ from tauhat.ensembles.out_of_fold import out_of_fold_effects
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
 from tauhat.fitting.allocation import without_level_of_allocation
-from tauhat.fitting.block_levels import without_block_levels
+from tauhat.fitting.block_intercepts import without_block_intercepts
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.inference.cross_fitting import RandomState
@@ -42,7 +42,7 @@ class ModelComparison(Shown):
     Attributes
     ----------
     table
-        One row an estimator, the smallest heterogeneity loss first:
+        One row per estimator, the smallest heterogeneity loss first:
         ``estimator``; and for each loss (``heterogeneity``, ``r``, ``dr``)
         ``<loss>_loss``, its mean over persons; ``<loss>_difference`` to the best
         of that loss; ``<loss>_se``, the standard error of that paired difference.
@@ -50,7 +50,7 @@ class ModelComparison(Shown):
         in squared units of the outcome.
     unit_losses
         For each loss the sums over the persons of each randomized unit, one row
-        a unit, one column an estimator.
+        a unit, one column per estimator.
     unit_sizes
         Persons (or their weights) of each unit, shape (u,).
     failures
@@ -149,7 +149,7 @@ def compare(
     The row "constant effect" gives everybody one effect, fitted without the
     fold too. In a cluster trial prefer the first loss: the others carry the
     noise of whole clusters. With blocks, Y is the outcome without their levels
-    (`tauhat.fitting.block_levels.without_block_levels`), which no estimator is asked for.
+    (`tauhat.fitting.block_intercepts.without_block_intercepts`), which no estimator is asked for.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def _one_split(
     """Loss of every person under every estimator, weights included, and what failed."""
     held_out = out_of_fold_effects(estimators, data, n_folds, seed, n_jobs=n_jobs, fit=fit_together)
     # What a block's persons share, or its share of treated tells, is no estimator's error.
-    data = without_block_levels(without_level_of_allocation(data))
+    data = without_block_intercepts(without_level_of_allocation(data))
     model = AdditiveMixedModel()
     declared = [
         Nuisance("mean", model, n_folds=n_folds, seed=seed),

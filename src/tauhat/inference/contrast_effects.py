@@ -34,7 +34,7 @@ class ContrastEffects(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a contrast and estimand."""
+        """One row per contrast and estimand."""
         parts = [
             one.table.assign(contrast=name)[["contrast", *one.table.columns]]
             for name, one in self.effects.items()

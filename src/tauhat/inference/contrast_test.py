@@ -48,7 +48,7 @@ class ContrastTests:
         Of the hypothesis that no contrast's effect differs between persons: the primary test;
         NaN when there is nothing to test.
     table
-        One row a contrast: ``contrast``, ``p_value`` (of `test_heterogeneity` in its two arms)
+        One row per contrast: ``contrast``, ``p_value`` (of `test_heterogeneity` in its two arms)
         and ``p_adjusted`` (for the number of contrasts).
     tests
         `HeterogeneityTest` of each contrast by its name.

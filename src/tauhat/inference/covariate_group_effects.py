@@ -23,7 +23,7 @@ class CovariateGroupEffects(Shown):
     Attributes
     ----------
     table
-        One row a group: ``covariate``, ``group``, ``persons``, ``control units``
+        One row per group: ``covariate``, ``group``, ``persons``, ``control units``
         and ``treated units`` (randomized units with members), ``estimate``,
         ``se``, ``lower``, ``upper``; the last four are missing where an arm has
         fewer than two units.

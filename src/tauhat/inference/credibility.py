@@ -57,7 +57,7 @@ def credibility_table(
     Returns
     -------
     DataFrame
-        One row a question: ``item``, ``answer``, ``basis``.
+        One row per question: ``item``, ``answer``, ``basis``.
 
     References
     ----------

@@ -16,14 +16,9 @@ from tauhat.design import Design
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, fit_without_fold
-from tauhat.inference.inputs import (
-    OrderedTrial,
-    TrialLike,
-    counted_data,
-    ordered_trial,
-    refuse_over_periods,
-)
+from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial, refuse_over_periods
 from tauhat.inference.transport import TargetPopulation, target_population
+from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome_model import OutcomeModel
@@ -116,7 +111,7 @@ class CrossFit(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a split: mean and standard deviation of its held-out effects."""
+        """One row per split: mean and standard deviation of its held-out effects."""
         effects = self.effects
         return pd.DataFrame(
             {
@@ -258,40 +253,6 @@ class CrossFit(Shown):
         )
 
 
-def mid_ranks(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weighted share of smaller values plus half the share of equal ones, shape (n,).
-
-    Values that differ by rounding only count as equal.
-
-    Examples
-    --------
-    >>> mid_ranks(np.array([3.0, 1.0, 1.0, 2.0]), np.ones(4)).tolist()
-    [0.875, 0.25, 0.25, 0.625]
-    """
-    level = tied_levels(values)
-    order = np.argsort(values, kind="stable")
-    share = np.bincount(level[order], weights=weight[order]) / weight.sum()
-    middle: FloatArray = np.cumsum(share) - share / 2
-    return middle[level]
-
-
-def tied_levels(values: FloatArray) -> IntArray:
-    """Number 0, 1, ... of each value in ascending order, the same for equal ones, shape (n,).
-
-    Values that differ by rounding only count as equal.
-
-    Examples
-    --------
-    >>> tied_levels(np.array([3.0, 1.0, 1.0 + 1e-15, 2.0])).tolist()
-    [2, 0, 0, 1]
-    """
-    order = np.argsort(values, kind="stable")
-    tolerance = 1e-10 * max(float(np.abs(values).max()), 1e-300)
-    levels = np.empty(len(values), dtype=np.int64)
-    levels[order] = np.cumsum(np.r_[False, np.diff(values[order]) > tolerance])
-    return levels
-
-
 def cross_fit(
     trial: TrialLike,
     estimator: str | CateEstimator | None = None,
@@ -422,55 +383,3 @@ def _predict_fold(
     model.fit_data(data.take(folds != fold))
     surface: FloatArray = model.bounded(model.predict_effect(data.X))
     return surface, fit_without_fold(nuisance, data, fold)[:, 0]
-
-
-def as_cross_fit(
-    trial: TrialLike | CrossFit,
-    estimator: str | CateEstimator | None,
-    *,
-    n_splits: int,
-    n_folds: int,
-    random_state: RandomState,
-    n_jobs: int,
-    target: Any = None,
-) -> CrossFit:
-    """The cross-fit given, or one of the trial given, for its own or another population.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> trial = (rng.normal(size=(60, 1)), rng.normal(size=60), np.arange(60) % 2)
-    >>> options = dict(n_splits=1, n_folds=2, random_state=0, n_jobs=1)
-    >>> fit = as_cross_fit(trial, "LMM", **options)
-    >>> as_cross_fit(fit, None, **options) is fit
-    True
-    """
-    if isinstance(trial, CrossFit):
-        if estimator is not None:
-            raise TrialError(
-                f"the cross-fit already has an estimator ({trial.estimator}); leave estimator out, "
-                "or give the trial instead of its cross-fit"
-            )
-        if target is not None and not isinstance(target, TargetPopulation):
-            raise TrialError(
-                "a cross-fit does not know how the trial read its covariates: give the trial with "
-                "this target, or the cross-fit with target=average_effects(trial, target=...)"
-                ".target"
-            )
-        return trial if target is None else trial.carried_to(target)
-    if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):
-        trial = tuple(trial)
-    # Before anything is fitted: it may be refused.
-    if target is not None:
-        data = counted_data(trial)
-        refuse_over_periods(data, "held-out effects are")
-        target = target_population(trial, data, target)
-    fit = cross_fit(
-        trial,
-        estimator,
-        n_splits=n_splits,
-        n_folds=n_folds,
-        random_state=random_state,
-        n_jobs=n_jobs,
-    )
-    return fit if target is None else fit.carried_to(target)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.best_linear_predictor import best_linear_predictor
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -19,6 +19,7 @@ from tauhat.inference.descriptive import (
     split_group_effects,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.runtime.display import html
@@ -36,7 +37,7 @@ class EffectCalibration:
     Attributes
     ----------
     curve
-        One row a group of persons with like held-out effects: ``group``,
+        One row per group of persons with like held-out effects: ``group``,
         ``persons``, ``predicted`` (mean held-out effect), and the group's effect:
         ``estimate``, ``se``, ``lower``, ``upper``.
     slope

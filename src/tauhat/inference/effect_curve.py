@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat._typing import IntArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     fixed_group_rows,
@@ -19,6 +19,7 @@ from tauhat.inference.descriptive import (
     jackknife_words,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
 from tauhat.tables.extremes import frame_within
@@ -35,7 +36,7 @@ class EffectCurve(Shown):
     covariate
         The covariate, as the user's table names it.
     table
-        One row a group in the order of the covariate: ``group`` in words;
+        One row per group in the order of the covariate: ``group`` in words;
         ``value``, the mean of the covariate in the group (missing for
         categories); ``persons``; ``control units`` and ``treated units``,
         randomized units with members; ``estimate``, ``se``, ``lower`` and

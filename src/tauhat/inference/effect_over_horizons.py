@@ -30,8 +30,8 @@ class EffectOverHorizons(Shown):
     horizon
         That of the trial: the last one.
     table
-        One row a horizon: ``horizon``, ``estimate``, ``se``, ``lower``, ``upper``, ``p_value``, and
-        ``p_adjusted`` by Holm for the number of horizons.
+        One row per horizon: ``horizon``, ``estimate``, ``se``, ``lower``, ``upper``, ``p_value``,
+        and ``p_adjusted`` by Holm for the number of horizons.
     level
         Coverage of each interval by itself.
     """

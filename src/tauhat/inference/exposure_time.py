@@ -42,7 +42,7 @@ class ExposureEffects(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an exposure time, then their mean."""
+        """One row per exposure time, then their mean."""
         names = [str(k + 1) for k in range(len(self.effects))]
         columns = ["estimate", "se", "lower", "upper", "p_value"]
         return pd.DataFrame(

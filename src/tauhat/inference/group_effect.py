@@ -13,7 +13,7 @@ from tauhat._typing import BoolArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_risks import AverageRisks
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -24,6 +24,7 @@ from tauhat.inference.descriptive import (
     units_an_arm,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.group_risks import group_risks
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown

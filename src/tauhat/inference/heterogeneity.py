@@ -67,9 +67,9 @@ class HeterogeneityTest:
     method
         What was permuted, how often, and whether the p-value is exact.
     table
-        One row a component: ``component``, ``p_value``, ``weight``, ``n_terms``.
+        One row per component: ``component``, ``p_value``, ``weight``, ``n_terms``.
     modifiers
-        One row a covariate: ``covariate``, ``source`` (the user's column),
+        One row per covariate: ``covariate``, ``source`` (the user's column),
         ``varies`` (within or between clusters), ``direction``, ``statistic``
         (signed t: positive when the effect is larger at larger values),
         ``p_value`` and ``p_adjusted`` (Westfall and Young, over all covariates).
@@ -220,7 +220,7 @@ def test_heterogeneity(
         9,999 are drawn when the p-value is within .02 of the level.
     allocations
         For a restricted randomization, the allocations it chose from, equally
-        likely: shape (k, m), one column a cluster (or a person). A DataFrame's
+        likely: shape (k, m), one column per cluster (or a person). A DataFrame's
         columns are the cluster labels (row numbers when persons were randomized);
         an array's columns are in the sorted order of the labels.
     significance_level
@@ -277,7 +277,7 @@ def test_heterogeneity(
     wanted = _checked_weights(weights)
     if scale not in SCALES_OF_TEST:
         raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")
-    if scale != "difference" and as_trial_data(trial).design.levels.shape[1]:
+    if scale != "difference" and as_trial_data(trial).design.fixed_effects.shape[1]:
         raise TrialError(f"scale={scale!r} is not supported with period= yet")
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
@@ -286,7 +286,7 @@ def test_heterogeneity(
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
-    over_periods = bool(design.levels.shape[1])
+    over_periods = bool(design.fixed_effects.shape[1])
     permuted, groups = design.whole_units, None
     if over_periods:
         permuted = "sequences of whole clusters"

@@ -163,7 +163,7 @@ def _center(values: FloatArray, stratum: IntArray) -> FloatArray:
 
 
 def _cluster_values(data: TrialData, columns: BoolArray) -> FloatArray:
-    """Standardized cluster-level columns, one row a cluster."""
+    """Standardized cluster-level columns, one row per cluster."""
     return standardize(data.X[data.design.first][:, columns], np.ones(data.n_units))
 
 

@@ -84,7 +84,7 @@ def refuse_over_periods(data: TrialData, what: str) -> None:
     what
         What is not supported, in words.
     """
-    if data.design.levels.shape[1]:
+    if data.design.fixed_effects.shape[1]:
         raise TrialError(
             f"{what} not supported with period= yet: average effects, the test, effects by "
             "exposure time and the models LMM, GAMM and BRM are"

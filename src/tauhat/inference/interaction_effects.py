@@ -60,7 +60,7 @@ class InteractionEffects(Shown):
     Attributes
     ----------
     table
-        One row a comparison: ``modifier``; ``level`` ("person" or "cluster"); ``question``,
+        One row per comparison: ``modifier``; ``measured_on`` ("person" or "cluster"); ``question``,
         what is compared ("persons", "within clusters", "between clusters", "within blocks", in
         ``all_clusters`` "all clusters"); ``comparison``, "girl less boy" or "per SD of 12.3";
         ``spread``, that SD (missing for groups); ``estimate`` (difference of the effects, in
@@ -74,11 +74,11 @@ class InteractionEffects(Shown):
         one group only: the second line, which answers another question. Not counted among
         the tests.
     groups
-        One row a group of each modifier, a category or a range: ``modifier``, ``group``,
+        One row per group of each modifier, a category or a range: ``modifier``, ``group``,
         ``value`` (mean of a number), ``persons``, ``control units``, ``treated units``, and the
         effect within the group with ``se``, ``lower``, ``upper`` and ``degrees_of_freedom``.
     tests
-        One row a modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
+        One row per modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
         ``p_adjusted`` by Holm for the number of modifiers.
     notes
         Sentences on single modifiers: persons without a value, few units.
@@ -306,7 +306,7 @@ class _Analysed:
         used = [source in adjusted_for and source != modifier.name for source in ordered.sources]
         self.covariates = self.data.X[:, np.array(used, dtype=bool)]
         self.modifier = modifier
-        self.level = "cluster" if of_cluster else "person"
+        self.measured_on = "cluster" if of_cluster else "person"
         self.question = "persons"
         if of_cluster:
             paired = same_in_blocks(self.data, modifier)
@@ -318,7 +318,7 @@ class _Analysed:
         """Its interaction with the treatment."""
         if self.question == "persons":
             return between_persons(self.data, self.modifier, self.covariates)
-        if self.level == "cluster":
+        if self.measured_on == "cluster":
             return between_clusters(self.data, self.modifier, self.covariates)
         return within_clusters(self.data, self.modifier, self.covariates)
 
@@ -339,7 +339,7 @@ class _Analysed:
         return [
             {
                 "modifier": self.modifier.name,
-                "level": self.level,
+                "measured_on": self.measured_on,
                 "question": question,
                 "comparison": words,
                 "spread": self.modifier.spread,
@@ -350,7 +350,7 @@ class _Analysed:
 
     def groups(self, level: float) -> list[dict[str, Any]]:
         """Its groups as rows of a table."""
-        first = self.data.design.first if self.level == "cluster" else None
+        first = self.data.design.first if self.measured_on == "cluster" else None
         rows = []
         for group in groups_of(self.modifier, first):
             one = effect_in_group(

@@ -43,7 +43,7 @@ class EffectModifiers:
     Attributes
     ----------
     table
-        One row a covariate of the user's table, strongest first:
+        One row per covariate of the user's table, strongest first:
         ``covariate``; ``columns`` (encoded columns behind it); ``strength`` (the
         larger of the next two); ``share`` of the
         variance of the estimated effect explained by groups of this covariate

@@ -83,7 +83,7 @@ def average_over_periods(data: TrialData, level: float) -> AverageEffects:
 
 def working_columns(data: TrialData, rows: IntArray) -> tuple[FloatArray, list[FloatArray]]:
     """Fixed columns of some rows, the arm second, and the block of covariates if there are many."""
-    levels = data.design.levels[rows]
+    levels = data.design.fixed_effects[rows]
     head = np.column_stack([np.ones(len(rows)), data.treatment[rows], levels])
     mean, scale = column_scales(data.X[rows])
     lines = (data.X[rows] - mean) / scale

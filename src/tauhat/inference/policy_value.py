@@ -12,12 +12,7 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import (
-    CrossFit,
-    RandomState,
-    as_cross_fit,
-    tied_levels,
-)
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -27,7 +22,9 @@ from tauhat.inference.descriptive import (
     score_means,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
+from tauhat.numerics.mid_ranks import tied_levels
 from tauhat.runtime.display import Shown
 from tauhat.wording import counted
 
@@ -69,7 +66,7 @@ class PolicyValue(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a comparison of two policies."""
+        """One row per comparison of two policies."""
         named = {
             "by the model against no one": self.over_none,
             "by the model against everyone": self.over_all,

@@ -41,7 +41,7 @@ class ProfileCurves(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a person and time: ``person``, ``time``, ``control``, ``treated``."""
+        """One row per person and time: ``person``, ``time``, ``control``, ``treated``."""
         persons, times = self.control.shape
         return pd.DataFrame(
             {

@@ -10,7 +10,7 @@ import pandas as pd
 from tauhat._typing import FloatArray, IntArray
 from tauhat.design import Design
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit, mid_ranks
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -21,8 +21,10 @@ from tauhat.inference.descriptive import (
     score_columns,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
+from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.display import html
 from tauhat.wording import p_words
@@ -46,7 +48,7 @@ class RankWeightedEffect:
     qini
         The same weighted by the share treated; ``p_value`` one-sided.
     curve
-        One row a share of persons: ``share`` treated, largest held-out benefit
+        One row per share of persons: ``share`` treated, largest held-out benefit
         first; ``estimate`` of how much more they gain than everyone does on
         average (the targeting operator characteristic), with ``se``, ``lower``,
         ``upper``; and ``qini``, share times estimate.

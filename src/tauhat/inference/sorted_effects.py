@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -21,6 +21,7 @@ from tauhat.inference.descriptive import (
     split_group_effects,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.centring import sums_by_unit
@@ -53,7 +54,7 @@ class SortedGroupEffects(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a group, and one for the difference; ``persons`` to the nearest whole number."""
+        """One row per group and one for the difference; ``persons`` to the nearest whole number."""
         rows = [
             {"group": _group_name(k, len(self.groups)), "persons": round(self.persons[k])}
             | {"predicted": self.predicted[k]}
@@ -87,7 +88,7 @@ class ClassificationAnalysis(Shown):
     Attributes
     ----------
     table
-        One row a covariate: ``covariate`` (encoded), ``source`` (the user's
+        One row per covariate: ``covariate`` (encoded), ``source`` (the user's
         column), its mean in the groups with the ``largest`` and the ``smallest``
         held-out effects, their ``difference`` with ``se``, ``lower`` and
         ``upper``, and ``standardized``, the difference over the covariate's

@@ -13,7 +13,7 @@ from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.boxes import Box, extreme_boxes
 from tauhat.inference.credibility import credibility_table
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
@@ -24,6 +24,7 @@ from tauhat.inference.descriptive import (
     units_an_arm,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown, html
@@ -95,10 +96,10 @@ class Subgroups:
     difference
         Effect of the first less that of the second, in held-out persons.
     covariates
-        One row a covariate of the rules: ``covariate`` and ``share`` of the fits
+        One row per covariate of the rules: ``covariate`` and ``share`` of the fits
         whose rules use it.
     credibility
-        One row a question: ``item``, ``answer``, ``basis``.
+        One row per question: ``item``, ``answer``, ``basis``.
     found
         Share of the fits that found any subgroup.
     method
@@ -114,7 +115,7 @@ class Subgroups:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a subgroup."""
+        """One row per subgroup."""
         columns = [
             "subgroup", "rule", "persons", "control units", "treated units",
             "estimate", "se", "lower", "upper", "agreement",

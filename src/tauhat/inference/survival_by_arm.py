@@ -32,10 +32,10 @@ class SurvivalByArm(Shown):
     measure
         What they are compared on, such as "restricted mean survival time".
     table
-        One row an arm and one for the difference: ``arm``, ``persons``, ``events`` by the horizon,
+        One row per arm and one for the difference: ``arm``, ``persons``, ``events`` by the horizon,
         ``censored`` before it, ``at_risk`` at it, ``estimate``, ``se``, ``lower``, ``upper``.
     curves
-        One row a step of a curve up to the horizon: ``arm``, ``time``, ``probability``,
+        One row per step of a curve up to the horizon: ``arm``, ``time``, ``probability``,
         ``at_risk`` and ``events`` so far. The probability is that to be without an
         event; to have had it, where others compete.
     level
@@ -243,7 +243,7 @@ def _steps(
     cause: IntArray,
     horizon: float,
 ) -> pd.DataFrame:
-    """One row a distinct time of an arm up to the horizon, and one for the beginning."""
+    """One row per distinct time of an arm up to the horizon, and one for the beginning."""
     times = np.append(0.0, curve.times[curve.times <= horizon])
     ordered = np.sort(time)
     events = np.sort(time[cause > 0])

@@ -13,7 +13,8 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.disclosure import in_fives, told_places
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.cross_fitting import CrossFit, RandomState, as_cross_fit
+from tauhat.inference.cross_fitting import CrossFit, RandomState
+from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.survival_curves import StepCurve, aalen_johansen, kaplan_meier
 from tauhat.runtime.display import Shown
@@ -31,7 +32,7 @@ class SurvivalOfGroups(Shown):
     horizon
         Time up to which, or at which, the arms are compared.
     table
-        One row a group, arm and time: ``group`` ("smallest" or "largest" held-out effects),
+        One row per group, arm and time: ``group`` ("smallest" or "largest" held-out effects),
         ``arm``, ``time``, ``probability`` and ``at_risk`` (means over the splits, the latter in
         fives).
     share

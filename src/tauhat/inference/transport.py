@@ -42,7 +42,7 @@ class TargetPopulation(Shown):
     effective_n
         Equally weighted persons of the trial that tell as much of a mean as those weighted.
     overlap
-        One row a covariate in the trial's columns: ``covariate``, ``trial`` and ``target`` means,
+        One row per covariate in the trial's columns: ``covariate``, ``trial`` and ``target`` means,
         and their difference in standard deviations of the trial, ``shift``, and after weighting,
         ``left``.
     weight

@@ -130,7 +130,7 @@ class AdditiveMixedEffect(GaussianEffect):
         curves = smooth_columns(self.terms_, data.X)
         self.rotation_ = ridge_rotation(lines)
         rotated = lines @ self.rotation_
-        fixed = np.hstack([np.ones((n, 1)), contrast, data.design.levels])
+        fixed = np.hstack([np.ones((n, 1)), contrast, data.design.fixed_effects])
         fixed = fixed[:, independent_columns(fixed)]
         blocks = [contrast * rotated]
         if self.terms_:

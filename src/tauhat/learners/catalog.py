@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.endpoint import KINDS
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.registered import BlockLevels, InnerLevels, Registered, RegisteredEstimator
+from tauhat.fitting.registered import BlockIntercepts, InnerLevels, Registered, RegisteredEstimator
 from tauhat.learners.additive_mixed_effect import AdditiveMixedEffect
 from tauhat.learners.bayesian_causal_forest import BayesianCausalForest
 from tauhat.learners.bayesian_ridge import BayesianRidgeEffect
@@ -89,7 +89,7 @@ def _mixed(
     description: str,
     source: str,
     because: str = _NO_CLUSTERS,
-    block_levels: BlockLevels = "taken out",
+    block_intercepts: BlockIntercepts = "taken out",
     risks_for: tuple[str, ...] = (),
     rates_for: tuple[str, ...] = (),
     inner_levels: InnerLevels = "ignored",
@@ -103,7 +103,7 @@ def _mixed(
         because,
         risks_for,
         rates_for,
-        block_levels,
+        block_intercepts,
         inner_levels=inner_levels,
     )
 
@@ -118,7 +118,7 @@ def _of_risks(
         source,
         _EITHER,
         risks_for=_EITHER,
-        block_levels="intercept",
+        block_intercepts="intercept",
         refuses=dict.fromkeys(_NO_EVENTS, "it models the risk of an event"),
     )
 
@@ -140,7 +140,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         lambda: LinearMixedEffect(interactions="lasso"),
         "linear mixed model, main effects and interactions chosen by a lasso",
         "Schelldorfer, Bühlmann and van de Geer 2011",
-        block_levels="intercept",
+        block_intercepts="intercept",
     ),
     "GAMM": _mixed(
         AdditiveMixedEffect,
@@ -169,7 +169,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         "treatment-by-covariate interactions",
         "Holford 1980; Laird and Olivier 1981; the shrinkage is tauhat's",
         _EITHER,
-        block_levels="intercept",
+        block_intercepts="intercept",
         refuses=dict.fromkeys(_NO_TIMES, "it models the hazard of an event"),
     ),
     "BART-RE": _mixed(

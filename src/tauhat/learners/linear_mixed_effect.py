@@ -146,7 +146,7 @@ class LinearMixedEffect(GaussianEffect):
         scale_y = float(outcome.std())
         mean_y = float(np.average(outcome, weights=weight))
         y = (outcome - mean_y) / scale_y
-        head = np.hstack([np.ones((n, 1)), contrast, data.design.levels])
+        head = np.hstack([np.ones((n, 1)), contrast, data.design.fixed_effects])
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
         intercepts, arms = self.intercepts(data)

@@ -64,7 +64,7 @@ class TwoStageLearner(CateEstimator):
         rows
             Rows to learn from.
         pseudo_outcome
-            One value a row of ``rows``.
+            One value per row of ``rows``.
         seed
             Seed of the learner.
         weight

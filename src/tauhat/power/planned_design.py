@@ -32,7 +32,7 @@ MOST_UNITS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Design:
+class PlannedDesign:
     """Everything but the number of units, the interaction and the power.
 
     Attributes are the arguments of `tauhat.power_hte`.

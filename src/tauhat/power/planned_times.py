@@ -58,7 +58,7 @@ class RmstPower(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a quantity: ``quantity`` and ``value``."""
+        """One row per quantity: ``quantity`` and ``value``."""
         rows = [
             ("horizon", self.horizon),
             ("clusters", self.n_clusters),

@@ -92,7 +92,7 @@ class HtePower(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a quantity: ``quantity`` and ``value``."""
+        """One row per quantity: ``quantity`` and ``value``."""
         clustered = self.n_clusters is not None
         rows: list[tuple[str, Any]] = [
             ("clusters", self.n_clusters),

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tauhat.errors import TrialError
-from tauhat.power.planned_design import Design
+from tauhat.power.planned_design import PlannedDesign
 from tauhat.power.planned_trial import HtePower
 
 
@@ -133,7 +133,7 @@ def power_hte(
     """
     if risk_control is not None or risk_treated is not None:
         sd_y = _sd_of_risks(risk_control, risk_treated, sd_y, share_treated)
-    design = Design(
+    design = PlannedDesign(
         cluster_size,
         icc,
         icc_x,
@@ -197,7 +197,7 @@ def _sd_of_risks(
 
 
 def power_table(**arguments: Any) -> pd.DataFrame:
-    """Plans over a grid, one row a combination.
+    """Plans over a grid, one row per combination.
 
     Parameters
     ----------

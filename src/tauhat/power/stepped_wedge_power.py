@@ -65,7 +65,7 @@ class SteppedWedgePower(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a quantity: ``quantity`` and ``value``."""
+        """One row per quantity: ``quantity`` and ``value``."""
         rows = [
             ("clusters", self.n_clusters),
             ("periods", self.n_periods),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tauhat.disclosure import may_be_told
-from tauhat.report import gallery
+from tauhat.report import held_out_figures
 from tauhat.report.numbers import Scale, format_count, format_percent
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import held_out_units, scale_of
@@ -16,7 +16,7 @@ from tauhat.report.view import ReportInput, Section, TableView
 def covariate_section(data: ReportInput) -> Section | None:
     """Forest plot and table of the effects in thirds or categories of each covariate."""
     run = data.run
-    drawn = gallery.covariate_forest(data)
+    drawn = held_out_figures.covariate_forest(data)
     if drawn is None:
         return None
     scale, level = scale_of(run), format_percent(run["interval"]["level"])

@@ -157,7 +157,7 @@ def _modifier_row(
             scale(float(groups.effect[low])),
             scale(float(groups.effect[high])),
         ]
-    level = " (cluster)" if modifier["level"] == "cluster" else ""
+    level = " (cluster)" if modifier["measured_on"] == "cluster" else ""
     return [
         cell(modifier["covariate"]) + level,
         *ends,

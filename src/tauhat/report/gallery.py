@@ -16,6 +16,15 @@ from tauhat.report.grouping import (
     sorted_groups,
     two_way_groups,
 )
+from tauhat.report.held_out_figures import (
+    calibration,
+    covariate_forest,
+    qini,
+    quarters,
+    risk_calibration,
+    subgroup_forest,
+    targeting,
+)
 from tauhat.report.pieces import average_interval, axis_label
 from tauhat.report.time_units import at_horizon, unit_of_time
 from tauhat.report.view import ReportInput
@@ -23,8 +32,6 @@ from tauhat.report.view import ReportInput
 ROWS_OF_BALANCE = 14
 FIGURES_OF_COVARIATES = 6
 ROWS_OF_PREDICTORS = 6
-# Covariates of the forest plot.
-ROWS_OF_FOREST = 8
 # Covariates with less than this share of the variation get no figure of their own.
 STRENGTH_WORTH_A_FIGURE = 0.01
 _ENDS = ("estimate", "lower", "upper")
@@ -224,43 +231,6 @@ def effect_distribution(data: ReportInput) -> plots.Plot:
     )
 
 
-def quarters(data: ReportInput) -> plots.Plot:
-    """Effects of quarters of the persons by held-out effect."""
-    return plots.sorted_groups_plot(
-        pd.DataFrame(data.run["held_out"]["groups"]),
-        average=average_interval(data),
-        axis_label=axis_label(data),
-    )
-
-
-def subgroup_forest(data: ReportInput) -> plots.Plot | None:
-    """Effects of the subgroups that the data suggest; None without any."""
-    rows = data.run["held_out"]["subgroups"]["subgroups"]
-    if not rows:
-        return None
-    return plots.subgroup_forest_plot(
-        pd.DataFrame(rows), average=average_interval(data), axis_label=axis_label(data)
-    )
-
-
-def covariate_forest(data: ReportInput) -> plots.Plot | None:
-    """Effects in groups along the covariates that the estimates go with most; None without any."""
-    table = pd.DataFrame(data.run["held_out"]["by_covariate"])
-    if not len(table):
-        return None
-    strongest = [str(m["covariate"]) for m in data.run["modifiers"]]
-    order = {name: place for place, name in enumerate(strongest)}
-    names = sorted(dict.fromkeys(table["covariate"]), key=lambda name: order.get(name, len(order)))[
-        :ROWS_OF_FOREST
-    ]
-    parts = [table[table["covariate"] == name] for name in names]
-    return plots.covariate_forest_plot(
-        pd.concat(parts, ignore_index=True),
-        average=average_interval(data),
-        axis_label=axis_label(data),
-    )
-
-
 def named_comparisons(data: ReportInput) -> plots.Plot | None:
     """Differences of the effect along the named modifiers; None without any estimate."""
     named = data.run["named_modifiers"]
@@ -321,36 +291,6 @@ def named_curves(data: ReportInput) -> list[plots.Plot]:
                 )
             )
     return drawn
-
-
-def calibration(data: ReportInput) -> plots.Plot:
-    """Effects against what was predicted."""
-    curve = pd.DataFrame(data.run["held_out"]["calibration"]["curve"])
-    return plots.calibration_plot(curve, axis_label=axis_label(data))
-
-
-def risk_calibration(data: ReportInput) -> plots.Plot | None:
-    """Events of both arms against predicted risks; None where that was not looked at."""
-    groups = data.run["held_out"]["calibration"].get("risks")
-    if not groups:
-        return None
-    arms = [str(arm["arm"]) for arm in data.run["average_risks"]["arms"]]
-    return plots.risk_calibration_plot(pd.DataFrame(groups), arms=arms)
-
-
-def targeting(ranked: Mapping[str, Any]) -> plots.Plot:
-    """Targeting curve of one reading of the outcome."""
-    return plots.targeting_plot(
-        pd.DataFrame(ranked["curve"]), axis_label=f"Gain, if {ranked['better']} is better"
-    )
-
-
-def qini(ranked: Mapping[str, Any]) -> plots.Plot:
-    """Qini curve of one reading of the outcome."""
-    return plots.qini_plot(
-        pd.DataFrame(ranked["curve"]),
-        axis_label=f"Gain a person, if {ranked['better']} is better",
-    )
 
 
 def mean_effects(data: ReportInput) -> plots.Plot:

@@ -290,7 +290,7 @@ def two_way_groups(
     Returns
     -------
     DataFrame or None
-        One row a cell: ``first`` and ``second`` (labels), ``effect`` and
+        One row per cell: ``first`` and ``second`` (labels), ``effect`` and
         ``persons``, both missing where fewer than five persons are. None when a
         covariate makes fewer than two groups.
 

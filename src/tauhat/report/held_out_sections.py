@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.report import gallery
+from tauhat.report import held_out_figures
 from tauhat.report.covariate_section import covariate_section
 from tauhat.report.numbers import (
     Scale,
@@ -67,7 +67,7 @@ def groups_section(data: ReportInput) -> Section:
         paragraphs=[_origin(run), _groups_finding(run, scale)],
         figures=[
             figure_of(
-                gallery.quarters(data),
+                held_out_figures.quarters(data),
                 "Effects of quarters of the persons sorted by predicted effect: "
                 + "; ".join(
                     f"{row['group']}: {_estimate_words(row, scale)}, predicted "
@@ -181,7 +181,7 @@ def subgroup_section(data: ReportInput) -> Section:
         ],
         numeric_from=3,
     )
-    drawn = gallery.subgroup_forest(data)
+    drawn = held_out_figures.subgroup_forest(data)
     if drawn is None:
         return Section(
             anchor,
@@ -278,7 +278,7 @@ def calibration_section(data: ReportInput) -> Section:
     calibration = found["calibration"]
     figures = [
         figure_of(
-            gallery.calibration(data),
+            held_out_figures.calibration(data),
             "Effects of fifths of the persons against their predicted effects: "
             + "; ".join(
                 f"predicted {scale(r['predicted'])}, effect {_estimate_words(r, scale)}"
@@ -328,7 +328,7 @@ def calibration_section(data: ReportInput) -> Section:
 
 def _risk_figures(data: ReportInput, level: str) -> list[FigureView]:
     """Predicted risks of both arms against the events; none where the outcome is no event."""
-    drawn = gallery.risk_calibration(data)
+    drawn = held_out_figures.risk_calibration(data)
     if drawn is None:
         return []
     return [
@@ -367,7 +367,7 @@ def _targeting_figure(
     better = ranked["better"]
     quarter = next(r for r in ranked["curve"] if np.isclose(r["share"], 0.25))
     return figure_of(
-        gallery.targeting(ranked),
+        held_out_figures.targeting(ranked),
         f"Targeting curve if a {better} {data.run['roles']['outcome']} is better: treating the "
         f"quarter ranked first gains {_estimate_words(quarter, scale)} for each person treated "
         "over treating a quarter at random.",

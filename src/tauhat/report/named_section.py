@@ -84,7 +84,7 @@ def _sentence(text: str) -> str:
 
 
 def comparison_rows(run: Run) -> list[list[str]]:
-    """One row a comparison: modifier, comparison, estimate, interval, df, p, adjusted p."""
+    """One row per comparison: modifier, comparison, estimate, interval, df, p, adjusted p."""
     named, scale = run["named_modifiers"], scale_of(run)
     rows = []
     for test in named["tests"]:

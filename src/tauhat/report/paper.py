@@ -338,7 +338,7 @@ def _iceman(run: Run) -> list[tuple[str, str, str]]:
     for one in named["tests"]:
         found = [c for c in named["comparisons"] if c["modifier"] == one["modifier"]]
         told = "; ".join(f"{c['comparison']}: {_estimate(run, c)}" for c in found)
-        level = "within" if found and found[0]["level"] == "person" else "between"
+        level = "within" if found and found[0]["measured_on"] == "person" else "between"
         of = f"{level} clusters" if _clustered(run) else "between persons"
         rows += [
             (one["modifier"], "1: direction hypothesized beforehand?", _in_plan(run)),

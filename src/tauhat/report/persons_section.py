@@ -47,7 +47,7 @@ def persons_section(data: ReportInput) -> Section | None:
         "Person by person",
         paragraphs=[
             WARNING,
-            f"One line a person, {which}. An interval is {scale(width)} wide on average; two "
+            f"One line per person, {which}. An interval is {scale(width)} wide on average; two "
             "persons whose intervals overlap are not told apart, and the first and the last stand "
             "where they do partly by chance.",
         ],

@@ -26,7 +26,7 @@ class ReportInput:
         Estimated effect and interval of each analysed person, each of shape (n,).
         They are shown in groups of at least five persons only.
     check_table
-        The design check, one row a finding.
+        The design check, one row per finding.
     balance
         ``covariate`` and its standardised ``difference`` between the arms, rounded; NaN
         where it would tell how many persons a small level has.

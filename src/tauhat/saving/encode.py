@@ -24,7 +24,7 @@ from tauhat.saving.engine_text import gpboost_text, lightgbm_text
 from tauhat.saving.rows import RowsLeftOut
 from tauhat.saving.trees import stored_effect_forest, stored_forest, stored_tree
 
-#: Attributes that hold one value a row of the trial.
+#: Attributes that hold one value per row of the trial.
 ROW_ATTRIBUTES = ("held_out_",)
 
 

@@ -111,7 +111,7 @@ class StoredForest:
     Attributes
     ----------
     trees
-        The trees, with one value a node.
+        The trees, with one value per node.
     """
 
     trees: tuple[StoredTree, ...]

@@ -1,6 +1,6 @@
 """How good estimated effects are when the truth is known.
 
-Every measure takes arrays with one value a person. Standard deviations are
+Every measure takes arrays with one value per person. Standard deviations are
 population ones (divisor n), as in the papers the studies follow.
 """
 
@@ -39,7 +39,7 @@ def paired(effect: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray, Flo
     true = np.asarray(truth, dtype=np.float64)
     if estimated.shape != true.shape or estimated.ndim != 1:
         raise ValueError(
-            "effect and truth need one value a person each, "
+            "effect and truth need one value per person each, "
             f"got shapes {estimated.shape} and {true.shape}"
         )
     if len(true) == 0:

@@ -199,7 +199,7 @@ class PDL1(IndividualScenario):
         Returns
         -------
         DataFrame
-            One column a node, in the order of `NODES`, after ``treatment``.
+            One column per node, in the order of `NODES`, after ``treatment``.
 
         Examples
         --------

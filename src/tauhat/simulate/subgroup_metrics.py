@@ -27,7 +27,7 @@ class SubgroupMeans:
     Attributes
     ----------
     subgroups
-        One row a subgroup: ``first``, ``first_side``, ``second``,
+        One row per subgroup: ``first``, ``first_side``, ``second``,
         ``second_side`` (covariates and "low" or "high") and ``size`` (persons).
     means
         Means of the values, shape (subgroups, values).
@@ -202,7 +202,7 @@ def subgroup_metrics(
     Returns
     -------
     DataFrame
-        One row an estimator; columns ``subgroup_srmse`` (NaN when all
+        One row per estimator; columns ``subgroup_srmse`` (NaN when all
         subgroups have the same true mean) and ``subgroup_rod`` (0.5 for
         estimates that are the same in all subgroups).
 

@@ -1,4 +1,4 @@
-"""Where the units of a study run: this machine, a Dask cluster or a Ray cluster.
+"""Where the tasks of a study run: this machine, a Dask cluster or a Ray cluster.
 
 Each backend hands out a bounded number of tasks at a time and yields results as
 they come, so that neither the driver nor the scheduler ever holds the study.
@@ -128,7 +128,7 @@ def _with_number(function: Callable[..., Result], number: int, task: Task) -> tu
 def _say_losses(losses: int) -> None:
     if losses:
         raise StudyError(
-            f"{counted(losses, 'unit ended its', 'units ended their')} worker process, most likely "
+            f"{counted(losses, 'task ended its', 'tasks ended their')} worker process, most likely "
             "because memory ran out; all others are stored. The same command tries these again: "
             "give it fewer jobs or a larger machine"
         )

@@ -1,4 +1,4 @@
-"""What is measured in one unit of work, and how it is called."""
+"""What is measured in one task, and how it is called."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AVERAGES: Final = tuple(
 
 
 @dataclass(frozen=True, eq=False)
-class UnitResult:
-    """What one unit gave; no person's value is in it.
+class TaskResult:
+    """What one task gave; no person's value is in it.
 
     Attributes
     ----------
@@ -33,14 +33,14 @@ class UnitResult:
     replicate
         Number of the draw, from 0.
     metrics
-        One row an estimator, one column a name of ``METRICS``; NaN where a
+        One row per estimator, one column per name of ``METRICS``; NaN where a
         measure does not apply or the estimator failed.
     averages
-        One value a name of ``AVERAGES``; NaN when the plan does not ask for them.
+        One value per name of ``AVERAGES``; NaN when the plan does not ask for them.
     fit_seconds
         Time that each estimator would have taken alone, shape (estimators,).
     seconds
-        Time of the whole unit.
+        Time of the whole task.
     messages
         What went wrong, by estimator.
     """

@@ -86,8 +86,8 @@ def write_page(study: Study, folder: str | Path) -> list[Path]:
     TrialError
         If the folder cannot be written to.
     """
-    if study.n_units == 0:
-        raise StudyError("no unit of the study is done yet: there is nothing to show")
+    if study.n_tasks == 0:
+        raise StudyError("no task of the study is done yet: there is nothing to show")
     folder = Path(folder)
     excess = excess_of(study)
     figures: dict[str, Figure] = {}
@@ -151,8 +151,8 @@ def _html(
     return environment.get_template("study.html.j2").render(
         plan=study.plan,
         style=style,
-        done=study.n_units,
-        total=study.plan.n_units,
+        done=study.n_tasks,
+        total=study.plan.n_tasks,
         versions=", ".join(study.versions),
         hours=f"{study.seconds.sum() / 3600:.2f}",
         figures=[(name, to_data_uri(figure)) for name, figure in figures.items()],

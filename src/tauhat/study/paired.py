@@ -99,7 +99,7 @@ def paired_table(
 
 
 def mean_table(plan: Plan, row: IntArray, values: FloatArray) -> pd.DataFrame:
-    """Mean over the replicates with its Monte Carlo standard error, one row an estimator.
+    """Mean over the replicates with its Monte Carlo standard error, one row per estimator.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def mean_table(plan: Plan, row: IntArray, values: FloatArray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One column a row of the plan in which the measure exists, ``mean`` over
+        One column per row of the plan in which the measure exists, ``mean`` over
         these, and ``se``, its standard error; the rows are fixed, only the draws
         within them are random. Draws without a value are left out.
 

@@ -184,7 +184,7 @@ class Plan:
     folder: str = ""
 
     @property
-    def n_units(self) -> int:
+    def n_tasks(self) -> int:
         """Number of draws in all."""
         return len(self.rows) * self.replicates
 
@@ -198,7 +198,7 @@ class Plan:
         """Names of the estimators that are no ensembles."""
         return [name for name in self.names if name not in self.ensembles]
 
-    def units(self) -> Iterator[tuple[Row, int]]:
+    def tasks(self) -> Iterator[tuple[Row, int]]:
         """Every (row, replicate): whole replicates one after the other, large trials first."""
         by_size = sorted(self.rows, key=lambda row: -(row.n or 0))
         for replicate in range(self.replicates):

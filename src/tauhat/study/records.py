@@ -13,7 +13,7 @@ from typing import IO, Any, Final, NamedTuple
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.study.measures import AVERAGES, UnitResult
+from tauhat.study.measures import AVERAGES, TaskResult
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.plan_file import plan_from
 
@@ -24,7 +24,7 @@ _NO_MESSAGES: Final[Mapping[str, str]] = {}
 _PLAN_KEYS: Final = {
     "kind", "version", "started", "plan", "folder", "identity", "metrics", "averages",
 }  # fmt: skip
-_UNIT_KEYS: Final = {"kind", "row", "replicate", "seconds", "messages", "values"}
+_TASK_KEYS: Final = {"kind", "row", "replicate", "seconds", "messages", "values"}
 
 
 class Line(NamedTuple):
@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 class PlanRecord(NamedTuple):
-    """What a run of a study starts from, and what its units must agree with."""
+    """What a run of a study starts from, and what its tasks must agree with."""
 
     plan: Plan
     identity: Mapping[str, str]
@@ -63,8 +63,8 @@ class PlanRecord(NamedTuple):
     columns: int
 
 
-class StoredUnit(NamedTuple):
-    """A unit as it stands in the store: its numbers still packed."""
+class StoredTask(NamedTuple):
+    """A task as it stands in the store: its numbers still packed."""
 
     row: str
     replicate: int
@@ -85,16 +85,16 @@ def record_line(record: Mapping[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def pack(result: UnitResult) -> str:
-    """Numbers of a unit as text."""
+def pack(result: TaskResult) -> str:
+    """Numbers of a task as text."""
     parts = (result.metrics.ravel(), result.averages, result.fit_seconds)
     return base64.b64encode(np.concatenate(parts).astype(_FLOAT).tobytes()).decode()
 
 
-def unpack(units: Sequence[StoredUnit], columns: int) -> FloatArray:
-    """Numbers of all units, shape (units, columns)."""
-    packed = np.frombuffer(b"".join(unit.values for unit in units), dtype=_FLOAT)
-    return packed.reshape(len(units), columns).astype(np.float64)
+def unpack(tasks: Sequence[StoredTask], columns: int) -> FloatArray:
+    """Numbers of all tasks, shape (tasks, columns)."""
+    packed = np.frombuffer(b"".join(task.values for task in tasks), dtype=_FLOAT)
+    return packed.reshape(len(tasks), columns).astype(np.float64)
 
 
 def read_lines(file: IO[bytes]) -> Iterator[Line]:
@@ -189,15 +189,15 @@ def require_same_study(record: PlanRecord, first: PlanRecord) -> None:
         raise StudyError(f"it is the plan of another study: {', '.join(changed)}")
 
 
-def unit_record(record: Mapping[str, Any], header: PlanRecord) -> StoredUnit:
-    """Checked content of the record of a unit; its replicate may be one of a later plan.
+def task_record(record: Mapping[str, Any], header: PlanRecord) -> StoredTask:
+    """Checked content of the record of a task; its replicate may be one of a later plan.
 
     Raises
     ------
     StudyError
         Naming the key and the value at fault.
     """
-    _require_keys(record, _UNIT_KEYS)
+    _require_keys(record, _TASK_KEYS)
     row, replicate, seconds = record["row"], record["replicate"], record["seconds"]
     if not isinstance(row, str) or row not in header.rows:
         raise StudyError(f"its row {_short(row)} is not in the plan")
@@ -219,7 +219,7 @@ def unit_record(record: Mapping[str, Any], header: PlanRecord) -> StoredUnit:
             f"it has {len(values) / _FLOAT.itemsize:g} numbers where the plan has {header.columns}"
         )
     # One empty mapping for all spares the garbage collector a visit to each.
-    return StoredUnit(row, replicate, float(seconds), messages or _NO_MESSAGES, values)
+    return StoredTask(row, replicate, float(seconds), messages or _NO_MESSAGES, values)
 
 
 def _require_keys(record: Mapping[str, Any], keys: set[str]) -> None:

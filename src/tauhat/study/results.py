@@ -31,27 +31,27 @@ class Study:
     plan
         The plan.
     row
-        Number of each unit's row in the plan, shape (units,).
+        Number of each task's row in the plan, shape (tasks,).
     replicate
-        Number of each unit's draw, shape (units,).
+        Number of each task's draw, shape (tasks,).
     metrics
         Names of the measures.
     values
-        Measures, shape (units, estimators, metrics); NaN where a measure does
+        Measures, shape (tasks, estimators, metrics); NaN where a measure does
         not apply or the estimator failed.
     averages
-        Model-robust average effects of each draw, shape (units, 10), columns
+        Model-robust average effects of each draw, shape (tasks, 10), columns
         `tauhat.study.measures.AVERAGES`.
     fit_seconds
-        Time that each estimator would have taken alone, shape (units, estimators).
+        Time that each estimator would have taken alone, shape (tasks, estimators).
     seconds
-        Time of each unit, shape (units,).
+        Time of each task, shape (tasks,).
     failures
         What went wrong: columns ``scenario n replicate estimator message``.
     versions
         Versions of tauhat that the results were made with.
     damaged_records
-        Records of the store that do not count, by line, and why; their units are missing.
+        Records of the store that do not count, by line, and why; their tasks are missing.
     """
 
     plan: Plan
@@ -72,12 +72,12 @@ class Study:
         return len(self.damaged_records)
 
     @property
-    def n_units(self) -> int:
-        """Number of units stored."""
+    def n_tasks(self) -> int:
+        """Number of tasks stored."""
         return len(self.row)
 
     def metric(self, name: str) -> FloatArray:
-        """One measure of every unit and estimator, shape (units, estimators).
+        """One measure of every task and estimator, shape (tasks, estimators).
 
         Parameters
         ----------
@@ -129,9 +129,9 @@ class Study:
 
     @property
     def results(self) -> pd.DataFrame:
-        """One row a unit and estimator, one column a measure."""
+        """One row per task and estimator, one column per measure."""
         rows, names = self.plan.rows, self.plan.names
-        estimators, units = len(names), self.n_units
+        estimators, tasks = len(names), self.n_tasks
         labels = np.array([row.label for row in rows], dtype=object)
         sizes = pd.array([row.n for row in rows], dtype="Int64")
         which = np.repeat(self.row, estimators)
@@ -140,11 +140,11 @@ class Study:
                 "scenario": labels[which],
                 "n": sizes.take(which),
                 "replicate": np.repeat(self.replicate, estimators),
-                "estimator": np.tile(np.array(names, dtype=object), units),
+                "estimator": np.tile(np.array(names, dtype=object), tasks),
             }
         )
         measures = pd.DataFrame(
-            self.values.reshape(units * estimators, -1), columns=list(self.metrics)
+            self.values.reshape(tasks * estimators, -1), columns=list(self.metrics)
         )
         return pd.concat([frame, measures], axis=1).assign(seconds=self.fit_seconds.ravel())
 
@@ -171,19 +171,19 @@ def read_study(folder: str | Path) -> Study:
         raise StudyError(f"there is no study in {folder}: `tauhat study run PLAN --out {folder}`")
     plan = contents.plan
     numbers = {row.key: number for number, row in enumerate(plan.rows)}
-    units = contents.units
-    row = np.array([numbers[unit.row] for unit in units], dtype=np.int64)
-    replicate = np.array([unit.replicate for unit in units], dtype=np.int64)
+    tasks = contents.tasks
+    row = np.array([numbers[task.row] for task in tasks], dtype=np.int64)
+    replicate = np.array([task.replicate for task in tasks], dtype=np.int64)
     order = np.lexsort((replicate, row))
     estimators, metrics = len(plan.estimators), len(contents.metrics)
     averages = estimators * metrics
     times = averages + len(AVERAGES)
-    packed = unpack([units[i] for i in order], times + estimators)
+    packed = unpack([tasks[i] for i in order], times + estimators)
     messages = [
         (plan.rows[row[i]].label, plan.rows[row[i]].n, replicate[i], name, message)
         for i in order
-        if units[i].messages
-        for name, message in units[i].messages.items()
+        if tasks[i].messages
+        for name, message in tasks[i].messages.items()
     ]
     return Study(
         plan=plan,
@@ -193,7 +193,7 @@ def read_study(folder: str | Path) -> Study:
         values=packed[:, :averages].reshape(-1, estimators, metrics),
         averages=packed[:, averages:times],
         fit_seconds=packed[:, times:],
-        seconds=np.array([unit.seconds for unit in units], dtype=np.float64)[order],
+        seconds=np.array([task.seconds for task in tasks], dtype=np.float64)[order],
         failures=pd.DataFrame(
             messages, columns=["scenario", "n", "replicate", "estimator", "message"]
         ).astype({"n": "Int64"}),

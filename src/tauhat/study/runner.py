@@ -27,14 +27,14 @@ class Progress:
     Attributes
     ----------
     done, total
-        Units stored (earlier runs included) and units of the plan.
+        Tasks stored (earlier runs included) and tasks of the plan.
     failures
-        Estimators that failed in this run, one for each unit.
+        Estimators that failed in this run, one for each task.
     elapsed
         Seconds since the run started.
     seconds_left
         Time that the rest will take at the pace so far; NaN before the first
-        unit is done.
+        task is done.
     """
 
     done: int
@@ -56,7 +56,7 @@ def run_study(
 ) -> Study:
     """Run what is missing of a study and return all its results.
 
-    Every unit's seed hangs on the plan's seed and the unit's own key only, so
+    Every task's seed hangs on the plan's seed and the task's own key only, so
     results are the same for any ``n_jobs``, backend, order and interruption.
 
     Parameters
@@ -67,7 +67,7 @@ def run_study(
     out
         Folder of the study; a study there with the same plan is continued.
     n_jobs
-        Units at once, each on one thread.
+        Tasks at once, each on one thread.
     backend
         "loky", "dask" or "ray".
     address
@@ -75,7 +75,7 @@ def run_study(
     replicates
         Replaces the plan's number of replicates.
     on_progress
-        Called with a `Progress` at the start and after each unit.
+        Called with a `Progress` at the start and after each task.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def run_study(
     if replicates is not None:
         chosen = replace(chosen, replicates=replicates)
     # Fitting imports every engine, which takes seconds; reading a study needs none.
-    from tauhat.study.units import run_unit
+    from tauhat.study.tasks import run_task
 
     chosen.check()
     with Store(out, chosen, version("tauhat")) as store:
@@ -115,7 +115,7 @@ def run_study(
         if on_progress is not None:
             on_progress(clock.progress())
         results = results_as_they_come(
-            run_unit, _missing(chosen, clock), n_jobs=n_jobs, backend=backend, address=address
+            run_task, _missing(chosen, clock), n_jobs=n_jobs, backend=backend, address=address
         )
         for result in results:
             store.append(result)
@@ -128,7 +128,7 @@ def run_study(
 
 def _missing(plan: Plan, clock: _Clock) -> Iterator[Task]:
     before = frozenset(clock.stored)
-    for row, replicate in plan.units():
+    for row, replicate in plan.tasks():
         if (row.key, replicate) not in before:
             yield plan, row, replicate
 
@@ -137,18 +137,18 @@ class _Clock:
     """What is done, and how long the rest will take."""
 
     def __init__(self, plan: Plan, before: Contents | None) -> None:
-        units = () if before is None else before.units
+        tasks = () if before is None else before.tasks
         planned = {row.key: plan.replicates for row in plan.rows}
-        self.stored = {(unit.row, unit.replicate) for unit in units}
-        self._total = plan.n_units
+        self.stored = {(task.row, task.replicate) for task in tasks}
+        self._total = plan.n_tasks
         self._left = dict(planned)
         self._count = dict.fromkeys(planned, 0)
         self._seconds = dict.fromkeys(planned, 0.0)
         self._start = time.monotonic()
         self._worked = 0.0
         self._failures = 0
-        for unit in units:
-            self._add(unit.row, unit.seconds)
+        for task in tasks:
+            self._add(task.row, task.seconds)
 
     def _add(self, row: str, seconds: float) -> None:
         self._left[row] -= 1
@@ -156,7 +156,7 @@ class _Clock:
         self._seconds[row] += seconds
 
     def finished(self, row: str, seconds: float, failures: int) -> None:
-        """Note one more unit."""
+        """Note one more task."""
         self._add(row, seconds)
         self._worked += seconds
         self._failures += failures

@@ -3,11 +3,11 @@
 ``study.jsonl`` has one record a line: the CRC-32 of the record as 8 hexadecimal
 digits, a space, and the record as JSON. The first record is the plan; a later
 one of the same study replaces it (one continued with more replicates). Every
-other record is one unit: ``row``, ``replicate``, ``seconds``, ``messages``, and
+other record is one task: ``row``, ``replicate``, ``seconds``, ``messages``, and
 ``values``, the base64 of little-endian 64-bit floats: the metrics of each
 estimator and the average effects, in the order of the plan record, then the
 time of each estimator. Numbers therefore come back bit for bit, and 100,000
-units are read in seconds.
+tasks are read in seconds.
 
 A record counts only if it has the keys, types and numbers that the plan asks
 for (`tauhat.study.records`); the others are named by line and left out.
@@ -30,20 +30,22 @@ from typing import IO, Any, Final, Self
 
 from tauhat.runtime.files import check_writable, open_regular, sync_folder
 from tauhat.runtime.provenance import utc_now
-from tauhat.study.measures import AVERAGES, METRICS, UnitResult
+from tauhat.study.measures import AVERAGES, METRICS, TaskResult
 from tauhat.study.plan import Plan, StudyError
 from tauhat.study.records import (
     PlanRecord,
-    StoredUnit,
+    StoredTask,
     pack,
     plan_record,
     read_lines,
     record_line,
     require_same_study,
-    unit_record,
+    task_record,
 )
 
 FILE: Final = "study.jsonl"
+# What a task was once called: studies that were begun then go on.
+TASK_KIND: Final = "unit"
 LOCK: Final = "study.lock"
 
 
@@ -61,8 +63,8 @@ class Contents:
         Versions of tauhat that wrote to the store.
     metrics
         Names of the stored metrics.
-    units
-        Units in the order in which they were stored, each once.
+    tasks
+        Tasks in the order in which they were stored, each once.
     damaged
         Records that do not count, by line, and why. A torn last line, which a kill
         leaves behind, is none of them.
@@ -74,7 +76,7 @@ class Contents:
     identity: Mapping[str, str]
     versions: tuple[str, ...]
     metrics: tuple[str, ...]
-    units: tuple[StoredUnit, ...]
+    tasks: tuple[StoredTask, ...]
     damaged: tuple[str, ...]
     end: int
 
@@ -89,7 +91,7 @@ def read_store(folder: str | Path, *, arrays: bool = True) -> Contents | None:
     folder
         Folder of a study.
     arrays
-        Whether to keep the numbers of the units, or only what is done.
+        Whether to keep the numbers of the tasks, or only what is done.
 
     Returns
     -------
@@ -113,7 +115,7 @@ def read_store(folder: str | Path, *, arrays: bool = True) -> Contents | None:
 def _contents(file: IO[bytes], path: Path, arrays: bool) -> Contents | None:
     header: PlanRecord | None = None
     versions: dict[str, None] = {}
-    units: dict[tuple[str, int], tuple[StoredUnit, int]] = {}
+    tasks: dict[tuple[str, int], tuple[StoredTask, int]] = {}
     problems: list[tuple[int, str]] = []
     last = end = 0
     for line in read_lines(file):
@@ -128,14 +130,14 @@ def _contents(file: IO[bytes], path: Path, arrays: bool) -> Contents | None:
                         require_same_study(record, header)
                     header = record
                     versions[record.version] = None
-                elif line.record.get("kind") != "unit":
-                    raise StudyError("it is neither a plan nor a unit")
+                elif line.record.get("kind") != TASK_KIND:
+                    raise StudyError("it is neither a plan nor a task")
                 elif header is None:
                     raise StudyError("it comes before any plan")
                 else:
-                    unit = unit_record(line.record, header)
-                    kept = unit if arrays else unit._replace(values=b"")
-                    units.setdefault((unit.row, unit.replicate), (kept, line.number))
+                    task = task_record(line.record, header)
+                    kept = task if arrays else task._replace(values=b"")
+                    tasks.setdefault((task.row, task.replicate), (kept, line.number))
             except (StudyError, RecursionError) as error:
                 problem = str(error)
         if problem:
@@ -146,15 +148,15 @@ def _contents(file: IO[bytes], path: Path, arrays: bool) -> Contents | None:
             first = f" (line {problems[0][0]}: {problems[0][1]})" if problems else ""
             raise StudyError(f"{path} is not the store of a study{first}")
         return None
-    for unit, number in units.values():
-        if unit.replicate >= header.plan.replicates:
-            problems.append((number, f"its replicate {unit.replicate} is beyond the plan's"))
+    for task, number in tasks.values():
+        if task.replicate >= header.plan.replicates:
+            problems.append((number, f"its replicate {task.replicate} is beyond the plan's"))
     return Contents(
         plan=header.plan,
         identity=header.identity,
         versions=tuple(versions),
         metrics=header.metrics,
-        units=tuple(u for u, _ in units.values() if u.replicate < header.plan.replicates),
+        tasks=tuple(u for u, _ in tasks.values() if u.replicate < header.plan.replicates),
         damaged=tuple(
             f"{path.name}, line {number}: {problem}"
             for number, problem in sorted(problems)
@@ -222,11 +224,11 @@ class Store:
             raise
         self.contents = before
 
-    def append(self, result: UnitResult) -> None:
-        """Store one unit; when this returns, it is on the disk."""
+    def append(self, result: TaskResult) -> None:
+        """Store one task; when this returns, it is on the disk."""
         self._append(
             {
-                "kind": "unit",
+                "kind": TASK_KIND,
                 "row": result.row,
                 "replicate": result.replicate,
                 "seconds": result.seconds,

@@ -36,7 +36,7 @@ def _medians(values: FloatArray) -> FloatArray:
 
 
 def _by_row(plan: Plan, row: IntArray, values: FloatArray) -> list[FloatArray]:
-    """Values of the units of each row, in the order of the plan; units are sorted by row."""
+    """Values of the tasks of each row, in the order of the plan; tasks are sorted by row."""
     starts = np.searchsorted(row, np.arange(len(plan.rows) + 1))
     return [values[start:end] for start, end in itertools.pairwise(starts)]
 
@@ -52,16 +52,16 @@ def _frame(plan: Plan, counts: list[int]) -> pd.DataFrame:
 
 
 def median_table(plan: Plan, row: IntArray, values: FloatArray) -> pd.DataFrame:
-    """Median over the replicates, one row a row of the plan, one column an estimator.
+    """Median over the replicates, one row per row of the plan, one column per estimator.
 
     Parameters
     ----------
     plan
         The plan.
     row
-        Row number of each unit in ascending order, shape (units,).
+        Row number of each task in ascending order, shape (tasks,).
     values
-        Measure of each unit and estimator, shape (units, estimators).
+        Measure of each task and estimator, shape (tasks, estimators).
 
     Returns
     -------
@@ -214,7 +214,7 @@ def regret_table(
     Returns
     -------
     DataFrame
-        One row an estimator: ``mean`` ratio over the rows with ``mean_lower``
+        One row per estimator: ``mean`` ratio over the rows with ``mean_lower``
         and ``mean_upper``, ``worst`` ratio with ``worst_lower`` and
         ``worst_upper``, ``worst_row``, and the number of ``rows``. Rows
         without the measure (an effect that is constant has no sRMSE) are left
@@ -322,12 +322,12 @@ def average_effect_table(plan: Plan, row: IntArray, averages: FloatArray) -> pd.
     plan, row
         As in `median_table`.
     averages
-        One row a unit, columns `tauhat.study.measures.AVERAGES`.
+        One row per task, columns `tauhat.study.measures.AVERAGES`.
 
     Returns
     -------
     DataFrame
-        One row a row of the plan and estimand, columns as
+        One row per row of the plan and estimand, columns as
         `tauhat.simulate.Performance`.
     """
     records = []

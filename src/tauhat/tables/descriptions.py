@@ -60,8 +60,8 @@ class Descriptions:
 def read_descriptions(path: str | Path) -> Descriptions:
     """Words of a TOML file.
 
-    ``title = "..."``; in ``[labels]`` and ``[units]`` one line a column, such as
-    ``sbp = "Systolic blood pressure"``; in ``[values.arm]`` one line a code, such as
+    ``title = "..."``; in ``[labels]`` and ``[units]`` one line per column, such as
+    ``sbp = "Systolic blood pressure"``; in ``[values.arm]`` one line per code, such as
     ``0 = "Usual care"``, in the order in which the report shows them.
 
     Raises

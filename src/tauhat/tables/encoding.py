@@ -71,8 +71,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    max_levels
-        Columns with more levels than this are pooled: the ``max_levels - 1``
+    max_categories
+        Columns with more levels than this are pooled: the ``max_categories - 1``
         most frequent are kept.
 
     Attributes
@@ -94,8 +94,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     2  70.0            0.0    0.0
     """
 
-    def __init__(self, max_levels: int = 20) -> None:
-        self.max_levels = max_levels
+    def __init__(self, max_categories: int = 20) -> None:
+        self.max_categories = max_categories
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn types, levels and fill values.
@@ -118,8 +118,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             identifiers, odd objects, names that are empty or collide, or no
             usable column at all.
         """
-        if self.max_levels < 2:
-            raise ValueError(f"max_levels must be at least 2, got {self.max_levels}")
+        if self.max_categories < 2:
+            raise ValueError(f"max_categories must be at least 2, got {self.max_categories}")
         table = as_pandas(X)
         self.notes_: list[str] = []
         self.columns_: list[_Column] = []
@@ -199,7 +199,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return _Column(name, "category", most_frequent, (), levels=tuple(order))
         if len(order) == 2:
             return _Column(name, "category", most_frequent, (f"{name}={order[1]}",), tuple(order))
-        if len(order) <= self.max_levels:
+        if len(order) <= self.max_categories:
             kept = [level for level in order if level != most_frequent]
             names = tuple(f"{name}={level}" for level in kept)
             return _Column(name, "category", most_frequent, names, (most_frequent, *kept))
@@ -207,7 +207,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _pool(self, name: str, order: list[str], by_frequency: list[str]) -> _Column:
         # A level that is itself called "other" goes where the pooled ones go.
-        ranked = [level for level in by_frequency if level != "other"][: self.max_levels - 1]
+        ranked = [level for level in by_frequency if level != "other"][: self.max_categories - 1]
         kept = sorted(ranked[1:], key=order.index)
         pooled = tuple(level for level in order if level not in ranked)
         self.notes_.append(

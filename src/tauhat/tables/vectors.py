@@ -1,4 +1,4 @@
-"""Arguments with one value a row, checked."""
+"""Arguments with one value per row, checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tauhat._typing import AnyArray, FloatArray, IntArray
 
 
 def vector(values: Any, name: str, n: int) -> AnyArray:
-    """One value a row, or an error that names the argument."""
+    """One value per row, or an error that names the argument."""
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     array = np.asarray(values)

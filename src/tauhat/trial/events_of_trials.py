@@ -1,4 +1,4 @@
-"""Rows that hold events out of a number of persons, read as one row a person."""
+"""Rows that hold events out of a number of persons, read as one row per person."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def one_row_a_person(
     Parameters
     ----------
     table
-        One row a group of persons.
+        One row per group of persons.
     outcome
         Column of the number of events; missing where the outcomes of the row are.
     exposure

@@ -99,7 +99,7 @@ def _why_nothing_compares(
 def incomplete_blocks(
     arm: IntArray, arm_labels: Sequence[Any], clusters: AnyArray | None, blocks: AnyArray | None
 ) -> pd.DataFrame:
-    """One row a block that lacks an arm: block, arms, persons, units; the largest first.
+    """One row per block that lacks an arm: block, arms, persons, units; the largest first.
 
     Parameters
     ----------

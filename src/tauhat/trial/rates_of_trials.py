@@ -24,7 +24,7 @@ def counts_as_rates(
     Parameters
     ----------
     table
-        One row a person.
+        One row per person.
     outcome
         Column of the number of events; missing where it is unknown.
     exposure

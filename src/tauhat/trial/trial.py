@@ -23,11 +23,12 @@ from tauhat.trial.checks.design_check import DesignCheck, check_design
 from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
 from tauhat.trial.checks.time_checks import time_findings
+from tauhat.trial.covariates_of_clusters import CLUSTER_SIZE
 from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.several_arms import find_contrast, pair_propensity
-from tauhat.trial.trial_table import CLUSTER_SIZE, TrialTable
+from tauhat.trial.trial_table import TrialTable
 from tauhat.trial.unsafe_covariates import refuse_unsafe
 from tauhat.wording import join_words
 
@@ -173,7 +174,7 @@ class Trial(TrialTable):
         Whether the person's block holds both arms, so that the person takes part in
         fits, averages and tests.
     incomplete_blocks : DataFrame
-        One row a block with one arm only: ``block``, ``arms``, ``persons``, ``units``.
+        One row per block with one arm only: ``block``, ``arms``, ``persons``, ``units``.
     rows : ndarray of int, shape (n,)
         Positions of the analysed persons in the table.
     frame : DataFrame, shape (n, covariates)

@@ -26,7 +26,7 @@ from tauhat.runtime.provenance import table_sha256
 from tauhat.tables.account import account_of, as_codes, codes_of, refuse_shared_labels
 from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
-from tauhat.tables.labels import as_written, label_text
+from tauhat.tables.labels import as_written
 from tauhat.tables.reading import as_pandas, keep_where
 from tauhat.tables.spelling import MergedLabels
 from tauhat.trial.arms import choose_arms
@@ -34,6 +34,7 @@ from tauhat.trial.baseline_period import BaselinePeriod, baseline_period
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
+from tauhat.trial.covariates_of_clusters import CLUSTER_SIZE, CovariatesOfClusters
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
@@ -43,17 +44,13 @@ from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_perio
 from tauhat.trial.rates_of_trials import counts_as_rates
 from tauhat.trial.roles import (
     check_units,
-    complete_within,
     label_values,
     row_propensity,
     single_roles,
-    varies_within,
 )
 from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
-
-CLUSTER_SIZE = "cluster size"
 
 
 class TrialTable:
@@ -238,41 +235,18 @@ class TrialTable:
         self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
     ) -> pd.DataFrame:
         """Covariates of everyone enrolled, cluster-level ones completed within clusters."""
-        named = choice.of_cluster
-        frame = kept[choice.names].copy()
-        self._sizes: dict[str, int] | None = None
-        self._named_cluster_covariates = tuple(named)
-        codes = np.zeros(len(kept), dtype=np.int64)
-        if self.enrolled_clusters is not None:
-            codes, labels = pd.factorize(self.enrolled_clusters)
-            for name in named:
-                varying = varies_within(frame[name], codes, ignore_missing=True)
-                if varying:
-                    raise TrialError(
-                        f"cluster covariate {name!r} varies within {varying} of {len(labels)} "
-                        "clusters; give it in covariates= if it belongs to the person"
-                    )
-            frame = complete_within(frame, named, self.enrolled_clusters)
-        if cluster_size:
-            if self.enrolled_clusters is None:
-                raise TrialError("cluster_size=True needs cluster=")
-            if CLUSTER_SIZE in self._table.columns:
-                raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
-            counts = np.bincount(codes)
-            self._sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
-            frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
-        if self.baseline is not None and self.enrolled_clusters is not None:
-            frame[self.baseline.name] = self.baseline.of_clusters(self.enrolled_clusters)
+        if cluster_size and CLUSTER_SIZE in self._table.columns:
+            raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
+        self._of_clusters = CovariatesOfClusters(
+            self.roles.get("cluster"), tuple(choice.of_cluster), self.baseline
+        )
+        frame = self._of_clusters.completed(
+            kept[choice.names].copy(), self.enrolled_clusters, count=cluster_size
+        )
         if frame.shape[1] == 0:
             raise TrialError("there are no covariates; effects need at least one to depend on")
         self.covariate_names: tuple[str, ...] = tuple(frame.columns)
-        self.cluster_level_names: tuple[str, ...] = ()
-        if self.enrolled_clusters is not None:
-            self.cluster_level_names = tuple(
-                name
-                for name in frame.columns
-                if name in named or not varies_within(frame[name], codes, ignore_missing=False)
-            )
+        self.cluster_level_names = self._of_clusters.shared(frame, self.enrolled_clusters)
         return frame
 
     def _set_analysed(self, kept: pd.DataFrame, enrolled_rows: IntArray, propensity: Any) -> None:
@@ -469,20 +443,4 @@ class TrialTable:
                 if name in table.columns
             }
         )
-        cluster = self.roles.get("cluster")
-        if cluster in table.columns:
-            labels = label_values(table[cluster], "cluster")
-            present = [name for name in self._named_cluster_covariates if name in table.columns]
-            table = complete_within(table, present, labels)
-        if self._sizes is not None and CLUSTER_SIZE not in table.columns:
-            if cluster not in table.columns:
-                raise TrialError(
-                    f"the table needs the column {CLUSTER_SIZE!r}, or {cluster!r} to count it"
-                )
-            texts = pd.Series(labels).map(label_text)
-            here = texts.value_counts()
-            sizes = [self._sizes.get(text, here[text]) for text in texts]
-            table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
-        if self.baseline is not None:
-            table = self.baseline.added_to(table, self.roles["cluster"])
-        return self.encoder_.transform(table)
+        return self.encoder_.transform(self._of_clusters.added_to(table))

@@ -1,7 +1,7 @@
 """Figures for reports and journals, each a function that gives a figure and its numbers.
 
 Every function returns a `Plot`: ``figure`` (matplotlib), ``data`` (the numbers that
-are drawn, one row a mark), ``text`` (what is to be seen), and ``save`` for SVG, PNG and
+are drawn, one row per mark), ``text`` (what is to be seen), and ``save`` for SVG, PNG and
 PDF. Colours can be told apart with every kind of colour blindness, letters have the size
 of print, and groups of fewer than five persons are not drawn. `tauhat.Analysis.plots`
 makes all of them for one analysis.

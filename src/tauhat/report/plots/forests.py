@@ -145,7 +145,7 @@ def _headed_rows(
     average: Interval | None,
     axis_label: str,
 ) -> tuple[Figure, str]:
-    """One row a line of the table under bold heads; says which rows run past the axis."""
+    """One row per line of the table under bold heads; says which rows run past the axis."""
     lines: list[tuple[str, int | None]] = []
     for name, own in data.groupby(heads, sort=False):
         lines.append((shorten(str(name), _LABEL_WIDTH), None))
@@ -169,7 +169,7 @@ def far_wider(groups: pd.DataFrame) -> BoolArray:
     Parameters
     ----------
     groups
-        ``lower`` and ``upper``, one row a group; limits may be missing.
+        ``lower`` and ``upper``, one row per group; limits may be missing.
 
     Examples
     --------

@@ -101,7 +101,7 @@ def member_spread_plot(
     Returns
     -------
     Plot
-        ``data`` has one row a group of at least five persons: ``group``,
+        ``data`` has one row per group of at least five persons: ``group``,
         ``persons``, ``ensemble``, the mean ``spread`` (the standard deviation of
         the members' effects for a person), and a column a member.
 

@@ -107,7 +107,7 @@ class Plot:
     figure
         The matplotlib figure.
     data
-        One row a mark.
+        One row per mark.
     text
         What is drawn, in words.
 

@@ -67,13 +67,13 @@ class DesignCheck:
     findings : tuple of Finding
         One for each thing looked at.
     balance : DataFrame
-        One row an encoded covariate: means of everyone enrolled by arm (observed
+        One row per encoded covariate: means of everyone enrolled by arm (observed
         values that are not far outside), standardised difference, t and p value judged
         against the variation between randomized units, and whether such figures would tell
         that fewer than five persons of an arm have one of two values: then no
         finding and no report shows them.
     missingness : DataFrame
-        One row a column: share missing by arm, p value of the difference.
+        One row per column: share missing by arm, p value of the difference.
     attrition : DataFrame
         Persons enrolled and without an outcome by arm; p value of the difference.
     cluster_sizes : DataFrame or None
@@ -133,7 +133,7 @@ class DesignCheck:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a finding: item, value, status, code."""
+        """One row per finding: item, value, status, code."""
         rows = [
             (f.item, f.value, "accepted" if f.accepted else f.status, f.code) for f in self.findings
         ]
@@ -293,7 +293,7 @@ def _balance_table(
         {
             "column": names,
             "source": [trial.encoder_.sources_[name] for name in names],
-            "level": ["cluster" if name in cluster_level else "person" for name in names],
+            "measured_on": ["cluster" if name in cluster_level else "person" for name in names],
             "mean_control": differences.control,
             "mean_treated": differences.treated,
             "sd": differences.sd,

@@ -159,7 +159,7 @@ _ALL = (
     Code(
         "persons-on-several-rows", _PERSONS, ("error", "warning"),
         "a column that looks like an identifier of persons repeats (visits, two arms or clusters)",
-        "keep one row a person (`where`), or name the `participant`",
+        "keep one row per person (`where`), or name the `participant`",
     ),
     Code(
         "repeated-measurements", _PERSONS, ("note",),

@@ -67,8 +67,8 @@ class MissingOutcomesSeen:
     blocks_p_value : float
         Of all blocks losing as many.
     predictors : DataFrame
-        One row a covariate, or auxiliary column: ``covariate``, ``column``, ``difference`` (mean of
-        those lost less that of the others within arms, in SD), ``control`` and ``treated`` (the
+        One row per covariate, or auxiliary column: ``covariate``, ``column``, ``difference`` (mean
+        of those lost less that of the others within arms, in SD), ``control`` and ``treated`` (the
         same in each), ``p_value`` and ``p_value_of_arms`` (that it is the same in both), adjusted
         for the number of columns. Differences that would tell of few persons are NaN.
     least_likely : float

@@ -1,4 +1,4 @@
-"""One unit of work: one draw of one scenario, all estimators fitted to it and measured."""
+"""One task: one draw of one scenario, all estimators fitted to it and measured."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from tauhat.simulate.metrics import effect_metrics
 from tauhat.simulate.population import PopulationValues
 from tauhat.simulate.scenario import SimulatedPersons, SimulatedTrial, scenario
 from tauhat.simulate.subgroup_metrics import subgroup_metrics
-from tauhat.study.measures import AVERAGES, METRICS, UnitResult
+from tauhat.study.measures import AVERAGES, METRICS, TaskResult
 from tauhat.study.plan import Plan, Row
 
 
-def unit_seed(plan: Plan, row: Row, replicate: int) -> int:
-    """Seed of a unit: it hangs on the plan's seed, the row's key and the replicate only."""
+def task_seed(plan: Plan, row: Row, replicate: int) -> int:
+    """Seed of a task: it hangs on the plan's seed, the row's key and the replicate only."""
+    # "unit" is what a task was once called; the key must stay, or all studies draw anew.
     return derive_seed(plan.seed, "unit", row.key, replicate)
 
 
-def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
+def run_task(plan: Plan, row: Row, replicate: int) -> TaskResult:
     """Draw one trial, fit every estimator of the plan to it and measure them.
 
     Parameters
@@ -46,11 +47,11 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
 
     Returns
     -------
-    UnitResult
+    TaskResult
         A failure of an estimator, or of the draw itself, is a message in it.
     """
     start = time.perf_counter()
-    seed = unit_seed(plan, row, replicate)
+    seed = task_seed(plan, row, replicate)
     estimators = {spec.name: spec.make(plan.folder) for spec in plan.estimators}
     shape = (len(estimators), len(METRICS))
     metrics, fit_seconds = np.full(shape, np.nan), np.full(len(estimators), np.nan)
@@ -59,7 +60,7 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            trial, persons = draw_unit(plan, row, seed)
+            trial, persons = draw_task(plan, row, seed)
             data = trial.data
         except (ValueError, ArithmeticError) as error:
             message = f"the draw failed: {type(error).__name__}: {error}"
@@ -71,7 +72,7 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
             metrics = _measure(plan, row, fits, persons, messages)
             if plan.average_effects:
                 averages = _averages(row, data)
-    return UnitResult(
+    return TaskResult(
         row=row.key,
         replicate=replicate,
         metrics=metrics,
@@ -82,8 +83,8 @@ def run_unit(plan: Plan, row: Row, replicate: int) -> UnitResult:
     )
 
 
-def draw_unit(plan: Plan, row: Row, seed: int) -> tuple[SimulatedTrial, SimulatedPersons]:
-    """Trial and test persons of the unit with this seed."""
+def draw_task(plan: Plan, row: Row, seed: int) -> tuple[SimulatedTrial, SimulatedPersons]:
+    """Trial and test persons of the task with this seed."""
     source = scenario(row.scenario, **row.settings)
     draw_seed = derive_seed(seed, "draw")
     return source.draw(row.n, draw_seed), source.population(plan.test_size, draw_seed)

@@ -1,4 +1,4 @@
-"""Rules by which fitted members are made into one estimate, by name."""
+"""Ways to make one estimate of fitted members, by name."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tauhat.ensembles.t_stacking import TStacking
 from tauhat.fitting.registered import RegisteredEstimator
 
 _EITHER = ("individual", "cluster")
-_rule = partial(
+_aggregation = partial(
     RegisteredEstimator,
     meant_for=_EITHER,
     risks_for=_EITHER,
     rates_for=_EITHER,
-    block_levels="members",
+    block_intercepts="members",
     inner_levels="members",
 )
-_cross_fitted = partial(_rule, fewest_units=FEWEST_UNITS)
+_cross_fitted = partial(_aggregation, fewest_units=FEWEST_UNITS)
 
-#: Record of every rule by the name that users type.
-RULES: dict[str, RegisteredEstimator] = {
-    "CBA": _rule(
+#: Record of every aggregation by the name that users type.
+AGGREGATIONS: dict[str, RegisteredEstimator] = {
+    "CBA": _aggregation(
         ConsensusAverage,
         "average of the estimators that agree with each other",
         "Machluf and others 2024",
@@ -55,12 +55,14 @@ RULES: dict[str, RegisteredEstimator] = {
         "average discounted by out-of-fold doubly robust loss",
         "Dalalyan and Tsybakov 2008",
     ),
-    "Median": _rule(MedianEffect, "median of the members' effects, person by person", "tauhat"),
-    "Trimmed-Mean": _rule(
+    "Median": _aggregation(
+        MedianEffect, "median of the members' effects, person by person", "tauhat"
+    ),
+    "Trimmed-Mean": _aggregation(
         TrimmedMeanEffect,
         "mean of the members' effects without the extremes, person by person",
         "tauhat",
     ),
 }
 
-Ensemble.rules = RULES
+Ensemble.aggregations = AGGREGATIONS

@@ -10,7 +10,7 @@ import pytest
 import tauhat as th
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData, validate_trial
-from tauhat.fitting.block_levels import without_block_levels
+from tauhat.fitting.block_intercepts import without_block_intercepts
 from tauhat.fitting.learning_view import learning_view
 from tauhat.outcome_model import VarianceComponents
 
@@ -51,12 +51,12 @@ def test_nothing_is_done_where_no_block_holds_several_units() -> None:
     X, y, arm = rng.normal(size=(60, 2)), rng.normal(size=60), np.tile([0, 1], 30)
     alone = validate_trial(X, y, arm)
     one = validate_trial(X, y, arm, blocks=np.zeros(60))
-    assert without_block_levels(alone) is alone
-    assert without_block_levels(one) is one
+    assert without_block_intercepts(alone) is alone
+    assert without_block_intercepts(one) is one
     assert alone.design.intercepts().groups is None
     clinic = np.repeat(np.arange(12), 5)
     by_clinic = validate_trial(X, y, clinic % 2, clinic)
-    assert without_block_levels(by_clinic) is by_clinic
+    assert without_block_intercepts(by_clinic) is by_clinic
     assert by_clinic.design.intercepts().nesting is None
 
 
@@ -78,7 +78,7 @@ def test_one_level_a_block_is_taken_out_once_and_the_outcome_stays(data: TrialDa
 
 def test_level_is_the_shrunken_mean_of_what_covariates_and_arms_leave() -> None:
     data = _persons(3, sites=40, size=10)
-    level = data.y - without_block_levels(data).working
+    level = data.y - without_block_intercepts(data).working
     left = data.y - data.X[:, 0] - data.treatment * (0.5 + 0.5 * data.X[:, 1])
     means = np.bincount(data.blocks, left - left.mean()) / 10
     found = level[np.unique(data.blocks, return_index=True)[1]]
@@ -195,7 +195,7 @@ def test_intervals_in_pairs_allow_for_what_a_pair_hides() -> None:
         inside.append(np.mean((lower <= truth) & (truth <= upper)))
         reference = model.reference_posterior()
         ratios.append(reference.residual.mean())
-        assert without_block_levels(data).working.var() < 0.8 * data.y.var()
+        assert without_block_intercepts(data).working.var() < 0.8 * data.y.var()
     assert np.mean(inside) > 0.93
     assert np.mean(ratios) == pytest.approx(1, abs=0.25)
 

@@ -3,7 +3,7 @@
 Blocks differ by a level of given standard deviation, the residual's being 1; half of each block
 is treated. The effect has a line and a step; two covariates act on the outcome, one in a curve.
 
-Usage: python benchmarks/block_levels.py --trials 10
+Usage: python benchmarks/block_intercepts.py --trials 10
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def one_trial(name: str, k: int, models: list[str]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Print one row a design and model."""
+    """Print one row per design and model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--designs", nargs="+", choices=list(DESIGNS), default=list(DESIGNS))

@@ -9,7 +9,7 @@ from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.standardised_columns import column_scales, independent_columns
 
 
-def without_block_levels(data: TrialData) -> TrialData:
+def without_block_intercepts(data: TrialData) -> TrialData:
     r"""The trial with the levels of its blocks taken out of the working outcome.
 
     Sites, strata and pairs differ in their outcomes, which is noise to a learner that knows
@@ -42,7 +42,7 @@ def without_block_levels(data: TrialData) -> TrialData:
     >>> site, arm = np.repeat(np.arange(20), 10), np.tile([0, 1], 100)
     >>> level, X = rng.normal(size=20)[site], rng.normal(size=(200, 1))
     >>> y = level + arm + 0.5 * rng.normal(size=200)
-    >>> data = without_block_levels(validate_trial(X, y, arm, blocks=site))
+    >>> data = without_block_intercepts(validate_trial(X, y, arm, blocks=site))
     >>> bool(data.working.std() < 0.75 < data.y.std())
     True
     """

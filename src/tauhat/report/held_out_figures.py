@@ -1,0 +1,82 @@
+"""Figures of held-out effects, from plain results; `gallery` draws them with all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from tauhat.report import plots
+from tauhat.report.pieces import average_interval, axis_label
+from tauhat.report.view import ReportInput
+
+# Covariates of the forest plot.
+ROWS_OF_FOREST = 8
+
+
+def quarters(data: ReportInput) -> plots.Plot:
+    """Effects of quarters of the persons by held-out effect."""
+    return plots.sorted_groups_plot(
+        pd.DataFrame(data.run["held_out"]["groups"]),
+        average=average_interval(data),
+        axis_label=axis_label(data),
+    )
+
+
+def subgroup_forest(data: ReportInput) -> plots.Plot | None:
+    """Effects of the subgroups that the data suggest; None without any."""
+    rows = data.run["held_out"]["subgroups"]["subgroups"]
+    if not rows:
+        return None
+    return plots.subgroup_forest_plot(
+        pd.DataFrame(rows), average=average_interval(data), axis_label=axis_label(data)
+    )
+
+
+def covariate_forest(data: ReportInput) -> plots.Plot | None:
+    """Effects in groups along the covariates that the estimates go with most; None without any."""
+    table = pd.DataFrame(data.run["held_out"]["by_covariate"])
+    if not len(table):
+        return None
+    strongest = [str(m["covariate"]) for m in data.run["modifiers"]]
+    order = {name: place for place, name in enumerate(strongest)}
+    names = sorted(dict.fromkeys(table["covariate"]), key=lambda name: order.get(name, len(order)))[
+        :ROWS_OF_FOREST
+    ]
+    parts = [table[table["covariate"] == name] for name in names]
+    return plots.covariate_forest_plot(
+        pd.concat(parts, ignore_index=True),
+        average=average_interval(data),
+        axis_label=axis_label(data),
+    )
+
+
+def calibration(data: ReportInput) -> plots.Plot:
+    """Effects against what was predicted."""
+    curve = pd.DataFrame(data.run["held_out"]["calibration"]["curve"])
+    return plots.calibration_plot(curve, axis_label=axis_label(data))
+
+
+def risk_calibration(data: ReportInput) -> plots.Plot | None:
+    """Events of both arms against predicted risks; None where that was not looked at."""
+    groups = data.run["held_out"]["calibration"].get("risks")
+    if not groups:
+        return None
+    arms = [str(arm["arm"]) for arm in data.run["average_risks"]["arms"]]
+    return plots.risk_calibration_plot(pd.DataFrame(groups), arms=arms)
+
+
+def targeting(ranked: Mapping[str, Any]) -> plots.Plot:
+    """Targeting curve of one reading of the outcome."""
+    return plots.targeting_plot(
+        pd.DataFrame(ranked["curve"]), axis_label=f"Gain, if {ranked['better']} is better"
+    )
+
+
+def qini(ranked: Mapping[str, Any]) -> plots.Plot:
+    """Qini curve of one reading of the outcome."""
+    return plots.qini_plot(
+        pd.DataFrame(ranked["curve"]),
+        axis_label=f"Gain a person, if {ranked['better']} is better",
+    )
