@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
     from cli_runs import leave_out_the_slow
 
     leave_out_the_slow(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def short_chains() -> Iterator[None]:
+    """Intervals from short chains in a whole module, for tests that ask what is told of them."""
+    from cli_runs import shorten_chains
+
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_chains(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

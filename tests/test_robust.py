@@ -141,7 +141,7 @@ def single_model(name: str) -> Any:
 
 def test_without_heterogeneity_the_effect_is_nearly_constant() -> None:
     shrunk, kept = [], []
-    for seed in range(6):
+    for seed in range(3):
         X, y, A, clusters = cluster_trial(effect=0.0, seed=seed, m=20)
         wild = members("T-LMM", "T-GAMM")
         robust = RobustEnsemble(wild, random_state=seed)
