@@ -19,6 +19,8 @@ from tauhat.errors import TrialError
 from tauhat.fitting.average_risk import AverageRisk
 from tauhat.fitting.learning_view import learning_view
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 RNG = np.random.default_rng(1)
 N = 400
 X = pd.DataFrame({"risk": RNG.normal(size=N), "age": RNG.normal(size=N)})
