@@ -23,6 +23,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cpu-by-file", action="store_true", help="print the files whose tests cost most CPU"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--cpu-by-file"):
+        from cpu_by_file import CpuByFile
+
+        # A plugin, for the doctests lie outside this folder.
+        config.pluginmanager.register(CpuByFile())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip browser tests, with the reason, where there is no Chromium."""
     if shutil.which("chromium"):

@@ -18,8 +18,6 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.numerics.seeds import derive_seed
 
-pytestmark = pytest.mark.usefixtures("short_chains")
-
 SHARES = np.tile([0.25, 0.75], 6)
 
 
