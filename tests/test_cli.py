@@ -231,7 +231,7 @@ def interrupt(words: Sequence[str], number: signal.Signals, after: str) -> tuple
 @pytest.mark.parametrize(
     ("number", "jobs", "after", "code"),
     [
-        (signal.SIGINT, "1", "fitting the models", 130),
+        pytest.param(signal.SIGINT, "1", "fitting the models", 130, marks=pytest.mark.slow),
         (signal.SIGINT, "2", "making intervals", 130),
         pytest.param(signal.SIGTERM, "2", "making intervals", 143, marks=pytest.mark.slow),
     ],

@@ -101,7 +101,7 @@ def test_other_rules_of_quick_members(name):
 
 @pytest.mark.usefixtures("short")
 def test_robust_of_quick_members():
-    members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
+    members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM")]
     check_cate_estimator(th.estimator("Robust").set_params(members=members, n_folds=2))
 
 
