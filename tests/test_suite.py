@@ -1,6 +1,7 @@
 """Every registered estimator passes the common suite."""
 
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -11,6 +12,7 @@ from tauhat.ensembles.rules import RULES
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.t import TLearner
+from tauhat.outcome import StackedModel
 from tauhat.registry import registered
 from tauhat.testing import Subject, check_cate_estimator, checks
 from tauhat.testing.checks import CHECKS
@@ -100,7 +102,11 @@ def test_other_rules_of_quick_members(name):
 
 
 @pytest.mark.usefixtures("short")
-def test_robust_of_quick_members():
+def test_robust_of_quick_members(monkeypatch):
+    # Of its six models the slow test below makes use.
+    stack = StackedModel([(name, outcome_model(name)) for name in ("LMM", "Linear")])
+    for module in ("robust", "given_and_earned"):
+        monkeypatch.setattr(f"tauhat.ensembles.{module}.imputing_stack", lambda: clone(stack))
     members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM")]
     check_cate_estimator(th.estimator("Robust").set_params(members=members, n_folds=2))
 
