@@ -13,10 +13,13 @@ import pytest
 
 from tauhat.analysis import workflow
 from tauhat.fitting import reference_posterior
+from tauhat.numerics.probit_ridge import sample_probit_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
-SHORT_CHAINS = functools.partial(sample_ridge_posterior, burn_in=5, draws=20, thin=1)
+SHORT: dict[str, Any] = {"burn_in": 5, "draws": 20, "thin": 1}
+SHORT_CHAINS = functools.partial(sample_ridge_posterior, **SHORT)
+SHORT_CHAINS_OF_EVENTS = functools.partial(sample_probit_posterior, **SHORT)
 
 NAMES = ["report.html", "effects.csv", "run.json"]
 
@@ -94,3 +97,4 @@ def draw_nothing_and_shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
 def shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals are those of short chains of the reference posterior."""
     monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)
+    monkeypatch.setattr(reference_posterior, "sample_probit_posterior", SHORT_CHAINS_OF_EVENTS)

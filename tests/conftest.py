@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cpu-by-file", action="store_true", help="print the files whose tests cost most CPU"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--cpu-by-file"):
+        from cpu_by_file import CpuByFile
+
+        # A plugin, for the doctests lie outside this folder.
+        config.pluginmanager.register(CpuByFile())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip browser tests, with the reason, where there is no Chromium."""
     if shutil.which("chromium"):
@@ -30,6 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(reason)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector of cycles need not look at it after every test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +69,16 @@ def quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
     from cli_runs import leave_out_the_slow
 
     leave_out_the_slow(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def short_chains() -> Iterator[None]:
+    """Intervals from short chains in a whole module, for tests that ask what is told of them."""
+    from cli_runs import shorten_chains
+
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_chains(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

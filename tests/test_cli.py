@@ -231,7 +231,7 @@ def interrupt(words: Sequence[str], number: signal.Signals, after: str) -> tuple
 @pytest.mark.parametrize(
     ("number", "jobs", "after", "code"),
     [
-        (signal.SIGINT, "1", "fitting the models", 130),
+        pytest.param(signal.SIGINT, "1", "fitting the models", 130, marks=pytest.mark.slow),
         (signal.SIGINT, "2", "making intervals", 130),
         pytest.param(signal.SIGTERM, "2", "making intervals", 143, marks=pytest.mark.slow),
     ],
@@ -241,9 +241,9 @@ def test_interruption_half_way_leaves_no_file_and_no_process(
     number: signal.Signals, jobs: str, after: str, code: int, tmp_path: Path
 ) -> None:
     file = tmp_path / "t.csv"
-    small_trial(clusters=40, size=30).to_csv(file, index=False)
+    small_trial().to_csv(file, index=False)
     out = tmp_path / "deep" / "out"
-    words = arguments(file, out, models="X-RF,X-Boosting,LMM", jobs=jobs)
+    words = arguments(file, out, models="X-RF,LMM", jobs=jobs)
     returned, said, session = interrupt(words, number, after)
     assert returned == code, said
     assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"
@@ -261,7 +261,7 @@ def test_interruption_half_way_leaves_no_file_and_no_process(
     [
         ["--version"],
         ["estimators"],
-        ["power", "--persons", "90", "--power", "0.8"],
+        pytest.param(["power", "--persons", "90", "--power", "0.8"], marks=pytest.mark.slow),
     ],
     ids=["typer", "rich", "print"],
 )

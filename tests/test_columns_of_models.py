@@ -17,6 +17,8 @@ from tauhat.ensembles.together import fit_together
 from tauhat.learners.catalog import single_estimator
 from tauhat.trial.trial import Trial
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 NAMES = ["age", "bmi", "sbp"]
 RNG = np.random.default_rng(7)
 CLUSTERS = np.repeat(np.arange(12), 15)

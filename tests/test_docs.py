@@ -40,8 +40,17 @@ def hold_against_the_page(page: Path, run: str) -> None:
             pytest.skip(f"from line {block.line} on: {lacking}")
 
 
+# These analyse or simulate the largest trials of the gallery.
+LONG_PAGES = {ROOT / "docs" / "gallery" / name for name in ("star.md", "actg175.md", "jobs2.md")}
+
+
 @pytest.mark.parametrize(
-    "page", with_blocks("python"), ids=lambda page: str(page.relative_to(ROOT))
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page in LONG_PAGES else ())
+        for page in with_blocks("python")
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_the_code_of_a_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

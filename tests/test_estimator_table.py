@@ -37,6 +37,7 @@ SLOW = {
     "Robust", "Stacked-X", "DR-RF", "X-RF", "X-BART", "CF-DML-linear", "CF-DML-forest", "MERF",
     "GPBoost", "MEGB", "MERT-Boosting", "REEM-Boosting", "Effect-Boosting", "X-GAMM-RF",
     "R-Stacking", "Causal-Stacking", "Q-Aggregation", "Exponential", "Additive-Boosting",
+    "T-Stacking", "GPBoost-textbook",
 }  # fmt: skip
 COMBINATIONS = [name for name in single_names() if name not in ESTIMATORS]
 

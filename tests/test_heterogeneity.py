@@ -102,6 +102,7 @@ def test_size_and_power_with_16_and_20_clusters():
     assert power > 0.6
 
 
+@pytest.mark.slow
 def test_size_and_power_with_persons():
     null = rejections((person_trial(s, 100, skewed=True) for s in range(200)), n_permutations=199)
     assert null < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)

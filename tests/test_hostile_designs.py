@@ -289,12 +289,10 @@ QUICK = {
     "outcome constant in an arm",
     "one covariate all missing",
     "mixed types as a covariate",
-    "covariate of NaT alone",
     "a covariate that is the arm",
     "scale 1e12",
     "scale 1e-12",
     "cluster-level covariates only, 8 clusters",
-    "constant in an arm, persons randomized",
     "six persons",
 }
 
@@ -337,7 +335,7 @@ def test_the_command_refuses_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.usefixtures("short")
+@pytest.mark.usefixtures("quick_run")
 def test_ids_beyond_2_to_the_53_come_back_digit_by_digit(tmp_path: Path) -> None:
     who = 2**62 + np.arange(N)
     for kind in ("csv", "parquet"):
@@ -374,7 +372,7 @@ def test_subgroups_and_modifiers_follow_the_scales() -> None:
     df = trial_table()
     df["sbp"] += df["arm"] * 0.8 * (df["age"] - 60)
     found = []
-    for factor, unit in ((1.0, 1.0), (1e12, 1e-12), (1e-12, 1e12)):
+    for factor, unit in ((1.0, 1.0), (1e12, 1e-12)):
         moved = df.assign(sbp=df["sbp"] * factor, age=df["age"] * unit)
         analysis = th.analyze(th.Trial(moved, **ROLES), models=["LMM"], random_state=1)
         held_out: Any = analysis.held_out
@@ -382,10 +380,10 @@ def test_subgroups_and_modifiers_follow_the_scales() -> None:
         strength = analysis.modifiers.table["partial_share"].tolist()
         found.append((persons, strength, held_out.groups.difference.estimate / factor))
     assert len(found[0][0]) == 2
-    for persons, strength, difference in found[1:]:
-        assert persons == found[0][0]
-        assert strength == pytest.approx(found[0][1], abs=0.02)
-        assert difference == pytest.approx(found[0][2], rel=1e-6)
+    persons, strength, difference = found[1]
+    assert persons == found[0][0]
+    assert strength == pytest.approx(found[0][1], abs=0.02)
+    assert difference == pytest.approx(found[0][2], rel=1e-6)
 
 
 def test_an_ensemble_refuses_arms_of_two_clusters_by_name() -> None:

@@ -60,6 +60,8 @@ def test_learns_the_fixed_part_and_the_intercepts(model):
     fixed = model.predict(X)
     assert np.corrcoef(fixed, signal)[0, 1] > 0.8
     assert np.corrcoef(model.cluster_effects_, effects)[0, 1] > 0.75
+    assert abs(model.variance_components_.between_cluster - 0.3) < 0.2
+    assert abs(model.variance_components_.residual / 0.7 - 1) < 0.3
     named = model.predict(X, clusters=clusters)
     np.testing.assert_allclose(named - fixed, model.cluster_effects_[clusters])
     # A cluster the fit has not seen gets no intercept, as does a new one.
@@ -67,6 +69,7 @@ def test_learns_the_fixed_part_and_the_intercepts(model):
     np.testing.assert_allclose(unseen, fixed[:3], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("icc", [0.0, 0.6])
 def test_variances_at_no_and_at_high_correlation(model, icc):
     parts = []
@@ -96,20 +99,20 @@ def test_same_seed_pickle_and_copy(model):
         np.testing.assert_array_equal(revived.predict(X, clusters=clusters), first)
 
 
-@pytest.mark.parametrize("scale", [4.0, -4.0])
-def test_units_of_the_outcome_do_not_matter(model, scale):
+def test_units_of_the_outcome_do_not_matter(model):
     X, y, clusters, _, _ = make_data(m=10)
     plain = clone(model).fit(X, y, clusters=clusters)
-    moved = clone(model).fit(X, 100 + scale * y, clusters=clusters)
     spread = np.std(plain.predict(X))
-    np.testing.assert_allclose(
-        (moved.predict(X) - 100) / scale, plain.predict(X), rtol=0, atol=0.02 * spread
-    )
-    np.testing.assert_allclose(
-        moved.variance_components_.residual,
-        scale**2 * plain.variance_components_.residual,
-        rtol=0.02,
-    )
+    for scale in (4.0, -4.0):
+        moved = clone(model).fit(X, 100 + scale * y, clusters=clusters)
+        np.testing.assert_allclose(
+            (moved.predict(X) - 100) / scale, plain.predict(X), rtol=0, atol=0.02 * spread
+        )
+        np.testing.assert_allclose(
+            moved.variance_components_.residual,
+            scale**2 * plain.variance_components_.residual,
+            rtol=0.02,
+        )
 
 
 def test_hostile_cluster_sizes(model):
@@ -123,15 +126,14 @@ def test_hostile_cluster_sizes(model):
         fitted = clone(model).fit(X, y, clusters=groups)
         assert np.corrcoef(fitted.predict(X), signal)[0, 1] > 0.7
         assert np.isfinite(fitted.variance_components_.table["value"]).all()
-    # One cluster, or one row in each, is no cluster at all.
-    for groups in (alone, single):
-        fitted = clone(model).fit(X, y, clusters=groups)
-        assert fitted.variance_components_.between_cluster == 0
+        # One cluster, or one row in each, is no cluster at all.
+        if groups is alone or groups is single:
+            assert fitted.variance_components_.between_cluster == 0
         if groups is alone:
             np.testing.assert_allclose(fitted.predict(X), plain, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
+@pytest.mark.parametrize("n", [2, 5, 20])
 def test_few_rows(model, n):
     X, y, _, _, _ = make_data(m=2, mean_size=10)
     X, y = X[:n].copy(), y[:n]
@@ -257,7 +259,7 @@ def test_every_name_is_in_the_registry_and_combines():
     assert set(NAMES) <= set(DIRECT)
     X, y, treatment, clusters = make_trial(m=12, size=8)
     for name in ("DR-GPBoost", "X-MERF"):
-        fitted = single_estimator(name, random_state=1)
+        fitted = single_estimator(name, random_state=1).reduced()
         fitted.fit(X, y, treatment=treatment, clusters=clusters)
         assert np.isfinite(fitted.effect(X)).all()
 

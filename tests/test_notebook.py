@@ -52,6 +52,9 @@ PARTS = {
 }  # fmt: skip
 
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
+
 def small_trial() -> Trial:
     rng = np.random.default_rng(2)
     clinic = np.repeat(np.arange(14), 12)

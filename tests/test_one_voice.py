@@ -21,6 +21,8 @@ from tauhat.report.voice import groups_told
 from tauhat.wording import degrees_text
 from test_report import example_input, example_run
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 #: What no report says of effects unless its primary test does.
 CLAIMS = (
     r"It differs by",

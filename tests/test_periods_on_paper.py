@@ -14,6 +14,8 @@ from tauhat.report.paper import paper
 from test_baseline_period import sections
 from test_periods import ROLES, wedge
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 PLAN = """
 title = "Pressure"
 

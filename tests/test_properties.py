@@ -232,7 +232,7 @@ def test_metrics_do_not_depend_on_order_and_follow_their_definitions(
 
 
 @given(designs(), SEEDS)
-@settings(FEW, max_examples=15)
+@settings(FEW, max_examples=6)
 def test_trials_count_and_keep_their_rows(
     design: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int
 ) -> None:

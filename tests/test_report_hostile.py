@@ -20,6 +20,8 @@ from tauhat.report.long_names import LONGEST_NAME, short_names
 from tauhat.runtime.files import csv_text
 from tauhat.trial.trial import Trial
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 SCRIPT = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 LONG = "long " + "Ω" * 9_995
 TURNED = "age \u202egnorw\u202c \u200f\u2066x\u2069"

@@ -22,6 +22,8 @@ from tauhat.report import ReportInput, plots
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.trial.trial import Trial
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 RUN = Path(__file__).with_name("report_run.json")
 
 

@@ -19,6 +19,8 @@ from tauhat.errors import TrialError
 from tauhat.fitting.average_risk import AverageRisk
 from tauhat.fitting.learning_view import learning_view
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 RNG = np.random.default_rng(1)
 N = 400
 X = pd.DataFrame({"risk": RNG.normal(size=N), "age": RNG.normal(size=N)})
@@ -80,7 +82,7 @@ def test_a_ratio_leaves_out_one_about_where_the_difference_leaves_out_zero(
     models: dict[str, Any],
 ) -> None:
     model = models["LMM"]
-    apart = [model.effect_interval(X, scale=scale) for scale in SCALES]
+    apart = [model.effect_interval(X, scale=scale, level=0.8) for scale in SCALES]
     said = [
         (low > null) | (high < null) for (low, high), null in zip(apart, (0, 1, 1), strict=True)
     ]

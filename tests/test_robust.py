@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from tauhat.data import validate_trial
 from tauhat.ensembles import RobustEnsemble
-from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy, imputing_stack
+from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
 from tauhat.ensembles.losses import effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.ensembles.robust import (
@@ -25,7 +25,7 @@ from tauhat.ensembles.robust import (
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
 from tauhat.learners.catalog import single_estimator
-from tauhat.outcome import ElasticNetModel, StackedModel
+from tauhat.outcome import ElasticNetModel, RandomForest, StackedModel
 from tauhat.registry import estimator
 
 CHEAP = ("LMM", "GAMM", "T-LMM")
@@ -48,9 +48,8 @@ def cluster_trial(effect: float = 0.6, seed: int = 1, m: int = 24) -> tuple[Any,
 def small_stack() -> Any:
     """A cheap stack in place of six models, for what does not depend on it."""
     patch = pytest.MonkeyPatch()
-    stack = StackedModel(
-        [("Linear", ElasticNetModel()), ("RF", imputing_stack().base_models()[1][1])]
-    )
+    forest = RandomForest(n_estimators=50)
+    stack = StackedModel([("Linear", ElasticNetModel()), ("RF", forest)])
     for module in ("robust", "given_and_earned"):
         patch.setattr(f"tauhat.ensembles.{module}.imputing_stack", lambda: clone(stack))
     yield stack
@@ -141,7 +140,7 @@ def single_model(name: str) -> Any:
 
 def test_without_heterogeneity_the_effect_is_nearly_constant() -> None:
     shrunk, kept = [], []
-    for seed in range(6):
+    for seed in range(3):
         X, y, A, clusters = cluster_trial(effect=0.0, seed=seed, m=20)
         wild = members("T-LMM", "T-GAMM")
         robust = RobustEnsemble(wild, random_state=seed)

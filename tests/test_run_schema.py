@@ -39,6 +39,9 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_keys_of_real_runs_are_those_declared(case: str) -> None:
     roles, models = CASES[case]
@@ -50,6 +53,7 @@ def test_keys_of_real_runs_are_those_declared(case: str) -> None:
     assert run["held_out"]["given"] == (models != "quick")
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_the_set_that_the_command_writes_has_the_hashes_too(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "trial.csv", index=False)
     words = ["run", str(tmp_path / "trial.csv"), "--outcome", "y", "--treatment", "person_arm"]

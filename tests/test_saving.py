@@ -24,6 +24,8 @@ from tauhat.outcome import GPBoost, LinearMixedModel, MixedBART, RandomForest
 from tauhat.saving import archive
 from tauhat.saving.classes import known_classes
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
 RNG = np.random.default_rng(5)
 CLUSTERS = np.repeat(np.arange(20), RNG.integers(5, 12, 20))
 N = len(CLUSTERS)

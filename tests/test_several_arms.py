@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from cli_runs import draw_nothing_and_shorten_chains
 from tauhat.analysis.contrast_schema import RunOfArms
 from tauhat.analysis.run_fields import differences
 from tauhat.cli import main
@@ -232,7 +233,10 @@ def test_times_of_three_arms() -> None:
     assert 0 < th.test_contrasts(trial, random_state=1, n_permutations=99).p_value <= 1
 
 
-def test_the_command_takes_three_arms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_takes_three_arms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_nothing_and_shorten_chains(monkeypatch)
     clustered(15, 8).to_csv(tmp_path / "trial.csv", index=False)
     words = ["--outcome", "y", "--treatment", "arm", "--cluster", "clinic", "--arms", "b,a,c"]
     words += ["--covariates", "x,w", "--contrasts", "all"]

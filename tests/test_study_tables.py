@@ -53,7 +53,7 @@ VALUES = np.array(
 ROW = np.array([0, 0, 0, 1, 1, 1, 2])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plan() -> Plan:
     return plan_from(CONTENT, "test")
 
@@ -181,10 +181,17 @@ def test_average_effects_have_bias_and_coverage(plan: Plan) -> None:
     assert table["coverage"].tolist() == [1, 1, 1, 0]
 
 
-def test_the_page_and_its_files(plan: Plan, tmp_path: Path) -> None:
-    written = write_page(make_study(plan), tmp_path)
-    assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()}
-    page = (tmp_path / "study.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def folder(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study and its files."""
+    folder = tmp_path_factory.mktemp("page")
+    written = write_page(make_study(plan), folder)
+    assert {path.name for path in written} == {path.name for path in folder.iterdir()}
+    return folder
+
+
+def test_the_page_and_its_files(folder: Path) -> None:
+    page = (folder / "study.html").read_text(encoding="utf-8")
     assert "three &lt;rows&gt;" in page
     assert "<b>bad</b>" not in page
     assert "Calibrated &amp; not published." in page
@@ -192,20 +199,21 @@ def test_the_page_and_its_files(plan: Plan, tmp_path: Path) -> None:
     assert page.count("<strong>0.500</strong>") == 4 + 1
     assert page.count("data:image/svg+xml") == 2
     assert not re.search(r'(?:src|href)="https?:', page)
-    medians = pd.read_csv(tmp_path / "medians.csv")
+    medians = pd.read_csv(folder / "medians.csv")
     assert list(medians.columns) == ["metric", "scenario", "n", "replicates", "LMM", "X-RF", "CBA"]
     assert medians.loc[medians["metric"] == "srmse", "CBA"].tolist()[:2] == [0.5, 3.0]
-    assert (tmp_path / "relative-excess.png").read_bytes().startswith(b"\x89PNG")
-    assert "excess over" in (tmp_path / "relative-excess.svg").read_text().lower()
-    regrets = pd.read_csv(tmp_path / "regrets.csv")
+    assert (folder / "relative-excess.png").read_bytes().startswith(b"\x89PNG")
+    assert "excess over" in (folder / "relative-excess.svg").read_text().lower()
+    regrets = pd.read_csv(folder / "regrets.csv")
     assert regrets.loc[regrets["metric"] == "rod", "mean"].tolist() == [1.5, 1.5, 1.0]
 
 
-def test_the_page_is_the_same_whenever_it_is_written(plan: Plan, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_page(make_study(plan), tmp_path / name)
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+def test_the_page_is_the_same_whenever_it_is_written(
+    plan: Plan, folder: Path, tmp_path: Path
+) -> None:
+    write_page(make_study(plan), tmp_path)
+    for path in folder.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_a_study_of_constant_effects_has_no_figures(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every registered estimator passes the common suite."""
 
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -11,8 +12,9 @@ from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.t import TLearner
+from tauhat.outcome import StackedModel
 from tauhat.registry import registered
-from tauhat.testing import Subject, check_cate_estimator
+from tauhat.testing import Subject, check_cate_estimator, checks
 from tauhat.testing.checks import CHECKS
 
 ENSEMBLES = ("CBA", "Stacked-X", "Robust")
@@ -29,13 +31,20 @@ def outcome(name):
 
 # The checks ask what holds of few trees as well as of many.
 FEW = {
-    "n_estimators": 12,
-    "max_rounds": 15,
-    "max_iterations": 5,
-    "n_trees": 30,
-    "n_outcome_trees": 20,
-    "n_effect_trees": 10,
+    "n_estimators": 8,
+    "max_rounds": 8,
+    "max_iterations": 3,
+    "n_trees": 20,
+    "n_outcome_trees": 15,
+    "n_effect_trees": 8,
 }
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Short chains, and 250 columns for 40 persons, where the slow tests have a thousand."""
+    shorten_chains(monkeypatch)
+    monkeypatch.setattr(checks, "MANY_COLUMNS", 250)
 
 
 def with_few_trees(name):
@@ -50,9 +59,9 @@ def with_few_trees(name):
     return model.set_params(**fewer)
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("name", SINGLES)
-def test_single_estimator_with_few_trees(name, monkeypatch):
-    shorten_chains(monkeypatch)
+def test_single_estimator_with_few_trees(name):
     check_cate_estimator(with_few_trees(name), **outcome(name))
 
 
@@ -68,17 +77,19 @@ def test_single_estimator(name):
     check_cate_estimator(th.estimator(name), **outcome(name))
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("name", ["LMM", "GAMM"])
 def test_learners_with_a_form_for_events(name):
     check_cate_estimator(th.estimator(name), events=True)
 
 
+@pytest.mark.usefixtures("short")
 def test_learner_on_a_model_of_scikit_learn():
     check_cate_estimator(TLearner(make_pipeline(StandardScaler(), Ridge())))
 
 
-def test_consensus_of_quick_members(monkeypatch):
-    shorten_chains(monkeypatch)
+@pytest.mark.usefixtures("short")
+def test_consensus_of_quick_members():
     members = [(name, single_estimator(name)) for name in ("LMM", "T-Linear", "X-LMM", "GAMM")]
     check_cate_estimator(th.estimator("CBA").set_params(members=members))
 
@@ -90,9 +101,13 @@ def test_other_rules_of_quick_members(name):
     check_cate_estimator(th.estimator(name).set_params(members=members))
 
 
+@pytest.mark.usefixtures("short")
 def test_robust_of_quick_members(monkeypatch):
-    shorten_chains(monkeypatch)
-    members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
+    # Of its six models the slow test below makes use.
+    stack = StackedModel([(name, outcome_model(name)) for name in ("LMM", "Linear")])
+    for module in ("robust", "given_and_earned"):
+        monkeypatch.setattr(f"tauhat.ensembles.{module}.imputing_stack", lambda: clone(stack))
+    members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM")]
     check_cate_estimator(th.estimator("Robust").set_params(members=members, n_folds=2))
 
 

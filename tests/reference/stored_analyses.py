@@ -163,8 +163,13 @@ def quick_numbers(name: str) -> Numbers:
     found["held-out effects"] = fit.effects[:, ::10].ravel().tolist()
     found["group effects"] = _numbers(group_effect(fit, "score > 0").table)
     found["rate"] = _numbers(rate(fit).table)
+    posterior = None
     for estimator in CHEAP:
         model = th.estimator(estimator, random_state=7).fit(*trial)
+        if posterior is not None:
+            # That of the trial and the seed, which the estimators have in common.
+            model.reference_posterior_ = posterior
+        posterior = model.reference_posterior()
         lower, upper = model.effect_interval(trial[0][:6])
         found[estimator] = [*model.effect(trial[0][:6]), *lower, *upper]
     model = th.estimator("LMM", random_state=7).fit(*trial)

@@ -17,6 +17,9 @@ from tauhat.testing.subject import Subject, fit_given, fit_trial
 
 Check = Callable[[Subject], None]
 
+#: Columns of `check_many_columns`.
+MANY_COLUMNS = 1000
+
 
 def _close(first: FloatArray, second: FloatArray, tolerance: float) -> None:
     """Equal up to a share of the spread and size of the effects."""
@@ -174,7 +177,7 @@ def check_individual_trial(subject: Subject) -> None:
 
 def check_many_columns(subject: Subject) -> None:
     """A thousand columns and 40 persons in 8 clusters."""
-    X, y, treatment, clusters = subject.trial(n_clusters=8, size=5, n_features=1000)
+    X, y, treatment, clusters = subject.trial(n_clusters=8, size=5, n_features=MANY_COLUMNS)
     effect = subject.fit_to((X, y, treatment, clusters)).effect(X)
     assert np.isfinite(effect).all()
     assert np.abs(effect).max() < 100 * np.ptp(y)
