@@ -155,10 +155,10 @@ def column_sums(
         own = np.flatnonzero(of_effect == value)
         sums = ColumnSums.empty(width, m)
         for part in row_parts(len(own), _COPIES * width):
-            rows = own[part]
-            features = dictionary.blocks(X[rows])
-            columns = np.hstack([*(array[rows] for array in arrays), *features.values()])
-            sums.add(columns, y[rows], *_picked(rows, weight, clusters))
+            picked = own[part]
+            features = dictionary.blocks(X[picked])
+            columns = np.hstack([*(array[picked] for array in arrays), *features.values()])
+            sums.add(columns, y[picked], *_picked(picked, weight, clusters))
         factor = np.ones(q)
         edge = fixed.shape[1]
         for block in blocks:
