@@ -172,16 +172,21 @@ def accuracy(n_draws: int, seed: int, learners: list[str], endpoint: str) -> Non
         print(f"{learner:12} {np.exp(logs[learner].mean()):.3f} (SE of the log {error:.3f})")
 
 
-def averages(n_draws: int, seed: int) -> None:
-    """Bias, error and coverage of the average effect."""
+def averages(n_draws: int, seed: int, begins: str) -> None:
+    """Bias, error and coverage of the average effect in designs whose name begins so."""
+    designs = {name: design for name, design in AVERAGES.items() if name.startswith(begins)}
     truth = {
         name: SurvivalTrial(**settings).population(100_000, 1).tau.mean()
-        for name, (settings, _) in AVERAGES.items()
+        for name, (settings, _) in designs.items()
     }
     rows = []
-    for name, _, trial in draws(AVERAGES, n_draws, seed):
-        for censoring in ("arm", "covariates"):
-            one = th.average_effects(trial_data(trial, censoring)).individual
+    for name, _, trial in draws(designs, n_draws, seed):
+        uncensored = np.where(trial.treatment == 1, trial.nodes["y1"], trial.nodes["y0"])
+        for censoring in ("oracle", "arm", "covariates"):
+            data = known(trial, uncensored)
+            if censoring != "oracle":
+                data = trial_data(trial, censoring)
+            one = th.average_effects(data).individual
             error = one.estimate - truth[name]
             covered = one.lower <= truth[name] <= one.upper
             rows.append((name, censoring, error, one.se, covered))
@@ -269,6 +274,7 @@ def main() -> None:
         "--slopes", nargs="+", choices=["shared", "by arm"], default=["shared", "by arm"]
     )
     parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=["I2", "I5", "C1", "C2"])
+    parser.add_argument("--designs", default="", help="how the names of designs of averages begin")
     parser.add_argument("--endpoint", choices=["rmst", "survival", "time-lost"], default="rmst")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -279,7 +285,7 @@ def main() -> None:
     elif chosen.part == "speed":
         speed()
     elif chosen.part == "averages":
-        averages(chosen.draws, chosen.seed)
+        averages(chosen.draws, chosen.seed, chosen.designs)
     else:
         size(chosen.draws, chosen.seed, chosen.slopes)
 
