@@ -8,6 +8,7 @@ been censored, and "naive" the time as it stands.
     python benchmarks/time_to_event.py accuracy --endpoint survival --learners LMM GAMM PEM
                                                               ratio of the errors to the first's
     python benchmarks/time_to_event.py averages --draws 300   bias, error, coverage
+    python benchmarks/time_to_event.py coverage --draws 10    of the intervals of persons' effects
     python benchmarks/time_to_event.py size --draws 500       of the heterogeneity test
                                                               (--slopes shared for its own only)
     python benchmarks/time_to_event.py speed                  100,000 persons
@@ -171,16 +172,21 @@ def accuracy(n_draws: int, seed: int, learners: list[str], endpoint: str) -> Non
         print(f"{learner:12} {np.exp(logs[learner].mean()):.3f} (SE of the log {error:.3f})")
 
 
-def averages(n_draws: int, seed: int) -> None:
-    """Bias, error and coverage of the average effect."""
+def averages(n_draws: int, seed: int, begins: str) -> None:
+    """Bias, error and coverage of the average effect in designs whose name begins so."""
+    designs = {name: design for name, design in AVERAGES.items() if name.startswith(begins)}
     truth = {
         name: SurvivalTrial(**settings).population(100_000, 1).tau.mean()
-        for name, (settings, _) in AVERAGES.items()
+        for name, (settings, _) in designs.items()
     }
     rows = []
-    for name, _, trial in draws(AVERAGES, n_draws, seed):
-        for censoring in ("arm", "covariates"):
-            one = th.average_effects(trial_data(trial, censoring)).individual
+    for name, _, trial in draws(designs, n_draws, seed):
+        uncensored = np.where(trial.treatment == 1, trial.nodes["y1"], trial.nodes["y0"])
+        for censoring in ("oracle", "arm", "covariates"):
+            data = known(trial, uncensored)
+            if censoring != "oracle":
+                data = trial_data(trial, censoring)
+            one = th.average_effects(data).individual
             error = one.estimate - truth[name]
             covered = one.lower <= truth[name] <= one.upper
             rows.append((name, censoring, error, one.se, covered))
@@ -194,6 +200,37 @@ def averages(n_draws: int, seed: int) -> None:
             "coverage": groups.covered.mean(),
         }
     )
+    print(table.round(3).to_string())
+
+
+def coverage(n_draws: int, seed: int, learners: list[str], cells: list[str]) -> None:
+    """Share of new persons whose interval holds their effect, and its width over the effects' SD.
+
+    The error of a share is that of its mean over trials.
+    """
+    chosen = {name: CELLS[name] for name in cells}
+    people, effects = {}, {}
+    for name, (settings, _) in chosen.items():
+        source = SurvivalTrial(**settings)
+        people[name] = source.population(800, derive_seed(seed, name, "people"))
+        effects[name] = true_effects(source, people[name], "rmst")
+    rows = []
+    for name, _, trial in draws(chosen, n_draws, seed):
+        data, reference = trial_data(trial, "arm"), None
+        spread = effects[name].std() if CELLS[name][0]["effect"] != "null" else 1.0
+        for learner in learners:
+            fitted = th.estimator(learner, random_state=1).fit_data(data)
+            if reference is not None:
+                # One posterior serves every model: it depends on the trial and the seed only.
+                fitted.reference_posterior_ = reference
+            low, high = fitted.effect_interval(people[name].X)
+            reference = getattr(fitted, "reference_posterior_", reference)
+            covered = ((low <= effects[name]) & (effects[name] <= high)).mean()
+            rows.append((name, learner, covered, (high - low).mean() / spread))
+    found = pd.DataFrame(rows, columns=["cell", "learner", "coverage", "width"])
+    groups = found.groupby(["cell", "learner"], sort=False)
+    table = groups.mean()
+    table.insert(1, "error", groups.coverage.std() / np.sqrt(n_draws))
     print(table.round(3).to_string())
 
 
@@ -229,22 +266,26 @@ def speed() -> None:
 def main() -> None:
     """Run one of the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["accuracy", "averages", "size", "speed"])
+    parser.add_argument("part", choices=["accuracy", "averages", "coverage", "size", "speed"])
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--learners", nargs="+", default=["LMM", "GAMM", "PEM"])
     parser.add_argument(
         "--slopes", nargs="+", choices=["shared", "by arm"], default=["shared", "by arm"]
     )
+    parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=["I2", "I5", "C1", "C2"])
+    parser.add_argument("--designs", default="", help="how the names of designs of averages begin")
     parser.add_argument("--endpoint", choices=["rmst", "survival", "time-lost"], default="rmst")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     if chosen.part == "accuracy":
         accuracy(chosen.draws, chosen.seed, chosen.learners, chosen.endpoint)
+    elif chosen.part == "coverage":
+        coverage(chosen.draws, chosen.seed, chosen.learners, chosen.cells)
     elif chosen.part == "speed":
         speed()
     elif chosen.part == "averages":
-        averages(chosen.draws, chosen.seed)
+        averages(chosen.draws, chosen.seed, chosen.designs)
     else:
         size(chosen.draws, chosen.seed, chosen.slopes)
 

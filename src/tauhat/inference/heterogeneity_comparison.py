@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
@@ -133,23 +134,24 @@ def _grouped_units(
     """`unit_scores_of` of groups of persons, without a table of all persons' scores."""
     stratum = data.design.strata
     count = len(groups.arm)
-    scale = _scale(data)[:, None]
-    residual = scores.residual[:, None]
+    scale = _scale(data)
+    own = scale * scores.residual
+    # A mean in each stratum without a table of scores.
     of_strata = np.bincount(stratum)
-    parts = row_parts(data.n, 4 * basis.shape[1])
-    means = np.zeros((len(of_strata), basis.shape[1]))
-    for rows in parts:
-        score = basis[rows] * residual[rows] * scale[rows]
-        means += sums_over(stratum[rows], score, len(of_strata)) / of_strata[:, None]
+    persons_of = sparse.csr_array((own, (stratum, np.arange(data.n))), (len(of_strata), data.n))
+    means = np.asarray(persons_of @ basis) / of_strata[:, None]
     sums, squares, columns = (np.zeros((count, basis.shape[1])) for _ in range(3))
-    for rows in parts:
-        weighted = basis[rows] * scale[rows]
-        score = weighted * residual[rows] - means[stratum[rows]]
+    for rows in row_parts(data.n, 4 * basis.shape[1]):
+        score = basis[rows] * own[rows, None]
+        score -= means[stratum[rows]] if len(means) > 1 else means
         gather = gathering(groups.number[rows], count)
         sums += gather @ score
-        squares += gather @ score**2
+        squares += gather @ np.square(score, out=score)
+        weighted = basis[rows]
+        if data.sample_weight is not None:
+            weighted = weighted * scale[rows, None]
         columns += gather @ weighted
-    of_residuals = sums_over(groups.number, scores.residual * scale[:, 0], count)
+    of_residuals = sums_over(groups.number, own, count)
     persons = groups.persons.astype(np.float64)
     return UnitScores(sums, (columns, of_residuals), (persons, squares))
 

@@ -84,16 +84,14 @@ def arm_differences(values: FloatArray, arm: IntArray, units: IntArray) -> ArmDi
     >>> result.difference.tolist(), result.standard_error.round(3).tolist()
     ([4.0], [1.581])
     """
-    codes = np.unique(units, return_inverse=True)[1]
-    order = np.argsort(codes, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) > 0])
+    order = np.argsort(units, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(units[order]) > 0])
 
     def sums(rows: AnyArray) -> AnyArray:
-        ordered = rows[order]
         # Where persons were randomized each is a unit.
-        if len(starts) == len(codes):
-            return ordered
-        total: AnyArray = np.add.reduceat(ordered, starts, axis=0)
+        if len(starts) == len(units):
+            return rows
+        total: AnyArray = np.add.reduceat(rows[order], starts, axis=0)
         return total
 
     means, variances, squared_errors, degrees = [], [], [], []

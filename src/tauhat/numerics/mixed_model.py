@@ -11,9 +11,10 @@ from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
-from tauhat.numerics.cluster_sums import ClusterSums, sums_over
+from tauhat.numerics.cluster_sums import ClusterSums
+from tauhat.numerics.column_sums import MadeBlock, column_sums
 from tauhat.numerics.reml_search import Penalty, at_zero, penalised, search
-from tauhat.numerics.standardised_columns import independent_columns, row_parts
+from tauhat.numerics.standardised_columns import independent_columns
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class MixedModel:
         self,
         y: FloatArray,
         fixed: FloatArray,
-        blocks: Sequence[FloatArray] = (),
+        blocks: Sequence[FloatArray | MadeBlock] = (),
         clusters: IntArray | None = None,
         weight: FloatArray | None = None,
         cluster_groups: IntArray | None = None,
@@ -144,26 +145,9 @@ class MixedModel:
         edges = self.n_fixed + np.r_[0, np.cumsum(self.block_sizes)]
         self.block_slices = [slice(a, b) for a, b in pairwise(edges)]
         self.log_weights = 0.0 if weight is None else float(np.log(weight).sum())
-        m = 0 if clusters is None else int(clusters.max()) + 1
-        q = int(edges[-1])
-        self.cross = np.zeros((q, q), order="F")
-        self.cross_y = np.zeros(q)
-        self.sum_squares = 0.0
-        sums, sums_y, sums_of_weight = np.zeros((m, q)), np.zeros(m), np.zeros(m)
-        for rows in row_parts(n, q):
-            columns = np.hstack([fixed[rows], *(block[rows] for block in blocks)])
-            own = None if weight is None else weight[rows]
-            weighted = columns if own is None else columns * own[:, None]
-            weighted_y = y[rows] if own is None else y[rows] * own
-            self.cross += columns.T @ weighted
-            self.cross_y += columns.T @ weighted_y
-            self.sum_squares += float(y[rows] @ weighted_y)
-            if clusters is not None:
-                group = clusters[rows]
-                sums += sums_over(group, weighted, m)
-                sums_y += sums_over(group, weighted_y, m)
-                sums_of_weight += sums_over(group, np.ones(len(group)) if own is None else own, m)
-        self.clusters = ClusterSums(sums_of_weight, sums, sums_y, cluster_groups)
+        sums = column_sums(y, fixed, blocks, clusters, weight)
+        self.cross, self.cross_y, self.sum_squares = sums.cross, sums.cross_y, sums.sum_squares
+        self.clusters = ClusterSums(sums.weight, sums.columns, sums.outcome, cluster_groups)
 
     @property
     def n_ratios(self) -> int:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics import cholesky
+from tauhat.numerics.column_sums import MadeBlock
 from tauhat.numerics.mixed_model import MixedFit, MixedModel
 
 Nesting = IntArray | Sequence[IntArray]
@@ -79,7 +80,7 @@ class NestedMixedModel(MixedModel):
         self,
         y: FloatArray,
         fixed: FloatArray,
-        blocks: Sequence[FloatArray],
+        blocks: Sequence[FloatArray | MadeBlock],
         clusters: IntArray,
         weight: FloatArray | None,
         cluster_groups: IntArray | None,
@@ -191,7 +192,7 @@ class NestedMixedModel(MixedModel):
 def mixed_model(
     y: FloatArray,
     fixed: FloatArray,
-    blocks: Sequence[FloatArray] = (),
+    blocks: Sequence[FloatArray | MadeBlock] = (),
     clusters: IntArray | None = None,
     weight: FloatArray | None = None,
     cluster_groups: IntArray | None = None,

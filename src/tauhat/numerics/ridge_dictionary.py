@@ -155,6 +155,10 @@ class RidgeDictionary:
         """Columns of one block at any rows, shape (k, q)."""
         return self._rotated(name, self._standardise(X))
 
+    def width(self, name: str) -> int:
+        """Number of columns of a block."""
+        return int(self.rotations[name].matrix.shape[1])
+
     def _rotated(self, name: str, Z: FloatArray) -> FloatArray:
         parts = _Parts(self, name, Z)
         columns: FloatArray = np.vstack([self.rotations[name].apply(raw) for raw in parts])

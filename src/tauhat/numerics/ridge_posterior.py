@@ -10,6 +10,7 @@ import numpy as np
 from scipy import linalg
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.column_sums import MadeBlock
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.nested_model import Nesting, levels_above, mixed_model
@@ -282,43 +283,15 @@ def _chain(
     return kept, accepted / (draws * thin)
 
 
-class _FeaturesOfRows:
-    """Features of a dictionary for a part of the rows; the last part is kept."""
-
-    def __init__(self, dictionary: RidgeDictionary, X: FloatArray) -> None:
-        self._dictionary, self._X = dictionary, X
-        self._rows, self._features = slice(0, 1), dictionary.blocks(X[:1])
-
-    def __call__(self, rows: slice) -> dict[str, FloatArray]:
-        if rows != self._rows:
-            self._rows, self._features = rows, self._dictionary.blocks(self._X[rows])
-        return self._features
-
-
-class _MadeByRows:
-    """One block of features, as an array of which slices of rows can be taken."""
-
-    def __init__(self, source: _FeaturesOfRows, name: str, n: int, factor: FloatArray | None):
-        self._source, self._name, self._factor = source, name, factor
-        self.shape = (n, source(slice(0, 1))[name].shape[1])
-
-    def __getitem__(self, rows: slice) -> FloatArray:
-        block = self._source(rows)[self._name]
-        return block if self._factor is None else self._factor[rows] * block
-
-
 def features_by_rows(
     dictionary: RidgeDictionary, X: FloatArray, contrast: FloatArray
 ) -> tuple[dict[str, Any], list[Any]]:
     """Blocks of features and their products with the contrast, never all rows at once.
 
-    The straight lines are an array; of the others a mixed model takes slices of rows.
+    The straight lines are an array; the others are made when they are needed.
     """
-    source = _FeaturesOfRows(dictionary, X)
-    blocks: dict[str, Any] = {
-        name: _MadeByRows(source, name, len(X), None) for name in dictionary.names
-    }
-    products = [_MadeByRows(source, name, len(X), contrast) for name in dictionary.names]
+    blocks: dict[str, Any] = {name: MadeBlock(dictionary, name, X) for name in dictionary.names}
+    products = [MadeBlock(dictionary, name, X, contrast[:, 0]) for name in dictionary.names]
     if "linear" in blocks:
         parts = row_parts(len(X), 4 * blocks["linear"].shape[1])
         blocks["linear"] = np.vstack([dictionary.block("linear", X[rows]) for rows in parts])

@@ -47,7 +47,9 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
         yield from _reading_findings(name, read)
         if role == "treatment":
             # Those that were left out are told with the other arms.
-            kept = np.isin(list(map(label_text, arms)), list(map(label_text, trial.arm_labels)))
+            number, levels = pd.factorize(np.asarray(arms, dtype=object), use_na_sentinel=False)
+            known = set(map(label_text, trial.arm_labels))
+            kept = np.array([label_text(level) in known for level in levels], dtype=bool)[number]
             read = read_labels(column[kept])
         yield from _near_findings(
             name, read, what, shown=role != "id", arms=arms if role == "cluster" else None
