@@ -136,21 +136,15 @@ def test_run_json_has_the_promised_keys_and_values(
     assert {"tauhat", "python", "numpy", "scikit-learn"} <= set(run["versions"])
 
 
-def test_same_seed_same_bytes_and_other_seed_other_intervals(
+def test_same_seed_same_bytes_whatever_the_jobs_and_other_seed_other_intervals(
     trial_csv: Path, tmp_path: Path
 ) -> None:
-    for name, more in {"a": [], "b": [], "c": ["--seed", "2"]}.items():
-        assert main(arguments(trial_csv, tmp_path / name, *more, models="T-Linear")) == 0
+    for name, (jobs, *more) in {"a": ["1"], "b": ["2"], "c": ["1", "--seed", "2"]}.items():
+        words = arguments(trial_csv, tmp_path / name, *more, models="LMM,T-Linear", jobs=jobs)
+        assert main(words) == 0
     first, again, other = ((tmp_path / n / "effects.csv").read_bytes() for n in "abc")
     assert first == again
     assert first != other
-
-
-def test_jobs_do_not_change_a_byte(trial_csv: Path, tmp_path: Path) -> None:
-    for jobs in ("1", "2"):
-        assert main(arguments(trial_csv, tmp_path / jobs, models="LMM,T-Linear", jobs=jobs)) == 0
-    one, two = ((tmp_path / jobs / "effects.csv").read_bytes() for jobs in "12")
-    assert one == two
 
 
 def test_parquet_and_semicolons_give_the_effects_of_the_csv(

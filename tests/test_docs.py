@@ -12,6 +12,7 @@ import pytest
 
 import tauhat
 from tauhat.cli import main
+from tauhat.report import plots
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -56,6 +57,8 @@ def test_the_code_of_a_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Figures of reports are drawn in tests of reports.
+    monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
     hold_against_the_page(page, "run_python")
 
 

@@ -59,7 +59,9 @@ found += [type(matplotlib).__name__, type(matplotlib.pyplot).__name__]
     assert run(code) == [False, True, True, True, "module", "module"]
 
 
-@pytest.mark.parametrize("before", ["matplotlib", "matplotlib.pyplot"])
+@pytest.mark.parametrize(
+    "before", [pytest.param("matplotlib", marks=pytest.mark.slow), "matplotlib.pyplot"]
+)
 def test_matplotlib_that_was_there_before_stays(before):
     code = f"""
 import sys, {before}

@@ -291,9 +291,8 @@ def test_lasso_finds_few_effect_modifiers_among_many():
     assert np.mean(noise) > 0.6
 
 
-@pytest.mark.parametrize("settings", [{}, {"between_cluster": "by-arm"}])
-def test_common_suite_of_the_lasso(settings):
-    check_cate_estimator(single_estimator("LMM-lasso", **settings))
+def test_common_suite_of_the_lasso_with_variances_by_arm():
+    check_cate_estimator(single_estimator("LMM-lasso", between_cluster="by-arm"))
 
 
 def test_lasso_whitens_like_the_dense_matrix_and_solves_its_optimality_conditions():

@@ -37,6 +37,7 @@ def words(tmp_path: Path) -> list[str]:
 SUBGROUP = 'sex == "Girl" and region in ("north", "south, far")'
 
 
+@pytest.mark.usefixtures("quick_run")
 def test_named_modifiers_from_the_command_line_to_the_report(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,9 @@ import pytest
 
 from tauhat.outcome import BART, BoostedTrees, MixedBART, RandomForest
 
+# Enough to tell intercepts apart; the variances are those of whole chains.
+SHORT = {"n_trees": 20, "n_chains": 2, "n_burn_in": 100, "n_draws": 100, "random_state": 1}
+
 
 def clustered(seed, between=0.1, m=30, size=25):
     rng = np.random.default_rng(seed)
@@ -70,7 +73,7 @@ def test_bart_with_intercept_recovers_the_variances():
 
 def test_bart_with_intercept_finds_the_intercepts_and_leaves_them_out_of_predictions():
     X, y, clusters, intercepts = clustered(3, between=1.0)
-    model = MixedBART(random_state=1).fit(X, y, clusters=clusters + 100)
+    model = MixedBART(**SHORT).fit(X, y, clusters=clusters + 100)
     assert model.cluster_labels_.tolist() == list(range(100, 130))
     assert np.corrcoef(model.cluster_effects_, intercepts)[0, 1] > 0.95
     missed = y - model.predict(X)
@@ -81,7 +84,7 @@ def test_bart_with_intercept_finds_the_intercepts_and_leaves_them_out_of_predict
 def test_intercepts_belong_to_their_codes_in_any_order_of_rows():
     X, y, clusters, intercepts = clustered(3, between=1.0)
     shuffled = np.random.default_rng(0).permutation(len(y))
-    model = MixedBART(random_state=1).fit(X[shuffled], y[shuffled], clusters=clusters[shuffled])
+    model = MixedBART(**SHORT).fit(X[shuffled], y[shuffled], clusters=clusters[shuffled])
     assert np.corrcoef(model.cluster_effects_, intercepts)[0, 1] > 0.95
 
 

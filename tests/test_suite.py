@@ -21,6 +21,15 @@ ENSEMBLES = ("CBA", "Stacked-X", "Robust")
 OTHER_AGGREGATIONS = [name for name in AGGREGATIONS if name not in ENSEMBLES]
 SINGLES = [name for name in th.estimator_names() if name not in (*ENSEMBLES, *OTHER_AGGREGATIONS)]
 
+# Each goes the way of one that is tried by default, with another outcome model or first stage
+# (see `test_mixed_boosting` and `test_outcome_common`); all take their turn with the slow tests.
+LIKE_ANOTHER = {
+    "MEGB", "MERT-Boosting", "REEM-Boosting",  # GPBoost
+    "X-AGLM", "X-Boosting", "X-GAMM-RF",  # X-RF
+    "CF-DML-linear",  # CF-DML-forest
+    "BCF",  # BCF-RE
+}  # fmt: skip
+
 
 def outcome(name):
     """The outcome to try an estimator on: numbers, but where it refuses them."""
@@ -60,7 +69,7 @@ def with_few_trees(name):
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("name", SINGLES)
+@pytest.mark.parametrize("name", [name for name in SINGLES if name not in LIKE_ANOTHER])
 def test_single_estimator_with_few_trees(name):
     check_cate_estimator(with_few_trees(name), **outcome(name))
 
