@@ -16,7 +16,7 @@ from tauhat.fitting import reference_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
-SHORT_CHAINS = functools.partial(sample_ridge_posterior, burn_in=5, draws=20, thin=1)
+FEW_POINTS = functools.partial(sample_ridge_posterior, n_points=16, draws=80)
 
 NAMES = ["report.html", "effects.csv", "run.json"]
 
@@ -81,16 +81,16 @@ def small_trial_csv(folder: Path) -> Path:
 
 def leave_out_the_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing, short chains, no held-out effects: others test these, most of a small run."""
-    draw_nothing_and_shorten_chains(monkeypatch)
+    draw_nothing_and_take_few_points(monkeypatch)
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
 
 
-def draw_nothing_and_shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are empty, and intervals come from short chains."""
+def draw_nothing_and_take_few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are empty, and intervals come from few points."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
 
 
-def shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals are those of short chains of the reference posterior."""
-    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)
+def take_few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are those of few points of the reference posterior."""
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", FEW_POINTS)

@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import tauhat as th
-from cli_runs import shorten_chains
+from cli_runs import take_few_points
 from tauhat.ensembles.rules import RULES
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
@@ -52,7 +52,7 @@ def with_few_trees(name):
 
 @pytest.mark.parametrize("name", SINGLES)
 def test_single_estimator_with_few_trees(name, monkeypatch):
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
     check_cate_estimator(with_few_trees(name), **outcome(name))
 
 
@@ -78,7 +78,7 @@ def test_learner_on_a_model_of_scikit_learn():
 
 
 def test_consensus_of_quick_members(monkeypatch):
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
     members = [(name, single_estimator(name)) for name in ("LMM", "T-Linear", "X-LMM", "GAMM")]
     check_cate_estimator(th.estimator("CBA").set_params(members=members))
 
@@ -91,7 +91,7 @@ def test_other_rules_of_quick_members(name):
 
 
 def test_robust_of_quick_members(monkeypatch):
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
     members = [(name, single_estimator(name)) for name in ("LMM", "T-LMM", "GAMM")]
     check_cate_estimator(th.estimator("Robust").set_params(members=members, n_folds=2))
 

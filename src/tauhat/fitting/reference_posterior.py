@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -133,7 +133,14 @@ def sample_reference(
     return EventReference(ADDITIVE_FORMS[link]().fit(data, seed), ridge, _RIDGE_SHARE[link])
 
 
-def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior:
+def ridge_posterior(
+    data: TrialData,
+    seed: int,
+    *,
+    of_event: Mapping[str, int] | None = None,
+    of_number: Mapping[str, int] | None = None,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+) -> RidgePosterior:
     """Sample the model of a trial as its learners see it.
 
     Parameters
@@ -144,8 +151,11 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         of risks; otherwise it is `tauhat.numerics.ridge_posterior.sample_ridge_posterior`.
     seed
         Seed.
-    **chains
-        Numbers and lengths of the chains, and ``on_done``, as these take them.
+    of_event, of_number
+        Numbers and lengths of the chains of the former, of points and draws of the latter, as
+        these take them; None for their defaults.
+    on_done
+        As these take it.
     """
     intercepts = data.design.intercepts_of_levels()
     latent = data.latent(with_blocks=True)
@@ -158,7 +168,8 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
             intercepts.groups,
             seed,
             intercepts.nesting,
-            **chains,
+            on_done=on_done,
+            **(of_event or {}),
         )
     return sample_ridge_posterior(
         data.X,
@@ -169,5 +180,6 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         seed,
         intercepts.above,
         data.design.levels,
-        **chains,
+        on_done=on_done,
+        **(of_number or {}),
     )
