@@ -98,6 +98,17 @@ def _spread_out(available: int, count: float) -> IntArray:
 _OF_LINKS = {"logit": "log odds", "log": "log rate"}
 
 
+def is_ridge(endpoint: Endpoint) -> bool:
+    """Whether the reference posterior is that of the Bayesian ridge mixed model alone.
+
+    Examples
+    --------
+    >>> is_ridge(Endpoint())
+    True
+    """
+    return endpoint.link not in ADDITIVE_FORMS
+
+
 def reference_name(endpoint: Endpoint) -> str:
     """What the reference posterior is a posterior of, in a few words.
 
@@ -107,7 +118,7 @@ def reference_name(endpoint: Endpoint) -> str:
     'Bayesian ridge mixed model'
     """
     ridge = "Bayesian ridge mixed model"
-    if endpoint.link not in ADDITIVE_FORMS:
+    if is_ridge(endpoint):
         return ridge
     return f"additive mixed model of the {_OF_LINKS[endpoint.link]} and {ridge}"
 
@@ -127,9 +138,9 @@ def sample_reference(
         Called with the number of parts that are done, and of all.
     """
     ridge = ridge_posterior(data, seed, on_done=on_done)
-    link = data.endpoint.link
-    if link not in ADDITIVE_FORMS:
+    if is_ridge(data.endpoint):
         return ridge
+    link = data.endpoint.link
     return EventReference(ADDITIVE_FORMS[link]().fit(data, seed), ridge, _RIDGE_SHARE[link])
 
 

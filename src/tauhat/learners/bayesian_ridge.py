@@ -13,7 +13,7 @@ from tauhat.data import TrialData
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.fitting.reference_posterior import ridge_posterior
+from tauhat.fitting.reference_posterior import Reference, is_ridge, ridge_posterior
 from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
@@ -158,6 +158,14 @@ class BayesianRidgeEffect(CateEstimator):
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, shape (draws, k)."""
         return self.posterior_.effect_draws(X)
+
+    def own_reference(self, data: TrialData) -> Reference | None:
+        """Its posterior, unless it was shortened or the reference is a mixture."""
+        least = type(self)().get_params()
+        full = self.n_points >= least["n_points"] and self.n_chains * self.draws >= (
+            least["n_chains"] * least["draws"]
+        )
+        return self.posterior_ if full and is_ridge(data.endpoint) else None
 
     def effect_interval(
         self,

@@ -108,8 +108,8 @@ class InterceptSampler:
         self._column_sums_of_two = two
         self._pairs = np.column_stack([two[:, 0] ** 2, two[:, 0] * two[:, 1], two[:, 1] ** 2])
         padded = np.hstack([columns, np.zeros((len(columns), 2 - columns.shape[1]))])
-        self._products_of_two = (padded.T @ padded)[np.triu_indices(2)].tolist()
-        self._precision_of_two = [*(1.0 / prior_variance), 1.0, 1.0][:2]
+        self._products_of_two: list[float] = (padded.T @ padded)[np.triu_indices(2)].tolist()
+        self._precision_of_two: list[float] = [*(1.0 / prior_variance).tolist(), 1.0, 1.0][:2]
         self._log_deviation = float(np.log(0.3 * scale))
 
     def restart(self, between: float) -> None:
@@ -209,12 +209,12 @@ class InterceptSampler:
         (first_prior, second_prior), scale2 = self._precision_of_two, self.scale**2
         right = np.zeros(2)
         right[: len(cross)] = cross / variance
-        one, other = right.tolist()
+        one, other = float(right[0]), float(right[1])
 
         def log_density(log_deviation: float) -> float:
             between = math.exp(2 * log_deviation)
             grown = variance + self.totals * between
-            found = ((between / grown) @ of_clusters / variance).tolist()
+            found: list[float] = ((between / grown) @ of_clusters / variance).tolist()
             a = first - found[0] + first_prior
             b = mixed - found[1]
             d = second - found[2] + second_prior

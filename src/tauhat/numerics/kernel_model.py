@@ -176,7 +176,8 @@ class KernelMixedModel:
     ) -> tuple[FloatArray, list[FloatArray]]:
         """Means of the fixed coefficients and of each block's, had the outcome been another."""
         left = cholesky.solve_transposed(given.root, outcome)
-        fixed, *_ = np.linalg.lstsq(given.half[:, :-1], left, rcond=None)
+        solved = np.linalg.lstsq(given.half[:, :-1], left, rcond=None)[0]
+        fixed = np.asarray(solved, dtype=np.float64)
         weighted = cholesky.solve(given.root, left - given.half[:, :-1] @ fixed)
         ratios = given.ratios[: len(self._blocks)]
         pairs = zip(ratios, self._blocks, strict=True)
