@@ -216,7 +216,7 @@ class BayesianRidgeEffect(CateEstimator):
         return self.bounded(centre - half), self.bounded(centre + half)
 
     def reduced(self) -> Self:
-        """Return a copy with one chain, or half as many points."""
+        """Return a copy with one chain, or a quarter of the points."""
         copy: Self = clone(self)
-        copy.set_params(n_chains=1, draws=60, n_points=self.n_points // 2)
+        copy.set_params(n_chains=1, draws=60, n_points=max(16, self.n_points // 4))
         return copy
