@@ -17,9 +17,8 @@ from tauhat.numerics.probit_ridge import sample_probit_posterior
 from tauhat.numerics.ridge_posterior import sample_ridge_posterior
 from tauhat.report import plots
 
-SHORT: dict[str, Any] = {"burn_in": 5, "draws": 20, "thin": 1}
-SHORT_CHAINS = functools.partial(sample_ridge_posterior, **SHORT)
-SHORT_CHAINS_OF_EVENTS = functools.partial(sample_probit_posterior, **SHORT)
+FEW_POINTS = functools.partial(sample_ridge_posterior, n_points=16, draws=80)
+SHORT_CHAINS_OF_EVENTS = functools.partial(sample_probit_posterior, burn_in=5, draws=20, thin=1)
 
 NAMES = ["report.html", "effects.csv", "run.json"]
 
@@ -84,17 +83,17 @@ def small_trial_csv(folder: Path) -> Path:
 
 def leave_out_the_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing, short chains, no held-out effects: others test these, most of a small run."""
-    draw_nothing_and_shorten_chains(monkeypatch)
+    draw_nothing_and_take_few_points(monkeypatch)
     monkeypatch.setattr(workflow, "held_out_effects", lambda *args, **settings: "Left out.")
 
 
-def draw_nothing_and_shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are empty, and intervals come from short chains."""
+def draw_nothing_and_take_few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are empty, and intervals come from few points."""
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
 
 
-def shorten_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals are those of short chains of the reference posterior."""
-    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", SHORT_CHAINS)
+def take_few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are those of few points, and of short chains, of the reference posterior."""
+    monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", FEW_POINTS)
     monkeypatch.setattr(reference_posterior, "sample_probit_posterior", SHORT_CHAINS_OF_EVENTS)

@@ -175,7 +175,7 @@ def test_thousands_of_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_mutated_files_through_the_whole_analysis(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = functools.partial(sample_ridge_posterior, n_chains=1, burn_in=5, draws=20, thin=1)
+    short = functools.partial(sample_ridge_posterior, n_points=16, draws=20)
     monkeypatch.setattr(reference_posterior, "sample_ridge_posterior", short)
     monkeypatch.setattr(plots, "to_data_uri", lambda figure: "data:,")
     monkeypatch.chdir(tmp_path)

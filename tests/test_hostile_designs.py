@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from cli_runs import draw_nothing_and_shorten_chains
+from cli_runs import draw_nothing_and_take_few_points
 from tauhat.cli import main
 from tauhat.errors import NothingToTestError
 
@@ -249,7 +249,7 @@ MAY_BE_NULL = (
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No drawing, and short chains for the intervals."""
-    draw_nothing_and_shorten_chains(monkeypatch)
+    draw_nothing_and_take_few_points(monkeypatch)
 
 
 def empty_keys(content: Any, path: str = "") -> list[str]:

@@ -185,7 +185,7 @@ def test_members_of_many_persons_are_predicted_once(monkeypatch: pytest.MonkeyPa
 
 def test_error_of_many_persons_is_that_of_the_draws(monkeypatch: pytest.MonkeyPatch):
     X, y, arm = person_trial(8, n=300)
-    posterior = sample_ridge_posterior(X, y, arm, None, None, 1, n_chains=1, draws=50)
+    posterior = sample_ridge_posterior(X, y, arm, None, None, 1, n_points=32, draws=50)
     usual = posterior.expected_error(X, X[:, 0])
     monkeypatch.setattr(ridge_posterior, "MANY_ROWS", 200)
     np.testing.assert_allclose(posterior.expected_error(X, X[:, 0]), usual, rtol=1e-10)

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import tauhat as th
-from cli_runs import shorten_chains
+from cli_runs import take_few_points
 from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.learners.catalog import single_estimator
 from tauhat.learners.outcome_models import outcome_model
@@ -52,7 +52,7 @@ FEW = {
 @pytest.fixture
 def short(monkeypatch):
     """Short chains, and 250 columns for 40 persons, where the slow tests have a thousand."""
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
     monkeypatch.setattr(checks, "MANY_COLUMNS", 250)
 
 

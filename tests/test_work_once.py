@@ -84,7 +84,7 @@ def test_a_record_that_was_changed_changes_no_other() -> None:
     assert found.to_json()["design"]["n"] == 240
 
 
-def test_a_chain_factors_the_precision_once_for_each_point_it_looks_at(
+def test_the_precision_is_factored_once_for_each_point_and_each_that_is_drawn_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rng = np.random.default_rng(2)
@@ -92,11 +92,11 @@ def test_a_chain_factors_the_precision_once_for_each_point_it_looks_at(
     counts: Counter[str] = Counter()
     counted(monkeypatch, counts, MixedModel, "objective", "slopes")
     counted(monkeypatch, counts, cholesky, "factor", "factors")
-    lengths = {"n_chains": 2, "burn_in": 5, "draws": 10, "thin": 2}
-    posterior = sample_ridge_posterior(X, X[:, 0], arm, None, None, 1, **lengths)
+    posterior = sample_ridge_posterior(X, X[:, 0], arm, None, None, 1, n_points=32, draws=20)
     assert posterior.n_draws == 20
-    # A start and 5 + 10 * 2 proposals a chain, and none for the draws.
-    assert counts["factors"] - counts["slopes"] <= 2 * 26
+    d = posterior.log_ratio_draws.shape[-1]
+    # The mode and both sides of each axis, 16 + 32 points and at most three rounds more, draws.
+    assert counts["factors"] - counts["slopes"] <= 1 + 2 * d + 16 + 4 * 32 + 20
 
 
 def test_a_fitted_member_leaves_its_trial_to_the_ensemble() -> None:

@@ -229,7 +229,10 @@ def main() -> None:
             settle(stored["quick"], name, what, numbers)
     for name in FOR_EVERY_ESTIMATOR if "--all" in sys.argv else ():
         for estimator in th.estimator_names():
-            numbers = estimator_numbers(name, estimator)
+            try:
+                numbers = estimator_numbers(name, estimator)
+            except th.TrialError:
+                continue  # it is for events or times
             settle(stored["estimators"], name, estimator, numbers)
 
 

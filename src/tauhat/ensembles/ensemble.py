@@ -22,6 +22,7 @@ from tauhat.ensembles.weighing import Weights
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.reference_posterior import Reference
 from tauhat.fitting.registered import RegisteredEstimator
 from tauhat.numerics.kendall import kendall_matrix
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -297,6 +298,11 @@ class Ensemble(CateEstimator):
     def member_effects(self, X: FloatArray) -> dict[str, FloatArray]:
         """Effects of all fitted members at checked covariates by name, each of shape (k,)."""
         return {name: member.predict_effect(X) for name, member in self.members_.items()}
+
+    def own_reference(self, data: TrialData) -> Reference | None:
+        """That of the first member that has it."""
+        found = (member.own_reference(data) for member in self.members_.values())
+        return next((one for one in found if one is not None), None)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

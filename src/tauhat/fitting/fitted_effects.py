@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
+from tauhat.data import TrialData
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.reference_posterior import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
@@ -288,15 +289,21 @@ class FittedEffects(RisksOfArms):
         """Posterior of a reference model on the training trial, sampled once.
 
         The Bayesian ridge mixed model, mixed with another for an event
-        (`tauhat.fitting.reference_posterior`).
+        (`tauhat.fitting.reference_posterior`); that of the estimator or of a member where it is
+        that model.
         """
         check_is_fitted(self, "n_features_in_")
         if not hasattr(self, "reference_posterior_"):
             data, seed = self.trial_data_, derive_seed(self.seed_, "reference")
-            self.reference_posterior_ = run_in_parts(
+            own = self.own_reference(data)
+            self.reference_posterior_ = own or run_in_parts(
                 lambda on_done: sample_reference(data, seed, on_done=on_done)
             )
         return self.reference_posterior_
+
+    def own_reference(self, data: TrialData) -> Reference | None:
+        """What the fit has of the reference posterior of its trial; None if it has not."""
+        return None
 
     def _check_new(self, X: Any) -> FloatArray:
         check_is_fitted(self, "n_features_in_")

@@ -240,7 +240,8 @@ def _with_base_models(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
                 flat.append(
                     Nuisance(
                         f"{nuisance.name}/{name}/{folds}",
-                        part,
+                        # Those that are cross-fitted say only who gets how much weight.
+                        part.reduced() if folds else part,
                         nuisance.arm,
                         nuisance.with_treatment,
                         folds,

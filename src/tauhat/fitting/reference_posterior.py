@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -98,6 +98,17 @@ def _spread_out(available: int, count: float) -> IntArray:
 _OF_LINKS = {"logit": "log odds", "log": "log rate"}
 
 
+def is_ridge(endpoint: Endpoint) -> bool:
+    """Whether the reference posterior is that of the Bayesian ridge mixed model alone.
+
+    Examples
+    --------
+    >>> is_ridge(Endpoint())
+    True
+    """
+    return endpoint.link not in ADDITIVE_FORMS
+
+
 def reference_name(endpoint: Endpoint) -> str:
     """What the reference posterior is a posterior of, in a few words.
 
@@ -107,7 +118,7 @@ def reference_name(endpoint: Endpoint) -> str:
     'Bayesian ridge mixed model'
     """
     ridge = "Bayesian ridge mixed model"
-    if endpoint.link not in ADDITIVE_FORMS:
+    if is_ridge(endpoint):
         return ridge
     return f"additive mixed model of the {_OF_LINKS[endpoint.link]} and {ridge}"
 
@@ -127,13 +138,20 @@ def sample_reference(
         Called with the number of parts that are done, and of all.
     """
     ridge = ridge_posterior(data, seed, on_done=on_done)
-    link = data.endpoint.link
-    if link not in ADDITIVE_FORMS:
+    if is_ridge(data.endpoint):
         return ridge
+    link = data.endpoint.link
     return EventReference(ADDITIVE_FORMS[link]().fit(data, seed), ridge, _RIDGE_SHARE[link])
 
 
-def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior:
+def ridge_posterior(
+    data: TrialData,
+    seed: int,
+    *,
+    of_event: Mapping[str, int] | None = None,
+    of_number: Mapping[str, int] | None = None,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+) -> RidgePosterior:
     """Sample the model of a trial as its learners see it.
 
     Parameters
@@ -144,8 +162,11 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         of risks; otherwise it is `tauhat.numerics.ridge_posterior.sample_ridge_posterior`.
     seed
         Seed.
-    **chains
-        Numbers and lengths of the chains, and ``on_done``, as these take them.
+    of_event, of_number
+        Numbers and lengths of the chains of the former, of points and draws of the latter, as
+        these take them; None for their defaults.
+    on_done
+        As these take it.
     """
     intercepts = data.design.intercepts_of_levels()
     latent = data.latent(with_blocks=True)
@@ -158,7 +179,8 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
             intercepts.groups,
             seed,
             intercepts.nesting,
-            **chains,
+            on_done=on_done,
+            **(of_event or {}),
         )
     return sample_ridge_posterior(
         data.X,
@@ -169,5 +191,6 @@ def ridge_posterior(data: TrialData, seed: int, **chains: Any) -> RidgePosterior
         seed,
         intercepts.above,
         data.design.fixed_effects,
-        **chains,
+        on_done=on_done,
+        **(of_number or {}),
     )

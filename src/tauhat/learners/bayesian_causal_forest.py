@@ -244,6 +244,7 @@ class BayesianCausalForest(CateEstimator):
         copy: Self = clone(self)
         copy.set_params(
             n_chains=1,
+            n_grow=min(self.n_grow, 4),
             n_burn_in=min(self.n_burn_in, 20),
             n_draws=min(self.n_draws, 60),
         )

@@ -13,7 +13,7 @@ from tauhat.data import TrialData
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.fitting.reference_posterior import ridge_posterior
+from tauhat.fitting.reference_posterior import Reference, is_ridge, ridge_posterior
 from tauhat.learners.chains import (
     AVERAGE_EFFECT,
     convergence_table,
@@ -41,14 +41,15 @@ class BayesianRidgeEffect(CateEstimator):
 
     Parameters
     ----------
-    n_chains
-        Number of Markov chains.
-    burn_in
-        Discarded steps of each chain, started near the posterior mode.
-    draws
-        Kept draws of each chain.
-    thin
-        Steps for each kept draw.
+    n_chains, draws
+        Their product is the number of draws; of an event they come from so many Markov chains
+        of so many kept draws each.
+    burn_in, thin
+        Of an event, discarded steps of each chain, started near the posterior mode, and steps
+        for each kept draw.
+    n_points
+        Of other outcomes, points over which the variances are integrated, a power of two
+        (`tauhat.numerics.variance_points.weighted_points`).
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
 
@@ -59,7 +60,8 @@ class BayesianRidgeEffect(CateEstimator):
     posterior_
         The draws.
     convergence_
-        Mean, spread, R-hat and effective draws of the average effect.
+        Mean, spread, R-hat and effective draws of the average effect. Without chains there is
+        no R-hat, and effective is what the points are worth.
 
     Examples
     --------
@@ -68,7 +70,7 @@ class BayesianRidgeEffect(CateEstimator):
     >>> A = clusters % 2
     >>> X = rng.normal(size=(450, 2))
     >>> y = A * (1 + X[:, 0]) + 0.3 * rng.normal(size=30)[clusters] + rng.normal(size=450)
-    >>> model = BayesianRidgeEffect(n_chains=1, draws=60, random_state=1)
+    >>> model = BayesianRidgeEffect(n_points=64, random_state=1)
     >>> effect = model.fit(X, y, treatment=A, clusters=clusters).effect([[-1, 0], [1, 0]])
     >>> bool(1 < effect[1] - effect[0] < 3)
     True
@@ -83,6 +85,7 @@ class BayesianRidgeEffect(CateEstimator):
         burn_in: int = 60,
         draws: int = 100,
         thin: int = 3,
+        n_points: int = 256,
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
@@ -90,6 +93,7 @@ class BayesianRidgeEffect(CateEstimator):
         self.burn_in = burn_in
         self.draws = draws
         self.thin = thin
+        self.n_points = n_points
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -103,25 +107,33 @@ class BayesianRidgeEffect(CateEstimator):
         return []
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
-        """Sample the posterior."""
+        """Draw from the posterior."""
         intercepts = data.design.intercepts_of_levels()
         if data.latent() is not None:
             intercepts = intercepts.at_most_two()
         self.posterior_: RidgePosterior = ridge_posterior(
             data,
             seed,
-            n_chains=self.n_chains,
-            burn_in=self.burn_in,
-            draws=self.draws,
-            thin=self.thin,
+            of_event={
+                "n_chains": self.n_chains,
+                "burn_in": self.burn_in,
+                "draws": self.draws,
+                "thin": self.thin,
+            },
+            of_number={"n_points": self.n_points, "draws": self.n_chains * self.draws},
         )
         self.variance_components_ = intercepts.components(
             self.posterior_.intercept_variances(intercepts.depth).mean(axis=0),
             float(self.posterior_.residual.mean()),
         )
         average = self.posterior_.average_effect(data.X, data.sample_weight)
-        self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(self.n_chains, -1)})
-        warn_unless_converged(self.convergence_)
+        chains = self.n_chains if self.models_risks else 1
+        self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(chains, -1)})
+        if self.models_risks:
+            warn_unless_converged(self.convergence_)
+        else:
+            self.convergence_["r_hat"] = np.nan
+            self.convergence_["effective_draws"] = self.posterior_.effective
         self.mean_coefficients_ = self.posterior_.effect_draws_.mean(axis=0)
 
     @property
@@ -146,6 +158,14 @@ class BayesianRidgeEffect(CateEstimator):
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, shape (draws, k)."""
         return self.posterior_.effect_draws(X)
+
+    def own_reference(self, data: TrialData) -> Reference | None:
+        """Its posterior, unless it was shortened or the reference is a mixture."""
+        least = type(self)().get_params()
+        full = self.n_points >= least["n_points"] and self.n_chains * self.draws >= (
+            least["n_chains"] * least["draws"]
+        )
+        return self.posterior_ if full and is_ridge(data.endpoint) else None
 
     def effect_interval(
         self,
@@ -196,7 +216,7 @@ class BayesianRidgeEffect(CateEstimator):
         return self.bounded(centre - half), self.bounded(centre + half)
 
     def reduced(self) -> Self:
-        """Return a copy with one chain."""
+        """Return a copy with one chain, or a quarter of the points."""
         copy: Self = clone(self)
-        copy.set_params(n_chains=1, draws=60)
+        copy.set_params(n_chains=1, draws=60, n_points=max(16, self.n_points // 4))
         return copy

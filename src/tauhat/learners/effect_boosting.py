@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import clone
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
@@ -95,6 +96,14 @@ class EffectBoosting(CateEstimator):
         self.outcome_model = outcome_model
         self.random_state = random_state
         self.n_jobs = n_jobs
+
+    def reduced(self) -> Self:
+        """Return an unfitted copy with half as many trees that go twice as far each."""
+        copy: Self = clone(self)
+        copy.set_params(
+            learning_rate=2 * self.learning_rate, max_rounds=10 * (self.max_rounds // 20)
+        )
+        return copy
 
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """One cross-fitted regression of the outcome on the covariates alone."""

@@ -14,11 +14,11 @@ from tauhat.numerics.ridge_posterior import (
     BLOCK_SCALE,
     CLUSTER_SCALE,
     EFFECT_SCALES,
-    PRIOR_DEGREES,
     posterior_mode,
     posterior_model,
     without_heterogeneity,
 )
+from tauhat.numerics.variance_points import PRIOR_DEGREES
 
 # Nodes of equal prior mass over the size of the effect's variation.
 _N_NODES = 10

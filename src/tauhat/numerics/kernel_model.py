@@ -27,6 +27,10 @@ class _ConditionalByRows:
         """All coefficients, fixed ones first, shape (q,), and the residual variance."""
         return self.model.draw(self, rng)
 
+    def mean(self) -> FloatArray:
+        """Posterior mean of all coefficients, fixed ones first, shape (q,)."""
+        return self.model.mean(self)
+
 
 class KernelMixedModel:
     r"""Deviance and posterior draws of `tauhat.numerics.mixed_model.MixedModel` by rows.
@@ -146,11 +150,11 @@ class KernelMixedModel:
         what the outcome says: then they are draws from the posterior (Bhattacharya,
         Chakraborty and Mallick 2016).
         """
-        ratios, root, half = given.ratios, given.root, given.half
+        ratios = given.ratios
         variance = given.rss / rng.chisquare(self.degrees_of_freedom)
         deviations = np.sqrt(ratios * variance)
         n_blocks = len(self._blocks)
-        simulated = np.sqrt(variance) * rng.normal(size=len(half))
+        simulated = np.sqrt(variance) * rng.normal(size=len(given.half))
         prior = []
         for s, block in zip(deviations[:n_blocks], self._blocks, strict=True):
             prior.append(s * rng.normal(size=block.shape[1]))
@@ -158,11 +162,23 @@ class KernelMixedModel:
         of_groups = deviations[n_blocks:]
         for s, (group, scale) in zip(of_groups, self._intercepts, strict=True):
             simulated += scale * (s * rng.normal(size=group.max() + 1))[group]
-        left = cholesky.solve_transposed(root, self._known[:, -1] - simulated)
-        fixed, *_ = np.linalg.lstsq(half[:, :-1], left, rcond=None)
-        weighted = cholesky.solve(root, left - half[:, :-1] @ fixed)
-        drawn = [
-            own + ratio * (weighted @ block)
-            for own, ratio, block in zip(prior, ratios[:n_blocks], self._blocks, strict=True)
-        ]
+        fixed, shifts = self._best(given, self._known[:, -1] - simulated)
+        drawn = [own + shift for own, shift in zip(prior, shifts, strict=True)]
         return np.concatenate([fixed, *drawn]), float(variance)
+
+    def mean(self, given: _ConditionalByRows) -> FloatArray:
+        """Posterior mean of all coefficients, fixed ones first, shape (q,)."""
+        fixed, blocks = self._best(given, self._known[:, -1])
+        return np.concatenate([fixed, *blocks])
+
+    def _best(
+        self, given: _ConditionalByRows, outcome: FloatArray
+    ) -> tuple[FloatArray, list[FloatArray]]:
+        """Means of the fixed coefficients and of each block's, had the outcome been another."""
+        left = cholesky.solve_transposed(given.root, outcome)
+        solved = np.linalg.lstsq(given.half[:, :-1], left, rcond=None)[0]
+        fixed = np.asarray(solved, dtype=np.float64)
+        weighted = cholesky.solve(given.root, left - given.half[:, :-1] @ fixed)
+        ratios = given.ratios[: len(self._blocks)]
+        pairs = zip(ratios, self._blocks, strict=True)
+        return fixed, [ratio * (weighted @ block) for ratio, block in pairs]

@@ -88,7 +88,11 @@ class _Conditional:
         """All coefficients, fixed ones first, shape (q,), and the residual variance."""
         variance = self.rss / rng.chisquare(self.degrees_of_freedom)
         noise = cholesky.solve(self.root, rng.normal(size=len(self.half)))
-        return cholesky.solve(self.root, self.half) + np.sqrt(variance) * noise, float(variance)
+        return self.mean() + np.sqrt(variance) * noise, float(variance)
+
+    def mean(self) -> FloatArray:
+        """Posterior mean of all coefficients, fixed ones first, shape (q,)."""
+        return cholesky.solve(self.root, self.half)
 
 
 class MixedModel:

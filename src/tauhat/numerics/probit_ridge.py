@@ -17,15 +17,12 @@ from tauhat.numerics.ridge_dictionary import RidgeDictionary
 from tauhat.numerics.ridge_posterior import (
     BLOCK_SCALE,
     CLUSTER_SCALE,
-    FARTHEST,
     MANY_COVARIATES,
     OUTCOME_SCALES,
     RidgePosterior,
-    first_point,
-    mode_and_spread,
+    posterior_mode,
     posterior_model,
     prior_penalty,
-    proposed,
     rows_of_dictionary,
 )
 from tauhat.numerics.seeds import derive_seed
@@ -43,6 +40,9 @@ from tauhat.numerics.two_arm_gaussian import (
 #: for numbers. An event tells so little of what is behind it that these would decide, with
 #: effects too spread out and intervals a third too wide.
 EFFECT_SCALES = {"linear": 0.125, "additive": 0.125, "products": 0.1, "trees": 0.125}
+
+# Log variances beyond which the posterior has nothing.
+_FARTHEST = 16.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def sample_probit_posterior(
     prior = np.array(scales)
     model = _of_differences(design, outcome, of_outcome, nesting, X.shape[1])
     start, spread = _start(model, prior, outcome, nested=of_rows is not None)
-    points, coefficients, rates = [], [], []
+    points, coefficients = [], []
     for chain in range(n_chains):
         own = _chain(
             form,
@@ -172,7 +172,6 @@ def sample_probit_posterior(
         )
         points.append(own[0])
         coefficients.append(own[1])
-        rates.append(own[2])
         on_done(chain + 1, n_chains)
     log_variances, drawn = np.array(points), np.vstack(coefficients)
     variances = np.exp(log_variances.reshape(len(drawn), -1))
@@ -186,10 +185,26 @@ def sample_probit_posterior(
         between_cluster=nothing if clusters is None else variances[:, -1],
         between_block=nothing if of_rows is None else variances[:, -2],
         residual=np.ones(len(drawn)),
-        acceptance=np.array(rates),
+        effective=float("nan"),
         outcome_draws_=drawn[:, :q] + level,
         known_variance=outcome.known_variance,
     )
+
+
+def _first_point(mode: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Where a random walk over log ratios begins, shape (d,)."""
+    point: FloatArray = np.clip(
+        mode + root @ rng.normal(size=len(mode)), 1 - _FARTHEST, _FARTHEST - 1
+    )
+    return point
+
+
+def _proposed(point: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Where it would go next, shape (d,)."""
+    # Some long steps: the tail towards zero variance is longer than the Hessian says.
+    size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(len(point))
+    proposal: FloatArray = point + size * (root @ rng.normal(size=len(point)))
+    return proposal
 
 
 def _chain(
@@ -200,8 +215,8 @@ def _chain(
     first: tuple[FloatArray, FloatArray],
     seed: int,
     lengths: tuple[int, int, int],
-) -> tuple[list[FloatArray], list[FloatArray], float]:
-    """Log variances and coefficients that are kept, and the acceptance rate."""
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Log variances and coefficients that are kept."""
     rng = np.random.default_rng(seed)
     burn_in, draws, thin = lengths
     start, spread = first
@@ -209,32 +224,30 @@ def _chain(
     levels = [0, design.both.shape[1]]
     columns = design.both[:, :1] * np.column_stack([np.ones(len(design.both)), design.contrast])
     precision = np.diag([LEVEL_SD**-2, TREATMENT_SD**-2])
-    point = first_point(start, spread, rng)
+    point = _first_point(start, spread, rng)
     factor = form.factor(point)
     coefficients, effects = factor.draw(design.read(outcome.values), rng)
     fitted = design.product(coefficients, effects)
     points: list[FloatArray] = []
     kept: list[FloatArray] = []
-    accepted = 0
     for step in range(burn_in + draws * thin):
         own = coefficients[levels]
         fitted += columns @ outcome.level_change(fitted, columns, own, precision, rng)
         values = design.read(outcome.draw(fitted, rng))
-        proposal = proposed(point, spread, rng)
+        proposal = _proposed(point, spread, rng)
         threshold = np.log(rng.uniform())
-        if np.abs(proposal).max() < FARTHEST:
+        if np.abs(proposal).max() < _FARTHEST:
             candidate = form.factor(proposal)
             gain = candidate.density(values) - factor.density(values)
             gain -= 0.5 * (penalty(proposal)[0] - penalty(point)[0])
             if threshold < gain:
                 point, factor = proposal, candidate
-                accepted += step >= burn_in
         coefficients, effects = factor.draw(values, rng)
         fitted = design.product(coefficients, effects)
         if step >= burn_in and (step - burn_in) % thin == thin - 1:
             points.append(point)
             kept.append(coefficients)
-    return points, kept, accepted / (draws * thin)
+    return points, kept
 
 
 def _of_differences(
@@ -261,6 +274,27 @@ def _of_differences(
     )
 
 
+def _mode_and_spread(
+    model: MixedModel | KernelMixedModel, scales: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Posterior mode of the log ratios and a root of the covariance around it."""
+    penalty = prior_penalty(scales)
+    mode = posterior_mode(model, scales)
+    d, step = len(mode), 0.05
+    hessian = np.empty((d, d))
+    for j in range(d):
+        slopes = []
+        for sign in (-1, 1):
+            moved = mode.copy()
+            moved[j] += sign * step
+            slopes.append(model.objective(moved)[1] + penalty(moved)[1])
+        hessian[j] = (slopes[1] - slopes[0]) / (2 * step)
+    values, vectors = np.linalg.eigh((hessian + hessian.T) / 4)
+    # A variance that the data leave open still has the prior's spread.
+    root: FloatArray = vectors / np.sqrt(np.clip(values, 0.15, None))
+    return mode, root
+
+
 def _start(
     model: MixedModel | KernelMixedModel,
     scales: FloatArray,
@@ -273,7 +307,7 @@ def _start(
     if nested:
         # The model has clusters before what they lie in.
         order[-2:] = order[:-3:-1]
-    mode, spread = mode_and_spread(model, scales[order])
+    mode, spread = _mode_and_spread(model, scales[order])
     risk = float(ndtr(outcome.level))
     slope = np.exp(-(outcome.level**2)) / (2 * np.pi)
     return mode[order] + np.log(risk * (1 - risk) / slope), spread[order]

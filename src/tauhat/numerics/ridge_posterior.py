@@ -18,22 +18,15 @@ from tauhat.numerics.reml_search import Penalty, penalised, search
 from tauhat.numerics.ridge_dictionary import MANY_ROWS, RidgeDictionary
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import column_scales, independent_columns, row_parts
+from tauhat.numerics.variance_points import PRIOR_DEGREES, weighted_points
 
 #: Scales of the half-t priors on standard deviations over the residual's.
 OUTCOME_SCALES = {"linear": 1.0, "additive": 1.0, "products": 0.7, "trees": 0.7}
 EFFECT_SCALES = {"linear": 0.5, "additive": 0.5, "products": 0.4, "trees": 0.5}
 CLUSTER_SCALE = 0.7
 BLOCK_SCALE = 0.7
-#: Degrees of freedom of these priors.
-PRIOR_DEGREES = 3.0
 #: With more covariates the model is worked by rows if it has fewer rows than columns.
 MANY_COVARIATES = 25
-
-#: Log ratios of variances beyond which the posterior has nothing.
-FARTHEST = 16.0
-
-# Log ratios, coefficients and residual variance.
-_Draw = tuple[FloatArray, FloatArray, float]
 
 
 @dataclass(frozen=True)
@@ -51,8 +44,9 @@ class RidgePosterior:
     between_cluster, between_block, residual
         Draws of the variances, in squared units of the outcome, shape (draws,); 0 for
         intercepts that the model does not have.
-    acceptance
-        Share of accepted proposals of each chain, shape (chains,).
+    effective
+        Number of independent draws that the points are worth on which the draws rest; NaN of
+        Markov chains.
     """
 
     dictionary: RidgeDictionary
@@ -61,7 +55,7 @@ class RidgePosterior:
     between_cluster: FloatArray
     between_block: FloatArray
     residual: FloatArray
-    acceptance: FloatArray
+    effective: float
 
     @property
     def n_draws(self) -> int:
@@ -200,87 +194,12 @@ def posterior_mode(model: MixedModel | KernelMixedModel, scales: FloatArray) -> 
     return search(penalised(model.objective, prior_penalty(scales)), 2 * np.log(0.3 * scales))
 
 
-def mode_and_spread(
-    model: MixedModel | KernelMixedModel, scales: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Posterior mode of the log ratios and a root of the covariance around it."""
-    penalty = prior_penalty(scales)
-    mode = posterior_mode(model, scales)
-    d, step = len(mode), 0.05
-    hessian = np.empty((d, d))
-    for j in range(d):
-        slopes = []
-        for sign in (-1, 1):
-            moved = mode.copy()
-            moved[j] += sign * step
-            slopes.append(model.objective(moved)[1] + penalty(moved)[1])
-        hessian[j] = (slopes[1] - slopes[0]) / (2 * step)
-    values, vectors = np.linalg.eigh((hessian + hessian.T) / 4)
-    # A variance that the data leave open still has the prior's spread.
-    root: FloatArray = vectors / np.sqrt(np.clip(values, 0.15, None))
-    return mode, root
-
-
 def rows_of_dictionary(X: FloatArray, seed: int) -> FloatArray:
     """Rows that the features of a trial are learned on: all, or `MANY_ROWS` of more."""
     if len(X) <= MANY_ROWS:
         return X
     rng = np.random.default_rng(derive_seed(seed, "rows of the dictionary"))
     return X[np.sort(rng.choice(len(X), MANY_ROWS, replace=False))]
-
-
-def first_point(mode: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Where a random walk over log ratios begins, shape (d,)."""
-    point: FloatArray = np.clip(
-        mode + root @ rng.normal(size=len(mode)), 1 - FARTHEST, FARTHEST - 1
-    )
-    return point
-
-
-def proposed(point: FloatArray, root: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Where it would go next, shape (d,)."""
-    # Some long steps: the tail towards zero variance is longer than the Hessian says.
-    size = (2.0 if rng.uniform() < 0.8 else 6.0) / np.sqrt(len(point))
-    proposal: FloatArray = point + size * (root @ rng.normal(size=len(point)))
-    return proposal
-
-
-def _density(given: Any, penalty: float) -> float:
-    return -0.5 * float(given.deviance + penalty)
-
-
-def _chain(
-    model: MixedModel | KernelMixedModel,
-    scales: FloatArray,
-    mode: FloatArray,
-    root: FloatArray,
-    seed: int,
-    burn_in: int,
-    draws: int,
-    thin: int,
-    rng_of_coefficients: np.random.Generator,
-) -> tuple[list[_Draw], float]:
-    """Random-walk Metropolis over the log ratios; what is kept and the acceptance rate."""
-    rng = np.random.default_rng(seed)
-    penalty = prior_penalty(scales)
-    point = first_point(mode, root, rng)
-    given = model.conditional(point)
-    current = _density(given, penalty(point)[0])
-    kept: list[_Draw] = []
-    accepted = 0
-    for step in range(burn_in + draws * thin):
-        proposal = proposed(point, root, rng)
-        threshold = np.log(rng.uniform())
-        if np.abs(proposal).max() <= FARTHEST:
-            candidate = model.conditional(proposal)
-            density = _density(candidate, penalty(proposal)[0])
-            if threshold < density - current:
-                point, given, current = proposal, candidate, density
-                accepted += step >= burn_in
-        if step >= burn_in and (step - burn_in) % thin == thin - 1:
-            # Here, where the factor of the precision is at hand.
-            kept.append((point, *given.draw(rng_of_coefficients)))
-    return kept, accepted / (draws * thin)
 
 
 def features_by_rows(
@@ -308,13 +227,11 @@ def sample_ridge_posterior(
     nesting: Nesting | None = None,
     levels: FloatArray | None = None,
     *,
-    n_chains: int = 4,
-    burn_in: int = 60,
-    draws: int = 100,
-    thin: int = 3,
+    n_points: int = 256,
+    draws: int = 400,
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> RidgePosterior:
-    r"""Sample the Bayesian ridge mixed model.
+    r"""Draws from the Bayesian ridge mixed model.
 
     .. math::
         y = F\alpha + \sum_k Z_k u_k + (A - \tfrac12)\sum_k Z_k t_k + g_s + b_c + e
@@ -324,8 +241,9 @@ def sample_ridge_posterior(
     `RidgeDictionary` for outcome and effect, random intercepts of randomization
     blocks and of clusters, normal coefficients whose standard deviations over
     the residual's have half-t priors with 3 degrees of freedom, and Jeffreys' prior on the residual
-    variance, which is integrated out. Random-walk Metropolis moves over the log
-    variance ratios; coefficients are drawn exactly.
+    variance, which is integrated out. The variance ratios are integrated over by weighted points
+    (`tauhat.numerics.variance_points.weighted_points`); coefficients are drawn exactly at points
+    that are chosen by weight, and the draws are moved to the mean that the points give.
 
     Parameters
     ----------
@@ -339,10 +257,12 @@ def sample_ridge_posterior(
         randomized their blocks are the ``clusters``.
     levels
         Columns that have flat priors too, such as indicators of periods, shape (n, d), or None.
-    n_chains, burn_in, draws, thin
-        Chains, discarded steps, kept draws of each chain, steps for each draw.
+    n_points
+        Points of the variance ratios, a power of two; half as many go before them.
+    draws
+        Number of draws.
     on_done
-        Told (parts done, parts in all) after each chain and at the end.
+        Told (parts done, parts in all) after the points and at the end.
 
     Returns
     -------
@@ -353,7 +273,7 @@ def sample_ridge_posterior(
     >>> rng = np.random.default_rng(1)
     >>> X, A = rng.normal(size=(300, 2)), rng.integers(0, 2, 300)
     >>> y = A * (1 + X[:, 0]) + rng.normal(size=300)
-    >>> posterior = sample_ridge_posterior(X, y, A, None, None, 1, n_chains=1, draws=50)
+    >>> posterior = sample_ridge_posterior(X, y, A, None, None, 1, n_points=32, draws=50)
     >>> draws = posterior.effect_draws(np.array([[0.0, 0.0]]))
     >>> bool(0.5 < draws.mean() < 1.5)
     True
@@ -381,31 +301,32 @@ def sample_ridge_posterior(
     model = posterior_model(outcome, fixed, columns, clusters, weight, nesting, p)
     of_effect = sum(part.shape[1] for part in features.values())
     effect = [1, *range(model.n_fixed, model.n_fixed + of_effect)]
-    mode, root = mode_and_spread(model, np.array(scales))
+    own = derive_seed(seed, "points")
+    points = weighted_points(model, np.array(scales), effect, own, n_points)
+    on_done(1, 2)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
-    chains, rates = [], []
-    coefficients, residual = [], []
-    between: dict[str, list[float]] = {"cluster": [], "block": []}
-    for chain in range(n_chains):
-        own = derive_seed(seed, "chain", chain)
-        kept, rate = _chain(model, np.array(scales), mode, root, own, burn_in, draws, thin, rng)
-        chains.append([point for point, _, _ in kept])
-        rates.append(rate)
-        for point, draw, variance in kept:
-            coefficients.append(draw[effect] * scale_y)
-            ratio = 0.0 if clusters is None else np.exp(point[len(columns)])
-            between["cluster"].append(ratio * variance * scale_y**2)
-            ratio = np.exp(point[-1]) if above else 0.0
-            between["block"].append(ratio * variance * scale_y**2)
-            residual.append(variance * scale_y**2)
-        on_done(chain + 1, n_chains + 1)
-    on_done(n_chains + 1, n_chains + 1)
+    places = np.repeat(np.arange(len(points.weights)), points.resampled(draws, rng))
+    coefficients, residual = np.empty((draws, len(effect))), np.empty(draws)
+    for place in np.unique(places):
+        given = model.conditional(points.log_ratios[place])
+        for row in np.flatnonzero(places == place):
+            drawn, residual[row] = given.draw(rng)
+            coefficients[row] = drawn[effect]
+    # The mean of all points is nearer the posterior's than that of the draws.
+    coefficients += points.mean - coefficients.mean(axis=0)
+    # In an order that says nothing of the points: a part of the draws stands for all.
+    order = rng.permutation(draws)
+    log_ratios, residual = points.log_ratios[places[order]], residual[order] * scale_y**2
+    nothing = np.zeros(draws)
+    on_done(2, 2)
     return RidgePosterior(
         dictionary=dictionary,
-        effect_draws_=np.array(coefficients),
-        log_ratio_draws=np.array(chains),
-        between_cluster=np.array(between["cluster"]),
-        between_block=np.array(between["block"]),
-        residual=np.array(residual),
-        acceptance=np.array(rates),
+        effect_draws_=coefficients[order] * scale_y,
+        log_ratio_draws=log_ratios[None],
+        between_cluster=nothing
+        if clusters is None
+        else np.exp(log_ratios[:, len(columns)]) * residual,
+        between_block=np.exp(log_ratios[:, -1]) * residual if above else nothing,
+        residual=residual,
+        effective=points.effective,
     )
