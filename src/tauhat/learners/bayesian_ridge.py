@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -105,7 +106,8 @@ class BayesianRidgeEffect(CateEstimator):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Sample the posterior."""
         intercepts = data.design.intercepts_of_levels()
-        if data.latent() is not None:
+        of_events = data.latent() is not None
+        if of_events:
             intercepts = intercepts.at_most_two()
         self.posterior_: RidgePosterior = ridge_posterior(
             data,
@@ -115,10 +117,12 @@ class BayesianRidgeEffect(CateEstimator):
             draws=self.draws,
             thin=self.thin,
         )
-        self.variance_components_ = intercepts.components(
+        components = intercepts.components(
             self.posterior_.intercept_variances(intercepts.depth).mean(axis=0),
             float(self.posterior_.residual.mean()),
         )
+        scale = "probit" if of_events else "outcome"
+        self.variance_components_ = replace(components, scale=scale)
         average = self.posterior_.average_effect(data.X, data.sample_weight)
         self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(self.n_chains, -1)})
         warn_unless_converged(self.convergence_)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tauhat.report.numbers import typeset
+from tauhat.report.voice import neutral
 from tauhat.wording import counted
 
 #: Findings on the first page, and the letters of each.
@@ -53,9 +54,20 @@ def grade_words(found: Mapping[str, Any]) -> str:
 
 
 def _brief(sentence: str) -> str:
-    """The first sentence, cut where it is long."""
+    """The first sentence, cut between words where it is long.
+
+    Examples
+    --------
+    >>> _brief("Short enough. Another.")
+    'Short enough.'
+    >>> told = _brief("This check looks at " + "clusters " * 20)
+    >>> len(told) <= LONGEST_TOLD, told[-12:]
+    (True, ' clusters …')
+    """
     first = re.split(r"(?<=[a-z)\d]\.) (?=[A-Z])", sentence, maxsplit=1)[0]
-    return first if len(first) <= LONGEST_TOLD else f"{first[: LONGEST_TOLD - 1]}…"
+    if len(first) <= LONGEST_TOLD:
+        return first
+    return f"{first[: LONGEST_TOLD - 1].rsplit(' ', 1)[0].rstrip(',;:')} …"
 
 
 def check_state(check: Mapping[str, Any]) -> str:
@@ -97,7 +109,7 @@ def findings_view(check: Mapping[str, Any]) -> FindingsView:
             FindingView(
                 grade_words(found),
                 found["code"],
-                typeset(found["sentence"]),
+                typeset(neutral(found["sentence"])),
             ),
         )
         for found in check["findings"]

@@ -84,3 +84,38 @@ def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
     ]
     changed = {"groups": groups, "subgroups": {**found["subgroups"], "subgroups": subgroups}}
     return {**run, "held_out": {**found, **changed}}
+
+
+# Arguments as messages name them: NAME=, NAME='value', NAME=['a', 'b']; labels of the data are not
+# written so.
+_ARGUMENTS = (
+    "accept|arms|auxiliary|block|censoring|cluster|cluster_covariates|contrasts|control|covariates|"
+    "endpoint|event|event_value|exposure|horizon|id|missing|na|normalise_labels|participant|period|"
+    "propensity|weight|where"
+)
+_ARGUMENT = re.compile(
+    rf"(?<![\w'\"=.\-])({_ARGUMENTS})=(?:(\[[^\]]*\])|('[^']*'|\"[^\"]*\")|(?=$|[\s.,;:)]))"
+)
+
+
+def neutral(shown: Any) -> Any:
+    """Sentences made for the reader of a message, in the words of neither Python nor the command.
+
+    Examples
+    --------
+    >>> neutral("Name those with covariates=. (missing=)")
+    "Name those with the setting 'covariates'. (the setting 'missing')"
+    >>> neutral(["give event_value=1, or endpoint='time-lost'"])
+    ["give event_value=1, or the setting 'endpoint', 'time-lost'"]
+    """
+    if isinstance(shown, str):
+        return _ARGUMENT.sub(_setting, shown)
+    if isinstance(shown, Mapping):
+        return {key: neutral(one) for key, one in shown.items()}
+    return [neutral(one) for one in shown] if isinstance(shown, (list, tuple)) else shown
+
+
+def _setting(found: re.Match[str]) -> str:
+    name, several, one = found.groups()
+    value = several or one
+    return f"the setting '{name}'" + (f", {value}" if value else "")
