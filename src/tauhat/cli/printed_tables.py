@@ -21,6 +21,7 @@ from tauhat.report.contrast_report import arms_sentence, contrast_answers
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
+from tauhat.report.randomized_units import units_told
 from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
     Answer,
@@ -31,7 +32,6 @@ from tauhat.report.text import (
     units_sentence,
     use_of,
 )
-from tauhat.report.units import units_told
 from tauhat.runtime.files import printable
 from tauhat.trial.checks.design_check import DesignCheck
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tauhat.report.numbers import format_percent
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import NOTICED, Run, astray_chains, scale_of
-from tauhat.report.units import in_clusters
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tauhat.report.randomized_units import in_clusters, of_participants_alone
 from tauhat.report.text import Run
-from tauhat.report.units import in_clusters, of_participants_alone
 from tauhat.report.view import Section, TableView
 
 

@@ -12,8 +12,8 @@ from tauhat._typing import BoolArray, IntArray
 from tauhat.disclosure import is_small
 from tauhat.report.numbers import decimals_for, format_count, format_fixed
 from tauhat.report.pieces import cell
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import Run, arm_name, effects_in_words
-from tauhat.report.units import in_clusters
 from tauhat.report.view import ReportInput, Section, TableView
 
 MOST_LEVELS = 8

@@ -9,6 +9,7 @@ from typing import Any
 from tauhat.report.cannot_show import FEW_CLUSTERS
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
 from tauhat.report.pieces import cell, first_upper
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
     NOTICED,
@@ -25,7 +26,6 @@ from tauhat.report.text import (
     scale_of,
 )
 from tauhat.report.unadjusted import adjustment_words
-from tauhat.report.units import in_clusters
 from tauhat.report.view import FigureView, Section, TableView
 from tauhat.report.voice import effects_differ, end_words, ends_told, unless_shown
 from tauhat.wording import join_words

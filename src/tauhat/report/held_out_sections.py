@@ -18,9 +18,9 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import arrow_note, cell, figure_of
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.survival_section import curves_of_groups
 from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
-from tauhat.report.units import in_clusters
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import join_words

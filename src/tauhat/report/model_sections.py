@@ -10,8 +10,8 @@ import numpy as np
 from tauhat.report import gallery, plots
 from tauhat.report.numbers import Scale, decimals_for, format_fixed, format_percent, typeset
 from tauhat.report.pieces import cell, figure_of
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import agreement_words, scale_of, use_of
-from tauhat.report.units import in_clusters
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.wording import join_words
 

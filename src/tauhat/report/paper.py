@@ -7,6 +7,7 @@ from typing import Any
 
 from tauhat.registry import registered
 from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
 from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
     Run,
@@ -18,7 +19,6 @@ from tauhat.report.text import (
     scale_of,
     units_sentence,
 )
-from tauhat.report.units import in_clusters, of_participants_alone, units_told
 from tauhat.report.view import DocumentView, Section, TableView
 from tauhat.wording import counted, join_words
 

@@ -24,6 +24,7 @@ from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
+from tauhat.report.randomized_units import in_clusters, units_told
 from tauhat.report.rate_section import rate_section
 from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
@@ -39,7 +40,6 @@ from tauhat.report.text import (
     units_sentence,
 )
 from tauhat.report.time_units import in_units
-from tauhat.report.units import in_clusters, units_told
 from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.voice import groups_told
 from tauhat.report.words import file_section, labelled, labelled_run

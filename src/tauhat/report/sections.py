@@ -12,9 +12,9 @@ from tauhat.report.cannot_show import limits
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.numbers import format_fixed, format_p, format_percent, typeset
 from tauhat.report.pieces import figure_of, first_upper, table_of
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import Run, effects_in_words, how_persons_count, plan_sentence, scale_of
 from tauhat.report.unadjusted import adjustment_words, unadjusted
-from tauhat.report.units import in_clusters
 from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import neutral
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.time_units import at_horizon, in_units, unit_of_time
-from tauhat.report.units import in_clusters
 from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import counted, join_words
 
