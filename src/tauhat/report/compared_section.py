@@ -20,8 +20,8 @@ MOST_LEVELS = 8
 OTHERS = "other values"
 MISSING = "missing"
 HIDDEN = "not shown"
-# Numbers that spread so far are told without decimals.
-_WHOLE = 1000
+# Decimals of numbers that spread so far or farther, the same for most covariates of a trial.
+_DECIMALS = ((1000, 0), (3, 1), (0.05, 2))
 
 
 def compared_section(data: ReportInput) -> Section:
@@ -32,7 +32,7 @@ def compared_section(data: ReportInput) -> Section:
         "compared",
         "What was compared, in whom",
         paragraphs=[
-            f"{arm_name(run, 'treated')} against {arm_name(run, 'control')}, on "
+            f"Arms: {arm_name(run, 'treated')} against {arm_name(run, 'control')}; outcome: "
             f"{run['roles']['outcome']}. Effects are {effects_in_words(run)}, treated minus "
             f"control.{better}"
         ],
@@ -150,7 +150,8 @@ def _means(values: Any, known: BoolArray, arm: IntArray) -> list[str]:
         of_arms.append((float(own.mean()), float(own.std(ddof=1))))
     # One number of decimals for both arms, and for all covariates of an ordinary size.
     widest = max((spread for one in of_arms if one is not None for spread in one[1:]), default=0.0)
-    decimals = 0 if widest >= _WHOLE else max(1, decimals_for(widest))
+    decimals = next((n for least, n in _DECIMALS if widest >= least), None)
+    decimals = decimals_for(widest) if decimals is None else decimals
     return [
         HIDDEN
         if one is None

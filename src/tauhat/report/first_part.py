@@ -62,7 +62,7 @@ def _compared(run: Run) -> Section:
     if missing:
         without = f"{missing:,} ({format_percent(missing / enrolled)}) have no outcome"
         if enrolled_counted(run) is not None:
-            without += " and count in averages and tests, not in models"
+            without += " (averages and tests count them, models do not)"
         lost.append(without)
     if alone["persons"]:
         lost.append(f"{alone['persons']:,} are in blocks with one arm only")
@@ -83,11 +83,19 @@ def _compared(run: Run) -> Section:
         )
         + (f" in {design['clusters']:,} clusters" if in_clusters(run) else ""),
         paragraphs=[
-            f"{flow}Outcome: {run['roles']['outcome']}{better}. Effects are "
+            f"{flow}{_over_periods(run)}Outcome: {run['roles']['outcome']}{better}. Effects are "
             f"{effects_in_words(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
             f" {plan}"
         ],
     )
+
+
+def _over_periods(run: Run) -> str:
+    """Which design it is, where clusters change their arm."""
+    found = run.get("over_periods")
+    if not found:
+        return ""
+    return f"A {found['design']}: clusters change their arm over {len(found['periods'])} periods. "
 
 
 def _estimate_words(found: Mapping[str, Any], scale: Scale) -> str:

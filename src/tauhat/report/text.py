@@ -178,7 +178,8 @@ def evidence(p_value: float) -> tuple[str, str]:
     if p_value < 0.05:
         return "Probably", "moderate evidence"
     if p_value < 0.10:
-        return "Perhaps", "weak evidence"
+        # One voice: what does not pass the test is shown nowhere.
+        return "Not shown", "at most weak evidence"
     return "Not shown", "no clear evidence"
 
 
