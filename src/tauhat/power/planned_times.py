@@ -91,8 +91,8 @@ class RmstPower(Shown):
         )
         level = f"{100 * self.significance_level:.3g}%"
         said = (
-            f"{size}, a two-sided test at the {level} level has {100 * self.difference_power:.1f} "
-            f"% power to detect a difference of {self.difference:.3g} in restricted mean survival "
+            f"{size}, a two-sided test at the {level} level has {100 * self.difference_power:.1f}% "
+            f"power to detect a difference of {self.difference:.3g} in restricted mean survival "
             f"time up to {self.horizon:g}"
         )
         if self.interaction is not None and self.interaction_power is not None:
