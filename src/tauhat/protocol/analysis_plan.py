@@ -213,8 +213,9 @@ def _fits(value: Any, wanted: str) -> bool:
     if wanted == NAMES:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if wanted == PAIR:
-        pair = value if isinstance(value, list) and len(value) == 2 else [None]
-        return all(_fits(one, NUMBER) and 0 < one < 1 for one in pair)
+        if not isinstance(value, list) or len(value) != 2:
+            return False
+        return all(_fits(one, NUMBER) and 0 < one < 1 for one in value)
     if isinstance(value, bool):
         return False
     if wanted == WHOLE:
