@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.inference.descriptive import DESCRIPTIVE
-from tauhat.report.first_part import unknown
+from tauhat.report.first_part import unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.plots import shorten
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
@@ -200,6 +200,11 @@ def _first_part(
         Section(f"answer-{number}", one.question, headline=one.headline, paragraphs=[one.text])
         for number, one in enumerate(contrast_answers(told), start=1)
     ]
+    for_whom = [f"{name}: {for_whom_answer(one.run).text}" for name, one in inputs.items()]
+    answers[1] = replace(answers[1], paragraphs=for_whom)
+    # What is done goes by the one test over all contrasts.
+    of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
+    done = _by_contrast({name: use({**one.run, **of_all}) for name, one in inputs.items()})
     average = _average_section(run, inputs)
     first = Section(
         "average-first",
@@ -212,6 +217,7 @@ def _first_part(
         first,
         *answers,
         Section("unknown", "What is not known?", items=open_[:6]),
+        Section("use", "What to do with it?", items=done),
     ]
 
 

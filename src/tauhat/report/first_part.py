@@ -49,7 +49,7 @@ def first_part(run: Run, appendix: Sequence[Section]) -> list[Section]:
         _differs(run),
         for_whom(run, appendix),
         Section("unknown", "What is not known?", items=unknown(run)),
-        Section("use", "What to do with it?", items=_use(run)),
+        Section("use", "What to do with it?", items=use(run)),
     ]
 
 
@@ -354,7 +354,8 @@ def _size(run: Run) -> str:
     return " A trial of this size would miss moderate differences."
 
 
-def _use(run: Run) -> list[str]:
+def use(run: Run) -> list[str]:
+    """What to do with the result, and what not, most important first."""
     items = []
     if run["check"]["failures"]:
         items.append("Settle first what the design check found wrong; until then use no number.")
