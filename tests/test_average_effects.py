@@ -254,7 +254,7 @@ def test_text_says_both_averages_and_table_holds_the_interval():
     result = average_effects(cluster_trial(1), level=0.9)
     assert "every person counted the same" in result.text
     assert "every cluster counted the same" in result.text
-    assert "90 %" in result.text
+    assert "90%" in result.text
     row = result.table.set_index("estimand").loc["cluster-average"]
     assert row.lower < row.estimate < row.upper
     assert "<script" not in result._repr_html_()

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from tauhat.analysis.average_record import rates_record
 from tauhat.cli import main
 from tauhat.errors import TrialError
+from tauhat.report.rate_section import rate_words
+from tauhat.report.text import how_persons_count
 
 ROLES = {"outcome": "falls", "treatment": "arm", "exposure": "years", "endpoint": "count"}
 
@@ -120,3 +123,41 @@ def test_the_command_takes_counts(tmp_path: Path, capsys: pytest.CaptureFixture[
     words += ["--cluster", "clinic", "--exposure", "years", "--endpoint", "count"]
     assert main(words) == 0
     assert "without an event" in capsys.readouterr().out
+
+
+def test_the_run_tells_rates_by_arm_and_how_persons_count(tmp_path: Path) -> None:
+    df = falls()
+    trial = th.Trial(
+        df, outcome="falls", treatment="arm", cluster="clinic", exposure="years", endpoint="count"
+    )
+    average = th.average_effects(trial)
+    record = rates_record(trial, average)
+    assert record is not None
+    by_arm = df.groupby("arm")[["falls", "years"]].sum()
+    assert [arm["events"] for arm in record["arms"]] == by_arm["falls"].tolist()
+    assert [arm["time"] for arm in record["arms"]] == pytest.approx(by_arm["years"].tolist())
+    rates = record["individual"]
+    assert rates["treated"] - rates["control"] == pytest.approx(average.individual.estimate)
+    assert rates["treated"] / rates["control"] == pytest.approx(rates["ratio"]["estimate"])
+    rate = by_arm["falls"].sum() / by_arm["years"].sum()
+    assert f"{rate:.4g} events per unit of years" in trial.check().table["value"].tolist()[6]
+    run = {
+        "endpoint": {"weight": "years"},
+        "average_rates": record,
+        "average_effect": {"individual": {"se": average.individual.se}},
+        "interval": {"level": 0.95},
+        "design": {"arms": {"control": {"label": "usual"}, "treated": {"label": "new"}}},
+    }
+    assert how_persons_count(run) == "by the time at risk (years)"
+    assert rate_words(run)[0].startswith("Events per unit of years: ")
+
+
+def test_rates_that_would_tell_of_few_persons_are_left_out() -> None:
+    df = falls()
+    df["falls"] = np.where(df.index.isin(df.index[df.arm == 0][:3]), 1, df.falls * (df.arm == 1))
+    trial = th.Trial(df, outcome="falls", treatment="arm", exposure="years", endpoint="count",
+                     covariates=["age"])  # fmt: skip
+    record = rates_record(trial, th.average_effects(trial))
+    assert record is not None
+    assert record["individual"] == {"control": None, "treated": None, "ratio": None}
+    assert [arm["events"] for arm in record["arms"]] == [None, None]

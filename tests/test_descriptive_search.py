@@ -175,7 +175,7 @@ def test_at_most_so_many_are_treated_and_the_best_of_them():
     assert result.over_none.estimate == pytest.approx(gains[0])
     assert result.over_random.estimate == pytest.approx(gains[1])
     assert result.table["treating"].iloc[-1] == "by the model against as many at random"
-    assert "If at most 10 % of persons can be treated" in result.text
+    assert "If at most 10% of persons can be treated" in result.text
 
 
 def test_persons_with_equal_benefit_share_the_places():

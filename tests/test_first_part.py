@@ -131,8 +131,8 @@ def test_table_one_counts_by_arm() -> None:
     arm = np.arange(40) % 2
     frame = pd.DataFrame({"age": np.repeat([50.0, 60, 70, 80], 10), "sex": ["m", "f"] * 20})
     assert table_one(frame, arm) == {
-        "age, mean (SD)": ["65 (11)", "65 (11)"],
-        "sex: m": ["20 (100%)", "0 (0%)"],
+        "age, mean (SD)": ["65.0 (11.5)", "65.0 (11.5)"],
+        "sex: m": ["20 (100.0%)", "0 (0.0%)"],
     }
 
 
@@ -146,8 +146,8 @@ def test_table_one_tells_nothing_of_few_persons() -> None:
         pd.DataFrame({"site": site, "rare": rare, "code": code, "number": number}), arm
     )
     # d has three persons an arm and c twelve: alone d would be what is missing to all of an arm.
-    assert told["site: a"] == ["45 (45%)", "45 (45%)"]
-    assert told["site: other values"] == ["15 (15%)", "15 (15%)"]
+    assert told["site: a"] == ["45 (45.0%)", "45 (45.0%)"]
+    assert told["site: other values"] == ["15 (15.0%)", "15 (15.0%)"]
     assert not any(key.startswith(("site: c", "site: d")) for key in told)
     assert told["rare"] == ["not shown", "not shown"]
     assert told["number: missing"] == ["not shown", "not shown"]

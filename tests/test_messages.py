@@ -204,4 +204,4 @@ def test_gains_that_are_zero_are_printed_as_zero():
     trial = (X, 5 * arm + rng.normal(size=200), arm)
     result = policy_value(trial, "LMM", n_splits=1)
     assert result.share_treated == 1
-    assert "0 (95 % confidence interval 0 to 0) over treating everyone" in result.text
+    assert "0 (95% confidence interval 0 to 0) over treating everyone" in result.text

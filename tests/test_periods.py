@@ -184,8 +184,10 @@ def test_other_learners_and_held_out_effects_are_refused() -> None:
         th.cross_fit(trial, random_state=1)
     with pytest.raises(th.TrialError, match="modifiers= is not supported"):
         th.analyze(trial, modifiers=["age"], random_state=1)
-    with pytest.raises(th.TrialError, match="target= is not supported"):
+    with pytest.raises(th.TrialError, match=r"target= is not supported.*no weights within"):
         th.average_effects(trial, target=wedge()[["age", "bmi"]])
+    with pytest.raises(th.TrialError, match=r"target= is not supported.*no weights within"):
+        th.analyze(trial, target=wedge()[["age", "bmi"]], random_state=1)
     with pytest.raises(th.TrialError, match="comparing models is not supported"):
         th.compare(trial, ["LMM", "GAMM"], random_state=1)
     third = wedge().assign(arm=lambda df: df.arm + (df.arm == 1) * (df.month == 3))

@@ -201,7 +201,7 @@ def test_power_is_monotone():
 def test_text_and_table_say_what_was_planned():
     plan = power_hte(32, 25, icc=0.05, icc_x=0.1, sd_y=1, delta=0.2)
     assert plan.text.startswith("With 32 clusters (16 treated, 16 control) of 25 persons, a two-")
-    assert f"{100 * plan.power:.1f} % power to detect a change of 0.2" in plan.text
+    assert f"{100 * plan.power:.1f}% power to detect a change of 0.2" in plan.text
     values = plan.table.set_index("quantity").value
     assert values["power"] == plan.power
     assert values["persons"] == 800

@@ -100,7 +100,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["power", "--periods", "5", "--size", "12", "--icc", "0.1", "--effect", "0.5"]
     assert main([*words, "--clusters", "12", "--autocorrelation", "0.8"]) == 0
     power = power_stepped_wedge(12, **GIVEN).power
-    assert f"{100 * power:.1f} % power" in " ".join(capsys.readouterr().out.split())
+    assert f"{100 * power:.1f}% power" in " ".join(capsys.readouterr().out.split())
     assert main([*words, "--power", "0.8", "--csv"]) == 0
     assert capsys.readouterr().out.startswith("clusters,periods,")
     for more, message in (

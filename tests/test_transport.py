@@ -126,7 +126,7 @@ def test_groups_and_policies_are_those_of_the_target() -> None:
     wanted = 1 + EFFECT_SLOPE * (target.age.mean() - 60) / 10
     policy = policy_value(fit, threshold=1.0, target=population)
     assert abs(policy.all_over_none.estimate - wanted) < 0.2
-    # Those of mean effect or more: 50 % of the trial, 81 % of persons 7 years older (SD 8).
+    # Those of mean effect or more: 50 % of the trial, 81% of persons 7 years older (SD 8).
     assert policy_value(fit, threshold=1.0).share_treated < 0.65 < policy.share_treated
     groups = sorted_group_effects(fit, target=population)
     assert groups.persons[0] > 1.5 * fit.data.n / 4 > 2 * groups.persons[-1]

@@ -41,6 +41,9 @@ class VarianceComponents(Shown):
     between_period
         Variance of the random intercept of the periods of a cluster, where clusters were
         observed over periods; None elsewhere.
+    scale
+        What the variances are of: the outcome, or its log odds, log rate, log hazard, or the
+        probit scale behind an event. Components on different scales cannot be compared.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class VarianceComponents(Shown):
     between_block: float | None = None
     within_cluster: tuple[float, ...] = ()
     between_period: float | None = None
+    scale: str = "outcome"
 
     @property
     def icc(self) -> float:
@@ -112,9 +116,11 @@ class VarianceComponents(Shown):
         periods = ""
         if self.between_period is not None:
             periods = f", between periods of a cluster {self.between_period:.4g}"
+        of_scale = "" if self.scale == "outcome" else f", on the scale of the {self.scale}"
         return (
             f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{within}{periods}, "
-            f"residual variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}."
+            f"residual variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}"
+            f"{of_scale}."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import SupportsInt
@@ -74,6 +75,36 @@ def first_of(words: Sequence[str], most: int) -> str:
     ('a, b ...', 'a, b')
     """
     return ", ".join(words[:most]) + (" ..." if len(words) > most else "")
+
+
+# Not in the code of a finding, an option, or a name of the user's with an underscore.
+_CLUSTERS = re.compile(r"(?<!few-)(?<!--)(?<![\w])([Cc])luster(s?)(?![\w=])")
+_PERSONS_COUNTED = re.compile(
+    r"((?:^|(?<=\s|\())[\d,]+ (?:independent )?(?:analysed )?)persons?\b"
+    r"|\b([Ee]very |[Ee]ach |per |[Rr]ows? a )person\b"
+    r"|\bpersons (?:analysed|enrolled|compared|it has|they hold|of equal)|\bPersons analysed"
+)
+
+
+def of_participants(text: str) -> str:
+    """A text on clusters of persons, where these are participants with several rows each.
+
+    Examples
+    --------
+    >>> of_participants("150 clusters with 450 analysed persons [few-clusters], --cluster")
+    '150 participants with 450 analysed rows [few-clusters], --cluster'
+    >>> of_participants("Every person counting the same: who gains, a person cannot know")
+    'Every row counting the same: who gains, a person cannot know'
+    """
+
+    def told(found: re.Match[str]) -> str:
+        words = found[0].replace("persons", "rows").replace("Persons", "Rows")
+        return words.replace("person", "row")
+
+    text = _PERSONS_COUNTED.sub(told, text)
+    return _CLUSTERS.sub(
+        lambda found: f"{'P' if found[1] == 'C' else 'p'}articipant{found[2]}", text
+    )
 
 
 def p_words(p_value: float) -> str:

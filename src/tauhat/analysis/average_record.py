@@ -1,4 +1,4 @@
-"""What ``run.json`` holds of average effects, and of the risks of an outcome that is an event."""
+"""What ``run.json`` holds of average effects, of risks of an event and of rates of events."""
 
 from __future__ import annotations
 
@@ -79,4 +79,50 @@ def _of_average(risks: AverageRisks | None, few: bool) -> dict[str, Any] | None:
         "odds_ratio": estimate_record(told.odds_ratio),
         "number_needed": asdict(told.number_needed),
         "text": told.text,
+    }
+
+
+def rates_record(trial: Trial, average: AverageEffects) -> dict[str, Any] | None:
+    """Rates, events and time at risk of both arms; None if the outcome counts no events.
+
+    Where one to four persons of an arm have an event, or have none, what would tell how many
+    there were is left out.
+    """
+    if not trial.endpoint.kind.counts_events or average.individual_means is None:
+        return None
+    compared = trial.has_counterfactual
+    rate, arm = trial.y[compared], trial.treatment[compared]
+    weight = trial.sample_weight
+    time = np.ones(len(rate)) if weight is None else weight[compared]
+    persons = np.bincount(arm, minlength=2)
+    with_event = np.bincount(arm[rate > 0], minlength=2)
+    few = bool((is_small(with_event) | is_small(persons - with_event)).any())
+    over_time = trial.weighs_by == "exposure" or weight is None
+    events = np.bincount(arm, weights=rate * time, minlength=2)
+    total = np.bincount(arm, weights=time, minlength=2)
+    return {
+        "exposure": trial.roles["weight"] if weight is not None and over_time else None,
+        "arms": [
+            {
+                "arm": str(label),
+                "persons": int(persons[a]),
+                "events": None if few or not over_time else round(events[a]),
+                "time": None if weight is None or not over_time else float(total[a]),
+            }
+            for a, label in enumerate(trial.arm_labels)
+        ],
+        "individual": _rates_of(average.individual_means, average.individual_ratio, few),
+        "cluster": None
+        if average.cluster_means is None
+        else _rates_of(average.cluster_means, average.cluster_ratio, few),
+    }
+
+
+def _rates_of(means: tuple[float, float], ratio: Estimate | None, few: bool) -> dict[str, Any]:
+    """Both rates and their ratio, from which with the difference the rates could be told."""
+    control, treated = (None, None) if few else means
+    return {
+        "control": control,
+        "treated": treated,
+        "ratio": None if few else estimate_record(ratio),
     }

@@ -318,10 +318,11 @@ def variance_table(fitted: FittedModels) -> pd.DataFrame:
                     "within_cluster": list(components.within_cluster),
                     "icc_within_cluster": list(components.iccs[1:]),
                     "between_period": components.between_period,
+                    "scale": components.scale,
                 }
             )
     names = [
         "model", "between_cluster", "residual", "icc", "within_cluster", "icc_within_cluster",
-        "between_period",
+        "between_period", "scale",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=names)

@@ -114,3 +114,23 @@ class AverageRisksRecord(TypedDict):
     arms: Annotated[list[EventsOfArm], "control and treated arm"]
     individual: Annotated[RisksRecord, "every person counts the same"]
     cluster: Annotated[RisksRecord | None, "every cluster counts the same"]
+
+
+class RateOfArm(TypedDict):
+    arm: Annotated[str, "the arm as the data call it"]
+    persons: Annotated[int, "persons compared"]
+    events: Annotated[Count, "their events; null where it would tell of few persons"]
+    time: Annotated[Number, "their time at risk; null where none was given"]
+
+
+class RatesRecord(TypedDict):
+    control: Annotated[Number, "adjusted rate under control; null where few have an event"]
+    treated: Annotated[Number, "adjusted rate under treatment; likewise"]
+    ratio: Annotated[EstimateWithTest | None, "rate ratio; its se is that of the logarithm"]
+
+
+class AverageRatesRecord(TypedDict):
+    exposure: Annotated[str | None, "column of the time at risk; null where all are the same"]
+    arms: Annotated[list[RateOfArm], "control and treated arm"]
+    individual: Annotated[RatesRecord, "every person counts by the time at risk"]
+    cluster: Annotated[RatesRecord | None, "every cluster counts the same"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tauhat.analysis.average_record import average_record, risks_record
+from tauhat.analysis.average_record import average_record, rates_record, risks_record
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.missing_record import missing_record
 from tauhat.analysis.named import named_record
@@ -91,10 +91,10 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "cv": float(counts.std() / counts.mean()),
         }
     return {
-        # What was randomized: over periods these are clusters too.
-        "type": "cluster" if design.holds_persons else "individual",
+        "type": "participant" if trial.units_are_participants else trial.design,
         "n": int(compared.sum()),
         "n_rows": trial.n_rows,
+        "n_counted": trial.enrolled_data.n,
         "n_missing_outcome": trial.n_missing_outcome,
         "n_excluded": trial.n_excluded,
         "incomplete_blocks": incomplete_record(trial),
@@ -289,6 +289,10 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     """Everything about an analysis but its rows."""
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
     risks = risks_record(analysis.trial, average)
+    rates = rates_record(analysis.trial, average)
+    effects = average_record(average)
+    if rates is not None and rates["individual"]["ratio"] is None:
+        effects["ratio"] = None
     record = {
         "schema": SCHEMA,
         "versions": dict(made.versions),
@@ -313,9 +317,10 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "check": check_record(analysis.check, analysis.trial.notes),
         "missing_outcomes": missing_record(analysis.trial, analysis.check),
         "survival_by_arm": survival_record(analysis),
-        "average_effect": average_record(average),
+        "average_effect": effects,
         "over_periods": period_record(analysis),
         "average_risks": risks,
+        "average_rates": rates,
         "target": target_record(analysis.target_effects, analysis.target_groups),
         "heterogeneity_test": test_record(test),
         "relative_effect": relative_record(analysis.relative, risks),

@@ -128,7 +128,7 @@ class Analysis(AnalysisParts):
         rows.append(("test of a constant effect", nothing, nothing, nothing, test))
         effect = self.effects.loc[self.trial.has_counterfactual, "effect"]
         middle, low, high = (float(effect.quantile(q)) for q in (0.5, 0.1, 0.9))
-        rows.append(("median and middle 80 % of estimated effects", middle, low, high, nothing))
+        rows.append(("median and middle 80% of estimated effects", middle, low, high, nothing))
         if not isinstance(self.held_out, str):
             gap = self.held_out.groups.difference
             rows.append(

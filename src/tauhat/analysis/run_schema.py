@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from tauhat.analysis.missing_schema import MissingOutcomesRecord
 from tauhat.analysis.named_schema import NamedModifiersRecord, RelevanceRecord
 from tauhat.analysis.outcome_schema import (
+    AverageRatesRecord,
     AverageRisksRecord,
     CalibrationOfRisk,
     Count,
@@ -84,9 +85,16 @@ class LevelRecord(TypedDict):
 
 
 class DesignRecord(TypedDict):
-    type: Annotated[str, '"cluster" or "individual": what was randomized']
+    type: Annotated[
+        str,
+        '"individual", "cluster", "participant" (with several rows each), "stepped wedge" or '
+        '"cluster crossover": what was randomized',
+    ]
     n: Annotated[int, "persons compared, those of all other numbers"]
     n_rows: Annotated[int, "rows of the input"]
+    n_counted: NotRequired[
+        Annotated[int, "persons whom averages and tests count, with an outcome or without"]
+    ]
     n_missing_outcome: Annotated[int, "persons without an outcome"]
     n_excluded: Annotated[int, "rows of other arms"]
     incomplete_blocks: Annotated[IncompleteBlocks | None, "who is left out of comparisons"]
@@ -366,6 +374,9 @@ class VarianceComponent(TypedDict):
     within_cluster: Annotated[list[float], "variance of each level within, outermost first"]
     icc_within_cluster: Annotated[list[float], "correlation of two outcomes of one unit of each"]
     between_period: Annotated[Number, "variance between the periods of a cluster, over periods"]
+    scale: NotRequired[
+        Annotated[str, '"outcome", "log odds", "probit", "log rate" or "log hazard": of what']
+    ]
 
 
 class IntervalMethodRecord(TypedDict):
@@ -415,6 +426,9 @@ class Run(TypedDict):
         Annotated[OverPeriodsRecord | None, "stepped wedge or crossover; null for other designs"]
     ]
     average_risks: Annotated[AverageRisksRecord | None, "risks of an outcome that is an event"]
+    average_rates: NotRequired[
+        Annotated[AverageRatesRecord | None, "rates of an outcome that counts events"]
+    ]
     target: NotRequired[
         Annotated[TargetRecord | None, "average effect for another population; null without"]
     ]

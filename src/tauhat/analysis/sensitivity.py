@@ -264,7 +264,7 @@ def _other_seeds(
         rows.append(_changed("seed", f"all models fitted again, {k + 1}", changed, effect[order]))
     if not n_seeds:
         notes.append(
-            "Models were not fitted again with other seeds; n_seeds=2 (--seeds 2) does that."
+            "Models were not fitted again with other seeds, since no number of seeds was asked for."
         )
     return rows
 

@@ -36,7 +36,7 @@ from tauhat.analysis.run_words import interval_method, python_call, reported_tex
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.analysis.target_groups import target_groups
 from tauhat.errors import NothingToTestError, TrialError
-from tauhat.inference.average_effects import average_effects
+from tauhat.inference.average_effects import NO_TARGET_OVER_PERIODS, average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.exposure_time import exposure_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
@@ -395,10 +395,12 @@ def _refuse_arguments_over_periods(trial: Trial, **given: Any) -> None:
     """Raise a `TrialError` for what is not supported with periods yet."""
     named = [name for name, value in given.items() if value is not None and len(value)]
     if trial.period is not None and named:
-        raise TrialError(
-            f"{named[0]}= is not supported with period= yet: comparisons of groups have no levels "
-            "of the periods"
+        because = (
+            NO_TARGET_OVER_PERIODS
+            if named[0] == "target"
+            else "comparisons of groups have no levels of the periods"
         )
+        raise TrialError(f"{named[0]}= is not supported with period= yet: {because}")
 
 
 def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> HeterogeneityTest:

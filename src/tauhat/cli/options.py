@@ -43,7 +43,7 @@ def _less_than(least: int, words: str) -> Callable[[int], str | None]:
 
 
 def _no_coverage(level: float) -> str | None:
-    wanted = f"must lie between 0 and 1, got {level:g} (0.95 for 95 % intervals)"
+    wanted = f"must lie between 0 and 1, got {level:g} (0.95 for 95% intervals)"
     return None if 0 < level < 1 else wanted
 
 

@@ -21,6 +21,8 @@ from tauhat.report.contrast_report import arms_sentence, contrast_answers
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
+from tauhat.report.randomized_units import units_told
+from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
     Answer,
     answers,
@@ -77,7 +79,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console = _console()
     scale = scale_of(run)
     level = format_percent(run["interval"]["level"])
-    _print_who(console, run, units_sentence(run))
+    _print_who(console, run, units_told(units_sentence(run), run))
     _print_findings(console, run["check"])
     if run["endpoint"]["horizon"] is not None:
         console.print(_text(f"Effects are {effects_in_words(run)}."))
@@ -86,11 +88,13 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     for name in ("individual", "cluster"):
         effect = run["average_effect"][name]
         if effect is not None:
-            _row(effects, f"{name}-average", *scale.cells(effect))
+            _row(effects, units_told(f"{name}-average", run), *scale.cells(effect))
     console.print(effects)
     if run["average_risks"] is not None:
         console.print(_text(f"Event: {run['average_risks']['event']}."))
         console.print(_text(run["average_risks"]["individual"]["text"]))
+    for told in rate_words(run):
+        console.print(_text(told))
     console.print()
     test = run["heterogeneity_test"]
     console.print(_text(f"Does the effect differ between persons? {format_test(test['p_value'])}"))
@@ -111,7 +115,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         )
     console.print(models)
     console.print()
-    _print_end(console, answers(run), paths)
+    _print_end(console, units_told(answers(run), run), paths)
 
 
 def _print_named(console: Console, run: Mapping[str, Any]) -> None:

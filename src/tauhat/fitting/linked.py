@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
 from tauhat._typing import FloatArray
@@ -14,6 +15,8 @@ from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.seeds import derive_seed
 
 LinkChoice = Literal["endpoint", "identity"]
+# What variance components of models with a link are of.
+_SCALES = {"logit": "log odds", "log": "log rate"}
 
 
 class LinkedEffect(CateEstimator):
@@ -56,7 +59,7 @@ class LinkedEffect(CateEstimator):
             self.fit_difference(data, nuisances, seed)
             return
         self.risk_form_ = form.fit(data, derive_seed(seed, "risks"))
-        self.variance_components_ = form.components_
+        self.variance_components_ = replace(form.components_, scale=_SCALES[link])
         self.cluster_effects_ = form.cluster_effects_
 
     def fit_difference(

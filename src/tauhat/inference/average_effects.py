@@ -39,6 +39,7 @@ from tauhat.wording import counted, with_degrees
 # taken to be a result of the treatment (small against regular classes), and adjusting for it
 # would adjust part of the effect away.
 SIZE_DIFFERS_P = 0.001
+NO_TARGET_OVER_PERIODS = "persons of another population have no weights within periods"
 # Cluster sizes that differ by less than this share are equal.
 _SAME_SIZE = 1e-9
 
@@ -157,15 +158,13 @@ def average_effects(
     data = counted_data(trial)
     if target is not None:
         if data.design.fixed_effects.shape[1]:
-            raise TrialError(
-                "target= is not supported with period= yet: persons of another population have no "
-                "weights within periods"
-            )
+            raise TrialError(f"target= is not supported with period= yet: {NO_TARGET_OVER_PERIODS}")
         population = target_population(trial, data, target)
         weighed = replace(data, sample_weight=population.weight)
         found = _of_data(data if np.ptp(population.weight) == 0 else weighed, level)
         found = replace(found, cluster=None, cluster_risks=None, cluster_ratio=None)
-        return replace(found, difference=None, target=population, size_p_value=None)
+        found = replace(found, cluster_means=None, difference=None, size_p_value=None)
+        return replace(found, target=population)
     found = _of_data(data, level)
     if not isinstance(trial, Trial) or trial.data is data:
         return found
@@ -345,7 +344,14 @@ def _with_both_arms(
     if endpoint.codes is None:
         individual_ratio, *of_clusters = arms.told_as(SCALES["ratio"], level, high)
         cluster_ratio = of_clusters[0] if of_clusters else None
-        return replace(found, individual_ratio=individual_ratio, cluster_ratio=cluster_ratio)
+        means = [(float(control), float(treated)) for control, treated in arms.means]
+        return replace(
+            found,
+            individual_ratio=individual_ratio,
+            cluster_ratio=cluster_ratio,
+            individual_means=means[0],
+            cluster_means=means[1] if of_clusters else None,
+        )
     differences = [found.individual, *([] if found.cluster is None else [found.cluster])]
     in_risks = [one.over(high - low) for one in differences]
     individual, *cluster = average_risks(arms.risks((low, high)), in_risks, level)

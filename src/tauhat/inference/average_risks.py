@@ -144,7 +144,7 @@ class AverageRisks(Shown):
         """The risks per 100 persons and their contrasts, in sentences."""
         per_100, level = self.difference.over(0.01), 100 * self.difference.level
         interval = (
-            f"{per_100.estimate:.3g} per 100 persons ({level:g} % confidence interval "
+            f"{per_100.estimate:.3g} per 100 persons ({level:g}% confidence interval "
             f"{per_100.lower:.3g} to {per_100.upper:.3g}; {p_words(per_100.p_value)})."
         )
         if self.control is None or self.treated is None:

@@ -44,6 +44,8 @@ class AverageEffects(Shown):
         Ratio of the arms' average restricted means, or probabilities, where the outcome is a time
         to an event, and of their rates where it counts events; None elsewhere, and where an arm's
         mean leaves it open.
+    individual_means, cluster_means
+        The adjusted means behind that ratio, control and treated; None for other outcomes.
     complete_cases
         The same from persons with an outcome only, where others were counted too; else None.
     target
@@ -67,6 +69,8 @@ class AverageEffects(Shown):
     cluster_risks: AverageRisks | None = None
     individual_ratio: Estimate | None = None
     cluster_ratio: Estimate | None = None
+    individual_means: tuple[float, float] | None = None
+    cluster_means: tuple[float, float] | None = None
     complete_cases: AverageEffects | None = None
     target: TargetPopulation | None = None
     size_p_value: float | None = None
@@ -134,7 +138,9 @@ class AverageEffects(Shown):
         if self.individual_ratio is not None:
             ratio = self.individual_ratio
             told = f"{ratio.estimate:.3g} ({ratio.lower:.3g} to {ratio.upper:.3g})"
-            return f"{self._text_of_averages} Ratio of the arms' means: {told}."
+            means = self.individual_means
+            both = "" if means is None else f", {means[1]:.3g} treated and {means[0]:.3g} control"
+            return f"{self._text_of_averages} Ratio of the arms' means{both}: {told}."
         if self.individual_risks is None:
             return self._text_of_averages
         rest = self._text_of_averages

@@ -77,7 +77,7 @@ class BestLinearPredictor(Shown):
             p = p_words(self.p_value)
             finding = (
                 "When the held-out effect is larger by 1, the effect itself is larger by "
-                f"{self.slope.estimate:.3g} ({100 * self.slope.level:g} % confidence interval "
+                f"{self.slope.estimate:.3g} ({100 * self.slope.level:g}% confidence interval "
                 f"{self.slope.lower:.3g} to {self.slope.upper:.3g}; one-sided {p} against no "
                 "relation). 1 is perfect calibration; where the effect does not differ the slope "
                 "tends to be negative, so only positive slopes speak for the model."

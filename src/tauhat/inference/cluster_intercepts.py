@@ -45,7 +45,7 @@ class ClusterIntercepts(Shown):
         return (
             f"Given arm and covariates, {len(self.table)} clusters lie between "
             f"{self.table['estimate'].min():.3g} and {self.table['estimate'].max():.3g} from their "
-            f"mean; the {100 * self.level:g} % intervals of {away} of them leave out zero. These "
+            f"mean; the {100 * self.level:g}% intervals of {away} of them leave out zero. These "
             "are predictions pulled towards the mean, and no ranking of clusters."
         )
 

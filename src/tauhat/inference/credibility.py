@@ -113,7 +113,7 @@ def credibility_table(
         (
             "Do repeated splits find the same subgroups?",
             "yes" if agreement >= 0.7 else "in part" if agreement >= 0.4 else "no",
-            f"mean overlap with the reported subgroups {100 * agreement:.0f} %",
+            f"mean overlap with the reported subgroups {100 * agreement:.0f}%",
         ),
         (
             "Do the subgroups differ in persons not used to find them?",

@@ -363,11 +363,11 @@ def interval_text(estimate: Estimate) -> str:
     Examples
     --------
     >>> interval_text(Estimate.from_t(1.0, 0.5, degrees_of_freedom=14, level=0.95))
-    '1 (95 % confidence interval -0.07239 to 2.072)'
+    '1 (95% confidence interval -0.07239 to 2.072)'
     """
     if not np.isfinite(estimate.estimate):
         return "not estimated (too few randomized units in an arm)"
     return (
-        f"{estimate.estimate:.4g} ({100 * estimate.level:g} % confidence interval "
+        f"{estimate.estimate:.4g} ({100 * estimate.level:g}% confidence interval "
         f"{estimate.lower:.4g} to {estimate.upper:.4g})"
     )

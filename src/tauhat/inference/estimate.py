@@ -121,6 +121,6 @@ class Estimate(Shown):
     def text(self) -> str:
         """The estimate with its interval and p-value."""
         return (
-            f"{self.estimate:.4g} ({100 * self.level:g} % confidence interval "
+            f"{self.estimate:.4g} ({100 * self.level:g}% confidence interval "
             f"{self.lower:.4g} to {self.upper:.4g}; {p_words(self.p_value)})"
         )

@@ -330,6 +330,8 @@ def _pooled_averages(found: Sequence[AverageEffects]) -> AverageEffects:
         cluster_risks=_pooled_risks([one.cluster_risks for one in found]),
         individual_ratio=_pooled([one.individual_ratio for one in found], of_ratio=True),
         cluster_ratio=_pooled([one.cluster_ratio for one in found], of_ratio=True),
+        individual_means=_pooled_means([one.individual_means for one in found]),
+        cluster_means=_pooled_means([one.cluster_means for one in found]),
         method=f"{first.method}; missing covariates drawn {len(found)} times from the other "
         "covariates and the cluster, Rubin's rules",
     )
@@ -339,6 +341,14 @@ def _pooled(estimates: Sequence[Estimate | None], *, of_ratio: bool = False) -> 
     """What `pooled` gives, or None where one of them is open."""
     known = [one for one in estimates if one is not None]
     return pooled(known, of_ratio=of_ratio) if len(known) == len(estimates) else None
+
+
+def _pooled_means(found: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
+        return None
+    control, treated = np.mean(known, axis=0).tolist()
+    return control, treated
 
 
 def _pooled_risks(found: Sequence[AverageRisks | None]) -> AverageRisks | None:

@@ -74,7 +74,7 @@ class EffectModifiers:
             )
         top = self.table[self.table.strength > 0].head(3)
         parts = [
-            f"{name} ({100 * float(strength):.0f} %, {direction})"
+            f"{name} ({100 * float(strength):.0f}%, {direction})"
             for name, strength, direction in zip(
                 top.covariate, top.strength, top.direction, strict=True
             )

@@ -81,15 +81,15 @@ class PolicyValue(Shown):
         """The result in sentences."""
         if self.over_random is None:
             other, what = self.over_all, "everyone"
-            start = f"The model would treat {100 * self.share_treated:.0f} % of persons"
+            start = f"The model would treat {100 * self.share_treated:.0f}% of persons"
         else:
             other, what = self.over_random, "as many at random"
             most: Any = self.treat_at_most
             share = isinstance(most, float)
-            limit = f"{100 * most:.3g} % of persons" if share else counted(most, "person")
+            limit = f"{100 * most:.3g}% of persons" if share else counted(most, "person")
             start = (
                 f"If at most {limit} can be treated, the model would treat "
-                f"{100 * self.share_treated:.3g} % of persons"
+                f"{100 * self.share_treated:.3g}% of persons"
             )
         if other.lower > 0:
             verdict = f"better than treating {what}"

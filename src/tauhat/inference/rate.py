@@ -81,7 +81,7 @@ class RankWeightedEffect:
         return (
             f"Treating the fifth of persons with the largest held-out benefit gives a {gain} of "
             f"the outcome {fifth.estimate:.3g} larger than treating a fifth at random "
-            f"({100 * self.autoc.level:g} % confidence interval {fifth.lower:.3g} to "
+            f"({100 * self.autoc.level:g}% confidence interval {fifth.lower:.3g} to "
             f"{fifth.upper:.3g}). Over all shares, AUTOC is {self.autoc.estimate:.3g} "
             f"({self.autoc.lower:.3g} to {self.autoc.upper:.3g}; one-sided {p} against a ranking "
             f"that says nothing). {DESCRIPTIVE} {self.method}."

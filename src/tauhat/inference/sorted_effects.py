@@ -71,7 +71,7 @@ class SortedGroupEffects(Shown):
     @property
     def text(self) -> str:
         """The result in sentences."""
-        share = f"{100 / len(self.groups):.0f} %"
+        share = f"{100 / len(self.groups):.0f}%"
         return (
             f"Among the {share} of persons with the largest held-out effects the average effect "
             f"is {interval_text(self.groups[-1])}; among the {share} with the smallest, "
@@ -114,7 +114,7 @@ class ClassificationAnalysis(Shown):
             f"{row.covariate} (mean {row.largest:.3g} against {row.smallest:.3g})"
             for row in clear.head(5).itertuples()
         )
-        who = f"{100 * self.share:.0f} %"
+        who = f"{100 * self.share:.0f}%"
         found = (
             f"The {who} of persons with the largest held-out effects differ from the {who} with "
             f"the smallest in {named}."

@@ -137,7 +137,7 @@ class Subgroups:
             f"{interval_text(self.difference)}. The rules come from all persons; each effect is "
             "that of groups found in the same way without the persons it is measured on, "
             f"averaged over splits, which agree with the reported rules by "
-            f"{100 * min(group.agreement for group in self.subgroups):.0f} % or more. "
+            f"{100 * min(group.agreement for group in self.subgroups):.0f}% or more. "
             f"{DESCRIPTIVE} {self.method}."
         )
 

@@ -172,6 +172,7 @@ class BayesianCausalForest(CateEstimator):
             self.variance_components_ = VarianceComponents(
                 between_cluster=float((traces[BETWEEN] ** 2).mean()),
                 residual=float((traces[RESIDUAL] ** 2).mean()),
+                scale="outcome" if latent is None else "probit",
             )
 
     def _sample(

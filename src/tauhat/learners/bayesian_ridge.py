@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -109,7 +110,8 @@ class BayesianRidgeEffect(CateEstimator):
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Draw from the posterior."""
         intercepts = data.design.intercepts_of_levels()
-        if data.latent() is not None:
+        of_events = data.latent() is not None
+        if of_events:
             intercepts = intercepts.at_most_two()
         self.posterior_: RidgePosterior = ridge_posterior(
             data,
@@ -122,10 +124,12 @@ class BayesianRidgeEffect(CateEstimator):
             },
             of_number={"n_points": self.n_points, "draws": self.n_chains * self.draws},
         )
-        self.variance_components_ = intercepts.components(
+        components = intercepts.components(
             self.posterior_.intercept_variances(intercepts.depth).mean(axis=0),
             float(self.posterior_.residual.mean()),
         )
+        scale = "probit" if of_events else "outcome"
+        self.variance_components_ = replace(components, scale=scale)
         average = self.posterior_.average_effect(data.X, data.sample_weight)
         chains = self.n_chains if self.models_risks else 1
         self.convergence_ = convergence_table({AVERAGE_EFFECT: average.reshape(chains, -1)})

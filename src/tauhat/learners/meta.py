@@ -134,6 +134,7 @@ def pooled_components(
     return VarianceComponents(
         between_cluster=float(np.average([p.between_cluster for p in parts], weights=clusters)),
         residual=float(np.average([p.residual for p in parts], weights=persons)),
+        scale=parts[0].scale,
     )
 
 

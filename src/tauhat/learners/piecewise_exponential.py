@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -138,9 +139,8 @@ class PiecewiseExponentialEffect(CateEstimator):
             for number in ((1, 2) if made.competing else (1,))
         ]
         event = self.hazards_[0]
-        self.variance_components_ = intercepts.components(
-            [event.between, event.nesting], LOG_TIME_VARIANCE
-        )
+        components = intercepts.components([event.between, event.nesting], LOG_TIME_VARIANCE)
+        self.variance_components_ = replace(components, scale="log hazard")
         of_clusters = not intercepts.groups_are_blocks
         self.cluster_effects_ = event.cluster_effects if of_clusters else np.zeros(0)
 

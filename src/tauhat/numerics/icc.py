@@ -48,7 +48,7 @@ class IntraclusterCorrelation(Shown):
     def text(self) -> str:
         """The correlation in a sentence."""
         return (
-            f"{100 * self.value:.1f} % of the outcome's variance within arm lies between the "
+            f"{100 * self.value:.1f}% of the outcome's variance within arm lies between the "
             f"{self.n_clusters} clusters (interval {self.low:.3f} to {self.high:.3f})."
         )
 

@@ -372,7 +372,11 @@ class MixedBART(BART):
         """Posterior means of the variances between clusters and of the residual."""
         traces = self.posterior_traces()
         between = traces.get(BETWEEN, np.zeros(1))
-        return VarianceComponents(float((between**2).mean()), float((traces[RESIDUAL] ** 2).mean()))
+        return VarianceComponents(
+            float((between**2).mean()),
+            float((traces[RESIDUAL] ** 2).mean()),
+            scale="probit" if self.models_risks else "outcome",
+        )
 
 
 def orientation(z: FloatArray) -> float:

@@ -89,15 +89,15 @@ class RmstPower(Shown):
             if self.n_clusters is None
             else f"With {self.n_clusters} clusters ({arms}) of {self.cluster_size:g} persons"
         )
-        level = f"{100 * self.significance_level:.3g} %"
+        level = f"{100 * self.significance_level:.3g}%"
         said = (
-            f"{size}, a two-sided test at the {level} level has {100 * self.difference_power:.1f} "
-            f"% power to detect a difference of {self.difference:.3g} in restricted mean survival "
+            f"{size}, a two-sided test at the {level} level has {100 * self.difference_power:.1f}% "
+            f"power to detect a difference of {self.difference:.3g} in restricted mean survival "
             f"time up to {self.horizon:g}"
         )
         if self.interaction is not None and self.interaction_power is not None:
             said += (
-                f", and {100 * self.interaction_power:.1f} % to detect that this difference is "
+                f", and {100 * self.interaction_power:.1f}% to detect that this difference is "
                 f"larger by {self.interaction:.3g} among persons with the modifier than among "
                 "others"
             )

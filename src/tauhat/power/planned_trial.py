@@ -129,7 +129,7 @@ class HtePower(Shown):
         else:
             change = f"a difference of {self.delta:.3g} in the treatment effect between persons"
             change += f" with and without the modifier (prevalence {self.prevalence:.3g})"
-        level = f"{100 * self.significance_level:.3g} %"
+        level = f"{100 * self.significance_level:.3g}%"
         arms = f"{self.treated} treated, {self.control} control"
         if self.n_clusters is None:
             size = f"With {self.n_persons} persons ({arms})"
@@ -150,7 +150,7 @@ class HtePower(Shown):
                 "modifier between few clusters allowed for."
             )
         if self.drop_out:
-            assumed += f", with {100 * self.drop_out:.3g} % of the persons lost by chance"
+            assumed += f", with {100 * self.drop_out:.3g}% of the persons lost by chance"
         others = f" and {counted(self.n_others, 'further covariate')}" if self.n_others else ""
         primary = (
             "The primary test of tauhat, which looks through this modifier"
@@ -205,4 +205,4 @@ class HtePower(Shown):
 
 
 def _percent(power: float) -> str:
-    return f"{100 * power:.1f} %" if power < 0.9995 else "more than 99.9 %"
+    return f"{100 * power:.1f}%" if power < 0.9995 else "more than 99.9%"

@@ -83,9 +83,9 @@ class SimulatedPower:
         )
         return (
             f"In {self.n_trials} simulated trials the {self.test} rejected at the "
-            f"{100 * self.significance_level:.3g} % level in {100 * self.power:.1f} % "
-            f"({100 * self.level:.3g} % Monte Carlo interval {100 * self.lower:.1f} to "
-            f"{100 * self.upper:.1f} %).{failed}"
+            f"{100 * self.significance_level:.3g}% level in {100 * self.power:.1f}% "
+            f"({100 * self.level:.3g}% Monte Carlo interval {100 * self.lower:.1f} to "
+            f"{100 * self.upper:.1f}%).{failed}"
         )
 
     def _repr_html_(self) -> str:

@@ -13,6 +13,7 @@ from tauhat.errors import TrialError
 from tauhat.tables.toml_file import read_toml
 
 TEXT, NUMBER, WHOLE, NAMES = "a text in quotes", "a number", "a whole number", "a list of names"
+PAIR = "two probabilities, without and with the modifier"
 
 #: Keys of each table of the file, with what their values are.
 TABLES: Mapping[str, Mapping[str, str]] = {
@@ -26,6 +27,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "sd": NUMBER,
         "risk-control": NUMBER,
         "risk-treated": NUMBER,
+        "survival-control": NUMBER,
+        "survival-treated": NUMBER,
+        "shape": NUMBER,
+        "accrual": NUMBER,
+        "follow-up": NUMBER,
+        "frailty-sd": NUMBER,
     },
     "estimand": {"average": TEXT, "population": TEXT, "intercurrent": TEXT},
     "adjustment": {"columns": NAMES, "rationale": TEXT},
@@ -45,11 +52,15 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "sd": NUMBER,
         "prevalence": NUMBER,
         "icc": NUMBER,
+        "survival-control": PAIR,
+        "survival-treated": PAIR,
     },
 }
 #: Numbers between 0 and 1; the others are positive.
-_SHARES = ("icc", "share-treated", "drop-out", "risk-control", "risk-treated", "prevalence")
-_MAY_BE_ZERO = ("icc", "drop-out", "size-cv")
+_SHARES = ("icc", "share-treated", "drop-out", "risk-control", "risk-treated", "prevalence",
+           "survival-control", "survival-treated")  # fmt: skip
+_MAY_BE_ZERO = ("icc", "drop-out", "size-cv", "accrual", "frailty-sd")
+_OF_TIMES = ("survival-control", "survival-treated", "shape", "accrual", "follow-up", "frailty-sd")
 AVERAGES = ("individual", "cluster")
 #: The table of which there may be several.
 _MANY = "modifiers"
@@ -154,7 +165,8 @@ def plan_of(content: Mapping[str, Any], path: Path) -> AnalysisPlan:
     if twice is not None:
         raise TrialError(f"{path}: the modifier {twice!r} is named twice")
     run = _run(content.get("run", {}), names, tables["adjustment"].get("columns", []), path)
-    _check_expected(tables["expected"], clustered="cluster" in run, path=path)
+    timed = "event" in run and "horizon" in run
+    _check_expected(tables["expected"], clustered="cluster" in run, timed=timed, path=path)
     average = tables["estimand"].get("average", AVERAGES[0])
     if average not in (AVERAGES if "cluster" in run else AVERAGES[:1]):
         wanted = " or ".join(f'"{one}"' for one in AVERAGES)
@@ -200,6 +212,10 @@ def _fits(value: Any, wanted: str) -> bool:
         return isinstance(value, str) and bool(value.strip())
     if wanted == NAMES:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if wanted == PAIR:
+        if not isinstance(value, list) or len(value) != 2:
+            return False
+        return all(_fits(one, NUMBER) and 0 < one < 1 for one in value)
     if isinstance(value, bool):
         return False
     if wanted == WHOLE:
@@ -270,7 +286,9 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
     return run
 
 
-def _check_expected(expected: Mapping[str, Any], *, clustered: bool, path: Path) -> None:
+def _check_expected(
+    expected: Mapping[str, Any], *, clustered: bool, timed: bool, path: Path
+) -> None:
     if "persons" not in expected:
         raise TrialError(f"{path}: [expected] lacks persons, the number to be randomized")
     if clustered and "clusters" not in expected:
@@ -282,6 +300,16 @@ def _check_expected(expected: Mapping[str, Any], *, clustered: bool, path: Path)
         raise TrialError(
             f"{path}: [expected] has {expected['clusters']} clusters of "
             f"{expected['persons']} persons"
+        )
+    of_times = [key for key in _OF_TIMES if key in expected]
+    if of_times and not timed:
+        raise TrialError(
+            f"{path}: [expected] {of_times[0]} needs [run] event and horizon, of a time to an event"
+        )
+    if len([key for key in _OF_TIMES[:2] if key in expected]) == 1:
+        raise TrialError(
+            f"{path}: [expected] needs both survival-control and survival-treated, the "
+            "probabilities to have no event by the horizon"
         )
     risks = [key for key in ("risk-control", "risk-treated") if key in expected]
     if len(risks) == 1 or (risks and "sd" in expected):

@@ -11,6 +11,7 @@ from tauhat.protocol.analysis_plan import AnalysisPlan
 from tauhat.protocol.deviations import FAR, FAR_SHARE
 from tauhat.protocol.lock import Lock
 from tauhat.protocol.planned_power import POWER, ModifierPower, lacking, modifier_powers
+from tauhat.protocol.planned_survival import average_power
 from tauhat.report.numbers import format_percent
 from tauhat.report.view import Section, TableView
 from tauhat.wording import counted, join_words
@@ -25,6 +26,12 @@ _EXPECTED = {
     "sd": "Standard deviation of the outcome within arm",
     "risk-control": "Risk of the event in the control arm",
     "risk-treated": "Risk of the event in the treated arm",
+    "survival-control": "Probability of no event by the horizon in the control arm",
+    "survival-treated": "Probability of no event by the horizon in the treated arm",
+    "shape": "Shape of the Weibull distributions of times",
+    "accrual": "Time over which persons come",
+    "follow-up": "Follow-up of the person who came last",
+    "frailty-sd": "Standard deviation of the log hazard between clusters",
 }
 # What decides nothing about the numbers is no part of the table of settings.
 _SHOWN_ELSEWHERE = ("title", "modifiers", "subgroup", "adjust")
@@ -176,6 +183,9 @@ def _average(plan: AnalysisPlan) -> Section:
             f"For adjustment alone, and not named as modifiers: {join_words(plan.run['adjust'])}."
         )
     texts += [plan.adjustment["rationale"]] if "rationale" in plan.adjustment else []
+    power = average_power(plan)
+    if power is not None:
+        texts.append(f"{power.text} Covariates, which are adjusted for, are left out of this.")
     return Section("average", "Average effect and adjustment", paragraphs=texts)
 
 
@@ -201,9 +211,11 @@ def _primary_test(
         rows = [
             [
                 one.name,
-                _number(one.difference),
+                _number(one.difference)
+                if one.primary_power is not None
+                else f"{one.difference:.3g}",
                 format_percent(one.power or 0.0),
-                format_percent(one.primary_power or 0.0),
+                "–" if one.primary_power is None else format_percent(one.primary_power),
             ]
             for one in named
         ]
@@ -214,6 +226,9 @@ def _primary_test(
             "for it in power: by a noncentral F approximation, the other covariates taken to be "
             "continuous and without effect. The interaction test is that of a linear model"
             f"{' with a random intercept of clusters' if plan.clustered else ''}."
+            if "event" not in plan.run
+            else "Power of the interaction is that of restricted means by Kaplan and Meier "
+            "without covariates; that of the primary test is not known without simulation."
         )
     return Section("test", "Primary test of effect heterogeneity", paragraphs=texts, tables=tables)
 
@@ -255,6 +270,7 @@ def _modifiers(plan: AnalysisPlan, powers: list[ModifierPower]) -> Section:
             f"{one.detectable:.3g}",
         ]
         for one in powers
+        if one.detectable is not None
     ]
     tables = [TableView("Modifiers named beforehand (the questions of ICEMAN)", headers, rows, 5)]
     if found:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tauhat.power.planning import power_hte
 from tauhat.protocol.analysis_plan import AnalysisPlan
+from tauhat.protocol.planned_survival import RMST, SURVIVAL, interaction_power, of_restricted_means
 
 POWER = 0.8
 
@@ -25,14 +26,15 @@ class ModifierPower:
     power, primary_power
         Of its interaction test and of the primary test to see that difference.
     detectable
-        The difference that the interaction test finds with power .8.
+        The difference that the interaction test finds with power .8; None of times to an event,
+        whose difference is that of the probabilities in the plan.
     """
 
     name: str
     difference: float | None
     power: float | None
     primary_power: float | None
-    detectable: float
+    detectable: float | None
 
 
 def modifier_powers(plan: AnalysisPlan) -> list[ModifierPower]:
@@ -43,7 +45,7 @@ def modifier_powers(plan: AnalysisPlan) -> list[ModifierPower]:
     plan
         The plan. Needed are the standard deviation of the outcome or its risks, the ICC of the
         outcome where clusters are randomized, and of the modifier ``sd`` or ``prevalence``
-        and there its ``icc``.
+        and there its ``icc``; of a time to an event ``prevalence`` and both probabilities.
 
     Returns
     -------
@@ -63,6 +65,11 @@ def lacking(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> list[str]:
     ['icc of [expected]', 'icc of the modifier']
     """
     expected = plan.expected
+    if "event" in plan.run:
+        if not of_restricted_means(plan):
+            return [f"endpoint {RMST}, of which alone power is known without simulation"]
+        needed = ["prevalence", *SURVIVAL]
+        return [f"{key} of the modifier" for key in needed if key not in modifier]
     missing = []
     if "sd" not in expected and "risk-control" not in expected:
         missing.append("sd, or the risks, of [expected]")
@@ -76,6 +83,11 @@ def lacking(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> list[str]:
 
 def _power_of(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> ModifierPower:
     expected = plan.expected
+    if "event" in plan.run:
+        timed = interaction_power(plan, modifier)
+        return ModifierPower(
+            modifier["name"], timed.interaction, timed.interaction_power, None, None
+        )
     given: dict[str, Any] = {
         "sd_y": expected.get("sd", 1.0),
         "risk_control": expected.get("risk-control"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tauhat.report.numbers import format_percent
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import NOTICED, Run, astray_chains, scale_of
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
@@ -18,7 +19,7 @@ def limits(run: Run) -> list[str]:
     found: list[str] = []
     if run["synthetic"]:
         found.append("The data are synthetic: nothing here is a finding about people.")
-    if design["type"] == "cluster":
+    if in_clusters(run):
         found.extend(_cluster_limits(run))
     elif design["n"] < FEW_PERSONS:
         found.append(
@@ -120,7 +121,7 @@ def _detectable(run: Run) -> list[str]:
             f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
             "here."
         )
-    if subgroups and run["design"]["type"] == "cluster":
+    if subgroups and in_clusters(run):
         fewest = min(min(g["control_units"], g["treated_units"]) for g in subgroups)
         found.append(
             f"The subgroups' effects rest on as few as {counted(fewest, 'cluster')} in an arm; "

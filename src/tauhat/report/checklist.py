@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tauhat.report.randomized_units import in_clusters, of_participants_alone
 from tauhat.report.text import Run
 from tauhat.report.view import Section, TableView
 
@@ -48,11 +49,15 @@ CONSORT = (
         "Methods of additional analyses",
         ("test", "covariates", "groups", "models"),
     ),
-    Item("{consort} 13a", "Numbers of {units} by arm", ("design",)),
-    Item("{consort} 15", "Baseline by arm{levels}", ("design",)),
-    Item("{consort} 16", "Numbers analysed", ("design",)),
+    Item("{consort} 13a", "Numbers of {units} by arm", ("compared",)),
+    Item("{consort} 15", "Baseline by arm{levels}", ("compared", "design")),
+    Item("{consort} 16", "Numbers analysed", ("compared",)),
     Item("{consort} 17a", "Effect with its precision{icc}", ("average", "design")),
-    Item("{consort} 13b", "Losses after randomization by arm", ("design", "sensitivity")),
+    Item(
+        "{consort} 13b",
+        "Losses after randomization by arm",
+        ("compared", "missing", "sensitivity"),
+    ),
     Item("{consort} 18", "Ancillary analyses, marked as exploratory", ("modifiers", "subgroups")),
     Item("{consort} 20", "Limitations, multiplicity", ("limits",)),
 )
@@ -82,10 +87,11 @@ def checklist_section(run: Run, sections: Sequence[Section]) -> Section:
     Examples
     --------
     >>> page = [Section("average", "Average effects")]
-    >>> checklist_section({"design": {"type": "individual"}}, page).tables[0].rows[0]
+    >>> run = {"design": {"type": "individual", "clusters": None}}
+    >>> checklist_section(run, page).tables[0].rows[0]
     ['PATH', 'The overall result first', 'Average effects']
     """
-    clustered = run["design"]["type"] == "cluster"
+    clustered = in_clusters(run) and not of_participants_alone(run)
     words = {
         "consort": "CONSORT-cluster" if clustered else "CONSORT",
         "units": "clusters and persons" if clustered else "persons",

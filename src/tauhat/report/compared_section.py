@@ -10,8 +10,9 @@ import pandas as pd
 
 from tauhat._typing import BoolArray, IntArray
 from tauhat.disclosure import is_small
-from tauhat.report.numbers import decimals_for, format_count, format_fixed, format_percent
+from tauhat.report.numbers import decimals_for, format_count, format_fixed
 from tauhat.report.pieces import cell
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import Run, arm_name, effects_in_words
 from tauhat.report.view import ReportInput, Section, TableView
 
@@ -19,6 +20,8 @@ MOST_LEVELS = 8
 OTHERS = "other values"
 MISSING = "missing"
 HIDDEN = "not shown"
+# Decimals of numbers that spread so far or farther, the same for most covariates of a trial.
+_DECIMALS = ((1000, 0), (3, 1), (0.05, 2))
 
 
 def compared_section(data: ReportInput) -> Section:
@@ -29,7 +32,7 @@ def compared_section(data: ReportInput) -> Section:
         "compared",
         "What was compared, in whom",
         paragraphs=[
-            f"{arm_name(run, 'treated')} against {arm_name(run, 'control')}, on "
+            f"Arms: {arm_name(run, 'treated')} against {arm_name(run, 'control')}; outcome: "
             f"{run['roles']['outcome']}. Effects are {effects_in_words(run)}, treated minus "
             f"control.{better}"
         ],
@@ -78,7 +81,7 @@ def _flow(run: Run) -> TableView:
     if alone["persons"]:
         rows.append(["In blocks with one arm only", format_count(alone["persons"]), "", ""])
     rows.append(["Persons analysed", format_count(design["n"]), *arms("n")])
-    if design["type"] == "cluster":
+    if in_clusters(run):
         clusters = [f"{arm['clusters']:,}" for arm in (control, treated)]
         rows.append(["Clusters analysed", f"{design['clusters']:,}", *clusters])
     return TableView(
@@ -138,18 +141,23 @@ def _level(value: Any) -> str:
 
 
 def _means(values: Any, known: BoolArray, arm: IntArray) -> list[str]:
-    cells = []
+    of_arms: list[tuple[float, float] | None] = []
     for a in (0, 1):
         own = values[known & (arm == a)]
         if is_small(len(own)) or not len(own):
-            cells.append(HIDDEN)
+            of_arms.append(None)
             continue
-        spread = float(own.std(ddof=1))
-        decimals = decimals_for(spread)
-        cells.append(
-            f"{format_fixed(float(own.mean()), decimals)} ({format_fixed(spread, decimals)})"
-        )
-    return cells
+        of_arms.append((float(own.mean()), float(own.std(ddof=1))))
+    # One number of decimals for both arms, and for all covariates of an ordinary size.
+    widest = max((spread for one in of_arms if one is not None for spread in one[1:]), default=0.0)
+    decimals = next((n for least, n in _DECIMALS if widest >= least), None)
+    decimals = decimals_for(widest) if decimals is None else decimals
+    return [
+        HIDDEN
+        if one is None
+        else f"{format_fixed(one[0], decimals)} ({format_fixed(one[1], decimals)})"
+        for one in of_arms
+    ]
 
 
 def _counts(chosen: BoolArray, arm: IntArray) -> IntArray:
@@ -182,5 +190,5 @@ def _of_levels(name: str, levels: Mapping[str, BoolArray], arm: IntArray) -> Ite
             continue
         yield [
             f"{name}: {level}",
-            *(f"{n:,} ({format_percent(n / size)})" for n, size in zip(counts, sizes, strict=True)),
+            *(f"{n:,} ({100 * n / size:.1f}%)" for n, size in zip(counts, sizes, strict=True)),
         ]

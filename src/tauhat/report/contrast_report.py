@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from tauhat.report.first_part import unknown
+from tauhat.inference.descriptive import DESCRIPTIVE
+from tauhat.report.first_part import unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.plots import shorten
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
@@ -14,6 +16,7 @@ from tauhat.report.text import (
     Answer,
     Run,
     covers_zero,
+    enrolled_counted,
     evidence,
     for_whom_answer,
     label_name,
@@ -64,7 +67,10 @@ def arms_sentence(run: Run) -> str:
     clusters = [arm["clusters"] for arm in run["arms"]]
     if None not in clusters:
         persons = f"{sum(clusters):,} clusters with {persons}"
-    return f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
+    told = f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
+    if any(enrolled_counted(one) is not None for one in run["contrasts"].values()):
+        told += " Averages and tests count those without an outcome too."
+    return told
 
 
 def contrast_answers(run: Run) -> list[Answer]:
@@ -88,9 +94,12 @@ def contrast_answers(run: Run) -> list[Answer]:
             f"{each}.",
         )
     told = {name: for_whom_answer(one) for name, one in run["contrasts"].items()}
+    heads = {answer.headline for answer in told.values()}
     whom = Answer(
         "For whom?",
-        "; ".join(f"{name}: {answer.headline}" for name, answer in told.items()),
+        heads.pop()
+        if len(heads) == 1
+        else "; ".join(f"{name}: {answer.headline}" for name, answer in told.items()),
         " ".join(f"{name}: {answer.text}" for name, answer in told.items()),
     )
     return [differs, whom, _policy_answer(run)]
@@ -109,7 +118,26 @@ def _policy_answer(run: Run) -> Answer:
         "Choosing by the model is better than one arm for everyone"
         if better
         else f"Not shown to be better than {one['best_arm']} for everyone",
-        lead + one["text"],
+        lead + _policy_words(run, one),
+    )
+
+
+def _policy_words(run: Run, one: Mapping[str, Any]) -> str:
+    """What the model would give, and what that gains, on the scale of the other numbers."""
+    part = next(iter(run["contrasts"].values()))
+    scale, level = scale_of(part), format_percent(part["interval"]["level"])
+    shares = [f"{arm} to {format_percent(share)}" for arm, share in one["shares"].items()]
+
+    def gain(name: str) -> str:
+        found = one[name]
+        interval = scale.interval(found["lower"], found["upper"])
+        return f"{scale(found['estimate'])} ({level} interval {interval})"
+
+    return (
+        f"The model would give {join_words(shares)} of persons. Mean gain a person, positive when "
+        f"the outcome is better: {gain('over_best')} over {one['best_arm']} for everyone, the best "
+        f"single arm, and {gain('over_control')} over the control for everyone. This is "
+        "descriptive and defers to the primary test."
     )
 
 
@@ -172,6 +200,11 @@ def _first_part(
         Section(f"answer-{number}", one.question, headline=one.headline, paragraphs=[one.text])
         for number, one in enumerate(contrast_answers(told), start=1)
     ]
+    for_whom = [f"{name}: {for_whom_answer(one.run).text}" for name, one in inputs.items()]
+    answers[1] = replace(answers[1], paragraphs=for_whom)
+    # What is done goes by the one test over all contrasts.
+    of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
+    done = _by_contrast({name: use({**one.run, **of_all}) for name, one in inputs.items()})
     average = _average_section(run, inputs)
     first = Section(
         "average-first",
@@ -184,6 +217,7 @@ def _first_part(
         first,
         *answers,
         Section("unknown", "What is not known?", items=open_[:6]),
+        Section("use", "What to do with it?", items=done),
     ]
 
 
@@ -262,6 +296,11 @@ def _test_section(run: Run) -> Section:
     )
 
 
+def _neutral(text: str) -> str:
+    """A text without what only its reader in Python has to be told."""
+    return text.replace(f" {DESCRIPTIVE}", "")
+
+
 def _policy_section(run: Run) -> Section:
     """Which arm for whom."""
     if not run["policy"]:
@@ -283,7 +322,8 @@ def _policy_section(run: Run) -> Section:
         "arms",
         "Which arm for whom",
         paragraphs=[
-            f"If {one['better']} outcomes are better. {one['text']}" for one in run["policy"]
+            f"If {one['better']} outcomes are better. {_neutral(one['text'])}"
+            for one in run["policy"]
         ],
         tables=[
             TableView("Gain a person", ["Outcome", "Policy", "Gain", "CI"], rows, numeric_from=2),
@@ -380,7 +420,8 @@ def _by_contrast(said: Mapping[str, Sequence[str]]) -> list[str]:
     for name, sentences in said.items():
         for sentence in sentences:
             shared = all(sentence in others for others in said.values())
-            line = sentence if shared else f"{name}: {sentence}"
+            # Some sentences name their contrast themselves.
+            line = sentence if shared or name in sentence else f"{name}: {sentence}"
             if line not in told:
                 told.append(line)
     return told

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tauhat.report.numbers import typeset
+from tauhat.report.voice import neutral
 from tauhat.wording import counted
 
 #: Findings on the first page, and the letters of each.
-MOST_TOLD, LONGEST_TOLD = 3, 120
+MOST_TOLD, LONGEST_TOLD = 3, 150
+# A part of a sentence that is shorter tells nothing alone.
+LEAST_TOLD = 30
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,25 @@ def grade_words(found: Mapping[str, Any]) -> str:
 
 
 def _brief(sentence: str) -> str:
-    """The first sentence, cut where it is long."""
+    """The first sentence; where it is long what stands before its colon, or its first words.
+
+    Examples
+    --------
+    >>> _brief("Short enough. Another.")
+    'Short enough.'
+    >>> _brief("The clusters differ in size between the arms: " + "look at them " * 20)
+    'The clusters differ in size between the arms.'
+    >>> told = _brief("This check looks at " + "clusters " * 20)
+    >>> len(told) <= LONGEST_TOLD, told[-10:]
+    (True, 'clusters …')
+    """
     first = re.split(r"(?<=[a-z)\d]\.) (?=[A-Z])", sentence, maxsplit=1)[0]
-    return first if len(first) <= LONGEST_TOLD else f"{first[: LONGEST_TOLD - 1]}…"
+    if len(first) <= LONGEST_TOLD:
+        return first
+    clause = first.split(": ", 1)[0]
+    if LEAST_TOLD <= len(clause) <= LONGEST_TOLD:
+        return f"{clause}."
+    return f"{first[: LONGEST_TOLD - 1].rsplit(' ', 1)[0].rstrip(',;:')} …"
 
 
 def check_state(check: Mapping[str, Any]) -> str:
@@ -97,7 +116,7 @@ def findings_view(check: Mapping[str, Any]) -> FindingsView:
             FindingView(
                 grade_words(found),
                 found["code"],
-                typeset(found["sentence"]),
+                typeset(neutral(found["sentence"])),
             ),
         )
         for found in check["findings"]

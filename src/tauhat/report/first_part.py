@@ -9,14 +9,18 @@ from typing import Any
 from tauhat.report.cannot_show import FEW_CLUSTERS
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
 from tauhat.report.pieces import cell, first_upper
+from tauhat.report.randomized_units import in_clusters
+from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
     NOTICED,
     Run,
     arm_name,
     covers_zero,
     effects_in_words,
+    enrolled_counted,
     for_whom_answer,
     heterogeneity_answer,
+    how_persons_count,
     models_astray,
     plan_sentence,
     scale_of,
@@ -45,7 +49,7 @@ def first_part(run: Run, appendix: Sequence[Section]) -> list[Section]:
         _differs(run),
         for_whom(run, appendix),
         Section("unknown", "What is not known?", items=unknown(run)),
-        Section("use", "What to do with it?", items=_use(run)),
+        Section("use", "What to do with it?", items=use(run)),
     ]
 
 
@@ -56,7 +60,10 @@ def _compared(run: Run) -> Section:
     enrolled = design["n"] + alone["persons"] + missing
     lost = []
     if missing:
-        lost.append(f"{missing:,} ({format_percent(missing / enrolled)}) have no outcome")
+        without = f"{missing:,} ({format_percent(missing / enrolled)}) have no outcome"
+        if enrolled_counted(run) is not None:
+            without += " (averages and tests count them, models do not)"
+        lost.append(without)
     if alone["persons"]:
         lost.append(f"{alone['persons']:,} are in blocks with one arm only")
     flow = f"Of {enrolled:,} persons enrolled, {join_words(lost)}. " if lost else ""
@@ -69,14 +76,26 @@ def _compared(run: Run) -> Section:
     return Section(
         "compared-first",
         "What was compared, in whom?",
-        headline=f"{design['n']:,} persons analysed"
-        + (f" in {design['clusters']:,} clusters" if design["type"] == "cluster" else ""),
+        headline=(
+            f"{design['n']:,} persons analysed"
+            if enrolled_counted(run) is None
+            else f"{enrolled_counted(run):,} persons, {design['n']:,} with an outcome"
+        )
+        + (f" in {design['clusters']:,} clusters" if in_clusters(run) else ""),
         paragraphs=[
-            f"{flow}Outcome: {run['roles']['outcome']}{better}. Effects are "
+            f"{flow}{_over_periods(run)}Outcome: {run['roles']['outcome']}{better}. Effects are "
             f"{effects_in_words(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
             f" {plan}"
         ],
     )
+
+
+def _over_periods(run: Run) -> str:
+    """Which design it is, where clusters change their arm."""
+    found = run.get("over_periods")
+    if not found:
+        return ""
+    return f"A {found['design']}: clusters change their arm over {len(found['periods'])} periods. "
 
 
 def _estimate_words(found: Mapping[str, Any], scale: Scale) -> str:
@@ -100,9 +119,14 @@ def _on_average(run: Run) -> Section:
         f"{format_p(individual['p_value'])})."
     )
     if cluster is None:
-        told = f"Average effect {told}"
+        weighed = (
+            ""
+            if run["endpoint"]["weight"] is None
+            else f", persons counting {how_persons_count(run)},"
+        )
+        told = f"Average effect{weighed} {told}"
     else:
-        told = f"Every person counting the same: {told}"
+        told = f"Every person counting {how_persons_count(run)}: {told}"
         if effects["difference"]["se"] != 0:
             told += (
                 f" Every cluster counting the same, which is another question: "
@@ -116,6 +140,7 @@ def _on_average(run: Run) -> Section:
         paragraphs=[
             told,
             *([] if risks is None else _risk_words(risks["individual"])),
+            *rate_words(run),
             adjustment_words(run),
             "The interval holds the effects that fit the data; p is how often chance alone would "
             "give an estimate as far from no effect.",
@@ -295,7 +320,7 @@ def unknown(run: Run) -> list[str]:
         "What one person gains: nobody is seen under both treatments. The interval of one person's "
         f"expected effect is {scale(run['effects']['mean_interval_width'])} wide on average."
     )
-    if design["type"] == "cluster" and design["clusters"] < FEW_CLUSTERS:
+    if in_clusters(run) and design["clusters"] < FEW_CLUSTERS:
         items.append(
             f"What more clusters would show: all rests on {design['clusters']}, however many "
             "persons they hold."
@@ -329,7 +354,8 @@ def _size(run: Run) -> str:
     return " A trial of this size would miss moderate differences."
 
 
-def _use(run: Run) -> list[str]:
+def use(run: Run) -> list[str]:
+    """What to do with the result, and what not, most important first."""
     items = []
     if run["check"]["failures"]:
         items.append("Settle first what the design check found wrong; until then use no number.")

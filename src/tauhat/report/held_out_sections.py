@@ -18,10 +18,11 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import arrow_note, cell, figure_of
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.survival_section import curves_of_groups
 from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
-from tauhat.report.voice import effects_differ, ends_told, unless_shown
+from tauhat.report.voice import effects_differ, ends_told, other_averages, unless_shown
 from tauhat.wording import join_words
 
 ROWS_OF_CLASSIFICATION = 12
@@ -92,7 +93,8 @@ def groups_section(data: ReportInput) -> Section:
             "Persons in a group: mean number over the splits. The intervals of the last table are "
             f"not adjusted for their number: of {len(found['classification'])} covariates some "
             "differ by chance, and a covariate that differs need not be the reason why effects do. "
-            "Covariates with a share based on fewer than five persons are not shown."
+            "Covariates with a share based on fewer than five persons are not shown.",
+            *other_averages(run, scale),
         ],
     )
 
@@ -319,9 +321,10 @@ def calibration_section(data: ReportInput) -> Section:
             + (
                 " They are gains of treating single persons, if treatment works as it did when "
                 "whole clusters received it."
-                if run["design"]["type"] == "cluster"
+                if in_clusters(run)
                 else ""
-            )
+            ),
+            *other_averages(run, scale),
         ],
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,12 @@ import numpy as np
 from tauhat.report import gallery, plots
 from tauhat.report.numbers import Scale, decimals_for, format_fixed, format_percent, typeset
 from tauhat.report.pieces import cell, figure_of
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import agreement_words, scale_of, use_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
+from tauhat.wording import join_words
 
+OUTCOME = "outcome"
 WEIGHTS_NOTE = (
     "Given: the share that a member has whatever the data say. Earned: the share for predicting "
     "persons it had not seen, with its standard deviation when the randomized units are weighted "
@@ -151,7 +154,7 @@ def _spread_figure(drawn: plots.Plot, scale: Scale) -> FigureView:
 def variance_section(data: ReportInput) -> Section | None:
     """Between- and within-cluster variance, from the models that have them."""
     components: Sequence[Mapping[str, Any]] = data.run["variance_components"]
-    if not components or data.run["design"]["type"] != "cluster":
+    if not components or not in_clusters(data.run):
         return None
     drawn = gallery.clusters(data)
     of_block = "" if data.run["design"]["blocks"] is None else " of one block"
@@ -161,15 +164,19 @@ def variance_section(data: ReportInput) -> Section | None:
         names.insert(1, "between_period")
         heads = ["Between clusters", "Between periods of a cluster", "Within"]
         of_periods = " The ICC is that of two persons of a cluster in different periods."
+    scales = {c.get("scale", OUTCOME) for c in components}
+    marked = scales != {OUTCOME}
     rows = [
         [
             c["model"],
+            *([c.get("scale", OUTCOME)] if marked else []),
             *("" if c[name] is None else _three_digits(c[name]) for name in names),
             format_fixed(c["icc"], 3),
         ]
         for c in components
     ]
-    tables = [TableView("Variance components", ["Model", *heads, "ICC"], rows)]
+    first = ["Model", "Scale"] if marked else ["Model"]
+    tables = [TableView("Variance components", [*first, *heads, "ICC"], rows, len(first))]
     levels = [level["column"] for level in data.run["design"]["levels"] if level["icc"] is not None]
     if len(levels) > 1:
         of_levels = _level_table(components, levels)
@@ -180,10 +187,21 @@ def variance_section(data: ReportInput) -> Section | None:
         paragraphs=[
             "Variance of the outcome that the covariates do not explain, between clusters"
             f"{of_block} and within them, and the intracluster correlation (the share between "
-            f"clusters).{of_periods}"
+            f"clusters).{of_periods}{_of_scales(scales)}"
         ],
         figures=[_clusters_figure(drawn)] if drawn is not None else [],
         tables=tables,
+    )
+
+
+def _of_scales(scales: Set[str]) -> str:
+    """What components on a scale of the model's own mean; nothing of those of the outcome."""
+    own = sorted(scales - {OUTCOME})
+    if not own:
+        return ""
+    return (
+        f" Where the scale is the {join_words(own).replace(' and ', ' or the ')}, variances and "
+        "correlation are of that, not of the outcome: do not compare them across scales."
     )
 
 

@@ -7,10 +7,14 @@ from typing import Any
 
 from tauhat.registry import registered
 from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
+from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
     Run,
     arm_name,
     effects_in_words,
+    enrolled_counted,
+    how_persons_count,
     plan_sentence,
     scale_of,
     units_sentence,
@@ -18,6 +22,8 @@ from tauhat.report.text import (
 from tauhat.report.view import DocumentView, Section, TableView
 from tauhat.wording import counted, join_words
 
+# Title of the section of the report with the flow of participants and Table 1.
+COMPARED = "What was compared, in whom"
 AUTHORS = "for the authors: not in the data"
 
 _SOURCES = {
@@ -26,9 +32,11 @@ _SOURCES = {
     "periods": "Fang, Wang, Heagerty, Wang, F. Li (2026). Model-robust standardization in "
     "longitudinal cluster-randomized trials. arXiv 2507.17190.",
     "consort-wedge": "Hemming and others (2018). Reporting of stepped wedge cluster randomised "
-    "trials: extension of the CONSORT 2010 statement. BMJ 363:k1614.",
-    "consort-crossover": "Dwan and others (2019). CONSORT 2010 statement: extension to randomised "
-    "crossover trials. BMJ 366:l4378.",
+    "trials: extension of the CONSORT 2010 statement with explanation and elaboration. BMJ "
+    "363:k1614.",
+    "consort-crossover": "McKenzie and others (2025). Reporting of cluster randomised crossover "
+    "trials: extension of the CONSORT 2010 statement with explanation and elaboration. BMJ "
+    "388:e080472.",
     "westfall": "Westfall, Young (1993). Resampling-based multiple testing. Wiley.",
     "cr2": "Pustejovsky, Tipton (2018). Small-sample methods for cluster-robust variance "
     "estimation and hypothesis testing in fixed effects models. Journal of Business & Economic "
@@ -68,31 +76,29 @@ def paper(run: Run) -> DocumentView:
     DocumentView
     """
     over_periods = run.get("over_periods")
-    cited = ["consort-cluster" if _clustered(run) else "consort", "iceman", "path"]
+    of_clusters = in_clusters(run) and not of_participants_alone(run)
+    cited = ["consort-cluster" if of_clusters else "consort", "iceman", "path"]
     if over_periods:
         cited.append(_CONSORT_OVER_PERIODS[over_periods["design"]])
     methods = _methods(run, cited)
     sections = [
         Section("methods", "Methods", paragraphs=methods),
         Section("results", "Results", paragraphs=_results(run)),
-        _items("consort", "CONSORT-cluster" if _clustered(run) else "CONSORT", _consort(run)),
+        _items("consort", "CONSORT-cluster" if of_clusters else "CONSORT", _consort(run)),
         _items("iceman", "ICEMAN", _iceman(run)),
         _items("path", "PATH", _path(run)),
         Section(
             "references", "References", items=[_SOURCES[key] for key in _SOURCES if key in cited]
         ),
     ]
-    return DocumentView(
+    made = DocumentView(
         f"Effect of {arm_name(run, 'treated')} against {arm_name(run, 'control')} on "
         f"{run['roles']['outcome']}",
         "Paragraphs for a paper, filled from run.json: to be read and edited by the authors.",
         sections,
         f"tauhat {run['versions'].get('tauhat', '')}; SHA-256 of the data {run['data_sha256']}.",
     )
-
-
-def _clustered(run: Run) -> bool:
-    return bool(run["design"]["type"] == "cluster")
+    return units_told(made, run)
 
 
 def _methods(run: Run, cited: list[str]) -> list[str]:
@@ -103,16 +109,16 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
     if run["plan"] is not None:
         texts.append(f"The analysis was {_lower(plan_sentence(run['plan']))}")
     estimands = (
-        "the individual-average effect, in which every person counts the same, and the "
-        "cluster-average effect, in which every cluster does"
-        if _clustered(run)
+        f"the individual-average effect, in which every person counts {how_persons_count(run)}, "
+        "and the cluster-average effect, in which every cluster does"
+        if in_clusters(run)
         else "the average effect"
     )
     average = (
         f"We estimated {estimands}: {effects_in_words(run)}, treated less control, as randomized, "
         f"with {level} intervals. {effect['method']}"
     )
-    if _clustered(run):
+    if in_clusters(run):
         of_periods = bool(run.get("over_periods"))
         cited.append("periods" if of_periods else "jackknife")
         average += " (Fang and others 2026)" if of_periods else " (Li and others 2025)"
@@ -195,6 +201,7 @@ def _results(run: Run) -> list[str]:
     risks = run["average_risks"]
     if risks is not None:
         texts.append(risks["individual"]["text"])
+    texts += rate_words(run)
     texts.append(_of_test(run))
     named = run["named_modifiers"]
     if named is not None:
@@ -250,7 +257,7 @@ def _items(anchor: str, name: str, rows: Sequence[tuple[str, str, str]]) -> Sect
 
 
 def _consort(run: Run) -> list[tuple[str, str, str]]:
-    design, clustered = run["design"], _clustered(run)
+    design, clustered = run["design"], in_clusters(run)
     arms = [(arm_name(run, name), design["arms"][name]) for name in ("control", "treated")]
     sizes = design["cluster_size"]
     lost = [
@@ -291,16 +298,28 @@ def _consort(run: Run) -> list[tuple[str, str, str]]:
         ("8a to 10", "Sequence, concealment, who enrolled", AUTHORS),
         ("12a", "Methods for the primary outcome", "see Methods"),
         ("12b", "Additional analyses", "see Methods: test, modifiers, persons' effects"),
-        ("13a", by_arm, "; ".join(analysed)),
+        ("13a", by_arm, f"{'; '.join(analysed)}; flow: report.html, {COMPARED}"),
         ("13b", "Losses after randomization, by arm", "; ".join(lost)),
-        ("15", "Baseline by arm", "differences between the arms: report.html, design check"),
-        ("16", "Numbers analysed", f"{counted(design['n'], 'person', form=',')}{spread}"),
-        ("17a", "Effect with its precision", " ".join([*_averages(run), *icc])),
+        (
+            "15",
+            "Baseline by arm",
+            f"Table 1: report.html, {COMPARED}; differences: its design check",
+        ),
+        ("16", "Numbers analysed", f"{_numbers(run)}{spread}"),
+        ("17a", "Effect with its precision", " ".join([*_averages(run), *rate_words(run), *icc])),
         ("17b", "Binary outcomes: absolute and relative", _risks(run)),
         ("18", "Ancillary analyses, planned or exploratory", _planned_or_not(run)),
         ("20", "Limitations, multiplicity", AUTHORS),
         ("24", "Protocol", AUTHORS if plan is None else f"{plan_sentence(plan)} {plan['sha256']}"),
     ]
+
+
+def _numbers(run: Run) -> str:
+    """Persons analysed, and those without an outcome whom averages count too."""
+    told, enrolled = counted(run["design"]["n"], "person", form=","), enrolled_counted(run)
+    if enrolled is None:
+        return told
+    return f"{told} with an outcome; averages and tests count {enrolled:,}"
 
 
 def _risks(run: Run) -> str:
@@ -339,7 +358,7 @@ def _iceman(run: Run) -> list[tuple[str, str, str]]:
         found = [c for c in named["comparisons"] if c["modifier"] == one["modifier"]]
         told = "; ".join(f"{c['comparison']}: {_estimate(run, c)}" for c in found)
         level = "within" if found and found[0]["measured_on"] == "person" else "between"
-        of = f"{level} clusters" if _clustered(run) else "between persons"
+        of = f"{level} clusters" if in_clusters(run) else "between persons"
         rows += [
             (one["modifier"], "1: direction hypothesized beforehand?", _in_plan(run)),
             (one["modifier"], "2: supported by prior evidence?", _in_plan(run)),

@@ -24,11 +24,21 @@ from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
+from tauhat.report.randomized_units import in_clusters, units_told
+from tauhat.report.rate_section import rate_section
 from tauhat.report.risk_section import risk_section
 from tauhat.report.sensitivity_section import sensitivity_section
 from tauhat.report.survival_section import survival_section
 from tauhat.report.target_section import target_section
-from tauhat.report.text import Answer, Run, answers, arm_name, scale_of, units_sentence
+from tauhat.report.text import (
+    Answer,
+    Run,
+    answers,
+    arm_name,
+    enrolled_counted,
+    scale_of,
+    units_sentence,
+)
 from tauhat.report.time_units import in_units
 from tauhat.report.view import DocumentView, KeyNumber, ReportInput, ReportView, Section
 from tauhat.report.voice import groups_told
@@ -45,6 +55,7 @@ SECTIONS: list[Callable[[ReportInput], Section | list[Section] | None]] = [
     period_section,
     sections.average_section,
     risk_section,
+    rate_section,
     target_section,
     sections.heterogeneity_section,
     named_section,
@@ -108,10 +119,18 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     numbers.append(
         KeyNumber("Test of differing effects", format_test(test["p_value"]), "primary test")
     )
+    enrolled = enrolled_counted(run)
+    persons = (
+        f"{design['n']:,} persons analysed"
+        if enrolled is None
+        else f"{enrolled:,} persons, {design['n']:,} with an outcome"
+    )
     size = (
-        KeyNumber("Clusters", f"{design['clusters']:,}", f"{design['n']:,} persons analysed")
-        if design["type"] == "cluster"
+        KeyNumber("Clusters", f"{design['clusters']:,}", persons)
+        if in_clusters(run)
         else KeyNumber("Persons analysed", f"{design['n']:,}", "individually randomized")
+        if enrolled is None
+        else KeyNumber("Persons", f"{enrolled:,}", f"{design['n']:,} with an outcome")
     )
     return [*numbers, size]
 
@@ -160,7 +179,7 @@ def view_of(
     if data.persons is not None:
         warnings.append(WARNING)
         closing = WARNING
-    return ReportView(
+    view = ReportView(
         title=read.get("heading") or title,
         subtitle=units,
         synthetic=run["synthetic"],
@@ -171,6 +190,7 @@ def view_of(
         footer=f"tauhat {run['versions'].get('tauhat', '')}, {run['finished']}. {closing}",
         warnings=warnings,
     )
+    return units_told(view, run)
 
 
 def render_html(data: ReportInput) -> str:
@@ -232,10 +252,10 @@ def fragment_page(
     template = _environment().get_template("fragment.html.j2")
     return printable(
         template.render(
-            answers=told,
-            numbers=numbers,
+            answers=units_told(told, run),
+            numbers=units_told(numbers, run),
             run=run,
-            units=units,
+            units=units_told(units, run),
             findings=findings_view(run["check"]),
         )
     )

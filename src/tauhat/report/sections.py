@@ -12,9 +12,11 @@ from tauhat.report.cannot_show import limits
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.numbers import format_fixed, format_p, format_percent, typeset
 from tauhat.report.pieces import figure_of, first_upper, table_of
-from tauhat.report.text import Run, effects_in_words, plan_sentence, scale_of
+from tauhat.report.randomized_units import in_clusters
+from tauhat.report.text import Run, effects_in_words, how_persons_count, plan_sentence, scale_of
 from tauhat.report.unadjusted import adjustment_words, unadjusted
 from tauhat.report.view import ReportInput, Section, TableView
+from tauhat.report.voice import neutral
 
 KINDS_OF_HETEROGENEITY = {
     "linear": "steadily along covariates of the person",
@@ -39,6 +41,7 @@ def plan_section(data: ReportInput) -> Section | None:
 
 def check_section(check: Mapping[str, Any]) -> Section:
     """What the design check found, in words."""
+    check = neutral(check)
     return Section(
         "design",
         "The design check",
@@ -71,7 +74,7 @@ def design_section(data: ReportInput) -> Section:
                 "Grey: less than 0.1. "
                 + (
                     "With few clusters, larger ones arise by chance."
-                    if data.run["design"]["type"] == "cluster"
+                    if in_clusters(data.run)
                     else "Some differ by chance."
                 )
                 + (
@@ -88,18 +91,13 @@ def design_section(data: ReportInput) -> Section:
     )
 
 
-def _how_persons_count(run: Mapping[str, Any]) -> str:
-    weight = run["endpoint"]["weight"]
-    return "the same" if weight is None else f"by the weights in {weight}"
-
-
 def average_section(data: ReportInput) -> Section:
     """Both average effects."""
     run = data.run
     scale = scale_of(run)
     effects = run["average_effect"]
     labels = {
-        "individual": f"Individual-average (every person counts {_how_persons_count(run)})",
+        "individual": f"Individual-average (every person counts {how_persons_count(run)})",
         "cluster": "Cluster-average (every cluster counts the same)",
         "difference": "Difference of the two",
     }
@@ -192,7 +190,7 @@ def reading_section(run: Run) -> Section:
             "One primary test asks whether the effect differs at all. If it is not significant, "
             "figures of who gains more are leads and not findings.",
             "An estimated effect is the expected effect for persons with the same covariates"
-            + (", in a new cluster" if run["design"]["type"] == "cluster" else "")
+            + (", in a new cluster" if in_clusters(run) else "")
             + ". No individual effect is ever observed: each person had one of the treatments.",
             "A covariate with which the effect varies need not cause the difference; it may be "
             "correlated with another one that does.",

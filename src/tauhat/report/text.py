@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.report.randomized_units import in_clusters
 from tauhat.report.time_units import at_horizon, in_units, unit_of_time
 from tauhat.report.voice import effects_differ, ends_told, unless_shown
 from tauhat.wording import counted, join_words
@@ -62,6 +63,16 @@ def arm_name(run: Run, arm: str) -> str:
     return label_name(run, str(run["design"]["arms"][arm]["label"]))
 
 
+def how_persons_count(run: Run) -> str:
+    """How persons count in the individual-average effect: the same, or by what."""
+    weight = run["endpoint"]["weight"]
+    if weight is None:
+        return "the same"
+    rates = run.get("average_rates")
+    by_time = rates is not None and rates["exposure"] is not None
+    return f"by the time at risk ({weight})" if by_time else f"by the weights in {weight}"
+
+
 def label_name(run: Run, label: str) -> str:
     """Label of an arm in a sentence; one that is a number needs its column."""
     try:
@@ -73,7 +84,7 @@ def label_name(run: Run, label: str) -> str:
 
 def held_out_units(run: Run) -> str:
     """What is left out as a whole when a prediction is judged."""
-    return "clusters" if run["design"]["type"] == "cluster" else "persons"
+    return "clusters" if in_clusters(run) else "persons"
 
 
 def covers_zero(estimate: Mapping[str, Any]) -> bool:
@@ -89,7 +100,20 @@ def covers_zero(estimate: Mapping[str, Any]) -> bool:
 
 
 def units_sentence(run: Run) -> str:
-    """Who was randomized to what, and how many were analysed."""
+    """Who was randomized to what, how many were analysed, and how many averages count."""
+    enrolled = enrolled_counted(run)
+    if enrolled is None:
+        return _analysed_sentence(run)
+    design = run["design"]
+    everyone = enrolled == design["n"] + design["n_missing_outcome"]
+    who = f"all {enrolled:,} enrolled" if everyone else f"{enrolled:,} of those enrolled"
+    return (
+        f"{_analysed_sentence(run)} Averages and tests count {who}, with an outcome or without; "
+        "models are fitted to those who have one."
+    )
+
+
+def _analysed_sentence(run: Run) -> str:
     design = run["design"]
     control, treated = design["arms"]["control"], design["arms"]["treated"]
     to_treated, to_control = arm_name(run, "treated"), arm_name(run, "control")
@@ -100,7 +124,7 @@ def units_sentence(run: Run) -> str:
             f"({control['n']:,} persons) and {to_treated} ({treated['n']:,} persons) over "
             f"{len(run['over_periods']['periods'])} periods."
         )
-    if design["type"] == "cluster":
+    if in_clusters(run):
         return (
             f"{design['clusters']:,} clusters with {design['n']:,} analysed persons were "
             f"randomized to {to_treated} ({treated['clusters']} clusters, "
@@ -111,6 +135,19 @@ def units_sentence(run: Run) -> str:
         f"{design['n']:,} analysed persons were randomized to {to_treated} "
         f"({treated['n']:,}) or {to_control} ({control['n']:,})."
     )
+
+
+def enrolled_counted(run: Run) -> int | None:
+    """Number of persons whom averages count, where these are more than have an outcome; or None.
+
+    Examples
+    --------
+    >>> enrolled_counted({"design": {"n": 342, "n_counted": 400}})
+    400
+    >>> enrolled_counted({"design": {"n": 400, "n_counted": 400}})
+    """
+    n, counted = run["design"]["n"], run["design"].get("n_counted")
+    return None if counted is None or counted <= n else int(counted)
 
 
 def plan_sentence(plan: Mapping[str, Any]) -> str:
@@ -141,7 +178,8 @@ def evidence(p_value: float) -> tuple[str, str]:
     if p_value < 0.05:
         return "Probably", "moderate evidence"
     if p_value < 0.10:
-        return "Perhaps", "weak evidence"
+        # One voice: what does not pass the test is shown nowhere.
+        return "Not shown", "at most weak evidence"
     return "Not shown", "no clear evidence"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tauhat.report.numbers import format_p
+from tauhat.report.numbers import Scale, format_p
 
 
 def effects_differ(run: Mapping[str, Any]) -> bool:
@@ -34,6 +34,44 @@ def unless_shown(run: Mapping[str, Any]) -> str:
         f" The primary test does not show that effects differ ({format_p(p_value)}): this is a "
         "lead, no finding."
     )
+
+
+def other_averages(run: Mapping[str, Any], scale: Scale) -> list[str]:
+    """Why the average effect told by groups or policies is another number; none where it is not.
+
+    Examples
+    --------
+    >>> average = {"average_effect": {"individual": {"estimate": 7.47}}}
+    >>> quarters = [{"estimate": value, "persons": 10} for value in (5.0, 11.0)]
+    >>> policy = {"better": "higher", "comparisons": [
+    ...     {"treating": "everyone against no one", "estimate": 7.61}]}
+    >>> held = {"groups": quarters, "policy": [policy]}
+    >>> print(other_averages({**average, "held_out": held}, Scale(1))[0][:77])
+    The average effect is 8.0 by these groups and 7.6 as the gain of treating eve
+    >>> held["groups"], policy["comparisons"][0]["estimate"] = quarters[:0], 7.49
+    >>> other_averages({**average, "held_out": held}, Scale(1))
+    []
+    """
+    held, reported = run["held_out"], scale(run["average_effect"]["individual"]["estimate"])
+    told = {}
+    groups = held["groups"]
+    if groups and all(row["estimate"] is not None for row in groups):
+        persons = sum(row["persons"] for row in groups)
+        mean = sum(row["estimate"] * row["persons"] for row in groups) / persons
+        told["by these groups"] = scale(mean)
+    for policy in held["policy"][:1]:
+        for row in policy["comparisons"]:
+            if row["treating"] == "everyone against no one" and row["estimate"] is not None:
+                sign = -1 if policy["better"] == "lower" else 1
+                told["as the gain of treating everyone"] = scale(sign * row["estimate"])
+    apart = [f"{number} {where}" for where, number in told.items() if number != reported]
+    if not apart:
+        return []
+    return [
+        f"The average effect is {' and '.join(apart)}, and {reported} at the top: one estimand, "
+        "adjusted here by models that left each person out and there by the regression named with "
+        "it. The one at the top is the answer."
+    ]
 
 
 def end_words(run: Mapping[str, Any]) -> tuple[str, str]:
@@ -84,3 +122,38 @@ def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
     ]
     changed = {"groups": groups, "subgroups": {**found["subgroups"], "subgroups": subgroups}}
     return {**run, "held_out": {**found, **changed}}
+
+
+# Arguments as messages name them: NAME=, NAME='value', NAME=['a', 'b']; labels of the data are not
+# written so.
+_ARGUMENTS = (
+    "accept|arms|auxiliary|block|censoring|cluster|cluster_covariates|contrasts|control|covariates|"
+    "endpoint|event|event_value|exposure|horizon|id|missing|na|normalise_labels|participant|period|"
+    "propensity|weight|where"
+)
+_ARGUMENT = re.compile(
+    rf"(?<![\w'\"=.\-])({_ARGUMENTS})=(?:(\[[^\]]*\])|('[^']*'|\"[^\"]*\")|(?=$|[\s.,;:)]))"
+)
+
+
+def neutral(shown: Any) -> Any:
+    """Sentences made for the reader of a message, in the words of neither Python nor the command.
+
+    Examples
+    --------
+    >>> neutral("Name those with covariates=. (missing=)")
+    "Name those with the setting 'covariates'. (the setting 'missing')"
+    >>> neutral(["give event_value=1, or endpoint='time-lost'"])
+    ["give event_value=1, or the setting 'endpoint', 'time-lost'"]
+    """
+    if isinstance(shown, str):
+        return _ARGUMENT.sub(_setting, shown)
+    if isinstance(shown, Mapping):
+        return {key: neutral(one) for key, one in shown.items()}
+    return [neutral(one) for one in shown] if isinstance(shown, (list, tuple)) else shown
+
+
+def _setting(found: re.Match[str]) -> str:
+    name, several, one = found.groups()
+    value = several or one
+    return f"the setting '{name}'" + (f", {value}" if value else "")

@@ -110,7 +110,7 @@ NODES: Final[tuple[Node, ...]] = (
     Node("tgf_beta", ("immune_phenotype",), "TGF-beta, SD 1 around", _raised_by_phenotype),
     Node("cd8_baseline", ("immune_phenotype",), "CD8+ cells before", _raised_by_phenotype),
     Node("pd_l1_latent", ("immune_phenotype",), "continuous PD-L1", _raised_by_phenotype),
-    Node("pd_l1", ("pd_l1_latent",), "level before: 0 (60 %), 1 (20 %), 2 (20 %)", _level),
+    Node("pd_l1", ("pd_l1_latent",), "level before: 0 (60%), 1 (20%), 2 (20%)", _level),
     Node("pd_l1_post", ("pd_l1", "treatment"), "level after: one less if treated", _level_after),
     Node(
         "cd8_post",

@@ -56,7 +56,7 @@ class Performance(Shown):
         covered = (
             ""
             if np.isnan(self.coverage)
-            else f", coverage {100 * self.coverage:.1f} % "
+            else f", coverage {100 * self.coverage:.1f}% "
             f"(standard error {100 * self.coverage_se:.1f})"
         )
         return (

@@ -27,8 +27,8 @@ _TABLES = {
     "calibration_slope": "Calibration slope",
     "policy_value": "Policy value",
     "sd_effect": "SD of the estimated effects",
-    "coverage": "Coverage of pointwise 95 % intervals",
-    "width": "Width of pointwise 95 % intervals",
+    "coverage": "Coverage of pointwise 95% intervals",
+    "width": "Width of pointwise 95% intervals",
     "icc": "Intracluster correlation",
     TIME: "Seconds a fit",
 }

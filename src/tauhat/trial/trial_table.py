@@ -102,6 +102,7 @@ class TrialTable:
             table = keep_where(table, where)
         self.file = account_of(table)
         self.n_rows_of_events = None
+        self.units_are_participants = cluster is None and participant is not None
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
         if period is not None:
             refuse_beside_any_period(given)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.disclosure import FEW, may_be_told
-from tauhat.report.plots.style import BLUE, ORANGE, Plot, new_axes, shorten, styled, zero_line
+from tauhat.report.plots.style import BLUE, ORANGE, Plot, new_axes, styled, upright, zero_line
 
 _MANY = 120
 
@@ -50,7 +50,7 @@ def cluster_caterpillar_plot(clusters: pd.DataFrame, *, axis_label: str) -> Plot
     axes.legend(loc="upper left", frameon=False, fontsize=8, markerscale=3 if many else 1)
     axes.set_xlim(0, len(data) + 1)
     axes.set_xlabel("Clusters, lowest first")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     few = int((~large).sum())
     text = f"Intercepts of {len(data)} clusters with intervals"
     if len(data):

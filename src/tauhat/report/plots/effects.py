@@ -19,6 +19,7 @@ from tauhat.report.plots.style import (
     row_axes,
     shorten,
     styled,
+    upright,
     zero_line,
 )
 
@@ -79,7 +80,7 @@ def sorted_effects_plot(groups: EffectGroups, *, average: Interval | None, axis_
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Persons, sorted by their estimated effect")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     text = (
         f"Mean estimated effect in {k} equal groups of persons sorted by it, from "
         f"{groups.effect[0]:.3g} to {groups.effect[-1]:.3g}."
@@ -185,7 +186,7 @@ def effect_along_plot(
     axes.plot(value, data["estimate"], "o", color=BLUE, markersize=5, zorder=3)
     axes.plot(value, data["line"], color=BLUE, linewidth=1.2, linestyle=(0, (4, 2)), zorder=3)
     axes.set_xlabel(shorten(modifier, 60))
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     named = "; ".join(f"{row.group} {row.estimate:.3g}" for row in data.itertuples())
     return Plot(figure, data, f"Effects of groups along {modifier}, and a line: {named}.")
 
@@ -228,7 +229,7 @@ def effect_by_covariate_plot(
     if limits is not None:
         axes.set_ylim(*limits)
     axes.set_xlabel(shorten(groups.name, 52))
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     points = "; ".join(
         f"{label} {effect:.3g}" for label, effect in zip(groups.labels, groups.effect, strict=True)
     )
@@ -271,7 +272,7 @@ def persons_plot(
     axes.plot(x, effect, "-", color=BLUE, linewidth=1.6)
     axes.set_xlim(0, len(data) + 1)
     axes.set_xlabel("Persons, smallest estimated effect first")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     text = (
         f"Estimated effects of {len(data)} persons with intervals, from {effect[0]:.3g} to "
         f"{effect[-1]:.3g}."

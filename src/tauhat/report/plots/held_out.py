@@ -21,6 +21,7 @@ from tauhat.report.plots.style import (
     new_axes,
     shorten,
     styled,
+    upright,
     zero_line,
 )
 
@@ -68,10 +69,12 @@ def sorted_groups_plot(
         markersize=5,
         zorder=3,
     )
-    axes.set_xticks(x, [shorten(str(name), 14) for name in data["group"]])
+    # The words of the outer groups stand below their number, or they are too long.
+    names = [shorten(str(name), 24).replace(" (", "\n(") for name in data["group"]]
+    axes.set_xticks(x, names)
     axes.set_xlim(-0.5, len(data) - 0.5)
     axes.set_xlabel("Groups of persons by predicted effect")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     named = "; ".join(
         f"{row.group}: predicted {row.predicted:.3g}, effect {row.estimate:.3g}"
         for row in data.itertuples()
@@ -108,7 +111,7 @@ def calibration_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.plot(ends, ends, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1.5)
     axes.set_xlim(*ends)
     axes.set_xlabel("Predicted effect, persons held out")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     named = "; ".join(
         f"predicted {row.predicted:.3g}, effect {row.estimate:.3g}" for row in data.itertuples()
     )
@@ -200,7 +203,7 @@ def targeting_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Share treated, largest predicted benefit first")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     text = (
         f"Targeting curve over {len(data)} shares treated, from {estimate[0]:.3g} at "
         f"{share[0]:.0f}% to {estimate[-1]:.3g} at {share[-1]:.0f}%."
@@ -240,7 +243,7 @@ def qini_plot(curve: pd.DataFrame, *, axis_label: str) -> Plot:
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("Share treated, largest predicted benefit first")
-    axes.set_ylabel(shorten(axis_label, 34))
+    axes.set_ylabel(upright(axis_label))
     highest = int(np.nanargmax(estimate))
     text = f"Qini curve; it is highest, {estimate[highest]:.3g}, at {share[highest]:.0f}% treated."
     return Plot(figure, data, text)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
@@ -208,6 +209,19 @@ def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
     printable = "".join(c if c.isprintable() else " " for c in label)
     one_line = " ".join(printable.split())
     return one_line if len(one_line) <= longest else one_line[: longest - 1] + "…"
+
+
+def upright(label: str, longest: int = 34) -> str:
+    """A label along an upright axis: at most two lines of at most ``longest`` characters.
+
+    Examples
+    --------
+    >>> upright("Effect on outcome_correct_answers_a_second").splitlines()
+    ['Effect on', 'outcome_correct_answers_a_second']
+    """
+    first, *others = wrap(shorten(label, 10 * longest), longest, break_long_words=False) or [""]
+    lines = [first, " ".join(others)] if others else [first]
+    return "\n".join(shorten(line, longest) for line in lines)
 
 
 def contrast(one: Any, other: Any) -> float:

@@ -122,7 +122,7 @@ def cluster_findings(
         f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
         "ok",
         f"{max(icc.value, 0):.1%} of the outcome's variance within arm lies between clusters "
-        f"(95 % interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {n} "
+        f"(95% interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {n} "
         f"persons carry the information of about {n / effect_of_design:.0f} independent ones."
         if np.isfinite(icc.value)
         else "Clusters have one person each, so the ICC cannot be told.",

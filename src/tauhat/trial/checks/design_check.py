@@ -30,7 +30,7 @@ from tauhat.trial.checks.cluster_checks import (
 from tauhat.trial.checks.covariate_checks import covariate_findings
 from tauhat.trial.checks.extreme_checks import far_value_findings
 from tauhat.trial.checks.file_checks import file_findings
-from tauhat.trial.checks.finding import Finding, Status
+from tauhat.trial.checks.finding import Finding, Status, of_participants
 from tauhat.trial.checks.finding_codes import GRADES
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
@@ -242,6 +242,8 @@ def check_design(trial: TrialTable) -> DesignCheck:
         *leakage_findings(trial, units, names, differences, limits, few),
         *missing_findings(trial, missing, gaps),
     ]
+    if trial.units_are_participants:
+        findings = list(map(of_participants, findings))
     return DesignCheck(
         findings=answered(findings, trial.accept),
         balance=_balance_table(trial, names, differences, few),
@@ -333,7 +335,10 @@ def _attrition_table(trial: TrialTable, lost: ArmDifferences) -> pd.DataFrame:
 def randomization_finding(trial: TrialTable) -> Finding:
     """What was randomized."""
     column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
-    return Finding("design", f"randomized by {trial.randomization.units_word}{column}")
+    units = f"{trial.randomization.units_word}{column}"
+    if trial.period is not None:
+        return Finding("design", f"{trial.design}: {units} randomized to sequences of arms")
+    return Finding("design", f"randomized by {units}")
 
 
 def _design_findings(trial: TrialTable) -> Iterator[Finding]:

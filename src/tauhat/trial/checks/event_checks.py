@@ -26,7 +26,12 @@ def spread_text(trial: TrialTable) -> str:
         events = int(trial.endpoint.events(trial.y).sum())
         if is_small(events) or is_small(trial.n - events):
             return f"two values, one of {FEW}"
-    return f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
+    spread = f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
+    weight = trial.sample_weight
+    if trial.endpoint.kind.counts_events and trial.weighs_by == "exposure" and weight is not None:
+        rate = np.average(trial.y, weights=weight)
+        return f"{rate:.4g} events per unit of {trial.roles['weight']}; of persons' rates {spread}"
+    return spread
 
 
 def event_findings(trial: TrialTable) -> Iterator[Finding]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from tauhat.wording import of_participants as in_words
 
 Status = Literal["ok", "note", "warning", "error"]
 
@@ -35,3 +37,9 @@ class Finding:
     code: str = ""
     accepted: bool = False
     columns: tuple[str, ...] = ()
+
+
+def of_participants(finding: Finding) -> Finding:
+    """A finding on clusters of persons, where these are participants with several rows each."""
+    item, value, sentence = map(in_words, (finding.item, finding.value, finding.sentence))
+    return replace(finding, item=item, value=value, sentence=sentence)

@@ -148,7 +148,7 @@ _ALL = (
     ),
     Code(
         "many-zeros", _DESIGN, ("note",),
-        "of an outcome that counts events, more than 60 % are zero",
+        "of an outcome that counts events, more than 60% are zero",
         "look at having any event too",
     ),
     Code(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 
+# Models with a link have no more intercepts: of the outermost levels.
+_MODELLED_WITH_LINK = 2
+
+
 @dataclass(frozen=True)
 class LevelShare:
     """One level of a trial, from the randomized clusters inwards.
@@ -87,9 +91,9 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
         "ICC by level",
         ", ".join(f"{share.icc:.3f} ({share.name})" for share in known),
         "ok",
-        f"Two outcomes within arm correlate by {join_words(parts)}. The mixed models LMM, GAMM and "
-        f"BRM have a random intercept at each level; what was randomized is {shares[0].name}, "
-        "whose units all errors, tests and folds take whole.",
+        f"Two outcomes within arm correlate by {join_words(parts)}. {_modelled(trial, shares)}; "
+        f"what was randomized is {shares[0].name}, whose units all errors, tests and folds take "
+        "whole.",
     )
     for share in shares:
         if share.icc is not None:
@@ -106,3 +110,15 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
             "ok",
             f"{no_more}: it has no random intercept.",
         )
+
+
+def _modelled(trial: TrialTable, shares: list[LevelShare]) -> str:
+    """Which levels have a random intercept, by what was measured."""
+    models = "The mixed models LMM, GAMM and BRM have a random intercept"
+    if trial.endpoint.link != "identity" and len(shares) > _MODELLED_WITH_LINK:
+        # BRM is a model of the numbers themselves where they are counts.
+        if trial.endpoint.codes is None:
+            models = "The mixed models LMM and GAMM have a random intercept"
+        return f"{models} at the two outermost levels, {shares[0].name} and {shares[1].name}"
+    of_times = "" if trial.outcome.follow_up is None else f", PEM of {shares[0].name} alone"
+    return f"{models} at each level{of_times}"
