@@ -237,7 +237,7 @@ def test_interruption_half_way_leaves_no_file_and_no_process(
     file = tmp_path / "t.csv"
     small_trial().to_csv(file, index=False)
     out = tmp_path / "deep" / "out"
-    words = arguments(file, out, models="X-RF,LMM", jobs=jobs)
+    words = arguments(file, out, models="T-Linear,LMM", jobs=jobs)
     returned, said, session = interrupt(words, number, after)
     assert returned == code, said
     assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"

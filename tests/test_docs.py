@@ -41,8 +41,11 @@ def hold_against_the_page(page: Path, run: str) -> None:
             pytest.skip(f"from line {block.line} on: {lacking}")
 
 
-# These analyse or simulate the largest trials of the gallery.
-LONG_PAGES = {ROOT / "docs" / "gallery" / name for name in ("star.md", "actg175.md", "jobs2.md")}
+# Of the gallery, pages of the largest trials; shorter ones have persons, clusters and times too.
+LONG_PAGES = {
+    ROOT / "docs" / "gallery" / f"{name}.md"
+    for name in ("star", "actg175", "jobs2", "brazil", "nsw", "indomethacin")
+}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from heterogeneity_trials import person_trial
-from tauhat.inference import effect_modifiers, test_heterogeneity
+from tauhat.inference import effect_modifiers, modifiers, test_heterogeneity
 
 
 def encoded_trial(X, names, sources, marks=()):
@@ -91,3 +92,10 @@ def test_wrong_effects_are_refused():
         effect_modifiers(np.zeros(150), trial)
     with pytest.raises(ValueError, match="missing or infinite"):
         effect_modifiers(np.full(200, np.nan), trial)
+
+
+def test_the_surrogate_predicts_as_its_engine_does():
+    rng = np.random.default_rng(1)
+    X = np.asfortranarray(rng.normal(size=(90, 3)))
+    forest = RandomForestRegressor(n_estimators=20, random_state=1).fit(X, X[:, 0])
+    np.testing.assert_array_equal(modifiers._predicted(forest, X), forest.predict(X))

@@ -282,12 +282,22 @@ def _partial_shares(
         .fit(X, target)
     )
     variance = float(target.var())
-    base = float(np.mean((target - forest.predict(X)) ** 2))
+    base = float(np.mean((target - _predicted(forest, X)) ** 2))
     shares = {}
     for source, members in groups.items():
         shuffled = X.copy()
         shuffled[:, members] = X[rng.permutation(len(X))][:, members]
-        error = float(np.mean((target - forest.predict(shuffled)) ** 2))
+        error = float(np.mean((target - _predicted(forest, shuffled)) ** 2))
         # Shuffling doubles the variance it leaves unexplained, so half the loss is the share.
         shares[source] = float(np.clip((error - base) / (2 * variance), 0.0, 1.0))
     return shares
+
+
+def _predicted(forest: Any, X: FloatArray) -> FloatArray:
+    """What ``forest.predict`` gives, without handing out its trees, which costs more than they."""
+    rows = X.astype(np.float32)
+    total = np.zeros(len(X))
+    for grown in forest.estimators_:
+        total += grown.tree_.predict(rows)[:, 0]
+    mean: FloatArray = total / len(forest.estimators_)
+    return mean
