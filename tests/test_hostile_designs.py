@@ -213,6 +213,7 @@ MAY_BE_NULL = (
     "data.read",
     "survival_by_arm",
     "average_risks",
+    "average_rates",
     "average_effect.complete_cases",
     "average_effect.ratio",
     "relative_effect",

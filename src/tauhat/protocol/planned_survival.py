@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tauhat.errors import TrialError
-from tauhat.power import RmstPower, power_rmst
+from tauhat.power.planned_times import RmstPower
+from tauhat.power.times_power import power_rmst
 from tauhat.protocol.analysis_plan import AnalysisPlan
 
 #: Of [expected]: what the power of times is made of.

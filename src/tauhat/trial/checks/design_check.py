@@ -30,7 +30,7 @@ from tauhat.trial.checks.cluster_checks import (
 from tauhat.trial.checks.covariate_checks import covariate_findings
 from tauhat.trial.checks.extreme_checks import far_value_findings
 from tauhat.trial.checks.file_checks import file_findings
-from tauhat.trial.checks.finding import Finding, Status, of_participants
+from tauhat.trial.checks.finding import Finding, Status, told_of_participants
 from tauhat.trial.checks.finding_codes import GRADES
 from tauhat.trial.checks.follow_up_checks import outcome_findings
 from tauhat.trial.checks.label_checks import label_findings, other_arm_findings
@@ -243,7 +243,7 @@ def check_design(trial: TrialTable) -> DesignCheck:
         *missing_findings(trial, missing, gaps),
     ]
     if trial.units_are_participants:
-        findings = list(map(of_participants, findings))
+        findings = list(map(told_of_participants, findings))
     return DesignCheck(
         findings=answered(findings, trial.accept),
         balance=_balance_table(trial, names, differences, few),

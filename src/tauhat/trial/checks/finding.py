@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tauhat.wording import of_participants as in_words
+from tauhat.wording import of_participants
 
 Status = Literal["ok", "note", "warning", "error"]
 
@@ -39,7 +39,7 @@ class Finding:
     columns: tuple[str, ...] = ()
 
 
-def of_participants(finding: Finding) -> Finding:
+def told_of_participants(finding: Finding) -> Finding:
     """A finding on clusters of persons, where these are participants with several rows each."""
-    item, value, sentence = map(in_words, (finding.item, finding.value, finding.sentence))
+    item, value, sentence = map(of_participants, (finding.item, finding.value, finding.sentence))
     return replace(finding, item=item, value=value, sentence=sentence)
