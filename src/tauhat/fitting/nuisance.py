@@ -240,8 +240,7 @@ def _with_base_models(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
                 flat.append(
                     Nuisance(
                         f"{nuisance.name}/{name}/{folds}",
-                        # Those that are cross-fitted say only who gets how much weight.
-                        part.reduced() if folds else part,
+                        part,
                         nuisance.arm,
                         nuisance.with_treatment,
                         folds,

@@ -118,8 +118,7 @@ class StackedModel(OutcomeModel):
             held_out = np.empty(len(y))
             for fold in range(int(folds.max()) + 1):
                 inside, outside = np.flatnonzero(folds != fold), folds == fold
-                # Those that are cross-fitted say only who gets how much weight.
-                part = _fit_member(member.reduced(), X, y, clusters, sample_weight, inside, seed)
+                part = _fit_member(member, X, y, clusters, sample_weight, inside, seed)
                 held_out[outside] = part.predict(X[outside])
             columns.append(held_out)
             rows = np.arange(len(y))
