@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, DesignName, probabilities
+from tauhat.design.design import Design, DesignName
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.nested_codes import nested_codes
+from tauhat.design.probabilities import probabilities
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.standardised_columns import first_rows
 

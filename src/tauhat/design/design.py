@@ -19,8 +19,11 @@ from tauhat.design.permutations import Assignments, assignments
 from tauhat.numerics.arm_variances import design_degrees_of_freedom
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
+from tauhat.wording import counted
 
-DesignName = Literal["individual", "cluster", "stepped wedge", "cluster crossover"]
+DesignName = Literal[
+    "individual", "cluster", "stepped wedge", "cluster crossover", "clusters in one arm"
+]
 """Names of the kinds of design."""
 
 
@@ -45,11 +48,14 @@ class Design(ABC):
         Number of each row's unit of each level within randomized units, such as providers in
         clinics, outermost first, shape (n,) each.
     name
-        Of the kind: "individual", "cluster", "stepped wedge", "cluster crossover".
+        Of the kind: "individual", "cluster", "stepped wedge", "cluster crossover",
+        "clusters in one arm".
     unit_word, whole_units
         What a unit is called, and several of them in a sentence on splits.
     holds_persons
         Whether a unit holds several persons, who can be compared within it.
+    can_permute
+        Whether units could have had each other's arm.
     """
 
     unit: IntArray
@@ -62,6 +68,7 @@ class Design(ABC):
     unit_word: ClassVar[str]
     whole_units: ClassVar[str]
     holds_persons: ClassVar[bool]
+    can_permute: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -111,6 +118,26 @@ class Design(ABC):
     def n_blocks(self) -> int:
         """Number of blocks; one where there are none."""
         return int(self.block.max()) + 1
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of units that hold several persons by design."""
+        return self.n_units if self.holds_persons else 0
+
+    @property
+    def clusters_by_arm(self) -> IntArray:
+        """These by arm, shape (k,)."""
+        return self.arm_sizes if self.holds_persons else np.zeros_like(self.arm_sizes)
+
+    @property
+    def units_in_words(self) -> str:
+        """How many units there are of what kind."""
+        return counted(self.n_units, self.unit_word)
+
+    @property
+    def family(self) -> Literal["individual", "cluster"]:
+        """What models are chosen by: whether persons of a unit share a level."""
+        return "cluster" if self.holds_persons else "individual"
 
     @property
     def units_word(self) -> str:
@@ -384,10 +411,13 @@ class Design(ABC):
         self._check_two_arms()
         return jackknife_errors(self.arm, self.block, deleted, expected, refitted=refitted)
 
-    def degrees_of_freedom(self, expected: FloatArray) -> FloatArray:
+    def degrees_of_freedom(
+        self, expected: FloatArray, deleted: FloatArray | None = None
+    ) -> FloatArray:
         """Degrees of freedom of these errors, shape (l,).
 
-        Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere.
+        Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere but where
+        the arms are of different kinds.
         """
         self._check_two_arms()
         return design_degrees_of_freedom(expected, self.arm, self.block)
@@ -416,43 +446,6 @@ class Design(ABC):
             probability=self.probability[chosen],
             within=nested_codes(unit, [level[rows] for level in self.within]),
         )
-
-
-def probabilities(
-    arm: IntArray, blocks: AnyArray | None, propensity: FloatArray | None
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """Arm, block and probabilities of the units of a design.
-
-    Parameters
-    ----------
-    arm
-        0 to k - 1 for each unit, shape (m,).
-    blocks
-        Label of each unit's block, shape (m,), or None.
-    propensity
-        Probability of arm 1 of two, shape (m,); None for the shares of the arms in the block.
-
-    Returns
-    -------
-    arm, block, probability
-        Blocks numbered by first appearance; shapes (m,), (m,) and (m, k), k at least 2.
-
-    Examples
-    --------
-    >>> probabilities(np.array([0, 1, 1]), np.array(["a", "a", "b"]), None)[2][:, 1].tolist()
-    [0.5, 0.5, 1.0]
-    """
-    arm = arm.astype(np.int64)
-    block = np.zeros(len(arm), np.int64) if blocks is None else pd.factorize(blocks)[0]
-    n_arms = int(arm.max(initial=1)) + 1
-    if n_arms > 2:
-        if propensity is not None:
-            raise ValueError("a known propensity is that of one of two arms")
-        counts = block_sizes(arm, block, n_arms)
-        return arm, block.astype(np.int64), (counts / counts.sum(axis=1, keepdims=True))[block]
-    if propensity is None:
-        propensity = (np.bincount(block, weights=arm) / np.bincount(block))[block]
-    return arm, block.astype(np.int64), np.column_stack([1 - propensity, propensity])
 
 
 def _positions(rows: Any) -> IntArray:

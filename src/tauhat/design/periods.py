@@ -11,9 +11,10 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design.clusters import Clusters
-from tauhat.design.design import Design, probabilities
+from tauhat.design.design import Design
 from tauhat.design.intercepts import CellIntercepts, Intercepts
 from tauhat.design.permutations import Assignments, assignments
+from tauhat.design.probabilities import probabilities
 from tauhat.errors import TrialError
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows

@@ -23,11 +23,12 @@ from tauhat.trial.checks.design_check import DesignCheck, check_design
 from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
 from tauhat.trial.checks.time_checks import time_findings
+from tauhat.trial.cluster_size import SIZE_COVARIATES
 from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.several_arms import find_contrast, pair_propensity
-from tauhat.trial.trial_table import CLUSTER_SIZE, TrialTable
+from tauhat.trial.trial_table import TrialTable
 from tauhat.trial.unsafe_covariates import refuse_unsafe
 from tauhat.wording import join_words
 
@@ -80,6 +81,9 @@ class Trial(TrialTable):
     cluster_size
         Whether to add the number of persons enrolled in the cluster, also those
         without an outcome, as the covariate ``cluster size``.
+    log_cluster_size
+        Whether to add its logarithm, as the covariate ``log cluster size``: what is lost from 10
+        to 20 persons is then as much as from 20 to 40.
     arms
         Labels of the arms to compare, two or more, control first; None for all that there
         are. Rows of other arms are left out and counted.
@@ -432,7 +436,7 @@ class ContrastTrial(Trial):
         chosen = {
             "control": None,
             "arms": [whole.arm_labels[arm] for arm in pair],
-            "covariates": [one for one in whole.covariate_names if one != CLUSTER_SIZE],
+            "covariates": [one for one in whole.covariate_names if one not in SIZE_COVARIATES],
             "propensity": pair_propensity(given["propensity"], whole.arm_labels, pair),
             "endpoint": given["endpoint"] if kind is None else kind,
             # Codes of warnings are answered in the check of all arms.

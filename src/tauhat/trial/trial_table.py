@@ -26,18 +26,20 @@ from tauhat.runtime.provenance import table_sha256
 from tauhat.tables.account import account_of, as_codes, codes_of, refuse_shared_labels
 from tauhat.tables.columns import refuse_collections
 from tauhat.tables.encoding import TableEncoder
-from tauhat.tables.labels import as_written, label_text
+from tauhat.tables.labels import as_written
 from tauhat.tables.reading import as_pandas, keep_where
 from tauhat.tables.spelling import MergedLabels
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.baseline_period import BaselinePeriod, baseline_period
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
+from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE, ClusterSizes
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
+from tauhat.trial.one_arm import refuse_covariates_of_clusters
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_period
 from tauhat.trial.rates_of_trials import counts_as_rates
@@ -52,8 +54,6 @@ from tauhat.trial.roles import (
 from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
-
-CLUSTER_SIZE = "cluster size"
 
 
 class TrialTable:
@@ -81,6 +81,7 @@ class TrialTable:
         propensity: float | Mapping[Any, float] | None = None,
         id: str | None = None,
         cluster_size: bool = False,
+        log_cluster_size: bool = False,
         arms: Sequence[Any] | None = None,
         weight: str | None = None,
         endpoint: str | None = None,
@@ -199,7 +200,12 @@ class TrialTable:
                 self.enrolled_clusters,
                 kept[self.roles["id"]] if "id" in self.roles else None,
             )
-        self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
+        sizes = {CLUSTER_SIZE: cluster_size, LOG_CLUSTER_SIZE: log_cluster_size}
+        wanted = tuple(name for name, given_so in sizes.items() if given_so)
+        self.enrolled_frame = self._covariate_frame(kept, choice, wanted)
+        if self.n_arms == 2:
+            design = self.enrolled_randomization
+            refuse_covariates_of_clusters(self.enrolled_frame, design, self.arm_labels)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
         self._set_enrolled(kept, columns, propensity)
@@ -235,12 +241,12 @@ class TrialTable:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
 
     def _covariate_frame(
-        self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
+        self, kept: pd.DataFrame, choice: CovariateChoice, sizes: tuple[str, ...]
     ) -> pd.DataFrame:
         """Covariates of everyone enrolled, cluster-level ones completed within clusters."""
         named = choice.of_cluster
         frame = kept[choice.names].copy()
-        self._sizes: dict[str, int] | None = None
+        self._sizes: ClusterSizes | None = None
         self._named_cluster_covariates = tuple(named)
         codes = np.zeros(len(kept), dtype=np.int64)
         if self.enrolled_clusters is not None:
@@ -253,14 +259,10 @@ class TrialTable:
                         "clusters; give it in covariates= if it belongs to the person"
                     )
             frame = complete_within(frame, named, self.enrolled_clusters)
-        if cluster_size:
-            if self.enrolled_clusters is None:
-                raise TrialError("cluster_size=True needs cluster=")
-            if CLUSTER_SIZE in self._table.columns:
-                raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
-            counts = np.bincount(codes)
-            self._sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
-            frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
+        if sizes:
+            names = self._table.columns
+            self._sizes = ClusterSizes.of(self.enrolled_clusters, sizes, names)
+            frame = self._sizes.added_to(frame, self.enrolled_clusters)
         if self.baseline is not None and self.enrolled_clusters is not None:
             frame[self.baseline.name] = self.baseline.of_clusters(self.enrolled_clusters)
         if frame.shape[1] == 0:
@@ -342,7 +344,7 @@ class TrialTable:
     @property
     def n_clusters(self) -> int | None:
         """Number of clusters analysed, or None in an individually randomized trial."""
-        return self.randomization.n_units if self.randomization.holds_persons else None
+        return self.randomization.n_clusters if self.randomization.holds_persons else None
 
     @property
     def design(self) -> DesignName:
@@ -447,7 +449,7 @@ class TrialTable:
         ----------
         df
             Table with the trial's covariates. With ``cluster_size=True`` it also
-            needs the column ``cluster size`` or the cluster column: a cluster of
+            needs the column ``cluster size`` (or ``log cluster size``) or the cluster column: a cluster of
             the trial then has its size in the trial, a new one the number of its
             rows in ``df``. So it is with means of a baseline period, which a new one lacks.
 
@@ -469,20 +471,13 @@ class TrialTable:
                 if name in table.columns
             }
         )
-        cluster = self.roles.get("cluster")
+        cluster, labels = self.roles.get("cluster"), None
         if cluster in table.columns:
             labels = label_values(table[cluster], "cluster")
             present = [name for name in self._named_cluster_covariates if name in table.columns]
             table = complete_within(table, present, labels)
-        if self._sizes is not None and CLUSTER_SIZE not in table.columns:
-            if cluster not in table.columns:
-                raise TrialError(
-                    f"the table needs the column {CLUSTER_SIZE!r}, or {cluster!r} to count it"
-                )
-            texts = pd.Series(labels).map(label_text)
-            here = texts.value_counts()
-            sizes = [self._sizes.get(text, here[text]) for text in texts]
-            table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
+        if self._sizes is not None:
+            table = self._sizes.added_to(table, labels)
         if self.baseline is not None:
             table = self.baseline.added_to(table, self.roles["cluster"])
         return self.encoder_.transform(table)
