@@ -74,7 +74,9 @@ def averages(groups, trials):
                 alone = th.average_effects((X, y, arm)).individual
                 three = (found.individual, found.cluster, alone)
                 targets = (*aims, aims[0])
-                covered.append([e.lower <= a <= e.upper for e, a in zip(three, targets)])
+                covered.append(
+                    [e.lower <= a <= e.upper for e, a in zip(three, targets, strict=True)]
+                )
                 width.append([e.upper - e.lower for e in three])
                 free.append(found.individual.degrees_of_freedom)
             share, wide = np.mean(covered, axis=0), np.median(width, axis=0)
@@ -87,7 +89,7 @@ def averages(groups, trials):
                     **{
                         name: f"{s:.3f} ({e:.3f})"
                         for name, s, e in zip(
-                            ("individual", "cluster", "groups ignored"), share, error
+                            ("individual", "cluster", "groups ignored"), share, error, strict=True
                         )
                     },
                     "width": round(wide[0], 2),
@@ -108,12 +110,12 @@ SETTINGS = {
 }
 
 
-def test(groups, trials, with_power=True):
+def primary_test(groups, trials):
     """Rejections at .05 of the primary test: where the effect is the same, and where it is not."""
     rows = []
     for name, setting in SETTINGS.items():
         row = {"groups": groups, "setting": name}
-        for what, slope in (("size", 0.0), ("power", 0.4))[: 1 + with_power]:
+        for what, slope in (("size", 0.0), ("power", 0.4)):
             p = []
             for number in range(trials):
                 trial, *_ = draw(number, groups, slope=slope, **setting)
@@ -124,7 +126,38 @@ def test(groups, trials, with_power=True):
     return rows
 
 
-WHAT = {"averages": averages, "test": test}
+NEW = 500
+
+
+def effects(groups, trials, models=("LMM", "GAMM", "Robust")):
+    """Coverage and error of effects of new persons, and what other designs would give."""
+    rows = []
+    for name in models:
+        for how in ("groups", "as persons"):
+            found = []
+            for number in range(trials):
+                (X, y, arm, group), effect, *_ = draw(number, groups, 1.0, slope=0.4)
+                model = th.estimator(name, random_state=number)
+                model.fit(X, y, treatment=arm, clusters=group if how == "groups" else None)
+                chosen = np.random.default_rng(number).choice(len(X), min(NEW, len(X)), False)
+                lower, upper = model.effect_interval(X[chosen])
+                error = model.effect(X[chosen]) - effect[chosen]
+                covered = (lower <= effect[chosen]) & (effect[chosen] <= upper)
+                found.append([covered.mean(), np.sqrt((error**2).mean()) / effect.std()])
+            mean, sd = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(trials)
+            rows.append(
+                {
+                    "groups": groups,
+                    "model": name,
+                    "units": how,
+                    "coverage": f"{mean[0]:.3f} ({sd[0]:.3f})",
+                    "sRMSE": f"{mean[1]:.2f} ({sd[1]:.2f})",
+                }
+            )
+    return rows
+
+
+WHAT = {"averages": averages, "test": primary_test, "effects": effects}
 
 
 def main() -> None:

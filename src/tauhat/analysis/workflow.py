@@ -354,7 +354,7 @@ def analyze(
             n_jobs=n_jobs,
         )
         clusters = None
-        if data.design.holds_persons and trial.period is None:
+        if data.design.holds_persons and data.design.can_permute and trial.period is None:
             clusters = cluster_intercepts(trial, level=level)
     table_of_effects = effects_table(trial, {"effect": effect, "lower": lower, "upper": upper})
     return Analysis(

@@ -18,6 +18,9 @@ from tauhat.numerics.arm_variances import by_arm
 from tauhat.numerics.seeds import derive_seed
 from tauhat.wording import counted
 
+#: Clusters of two persons or more that the primary test needs.
+FEWEST_FOR_TEST = 8
+
 
 @dataclass(frozen=True, eq=False)
 class ClustersInOneArm(Clusters):
@@ -65,6 +68,11 @@ class ClustersInOneArm(Clusters):
         sizes: IntArray = self.arm_sizes.copy()
         sizes[1 - self.clustered_arm] = 0
         return sizes
+
+    @property
+    def randomized(self) -> str:
+        """The kind of design in words."""
+        return "individual randomized, clusters in one arm only"
 
     @property
     def units_in_words(self) -> str:
@@ -130,9 +138,7 @@ class ClustersInOneArm(Clusters):
         variances: FloatArray = factor * squares
         return variances
 
-    def permutations(
-        self, n_permutations: int, seed: int, allocations: Any = None
-    ) -> Assignments:
+    def permutations(self, n_permutations: int, seed: int, allocations: Any = None) -> Assignments:
         """Refused.
 
         Raises

@@ -130,6 +130,11 @@ class Design(ABC):
         return self.arm_sizes if self.holds_persons else np.zeros_like(self.arm_sizes)
 
     @property
+    def randomized(self) -> str:
+        """The kind of design in words."""
+        return f"{self.name} randomized"
+
+    @property
     def units_in_words(self) -> str:
         """How many units there are of what kind."""
         return counted(self.n_units, self.unit_word)

@@ -11,6 +11,7 @@ import numpy as np
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import ClustersInOneArm
+from tauhat.design.clusters_in_one_arm import FEWEST_FOR_TEST
 from tauhat.design.permutations import BATCH
 from tauhat.errors import NothingToTestError
 from tauhat.inference.heterogeneity_comparison import Problem
@@ -18,9 +19,6 @@ from tauhat.inference.heterogeneity_components import person_scores
 from tauhat.inference.inputs import OrderedTrial
 from tauhat.numerics.cluster_sums import sums_over
 from tauhat.numerics.seeds import derive_seed
-
-#: Fewest clusters with two persons or more that the test takes.
-LEAST_CLUSTERS = 8
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,7 @@ class Signs:
             yield np.concatenate([observed, rows]) if start == 0 else rows
 
 
-def problem_in_one_arm(
-    ordered: OrderedTrial, wanted: Mapping[str, float]
-) -> tuple[Problem, float]:
+def problem_in_one_arm(ordered: OrderedTrial, wanted: Mapping[str, float]) -> tuple[Problem, float]:
     r"""Scores and statistics of the components where one arm only has clusters.
 
     Outcome and covariates are centred within clusters, and within the other arm (and block), so
@@ -102,10 +98,10 @@ def problem_in_one_arm(
     design = data.design
     assert isinstance(design, ClustersInOneArm)
     several = int((np.bincount(design.unit) > 1).sum())
-    if several < LEAST_CLUSTERS:
+    if several < FEWEST_FOR_TEST:
         raise NothingToTestError(
             f"there are {several} clusters of two persons or more, all in one arm, and the test "
-            f"needs {LEAST_CLUSTERS}: with fewer, its size was not shown to hold"
+            f"needs {FEWEST_FOR_TEST}: with fewer, its size was not shown to hold"
         )
     scores = person_scores(data, ~ordered.marks, design.centred)
     statistics, n_terms = {}, {}

@@ -100,6 +100,16 @@ def units_sentence(run: Run) -> str:
             f"({control['n']:,} persons) and {to_treated} ({treated['n']:,} persons) over "
             f"{len(run['over_periods']['periods'])} periods."
         )
+    if design["type"] == "cluster" and 0 in (control["clusters"], treated["clusters"]):
+        persons = [
+            f"{arm['n']:,} persons "
+            + (f"in {arm['clusters']} clusters" if arm["clusters"] else "alone")
+            for arm in (treated, control)
+        ]
+        return (
+            f"{design['n']:,} analysed persons were randomized to {to_treated} ({persons[0]}) or "
+            f"{to_control} ({persons[1]})."
+        )
     if design["type"] == "cluster":
         return (
             f"{design['clusters']:,} clusters with {design['n']:,} analysed persons were "
