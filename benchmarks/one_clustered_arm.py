@@ -74,9 +74,8 @@ def averages(groups, trials):
                 alone = th.average_effects((X, y, arm)).individual
                 three = (found.individual, found.cluster, alone)
                 targets = (*aims, aims[0])
-                covered.append(
-                    [e.lower <= a <= e.upper for e, a in zip(three, targets, strict=True)]
-                )
+                pairs = zip(three, targets, strict=True)
+                covered.append([e.lower <= aim <= e.upper for e, aim in pairs])
                 width.append([e.upper - e.lower for e in three])
                 free.append(found.individual.degrees_of_freedom)
             share, wide = np.mean(covered, axis=0), np.median(width, axis=0)

@@ -131,7 +131,8 @@ def persons_regression(
 
     None where persons are too few for its coefficients.
     """
-    weight, block, q = person_weights(data), data.design.block, Z.shape[1]
+    weight, block = person_weights(data), data.design.block[data.design.unit]
+    q = Z.shape[1]
     apart = (data.treatment - data.propensity)[:, None]
     # The last columns are the interactions.
     columns = np.column_stack([data.y, apart, apart * Z, Z, covariates])

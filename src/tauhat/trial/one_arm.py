@@ -59,11 +59,9 @@ def labels_of_clusters(
         return label_values(column, "cluster")
     if len(arm_labels) > 2 or levels:
         arms = join_words([str(arm_labels[int(k)]) for k in np.flatnonzero(without)])
-        beside = (
-            "for two arms (arms=)"
-            if len(arm_labels) > 2
-            else "without levels within them and without periods"
-        )
+        beside = "without levels within them and without periods"
+        if len(arm_labels) > 2:
+            beside = "for two arms: name them by arms="
         raise DesignError(
             f"cluster column {column.name!r} is missing for everybody in arm {arms} and for nobody "
             f"else. Clusters in one arm only (therapists, groups) are supported {beside}"

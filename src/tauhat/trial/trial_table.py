@@ -449,9 +449,10 @@ class TrialTable:
         ----------
         df
             Table with the trial's covariates. With ``cluster_size=True`` it also
-            needs the column ``cluster size`` (or ``log cluster size``) or the cluster column: a cluster of
-            the trial then has its size in the trial, a new one the number of its
-            rows in ``df``. So it is with means of a baseline period, which a new one lacks.
+            needs the column ``cluster size`` (of ``log_cluster_size=True``, ``log cluster size``)
+            or the cluster column: a cluster of the trial then has its size in the trial, a new one
+            the number of its rows in ``df``. So it is
+            with means of a baseline period, which a new one lacks.
 
         Returns
         -------

@@ -24,9 +24,8 @@ def icc_in_one_arm(trial: TrialTable) -> IntraclusterCorrelation:
     design = trial.randomization
     assert isinstance(design, ClustersInOneArm)
     rows = trial.has_counterfactual & (design.treatment == design.clustered_arm)
-    return intracluster_correlation(
-        trial.y[rows], np.unique(design.unit[rows], return_inverse=True)[1]
-    )
+    unit = np.unique(design.unit[rows], return_inverse=True)[1]
+    return intracluster_correlation(trial.y[rows], unit)
 
 
 def one_arm_findings(trial: TrialTable, icc: IntraclusterCorrelation | None) -> Iterator[Finding]:
