@@ -73,7 +73,14 @@ def label_name(run: Run, label: str) -> str:
 
 def held_out_units(run: Run) -> str:
     """What is left out as a whole when a prediction is judged."""
+    if in_one_arm(run):
+        return "units"
     return "clusters" if run["design"]["type"] == "cluster" else "persons"
+
+
+def in_one_arm(run: Run) -> bool:
+    """Whether one arm only has clusters: randomized units are these and single persons."""
+    return 0 in (arm["clusters"] for arm in run["design"]["arms"].values())
 
 
 def covers_zero(estimate: Mapping[str, Any]) -> bool:
@@ -100,7 +107,7 @@ def units_sentence(run: Run) -> str:
             f"({control['n']:,} persons) and {to_treated} ({treated['n']:,} persons) over "
             f"{len(run['over_periods']['periods'])} periods."
         )
-    if design["type"] == "cluster" and 0 in (control["clusters"], treated["clusters"]):
+    if in_one_arm(run):
         persons = [
             f"{arm['n']:,} persons "
             + (f"in {arm['clusters']} clusters" if arm["clusters"] else "alone")

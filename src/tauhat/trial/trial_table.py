@@ -52,7 +52,7 @@ from tauhat.trial.roles import (
     varies_within,
 )
 from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
-from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_blocks
+from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_arms, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
 
 
@@ -178,6 +178,8 @@ class TrialTable:
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
         self.has_outcome: BoolArray = columns.observed
+        outcome_name = self.roles["outcome"]
+        refuse_lost_arms(self.enrolled_treatment, self.has_outcome, outcome_name, self.arm_labels)
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if period is not None and self.baseline is None:
             self.enrolled_period, self.period_labels = read_periods(
