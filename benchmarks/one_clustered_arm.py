@@ -128,7 +128,7 @@ def primary_test(groups, trials):
 NEW = 500
 
 
-def effects(groups, trials, models=("LMM", "GAMM", "Robust")):
+def effects(groups, trials, models=("LMM", "GAMM")):
     """Coverage and error of effects of new persons, and what other designs would give."""
     rows = []
     for name in models:

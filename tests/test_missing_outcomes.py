@@ -154,9 +154,7 @@ def test_a_block_or_an_arm_without_any_outcome_is_refused() -> None:
     df = complete(12, 10)
     with pytest.raises(TrialError, match=r"missing for everybody in 1 of 3 blocks \(1\)"):
         trial_of(df.assign(y=df.y.where(df.block != 1)), block="block")
-    with pytest.raises(
-        TrialError, match="outcome column .y. is missing for everybody in arm 1: there"
-    ):
+    with pytest.raises(TrialError, match="is missing for everybody in arm 1: there"):
         trial_of(df.assign(y=df.y.where(df.arm == 0)))
     with pytest.raises(DesignError, match="6 control and 1 treated clusters with outcomes"):
         trial_of(df.assign(y=df.y.where((df.arm == 0) | (df.clinic == first_treated(df)))))
