@@ -30,6 +30,7 @@ crt-null-slopes                0.40     0.40       0.00          0.69  0.30
 crt-null-icsize                0.40     0.40       0.00          0.77  0.39
 crt-null-weak                  0.40     0.40       0.00          0.69  0.26
 crt-null-skew                  0.40     0.40       0.00          0.69  0.34
+crt-baseline                   0.55     0.55       0.42          0.69  0.44
 stepped-wedge                  0.55     0.55       0.42          0.69  0.39
 tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
@@ -40,6 +41,7 @@ name are differences of risks, those with "survival" differences in restricted m
 up to 24, with 30 % censored before.
 """
 
+from tauhat.simulate.baseline_scenario import BaselinePeriodTrial
 from tauhat.simulate.binary_scenario import BinaryTrial
 from tauhat.simulate.cluster import CLUSTER_DESIGNS, NULL_DESIGNS, ClusterTrial
 from tauhat.simulate.cluster_scenario import ClusterScenario
@@ -80,6 +82,7 @@ __all__ = [
     "NULL_DESIGNS",
     "PDL1",
     "TRANSFORMATIONS",
+    "BaselinePeriodTrial",
     "BinaryTrial",
     "ClusterScenario",
     "ClusterTrial",
