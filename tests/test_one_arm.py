@@ -40,7 +40,7 @@ def test_the_design_is_told_by_the_column_and_said() -> None:
     assert isinstance(design, ClustersInOneArm)
     assert (one.design, one.n_clusters) == ("clusters in one arm", 10)
     assert design.units_in_words.startswith("10 clusters and ")
-    assert "therapist is missing for everybody in one arm" in one.notes[0]
+    assert "therapist is empty for everybody in one arm" in one.notes[0]
     assert any("Persons were randomized, and those of arm 1" in s for s in one.check().notes)
     # The arrays tell it too, so that what is fitted elsewhere has the same design.
     assert validate_trial(*one).design.name == design.name
@@ -145,3 +145,15 @@ def test_what_is_not_supported_says_so() -> None:
         trial(three)
     with pytest.raises(DesignError, match="without levels within them"):
         trial(df.assign(session=np.arange(len(df)) % 3), cluster=["therapist", "session"])
+
+
+def test_the_scenario_draws_such_trials() -> None:
+    source = th.simulate.scenario("one-arm-clusters", n_clusters=500, icc=0.3, control_variance=2.0)
+    drawn = source.draw(random_state=1)
+    rest = drawn.y - drawn.mu0 - drawn.treatment * drawn.tau
+    assert rest[drawn.treatment == 0].var() == pytest.approx(2 * 0.7, abs=0.08)
+    assert rest[drawn.treatment == 1].var() == pytest.approx(1.0, abs=0.08)
+    means = pd.Series(rest).groupby(drawn.clusters).mean()[:500]
+    assert means.var() == pytest.approx(0.3 + 0.7 / 10, abs=0.06)
+    with pytest.raises(ValueError, match="dropout has no place"):
+        th.simulate.scenario("one-arm-clusters", dropout=0.1)

@@ -26,6 +26,7 @@ def test_the_shipped_plans_are_those_of_both_papers_and_of_the_flagship() -> Non
         "cluster-flagship",
         "cluster-trials",
         "cluster-trials-quick",
+        "one-arm-clusters",
         "robust-ensembles",
         "robust-ensembles-quick",
         "robust-flagship",

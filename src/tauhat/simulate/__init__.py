@@ -31,6 +31,7 @@ crt-null-icsize                0.40     0.40       0.00          0.77  0.39
 crt-null-weak                  0.40     0.40       0.00          0.69  0.26
 crt-null-skew                  0.40     0.40       0.00          0.69  0.34
 crt-baseline                   0.55     0.55       0.42          0.69  0.45
+one-arm-clusters               0.55     0.55       0.42          0.69  0.46
 stepped-wedge                  0.55     0.55       0.42          0.69  0.39
 tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
@@ -58,6 +59,7 @@ from tauhat.simulate.metrics import (
     srmse,
     true_policy_value,
 )
+from tauhat.simulate.one_arm_scenario import OneArmTrial
 from tauhat.simulate.pd_l1 import PDL1
 from tauhat.simulate.performance import Performance, performance
 from tauhat.simulate.population import PopulationValues
@@ -88,6 +90,7 @@ __all__ = [
     "ClusterTrial",
     "HighlyNonlinear",
     "Linear",
+    "OneArmTrial",
     "Performance",
     "PopulationValues",
     "Scenario",

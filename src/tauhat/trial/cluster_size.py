@@ -68,7 +68,7 @@ class ClusterSizes:
                 raise TrialError(f"the table has a column {name!r} already; rename it")
         return cls({str(k): int(v) for k, v in _counts(clusters).items()}, names)
 
-    def added_to(self, table: pd.DataFrame, clusters: Any) -> pd.DataFrame:
+    def added_to(self, table: pd.DataFrame, clusters: Any, column: Any = None) -> pd.DataFrame:
         """A table with the covariates that it lacks.
 
         Parameters
@@ -78,6 +78,8 @@ class ClusterSizes:
         clusters
             Label of the cluster of each row, shape (k,), or None if the table has none. A cluster
             of the trial has its size there, a new one the number of its rows here.
+        column
+            Name of the column of the cluster.
 
         Raises
         ------
@@ -89,7 +91,7 @@ class ClusterSizes:
             return table
         if clusters is None:
             raise TrialError(
-                f"the table needs the column {lacking[0]!r}, or that of the cluster to count it"
+                f"the table needs the column {lacking[0]!r}, or {column!r} to count it"
             )
         here = _counts(clusters)
         texts = pd.Series(clusters).map(label_text)

@@ -75,8 +75,8 @@ def decisions(trial: TrialTable) -> list[str]:
         )
     if not trial.randomization.can_permute:
         notes.append(
-            f"{trial.roles['cluster']} is missing for everybody in one arm and for nobody else: "
-            "persons there stand alone, and clusters are in the other arm only."
+            f"{trial.roles['cluster']} is empty for everybody in one arm, or another for each "
+            "person: they stand alone, and clusters are in the other arm only."
         )
     if trial.n_excluded:
         notes.append(f"{counted(trial.n_excluded, *_EXCLUDED)} left out.")

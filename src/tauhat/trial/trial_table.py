@@ -480,7 +480,7 @@ class TrialTable:
             present = [name for name in self._named_cluster_covariates if name in table.columns]
             table = complete_within(table, present, labels)
         if self._sizes is not None:
-            table = self._sizes.added_to(table, labels)
+            table = self._sizes.added_to(table, labels, cluster)
         if self.baseline is not None:
             table = self.baseline.added_to(table, self.roles["cluster"])
         return self.encoder_.transform(table)
