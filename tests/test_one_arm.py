@@ -157,3 +157,14 @@ def test_the_scenario_draws_such_trials() -> None:
     assert means.var() == pytest.approx(0.3 + 0.7 / 10, abs=0.06)
     with pytest.raises(ValueError, match="dropout has no place"):
         th.simulate.scenario("one-arm-clusters", dropout=0.1)
+
+
+def test_single_persons_without_an_outcome_count_and_are_no_lost_clusters() -> None:
+    df = table(12)
+    lost = np.random.default_rng(2).random(len(df)) < 0.2
+    one = trial(df.assign(y=df.y.mask(lost)))
+    assert one.enrolled_data.n == len(df)
+    assert not any("no outcome at all" in finding.text for finding in one.check().findings)
+    found = th.average_effects(one)
+    assert found.complete_cases is not None
+    assert found.individual.se < 1.2 * found.complete_cases.individual.se

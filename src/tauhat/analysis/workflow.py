@@ -403,6 +403,9 @@ def _refuse_arguments_over_periods(trial: Trial, **given: Any) -> None:
 
 def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> HeterogeneityTest:
     """Test of an effect that is the same for everyone on a scale, or why there is none."""
+    if scale != "difference" and not trial.randomization.can_permute:
+        reason = "That test permutes arms, which clusters in one arm only do not allow."
+        return HeterogeneityTest.not_tested(reason, scale=scale)
     try:
         return test_heterogeneity(
             trial,
