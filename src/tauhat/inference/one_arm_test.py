@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,9 +60,10 @@ class Signs:
         for number, start in enumerate(range(0, remaining, BATCH)):
             rng = np.random.default_rng(derive_seed(self.seed, "signs", number))
             size = min(BATCH, remaining - start)
-            rows = 2.0 * rng.integers(0, 2, (size, self.n_units)) - 1
-            observed = np.full((1, self.n_units), np.sqrt(self.free))
-            yield np.concatenate([observed, rows]) if start == 0 else rows
+            rows: FloatArray = 2.0 * rng.integers(0, 2, (size, self.n_units)) - 1
+            if start == 0:
+                rows = np.vstack([np.full((1, self.n_units), np.sqrt(self.free)), rows])
+            yield rows
 
 
 def problem_in_one_arm(ordered: OrderedTrial, wanted: Mapping[str, float]) -> tuple[Problem, float]:
@@ -104,7 +105,8 @@ def problem_in_one_arm(ordered: OrderedTrial, wanted: Mapping[str, float]) -> tu
             f"needs {FEWEST_FOR_TEST}: with fewer, its size was not shown to hold"
         )
     scores = person_scores(data, ~ordered.marks, design.centred)
-    statistics, n_terms = {}, {}
+    statistics: dict[str, Callable[[FloatArray], FloatArray]] = {}
+    n_terms: dict[str, int] = {}
     for name, basis in scores.bases.items():
         if wanted.get(name, 0) > 0:
             units = _unit_scores(basis, scores.residual, data)
