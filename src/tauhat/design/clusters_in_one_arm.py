@@ -93,20 +93,6 @@ class ClustersInOneArm(Clusters):
         key = np.where(alone, self.block[self.unit], self.n_blocks + self.unit)
         return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
-    def errors(
-        self, deleted: FloatArray, expected: FloatArray, *, refitted: bool = False
-    ) -> FloatArray:
-        r"""Standard errors, each arm's variance by itself; see `Design.errors`.
-
-        Clusters and single persons share no variance by which the arms could moderate each other:
-
-        .. math:: v_a = \frac{(m_a - 1)^2}{m_a (m_a - B)} \sum_{A_j = a} (d_j - \bar d_a)^2
-
-        with the estimates :math:`d_j` without each of the :math:`m_a` units of an arm in B blocks.
-        """
-        errors: FloatArray = np.sqrt(self._variances(deleted, expected).sum(axis=0))
-        return errors
-
     def degrees_of_freedom(
         self, expected: FloatArray, deleted: FloatArray | None = None
     ) -> FloatArray:
@@ -114,18 +100,21 @@ class ClustersInOneArm(Clusters):
 
         .. math:: \frac{(v_0 + v_1)^2}{v_0^2 / f_0 + v_1^2 / f_1}
 
-        with the arms' variances :math:`v_a` and :math:`f_a = (\sum_j q_j)^2 / \sum_j q_j^2 - B`
-        for expected squares :math:`q_j`, so units less blocks if these count the same. Without
-        estimates the variances are taken to be as expected.
+        with the arms' jackknife variances :math:`v_a` and
+        :math:`f_a = (\sum_j q_j)^2 / \sum_j q_j^2 - B` for expected squares :math:`q_j`, so units
+        less blocks if these count the same; but no more than the design alone gives
+        (`tauhat.numerics.arm_variances.degrees_of_freedom`), which holds where two or three
+        clusters happen to be alike.
         """
-        v = q = by_arm(expected, self.arm)
-        if deleted is not None:
-            v = self._variances(deleted, expected)
+        by_design = super().degrees_of_freedom(expected)
+        if deleted is None:
+            return by_design
+        v, q = self._variances(deleted, expected), by_arm(expected, self.arm)
         units = q**2 / np.maximum(by_arm(expected**2, self.arm), 1e-300)
         free = np.maximum(units - self.n_blocks, 1)
         spread, whole = (v**2 / free).sum(axis=0), v.sum(axis=0) ** 2
         df: FloatArray = np.divide(whole, spread, out=free.min(axis=0), where=spread > 0)
-        return df
+        return np.minimum(df, by_design)
 
     def _variances(self, deleted: FloatArray, expected: FloatArray) -> FloatArray:
         """Jackknife variance of each arm's part of each estimate, shape (2, l)."""

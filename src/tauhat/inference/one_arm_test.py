@@ -60,7 +60,7 @@ class Signs:
         for number, start in enumerate(range(0, remaining, BATCH)):
             rng = np.random.default_rng(derive_seed(self.seed, "signs", number))
             size = min(BATCH, remaining - start)
-            rows: FloatArray = 2.0 * rng.integers(0, 2, (size, self.n_units)) - 1
+            rows = (2 * rng.integers(0, 2, (size, self.n_units)) - 1).astype(np.float64)
             if start == 0:
                 rows = np.vstack([np.full((1, self.n_units), np.sqrt(self.free)), rows])
             yield rows
