@@ -58,7 +58,8 @@ class Trial(TrialTable):
         such as ``["clinic", "provider"]``, are levels: the first is what was randomized and the
         others lie within, outermost first. Where labels start again in every cluster (1, 2, ...)
         those of different clusters are different units. If providers were randomized within
-        clinics, they are the ``cluster`` and clinics the ``block``.
+        clinics, they are the ``cluster`` and clinics the ``block``. Empty for everybody in one
+        arm: persons were randomized, and treated in clusters in the other arm only.
     covariates
         Columns measured before randomization; None for all without another role, which is
         refused if one of them looks measured after it.
