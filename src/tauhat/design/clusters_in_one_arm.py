@@ -172,4 +172,4 @@ def clustered_in_one_arm(arm: IntArray, clusters: AnyArray) -> bool:
     unit = pd.factorize(clusters)[0]
     several = np.bincount(unit)[unit] > 1
     of_arm = [bool(several[arm == a].any()) for a in (0, 1)]
-    return of_arm[0] != of_arm[1] and min(np.bincount(arm, minlength=2)) > 0
+    return of_arm[0] != of_arm[1] and bool(np.bincount(arm, minlength=2).min() > 0)
