@@ -25,7 +25,7 @@ ASKS_FOR_CLUSTERS = {
     "inference/compare.py",
     # the user's columns are read before there is a design,
     "data.py", "trial/covariates_of_clusters.py", "trial/roles.py", "trial/incomplete_blocks.py",
-    "trial/several_arms.py",
+    "trial/several_arms.py", "trial/cluster_size.py",
     "trial/repeated_identifiers.py", "trial/checks/repeated_rows.py",
     # a simulated trial is drawn or written as a table,
     "simulate/scenario.py", "cli/simulate.py", "study/tasks.py",

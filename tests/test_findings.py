@@ -77,6 +77,8 @@ def test_every_code_has_a_case_and_every_finding_a_code() -> None:
     elsewhere |= {"rows-of-events", "many-zeros"}
     # tests/test_periods.py, tests/test_baseline_period.py
     elsewhere |= {"design-over-periods", "baseline-period", "baseline-cohort"}
+    # tests/test_one_arm.py
+    elsewhere |= {"clusters-in-one-arm"}
     assert {case[0] for case in CASES} | elsewhere == set(CODES)
     for make, roles in [(c[2], c[3]) for c in CASES[::6]]:
         for found in check(make(), **roles).findings:

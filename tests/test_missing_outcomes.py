@@ -7,7 +7,7 @@ import pytest
 import tauhat as th
 from tauhat.analysis.missing_record import missing_record
 from tauhat.endpoint import MissingOutcomes
-from tauhat.errors import TrialError
+from tauhat.errors import DesignError, TrialError
 from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
 from tauhat.numerics.missingness import losses_along
 from tauhat.report.plots import missing_outcomes_plot
@@ -154,8 +154,15 @@ def test_a_block_or_an_arm_without_any_outcome_is_refused() -> None:
     df = complete(12, 10)
     with pytest.raises(TrialError, match=r"missing for everybody in 1 of 3 blocks \(1\)"):
         trial_of(df.assign(y=df.y.where(df.block != 1)), block="block")
-    with pytest.raises(TrialError, match="6 control and 0 treated clusters with outcomes"):
+    with pytest.raises(TrialError, match="is missing for everybody in arm 1: there"):
         trial_of(df.assign(y=df.y.where(df.arm == 0)))
+    with pytest.raises(DesignError, match="6 control and 1 treated clusters with outcomes"):
+        trial_of(df.assign(y=df.y.where((df.arm == 0) | (df.clinic == first_treated(df)))))
+
+
+def first_treated(df: pd.DataFrame) -> object:
+    """A treated clinic."""
+    return df.clinic[df.arm == 1].iloc[0]
 
 
 def test_small_probabilities_are_floored_and_counted() -> None:

@@ -22,9 +22,11 @@ SMALL: dict[str, Any] = {
 
 def test_the_shipped_plans_are_those_of_both_papers_and_of_the_flagship() -> None:
     assert plan_names() == [
+        "baseline-period",
         "cluster-flagship",
         "cluster-trials",
         "cluster-trials-quick",
+        "one-arm-clusters",
         "robust-ensembles",
         "robust-ensembles-quick",
         "robust-flagship",

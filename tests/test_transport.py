@@ -85,6 +85,7 @@ def test_one_row_of_means_is_a_target_too() -> None:
         (older(28), "too far from the trial|lies outside"),
         (older(5).assign(sex="other"), "target column 'sex' has other, which nobody in the trial"),
         (older(5)[["age"]], "sex"),
+        (older(5).assign(age=np.nan), "target column 'age' is missing in all rows"),
     ],
 )
 def test_a_target_outside_of_the_trial_is_refused(target: pd.DataFrame, message: str) -> None:

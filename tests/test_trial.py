@@ -174,6 +174,11 @@ def test_cluster_size_counts_everyone_enrolled() -> None:
     assert trial.encode(told)["cluster size"].tolist() == [12.0]
     with pytest.raises(TrialError, match="'cluster size', or 'clinic' to count it"):
         trial.encode(pd.DataFrame({"age": [50.0]}))
+    both = plain(df, cluster="clinic", covariates=["age"], cluster_size=True, log_cluster_size=True)
+    np.testing.assert_array_equal(both.X["log cluster size"], np.log(both.X["cluster size"]))
+    assert both.encode(new)["log cluster size"].tolist() == np.log([3.0, 2.0, 2.0]).tolist()
+    with pytest.raises(TrialError, match="log_cluster_size=True needs cluster="):
+        plain(individual(), covariates=["age"], log_cluster_size=True)
 
 
 def test_encoding_the_analysed_rows_again_gives_the_same_numbers() -> None:

@@ -79,7 +79,8 @@ def test_groups_against_single_persons_lean_on_the_groups():
     of_group = 0.1 + 0.9 / 20
     expected = np.array([1 / 100, of_group / 5])
     free = expected.sum() ** 2 / (expected**2 / np.array([100, 5])).sum()
-    assert result.degrees_of_freedom == pytest.approx(free, rel=1e-9)
+    # At most that of the design: what the five groups show may say that more rests on them.
+    assert 4 <= result.degrees_of_freedom <= free + 1e-9
     assert 8 < free < 10
 
 

@@ -35,6 +35,7 @@ CONSENSUS = "CBA"
 QUICK_MODELS: Mapping[DesignName, tuple[str, ...]] = {
     "individual": ("T-Linear", "X-Boosting", "CF-DML-linear"),
     "cluster": ("LMM", "GAMM", "X-GAMM-RF", "Additive-Boosting"),
+    "clusters in one arm": ("LMM", "GAMM", "X-GAMM-RF", "Additive-Boosting"),
     "stepped wedge": ("LMM",),
     "cluster crossover": ("LMM",),
 }

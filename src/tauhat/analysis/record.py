@@ -77,13 +77,13 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         arms[name] = {
             "label": str(trial.arm_labels[arm]),
             "n": int(rows.sum()),
-            "clusters": int(design.arm_sizes[arm]) if design.holds_persons else None,
+            "clusters": int(design.clusters_by_arm[arm]) if design.holds_persons else None,
             # With the total one arm's number gives the other's.
             "n_missing_outcome": None if is_small(lost).any() else int(lost[arm]),
         }
     sizes = None
     if design.holds_persons:
-        counts = np.bincount(design.unit)
+        counts = np.bincount(design.unit)[design.clusters_by_arm[design.arm] > 0]
         sizes = {
             "min": int(counts.min()),
             "median": float(np.median(counts)),
@@ -98,7 +98,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "n_missing_outcome": trial.n_missing_outcome,
         "n_excluded": trial.n_excluded,
         "incomplete_blocks": incomplete_record(trial),
-        "clusters": design.n_units if design.holds_persons else None,
+        "clusters": design.n_clusters if design.holds_persons else None,
         "cluster_size": sizes,
         "levels": [
             {"column": share.name, "units": share.units, "icc": share.icc}

@@ -69,7 +69,9 @@ class IncompleteBlocks(TypedDict):
 class Arm(TypedDict):
     label: Annotated[str, "the arm as the data call it"]
     n: Annotated[int, "persons compared"]
-    clusters: Annotated[Count, "their clusters; null when persons were randomized"]
+    clusters: Annotated[
+        Count, "their clusters, 0 where persons are single; null when no arm has any"
+    ]
     n_missing_outcome: Annotated[Count, "persons enrolled who have no outcome"]
 
 

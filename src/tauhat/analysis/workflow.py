@@ -354,7 +354,7 @@ def analyze(
             n_jobs=n_jobs,
         )
         clusters = None
-        if data.design.holds_persons and trial.period is None:
+        if data.design.holds_persons and data.design.can_permute and trial.period is None:
             clusters = cluster_intercepts(trial, level=level)
     table_of_effects = effects_table(trial, {"effect": effect, "lower": lower, "upper": upper})
     return Analysis(
@@ -405,6 +405,9 @@ def _refuse_arguments_over_periods(trial: Trial, **given: Any) -> None:
 
 def _tested(trial: Trial, seed: int, n_permutations: int, scale: str) -> HeterogeneityTest:
     """Test of an effect that is the same for everyone on a scale, or why there is none."""
+    if scale != "difference" and not trial.randomization.can_permute:
+        reason = "That test permutes arms, which clusters in one arm only do not allow."
+        return HeterogeneityTest.not_tested(reason, scale=scale)
     try:
         return test_heterogeneity(
             trial,

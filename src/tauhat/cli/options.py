@@ -151,6 +151,7 @@ _ALL = [
         metavar="NAME,NAME",
     ),
     Option("cluster_size", "Add the size of the cluster as a covariate.", SWITCH, goes_to="trial"),
+    Option("log_cluster_size", "Add the log of this size as a covariate.", SWITCH, goes_to="trial"),
     Option(
         "block",
         "Column of the block (site, stratum, pair) in which units were randomized.",

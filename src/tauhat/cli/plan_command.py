@@ -134,7 +134,7 @@ class FollowedPlan:
 
     def followed(self, trial: Trial, *, forced: bool) -> PlanFollowed:
         """The plan with every deviation of a run from it."""
-        if trial.period is not None:
+        if trial.period is not None or not trial.randomization.can_permute:
             raise TrialError(
                 f"this is a {trial.design}, and a plan describes parallel arms only (with a "
                 "baseline period or without): run it without --plan"

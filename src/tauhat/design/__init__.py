@@ -2,6 +2,7 @@
 
 from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
+from tauhat.design.clusters_in_one_arm import ClustersInOneArm
 from tauhat.design.design import Design, DesignName
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.kinds import design_of
@@ -12,6 +13,7 @@ from tauhat.design.stepped_wedge import SteppedWedge
 __all__ = [
     "ClusterCrossover",
     "Clusters",
+    "ClustersInOneArm",
     "ClustersOverPeriods",
     "Design",
     "DesignName",

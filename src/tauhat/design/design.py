@@ -19,8 +19,11 @@ from tauhat.design.permutations import Assignments, assignments
 from tauhat.numerics.arm_variances import design_degrees_of_freedom
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
+from tauhat.wording import counted
 
-DesignName = Literal["individual", "cluster", "stepped wedge", "cluster crossover"]
+DesignName = Literal[
+    "individual", "cluster", "stepped wedge", "cluster crossover", "clusters in one arm"
+]
 """Names of the kinds of design."""
 
 
@@ -45,11 +48,14 @@ class Design(ABC):
         Number of each row's unit of each level within randomized units, such as providers in
         clinics, outermost first, shape (n,) each.
     name
-        Of the kind: "individual", "cluster", "stepped wedge", "cluster crossover".
+        Of the kind: "individual", "cluster", "stepped wedge", "cluster crossover",
+        "clusters in one arm".
     unit_word, whole_units
         What a unit is called, and several of them in a sentence on splits.
     holds_persons
         Whether a unit holds several persons, who can be compared within it.
+    can_permute
+        Whether units could have had each other's arm.
     """
 
     unit: IntArray
@@ -62,6 +68,7 @@ class Design(ABC):
     unit_word: ClassVar[str]
     whole_units: ClassVar[str]
     holds_persons: ClassVar[bool]
+    can_permute: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -111,6 +118,31 @@ class Design(ABC):
     def n_blocks(self) -> int:
         """Number of blocks; one where there are none."""
         return int(self.block.max()) + 1
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of units that hold several persons by design."""
+        return self.n_units if self.holds_persons else 0
+
+    @property
+    def clusters_by_arm(self) -> IntArray:
+        """These by arm, shape (k,)."""
+        return self.arm_sizes if self.holds_persons else np.zeros_like(self.arm_sizes)
+
+    @property
+    def randomized(self) -> str:
+        """The kind of design in words."""
+        return f"{self.name} randomized"
+
+    @property
+    def units_in_words(self) -> str:
+        """How many units there are of what kind."""
+        return counted(self.n_units, self.unit_word)
+
+    @property
+    def family(self) -> Literal["individual", "cluster"]:
+        """What models are chosen by: whether persons of a unit share a level."""
+        return "cluster" if self.holds_persons else "individual"
 
     @property
     def units_word(self) -> str:
@@ -384,10 +416,13 @@ class Design(ABC):
         self._check_two_arms()
         return jackknife_errors(self.arm, self.block, deleted, expected, refitted=refitted)
 
-    def degrees_of_freedom(self, expected: FloatArray) -> FloatArray:
+    def degrees_of_freedom(
+        self, expected: FloatArray, deleted: FloatArray | None = None
+    ) -> FloatArray:
         """Degrees of freedom of these errors, shape (l,).
 
-        Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere.
+        Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere but where
+        the arms are of different kinds.
         """
         self._check_two_arms()
         return design_degrees_of_freedom(expected, self.arm, self.block)

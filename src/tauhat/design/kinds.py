@@ -10,6 +10,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
+from tauhat.design.clusters_in_one_arm import ClustersInOneArm, clustered_in_one_arm
 from tauhat.design.design import Design
 from tauhat.design.persons import Persons
 from tauhat.design.stepped_wedge import SteppedWedge
@@ -30,7 +31,9 @@ def design_of(
     arm
         0 or 1, or 0 to k - 1 of several arms, shape (n,).
     clusters
-        Label of the cluster, shape (n,), or None where persons were randomized.
+        Label of the cluster, shape (n,), or None where persons were randomized. Where those of one
+        arm hold one person each and those of the other several, persons were randomized, and
+        clustered in that arm only.
     blocks
         Label of the randomization block, shape (n,), or None.
     propensity
@@ -64,7 +67,8 @@ def design_of(
         return kind.over(arm, clusters, period, blocks)
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
-    return Clusters.of(arm, clusters, blocks, propensity, within)
+    kind_of_clusters = ClustersInOneArm if clustered_in_one_arm(arm, clusters) else Clusters
+    return kind_of_clusters.of(arm, clusters, blocks, propensity, within)
 
 
 def never_back(arm: IntArray, clusters: AnyArray, period: IntArray) -> bool:

@@ -150,7 +150,9 @@ class ClustersOverPeriods(Clusters):
         """Refused: a cluster has no arm whose variance could be told."""
         raise _unsupported("a comparison of whole clusters")
 
-    def degrees_of_freedom(self, expected: FloatArray) -> FloatArray:
+    def degrees_of_freedom(
+        self, expected: FloatArray, deleted: FloatArray | None = None
+    ) -> FloatArray:
         """Refused, as `errors`."""
         raise _unsupported("a comparison of whole clusters")
 

@@ -99,7 +99,7 @@ class ExponentialWeights(Ensemble):
         """Discounted weights; the scores are the losses."""
         temperature = self.temperature
         if temperature is None:
-            temperature = _TEMPERATURES[data.design.name]
+            temperature = _TEMPERATURES[data.design.family]
         losses = effect_loss("doubly-robust", data, held_out).of_each()
         prior = prior_weights(self.prior, held_out.names)
         weights = prior * np.exp(-(losses - losses.min()) / temperature)

@@ -43,7 +43,7 @@ CLUSTER_LIBRARY = (
 
 def default_members(data: TrialData) -> list[tuple[str, CateEstimator]]:
     """Members for the design at hand: mixed-effects learners when there are clusters."""
-    names = {"individual": INDIVIDUAL_LIBRARY, "cluster": CLUSTER_LIBRARY}[data.design.name]
+    names = {"individual": INDIVIDUAL_LIBRARY, "cluster": CLUSTER_LIBRARY}[data.design.family]
     return [(name, ensemble_member(name)) for name in names]
 
 

@@ -100,7 +100,7 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
 
 def recipe_for(data: TrialData) -> Recipe:
     """Recipe for what was randomized and what was measured in a trial."""
-    design, kind = data.design.name, data.endpoint.kind_name
+    design, kind = data.design.family, data.endpoint.kind_name
     return RECIPES.get((design, kind)) or RECIPES[design, None]
 
 

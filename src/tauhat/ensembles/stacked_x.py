@@ -99,7 +99,7 @@ class StackedX(CateEstimator):
     def _learner(self, data: TrialData) -> XLearner:
         members = self.members
         if members is None:
-            names = {"individual": INDIVIDUAL_BASES, "cluster": CLUSTER_BASES}[data.design.name]
+            names = {"individual": INDIVIDUAL_BASES, "cluster": CLUSTER_BASES}[data.design.family]
             members = [(name, outcome_model(name)) for name in names]
         stages = [
             StackedModel(list(members), weights=chosen or self.weights, n_folds=self.n_folds)

@@ -195,7 +195,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         low, middle, high = np.quantile(effect, [0.1, 0.5, 0.9])
         rows += [
             ("persons", data.n),
-            ("clusters", data.n_units if data.design.holds_persons else "none"),
+            ("clusters", data.design.n_clusters if data.design.holds_persons else "none"),
             ("covariates", len(data.feature_names)),
             ("mean effect", float(effect.mean())),
             ("SD of effects", float(effect.std())),
@@ -222,7 +222,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         raw = self.predict_effect(data.X)
         effect = self.bounded(raw)
         cut = int((effect != raw).sum())
-        units = f" in {data.n_units} clusters" if data.design.holds_persons else ""
+        units = f" in {data.design.units_in_words}" if data.design.holds_persons else ""
         text = (
             f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray
@@ -60,17 +62,27 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     """
     if data.clusters is None:
         return np.zeros(data.X.shape[1], dtype=bool)
-    size = np.bincount(data.clusters)
+    # Single persons of an arm without clusters are no clusters.
+    has_clusters = data.design.clusters_by_arm[data.treatment] > 0
+    clusters = np.unique(data.clusters[has_clusters], return_inverse=True)[1]
+    size = np.bincount(clusters)
     mean, scale = column_scales(data.X)
-    standard = (data.X - mean) / scale
+    standard = ((data.X - mean) / scale)[has_clusters]
     sums = np.zeros((len(size), standard.shape[1]))
-    np.add.at(sums, data.clusters, standard)
-    between = (sums**2 / size[:, None]).sum(axis=0) / data.n
+    np.add.at(sums, clusters, standard)
+    between = (sums**2 / size[:, None]).sum(axis=0) / len(clusters)
     varying: BoolArray = (between >= _BETWEEN_CLUSTERS) & (np.ptp(data.X, axis=0) > 0)
     if not varying.any():
         return varying
     means = sums / size[:, None]
-    arms = data.design.seen_in_arms()
+    seen = np.unique(data.clusters[has_clusters])
+    arms = [
+        in_arm[seen]
+        for in_arm, count in zip(
+            data.design.seen_in_arms(), data.design.clusters_by_arm, strict=True
+        )
+        if count
+    ]
     alone: BoolArray = varying & (_largest_share(means) > _MOST_OF_ONE)
     for in_arm in arms:
         alone |= varying & (_largest_share(means[in_arm]) > _MOST_OF_ONE_IN_ARM)
@@ -85,7 +97,7 @@ def unlearnable_covariates(data: TrialData) -> BoolArray:
     return alone
 
 
-def _added_variance(columns: FloatArray, arms: tuple[BoolArray, BoolArray]) -> float:
+def _added_variance(columns: FloatArray, arms: Sequence[BoolArray]) -> float:
     """What slopes within arms add to the variance of an arm's mean, relative, in the worse arm."""
     added = 0.0
     for in_arm in arms:

@@ -178,6 +178,7 @@ def _of_data(data: TrialData, level: float) -> AverageEffects:
     estimate = {
         "individual": _individually_randomized,
         "cluster": _cluster_randomized,
+        "clusters in one arm": _cluster_randomized,
         "stepped wedge": average_over_periods,
         "cluster crossover": average_over_periods,
     }
@@ -198,7 +199,8 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
     weight = weight / weight.mean()
     log_size = np.log(np.bincount(clusters, weights=weight))
-    size_p = arm_difference_p(log_size, arm, block)
+    # Clusters of one arm have no like in the other, whose size could be adjusted for.
+    size_p = arm_difference_p(log_size, arm, block) if design.can_permute else 0.0
     n_blocks = design.n_blocks
     covariates = data.X
     if size_p >= SIZE_DIFFERS_P:
@@ -241,8 +243,9 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     deletions.append(apart * (deletions[0] - deletions[1]))
     persons = np.bincount(clusters).astype(np.float64)
     expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
-    errors = design.errors(np.column_stack(deletions), expected, refitted=True)
-    free = design.degrees_of_freedom(expected)
+    without = np.column_stack(deletions)
+    errors = design.errors(without, expected, refitted=True)
+    free = design.degrees_of_freedom(expected, without)
     bounds = data.endpoint.largest_effect * np.array([1, 1, 2])
     individual, cluster, difference = (
         Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level).within(largest)
@@ -251,10 +254,10 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     within = f" within {n_blocks} blocks" if n_blocks > 1 else ""
     said = " and ".join(dict.fromkeys(words(df) for df in free[:2]))
     method = (
-        f"Model-robust estimate over {len(first)} clusters{within}; delete-one-cluster "
-        f"jackknife, t with {with_degrees(said)}"
+        f"Model-robust estimate over {design.units_in_words}{within}; "
+        f"delete-one-{design.unit_word} jackknife, t with {with_degrees(said)}"
     )
-    if size_p < SIZE_DIFFERS_P:
+    if design.can_permute and size_p < SIZE_DIFFERS_P:
         method += (
             "; cluster size differs between the arms by more than chance, so it is taken for a "
             "result of the treatment and not adjusted for"
@@ -266,7 +269,9 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
         difference,
         method,
         (float(without_one.min()), float(without_one.max())),
-        size_p_value=informative_size_p(adjusted, model.sizes, estimates[1], design),
+        size_p_value=informative_size_p(adjusted, model.sizes, estimates[1], design)
+        if design.can_permute
+        else None,
     )
     if data.endpoint.ends is None:
         return found

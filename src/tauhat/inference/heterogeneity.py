@@ -26,9 +26,10 @@ from tauhat.inference.heterogeneity_comparison import (
     ordered_allocations,
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, as_trial_data, ordered_trial
+from tauhat.inference.one_arm_test import Signs, problem_in_one_arm
 from tauhat.inference.period_test import problem_over_periods
 from tauhat.inference.relative_scale import on_log_odds
-from tauhat.numerics.seeds import resolve_seed
+from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.display import html
 from tauhat.wording import p_words
 
@@ -257,7 +258,9 @@ def test_heterogeneity(
     treatment (`tauhat.inference.relative_scale.on_log_odds`), of persons with an outcome. That
     test is approximate: its residuals come from a fit that knows the arms.
     In a stepped wedge or a cluster crossover the sequences of whole clusters are permuted within
-    blocks (`tauhat.inference.period_test.problem_over_periods`).
+    blocks (`tauhat.inference.period_test.problem_over_periods`). With clusters in one arm only
+    nothing is permuted: signs of the scores are drawn
+    (`tauhat.inference.one_arm_test.problem_in_one_arm`), which is approximate.
     Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
     the same permutations.
 
@@ -277,8 +280,12 @@ def test_heterogeneity(
     wanted = _checked_weights(weights)
     if scale not in SCALES_OF_TEST:
         raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")
-    if scale != "difference" and as_trial_data(trial).design.fixed_effects.shape[1]:
+    of_design = as_trial_data(trial).design
+    if scale != "difference" and of_design.fixed_effects.shape[1]:
         raise TrialError(f"scale={scale!r} is not supported with period= yet")
+    if not of_design.can_permute and (scale != "difference" or allocations is not None):
+        what = "allocations=" if allocations is not None else f"scale={scale!r}"
+        raise TrialError(f"{what} is not supported with clusters in one arm only")
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
     data = ordered.data if scale == "difference" else on_log_odds(ordered.data)
@@ -287,17 +294,21 @@ def test_heterogeneity(
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
     over_periods = bool(design.fixed_effects.shape[1])
-    permuted, groups = design.whole_units, None
+    permuted, groups, free = design.whole_units, None, 1.0
     if over_periods:
         permuted = "sequences of whole clusters"
     elif allowed is None:
         permuted, groups = permuted_units(design, seed)
     if over_periods:
         problem = problem_over_periods(ordered, wanted)
-    else:
+    elif design.can_permute:
         problem = Problem.of(ordered, wanted, groups)
+    else:
+        problem, free = problem_in_one_arm(ordered, wanted)
 
-    def assigned(draws: int) -> Assignments:
+    def assigned(draws: int) -> Assignments | Signs:
+        if not design.can_permute:
+            return Signs(design.n_units, draws + 1, derive_seed(seed, "signs"), free)
         if groups is None:
             return design.permutations(draws, seed, allowed)
         return assignments(groups.arm, groups.stratum, n_permutations=draws, random_state=seed)
@@ -307,9 +318,15 @@ def test_heterogeneity(
     near = abs(compared.p_value - significance_level) <= CLOSE_TO_LEVEL
     if not compared.assignments.enumerated and near and draws < MANY_PERMUTATIONS:
         compared = compare_assignments(problem, assigned(MANY_PERMUTATIONS))
+    if not design.can_permute:
+        permuted = f"signs of the scores of {permuted} drawn"
+        how = "Weighted min-p test of components by random signs"
+        return _result(problem, compared, ordered, how, permuted, significance_level)
     n_strata = design.n_blocks if over_periods else int(design.strata.max()) + 1
     within = f" within {n_strata} strata" if n_strata > 1 else ""
-    result = _result(problem, compared, ordered, f"{permuted} permuted{within}", significance_level)
+    how = "Weighted min-p permutation test of components"
+    permuted = f"{permuted} permuted{within}"
+    result = _result(problem, compared, ordered, how, permuted, significance_level)
     return replace(result, scale=scale)
 
 
@@ -329,6 +346,7 @@ def _result(
     problem: Problem,
     compared: Comparison,
     ordered: OrderedTrial,
+    how: str,
     permuted: str,
     significance_level: float,
 ) -> HeterogeneityTest:
@@ -354,7 +372,7 @@ def _result(
     return HeterogeneityTest(
         statistic=compared.statistic,
         p_value=compared.p_value,
-        method=f"Weighted min-p permutation test of components; {permuted}, {drawn.words}",
+        method=f"{how}; {permuted}, {drawn.words}",
         table=table,
         modifiers=_modifier_table(problem, compared, ordered),
         n_assignments=drawn.n_assignments,

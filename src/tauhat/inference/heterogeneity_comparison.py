@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scipy import sparse
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.design.permutations import Assignments, PersonGroups, upper_tail_p
+from tauhat.design.permutations import PersonGroups, upper_tail_p
 from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.heterogeneity_components import PersonScores, person_scores, unit_scores
 from tauhat.inference.inputs import OrderedTrial
@@ -209,18 +209,41 @@ def cluster_level_component(
     return component, ""
 
 
+class Drawn(Protocol):
+    """What the trial as it is was compared with: `Assignments`, or something in their place."""
+
+    @property
+    def n_assignments(self) -> int:
+        """How many, the observed one included."""
+
+    @property
+    def enumerated(self) -> bool:
+        """Whether these are all that could have been."""
+
+    @property
+    def smallest_p(self) -> float:
+        """Smallest p-value that can come of them."""
+
+    @property
+    def words(self) -> str:
+        """What they are."""
+
+    def batches(self) -> Iterator[FloatArray]:
+        """Of the units, shape (k, m) each; the very first row is the observed one."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Statistics of all assignments."""
 
-    assignments: Assignments
+    assignments: Drawn
     p_value: float
     statistic: float
     component_p: dict[str, float]
     columns: list[tuple[IntArray, FloatArray]]
 
 
-def compare_assignments(problem: Problem, drawn: Assignments) -> Comparison:
+def compare_assignments(problem: Problem, drawn: Drawn) -> Comparison:
     """Statistics of every assignment, and their permutation p-values."""
     values: dict[str, list[FloatArray]] = {name: [] for name in problem.statistics}
     columns: list[list[FloatArray]] = [[] for _ in problem.columns]

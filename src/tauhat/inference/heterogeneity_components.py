@@ -67,7 +67,9 @@ def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> Flo
     return group_sums(products, data.design.unit)
 
 
-def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
+def person_scores(
+    data: TrialData, modifiers: BoolArray, centred: IntArray | None = None
+) -> PersonScores:
     """Residuals and whitened bases of the person-level components.
 
     With clusters, outcome and covariates are centred within cluster, so that
@@ -84,6 +86,9 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     modifiers
         Which columns of ``X`` may be effect modifiers; the others only help to
         predict the outcome, shape (p,).
+    centred
+        Groups of rows in which outcome and covariates are centred, shape (n,); None for those
+        of the design.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def person_scores(data: TrialData, modifiers: BoolArray) -> PersonScores:
     weight = weight / weight.mean()
     has_clusters = data.design.holds_persons
     group = data.design.unit if has_clusters else data.design.strata
+    if centred is not None:
+        group = centred
     of_bases = group if has_clusters else _strata_of_bases(data.design)
     varies = ~data.cluster_level
     # A constant column tells nobody from anybody, and no slope can be fitted to it.

@@ -311,7 +311,7 @@ class _Analysed:
         if of_cluster:
             paired = same_in_blocks(self.data, modifier)
             self.question = "within blocks" if paired else "between clusters"
-        elif self.data.design.holds_persons:
+        elif self.data.design.holds_persons and self.data.design.can_permute:
             self.question = "within clusters"
 
     def main(self) -> Interaction:
@@ -373,7 +373,7 @@ class _Analysed:
 
 
 def _is_of_cluster(data: TrialData, modifier: NamedModifier) -> bool:
-    if not data.design.holds_persons:
+    if not data.design.holds_persons or not data.design.can_permute:
         return False
     known = modifier.known
     return bool(constant_within(modifier.values[known], data.design.unit[known]).all())

@@ -71,7 +71,8 @@ def between_persons(
     .. math:: y = g_b + x'\gamma + M'\beta + (A - \pi)(\delta_0 + M'\delta) + e
 
     with levels g of the blocks. Degrees of freedom are Satterthwaite's for HC2 (Bell and
-    McCaffrey 2002), or those of Welch with a variance for each arm where they are fewer.
+    McCaffrey 2002), or those of Welch with a variance for each arm where they are fewer. With
+    clusters in one arm only errors are CR2, over these and single persons.
     """
     Z, q = modifier.values, modifier.values.shape[1]
     units = fewest_in_groups(modifier.group, data.treatment, q)
@@ -80,10 +81,13 @@ def between_persons(
         return Interaction(
             tuple(Comparison(None, u) for u in units), None, "Too few persons in a group"
         )
-    comparisons = [Comparison(found.test(k + 1, data.treatment), units[k]) for k in range(q)]
+    comparisons = [Comparison(found.test(k + 1, data.design.arm), units[k]) for k in range(q)]
     joint = found.joint(range(1, q + 1)) if q > 1 else None
     within = " within blocks" if data.design.n_blocks > 1 else ""
-    return Interaction(tuple(comparisons), joint, f"Least squares{within}, HC2 errors")
+    errors = "HC2 errors"
+    if data.design.holds_persons:
+        errors = f"CR2 errors over {data.design.whole_units}"
+    return Interaction(tuple(comparisons), joint, f"Least squares{within}, {errors}")
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def persons_regression(
 
     None where persons are too few for its coefficients.
     """
-    weight, block, q = person_weights(data), data.design.block, Z.shape[1]
+    weight, block = person_weights(data), data.design.block[data.design.unit]
+    q = Z.shape[1]
     apart = (data.treatment - data.propensity)[:, None]
     # The last columns are the interactions.
     columns = np.column_stack([data.y, apart, apart * Z, Z, covariates])
@@ -145,7 +150,7 @@ def persons_regression(
     free = data.n - data.design.n_blocks - rank
     if free < q + 2 or np.linalg.matrix_rank(rest[:, 1:]) < q + 1:
         return None
-    fit = cluster_robust_regression(rest[:, 1:], rest[:, 0], np.arange(data.n))
+    fit = cluster_robust_regression(rest[:, 1:], rest[:, 0], data.design.unit)
     return PersonsRegression(fit, float(np.sqrt(data.n / free)), free - q - 1)
 
 

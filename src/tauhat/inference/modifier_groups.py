@@ -91,13 +91,13 @@ def effect_in_group(
     block.
     """
     design = data.design
-    if not design.holds_persons:
-        units = (int((data.treatment[rows] == 0).sum()), int((data.treatment[rows] == 1).sum()))
+    if not design.holds_persons or not design.can_permute:
         own = data.take(np.flatnonzero(rows))
+        units = (int(own.design.arm_sizes[0]), int(own.design.arm_sizes[1]))
         found = persons_regression(own, np.zeros((own.n, 0)), covariates[rows])
         if found is None or min(units) < FEWEST_UNITS:
             return Comparison(None, units)
-        return Comparison(found.test(0, own.treatment), units)
+        return Comparison(found.test(0, own.design.arm), units)
     present, unit = np.unique(design.unit[rows], return_inverse=True)
     arm = design.arm[present]
     units = (int((arm == 0).sum()), int((arm == 1).sum()))

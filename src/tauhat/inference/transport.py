@@ -126,6 +126,7 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
         return target
     if isinstance(trial, Trial):
         table = as_pandas(target)
+        _refuse_empty_columns(trial, table)
         _refuse_other_categories(trial, table)
         encoded: Any = trial.encode(table)
     else:
@@ -193,6 +194,16 @@ def _balancing(weight: FloatArray, centred: FloatArray) -> FloatArray:
     each = weight * np.exp(exponent - exponent.max())
     found_weight: FloatArray = each / each.mean()
     return found_weight
+
+
+def _refuse_empty_columns(trial: Trial, table: pd.DataFrame) -> None:
+    """Raise a `TrialError` for covariates that nobody in the target has a value of."""
+    for name in trial.covariate_names:
+        if name in table.columns and len(table) and missing_values(table[name]).all():
+            raise TrialError(
+                f"target column {name!r} is missing in all rows: what the population is like in it "
+                "is not known. Leave it out of the trial's covariates"
+            )
 
 
 def _refuse_other_categories(trial: Trial, table: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from tauhat.fitting.linked import LinkChoice
 from tauhat.fitting.log_odds import AdditiveLogOdds
 from tauhat.fitting.log_rates import AdditiveLogRates
 from tauhat.fitting.nuisance import NuisanceFit
+from tauhat.fitting.residual_by_arm import precision_weights
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.fitting.two_arm_form import AdditiveForm
 from tauhat.learners.gaussian_effect import BetweenCluster, GaussianEffect
@@ -150,6 +151,7 @@ class LinearMixedEffect(GaussianEffect):
         # Main effects are shrunk too when the rows could not carry them unpenalised.
         many = p > n / 10
         intercepts, arms = self.intercepts(data)
+        weight = precision_weights(data)
         if self.interactions == "lasso":
             # It is chosen among columns that have the clusters' intercepts whitened away.
             intercepts = intercepts.of_clusters()

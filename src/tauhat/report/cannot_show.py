@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tauhat.report.numbers import format_percent
 from tauhat.report.randomized_units import in_clusters
-from tauhat.report.text import NOTICED, Run, astray_chains, scale_of
+from tauhat.report.text import NOTICED, Run, astray_chains, in_one_arm, scale_of
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
 
@@ -141,7 +141,12 @@ def _cluster_limits(run: Run) -> list[str]:
             f"included, rests on {m} independent units, however many persons they hold."
         )
     smaller = min(int(arm["clusters"]) for arm in design["arms"].values())
-    if 3 * smaller < m:
+    if in_one_arm(run):
+        found.append(
+            "Persons were randomized and one arm only was treated in clusters: what these did to "
+            "their persons is a part of the effect and cannot be told from it."
+        )
+    elif 3 * smaller < m:
         found.append(
             f"Only {smaller} of the {m} clusters {'is' if smaller == 1 else 'are'} in the "
             "smaller arm: the average effect and its interval rest above all on these."

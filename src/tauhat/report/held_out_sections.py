@@ -20,7 +20,7 @@ from tauhat.report.numbers import (
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.survival_section import curves_of_groups
-from tauhat.report.text import Run, covers_zero, held_out_units, scale_of
+from tauhat.report.text import Run, covers_zero, held_out_units, in_one_arm, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.report.voice import effects_differ, ends_told, other_averages, unless_shown
 from tauhat.wording import join_words
@@ -321,7 +321,7 @@ def calibration_section(data: ReportInput) -> Section:
             + (
                 " They are gains of treating single persons, if treatment works as it did when "
                 "whole clusters received it."
-                if in_clusters(run)
+                if in_clusters(run) and not in_one_arm(run)
                 else ""
             ),
             *other_averages(run, scale),

@@ -84,7 +84,14 @@ def label_name(run: Run, label: str) -> str:
 
 def held_out_units(run: Run) -> str:
     """What is left out as a whole when a prediction is judged."""
+    if in_one_arm(run):
+        return "units"
     return "clusters" if in_clusters(run) else "persons"
+
+
+def in_one_arm(run: Run) -> bool:
+    """Whether one arm only has clusters: randomized units are these and single persons."""
+    return 0 in (arm["clusters"] for arm in run["design"]["arms"].values())
 
 
 def covers_zero(estimate: Mapping[str, Any]) -> bool:
@@ -123,6 +130,16 @@ def _analysed_sentence(run: Run) -> str:
             f"randomized to {len(run['over_periods']['sequences'])} sequences of {to_control} "
             f"({control['n']:,} persons) and {to_treated} ({treated['n']:,} persons) over "
             f"{len(run['over_periods']['periods'])} periods."
+        )
+    if in_one_arm(run):
+        persons = [
+            f"{arm['n']:,} persons "
+            + (f"in {arm['clusters']} clusters" if arm["clusters"] else "alone")
+            for arm in (treated, control)
+        ]
+        return (
+            f"{design['n']:,} analysed persons were randomized to {to_treated} ({persons[0]}) or "
+            f"{to_control} ({persons[1]})."
         )
     if in_clusters(run):
         return (

@@ -30,6 +30,8 @@ crt-null-slopes                0.40     0.40       0.00          0.69  0.30
 crt-null-icsize                0.40     0.40       0.00          0.77  0.39
 crt-null-weak                  0.40     0.40       0.00          0.69  0.26
 crt-null-skew                  0.40     0.40       0.00          0.69  0.34
+crt-baseline                   0.55     0.55       0.42          0.69  0.45
+one-arm-clusters               0.55     0.55       0.42          0.69  0.46
 stepped-wedge                  0.55     0.55       0.42          0.69  0.39
 tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
@@ -40,6 +42,7 @@ name are differences of risks, those with "survival" differences in restricted m
 up to 24, with 30 % censored before.
 """
 
+from tauhat.simulate.baseline_scenario import BaselinePeriodTrial
 from tauhat.simulate.binary_scenario import BinaryTrial
 from tauhat.simulate.cluster import CLUSTER_DESIGNS, NULL_DESIGNS, ClusterTrial
 from tauhat.simulate.cluster_scenario import ClusterScenario
@@ -56,6 +59,7 @@ from tauhat.simulate.metrics import (
     srmse,
     true_policy_value,
 )
+from tauhat.simulate.one_arm_scenario import OneArmTrial
 from tauhat.simulate.pd_l1 import PDL1
 from tauhat.simulate.performance import Performance, performance
 from tauhat.simulate.population import PopulationValues
@@ -80,11 +84,13 @@ __all__ = [
     "NULL_DESIGNS",
     "PDL1",
     "TRANSFORMATIONS",
+    "BaselinePeriodTrial",
     "BinaryTrial",
     "ClusterScenario",
     "ClusterTrial",
     "HighlyNonlinear",
     "Linear",
+    "OneArmTrial",
     "Performance",
     "PopulationValues",
     "Scenario",

@@ -189,6 +189,11 @@ class MergedLabels:
             return column.astype(object).map(one, na_action="ignore").astype(dtype)
         return column.map(one, na_action="ignore")
 
+    def spelt_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table with all its merged columns so."""
+        names = [name for name in self.spelling if name in table.columns]
+        return table.assign(**{name: self.spelt(table[name]) for name in names})
+
     def label(self, name: str, given: Any) -> Any:
         """A label as the column has it now."""
         return self.spelling.get(name, {}).get(label_text(given), given)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray
 from tauhat.errors import TrialError
-from tauhat.tables.labels import label_text
 from tauhat.trial.baseline_period import BaselinePeriod
+from tauhat.trial.cluster_size import ClusterSizes
 from tauhat.trial.roles import complete_within, label_values, varies_within
-
-CLUSTER_SIZE = "cluster size"
 
 
 @dataclass
@@ -29,14 +28,14 @@ class CovariatesOfClusters:
     baseline
         A baseline period, whose mean by cluster is a covariate, or None.
     sizes
-        Persons enrolled in each cluster by its label, where the size is a covariate.
+        Persons enrolled in each cluster, where their number is a covariate.
 
     Examples
     --------
     >>> clusters = np.array(["a", "a", "b"])
     >>> shared = CovariatesOfClusters("clinic", ("beds",), None)
     >>> df = pd.DataFrame({"beds": [40.0, np.nan, 55.0]})
-    >>> shared.completed(df, clusters, count=True)["beds"].tolist()
+    >>> shared.completed(df, clusters, ("cluster size",), df.columns)["beds"].tolist()
     [40.0, 40.0, 55.0]
     >>> new = pd.DataFrame({"clinic": ["a", "c"], "beds": [40.0, 20.0]})
     >>> shared.added_to(new)["cluster size"].tolist()
@@ -46,10 +45,14 @@ class CovariatesOfClusters:
     column: str | None
     named: tuple[str, ...]
     baseline: BaselinePeriod | None
-    sizes: dict[str, int] | None = field(default=None, init=False)
+    sizes: ClusterSizes | None = field(default=None, init=False)
 
     def completed(
-        self, frame: pd.DataFrame, clusters: AnyArray | None, *, count: bool
+        self,
+        frame: pd.DataFrame,
+        clusters: AnyArray | None,
+        sizes: tuple[str, ...],
+        columns: Collection[Any],
     ) -> pd.DataFrame:
         """Covariates of those enrolled, with what their clusters add.
 
@@ -59,17 +62,19 @@ class CovariatesOfClusters:
             Covariates as they were given.
         clusters
             Cluster of each row, shape (n,), or None.
-        count
-            Whether the size of the cluster is a covariate.
+        sizes
+            Covariates made of the number of persons in a cluster, of `SIZE_COVARIATES`.
+        columns
+            Names of the table's columns, which may not be among these.
 
         Raises
         ------
         TrialError
             If a covariate of clusters varies within one, or there are none to count.
         """
+        if sizes:
+            self.sizes = ClusterSizes.of(clusters, sizes, columns)
         if clusters is None:
-            if count:
-                raise TrialError("cluster_size=True needs cluster=")
             return frame
         codes, labels = pd.factorize(clusters)
         for name in self.named:
@@ -80,10 +85,8 @@ class CovariatesOfClusters:
                     "clusters; give it in covariates= if it belongs to the person"
                 )
         frame = complete_within(frame, self.named, clusters)
-        if count:
-            counts = np.bincount(codes)
-            self.sizes = dict(zip(map(label_text, labels), counts.tolist(), strict=True))
-            frame[CLUSTER_SIZE] = counts[codes].astype(np.float64)
+        if self.sizes is not None:
+            frame = self.sizes.added_to(frame, clusters)
         if self.baseline is not None:
             frame[self.baseline.name] = self.baseline.of_clusters(clusters)
         return frame
@@ -107,19 +110,13 @@ class CovariatesOfClusters:
         TrialError
             If the table has neither the size of the cluster nor the cluster, and needs one.
         """
+        labels = None
         if self.column in table.columns:
             labels = label_values(table[self.column], "cluster")
             present = [name for name in self.named if name in table.columns]
             table = complete_within(table, present, labels)
-        if self.sizes is not None and CLUSTER_SIZE not in table.columns:
-            if self.column not in table.columns:
-                raise TrialError(
-                    f"the table needs the column {CLUSTER_SIZE!r}, or {self.column!r} to count it"
-                )
-            texts = pd.Series(labels).map(label_text)
-            here = texts.value_counts()
-            sizes = [self.sizes.get(text, here[text]) for text in texts]
-            table = table.assign(**{CLUSTER_SIZE: np.array(sizes, dtype=np.float64)})
+        if self.sizes is not None:
+            table = self.sizes.added_to(table, labels, self.column)
         if self.baseline is not None and self.column is not None:
             table = self.baseline.added_to(table, self.column)
         return table

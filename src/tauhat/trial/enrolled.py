@@ -141,7 +141,9 @@ def _informative(trial: TrialTable) -> BoolArray:
     kept = np.full(len(observed), True)
     design = trial.enrolled_randomization
     if design.holds_persons:
+        # Of an arm without clusters everybody is a unit, and nobody is taken for lost.
         kept = np.bincount(design.unit, weights=observed)[design.unit] > 0
+        kept |= design.clusters_by_arm[design.treatment] == 0
     if trial.enrolled_blocks is not None:
         blocks = pd.factorize(trial.enrolled_blocks)[0]
         compared = has_counterfactual(trial.enrolled_treatment[observed], blocks[observed])

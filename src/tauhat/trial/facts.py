@@ -24,7 +24,7 @@ def facts(trial: TrialTable) -> pd.DataFrame:
     persons = np.bincount(trial.treatment, minlength=trial.n_arms)
     others = ["treated"] if trial.n_arms == 2 else ["arm"] * (trial.n_arms - 1)
     rows: list[tuple[str, str]] = [
-        ("design", f"{trial.design} randomized"),
+        ("design", trial.randomization.randomized),
         ("outcome", _outcome(trial)),
         ("persons analysed", str(trial.n)),
         *(
@@ -72,6 +72,11 @@ def decisions(trial: TrialTable) -> list[str]:
             f"{counted(trial.baseline.n_persons, 'person is', 'persons are')} those of a baseline "
             f"period ({trial.roles['period']}: {', '.join(map(str, trial.baseline.labels))}), and "
             f"count as the covariate {trial.baseline.name!r} of their clusters only."
+        )
+    if not trial.randomization.can_permute:
+        notes.append(
+            f"{trial.roles['cluster']} is empty for everybody in one arm, or another for each "
+            "person: they stand alone, and clusters are in the other arm only."
         )
     if trial.n_excluded:
         notes.append(f"{counted(trial.n_excluded, *_EXCLUDED)} left out.")

@@ -10,9 +10,10 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, IntArray
 from tauhat.errors import DesignError, TrialError
-from tauhat.tables.labels import plain_label, read_labels
+from tauhat.tables.labels import plain_label
+from tauhat.trial.one_arm import labels_of_clusters
 from tauhat.trial.roles import label_values
-from tauhat.wording import counted, first_of, join_words
+from tauhat.wording import counted, first_of
 
 PARTICIPANT = "participant"
 # Numbers that start again in every cluster reach about as far as the largest cluster.
@@ -112,40 +113,6 @@ def check_levels(labels: Sequence[AnyArray], names: Sequence[str]) -> tuple[AnyA
     return tuple(labels[1:])
 
 
-def refuse_clusters_in_one_arm(
-    column: pd.Series[Any], arm: IntArray, arm_labels: Sequence[Any]
-) -> None:
-    """Raise a `DesignError` when everybody in some arms has a cluster and nobody in the others.
-
-    Parameters
-    ----------
-    column
-        Labels of clusters, shape (n,).
-    arm
-        Number of each row's arm, shape (n,).
-    arm_labels
-        Of the arms.
-
-    Examples
-    --------
-    >>> groups = pd.Series(["g1", "g2", None, None], name="group")
-    >>> refuse_clusters_in_one_arm(groups, np.array([1, 1, 0, 0]), ("none", "group"))
-    Traceback (most recent call last):
-    tauhat.errors.DesignError: cluster column 'group' is missing for everybody in arm none and ...
-    """
-    missing = np.asarray(read_labels(column).missing, dtype=bool)
-    lost = np.bincount(arm, weights=missing, minlength=len(arm_labels))
-    without = lost == np.bincount(arm, minlength=len(arm_labels))
-    if without.any() and not without.all() and not (missing & ~without[arm]).any():
-        arms = join_words([str(arm_labels[int(k)]) for k in np.flatnonzero(without)])
-        raise DesignError(
-            f"cluster column {column.name!r} is missing for everybody in arm {arms} and for nobody "
-            "else. This looks like clustering in one arm only (therapists, groups), which is "
-            "not supported yet. For average effects give each of these persons a label of their "
-            "own; the primary test and effects of persons are not measured for this design"
-        )
-
-
 def check_participants(arm: IntArray, labels: AnyArray, name: str) -> None:
     """Raise a `DesignError` when participants who were randomized are in more than one arm.
 
@@ -207,11 +174,11 @@ def clusters_and_levels(
     if "cluster" not in roles:
         return None, ()
     name = roles["cluster"]
-    refuse_clusters_in_one_arm(table[name], arm, arm_labels)
-    clusters = label_values(table[name], "cluster")
+    within = {role: column for role, column in roles.items() if is_level(role)}
+    levels = bool(within) or "period" in roles
+    clusters = labels_of_clusters(table[name], arm, arm_labels, levels=levels)
     if participant == name:
         check_participants(arm, clusters, name)
-    within = {role: column for role, column in roles.items() if is_level(role)}
     labels = [label_values(table[column], role) for role, column in within.items()]
     return clusters, check_levels([clusters, *labels], [name, *within.values()])
 

@@ -63,6 +63,7 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
         "auxiliary": "outcomes are not made for persons who lack one",
         "participant": "each period is taken to have other persons",
         "cluster_size": "clusters have a size in each period",
+        "log_cluster_size": "clusters have a size in each period",
     }
     cluster = given.get("cluster")
     if isinstance(cluster, (list, tuple)) and len(cluster) > 1:

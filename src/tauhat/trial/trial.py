@@ -23,7 +23,7 @@ from tauhat.trial.checks.design_check import DesignCheck, check_design
 from tauhat.trial.checks.order_checks import order_findings
 from tauhat.trial.checks.repeated_rows import row_findings
 from tauhat.trial.checks.time_checks import time_findings
-from tauhat.trial.covariates_of_clusters import CLUSTER_SIZE
+from tauhat.trial.cluster_size import SIZE_COVARIATES
 from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts
 from tauhat.trial.outcome_columns import OutcomeColumns
@@ -58,7 +58,8 @@ class Trial(TrialTable):
         such as ``["clinic", "provider"]``, are levels: the first is what was randomized and the
         others lie within, outermost first. Where labels start again in every cluster (1, 2, ...)
         those of different clusters are different units. If providers were randomized within
-        clinics, they are the ``cluster`` and clinics the ``block``.
+        clinics, they are the ``cluster`` and clinics the ``block``. Empty for everybody in one
+        arm: persons were randomized, and treated in clusters in the other arm only.
     covariates
         Columns measured before randomization; None for all without another role, which is
         refused if one of them looks measured after it.
@@ -70,17 +71,17 @@ class Trial(TrialTable):
         Column with the randomization block (stratum, matched pair, site).
     propensity
         Probability of treatment by design: a number, or a mapping from block to
-        number. None for the share of treated units (in each block), which a
-        design with fixed arm sizes fixes. Of more than two arms, a mapping from each arm's
-        label to its probability.
+        number; None for the share of treated units (in each block). Of more than two
+        arms, a mapping from each arm's label to its probability.
     id
-        Column with the person's identifier; never a covariate. One row per person:
-        identifiers that repeat are refused unless each is a cluster of its own
+        Column with the person's identifier; never a covariate. Repeated
+        identifiers are refused unless each is a cluster of its own
         (``id`` and ``cluster`` may be one column) or persons are numbered anew in
         each cluster or block; ``participant`` says that several rows are meant.
     cluster_size
-        Whether to add the number of persons enrolled in the cluster, also those
-        without an outcome, as the covariate ``cluster size``.
+        Whether to add the number of persons enrolled in the cluster as covariate.
+    log_cluster_size
+        Whether to add its logarithm, as the covariate ``log cluster size``.
     arms
         Labels of the arms to compare, two or more, control first; None for all that there
         are. Rows of other arms are left out and counted.
@@ -433,7 +434,7 @@ class ContrastTrial(Trial):
         chosen = {
             "control": None,
             "arms": [whole.arm_labels[arm] for arm in pair],
-            "covariates": [one for one in whole.covariate_names if one != CLUSTER_SIZE],
+            "covariates": [one for one in whole.covariate_names if one not in SIZE_COVARIATES],
             "propensity": pair_propensity(given["propensity"], whole.arm_labels, pair),
             "endpoint": given["endpoint"] if kind is None else kind,
             # Codes of warnings are answered in the check of all arms.

@@ -33,12 +33,14 @@ from tauhat.trial.arms import choose_arms
 from tauhat.trial.baseline_period import BaselinePeriod, baseline_period
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.checks.finding_codes import known_codes
+from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
-from tauhat.trial.covariates_of_clusters import CLUSTER_SIZE, CovariatesOfClusters
+from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
+from tauhat.trial.one_arm import refuse_covariates_of_clusters
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_period
 from tauhat.trial.rates_of_trials import counts_as_rates
@@ -49,7 +51,7 @@ from tauhat.trial.roles import (
     single_roles,
 )
 from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
-from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_blocks
+from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_arms, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
 
 
@@ -78,6 +80,7 @@ class TrialTable:
         propensity: float | Mapping[Any, float] | None = None,
         id: str | None = None,
         cluster_size: bool = False,
+        log_cluster_size: bool = False,
         arms: Sequence[Any] | None = None,
         weight: str | None = None,
         endpoint: str | None = None,
@@ -175,6 +178,8 @@ class TrialTable:
             kept, self.roles, endpoint, self.file, event_value=event_value, horizon=horizon
         )
         self.has_outcome: BoolArray = columns.observed
+        outcome_name = self.roles["outcome"]
+        refuse_lost_arms(self.enrolled_treatment, self.has_outcome, outcome_name, self.arm_labels)
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if period is not None and self.baseline is None:
             self.enrolled_period, self.period_labels = read_periods(
@@ -197,7 +202,12 @@ class TrialTable:
                 self.enrolled_clusters,
                 kept[self.roles["id"]] if "id" in self.roles else None,
             )
-        self.enrolled_frame = self._covariate_frame(kept, choice, cluster_size)
+        sizes = {CLUSTER_SIZE: cluster_size, LOG_CLUSTER_SIZE: log_cluster_size}
+        wanted = tuple(name for name, given_so in sizes.items() if given_so)
+        self.enrolled_frame = self._covariate_frame(kept, choice, wanted)
+        if self.n_arms == 2:
+            design = self.enrolled_randomization
+            refuse_covariates_of_clusters(self.enrolled_frame, design, self.arm_labels)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
         self._set_enrolled(kept, columns, propensity)
@@ -233,16 +243,14 @@ class TrialTable:
         return label_values(kept[self.roles[role]], role) if role in self.roles else None
 
     def _covariate_frame(
-        self, kept: pd.DataFrame, choice: CovariateChoice, cluster_size: bool
+        self, kept: pd.DataFrame, choice: CovariateChoice, sizes: tuple[str, ...]
     ) -> pd.DataFrame:
         """Covariates of everyone enrolled, cluster-level ones completed within clusters."""
-        if cluster_size and CLUSTER_SIZE in self._table.columns:
-            raise TrialError(f"the table has a column {CLUSTER_SIZE!r} already; rename it")
         self._of_clusters = CovariatesOfClusters(
             self.roles.get("cluster"), tuple(choice.of_cluster), self.baseline
         )
         frame = self._of_clusters.completed(
-            kept[choice.names].copy(), self.enrolled_clusters, count=cluster_size
+            kept[choice.names].copy(), self.enrolled_clusters, sizes, self._table.columns
         )
         if frame.shape[1] == 0:
             raise TrialError("there are no covariates; effects need at least one to depend on")
@@ -317,7 +325,7 @@ class TrialTable:
     @property
     def n_clusters(self) -> int | None:
         """Number of clusters analysed, or None in an individually randomized trial."""
-        return self.randomization.n_units if self.randomization.holds_persons else None
+        return self.randomization.n_clusters if self.randomization.holds_persons else None
 
     @property
     def design(self) -> DesignName:
@@ -422,9 +430,10 @@ class TrialTable:
         ----------
         df
             Table with the trial's covariates. With ``cluster_size=True`` it also
-            needs the column ``cluster size`` or the cluster column: a cluster of
-            the trial then has its size in the trial, a new one the number of its
-            rows in ``df``. So it is with means of a baseline period, which a new one lacks.
+            needs the column ``cluster size`` (of ``log_cluster_size=True``, ``log cluster size``)
+            or the cluster column: a cluster of the trial then has its size in the trial, a new one
+            the number of its rows in ``df``. So it is
+            with means of a baseline period, which a new one lacks.
 
         Returns
         -------
@@ -436,12 +445,5 @@ class TrialTable:
         TrialError
             Naming missing or unusable columns.
         """
-        table = as_pandas(df)
-        table = table.assign(
-            **{
-                name: self.merged_labels.spelt(table[name])
-                for name in self.merged_labels.spelling
-                if name in table.columns
-            }
-        )
+        table = self.merged_labels.spelt_table(as_pandas(df))
         return self.encoder_.transform(self._of_clusters.added_to(table))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray
+from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.errors import TrialError
 from tauhat.trial.roles import require_columns
-from tauhat.wording import counted, first_of
+from tauhat.wording import counted, first_of, join_words
 
 
 def auxiliary_columns(
@@ -61,4 +62,24 @@ def refuse_lost_blocks(
             f"{counted(len(labels), 'block')} ({first_of([str(one) for one in lost], 5)}): nothing "
             f"is known of the effect there. Drop these rows (where=) and say so, or leave "
             f"{roles['block']!r} out as block"
+        )
+
+
+def refuse_lost_arms(
+    arm: IntArray, observed: BoolArray, outcome: str, arm_labels: Sequence[Any]
+) -> None:
+    """Raise a `TrialError` if nobody in some arm has an outcome.
+
+    Examples
+    --------
+    >>> refuse_lost_arms(np.array([0, 1]), np.array([True, False]), "y", ("usual", "new"))
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: outcome column 'y' is missing for everybody in arm new: there is ...
+    """
+    lost = np.bincount(arm, weights=observed, minlength=len(arm_labels)) == 0
+    if lost.any() and not lost.all():
+        named = join_words([str(arm_labels[int(k)]) for k in np.flatnonzero(lost)])
+        raise TrialError(
+            f"outcome column {outcome!r} is missing for everybody in arm {named}: there is nothing "
+            "to compare. See whether each arm has a column of its own"
         )

@@ -42,6 +42,7 @@ from tauhat.trial.checks.missing_outcome_checks import (
     missing_outcome_findings,
     missing_outcomes_seen,
 )
+from tauhat.trial.checks.one_arm_checks import icc_in_one_arm, one_arm_findings
 from tauhat.trial.checks.period_checks import (
     icc_over_periods,
     period_findings,
@@ -220,12 +221,15 @@ def check_design(trial: TrialTable) -> DesignCheck:
     sizes = icc = None
     if trial.period is not None:
         icc = icc_over_periods(trial)
+    elif not design.can_permute:
+        icc = icc_in_one_arm(trial)
     elif design.holds_persons:
         sizes = cluster_sizes(trial)
         icc = intracluster_correlation(trial.y[rows], design.unit, trial.treatment[rows])
     findings = [
         *_design_findings(trial),
         *period_findings(trial),
+        *one_arm_findings(trial, icc),
         *baseline_findings(trial),
         *([] if sizes is None or icc is None else cluster_findings(trial, sizes, icc, units)),
         *level_findings(trial),
@@ -334,6 +338,9 @@ def _attrition_table(trial: TrialTable, lost: ArmDifferences) -> pd.DataFrame:
 
 def randomization_finding(trial: TrialTable) -> Finding:
     """What was randomized."""
+    design = trial.randomization
+    if not design.can_permute:
+        return Finding("design", "randomized by persons, who have clusters in one arm only")
     column = f" ({trial.roles['cluster']})" if "cluster" in trial.roles else ""
     units = f"{trial.randomization.units_word}{column}"
     if trial.period is not None:

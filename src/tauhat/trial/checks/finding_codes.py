@@ -61,6 +61,12 @@ _ALL = (
         "check which periods came before the treatment",
     ),
     Code(
+        "clusters-in-one-arm", _DESIGN, ("note",),
+        "the cluster column is empty in one arm: persons were randomized, and clustered in the "
+        "other arm only",
+        "see that nobody in that arm was treated in a group",
+    ),
+    Code(
         "baseline-cohort", _DESIGN, ("warning",),
         "participants have rows in the baseline period and later",
         "give the baseline outcome of each as a covariate, without `period`",

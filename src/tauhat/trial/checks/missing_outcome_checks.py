@@ -115,7 +115,9 @@ def missing_outcomes_seen(
     with_any = np.full(len(observed), True)
     clusters_lost = None
     if design.holds_persons:
-        some = np.bincount(design.unit, weights=observed) > 0
+        # A single person of an arm without clusters is no cluster that was lost.
+        alone = design.clusters_by_arm[design.arm] == 0 if design.n_arms == 2 else False
+        some = (np.bincount(design.unit, weights=observed) > 0) | alone
         with_any = some[design.unit]
         of = design.arm[~some]
         clusters_lost = (int((of == 0).sum()), int((of == 1).sum()))
@@ -124,7 +126,7 @@ def missing_outcomes_seen(
     unit = np.unique(design.unit[rows], return_inverse=True)[1]
     enough = min(int(lost.sum()), int((~lost).sum())) >= _FEWEST
     by_cluster = _no_clusters()
-    if design.holds_persons and enough:
+    if design.holds_persons and design.can_permute and enough:
         by_cluster = _clusters(trial, rows, unit, lost, arm)
     block = np.nan
     if trial.enrolled_blocks is not None and enough:
