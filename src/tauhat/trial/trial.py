@@ -61,8 +61,7 @@ class Trial(TrialTable):
         clinics, they are the ``cluster`` and clinics the ``block``. Empty for everybody in one
         arm: persons were randomized, and treated in clusters in the other arm only.
     covariates
-        Columns measured before randomization; None for all without another role, which is
-        refused if one of them looks measured after it.
+        Columns measured before randomization; None for all others, unless one looks later.
     cluster_covariates
         Covariates that belong to the cluster. They must not vary within it; a
         value missing for some of its persons is taken from the others. They need
@@ -72,7 +71,7 @@ class Trial(TrialTable):
     propensity
         Probability of treatment by design: a number, or a mapping from block to
         number; None for the share of treated units (in each block). Of more than two
-        arms, a mapping from each arm's label to its probability.
+        arms, a mapping from each arm to its probability.
     id
         Column with the person's identifier; never a covariate. Repeated
         identifiers are refused unless each is a cluster of its own
