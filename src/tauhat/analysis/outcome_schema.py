@@ -134,3 +134,10 @@ class AverageRatesRecord(TypedDict):
     arms: Annotated[list[RateOfArm], "control and treated arm"]
     individual: Annotated[RatesRecord, "every person counts by the time at risk"]
     cluster: Annotated[RatesRecord | None, "every cluster counts the same"]
+
+
+class EffectByRisk(TypedDict):
+    persons: Annotated[int, "persons of the group"]
+    risk: Annotated[float, "their mean risk without treatment"]
+    effect: Annotated[float, "mean risk difference of the reported model"]
+    one_odds_ratio: Annotated[float, "mean risk difference if one odds ratio held for everyone"]

@@ -10,6 +10,7 @@ from tauhat.analysis.outcome_schema import (
     AverageRisksRecord,
     CalibrationOfRisk,
     Count,
+    EffectByRisk,
     EstimateWithTest,
     Interval,
     Number,
@@ -171,13 +172,6 @@ class HeterogeneityTestRecord(TypedDict):
     parts: Annotated[dict[str, Number], "p-value by component of the test"]
     exact: Annotated[bool, "whether all assignments were used and not a sample of them"]
     notes: Annotated[list[str], "what was left out and why"]
-
-
-class EffectByRisk(TypedDict):
-    persons: Annotated[int, "persons of the group"]
-    risk: Annotated[float, "their mean risk without treatment"]
-    effect: Annotated[float, "mean risk difference of the reported model"]
-    one_odds_ratio: Annotated[float, "mean risk difference if one odds ratio held for everyone"]
 
 
 class RelativeEffectRecord(TypedDict):

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, DesignName
+from tauhat.design.design import Design
 from tauhat.design.intercepts import Intercepts
+from tauhat.design.names import DesignName
 from tauhat.design.nested_codes import nested_codes
 from tauhat.design.probabilities import probabilities
 from tauhat.numerics.em import identified_clusters

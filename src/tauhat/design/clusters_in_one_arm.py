@@ -11,7 +11,8 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.design.clusters import Clusters
-from tauhat.design.design import Design, DesignName
+from tauhat.design.design import Design
+from tauhat.design.names import DesignName
 from tauhat.design.permutations import Assignments
 from tauhat.errors import TrialError
 from tauhat.numerics.arm_variances import by_arm

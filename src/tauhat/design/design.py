@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -14,17 +14,13 @@ from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.design.blocks import block_sizes, small_blocks
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.jackknife_errors import jackknife_errors
+from tauhat.design.names import DesignName
 from tauhat.design.nested_codes import nested_codes
 from tauhat.design.permutations import Assignments, assignments
 from tauhat.numerics.arm_variances import design_degrees_of_freedom
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
 from tauhat.wording import counted
-
-DesignName = Literal[
-    "individual", "cluster", "stepped wedge", "cluster crossover", "clusters in one arm"
-]
-"""Names of the kinds of design."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,10 +215,10 @@ class Design(ABC):
         >>> pairs.take(np.array([2, 3])).block.tolist()
         [0, 0]
         """
-        rows = _positions(rows)
-        unit, chosen = self._units_of(rows)
+        numbers = np.arange(len(self.unit))[rows]
+        unit, chosen = self._units_of(numbers)
         block = np.unique(self.block[chosen], return_inverse=True)[1]
-        return self._of(unit, chosen, block, rows)
+        return self._of(unit, chosen, block, numbers)
 
     def contrast(self, first: int, second: int) -> tuple[IntArray, Self]:
         """Two arms of the design, as arms 0 and 1.
@@ -451,9 +447,3 @@ class Design(ABC):
             probability=self.probability[chosen],
             within=nested_codes(unit, [level[rows] for level in self.within]),
         )
-
-
-def _positions(rows: Any) -> IntArray:
-    """Row numbers from row numbers or one truth a row."""
-    positions: IntArray = np.asarray(rows)
-    return np.flatnonzero(positions) if positions.dtype == bool else positions

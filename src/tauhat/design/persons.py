@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
-from tauhat.design.design import Design, DesignName
+from tauhat.design.design import Design
 from tauhat.design.intercepts import Intercepts
+from tauhat.design.names import DesignName
 from tauhat.design.probabilities import probabilities
 from tauhat.numerics.em import identified_clusters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tauhat.design.design import DesignName
+from tauhat.design.names import DesignName
 from tauhat.design.periods import ClustersOverPeriods
 
 

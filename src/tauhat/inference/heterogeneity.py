@@ -441,9 +441,8 @@ def _checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     chosen = dict(DEFAULT_WEIGHTS if weights is None else weights)
     unknown = sorted(set(chosen) - set(DEFAULT_WEIGHTS))
     if unknown:
-        raise ValueError(
-            f"unknown component {unknown[0]!r} in weights; use {list(DEFAULT_WEIGHTS)}"
-        )
+        known = list(DEFAULT_WEIGHTS)
+        raise ValueError(f"unknown component {unknown[0]!r} in weights; use {known}")
     if any(not np.isfinite(value) or value < 0 for value in chosen.values()):
         raise ValueError(f"weights must be finite and not negative, got {chosen}")
     if not sum(chosen.values()) > 0:

@@ -419,18 +419,12 @@ def known_codes(given: Iterable[str]) -> tuple[str, ...]:
             hint = f"did you mean {close[0]!r}?" if close else "`tauhat check` shows them"
             raise TrialError(f"accept: there is no code {name!r}; {hint}")
         if "warning" not in CODES[name].grades:
-            what = CODES[name].grades[0]
-            advice = (
-                "an error is put right, or overruled by --force"
-                if what == "error"
-                else "notes need no answer"
-            )
-            raise TrialError(f"accept: {name!r} is never a warning but {_a(what)}; {advice}")
+            advice = {
+                "error": "an error: an error is put right, or overruled by --force",
+                "note": "a note: notes need no answer",
+            }[CODES[name].grades[0]]
+            raise TrialError(f"accept: {name!r} is never a warning but {advice}")
     return names
-
-
-def _a(grade: str) -> str:
-    return f"an {grade}" if grade[0] == "e" else f"a {grade}"
 
 
 def codes_table() -> str:

@@ -1,0 +1,8 @@
+"""Names of the kinds of design."""
+
+from typing import Literal
+
+DesignName = Literal[
+    "individual", "cluster", "stepped wedge", "cluster crossover", "clusters in one arm"
+]
+"""Names of the kinds of design."""
