@@ -74,10 +74,10 @@ def quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def short_chains() -> Iterator[None]:
     """Intervals from short chains in a whole module, for tests that ask what is told of them."""
-    from cli_runs import shorten_chains
+    from cli_runs import take_few_points
 
     with pytest.MonkeyPatch.context() as patch:
-        shorten_chains(patch)
+        take_few_points(patch)
         yield
 
 

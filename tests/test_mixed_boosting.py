@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from cli_runs import shorten_chains
+from cli_runs import take_few_points
 from tauhat.errors import TauhatWarning
 from tauhat.learners.catalog import DIRECT, single_estimator
 from tauhat.learners.mixed_s import MixedEffectsLearner
@@ -266,7 +266,7 @@ def test_every_name_is_in_the_registry_and_combines():
 
 @pytest.mark.slow
 def test_common_suite(monkeypatch):
-    shorten_chains(monkeypatch)
+    take_few_points(monkeypatch)
     check_cate_estimator(MixedEffectsLearner(MERF(n_estimators=8, linear_part=True)))
 
 

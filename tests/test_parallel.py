@@ -64,7 +64,7 @@ def test_intervals_tell_how_far_they_are():
     with parallel.report_progress(lambda done, total: seen.append((done, total))):
         model.effect_interval(X)
         model.effect_interval(X)
-    assert seen == [(done, 5) for done in range(1, 6)]
+    assert seen == [(1, 2), (2, 2)]
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")

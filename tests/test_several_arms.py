@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
-from cli_runs import draw_nothing_and_shorten_chains
+from cli_runs import draw_nothing_and_take_few_points
 from tauhat.analysis.contrast_schema import RunOfArms
 from tauhat.analysis.run_fields import differences
 from tauhat.cli import main
@@ -236,7 +236,7 @@ def test_times_of_three_arms() -> None:
 def test_the_command_takes_three_arms(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw_nothing_and_shorten_chains(monkeypatch)
+    draw_nothing_and_take_few_points(monkeypatch)
     clustered(15, 8).to_csv(tmp_path / "trial.csv", index=False)
     words = ["--outcome", "y", "--treatment", "arm", "--cluster", "clinic", "--arms", "b,a,c"]
     words += ["--covariates", "x,w", "--contrasts", "all"]

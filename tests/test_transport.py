@@ -10,7 +10,7 @@ import tauhat as th
 from cli_runs import (
     ROLES,
     arguments,
-    draw_nothing_and_shorten_chains,
+    draw_nothing_and_take_few_points,
     leave_out_the_slow,
     run_of,
     small_trial,
@@ -168,7 +168,7 @@ def test_what_a_cross_fit_cannot_do_for_a_target_is_refused(find, message: str) 
 
 
 def test_analyze_and_its_report_show_overlap_groups_and_policies(monkeypatch) -> None:
-    draw_nothing_and_shorten_chains(monkeypatch)
+    draw_nothing_and_take_few_points(monkeypatch)
     df = small_trial().dropna()
     roles = {**ROLES, "covariates": ["age", "female", "urban"]}
     trial, target = th.Trial(df, **roles), df.assign(age=df.age + 6)

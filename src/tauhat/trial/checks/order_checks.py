@@ -48,7 +48,10 @@ def order_findings(trial: TrialTable) -> Iterator[Finding]:
             "late-treatment",
         )
     if trial.randomization.holds_persons:
-        yield from _size_findings(np.bincount(units))
+        # Where one arm only has clusters, persons of the other stand alone.
+        has_clusters = trial.enrolled_randomization.clusters_by_arm > 0
+        sizes = np.bincount(units[has_clusters[trial.enrolled_treatment]])
+        yield from _size_findings(sizes[sizes > 0])
 
 
 def start_of_both(arm: IntArray) -> int:
