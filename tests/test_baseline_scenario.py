@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tauhat.study.units import run_unit
 
 import tauhat as th
 from tauhat.simulate import BaselinePeriodTrial, scenario
 from tauhat.study import load_plan
 from tauhat.study.measures import METRICS
+from tauhat.study.tasks import run_task
 
 
 def test_means_correlate_with_the_clusters_as_said() -> None:
@@ -61,6 +61,6 @@ def test_a_unit_of_the_study() -> None:
     plan = load_plan("baseline-period")
     assert len(plan.rows) == 12
     short = replace(plan, estimators=plan.estimators[:1], intervals=False, average_effects=False)
-    found = run_unit(short, plan.rows[0], 1)
+    found = run_task(short, plan.rows[0], 1)
     assert not found.messages
     assert 0 < dict(zip(METRICS, found.metrics[0], strict=True))["srmse"] < 1.5

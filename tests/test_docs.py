@@ -233,3 +233,14 @@ def test_the_files_that_a_page_names_exist(page: Path) -> None:
         code = (ROOT / script).read_text(encoding="utf-8")
         unknown = [o for o in re.findall(r"(?<= )--[a-z-]+", options) if f'"{o}"' not in code]
         assert not unknown, f"{script} has no {unknown}"
+
+
+def test_readme_and_start_page_show_the_same_run() -> None:
+    shown = []
+    for page in (ROOT / "README.md", ROOT / "docs" / "index.md"):
+        text = page.read_text(encoding="utf-8")
+        start = text.index("233 clusters with")
+        words = text[start : text.index("-8.8 to 20.2", start)].split()
+        # Seconds are those of one machine.
+        shown.append([word for word in words if not re.fullmatch(r"\.{3}|\d+\.\d", word)])
+    assert shown[0] == shown[1]

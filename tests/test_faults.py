@@ -373,7 +373,7 @@ def test_a_lost_worker_costs_its_own_task_only(square: Any) -> None:
 def test_units_of_a_study_that_end_their_worker_are_named_at_the_end(square: Any) -> None:
     found: list[int] = []
     results = results_as_they_come(square, [(number,) for number in range(6)], n_jobs=2)
-    with pytest.raises(StudyError, match="1 unit ended its worker process"):
+    with pytest.raises(StudyError, match="1 task ended its worker process"):
         found.extend(results)
     assert sorted(found) == [0, 1, 9, 16, 25]
 
@@ -394,10 +394,10 @@ def test_a_member_that_has_not_converged_is_named(
     from tauhat.learners import chains as convergence
 
     monkeypatch.setattr(convergence, "r_hat", lambda draws: 1.31)
-    assert run_quietly(arguments(trial_csv, tmp_path / "out", models="LMM,BRM"))[0] == 0
+    assert run_quietly(arguments(trial_csv, tmp_path / "out", models="LMM,BCF-RE"))[0] == 0
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     found = {model["name"]: (model["r_hat"], model["converged"]) for model in run["models"]}
-    assert found == {"CBA": (None, None), "LMM": (None, None), "BRM": (1.31, False)}
+    assert found == {"CBA": (None, None), "LMM": (None, None), "BCF-RE": (1.31, False)}
     report = (tmp_path / "out" / "report.html").read_text("utf-8")
-    assert "The chains of BRM (R-hat 1.31) had not converged when they ended" in report
+    assert "The chains of BCF-RE (R-hat 1.31) had not converged when they ended" in report
     assert "kept, not converged" in report

@@ -47,7 +47,7 @@ PARTS = {
     "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
     "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression",
     "PlanFollowed", "RankWeights",
-    "Recipe", "Refits", "RelativeEffects", "Sums", "Strategy",
+    "Recipe", "Refits", "RelativeEffects", "Signs", "Sums", "Strategy",
     "TargetGroups", "TemperedWeights", "Weights",
 }  # fmt: skip
 

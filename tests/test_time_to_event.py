@@ -301,7 +301,7 @@ def test_averages_have_a_ratio_near_that_of_the_curves(cluster: str | None) -> N
         )
         assert ratio.se == pytest.approx(error / ratio.estimate, rel=0.15)
         assert (of_clusters is None) == (cluster is None)
-        assert f"Ratio of the arms' means: {ratio.estimate:.3g} (" in found.text
+        assert f" control: {ratio.estimate:.3g} (" in found.text
         with pytest.raises(TrialError, match="odds ratio"):
             found.on("odds ratio")
 

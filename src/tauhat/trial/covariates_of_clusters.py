@@ -32,6 +32,7 @@ class CovariatesOfClusters:
 
     Examples
     --------
+    >>> import numpy as np
     >>> clusters = np.array(["a", "a", "b"])
     >>> shared = CovariatesOfClusters("clinic", ("beds",), None)
     >>> df = pd.DataFrame({"beds": [40.0, np.nan, 55.0]})
