@@ -130,6 +130,18 @@ def test_named_modifiers_take_whole_clusters() -> None:
     assert found.groups["treated units"].max() <= 12
 
 
+def test_a_stated_propensity_is_that_of_persons() -> None:
+    (found,) = [
+        f for f in trial(table(), propensity=0.5).check().findings if f.item == "propensity"
+    ]
+    assert (found.value, found.status) == ("0.500 by design, 0.500 of persons treated", "ok")
+    (found,) = [
+        f for f in trial(table(), propensity=0.2).check().findings if f.item == "propensity"
+    ]
+    assert found.status == "warning"
+    assert found.sentence.startswith("50% of the randomized persons are treated")
+
+
 def test_what_is_not_supported_says_so() -> None:
     df = table()
     some = df.assign(therapist=df.therapist.mask(df.index < 40))

@@ -380,16 +380,19 @@ def _allocation_finding(trial: TrialTable) -> Iterator[Finding]:
 
 
 def _propensity_finding(trial: TrialTable, propensity: FloatArray) -> Iterator[Finding]:
-    first = trial.randomization.first
+    # Persons were randomized where one arm only has clusters.
+    by_unit = trial.randomization.can_permute
+    first = trial.randomization.first if by_unit else np.arange(len(propensity))
     first = first[trial.has_counterfactual[first]]
     chance, treated = propensity[first], trial.treatment[first]
+    units = "units" if by_unit else "persons"
     z = float((treated - chance).sum() / np.sqrt((chance * (1 - chance)).sum()))
     unlikely = abs(z) > 4
     yield Finding(
         "propensity",
-        f"{chance.mean():.3f} by design, {treated.mean():.3f} of units treated",
+        f"{chance.mean():.3f} by design, {treated.mean():.3f} of {units} treated",
         "warning" if unlikely else "ok",
-        f"{treated.mean():.0%} of the randomized units are treated where propensity= says "
+        f"{treated.mean():.0%} of the randomized {units} are treated where propensity= says "
         f"{chance.mean():.0%} ({abs(z):.1f} standard errors apart): check it."
         if unlikely
         else "",
