@@ -21,6 +21,7 @@ from tauhat.report.text import (
     for_whom_answer,
     heterogeneity_answer,
     how_persons_count,
+    in_one_arm,
     models_astray,
     plan_sentence,
     scale_of,
@@ -81,13 +82,24 @@ def _compared(run: Run) -> Section:
             if enrolled_counted(run) is None
             else f"{enrolled_counted(run):,} persons, {design['n']:,} with an outcome"
         )
-        + (f" in {design['clusters']:,} clusters" if in_clusters(run) else ""),
+        + _in_clusters(run),
         paragraphs=[
             f"{flow}{_over_periods(run)}Outcome: {run['roles']['outcome']}{better}. Effects are "
             f"{effects_in_words(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
             f" {plan}"
         ],
     )
+
+
+def _in_clusters(run: Run) -> str:
+    """How many clusters these persons were in, behind their number."""
+    if not in_clusters(run):
+        return ""
+    told = ""
+    if in_one_arm(run):
+        held = sum(arm["n"] for arm in run["design"]["arms"].values() if arm["clusters"])
+        told = f", {held:,} of them"
+    return f"{told} in {run['design']['clusters']:,} clusters"
 
 
 def _over_periods(run: Run) -> str:
@@ -322,8 +334,8 @@ def unknown(run: Run) -> list[str]:
     )
     if in_clusters(run) and design["clusters"] < FEW_CLUSTERS:
         items.append(
-            f"What more clusters would show: all rests on {design['clusters']}, however many "
-            "persons they hold."
+            f"What more clusters would show: {'one arm' if in_one_arm(run) else 'all'} rests on "
+            f"{design['clusters']}, however many persons they hold."
         )
     if design["n_missing_outcome"]:
         items.append(
