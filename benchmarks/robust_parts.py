@@ -26,8 +26,7 @@ from tauhat.runtime.engines import engine
 PARTS = {
     "members without each of the five folds": ("ensembles/out_of_fold.py", "out_of_fold_effects"),
     "all members, with and without folds": ("ensembles/ensemble.py", "fit_effect"),
-    "reference posterior of the intervals": ("fitting/cate_estimator.py", "reference_posterior"),
-    "Bayesian ridge, members and reference": (
+    "Bayesian ridge, also the reference of the intervals": (
         "numerics/ridge_posterior.py",
         "sample_ridge_posterior",
     ),
