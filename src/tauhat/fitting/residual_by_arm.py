@@ -44,12 +44,12 @@ def precision_weights(data: TrialData) -> FloatArray | None:
     outcome = data.working_with_blocks
     y = (outcome - outcome.mean()) / outcome.std()
     fixed = np.column_stack([np.ones(data.n), data.treatment - 0.5])
+    blocks = [(data.X - mean) / scale]
 
     def weighted(log_ratio: float) -> FloatArray:
         return np.where(alone, weight * np.exp(-log_ratio), weight)
 
     def lost(log_ratio: float) -> float:
-        blocks = [(data.X - mean) / scale]
         model = MixedModel(y, fixed, blocks, data.clusters, weighted(log_ratio))
         return -model.fit().restricted_log_likelihood
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tauhat.inference.descriptive import DESCRIPTIVE
 from tauhat.report.first_part import unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.plots import shorten
@@ -296,11 +296,6 @@ def _test_section(run: Run) -> Section:
     )
 
 
-def _neutral(text: str) -> str:
-    """A text without what only its reader in Python has to be told."""
-    return re.sub(r" This is descriptive: [^.]*test_heterogeneity\.", "", text)
-
-
 def _policy_section(run: Run) -> Section:
     """Which arm for whom."""
     if not run["policy"]:
@@ -322,7 +317,7 @@ def _policy_section(run: Run) -> Section:
         "arms",
         "Which arm for whom",
         paragraphs=[
-            f"If {one['better']} outcomes are better. {_neutral(one['text'])}"
+            f"If {one['better']} outcomes are better. {one['text'].replace(f' {DESCRIPTIVE}', '')}"
             for one in run["policy"]
         ],
         tables=[
