@@ -59,6 +59,6 @@ def test_the_report_of_three_arms_has_one_section_on_times() -> None:
     df["arm"] = df.index % 3
     found = th.analyze(trial_of(df), models=["LMM"], random_state=1, n_permutations=99)
     page = found.to_html()
-    assert page.count("The arms without covariates: restricted mean survival time") == 1
+    assert page.count("<caption>The arms without covariates: restricted mean") == 1
     assert "Of 8 effects, of 2 contrasts at several horizons" in page
     assert "Of 4 horizons" not in page
