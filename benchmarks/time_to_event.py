@@ -2,9 +2,11 @@
 
 The cells are those of `tauhat.simulate.SurvivalTrial`, with horizon 24. "arm" and "covariates" are
 the two models of censoring; "oracle" is the time cut at the horizon of everybody, as if nobody had
-been censored, and "naive" the time as it stands.
+been censored, "known" the outcome made with the curves that the times were drawn from, and "naive"
+the time as it stands. "PEM+GAMM" is the mean of the effects of both.
 
     python benchmarks/time_to_event.py accuracy --draws 4     RMSE / SD of the effects (null: RMSE)
+                                                              (--store FILE keeps what is done)
     python benchmarks/time_to_event.py accuracy --endpoint survival --learners LMM GAMM PEM
                                                               ratio of the errors to the first's
     python benchmarks/time_to_event.py averages --draws 300   bias, error, coverage
@@ -21,6 +23,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,7 +37,7 @@ from tauhat.numerics.seeds import derive_seed
 from tauhat.registry import registered
 from tauhat.simulate import SimulatedTimes, SurvivalTrial
 from tauhat.simulate.scenario import SimulatedPersons
-from tauhat.simulate.survival_scenario import cumulative_hazard
+from tauhat.simulate.survival_scenario import censoring_level, cumulative_hazard
 
 PERSONS, FEW, MANY = {"n_clusters": None}, {"n_clusters": 20}, {"n_clusters": 50}
 INDEPENDENT = {"censored": 0.45, "censoring": "independent"}
@@ -130,45 +133,134 @@ def draws(cells: dict, n_draws: int, seed: int) -> Iterator[tuple[str, int, Simu
             yield name, k, source.draw(n, derive_seed(seed, name, k))
 
 
-def accuracy(n_draws: int, seed: int, learners: list[str], endpoint: str) -> None:
+def uncensored(trial: SimulatedTimes) -> np.ndarray:
+    """Times cut at the horizon of everybody, as if nobody had been censored, shape (n,)."""
+    return np.where(trial.treatment == 1, trial.nodes["y1"], trial.nodes["y0"])
+
+
+def with_known_curves(source: SurvivalTrial, trial: SimulatedTimes) -> np.ndarray:
+    """Outcome made with the curves that the times were drawn from, shape (n,)."""
+    grid = np.linspace(0, source.horizon, 481)
+    step, arm = grid[1], trial.treatment
+    early, late = (
+        np.exp(trial.nodes["log_hazard"] + arm * trial.nodes[f"log_ratio_{when}"]).to_numpy()
+        for when in ("early", "late")
+    )
+    hazard = cumulative_hazard(grid, early, late)
+    nodes, shares = hermite_nodes(9)
+    alive = sum(
+        share * np.exp(-hazard * np.exp(source.frailty_sd * node))
+        for node, share in zip(nodes, shares, strict=True)
+    )
+    area = step * (alive[:, 1:] + alive[:, :-1]) / 2
+    left = np.column_stack([np.cumsum(area[:, ::-1], axis=1)[:, ::-1], np.zeros(len(arm))])
+    expected = grid + left / alive
+    rate = np.exp(censoring_level(source) + source.log_hazard_of_censoring(trial.X, arm))[:, None]
+    weighed = expected * np.exp(rate * grid)
+    passed = step * rate * (weighed[:, 1:] + weighed[:, :-1]) / 2
+    passed = np.column_stack([np.zeros(len(arm)), np.cumsum(passed, axis=1)])
+    cut = np.minimum(trial.time, source.horizon)
+    seen = (trial.event == 1) | (trial.time >= source.horizon)
+
+    def at_own_time(values: np.ndarray) -> np.ndarray:
+        return np.array([np.interp(t, grid, row) for t, row in zip(cut, values, strict=True)])
+
+    first = np.where(seen, cut * np.exp(rate[:, 0] * cut), at_own_time(weighed))
+    return first - at_own_time(passed)
+
+
+def outcomes(source: SurvivalTrial, trial: SimulatedTimes, endpoint: str) -> dict[str, TrialData]:
+    """What learners may see of a trial, by name."""
+    seen = {"arm": trial_data(trial, "arm", endpoint)}
+    if endpoint != "rmst":
+        return seen
+    return {
+        "oracle": known(trial, uncensored(trial)),
+        "known": known(trial, with_known_curves(source, trial)),
+        **seen,
+        "covariates": trial_data(trial, "covariates"),
+        "naive": known(trial, np.minimum(trial.time, trial.horizon)),
+    }
+
+
+def mean_effect(
+    learner: str, data: TrialData, X: pd.DataFrame, made: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Effects by a learner, or the mean of those of learners joined by "+", each fitted once."""
+    for name in learner.split("+"):
+        if name not in made:
+            made[name] = th.estimator(name, random_state=1).fit_data(data).effect(X)
+    return np.mean([made[name] for name in learner.split("+")], axis=0)
+
+
+def accuracy(
+    n_draws: int,
+    seed: int,
+    learners: list[str],
+    endpoint: str,
+    cells: list[str],
+    compared: list[str] | None,
+    store: Path | None,
+) -> None:
     """RMSE of individual effects over their SD; where there is none in units of the outcome."""
-    rows = []
+    columns = ["endpoint", "seed", "cell", "draw", "learner", "outcome", "error"]
+    found = pd.DataFrame(columns=columns)
+    if store is not None and store.exists():
+        found = pd.read_csv(store)
+    done = set(found[columns[:-1]].itertuples(index=False, name=None))
+    chosen = {name: CELLS[name] for name in cells}
+    sources = {name: SurvivalTrial(**settings) for name, (settings, _) in chosen.items()}
     people, effects = {}, {}
-    for name, (settings, _) in CELLS.items():
-        source = SurvivalTrial(**settings)
+    for name, source in sources.items():
         people[name] = source.population(800, derive_seed(seed, name, "people"))
         effects[name] = true_effects(source, people[name], endpoint)
-    for name, k, trial in draws(CELLS, n_draws, seed):
-        seen = {"arm": trial_data(trial, "arm", endpoint)}
-        if endpoint == "rmst":
-            uncensored = np.where(trial.treatment == 1, trial.nodes["y1"], trial.nodes["y0"])
-            seen = {
-                "oracle": known(trial, uncensored),
-                **seen,
-                "covariates": trial_data(trial, "covariates"),
-                "naive": known(trial, np.minimum(trial.time, trial.horizon)),
-            }
-        spread = effects[name].std() if CELLS[name][0]["effect"] != "null" else 1.0
-        for outcome, data in seen.items():
+    for k, name in [(k, name) for k in range(n_draws) for name in cells]:
+        trial = sources[name].draw(chosen[name][1], derive_seed(seed, name, k))
+        spread = effects[name].std() if chosen[name][0]["effect"] != "null" else 1.0
+        rows = []
+        for outcome, data in outcomes(sources[name], trial, endpoint).items():
+            made: dict[str, np.ndarray] = {}
             for learner in learners:
+                key = (endpoint, seed, name, k, learner, outcome)
                 # Models of the hazard take the times themselves, however censoring is modelled.
-                if registered(learner).refuses and outcome != "arm":
+                of_times = any(registered(part).refuses for part in learner.split("+"))
+                left_out = compared is not None and outcome not in compared
+                if key in done or left_out or (of_times and outcome != "arm"):
                     continue
-                fitted = th.estimator(learner, random_state=1).fit_data(data)
-                error = fitted.effect(people[name].X) - effects[name]
-                rows.append((name, k, learner, outcome, np.sqrt((error**2).mean()) / spread))
-    found = pd.DataFrame(rows, columns=["cell", "draw", "learner", "outcome", "error"])
+                error = mean_effect(learner, data, people[name].X, made) - effects[name]
+                rows.append((*key, np.sqrt((error**2).mean()) / spread))
+        found = pd.concat([found, pd.DataFrame(rows, columns=columns)], ignore_index=True)
+        if store is not None and rows:
+            found.to_csv(store, index=False)
+    found = found[(found.endpoint == endpoint) & (found.seed == seed) & (found.draw < n_draws)]
+    _print_accuracy(found[found.learner.isin(learners) & found.cell.isin(cells)], learners)
+
+
+def _print_accuracy(found: pd.DataFrame, learners: list[str]) -> None:
+    """Errors by cell, of outcomes beside each other and of learners beside the first."""
+    found = found.astype({"error": float})
+    endpoint = found.endpoint.iloc[0]
     table = found.pivot_table(
         index=["learner", "outcome"], columns="cell", values="error", sort=False
     )
     print(table.round(2 if endpoint == "rmst" else 3).to_string())
-    own = found[(found.outcome == "arm") & ~found.cell.isin(["I1", "C1"])]
-    paired = own.pivot_table(index=["cell", "draw"], columns="learner", values="error", sort=False)
-    logs = np.log(paired.div(paired[learners[0]], axis=0))
+    with_effect = found[~found.cell.isin(["I1", "C1"])]
+
+    def ratios(rows: pd.DataFrame, of: str, first: str) -> pd.DataFrame:
+        paired = rows.pivot_table(index=["cell", "draw"], columns=of, values="error", sort=False)
+        return np.log(paired.div(paired[first], axis=0))
+
     print(f"\nGeometric mean ratio of the errors to those of {learners[0]}, cells with an effect:")
+    logs = ratios(with_effect[with_effect.outcome == "arm"], "learner", learners[0])
     for learner in learners[1:]:
         error = logs[learner].std() / np.sqrt(len(logs))
         print(f"{learner:12} {np.exp(logs[learner].mean()):.3f} (SE of the log {error:.3f})")
+    if "oracle" in set(found.outcome):
+        print(f"\nThe same to the oracle's, {learners[0]}:")
+        own = with_effect[with_effect.learner == learners[0]]
+        cells = ratios(own, "outcome", "oracle").drop(columns="oracle").groupby("cell", sort=False)
+        told = np.exp(cells.mean()).round(2).astype(str) + " (" + cells.sem().round(2).astype(str)
+        print((told + ")").T.to_string())
 
 
 def averages(n_draws: int, seed: int, begins: str) -> None:
@@ -180,9 +272,8 @@ def averages(n_draws: int, seed: int, begins: str) -> None:
     }
     rows = []
     for name, _, trial in draws(designs, n_draws, seed):
-        uncensored = np.where(trial.treatment == 1, trial.nodes["y1"], trial.nodes["y0"])
         for censoring in ("oracle", "arm", "covariates"):
-            data = known(trial, uncensored)
+            data = known(trial, uncensored(trial))
             if censoring != "oracle":
                 data = trial_data(trial, censoring)
             one = th.average_effects(data).individual
@@ -273,15 +364,26 @@ def main() -> None:
     parser.add_argument(
         "--slopes", nargs="+", choices=["shared", "by arm"], default=["shared", "by arm"]
     )
-    parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=["I2", "I5", "C1", "C2"])
+    parser.add_argument("--cells", nargs="+", choices=list(CELLS), help="all; coverage: four")
+    parser.add_argument("--outcomes", nargs="+", help="those to see the accuracy of")
+    parser.add_argument("--store", type=Path, help="file of errors that are not computed again")
     parser.add_argument("--designs", default="", help="how the names of designs of averages begin")
     parser.add_argument("--endpoint", choices=["rmst", "survival", "time-lost"], default="rmst")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     if chosen.part == "accuracy":
-        accuracy(chosen.draws, chosen.seed, chosen.learners, chosen.endpoint)
+        accuracy(
+            chosen.draws,
+            chosen.seed,
+            chosen.learners,
+            chosen.endpoint,
+            chosen.cells or list(CELLS),
+            chosen.outcomes,
+            chosen.store,
+        )
     elif chosen.part == "coverage":
-        coverage(chosen.draws, chosen.seed, chosen.learners, chosen.cells)
+        cells = chosen.cells or ["I2", "I5", "C1", "C2"]
+        coverage(chosen.draws, chosen.seed, chosen.learners, cells)
     elif chosen.part == "speed":
         speed()
     elif chosen.part == "averages":

@@ -70,7 +70,7 @@ def test_every_code_has_a_case_and_every_finding_a_code() -> None:
     # What reading tells needs a file, an imbalance chance: they have tests of their own.
     elsewhere = {"words-as-missing", "imbalance"}
     elsewhere |= {"missing-by-rule", "left-as-numbers", "rows-dropped", "short-rows", "reading"}
-    # tests/test_time_to_event.py
+    # tests/test_follow_up_check.py
     elsewhere |= {"few-events", "censoring", "follow-up", "censoring-by-covariates"}
     elsewhere |= {"times-of-zero", "tied-times", "event-codes"}
     # tests/test_events_of_trials.py, tests/test_counts.py

@@ -1,4 +1,4 @@
-"""Trials with times to an event: reading, making the outcome, bad input, the design check."""
+"""Trials with times to an event: reading, making the outcome, bad input, what is told."""
 
 from __future__ import annotations
 
@@ -6,41 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import tauhat as th
 from tauhat.cli import main
 from tauhat.errors import TrialError
 from tauhat.numerics.survival_curves import aalen_johansen, kaplan_meier
-
-HORIZON = 24.0
-
-
-def table(n: int = 240, seed: int = 1, clusters: int = 0, extra: float = 1.0) -> pd.DataFrame:
-    """Times in months, some censored; the treatment halves the hazard of those with x > 0."""
-    rng = np.random.default_rng(seed)
-    df = pd.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n)})
-    df["arm"] = np.arange(n) % 2
-    if clusters:
-        df["clinic"] = np.arange(n) % clusters
-        df["arm"] = df.clinic % 2
-    hazard = 0.05 * np.exp(0.4 * df.z - 0.7 * df.arm * (df.x > 0))
-    time = rng.exponential(size=n) / hazard
-    left = np.minimum(rng.exponential(size=n) * 40 * extra, 30.0)
-    df["months"] = np.minimum(time, left).round(3)
-    df["died"] = (time <= left).astype(int)
-    df["cause"] = np.where(df.died == 1, 1 + (rng.random(n) < 0.3), 0)
-    return df
-
-
-def trial_of(df: pd.DataFrame | None = None, **more: Any) -> th.Trial:
-    df = table() if df is None else df
-    settings: dict[str, Any] = {
-        "outcome": "months", "treatment": "arm", "event": "died", "horizon": HORIZON,
-        "covariates": ["x", "z"],
-    }  # fmt: skip
-    return th.Trial(df, **{**settings, **more})
+from timed_trials import HORIZON, table, trial_of
 
 
 def arm_means(trial: th.Trial) -> list[float]:
@@ -130,6 +102,7 @@ def test_effects_stay_within_the_horizon_and_survive_saving(tmp_path) -> None:
         ({}, {"horizon": 0}, "horizon must be a positive time, got 0"),
         ({}, {"horizon": -3}, "horizon must be a positive time"),
         ({}, {"horizon": "long"}, "horizon must be a number, got 'long'"),
+        ({}, {"horizon": True}, "horizon must be a number, got True"),
         ({}, {"horizon": 400}, "horizon 400 is beyond the follow-up of the control arm"),
         ({}, {"horizon": 1e-6}, "no event by the horizon 1e-06"),
         ({}, {"censoring": "sites"}, "censoring must be 'arm' or 'covariates', got 'sites'"),
@@ -139,6 +112,12 @@ def test_effects_stay_within_the_horizon_and_survive_saving(tmp_path) -> None:
         ({}, {"event": "dead"}, "event: there is no column 'dead'"),
         ({}, {"event_value": "yes"}, "event column 'died' has no 'yes'; it has '0', '1'"),
         ({"months": lambda d: d.months - 3}, {}, r"'months' has \d+ negative times"),
+        ({"months": 0.0}, {}, "all 240 times in 'months' are zero"),
+        (
+            {},
+            {"event": None, "horizon": None, "censoring": "covariates"},
+            "give event= and horizon=",
+        ),
         ({"died": 0}, {}, "all 240 persons are censored: event column 'died' has no event"),
         ({"died": lambda d: d.died * d.arm}, {}, "the control arm has no event among 120"),
         ({"died": lambda d: d.index % 5}, {}, "has the labels '0', '1', '2', '3', '4'; say with"),
@@ -160,102 +139,6 @@ def test_persons_without_a_time_or_an_event_have_no_outcome() -> None:
     df.loc[10:12, "died"] = np.nan
     trial = trial_of(df)
     assert (trial.n, trial.n_missing_outcome) == (232, 8)
-
-
-def sentences(trial: th.Trial, status: str) -> str:
-    return " ".join(f.sentence for f in trial.check().findings if f.status == status)
-
-
-def test_the_check_tells_of_follow_up() -> None:
-    check = trial_of().check()
-    assert check.passed
-    table_ = check.table.set_index("item")["value"]
-    assert table_["horizon"] == "24, in the unit of months"
-    assert table_["codes of the event"] == "event: 1; censored: 0"
-    assert table_["censored before the horizon"].endswith("treated")
-    assert "restricted mean survival time" in check.text
-    df = table()
-    assert "2 was read as the event, as R does" in sentences(
-        trial_of(df.assign(died=df.died + 1)), "warning"
-    )
-    coarse = trial_of(df.assign(months=np.ceil(df.months / 3) * 3))
-    assert "different times, such as those of visits" in sentences(coarse, "note")
-    zero = trial_of(df.assign(months=df.months.where(df.index > 8, 0.0)))
-    assert "has times of zero" in sentences(zero, "warning")
-    assert "all read as censored" in sentences(
-        trial_of(df, event="cause", event_value=1), "warning"
-    )
-
-
-@pytest.mark.parametrize("name", ["months", "y"])
-def test_the_end_of_the_trial_is_no_limit_of_a_scale(name: str) -> None:
-    df = table(n=400).rename(columns={"months": name})
-    late = df[name] >= 20
-    df = df.assign(**{name: df[name].clip(upper=20.0), "died": df.died.where(~late, 0)})
-    for event, told in (("died", []), (None, ["outcomes at a limit"])):
-        horizon = None if event is None else 18
-        trial = trial_of(df, outcome=name, event=event, horizon=horizon)
-        items = [f.item for f in trial.check().findings if f.item == "outcomes at a limit"]
-        assert items == told
-    days = trial_of(table(n=400).assign(months=lambda d: d.months.clip(upper=20.0)), event=None,
-                    horizon=None)  # fmt: skip
-    assert "20: the end of follow-up." in sentences(days, "note")
-    # Events at the last time are no end of follow-up.
-    all_died = df.assign(died=1)
-    assert "are the largest, 20" in sentences(
-        trial_of(all_died, outcome=name, horizon=18), "note"
-    ) + (sentences(trial_of(all_died, outcome=name, horizon=18), "warning"))
-
-
-def test_what_is_only_told_has_no_code() -> None:
-    for found in trial_of(table()).check().findings:
-        assert (found.status == "ok") == (found.code == ""), found.item
-
-
-def test_thin_follow_up_warns_and_then_fails() -> None:
-    df = table(n=600)
-    rng = np.random.default_rng(5)
-    for scale, status in ((12.0, "warning"), (6.0, "error")):
-        left = rng.exponential(size=600) * scale
-        thin = df.assign(
-            months=np.where(df.index < 20, df.months, np.minimum(df.months, left)),
-            died=np.where(df.index < 20, df.died, df.died * (df.months <= left)),
-        )
-        assert "probability of an arm not to be censored" in sentences(trial_of(thin), status)
-
-
-def test_censoring_that_goes_with_a_covariate_or_an_arm_is_told() -> None:
-    df = table(n=500)
-    rng = np.random.default_rng(6)
-    for column, words in (("z", "Who was censored goes with 'z'"), ("arm", "unevenly")):
-        left = rng.exponential(size=500) * 20 * np.exp(-1.2 * df[column])
-        lost = df.assign(months=np.minimum(df.months, left), died=df.died * (df.months <= left))
-        assert words in sentences(trial_of(lost), "warning")
-
-
-def test_a_time_beside_an_event_column_warns_unasked() -> None:
-    df = table()
-    plain = th.Trial(df, outcome="months", treatment="arm", covariates=["x", "z"])
-    assert "event='died' and horizon=" in sentences(plain, "warning")
-    assert "event=" not in sentences(trial_of(df), "warning")
-    score = df.rename(columns={"months": "score"})
-    other = th.Trial(score, outcome="score", treatment="arm", covariates=["x", "z"])
-    assert "event=" not in sentences(other, "warning")
-
-
-def test_the_check_of_follow_up_fits_no_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = trial_of(censoring="covariates")
-    smallest = trial.data.probability_followed
-    assert 0 < smallest < 1
-    monkeypatch.setattr("tauhat.endpoint.follow_up.fit_cox", None)
-    told = {f.item: f.value for f in trial.check().findings}
-    assert told["smallest probability of follow-up"] == f"{smallest:.2f}"
-
-
-def test_a_copy_of_the_time_is_found_among_covariates() -> None:
-    df = table()
-    trial = trial_of(df.assign(copy=df.months * 30), covariates=["x", "copy"])
-    assert trial.check().failures
 
 
 def test_the_command_line_takes_times(tmp_path, capsys) -> None:

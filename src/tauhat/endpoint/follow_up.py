@@ -369,6 +369,11 @@ def checked_follow_up(
         raise TrialError(
             f"censoring must be {' or '.join(map(repr, CENSORING_MODELS))}, got {censoring!r}"
         )
+    if not (time > 0).any():
+        raise TrialError(
+            f"all {len(time)} times in {outcome!r} are zero: it should hold the time from "
+            "randomization to the event or to the end of follow-up"
+        )
     proposal = proposed_horizon(time, cause, treatment)
     advice = (
         f"Up to {proposal:g}, at least {_ENOUGH_PERSONS} persons and a tenth of each arm are "
@@ -381,10 +386,14 @@ def checked_follow_up(
             f"horizon= is needed: the time up to which {outcome!r} is compared. {advice}; choose "
             "it by what matters to patients, before looking at effects"
         )
+    no_number = TrialError(f"horizon must be a number, got {horizon!r}")
+    # To Python a boolean is a number.
+    if isinstance(horizon, bool | np.bool_):
+        raise no_number
     try:
         number = float(horizon)
     except (TypeError, ValueError):
-        raise TrialError(f"horizon must be a number, got {horizon!r}") from None
+        raise no_number from None
     if not 0 < number < np.inf:
         raise TrialError(f"horizon must be a positive time, got {number:g}. {advice}")
     for arm, name in enumerate(("control", "treated")):

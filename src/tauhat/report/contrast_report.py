@@ -12,6 +12,8 @@ from tauhat.report.numbers import bare_p, format_count, format_p, format_percent
 from tauhat.report.plots import shorten
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
 from tauhat.report.sections import check_section, made_section
+from tauhat.report.survival_of_contrasts import horizons_told, survival_tables
+from tauhat.report.survival_section import arms_told
 from tauhat.report.text import (
     Answer,
     Run,
@@ -26,7 +28,7 @@ from tauhat.report.view import FigureView, KeyNumber, ReportInput, ReportView, S
 from tauhat.wording import join_words
 
 # Sections of a contrast that stand on the page for all of them, in other words or once.
-_TOLD = ("compared", "design", "average", "test", "made")
+_TOLD = ("compared", "design", "average", "test", "survival", "made")
 _ONCE = ("reading", "file")
 # What is the run's and no contrast's.
 _OF_ALL = ("rerun", "data", "data_sha256", "seed", "finished", "seconds", "versions", "synthetic",
@@ -178,6 +180,7 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
         _test_section(run),
         _policy_section(run),
         _modifier_section(inputs),
+        *_survival_section(parts, {name: one.run for name, one in inputs.items()}),
         *_joined(parts),
         made_section(whole),
     ]
@@ -355,6 +358,24 @@ def _modifier_section(inputs: Mapping[str, ReportInput]) -> Section:
         ],
         tables=[TableView("Covariates by contrast", headers, rows)],
     )
+
+
+def _survival_section(parts: Mapping[str, list[Section]], runs: Mapping[str, Run]) -> list[Section]:
+    """Times to an event: all arms in one table; none where the outcome is no time."""
+    found = _of_kind(parts, "survival")
+    if not found:
+        return []
+    figures, _ = _pictured(found)
+    told = _by_contrast({name: arms_told(runs[name]) for name in found})
+    return [
+        replace(
+            next(iter(found.values())),
+            paragraphs=[*told, *horizons_told(runs)],
+            figures=figures,
+            tables=survival_tables(runs),
+            beside=False,
+        )
+    ]
 
 
 def _joined(parts: Mapping[str, list[Section]]) -> list[Section]:

@@ -18,6 +18,10 @@ SHOWN_TIMES = (
     "Curves at times between which each arm has no event or at least five; numbers at risk in "
     "fives."
 )
+HORIZONS = (
+    "The planned horizon, {}, is the answer of this trial; the earlier ones show when an effect "
+    "begins and whether it lasts. Each interval holds for its own horizon only."
+)
 
 
 def survival_section(data: ReportInput) -> Section | None:
@@ -28,9 +32,6 @@ def survival_section(data: ReportInput) -> Section | None:
     if found is None or drawn is None:
         return None
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
-    gap = found["difference"]
-    interval = scale.interval(gap["lower"], gap["upper"])
-    censoring = run["endpoint"]["censoring"]
     figures = [
         figure_of(
             drawn,
@@ -38,7 +39,16 @@ def survival_section(data: ReportInput) -> Section | None:
             SHOWN_TIMES + (" Grey: what the arms differ by." if run["endpoint"]["in_time"] else ""),
         )
     ]
-    tables = [_table_of_arms(run, found, scale, level)]
+    tables = [
+        TableView(
+            caption_of_arms(run),
+            headers_of_arms(level),
+            [
+                *(arm_cells(arm, scale) for arm in found["arms"]),
+                difference_cells(run, "Difference"),
+            ],
+        )
+    ]
     over = gallery.effect_over_horizons(data)
     if over is not None:
         figures.append(
@@ -53,74 +63,103 @@ def survival_section(data: ReportInput) -> Section | None:
     return Section(
         "survival",
         "The time to the event",
-        paragraphs=[
-            f"{first_upper(found['measure'])} at {at_horizon(run)} "
-            f"by the curves alone, without covariates: a difference of {scale(gap['estimate'])}"
-            f"{in_units(run)} ({level} CI {interval}). The average effects below adjust for "
-            "covariates."
-            + _ratio_sentence(run, level),
-            "Everything below is about an outcome that has the same mean as this time although "
-            "some persons were censored. It is made of a ridge Cox model of the event in each arm "
-            + (
-                "and the arm's own curve of censoring."
-                if censoring == "arm"
-                else "and one of censoring."
-            ),
-            *_horizon_paragraph(run, found["over_horizons"]),
-        ],
+        paragraphs=[*arms_told(run), *_horizon_paragraph(run, found["over_horizons"])],
         figures=figures,
         tables=tables,
         notes=[
             "Events by the horizon, persons censored before it and at risk at it; a dash stands "
             "for numbers that would tell of fewer than five persons."
         ],
-    )  # fmt: skip
+    )
 
 
-def _table_of_arms(run: Run, found: Mapping[str, Any], scale: Scale, level: str) -> TableView:
-    rows = [
-        [
-            str(arm["arm"]),
-            format_count(arm["persons"]),
-            *(
-                _HIDDEN if arm[name] is None else format_count(arm[name])
-                for name in ("events", "censored", "at_risk")
-            ),
-            scale(arm["estimate"]),
-            scale.interval(arm["lower"], arm["upper"]),
-        ]
-        for arm in found["arms"]
-    ]
+def arms_told(run: Run) -> list[str]:
+    """What the curves of the arms say, and what everything else is made of."""
+    found = run["survival_by_arm"]
+    scale, level = scale_of(run), format_percent(run["interval"]["level"])
     gap = found["difference"]
     interval = scale.interval(gap["lower"], gap["upper"])
-    rows.append(["Difference", "", "", "", "", scale(gap["estimate"]), interval])
+    censoring = run["endpoint"]["censoring"]
+    return [
+        f"{first_upper(found['measure'])} at {at_horizon(run)} "
+        f"by the curves alone, without covariates: a difference of {scale(gap['estimate'])}"
+        f"{in_units(run)} ({level} CI {interval}). The average effects below adjust for "
+        "covariates."
+        + _ratio_sentence(run, level),
+        "Everything below is about an outcome that has the same mean as this time although "
+        "some persons were censored. It is made of a ridge Cox model of the event in each arm "
+        + (
+            "and the arm's own curve of censoring."
+            if censoring == "arm"
+            else "and one of censoring."
+        ),
+    ]  # fmt: skip
+
+
+def caption_of_arms(run: Run) -> str:
+    """Heading of the table of arms."""
     unit = f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
-    return TableView(
-        f"The arms without covariates: {found['measure']}{unit}",
-        ["Arm", "Persons", "Events", "Censored", "At risk", "Estimate", f"{level} CI"],
-        rows,
-    )
+    return f"The arms without covariates: {run['survival_by_arm']['measure']}{unit}"
+
+
+def headers_of_arms(level: str) -> list[str]:
+    """Columns of the table of arms."""
+    return ["Arm", "Persons", "Events", "Censored", "At risk", "Estimate", f"{level} CI"]
+
+
+def arm_cells(arm: Mapping[str, Any], scale: Scale) -> list[str]:
+    """An arm's row of the table of arms."""
+    return [
+        str(arm["arm"]),
+        format_count(arm["persons"]),
+        *(
+            _HIDDEN if arm[name] is None else format_count(arm[name])
+            for name in ("events", "censored", "at_risk")
+        ),
+        scale(arm["estimate"]),
+        scale.interval(arm["lower"], arm["upper"]),
+    ]
+
+
+def difference_cells(run: Run, name: str) -> list[str]:
+    """The row of the table of arms that says what two of them differ by."""
+    gap, scale = run["survival_by_arm"]["difference"], scale_of(run)
+    return [
+        name,
+        "",
+        "",
+        "",
+        "",
+        scale(gap["estimate"]),
+        scale.interval(gap["lower"], gap["upper"]),
+    ]
 
 
 def _table_of_horizons(run: Run, over: list[Mapping[str, Any]], level: str) -> TableView:
-    rows = []
-    for row in over:
-        scale = Scale(decimals_for(row["se"] or 0.0))
-        rows.append(
-            [
-                f"{row['horizon']:g}",
-                scale(row["estimate"]),
-                scale.interval(row["lower"], row["upper"]),
-                bare_p(row["p_value"]),
-                bare_p(row["p_adjusted"]),
-            ]
-        )
     unit = unit_of_time(run)
     return TableView(
-        "Average effect by horizon" + (f", {unit}" if run["endpoint"]["in_time"] else ""),
+        caption_of_horizons(run),
         [f"Horizon, {unit}", "Effect", f"{level} CI", "p", "p adjusted"],
-        rows,
+        [[*horizon_cells(row), bare_p(row["p_adjusted"])] for row in over],
     )
+
+
+def caption_of_horizons(run: Run) -> str:
+    """Heading of the table of horizons."""
+    return "Average effect by horizon" + (
+        f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
+    )
+
+
+def horizon_cells(row: Mapping[str, Any]) -> list[str]:
+    """Horizon, effect, interval and its own p-value."""
+    scale = Scale(decimals_for(row["se"] or 0.0))
+    return [
+        f"{row['horizon']:g}",
+        scale(row["estimate"]),
+        scale.interval(row["lower"], row["upper"]),
+        bare_p(row["p_value"]),
+    ]
 
 
 def _ratio_sentence(run: Run, level: str) -> str:
@@ -141,13 +180,10 @@ def _horizon_paragraph(run: Run, over: list[Mapping[str, Any]]) -> list[str]:
     if len(over) < 2:
         return []
     known = [row["p_adjusted"] for row in over if row["p_adjusted"] is not None]
-    smallest = min(known, default=None)
     return [
-        f"The planned horizon, {at_horizon(run)}, is the answer of this trial; the earlier ones "
-        "show when an effect begins and whether it lasts. Each interval holds for its own horizon "
-        f"only. Of {len(over)} horizons one can look good by chance: for the question whether "
-        "there is an effect at any of them p is adjusted for their number (Holm); the smallest is "
-        f"{bare_p(smallest)}."
+        f"{HORIZONS.format(at_horizon(run))} Of {len(over)} horizons one can look good by chance: "
+        "for the question whether there is an effect at any of them p is adjusted for their "
+        f"number (Holm); the smallest is {bare_p(min(known, default=None))}."
     ]
 
 

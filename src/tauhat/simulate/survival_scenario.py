@@ -154,7 +154,7 @@ def _draw_times(
 
 
 @lru_cache(maxsize=64)
-def _censoring_level(source: SurvivalTrial) -> float:
+def censoring_level(source: SurvivalTrial) -> float:
     """Log hazard of censoring at which the wanted share is censored before the horizon."""
     rng = part_generator(0, "survival", "reference")
     alone = source.n_clusters is None
@@ -345,7 +345,7 @@ class SurvivalTrial(ScenarioOfUnits):
         times = [_draw_times(hazard, a * ratios[0], a * ratios[1], luck) for a in (0.0, 1.0)]
         own = np.where(arm == 1, times[1], times[0])
         lost = part_generator(seed, "trial", "censoring").exponential(size=persons.n)
-        rate = _censoring_level(self) + self.log_hazard_of_censoring(persons.X, arm)
+        rate = censoring_level(self) + self.log_hazard_of_censoring(persons.X, arm)
         left = np.minimum(lost * np.exp(-rate), _END * self.horizon)
         time, event = np.minimum(own, left), (own <= left).astype(np.int64)
         cut = {f"y{a}": np.minimum(times[a], self.horizon) for a in (0, 1)}

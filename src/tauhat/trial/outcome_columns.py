@@ -24,6 +24,7 @@ from tauhat.endpoint import (
     takes_times,
 )
 from tauhat.endpoint.endpoint import KINDS
+from tauhat.endpoint.follow_up import CENSORING_MODELS
 from tauhat.errors import TrialError
 from tauhat.numerics.censored_outcomes import CensoredOutcome
 from tauhat.tables.account import as_codes
@@ -131,6 +132,11 @@ class OutcomeColumns:
         """
         values = self.values[self.observed]
         if self.cause is None:
+            if censoring != CENSORING_MODELS[0]:
+                raise TrialError(
+                    f"censoring={censoring!r} is for times to an event: give event= and horizon= "
+                    "with it, or leave it out"
+                )
             return replace(self, values=values)
         cause = self.cause[self.observed]
         outcome, event = self.names
