@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 import tauhat as th
@@ -164,10 +164,12 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 
 
 class Fit:
-    """Constants of the rule with the least mean log error, relative to that of equal weights."""
+    """Constants of the rule: least mean squared error, relative to that of equal weights."""
 
     def __init__(self, trials: Trials) -> None:
         self.trials, self.k, self.c = trials, len(trials.members), 1 + trials.clues.shape[1]
+        equal = np.full((len(trials.truth), 2 * self.k), 1 / self.k)
+        self.usual = squared_error(trials, equal) + NEGLIGIBLE
         self.typical = trials.clues.mean(axis=0)
         start = np.zeros(self.k * self.c + self.k + 2)
         start[-2] = np.log(4)
@@ -196,7 +198,7 @@ class Fit:
         shares = np.hstack([level, factor[:, None] * weights])
         error = squared_error(trials, shares) + NEGLIGIBLE
         slope = np.einsum("tij,tj->ti", trials.products, shares) - trials.with_truth
-        slope /= (error * len(error))[:, None]
+        slope /= (self.usual * len(error))[:, None]
         of_weights = slope[:, k:] * factor[:, None]
         scores = weights * (of_weights - (of_weights * weights).sum(axis=1, keepdims=True))
         of_level = level * (slope[:, :k] - (slope[:, :k] * level).sum(axis=1, keepdims=True))
@@ -215,7 +217,7 @@ class Fit:
         centre = np.zeros(len(constants))
         centre[-2] = np.log(4)
         away = constants - centre
-        value = np.log(error).mean() / 2 + float(scale @ away**2)
+        value = (error / self.usual).mean() / 2 + float(scale @ away**2)
         return value, gradient + 2 * scale * away
 
 
@@ -246,18 +248,10 @@ def distances(fit: Fit, trials: Trials) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def learned_width(apart: list[tuple[np.ndarray, np.ndarray]], chosen: np.ndarray) -> float:
-    """Factor with the least interval score, each trial's taken relative to its width."""
-
-    def score(factor: float) -> float:
-        parts = [
-            np.mean(2 * factor * half + 2 / (1 - LEVEL) * 2 * np.maximum(far - factor * half, 0))
-            / np.mean(half)
-            for (far, half), take in zip(apart, chosen, strict=True)
-            if take
-        ]
-        return float(np.mean(parts))
-
-    return float(minimize_scalar(score, bounds=(0.4, 1.2), method="bounded").x)
+    """Factor at which the intervals cover as often as they should, on average over the trials."""
+    needed = [far / half for (far, half), take in zip(apart, chosen, strict=True) if take]
+    # Every trial has as many persons, so the mean over trials is that over all of them.
+    return float(np.quantile(np.concatenate(needed), LEVEL))
 
 
 def widths(fit: Fit, trials: Trials) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import Ensemble, MemberPlan
+from tauhat.ensembles.ensemble import Ensemble, MemberPlan, check_units
 from tauhat.ensembles.equal_shares import EqualShares
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.given_and_earned import (
@@ -280,6 +280,8 @@ class RobustEnsemble(Ensemble):
     def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """Members, those beside them that are given weight, and what the strategy needs."""
         plan = super().plan(data, seed)
+        if self._strategy(data).by_evidence:
+            check_units(self.known_as, data, "by what the outcomes say about the effect's shape")
         beside: dict[str, CateEstimator] = {}
         stacked = sorted(self._recipe(data).stacked)
         if self.members is None and (self.given_share > 0 or not plan.refits):
