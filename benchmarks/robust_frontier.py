@@ -1,4 +1,4 @@
-"""What other weights would have done to `Robust` in individual trials: mean against worst row.
+"""What other weights would have done to `Robust` by shares in individual trials: mean, worst row.
 
 On the draws of a stored study, `Robust` is fitted once a draw and its members combined anew with
 other given shares, without its parts, and with weights fitted to the true effects, which nobody
@@ -42,7 +42,8 @@ class Draw:
     def __init__(self, plan: Plan, row: Row, replicate: int) -> None:
         seed = task_seed(plan, row, replicate)
         trial, persons = draw_task(plan, row, seed)
-        model = th.estimator("Robust", random_state=derive_seed(seed, "fit")).fit(*trial)
+        model = th.estimator("Robust", random_state=derive_seed(seed, "fit"))
+        model = model.set_params(weighting="shares").fit(*trial)
         self.tau = np.asarray(persons.tau)
         self.effects = model.member_effects(np.asarray(persons.X, dtype=np.float64))
         self.level = model.member_effects(np.asarray(trial.X, dtype=np.float64)).mean(axis=0)

@@ -24,13 +24,13 @@ from tauhat.runtime.engines import engine
 
 #: File and function of each part.
 PARTS = {
-    "members without each of the five folds": ("ensembles/out_of_fold.py", "out_of_fold_effects"),
-    "all members, with and without folds": ("ensembles/ensemble.py", "fit_effect"),
+    "all members": ("ensembles/ensemble.py", "fit_effect"),
+    "evidence for heterogeneity": ("numerics/effect_evidence.py", "effect_evidence"),
     "Bayesian ridge, also the reference of the intervals": (
         "numerics/ridge_posterior.py",
         "sample_ridge_posterior",
     ),
-    "trees of BCF-RE and BART-RE": ("outcome/tree_sampler.py", "sample_trees"),
+    "trees of BCF-RE": ("outcome/tree_sampler.py", "sample_trees"),
     "variance ratios by REML": ("numerics/reml_search.py", "search"),
     "Effect-Boosting": ("learners/effect_boosting.py", "fit_effect"),
     "boosted curves of Additive-Boosting": ("outcome/mermboost.py", "_fit_fixed_part"),

@@ -44,10 +44,10 @@ PARTS = {
     "AnalysisParts", "EventInteraction", "Field", "OrderedTrial", "PersonScores", "Problem",
     "ExposureEffects", "PeriodAverages", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
-    "EarnedWeights", "EqualShares", "GivenAndEarned", "ImputedWeights", "Interaction",
+    "EarnedWeights", "EqualShares", "GivenAndEarned", "LearnedRule", "LearnedWeights", "ImputedWeights", "Interaction",
     "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression",
     "PlanFollowed", "RankWeights",
-    "Recipe", "Refits", "RelativeEffects", "Signs", "Sums", "Strategy",
+    "Recipe", "Refits", "RelativeEffects", "RuleWeights", "Signs", "Sums", "Strategy",
     "TargetGroups", "TemperedWeights", "Weights",
 }  # fmt: skip
 

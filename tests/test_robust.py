@@ -1,4 +1,4 @@
-"""The flagship: given and earned weights, shrinkage, what it says, and what must not matter."""
+"""The flagship by shares: given and earned weights, shrinkage, and what must not matter."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tauhat.ensembles.losses import effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.ensembles.robust import (
     CLUSTER_GIVEN,
+    CLUSTER_LEARNED,
     CLUSTER_MEMBERS,
     INDIVIDUAL_MEMBERS,
     RECIPES,
@@ -70,11 +71,11 @@ def change_recipe(patch: pytest.MonkeyPatch, design: str, **changes: Any) -> Non
 def test_library_of_the_design() -> None:
     X, y, A, clusters = cluster_trial(m=8)
     individual = validate_trial(X, y, np.tile([0, 1], len(y) // 2))
-    plan = RobustEnsemble().plan(individual, 1)
+    plan = RobustEnsemble(weighting="shares").plan(individual, 1)
     assert list(plan.refits) == sorted(INDIVIDUAL_MEMBERS)
     beside = [f"X-Stack-{name}" for name in sorted(STACKED)]
     assert list(plan.members) == [*plan.refits, *beside]
-    plan = RobustEnsemble().plan(validate_trial(X, y, A, clusters), 1)
+    plan = RobustEnsemble(weighting="shares").plan(validate_trial(X, y, A, clusters), 1)
     assert list(plan.members) == list(plan.refits) == sorted(CLUSTER_MEMBERS)
     assert "LMM" in INDIVIDUAL_MEMBERS
     assert "LMM" in CLUSTER_MEMBERS
@@ -102,7 +103,7 @@ def test_effect_is_the_weighted_mean_shrunk_to_its_level(clustered: RobustEnsemb
 
 def test_flexible_members_are_given_weight_in_cluster_trials() -> None:
     X, y, A, clusters = cluster_trial(m=12)
-    robust = RobustEnsemble(random_state=1, given_share=1.0)
+    robust = RobustEnsemble(weighting="shares", random_state=1, given_share=1.0)
     with pytest.MonkeyPatch.context() as patch:
         change_recipe(patch, "cluster", members=("LMM", "GAMM", "Additive-Boosting"))
         robust.fit(X, y, treatment=A, clusters=clusters)
@@ -196,7 +197,7 @@ def test_individual_trial_has_given_learners(small_stack: Any) -> None:
     rng = np.random.default_rng(4)
     X, A = rng.normal(size=(120, 2)), np.tile([0, 1], 60)
     y = A * X[:, 0] + 0.3 * rng.normal(size=120)
-    robust = RobustEnsemble(random_state=1)
+    robust = RobustEnsemble(weighting="shares", random_state=1)
     with pytest.MonkeyPatch.context() as patch:
         change_recipe(patch, "individual", members=("LMM", "GAMM"), stacked=("RF",))
         robust.fit(X, y, treatment=A)
@@ -214,7 +215,7 @@ def test_given_weight_goes_to_straight_lines_as_far_as_the_outcomes_speak_for_th
     rng = np.random.default_rng(4)
     X, A = rng.normal(size=(160, 2)), np.tile([0, 1], 80)
     y = A * X[:, 0] + 0.3 * rng.normal(size=160)
-    robust = RobustEnsemble(random_state=1)
+    robust = RobustEnsemble(weighting="shares", random_state=1)
     with pytest.MonkeyPatch.context() as patch:
         change_recipe(patch, "individual", members=("GAMM", "T-Linear"), stacked=("RF",))
         robust.fit(X, y, treatment=A)
@@ -247,6 +248,8 @@ def test_scikit_learn_and_pickle(clustered: RobustEnsemble) -> None:
 
 def test_wrong_settings() -> None:
     X, y, A, clusters = cluster_trial(m=8)
+    with pytest.raises(TrialError, match="weighting must be 'learned' or 'shares', got 'equal'"):
+        RobustEnsemble(weighting="equal").fit(X, y, treatment=A, clusters=clusters)  # type: ignore[arg-type]
     with pytest.raises(TrialError, match=r"given_share must lie between 0 and 1, got 1\.5"):
         RobustEnsemble(members(), given_share=1.5).fit(X, y, treatment=A, clusters=clusters)
 
@@ -276,4 +279,4 @@ def test_a_kind_of_outcome_can_have_other_members_and_another_weighting() -> Non
         assert robust.effect(X) == pytest.approx(mean)
         assert "All of the weight was fixed in advance" in robust.explain().text
         plan = RobustEnsemble().plan(validate_trial(X, y, A, clusters), 1)
-    assert list(plan.members) == sorted(CLUSTER_MEMBERS)
+    assert list(plan.members) == sorted(CLUSTER_LEARNED)

@@ -30,6 +30,7 @@ def test_the_shipped_plans_are_those_of_both_papers_and_of_the_flagship() -> Non
         "robust-ensembles",
         "robust-ensembles-quick",
         "robust-flagship",
+        "robust-training",
         "stepped-wedge",
     ]
     flagship = load_plan("robust-flagship")

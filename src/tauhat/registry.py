@@ -26,7 +26,7 @@ PAPER_NAMES = (*INDIVIDUAL_LIBRARY, "Stacked-X", "CBA")
 ENSEMBLES: dict[str, RegisteredEstimator] = {
     "Robust": RegisteredEstimator(
         RobustEnsemble,
-        "weighed by design and by persons not seen, shrunk by evidence; the default",
+        "weighed and shrunk by a rule learned from simulated trials; the default",
         "tauhat",
         ("individual", "cluster"),
         risks_for=("individual", "cluster"),

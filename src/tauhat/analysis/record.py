@@ -14,7 +14,7 @@ from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.missing_record import missing_record
 from tauhat.analysis.named import named_record
 from tauhat.analysis.period_record import period_record
-from tauhat.analysis.run_schema import SCHEMA
+from tauhat.analysis.run_schema import SCHEMA, ExplainedMember
 from tauhat.analysis.target_groups import target_record
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
@@ -186,9 +186,11 @@ def explanation_record(explanation: Explanation | None) -> dict[str, Any] | None
     if explanation is None:
         return None
     table = explanation.table.reset_index()
+    named = table.rename(columns=lambda name: str(name).replace(" ", "_"))
     return {
         "text": explanation.text,
-        "members": records(table.rename(columns=lambda name: str(name).replace(" ", "_"))),
+        # What one way of weighing does not have is missing.
+        "members": records(named.reindex(columns=list(ExplainedMember.__annotations__))),
     }
 
 

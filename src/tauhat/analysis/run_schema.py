@@ -290,9 +290,11 @@ class HeldOut(TypedDict):
 
 class ExplainedMember(TypedDict):
     member: Annotated[str, "model"]
-    weight: Annotated[float, "weight, given and earned"]
-    given: Annotated[Number, "part fixed in advance"]
-    earned: Annotated[Number, "part earned"]
+    weight: Annotated[float, "its weight"]
+    typical_weight: Annotated[Number, "by the learned rule: with typical clues"]
+    weight_of_mean: Annotated[Number, "by the learned rule: weight of its mean effect"]
+    given: Annotated[Number, "of shares: part fixed in advance"]
+    earned: Annotated[Number, "of shares: part earned"]
     earned_sd: Annotated[Number, "its standard deviation over reweighted trials"]
     mean_effect: Annotated[float, "mean of its effects"]
     sd: Annotated[float, "their standard deviation"]

@@ -167,7 +167,7 @@ class Ensemble(CateEstimator):
         members = self._unfitted(data)
         if not self._refits(data):
             return MemberPlan(members)
-        _check_units(self.known_as, data)
+        check_units(self.known_as, data)
         model = AdditiveMixedModel() if self.outcome_model is None else self.outcome_model
         folds = self.n_folds
         nuisances = [
@@ -392,13 +392,16 @@ class Ensemble(CateEstimator):
         return copy
 
 
-def _check_units(name: str, data: TrialData) -> None:
-    """Refuse a trial whose rest, once a fold is left out, cannot be split again."""
+def check_units(name: str, data: TrialData, by: str = "on {units} that they have not seen") -> None:
+    """Refuse a trial with too few units to weigh members.
+
+    Their rest, once a fold is left out, must be split again by members that cross-fit.
+    """
     smaller = int(data.design.arm_sizes.min())
     if smaller < FEWEST_UNITS:
         what = data.design.units_word
         raise TrialError(
-            f"{name} weighs its members on {what} that they have not seen, which takes at least "
+            f"{name} weighs its members {by.format(units=what)}, which takes at least "
             f"{FEWEST_UNITS} {what} in each arm; the smaller arm has {smaller}. Name a single "
             "model instead, such as LMM"
         )

@@ -10,11 +10,12 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.ensembles.given_and_earned import STRAIGHT, EarnedWeights
+from tauhat.ensembles.learned_weights import RuleWeights
 from tauhat.runtime.display import html
 
 # Shares of the largest members that sentences name.
 _NAMED = 3
-# Share of the given weight below which a move to straight lines is not told.
+# Share of weight below which a move is not told.
 _TOLD = 0.05
 
 
@@ -25,10 +26,11 @@ class Explanation:
     Attributes
     ----------
     table
-        One row per member, heaviest first: given, earned and total weight, the
-        standard deviation of the earned weight over reweightings of the units,
-        mean and standard deviation of the member's effects over the trial, and
-        its mean Kendall correlation with the others.
+        One row per member, heaviest first: its weight; by the learned rule its weight with
+        typical clues and that of its mean effect, of shares the given and earned weight and the
+        standard deviation of the latter over reweightings of the units; mean and standard
+        deviation of the member's effects over the trial, and its mean Kendall correlation with
+        the others.
     text
         The same in sentences.
     """
@@ -74,26 +76,24 @@ def explain_weights(
     >>> told.table["weight"].to_dict()
     {'B': 0.75, 'A': 0.25}
     """
+    if isinstance(weighing, RuleWeights):
+        return _of_rule(weighing, effects, agreement)
     given_share, earned = weighing.given_share, weighing.earned
     straight, shrinkage = weighing.straight, weighing.shrinkage
     effect = weighing.combined(effects)
     names = list(effects)
     own = (1 - given_share) * pd.Series(earned).reindex(names)
     total = pd.Series(weighing.shares).reindex(names)
-    others = max(len(names) - 1, 1)
-    table = pd.DataFrame(
+    table = _table(
+        effects,
+        agreement,
         {
             "weight": total,
             "given": (total - own.fillna(0.0)).round(12),
             "earned": own,
             "earned sd": (1 - given_share) * pd.Series(weighing.earned_sd).reindex(names),
-            "mean effect": [float(np.mean(effects[name])) for name in names],
-            "sd": [float(np.std(effects[name])) for name in names],
-            "agreement": (agreement.loc[names, names].sum(axis=1) - 1) / others,
         },
-        index=pd.Index(names, name="member"),
-    ).sort_values("weight", ascending=False, kind="stable")
-    first = [f"{name} {share:.0%}" for name, share in table["weight"].head(_NAMED).items()]
+    )
     dropped = [name for name, share in earned.items() if share < 0.01]
     earning = (
         f"{given_share:.0%} of the weight was fixed in advance and {1 - given_share:.0%} was "
@@ -101,7 +101,7 @@ def explain_weights(
         if earned
         else "All of the weight was fixed in advance."
     )
-    text = [f"{earning} Most weight: {', '.join(first)}."]
+    text = [f"{earning} {_most_weight(table)}"]
     if straight >= _TOLD:
         text.append(
             f"{straight:.0%} of what was given went to {STRAIGHT}: that is the posterior "
@@ -111,19 +111,91 @@ def explain_weights(
         text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
     if earned:
         text.append(_of_evidence(shrinkage))
-    text.append(
-        f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "
-        f"the members' mean Kendall correlation is {table['agreement'].mean():.2f}."
-    )
+    text.append(_of_effects(effect, table))
     return Explanation(table, " ".join(text))
 
 
-def _of_evidence(shrinkage: float) -> str:
+def _table(
+    effects: Mapping[str, FloatArray], agreement: pd.DataFrame, weights: Mapping[str, pd.Series]
+) -> pd.DataFrame:
+    """Weights, and what every member says, heaviest member first."""
+    names = list(effects)
+    others = max(len(names) - 1, 1)
+    return pd.DataFrame(
+        {
+            **weights,
+            "mean effect": [float(np.mean(effects[name])) for name in names],
+            "sd": [float(np.std(effects[name])) for name in names],
+            "agreement": (agreement.loc[names, names].sum(axis=1) - 1) / others,
+        },
+        index=pd.Index(names, name="member"),
+    ).sort_values("weight", ascending=False, kind="stable")
+
+
+def _most_weight(table: pd.DataFrame) -> str:
+    first = [f"{name} {share:.0%}" for name, share in table["weight"].head(_NAMED).items()]
+    return f"Most weight: {', '.join(first)}."
+
+
+def _of_effects(effect: FloatArray, table: pd.DataFrame) -> str:
+    return (
+        f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "
+        f"the members' mean Kendall correlation is {table['agreement'].mean():.2f}."
+    )
+
+
+def _of_rule(
+    weighing: RuleWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
+) -> Explanation:
+    """Explanation of weights by a learned rule."""
+    names = list(effects)
+    table = _table(
+        effects,
+        agreement,
+        {
+            "weight": pd.Series(weighing.shares).reindex(names),
+            "typical weight": pd.Series(weighing.typical).reindex(names),
+            "weight of mean": pd.Series(weighing.level_shares).reindex(names),
+        },
+    )
+    clues = ", ".join(f"{name} {value:.0%}" for name, value in weighing.clues.items())
+    left = max(0.0, 1 - sum(weighing.clues.values()))
+    text = [
+        f"Weights by a rule that was learned from {weighing.trials} simulated trials. "
+        f"{_most_weight(table)} If the effect varies, the outcomes speak for its shape like this: "
+        f"{clues}, products {left:.0%}.",
+        *(_of_clue(clue, pd.Series(moved)) for clue, moved in weighing.moved.items()),
+        _of_evidence(weighing.shrinkage, of_rule=True),
+    ]
+    if weighing.unlike:
+        unlike = "; ".join(weighing.unlike)
+        text.append(f"This trial is unlike those that the rule was learned from: {unlike}.")
+    text.append(_of_effects(weighing.combined(effects), table))
+    return Explanation(table, " ".join(one for one in text if one))
+
+
+def _of_clue(clue: str, moved: pd.Series) -> str:
+    """What one clue did to the weights, if it did anything that is worth a sentence."""
+    most, least = str(moved.idxmax()), str(moved.idxmin())
+    if moved[most] < _TOLD:
+        return ""
+    return (
+        f'The clue "{clue}" gave {most} {100 * moved[most]:.0f} points more weight and {least} '
+        f"{-100 * moved[least]:.0f} less."
+    )
+
+
+def _of_evidence(shrinkage: float, *, of_rule: bool = False) -> str:
     """What the evidence for heterogeneity made of the estimated variation."""
     if shrinkage > 0.95:
         return (
             "The model's own evidence for an effect that differs between persons is strong, so the "
             "estimated variation was not shrunk; the primary test decides whether it is shown."
+        )
+    if of_rule:
+        return (
+            f"By its evidence that the effect differs between persons, the estimated variation was "
+            f"multiplied by {shrinkage:.2f}."
         )
     return (
         f"That the effect differs between persons at all has a posterior probability of "

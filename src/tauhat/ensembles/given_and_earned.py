@@ -18,7 +18,7 @@ from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.x import XLearner
-from tauhat.numerics.effect_evidence import effect_evidence
+from tauhat.numerics.effect_evidence import EffectEvidence, effect_evidence
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
@@ -49,6 +49,28 @@ def second_stage(name: str) -> OutcomeModel:
     if name != "Stack":
         return outcome_model(name)
     return StackedModel([(part, outcome_model(part)) for part in STACK], weights="nnls")
+
+
+def evidence_of(data: TrialData, seed: int) -> EffectEvidence:
+    """What the outcomes of a trial say about the shape of the effect.
+
+    Parameters
+    ----------
+    data
+        The trial as its learners see it.
+    seed
+        Seed of the ensemble.
+    """
+    intercepts = data.design.intercepts()
+    return effect_evidence(
+        data.X,
+        data.working_with_blocks,
+        data.treatment - data.propensity,
+        identified_clusters(intercepts.groups),
+        data.sample_weight,
+        derive_seed(seed, "evidence"),
+        intercepts.nesting,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +127,9 @@ class Strategy(ABC):
 
     #: Whether members are weighed by their effects on rows that they did not see.
     out_of_fold: ClassVar[bool] = False
+    #: Whether they are weighed by the evidence for heterogeneity, which takes the place of what
+    #: was held out.
+    by_evidence: ClassVar[bool] = False
     #: Whether earned weights are the mean over reweightings of the units, drawn with the seed.
     averages_draws: ClassVar[bool] = False
 
@@ -129,7 +154,7 @@ class Strategy(ABC):
         effects
             Members' effects on the training rows by name, each of shape (n,).
         held_out
-            `OutOfFold`, or None for a strategy without it.
+            `OutOfFold`, or `EffectEvidence` for a strategy by evidence, or None.
         data
             The trial.
 
@@ -172,17 +197,7 @@ class GivenAndEarned(Strategy):
         self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
     ) -> OutOfFold:
         """What members say of rows they did not see, and what the outcomes say of heterogeneity."""
-        intercepts = data.design.intercepts()
-        evidence = effect_evidence(
-            data.X,
-            data.working_with_blocks,
-            data.treatment - data.propensity,
-            identified_clusters(intercepts.groups),
-            data.sample_weight,
-            derive_seed(held_out.seed, "evidence"),
-            intercepts.nesting,
-        )
-        return replace(held_out, evidence=evidence)
+        return replace(held_out, evidence=evidence_of(data, held_out.seed))
 
     def weights(
         self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData

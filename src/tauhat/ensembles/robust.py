@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.ensemble import Ensemble, MemberPlan
+from tauhat.ensembles.ensemble import Ensemble, MemberPlan, check_units
 from tauhat.ensembles.equal_shares import EqualShares
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.given_and_earned import (
@@ -18,9 +18,11 @@ from tauhat.ensembles.given_and_earned import (
     ImputedWeights,
     Strategy,
     TemperedWeights,
+    evidence_of,
     imputing_stack,
     second_stage,
 )
+from tauhat.ensembles.learned_weights import LearnedWeights
 from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
 from tauhat.errors import TrialError
@@ -29,7 +31,17 @@ from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.catalog import ensemble_member
 from tauhat.learners.meta import N_FOLDS
 from tauhat.learners.x import XLearner
+from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.outcome_model import OutcomeModel
+
+#: Members that are weighed by a learned rule when persons are randomized.
+INDIVIDUAL_LEARNED = ("LMM", "GAMM", "T-Linear", "BCF", "BRM")
+#: Members that are when clusters are. BART-RE is not among them: it draws the mean effect to zero.
+CLUSTER_LEARNED = (
+    "LMM", "GAMM", "BCF-RE", "BRM", "Effect-Boosting", "X-GAMM-RF", "Additive-Boosting",
+)  # fmt: skip
+#: Second stages of the X-learners on the imputing stack beside those of individual trials.
+LEARNED_STACKED = ("Boosting", "Stack")
 
 #: Members that earn their weights when persons are randomized.
 INDIVIDUAL_MEMBERS = ("LMM", "GAMM", "T-Linear", "X-BART", "X-RF", "BCF", "BRM")
@@ -84,11 +96,16 @@ _OF_COUNTS = ("GAMM", "LMM", "GAMM-identity")
 #: hazards that are not like its model's (benchmarks/time_to_event.py accuracy --endpoint survival).
 SURVIVAL_MEMBERS = ("PEM", "GAMM")
 
-#: Recipe by what was randomized ("individual", "cluster") and the kind of the outcome; a kind
-#: without a recipe of its own takes that of `None`.
+#: Recipe by what was randomized ("individual", "cluster") and the kind of the outcome. A kind
+#: without a recipe of its own takes that of `None`, and so does `weighting="shares"` where the
+#: recipe is that of a learned rule.
 RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("individual", None): Recipe(INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED),
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
+    ("individual", "continuous"): Recipe(
+        INDIVIDUAL_LEARNED, LearnedWeights, stacked=LEARNED_STACKED
+    ),
+    ("cluster", "continuous"): Recipe(CLUSTER_LEARNED, LearnedWeights),
     ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
     ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
@@ -98,50 +115,63 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
 }
 
 
-def recipe_for(data: TrialData) -> Recipe:
-    """Recipe for what was randomized and what was measured in a trial."""
+def recipe_for(data: TrialData, *, learned: bool = True) -> Recipe:
+    """Recipe for what was randomized and what was measured in a trial.
+
+    Parameters
+    ----------
+    data
+        The trial.
+    learned
+        Whether members may be weighed by a learned rule.
+    """
     design, kind = data.design.family, data.endpoint.kind_name
-    return RECIPES.get((design, kind)) or RECIPES[design, None]
+    recipe = RECIPES.get((design, kind))
+    if recipe is None or (recipe.weighting is LearnedWeights and not learned):
+        recipe = RECIPES[design, None]
+    return recipe
 
 
 class RobustEnsemble(Ensemble):
     r"""Ensemble that is near the best member where one is right, and safe elsewhere.
 
     .. math::
-        \hat\tau(x) = \bar\tau + s\,\{\tilde\tau(x) - \bar\tau\}, \qquad
-        \tilde\tau(x) = \sum_k \{\gamma g_k + (1 - \gamma) e_k\} \hat\tau_k(x)
+        \hat\tau(x) = \bar\tau + s\,\{\tilde\tau(x) - \tilde\tau\}, \qquad
+        \tilde\tau(x) = \sum_k w_k \hat\tau_k(x), \qquad
+        \bar\tau = \sum_k v_k \bar\tau_k
 
-    A share :math:`\gamma` of the weight is *given*, whatever the data say, so
-    that no fluke of the data can put everything on one wrong member. When
-    persons are randomized it goes in equal parts to four X-learners whose first
-    stage is a convex stack of six outcome models (second stages: BART, forest,
-    boosting, stack), except for the part of it that T-Linear gets: the
-    posterior probability that an effect that varies does so in straight lines
-    only, which such X-learners find hard. When clusters are randomized, equal
-    parts go to BCF-RE, BRM and Additive-Boosting. The rest is *earned*. When
-    persons are randomized, by the weights :math:`e \ge 0`, :math:`1'e = 1`,
-    with the least out-of-fold loss,
+    with the mean :math:`\bar\tau_k` of a member's effects over the trial, and
+    :math:`\tilde\tau = \sum_k w_k \bar\tau_k`. The weights :math:`w` and :math:`v`, the factor
+    :math:`s` and the width of the intervals follow from a few clues of the trial, which are what
+    its outcomes say about the shape of the effect
+    (`tauhat.numerics.effect_evidence.effect_evidence`), by a rule that was learned from
+    simulated trials of random sizes, covariates and surfaces
+    (`tauhat.ensembles.learned_rule.LearnedRule`, `tauhat.simulate.BroadTrial`). No member is
+    refitted.
+
+    With ``weighting="shares"``, or members of your own, a share
+    :math:`\gamma` of the weight is *given*, whatever the data say, and the rest is *earned* on
+    rows that members did not see. When persons are randomized the given weight goes in equal
+    parts to four X-learners whose first stage is a convex stack of six outcome models, except for
+    the part of it that T-Linear gets: the posterior probability that an effect that varies does
+    so in straight lines only. When clusters are randomized, equal parts go to BCF-RE, BRM and
+    Additive-Boosting. Weights are earned, when persons are randomized, by
+    :math:`e \ge 0`, :math:`1'e = 1`, with the least out-of-fold loss,
 
     .. math::
         \sum_i \Big\{D_i - \sum_k e_k \hat\tau_k^{-f(i)}(X_i)\Big\}^2, \qquad
         D_i = \begin{cases} Y_i - \hat\mu_0(X_i) & A_i = 1\\
         \hat\mu_1(X_i) - Y_i & A_i = 0\end{cases}
 
-    averaged over exponential reweightings of the persons (a Bayesian
-    bootstrap): the imputed effect :math:`D` has a quarter of the noise of a
-    doubly robust score. When clusters are randomized, by tempered weights
+    averaged over exponential reweightings of the persons (a Bayesian bootstrap). When clusters
+    are randomized, by tempered weights
 
     .. math:: e_k \propto \exp\{-L(\hat\tau_k) / (16 \hat\sigma^2)\}
 
     with L the whitened loss on heterogeneity only
-    (`tauhat.ensembles.losses.effect_loss`): twenty clusters cannot tell the
-    best combination from a lucky one.
-
-    The factor :math:`s` is the posterior probability that the effect differs
-    between persons at all, from the Bayes factor of
-    `tauhat.numerics.effect_evidence.effect_evidence` and a prior mass of 0.2
-    on a constant effect. The level :math:`\bar\tau`, the mean over the trial,
-    is not touched.
+    (`tauhat.ensembles.losses.effect_loss`). There :math:`v = w`, and s is the posterior
+    probability that the effect differs between persons at all, with a prior mass of 0.2 on a
+    constant effect.
 
     Of an event, of counts, and of the probability to be without an event at a horizon, the estimate
     is the plain mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log
@@ -151,14 +181,17 @@ class RobustEnsemble(Ensemble):
     ----------
     members
         Pairs of name and estimator that earn their weights; None takes the
-        library for the design. With members of your own, equal shares are given
-        to them too.
+        library for the design. Members of your own are weighed by shares, of which
+        equal ones are given to them too.
+    weighting
+        "learned" (default): by the learned rule, where it knows the members and the kind of
+        outcome. "shares": given and earned shares.
     given_share
-        Share :math:`\gamma` of the weight that is given.
+        Share :math:`\gamma` of the weight that is given, of shares.
     n_folds
-        Folds of whole clusters (persons in individual trials).
+        Folds of whole clusters (persons in individual trials), of shares.
     outcome_model
-        Regression of the outcome for the loss of cluster trials; None takes the
+        Regression of the outcome for the loss of cluster trials, of shares; None takes the
         additive mixed model.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
@@ -166,11 +199,14 @@ class RobustEnsemble(Ensemble):
     Attributes
     ----------
     weighing_
-        `tauhat.ensembles.given_and_earned.EarnedWeights`: earned weights and their
-        spread, what was given to straight lines, the factor s and the level.
+        `tauhat.ensembles.learned_weights.RuleWeights`: the clues, what they moved, the factor s
+        and the level; of shares `tauhat.ensembles.given_and_earned.EarnedWeights`: earned weights
+        and their spread, and what was given to straight lines.
+    evidence_
+        What the outcomes say about the shape of the effect, for the learned rule; else None.
     members_, weights_, out_of_fold_, kept_, agreement_, failures_, seconds_
         As in `tauhat.ensembles.ensemble.Ensemble`; ``out_of_fold_`` holds the
-        members that earn.
+        members that earn, of shares.
 
     References
     ----------
@@ -194,10 +230,12 @@ class RobustEnsemble(Ensemble):
 
     flips_exactly: ClassVar[bool] = False
     weighing_: EarnedWeights
+    evidence_: EffectEvidence | None
 
     def __init__(
         self,
         members: Members | None = None,
+        weighting: Literal["learned", "shares"] = "learned",
         given_share: float = 0.4,
         n_folds: int = N_FOLDS,
         outcome_model: OutcomeModel | None = None,
@@ -205,19 +243,26 @@ class RobustEnsemble(Ensemble):
         n_jobs: int = 1,
     ) -> None:
         super().__init__(members, random_state, n_jobs)
+        self.weighting = weighting
         self.given_share = given_share
         self.n_folds = n_folds
         self.outcome_model = outcome_model
 
     def _check_settings(self) -> None:
-        """Refuse a share that is none."""
+        """Refuse another weighting, and a share that is none."""
         super()._check_settings()
+        if self.weighting not in ("learned", "shares"):
+            raise TrialError(f"weighting must be 'learned' or 'shares', got {self.weighting!r}")
         if not 0 <= self.given_share <= 1:
             raise TrialError(f"given_share must lie between 0 and 1, got {self.given_share}")
 
+    def _recipe(self, data: TrialData) -> Recipe:
+        """Members and weighting for this trial, as far as the settings leave them open."""
+        return recipe_for(data, learned=self.weighting == "learned" and self.members is None)
+
     def _strategy(self, data: TrialData) -> Strategy:
         """How the members of this trial are weighed."""
-        recipe = recipe_for(data)
+        recipe = self._recipe(data)
         given = (*recipe.given, *map(_stacked_name, recipe.stacked)) if self.members is None else ()
         return recipe.weighting(self.given_share, given)
 
@@ -230,16 +275,19 @@ class RobustEnsemble(Ensemble):
         return self._strategy(data).out_of_fold
 
     def _library(self, data: TrialData) -> Members:
-        return [(name, ensemble_member(name)) for name in recipe_for(data).members]
+        return [(name, ensemble_member(name)) for name in self._recipe(data).members]
 
     def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """Members, those beside them that are given weight, and what the strategy needs."""
         plan = super().plan(data, seed)
+        if self._strategy(data).by_evidence:
+            check_units(self.known_as, data, "by what the outcomes say about the effect's shape")
         beside: dict[str, CateEstimator] = {}
-        if self.members is None and self.given_share > 0:
+        stacked = sorted(self._recipe(data).stacked)
+        if self.members is None and (self.given_share > 0 or not plan.refits):
             beside = {
                 _stacked_name(name): XLearner(imputing_stack(), second_stage(name))
-                for name in sorted(recipe_for(data).stacked)
+                for name in stacked
             }
         return replace(
             plan,
@@ -256,11 +304,24 @@ class RobustEnsemble(Ensemble):
         found = super()._held_out(data, refits, nuisances)
         return self._strategy(data).completed(found, data, nuisances)
 
+    def _weigh(self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None) -> None:
+        data = self.trial_data_
+        by_evidence = self._strategy(data).by_evidence
+        self.evidence_ = evidence_of(data, self.seed_) if by_evidence else None
+        super()._weigh(effects, held_out)
+
     def weigh(
-        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+        self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None, data: TrialData
     ) -> EarnedWeights:
         """Weights of the strategy for this trial."""
-        return self._strategy(data).weights(effects, held_out, data)
+        strategy = self._strategy(data)
+        known = self.evidence_ if strategy.by_evidence else held_out
+        return strategy.weights(effects, known, data)
+
+    @property
+    def interval_scale(self) -> float:
+        """Factor of the intervals' half width, which the learned rule says."""
+        return getattr(self.weighing_, "interval_scale", 1.0)
 
     def _take_over(self, source: Ensemble, *, cross_fit: bool) -> None:
         """Refused: the given learners and the stack would have to be fitted."""

@@ -264,9 +264,14 @@ class FittedEffects(RisksOfArms):
 
     def _interval_around(self, checked: FloatArray, centre: FloatArray, level: float) -> _Pair:
         middle, error = self._middle_and_error(checked, centre)
-        half = t_quantile(level, self.trial_data_.n_units - 2) * error
+        half = self.interval_scale * t_quantile(level, self.trial_data_.n_units - 2) * error
         lower, upper = np.minimum(middle - half, centre), np.maximum(middle + half, centre)
         return self.bounded(lower), self.bounded(upper)
+
+    @property
+    def interval_scale(self) -> float:
+        """Factor of the half width of the intervals; other than 1 where it was learned."""
+        return 1.0
 
     @property
     def interval_is_of_mixture(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.stats import t as student
@@ -35,10 +35,13 @@ class EffectEvidence:
     linear
         Posterior probability, given that it varies, that it does so in straight
         lines only.
+    shapes
+        The same of each hypothesis about what varies, by name; empty where nothing can vary.
     """
 
     log_bayes_factor: float
     linear: float
+    shapes: Mapping[str, float] = field(default_factory=dict)
 
 
 def effect_evidence(
@@ -137,6 +140,7 @@ def effect_evidence(
     return EffectEvidence(
         log_bayes_factor=total - float(np.log(len(evidence) * _N_NODES)),
         linear=float(np.exp(evidence["linear"] - total)),
+        shapes={name: float(np.exp(one - total)) for name, one in evidence.items()},
     )
 
 

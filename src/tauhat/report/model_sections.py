@@ -16,6 +16,10 @@ from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.wording import join_words
 
 OUTCOME = "outcome"
+RULE_NOTE = (
+    "Typical: the weight that the rule gives in a trial with typical clues. Mean: how much the "
+    "member's mean effect counts. Agreement: mean Kendall correlation with the other members."
+)
 WEIGHTS_NOTE = (
     "Given: the share that a member has whatever the data say. Earned: the share for predicting "
     "persons it had not seen, with its standard deviation when the randomized units are weighted "
@@ -71,25 +75,34 @@ def models_section(data: ReportInput) -> Section:
                 rows,
                 numeric_from=2,
             ),
-            *([_weights_table(explanation["members"])] if explanation else []),
+            *([_weights_table(explanation)] if explanation else []),
         ],
-        notes=[WEIGHTS_NOTE] if explanation else [],
+        notes=[RULE_NOTE if _by_rule(explanation) else WEIGHTS_NOTE] if explanation else [],
     )
 
 
-def _weights_table(members: Sequence[Mapping[str, Any]]) -> TableView:
-    """Weight of each member of the ensemble: what was given and what was earned."""
+def _by_rule(explanation: Mapping[str, Any]) -> bool:
+    """Whether the weights are those of a learned rule."""
+    return any(row["typical_weight"] is not None for row in explanation["members"])
+
+
+def _weights_table(explanation: Mapping[str, Any]) -> TableView:
+    """Weight of each member of the ensemble, and where it comes from."""
 
     def share(value: float | None) -> str:
         return "–" if value is None else format_percent(value)
 
+    columns = {"given": "Given", "earned": "Earned", "earned_sd": "SD of earned"}
+    if _by_rule(explanation):
+        columns = {"typical_weight": "Typical", "weight_of_mean": "Mean"}
+    members: Sequence[Mapping[str, Any]] = explanation["members"]
     return TableView(
         "Where the weights come from",
-        ["Member", "Weight", "Given", "Earned", "SD of earned", "Agreement"],
+        ["Member", "Weight", *columns.values(), "Agreement"],
         [
             [
                 cell(row["member"]),
-                *(share(row[name]) for name in ("weight", "given", "earned", "earned_sd")),
+                *(share(row[name]) for name in ("weight", *columns)),
                 format_fixed(row["agreement"], 2),
             ]
             for row in members
@@ -125,18 +138,15 @@ def _agreement_figure(drawn: plots.Plot, mean: float) -> FigureView:
 
 
 def _weights_figure(drawn: plots.Plot) -> FigureView:
-    told_apart = bool(drawn.data["given"].notna().any())
-    return figure_of(
-        drawn,
-        drawn.text,
-        "Weights of the members"
-        + (
+    told = " in the ensemble."
+    if drawn.data["given"].notna().any():
+        told = (
             ": pale, the fixed part; dark, the part earned; line, the standard deviation of "
             "what was earned. This trial does not rank members whose lines overlap."
-            if told_apart
-            else " in the ensemble."
-        ),
-    )
+        )
+    elif drawn.data["typical_weight"].notna().any():
+        told = "; line, what the same rule gives in a typical trial."
+    return figure_of(drawn, drawn.text, f"Weights of the members{told}")
 
 
 def _spread_figure(drawn: plots.Plot, scale: Scale) -> FigureView:

@@ -44,6 +44,7 @@ up to 24, with 30 % censored before.
 
 from tauhat.simulate.baseline_scenario import BaselinePeriodTrial
 from tauhat.simulate.binary_scenario import BinaryTrial
+from tauhat.simulate.broad_scenario import BroadTrial
 from tauhat.simulate.cluster import CLUSTER_DESIGNS, NULL_DESIGNS, ClusterTrial
 from tauhat.simulate.cluster_scenario import ClusterScenario
 from tauhat.simulate.individual import HighlyNonlinear, Linear, SlightlyNonlinear
@@ -86,6 +87,7 @@ __all__ = [
     "TRANSFORMATIONS",
     "BaselinePeriodTrial",
     "BinaryTrial",
+    "BroadTrial",
     "ClusterScenario",
     "ClusterTrial",
     "HighlyNonlinear",

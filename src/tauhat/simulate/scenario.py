@@ -80,16 +80,27 @@ class SimulatedTrial(SimulatedPersons):
         Probability of treatment by design, one number or one a person.
     period
         Period of each person where clusters change their arm over them, shape (n,), or None.
+    blocks
+        Block of each person within which units were randomized, shape (n,), or None.
     """
 
     y: FloatArray
     treatment: IntArray
     propensity: float | FloatArray
     period: IntArray | None = field(default=None, kw_only=True)
+    blocks: IntArray | None = field(default=None, kw_only=True)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the arguments of ``CateEstimator.fit`` in their order."""
-        yield from (self.X, self.y, self.treatment, self.clusters, None, None, self.propensity)
+        yield from (
+            self.X,
+            self.y,
+            self.treatment,
+            self.clusters,
+            None,
+            self.blocks,
+            self.propensity,
+        )
 
     @property
     def data(self) -> TrialData:

@@ -26,14 +26,13 @@ _STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 @styled
 def member_weights_plot(members: pd.DataFrame) -> Plot:
-    """Weight of each member: the share that was given, the share that was earned, its error.
+    """Weight of each member, and what it is made of or would usually be.
 
     Parameters
     ----------
     members
-        ``member`` and ``weight``, and where the ensemble tells them apart
-        ``given``, ``earned`` and ``earned_sd``, as in the table of
-        `tauhat.ensembles.Explanation`.
+        ``member`` and ``weight``; of a learned rule ``typical_weight``, of shares ``given``,
+        ``earned`` and ``earned_sd``, as in the table of `tauhat.ensembles.Explanation`.
 
     Examples
     --------
@@ -41,10 +40,10 @@ def member_weights_plot(members: pd.DataFrame) -> Plot:
     >>> member_weights_plot(table.assign(given=0.25, earned=[0.5, 0.0], earned_sd=0.1)).text
     'Weights of 2 members: A 75%, B 25%.'
     """
-    names = ["member", "weight", "given", "earned", "earned_sd"]
-    data = members.rename(columns={"earned sd": "earned_sd"}).reindex(columns=names)
+    names = ["member", "weight", "given", "earned", "earned_sd", "typical_weight"]
+    data = members.rename(columns=lambda name: name.replace(" ", "_")).reindex(columns=names)
     data = data.sort_values("weight", ascending=False, kind="stable", ignore_index=True)
-    weight, given, earned, error = (
+    weight, given, earned, error, typical = (
         100 * data[name].to_numpy(dtype=np.float64) for name in names[1:]
     )
     told_apart = bool(np.isfinite(given).any())
@@ -66,6 +65,11 @@ def member_weights_plot(members: pd.DataFrame) -> Plot:
         axes.legend(loc="lower right", frameon=False, fontsize=8)
     else:
         axes.barh(y, weight, height=0.62, color=BLUE)
+    if np.isfinite(typical).any():
+        axes.vlines(
+            typical, y - 0.38, y + 0.38, color=INK, linewidth=1.6, label="in a typical trial"
+        )
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
     axes.set_yticks(y, [shorten(str(name), 20) for name in data["member"]])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, None)

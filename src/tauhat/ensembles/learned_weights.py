@@ -1,0 +1,107 @@
+"""How `Robust` weighs its members: by a rule that it learned from simulated trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
+from tauhat.ensembles.learned_rule import LearnedRule, learned_rule, shape_clues
+from tauhat.ensembles.weighing import Weights, by_name
+from tauhat.numerics.effect_evidence import EffectEvidence
+
+
+@dataclass(frozen=True, eq=False)
+class RuleWeights(EarnedWeights):
+    r"""Weights by a learned rule, a level of its own, and a heterogeneity that is shrunk.
+
+    .. math:: \hat\tau(x) = \sum_k v_k \bar\tau_k
+        + s \sum_k w_k \{\hat\tau_k(x) - \bar\tau_k\}
+
+    Attributes
+    ----------
+    middle
+        :math:`\sum_k w_k \bar\tau_k`, while ``level`` is :math:`\sum_k v_k \bar\tau_k`.
+    level_shares
+        :math:`v_k` by name.
+    clues
+        Clues of the trial by name.
+    typical
+        Weights :math:`w_k` with typical clues, by name.
+    moved
+        For each clue, how much it moved the weight of each member, by name.
+    unlike
+        In which respects the trial lies outside those that the rule was learned from.
+    trials
+        Number of those trials.
+    interval_scale
+        Factor of the intervals' half width.
+    """
+
+    middle: float = 0.0
+    level_shares: Mapping[str, float] = field(default_factory=dict)
+    clues: Mapping[str, float] = field(default_factory=dict)
+    typical: Mapping[str, float] = field(default_factory=dict)
+    moved: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
+    trials: int = 0
+    interval_scale: float = 1.0
+
+    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
+        """Effect of some persons, given the members' effects on them by name, shape (k,)."""
+        varying = Weights(self.shares).combined(effects) - self.middle
+        return self.level + self.shrinkage * varying
+
+
+@dataclass(frozen=True)
+class LearnedWeights(Strategy):
+    """A strategy: weights, shrinkage and interval width by the rule of the design."""
+
+    by_evidence: ClassVar[bool] = True
+
+    def weights(
+        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
+    ) -> RuleWeights:
+        """Weight of every member; ``held_out`` is the evidence for heterogeneity."""
+        evidence: EffectEvidence = held_out
+        rule = learned_rule(data.design.family)
+        names = list(effects)
+        clues = shape_clues(evidence)
+        weights, levels = rule.weights(names, clues), rule.level_weights(names)
+        means = np.array([np.average(effects[name], weights=data.sample_weight) for name in names])
+        return RuleWeights(
+            by_name(names, weights),
+            given_share=1.0,
+            shrinkage=rule.factor(evidence.log_bayes_factor),
+            level=float(levels @ means),
+            middle=float(weights @ means),
+            level_shares=by_name(names, levels),
+            clues=clues,
+            typical=by_name(names, rule.weights(names, None)),
+            moved=_moved(rule, names, clues),
+            unlike=tuple(rule.unlike(_sizes(data))),
+            trials=rule.trials,
+            interval_scale=rule.interval_scale(evidence.log_bayes_factor),
+        )
+
+
+def _moved(
+    rule: LearnedRule, names: list[str], clues: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """What each clue alone did to the weights."""
+    usual = dict(zip(rule.clues, rule.typical.tolist(), strict=True))
+    before = rule.weights(names, None)
+    return {
+        clue: by_name(names, rule.weights(names, {**usual, clue: clues[clue]}) - before)
+        for clue in rule.clues
+    }
+
+
+def _sizes(data: TrialData) -> dict[str, float]:
+    units = {"clusters": float(data.n_units)} if data.design.holds_persons else {}
+    return {**units, "persons": float(data.n), "covariates": float(data.X.shape[1])}

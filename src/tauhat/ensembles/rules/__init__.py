@@ -1,0 +1,1 @@
+"""Rules that `Robust` learned, one file for each kind of trial."""

@@ -1,0 +1,197 @@
+"""The flagship's learned rule: what it says, what must not matter, and what it was learned from."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tauhat.simulate as simulate
+from tauhat.ensembles import RobustEnsemble
+from tauhat.ensembles.learned_rule import LearnedRule, learned_rule, shape_clues
+from tauhat.ensembles.learned_weights import RuleWeights
+from tauhat.ensembles.robust import CLUSTER_LEARNED, INDIVIDUAL_LEARNED, LEARNED_STACKED
+from tauhat.numerics.effect_evidence import EffectEvidence
+from tauhat.simulate import BroadTrial, scenario, scenario_names
+from tauhat.simulate.random_surfaces import SHAPES, random_surface
+
+RULE = LearnedRule(
+    members=("LMM", "GAMM"),
+    clues=("straight lines",),
+    typical=np.array([0.5]),
+    weight=np.array([[0.0, 2.0], [0.0, 0.0]]),
+    level=np.array([0.0, np.log(3.0)]),
+    shrinkage=(0.0, 1.0),
+    width=(0.6, 0.8),
+    seen={"persons": (60, 1500)},
+    trials=10,
+)
+
+
+def cluster_trial(effect: float = 0.6, seed: int = 1, m: int = 20) -> tuple[Any, ...]:
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(m), 15)
+    X = rng.normal(size=(len(clusters), 3))
+    A = clusters % 2
+    y = X[:, 1] + A * (0.4 + effect * X[:, 0]) + 0.3 * rng.normal(size=m)[clusters]
+    return X, y + rng.normal(size=len(y)), A, clusters
+
+
+@pytest.fixture(scope="module")
+def fitted() -> RobustEnsemble:
+    X, y, A, clusters = cluster_trial()
+    return RobustEnsemble(random_state=3).fit(X, y, treatment=A, clusters=clusters)
+
+
+def test_weights_of_a_rule_by_hand() -> None:
+    odds = np.exp(2.0 * 0.5)
+    weights = RULE.weights(["LMM", "GAMM"], {"straight lines": 1.0})
+    assert weights == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
+    assert RULE.weights(["GAMM", "LMM"], None) == pytest.approx([0.5, 0.5])
+    assert RULE.weights(["GAMM"], {"straight lines": 0.1}) == pytest.approx([1.0])
+    assert RULE.level_weights(["LMM", "GAMM"]) == pytest.approx([0.25, 0.75])
+    assert RULE.factor(0.0) == 0.5
+    assert RULE.factor(-1e9) < 1e-12
+    assert [RULE.interval_scale(b) for b in (-3.0, 2.5, 50.0)] == pytest.approx([0.6, 0.7, 0.8])
+    assert RULE.unlike({"persons": 100.0}) == []
+    assert RULE.unlike({"persons": 5000.0}) == ["5,000 persons (60 to 1,500)"]
+
+
+def test_the_stored_rules_know_the_members_and_are_sane() -> None:
+    stacked = {f"X-Stack-{name}" for name in LEARNED_STACKED}
+    for design, members in (
+        ("cluster", set(CLUSTER_LEARNED)),
+        ("individual", set(INDIVIDUAL_LEARNED) | stacked),
+    ):
+        rule = learned_rule(design)
+        assert set(rule.members) == members
+        assert rule.shrinkage[1] > 0
+        assert all(0.5 < factor <= 1 for factor in rule.width)
+        assert rule.factor(20.0) > 0.95
+        assert rule.factor(-1.5) < 0.75
+
+
+def test_no_member_is_refitted_and_the_effect_follows_from_the_weights(
+    fitted: RobustEnsemble,
+) -> None:
+    assert fitted.out_of_fold_ is None
+    weighing = fitted.weighing_
+    assert isinstance(weighing, RuleWeights)
+    X = fitted.trial_data_.X
+    effects = fitted.member_effects(X)
+    means = {name: effect.mean() for name, effect in effects.items()}
+    level = sum(weighing.level_shares[name] * mean for name, mean in means.items())
+    varying = sum(w * (effects[name] - means[name]) for name, w in fitted.weights_.items())
+    assert sum(fitted.weights_.values()) == pytest.approx(1)
+    assert fitted.predict_effect(X) == pytest.approx(level + weighing.shrinkage * varying)
+    rule, evidence = learned_rule("cluster"), fitted.evidence_
+    assert evidence is not None
+    assert weighing.clues == shape_clues(evidence)
+    assert weighing.shrinkage == rule.factor(evidence.log_bayes_factor)
+
+
+def test_intervals_are_narrower_by_what_was_learned(fitted: RobustEnsemble) -> None:
+    X = fitted.trial_data_.X[:20]
+    centre = fitted.predict_effect(X)
+    lower, upper = fitted.interval_around(X, centre, 0.95)
+    error = fitted.reference_posterior().expected_error(X, centre)
+    assert (upper - lower) / 2 == pytest.approx(
+        learned_rule("cluster").interval_scale(fitted.evidence_.log_bayes_factor)
+        * 2.100922
+        * error,
+        rel=1e-5,
+    )
+
+
+def test_order_of_rows_and_labels_units_and_exchanged_arms_do_not_matter(
+    fitted: RobustEnsemble,
+) -> None:
+    X, y, A, clusters = cluster_trial()
+    order = np.random.default_rng(0).permutation(len(y))
+    labels = np.array([f"site {(7 * c) % 20}" for c in clusters])
+    other = RobustEnsemble(random_state=3)
+    other.fit(X[order], 5 - 200 * y[order], treatment=A[order], clusters=labels[order])
+    assert np.corrcoef(other.effect(X), -fitted.effect(X))[0, 1] > 0.99
+    assert other.effect(X).mean() == pytest.approx(-200 * fitted.effect(X).mean(), rel=0.03)
+
+
+def test_explanation_names_the_clues(fitted: RobustEnsemble) -> None:
+    told = fitted.explain()
+    assert list(told.table.columns[:3]) == ["weight", "typical weight", "weight of mean"]
+    assert told.table["weight"].sum() == pytest.approx(1)
+    assert "Weights by a rule that was learned from" in told.text
+    assert "straight lines" in told.text
+    assert "unlike" not in told.text
+
+
+def test_a_member_that_fails_leaves_its_weight_to_the_others() -> None:
+    weights = learned_rule("cluster").weights(CLUSTER_LEARNED, None)
+    fewer = learned_rule("cluster").weights(CLUSTER_LEARNED[1:], None)
+    assert fewer == pytest.approx(weights[1:] / weights[1:].sum())
+
+
+def test_broad_trials_are_reproducible_and_of_one_world() -> None:
+    for clusters in (False, True):
+        source = BroadTrial(clusters=clusters)
+        one, again = source.draw(random_state=5), source.draw(random_state=5)
+        assert (one.y == again.y).all()
+        people = source.population(4000, random_state=5)
+        assert len(people.tau) == 4000
+        assert list(people.X.columns) == list(one.X.columns)
+        assert people.tau.std() == pytest.approx(one.tau.std(), rel=0.5)
+    sizes = [len(BroadTrial().draw(random_state=seed).y) for seed in range(20)]
+    assert min(sizes) >= 60
+    assert max(sizes) <= 3000
+    same = [np.ptp(BroadTrial().draw(random_state=seed).tau) == 0 for seed in range(100)]
+    assert 8 <= sum(same) <= 34
+    with pytest.raises(ValueError, match="n cannot be set"):
+        scenario("crt-broad").draw(100, random_state=1)
+
+
+def test_blocks_hold_both_arms() -> None:
+    blocked = [BroadTrial(clusters=True).draw(random_state=seed) for seed in range(40)]
+    blocked = [trial for trial in blocked if trial.blocks is not None]
+    assert blocked
+    for trial in blocked:
+        for block in np.unique(trial.blocks):
+            inside = trial.blocks == block
+            assert set(trial.treatment[inside]) == {0, 1}
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_surfaces_are_standardised(name: str) -> None:
+    rng = np.random.default_rng(3)
+    X = np.column_stack([rng.normal(size=(500, 4)), rng.integers(0, 2, 500)])
+    values = SHAPES[name](X, rng)(X)
+    assert values.shape == (500,)
+    assert np.isfinite(values).all()
+    summed = random_surface(X, 3, rng)(X)
+    assert summed.mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_generator_has_none_of_the_families_that_robust_is_judged_on() -> None:
+    """Its modules know the frame of a scenario only, none of the other scenarios' surfaces."""
+    room = Path(simulate.__file__).parent
+    allowed = {"scenario", "random_surfaces", "cluster_scenario"}
+    for module in ("broad_scenario", "random_surfaces"):
+        tree = ast.parse((room / f"{module}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                "tauhat.simulate."
+            ):
+                part = (node.module or "").rsplit(".", 1)[1]
+                assert part in allowed
+                # Of the frame of cluster trials the shapes of the noise and nothing else.
+                assert part != "cluster_scenario" or [n.name for n in node.names] == [
+                    "shaped_noise"
+                ]
+    judged = [name for name in scenario_names() if "broad" not in name]
+    assert not {type(scenario(name)) for name in judged if name != "semi-synthetic"} & {BroadTrial}
+
+
+def test_evidence_says_what_shape() -> None:
+    clues = shape_clues(EffectEvidence(1.0, 0.5, {"linear": 0.5, "additive": 0.2, "trees": 0.1}))
+    assert clues == {"straight lines": 0.5, "curves": 0.2, "trees": 0.1}
