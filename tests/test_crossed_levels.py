@@ -163,23 +163,27 @@ def test_mistakes_are_named() -> None:
     data = table()
     with pytest.raises(TrialError, match="needs cluster="):
         trial(cluster=None)
-    with pytest.raises(DesignError, match=r"'room' lies in one 'school'.*cluster=\['school', 'r"):
-        rooms = data.school + data["class"].astype(str)
-        th.Trial(data.assign(room=rooms), cluster="school", crossed="room", **ROLES)
-    with pytest.raises(DesignError, match="each 'school' lies in one 'town'.*they are the block"):
-        towns = data.school.str[1:].astype(int) // 4
-        th.Trial(data.assign(town=towns), cluster="school", crossed="town", **ROLES)
-    with pytest.raises(TrialError, match="crossed column 'area' is missing in 1 of 260"):
-        lost = data.assign(area=data.area.where(data.index > 0))
-        th.Trial(lost, cluster="school", crossed="area", **ROLES)
-    with pytest.raises(TrialError, match="not supported for events and counts, because"):
-        risky = data.assign(y=(data.y > 0).astype(int))
-        th.Trial(risky, cluster="school", crossed="area", **ROLES)
+    town = data.school.str[1:].astype(int) // 4
+    risky, lost = (data.y > 0).astype(int), data.area.where(data.index > 0)
+    for change, crossed, message in (
+        ({"room": data.school + data["class"].astype(str)}, "room", r"level within: .*, 'room'\]"),
+        ({"town": town}, "town", "each 'school' lies in one 'town'.+they are the block"),
+        ({"area": lost}, "area", "crossed column 'area' is missing in 1 of 260"),
+        ({"y": risky}, "area", "not supported for events and counts, because"),
+    ):
+        with pytest.raises(TrialError, match=message):
+            th.Trial(data.assign(**change), cluster="school", crossed=crossed, **ROLES)
     with pytest.raises(DesignError, match="say cluster='school', crossed='area'"):
         trial(cluster=["school", "area"], crossed=None)
     with pytest.raises(TrialError, match=r"no place for crossed=: use trial\.fit"):
         list(trial())
+    many = pd.concat([data] * 5, ignore_index=True)
+    many["pupil"] = np.arange(len(many)) % 600
     with pytest.raises(TrialError, match="has 600 units; at most 500"):
-        many = pd.concat([data] * 5, ignore_index=True)
-        many["pupil"] = np.arange(len(many)) % 600
         th.Trial(many, cluster="school", crossed="pupil", **ROLES)
+
+
+def test_labels_that_start_again_are_told_from_crossed_ones() -> None:
+    told = {f.item: f.sentence for f in trial(cluster=["school", "class"]).check().findings}
+    assert "crossed='class', and not as a level in cluster=" in told["labels that start again"]
+    assert "of one area, but of different school, correlate by 0.1" in told["crossed level"]

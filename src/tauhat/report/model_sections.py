@@ -181,7 +181,7 @@ def variance_section(data: ReportInput) -> Section | None:
     if len(levels) > 1:
         of_levels = _level_table(components, levels)
         tables += [of_levels] if of_levels.rows else []
-    crossed = [level["column"] for level in data.run["design"]["crossed"]]
+    crossed = [level["column"] for level in data.run["design"].get("crossed", [])]
     tables += [_crossed_table(components, crossed)] if crossed else []
     return Section(
         "variance",

@@ -191,13 +191,11 @@ class TrialTable:
                 blocks=self.enrolled_blocks,
             )  # fmt: skip
         elif self.n_arms == 2:
-            check_units(
-                self.enrolled_treatment,
-                self.enrolled_clusters,
-                self.enrolled_blocks,
-                self.has_outcome,
-                table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
-            )
+            # Time is sometimes taken for a level, and then tells what the design is.
+            named = [n for n in self.roles.values() if n not in self.level_names.values()]
+            units = (self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+            unnamed = table.iloc[enrolled_rows].drop(columns=named)
+            check_units(*units, self.has_outcome, table=unnamed)
         else:
             check_one_arm_each(
                 self.enrolled_treatment,

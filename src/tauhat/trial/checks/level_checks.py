@@ -127,6 +127,7 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
         f"what was randomized is {shares[0].name}, whose units all errors, tests and folds take "
         "whole.",
     )
+    yield from _anew_findings(trial)
     for share in shares:
         if share.icc is not None:
             continue
@@ -142,6 +143,23 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
             "ok",
             f"{no_more}: it has no random intercept.",
         )
+
+
+def _anew_findings(trial: TrialTable) -> Iterator[Finding]:
+    """Say of which levels equal labels in different clusters were read as different units."""
+    outer = trial.roles["cluster"]
+    pairs = zip(trial.level_names.values(), trial.within, trial.randomization.within, strict=True)
+    for name, labels, level in pairs:
+        if units_of(labels) < int(level.max()) + 1:
+            yield Finding(
+                "labels that start again",
+                f"{name} in {outer}",
+                "ok",
+                f"Equal labels of {name} in different {outer} are read as different units, which "
+                "start again there. If they are the same, and cross, say so: "
+                f"crossed={name!r}, and not as a level in cluster=.",
+            )
+        outer = name
 
 
 def _modelled(trial: TrialTable, shares: list[LevelShare]) -> str:
