@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from tauhat._typing import AnyArray
 from tauhat.errors import DesignError, TrialError
 from tauhat.trial.roles import label_values
-
-if TYPE_CHECKING:
-    from tauhat.trial.trial_table import TrialTable
 
 CROSSED = "crossed"
 #: Each unit is a column of the mixed models.
@@ -94,23 +91,43 @@ def crossed_labels(
     return tuple(found)
 
 
-def refuse_crossed_beside(trial: TrialTable) -> None:
-    """Raise a `TrialError` where the models of the outcome have no crossed intercepts."""
-    if trial.crossed and trial.n_arms == 2 and trial.data.endpoint.link != "identity":
+def refuse_crossed_beside(roles: Mapping[str, str], link: str) -> None:
+    """Raise a `TrialError` where the models of the outcome have no crossed intercepts.
+
+    Parameters
+    ----------
+    roles
+        Column of each role, a crossed level among them.
+    link
+        Between the mean of the outcome and its models.
+
+    Examples
+    --------
+    >>> refuse_crossed_beside({"crossed": "area"}, "logit")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: crossed='area' is not supported for events and counts, because ...
+    """
+    if link != "identity":
         raise TrialError(
-            f"crossed={trial.roles[CROSSED]!r} is not supported for events and counts, because "
+            f"crossed={roles[CROSSED]!r} is not supported for events and counts, because "
             "their risks and rates are averaged over nested intercepts only: leave it out, or "
             "analyse the numbers themselves by endpoint='continuous'"
         )
 
 
-def decision_on_crossed(trial: TrialTable) -> list[str]:
-    """What becomes of crossed levels, in a sentence; none without."""
-    names = [name for role, name in trial.roles.items() if role.startswith(CROSSED)]
+def decision_on_crossed(roles: Mapping[str, str]) -> list[str]:
+    """What becomes of crossed levels, in a sentence; none without.
+
+    Examples
+    --------
+    >>> decision_on_crossed({"cluster": "school", "crossed": "area"})[0][:27]
+    'area crosses school: LMM, G'
+    """
     return [
-        f"{name} crosses {trial.roles['cluster']}: LMM, GAMM, BRM and the posterior behind all "
+        f"{name} crosses {roles['cluster']}: LMM, GAMM, BRM and the posterior behind all "
         "intervals have a random intercept of it, and nothing else takes note of it."
-        for name in names
+        for role, name in roles.items()
+        if role.startswith(CROSSED)
     ]
 
 

@@ -83,7 +83,7 @@ def in_sentences(trial: TrialTable) -> str:
 
 def decisions(trial: TrialTable) -> list[str]:
     """Who was left out and how covariates were read, in sentences."""
-    notes = decision_on_crossed(trial)
+    notes = decision_on_crossed(trial.roles)
     if trial.baseline is not None:
         notes.append(
             f"{counted(trial.baseline.n_persons, 'person is', 'persons are')} those of a baseline "

@@ -211,7 +211,8 @@ class TrialTable:
             refuse_covariates_of_clusters(self.enrolled_frame, design, self.arm_labels)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
-        refuse_crossed_beside(self)
+        if self.crossed and self.n_arms == 2:
+            refuse_crossed_beside(self.roles, self.endpoint.link)
         self._set_enrolled(kept, columns, propensity)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
