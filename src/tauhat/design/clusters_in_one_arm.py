@@ -46,8 +46,8 @@ class ClustersInOneArm(Clusters):
     def _shares(arm: IntArray, blocks: AnyArray | None) -> FloatArray | None:
         """Share of the treated persons in the block, since persons were randomized."""
         block = np.zeros(len(arm), int) if blocks is None else pd.factorize(blocks)[0]
-        share: FloatArray = np.bincount(block, weights=arm) / np.bincount(block)
-        return share[block]
+        share: FloatArray = (np.bincount(block, weights=arm) / np.bincount(block))[block]
+        return share
 
     @property
     def n_clusters(self) -> int:

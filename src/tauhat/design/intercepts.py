@@ -83,7 +83,7 @@ class Intercepts:
         between: Sequence[float],
         residual: float,
         by_arm: tuple[float, float] | None = None,
-        crossed: Sequence[float] = (),
+        crossed: FloatArray | Sequence[float] = (),
     ) -> VarianceComponents:
         """Variance components of a mixed model with these intercepts.
 
@@ -127,7 +127,7 @@ class CellIntercepts(Intercepts):
         between: Sequence[float],
         residual: float,
         by_arm: tuple[float, float] | None = None,
-        crossed: Sequence[float] = (),
+        crossed: FloatArray | Sequence[float] = (),
     ) -> VarianceComponents:
         """Variance components, those of the clusters and of their periods."""
         of_periods, of_clusters = map(float, between[:2])

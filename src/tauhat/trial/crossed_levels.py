@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray
@@ -67,7 +68,7 @@ def crossed_labels(
             continue
         labels = label_values(kept[name], role)
         units = pd.factorize(labels)[0]
-        pairs = pd.DataFrame({"cluster": pd.factorize(clusters)[0], "unit": units})
+        pairs = pd.DataFrame({"cluster": pd.factorize(np.asarray(clusters))[0], "unit": units})
         pairs = pairs.drop_duplicates()
         cluster = roles["cluster"]
         if not pairs["cluster"].duplicated().any():

@@ -192,9 +192,9 @@ class TrialTable:
             )  # fmt: skip
         elif self.n_arms == 2:
             # Time is sometimes taken for a level, and then tells what the design is.
-            named = [n for n in self.roles.values() if n not in self.level_names.values()]
+            taken = [n for n in self.roles.values() if n not in self.level_names.values()]
             units = (self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
-            unnamed = table.iloc[enrolled_rows].drop(columns=named)
+            unnamed = table.iloc[enrolled_rows].drop(columns=taken)
             check_units(*units, self.has_outcome, table=unnamed)
         else:
             check_one_arm_each(
