@@ -71,7 +71,7 @@ class RLearner(TwoStageLearner):
         contrast = data.treatment - data.propensity
         residual = data.working - nuisances["mean"].cross_fitted
         # In a period in which all are treated, or none, there is nothing to compare.
-        rows = np.flatnonzero(contrast)
+        rows = np.flatnonzero(np.abs(contrast) > 1e-9)
         weight = contrast[rows] ** 2 / np.mean(contrast[rows] ** 2)
         ratio = residual[rows] / contrast[rows]
         self.effect_model_ = self.fit_effect_model(data, rows, ratio, seed, weight)
