@@ -83,10 +83,13 @@ def effects(seed: int, clusters: int, learners: list[str]) -> dict[str, float]:
     return row
 
 
-def one(seed: int, clusters: int, learners: list[str], *, only_effects: bool) -> dict[str, float]:
+def one(seed: int, clusters: int, learners: list[str], what: str) -> dict[str, float]:
     """What one trial without and one with differing effects gives."""
+    if what == "size":
+        null = th.Trial(stepped_wedge(seed, clusters), covariates=COVARIATES, **ROLES)
+        return {"rejects": rejects(null, seed)}
     found = effects(seed, clusters, learners)
-    if only_effects:
+    if what == "effects":
         return found
     df = stepped_wedge(seed + 50_000, clusters, slope=0.4)
     power = rejects(th.Trial(df, covariates=COVARIATES, **ROLES), seed)
@@ -115,7 +118,7 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, nargs="+", default=[11, 12, 20, 40])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--learners", nargs="+", default=["LMM", "GAMM"])
-    parser.add_argument("--only-effects", action="store_true")
+    parser.add_argument("--what", choices=["all", "effects", "size"], default="all")
     parser.add_argument("--first", type=int, default=0, help="seed of the first trial")
     parser.add_argument("--cost", action="store_true")
     given = parser.parse_args()
@@ -124,9 +127,7 @@ def main() -> None:
         return
     for clusters in given.clusters:
         seeds = range(given.first, given.first + given.trials)
-        found = [
-            one(seed, clusters, given.learners, only_effects=given.only_effects) for seed in seeds
-        ]
+        found = [one(seed, clusters, given.learners, given.what) for seed in seeds]
         rows = pd.DataFrame(found).astype(float)
         table = pd.DataFrame({"mean": rows.mean(), "mc_se": rows.sem()})
         print(
