@@ -61,14 +61,14 @@ def aims_of(informative):
     return EFFECT + float((sizes * shift).sum() / sizes.sum()), EFFECT + float(shift.mean())
 
 
-def averages(groups, trials):
+def averages(groups, trials, first, ratios):
     """Coverage of both averages, of persons taken for single, and widths."""
     rows = []
     for informative in (0.0, 0.5):
         aims = aims_of(informative)
-        for ratio in RATIOS:
+        for ratio in ratios:
             covered, width, free = [], [], []
-            for number in range(trials):
+            for number in range(first, first + trials):
                 (X, y, arm, group), *_ = draw(number, groups, ratio, informative=informative)
                 found = th.average_effects((X, y, arm, group))
                 alone = th.average_effects((X, y, arm)).individual
@@ -163,12 +163,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--groups", type=int, nargs="+", default=[8, 12, 20])
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0, help="of averages: the first trial")
+    parser.add_argument("--ratios", type=float, nargs="+", default=RATIOS, help="of averages")
     parser.add_argument("--what", nargs="+", choices=WHAT, default=list(WHAT))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     with threadpool_limits(limits=1):
         for name in options.what:
-            rows = [row for m in options.groups for row in WHAT[name](m, options.trials)]
+            more = (options.first, options.ratios) if name == "averages" else ()
+            rows = [row for m in options.groups for row in WHAT[name](m, options.trials, *more)]
             print(pd.DataFrame(rows).to_string(index=False), end="\n\n", flush=True)
 
 

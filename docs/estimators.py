@@ -70,7 +70,7 @@ def support_table() -> str:
         "draws",
         "weights",
         "block intercepts",
-        "levels within clusters",
+        "levels within clusters, and crossed ones",
         "clusters an arm, at least",
         "stepped wedge, crossover",
     ]

@@ -195,3 +195,21 @@ def test_other_learners_and_held_out_effects_are_refused() -> None:
         th.Trial(third, **ROLES)
     with pytest.raises(th.TrialError, match=r"trial\.fit"):
         th.estimator("LMM").fit(*trial)
+
+
+def test_r_learners_compare_within_periods() -> None:
+    df = wedge(slope=0.6, trend=0.0)
+    steep = df.assign(y=df.y + 8.0 * df.month)
+    first, second = (
+        th.Trial(one, **ROLES).fit("R-LMM", random_state=1).effect([[-1.0, 0.0], [1.0, 0.0]])
+        for one in (df, steep)
+    )
+    # A trend is no effect, and the effect's slope is found.
+    np.testing.assert_allclose(first, second, atol=1e-6)
+    assert 0.7 < (first[1] - first[0]) / 2 / 0.6 < 1.3
+    # Where nobody is treated, or everybody, there is nothing to learn from.
+    last = th.Trial(steep[steep.month > 0], **ROLES)
+    model = last.fit("R-LMM", random_state=1)
+    lower, upper = model.effect_interval([[0.0, 0.0]])
+    assert lower[0] < model.effect([[0.0, 0.0]])[0] < upper[0]
+    assert model.variance_components_.residual == pytest.approx(1.0, abs=0.3)

@@ -117,6 +117,22 @@ def test_rows_cannot_be_chosen_by_the_outcome(
     assert not (tmp_path / "plan").exists()
 
 
+def test_clusters_in_one_arm_have_no_plan_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = small_trial()
+    table["clinic"] = table.clinic.astype(object).where(table.arm == "HIC")
+    table.to_csv(tmp_path / "trial.csv", index=False)
+    assert planned(tmp_path, PLAN, "--data", str(tmp_path / "trial.csv")) == 2
+    assert "'clinic', the cluster, is empty in some rows" in capsys.readouterr().err
+    # Without data it is seen when the plan is followed.
+    assert planned(tmp_path) == 0
+    lock = str(tmp_path / "plan" / "plan.lock")
+    out = str(tmp_path / "run")
+    assert main(["run", str(tmp_path / "trial.csv"), "--plan", lock, "--out", out]) == 2
+    assert "a trial with clusters in one arm, and a plan describes" in capsys.readouterr().err
+
+
 def followed(folder: Path, table: pd.DataFrame, *more: str) -> dict[str, Any]:
     table.to_csv(folder / "trial.csv", index=False)
     lock = str(folder / "plan" / "plan.lock")

@@ -97,3 +97,9 @@ def test_ordinary_designs_are_not_refused(kind: str) -> None:
         table = df.drop(columns=["y", "arm", *roles.values()])
         labels = [df[roles[r]].to_numpy() if r in roles else None for r in ("cluster", "block")]
         check_units(df["arm"].to_numpy(), *labels, np.ones(len(df), bool), table=table)
+
+
+def test_a_period_that_is_given_as_a_level_is_found() -> None:
+    df = wedge().drop(columns="cell")
+    with pytest.raises(th.DesignError, match=r"over 'month' clusters change.*stepped.*period"):
+        th.Trial(df, cluster=["centre", "month"], **ROLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -275,6 +276,7 @@ def validate_trial(
     missing: MissingOutcomes | None = None,
     weight_is_time: bool = False,
     period: IntArray | None = None,
+    crossed: Sequence[AnyArray] = (),
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -300,6 +302,8 @@ def validate_trial(
     period
         Period 0 to T - 1 of each row where clusters change their arm over time, shape (n,). The
         outcome is then taken as a number, of an event too.
+    crossed
+        Labels of units that cross the clusters, shape (n,) each.
 
     Returns
     -------
@@ -334,6 +338,7 @@ def validate_trial(
     clusters, *within = columns_of(clusters) or [None]
     codes = None if clusters is None else label_codes(clusters, "clusters", n)
     levels = [label_codes(labels, "clusters", n) for labels in within]
+    crossing = [label_codes(labels, "crossed", n) for labels in crossed]
     block_codes = None if blocks is None else label_codes(blocks, "blocks", n)
     known = number_or_vector(propensity, "propensity", n)
     # Of all rows, so that what is wrong within clusters is found in blocks of one arm too.
@@ -355,7 +360,7 @@ def validate_trial(
         ties += [missing.observed.astype(np.float64), *missing.auxiliary.T]
     if codes is not None:
         # By what they hold, so that neither labels nor the order of rows matters.
-        ties += [_means_of(outcome, level) for level in nested_codes(codes, levels)]
+        ties += [_means_of(outcome, units) for units in (*nested_codes(codes, levels), *crossing)]
     if period is not None:
         ties.append(period.astype(np.float64))
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
@@ -376,6 +381,7 @@ def validate_trial(
             None if known is None else known[order],
             [level[order] for level in levels],
             None if period is None else period[order],
+            [units[order] for units in crossing],
         ),
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -41,6 +41,9 @@ class VarianceComponents(Shown):
     between_period
         Variance of the random intercept of the periods of a cluster, where clusters were
         observed over periods; None elsewhere.
+    crossed
+        Variances of the random intercepts of what crosses clusters, such as neighbourhoods beside
+        schools, from models that have them.
     scale
         What the variances are of: the outcome, or its log odds, log rate, log hazard, or the
         probit scale behind an event. Components on different scales cannot be compared.
@@ -51,6 +54,8 @@ class VarianceComponents(Shown):
     0.1
     >>> VarianceComponents(1.0, 7.0, within_cluster=(2.0,)).iccs
     (0.1, 0.3)
+    >>> VarianceComponents(1.0, 7.0, crossed=(2.0,)).icc
+    0.1
     >>> parts = VarianceComponents(0.2, 1.0, between_by_arm=(0.1, 0.3))
     >>> parts.table["component"].tolist()[:2]
     ['between control clusters', 'between treated clusters']
@@ -63,6 +68,7 @@ class VarianceComponents(Shown):
     within_cluster: tuple[float, ...] = ()
     between_period: float | None = None
     scale: str = "outcome"
+    crossed: tuple[float, ...] = ()
 
     @property
     def icc(self) -> float:
@@ -79,9 +85,18 @@ class VarianceComponents(Shown):
         Those of one provider share the provider and the clinic, so that the correlations grow
         from level to level.
         """
-        shared = np.cumsum([self.between_cluster, *self.within_cluster])
-        total = float(shared[-1]) + (self.between_period or 0.0) + self.residual
-        return tuple(float(part) / total if total > 0 else 0.0 for part in shared)
+        return self._shares(np.cumsum([self.between_cluster, *self.within_cluster]))
+
+    @property
+    def crossed_iccs(self) -> tuple[float, ...]:
+        """Correlation of two outcomes in different clusters that share a crossed unit, by level."""
+        return self._shares(self.crossed)
+
+    def _shares(self, variances: Iterable[float]) -> tuple[float, ...]:
+        """Shares of the variance within blocks."""
+        others = [*self.within_cluster, *self.crossed, self.between_period or 0.0]
+        total = self.between_cluster + sum(others) + self.residual
+        return tuple(float(part) / total if total > 0 else 0.0 for part in variances)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -96,6 +111,8 @@ class VarianceComponents(Shown):
         rows |= {f"between units of level {level}": part for level, part in levels}
         if self.between_period is not None:
             rows = {**rows, "between periods of a cluster": self.between_period}
+        crossed = enumerate(self.crossed, start=1)
+        rows |= {f"between crossed units of level {level}": part for level, part in crossed}
         rows |= {"residual": self.residual, "icc": self.icc}
         rows |= {f"icc of level {k}": icc for k, icc in enumerate(self.iccs[1:], start=2)}
         return pd.DataFrame({"component": list(rows), "value": list(rows.values())})
@@ -116,11 +133,12 @@ class VarianceComponents(Shown):
         periods = ""
         if self.between_period is not None:
             periods = f", between periods of a cluster {self.between_period:.4g}"
+        crossed = "".join(f", between crossed units {part:.4g}" for part in self.crossed)
         of_scale = "" if self.scale == "outcome" else f", on the scale of the {self.scale}"
         return (
-            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{within}{periods}, "
-            f"residual variance {self.residual:.4g}, intracluster correlation {self.icc:.3f}"
-            f"{of_scale}."
+            f"Between-cluster variance {self.between_cluster:.4g}{arms}{blocks}{within}{periods}"
+            f"{crossed}, residual variance {self.residual:.4g}, intracluster correlation "
+            f"{self.icc:.3f}{of_scale}."
         )
 
 

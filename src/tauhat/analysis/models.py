@@ -318,12 +318,14 @@ def variance_table(fitted: FittedModels) -> pd.DataFrame:
                     "icc": components.icc,
                     "within_cluster": list(components.within_cluster),
                     "icc_within_cluster": list(components.iccs[1:]),
+                    "crossed": list(components.crossed),
+                    "icc_crossed": list(components.crossed_iccs),
                     "between_period": components.between_period,
                     "scale": components.scale,
                 }
             )
     names = [
         "model", "between_cluster", "residual", "icc", "within_cluster", "icc_within_cluster",
-        "between_period", "scale",
+        "crossed", "icc_crossed", "between_period", "scale",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=names)

@@ -25,7 +25,7 @@ from tauhat.inference.survival_of_groups import survival_of_groups
 from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.checks.file_checks import file_record
-from tauhat.trial.checks.level_checks import level_shares
+from tauhat.trial.checks.level_checks import crossed_shares, level_shares
 from tauhat.trial.incomplete_blocks import named_blocks
 
 if TYPE_CHECKING:
@@ -103,6 +103,10 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "levels": [
             {"column": share.name, "units": share.units, "icc": share.icc}
             for share in level_shares(trial)
+        ],
+        "crossed": [
+            {"column": share.name, "units": share.units, "icc": share.icc}
+            for share in crossed_shares(trial)
         ],
         "arms": arms,
         "icc": icc,

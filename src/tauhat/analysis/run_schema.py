@@ -104,6 +104,7 @@ class DesignRecord(TypedDict):
     clusters: Annotated[Count, "clusters compared"]
     cluster_size: Annotated[ClusterSize | None, "persons compared in a cluster"]
     levels: Annotated[list[LevelRecord], "clusters and what lies within; empty without levels"]
+    crossed: NotRequired[Annotated[list[LevelRecord], "what crosses clusters"]]
     arms: Annotated[Arms, "counts by arm"]
     icc: Annotated[Number, "intracluster correlation of the outcome within arm"]
     blocks: Annotated[Count, "blocks compared; null without blocks"]
@@ -371,6 +372,8 @@ class VarianceComponent(TypedDict):
     icc: Annotated[Number, "share of the first"]
     within_cluster: Annotated[list[float], "variance of each level within, outermost first"]
     icc_within_cluster: Annotated[list[float], "correlation of two outcomes of one unit of each"]
+    crossed: NotRequired[Annotated[list[float], "variance of each level that crosses clusters"]]
+    icc_crossed: NotRequired[Annotated[list[float], "correlation of these over clusters"]]
     between_period: Annotated[Number, "variance between the periods of a cluster, over periods"]
     scale: NotRequired[
         Annotated[str, '"outcome", "log odds", "probit", "log rate" or "log hazard": of what']

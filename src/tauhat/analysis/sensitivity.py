@@ -339,7 +339,7 @@ def _averages(
 def _without_missing_covariates(trial: Trial) -> tuple[int, TrialLike]:
     """How many have all covariates, in blocks that then hold both arms, and their trial."""
     data = trial.enrolled_data
-    if data.missing is not None or trial.period is not None:
+    if data.missing is not None or trial.period is not None or trial.crossed:
         rows = np.flatnonzero(trial.counted_frame.notna().all(axis=1).to_numpy()[data.rows])
         blocks = None if data.blocks is None else data.blocks[rows]
         rows = rows[has_counterfactual(data.treatment[rows], blocks)]

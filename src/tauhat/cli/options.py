@@ -106,6 +106,14 @@ _ALL = [
         is_label=True,
     ),
     Option(
+        "crossed",
+        "Column of what crosses the clusters, such as neighbourhoods beside schools.",
+        NAMES,
+        goes_to="trial",
+        metavar="NAME,NAME",
+        is_label=True,
+    ),
+    Option(
         "period",
         "Column of the periods over which clusters change their arm (stepped wedge, crossover), or "
         "of which the first are a baseline.",

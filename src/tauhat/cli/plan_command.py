@@ -28,6 +28,7 @@ from tauhat.report.view import DocumentView
 from tauhat.runtime.files import check_writable, settle, write_files
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.provenance import PlanFollowed, package_versions, utc_now
+from tauhat.tables.columns import missing_values
 from tauhat.tables.reading import read_hashed
 from tauhat.tables.table_limits import close_names
 from tauhat.tables.where import rows_where
@@ -108,6 +109,13 @@ def _blinded(path: Path, settings: Settings) -> pd.DataFrame:
             f"{path} has no column {missing!r}, which the plan names"
             f"{close_names(missing, shown.columns)}"
         )
+    for name in list(settings.given.get("cluster") or ())[:1]:
+        if missing_values(shown[name]).any():
+            raise TrialError(
+                f"{path}: {name!r}, the cluster, is empty in some rows. If persons were randomized "
+                "and have clusters in one arm only, no plan can be written yet, since what it says "
+                "of the test and of errors is about parallel arms; otherwise fill it in"
+            )
     return shown[[name for name in shown.columns if name in named]]
 
 
@@ -135,8 +143,9 @@ class FollowedPlan:
     def followed(self, trial: Trial, *, forced: bool) -> PlanFollowed:
         """The plan with every deviation of a run from it."""
         if trial.period is not None or not trial.randomization.can_permute:
+            of = "a" if trial.period is not None else "a trial with"
             raise TrialError(
-                f"this is a {trial.design}, and a plan describes parallel arms only (with a "
+                f"this is {of} {trial.design}, and a plan describes parallel arms only (with a "
                 "baseline period or without): run it without --plan"
             )
         beside = []

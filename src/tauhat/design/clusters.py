@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -23,6 +23,12 @@ from tauhat.numerics.standardised_columns import first_rows
 class Clusters(Design):
     """Cluster-randomized: the rows of a cluster share its arm, block and probability.
 
+    Attributes
+    ----------
+    crossed
+        Unit of each row of what crosses the clusters, such as neighbourhoods beside schools,
+        shape (n,) each. Nothing was randomized there; models may have intercepts of these.
+
     Examples
     --------
     >>> clinic = np.repeat(np.arange(4), 2)
@@ -32,6 +38,8 @@ class Clusters(Design):
     >>> trial.take(np.array([2, 3, 4, 5])).block.tolist()
     [0, 1]
     """
+
+    crossed: tuple[IntArray, ...] = field(default=(), kw_only=True)
 
     name: ClassVar[DesignName] = "cluster"
     unit_word: ClassVar[str] = "cluster"
@@ -46,10 +54,12 @@ class Clusters(Design):
         blocks: AnyArray | None = None,
         propensity: FloatArray | None = None,
         within: Sequence[AnyArray] = (),
+        crossed: Sequence[AnyArray] = (),
     ) -> Self:
         """The design from one value per row; arguments as in `tauhat.design.design_of`."""
         unit = pd.factorize(clusters)[0].astype(np.int64)
         first = first_rows(unit)
+        propensity = cls._shares(arm, blocks) if propensity is None else propensity
         mixed = np.bincount(unit, arm != arm[first][unit]) > 0
         if mixed.any():
             raise ValueError(
@@ -65,7 +75,13 @@ class Clusters(Design):
                 "propensity varies within clusters; give each cluster one probability of treatment"
             )
         of_units = (None if values is None else values[first] for values in (blocks, propensity))
-        return cls(unit, *probabilities(arm[first], *of_units), nested_codes(unit, within))
+        chances = probabilities(arm[first], *of_units)
+        return cls(unit, *chances, nested_codes(unit, within), crossed=_numbered(crossed))
+
+    @staticmethod
+    def _shares(arm: IntArray, blocks: AnyArray | None) -> FloatArray | None:
+        """Probability of arm 1 of each row that is not given; None for the shares of units."""
+        return None
 
     @property
     def clusters(self) -> IntArray:
@@ -95,10 +111,12 @@ class Clusters(Design):
                 fewest = units
         clusters = self.intercepts()
         if not levels:
-            return clusters
+            return replace(clusters, crossed=self.crossed)
         chain = zip(levels, [*levels[1:], self.unit], strict=True)
         above = [outer[first_rows(inner)] for inner, outer in chain]
-        return Intercepts(levels[0], (*above, *clusters.above), n_within=len(levels))
+        return Intercepts(
+            levels[0], (*above, *clusters.above), n_within=len(levels), crossed=self.crossed
+        )
 
     def deletion_groups(self, most: int, seed: int) -> tuple[IntArray, Design]:
         """Clusters, however many."""
@@ -107,3 +125,12 @@ class Clusters(Design):
     def _units_of(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         codes, chosen = pd.factorize(self.unit[rows])
         return codes.astype(np.int64), chosen
+
+    def _of(self, unit: IntArray, chosen: IntArray, block: IntArray, rows: IntArray) -> Self:
+        crossed = _numbered([units[rows] for units in self.crossed])
+        return replace(super()._of(unit, chosen, block, rows), crossed=crossed)
+
+
+def _numbered(levels: Sequence[AnyArray]) -> tuple[IntArray, ...]:
+    """Units of each level numbered by their first appearance."""
+    return tuple(pd.factorize(labels)[0].astype(np.int64) for labels in levels)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -43,20 +42,12 @@ class ClustersInOneArm(Clusters):
     whole_units: ClassVar[str] = "whole clusters and single persons"
     can_permute: ClassVar[bool] = False
 
-    @classmethod
-    def of(
-        cls,
-        arm: IntArray,
-        clusters: AnyArray,
-        blocks: AnyArray | None = None,
-        propensity: FloatArray | None = None,
-        within: Sequence[AnyArray] = (),
-    ) -> Self:
-        """The design from one value a row; without a propensity it is the share of persons."""
-        if propensity is None:
-            block = np.zeros(len(arm), int) if blocks is None else pd.factorize(blocks)[0]
-            propensity = (np.bincount(block, weights=arm) / np.bincount(block))[block]
-        return super().of(arm, clusters, blocks, propensity, within)
+    @staticmethod
+    def _shares(arm: IntArray, blocks: AnyArray | None) -> FloatArray | None:
+        """Share of the treated persons in the block, since persons were randomized."""
+        block = np.zeros(len(arm), int) if blocks is None else pd.factorize(blocks)[0]
+        share: FloatArray = (np.bincount(block, weights=arm) / np.bincount(block))[block]
+        return share
 
     @property
     def n_clusters(self) -> int:

@@ -23,6 +23,7 @@ def design_of(
     propensity: FloatArray | None = None,
     within: Sequence[AnyArray] = (),
     period: IntArray | None = None,
+    crossed: Sequence[AnyArray] = (),
 ) -> Design:
     """The design of a trial, from one value per row.
 
@@ -44,6 +45,8 @@ def design_of(
         different clusters, or in different units of the level before, are different units.
     period
         Period 0 to T - 1, shape (n,), where clusters change their arm over time, or None.
+    crossed
+        Labels of what crosses the clusters, shape (n,) each.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def design_of(
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
     kind_of_clusters = ClustersInOneArm if clustered_in_one_arm(arm, clusters) else Clusters
-    return kind_of_clusters.of(arm, clusters, blocks, propensity, within)
+    return kind_of_clusters.of(arm, clusters, blocks, propensity, within, crossed)
 
 
 def never_back(arm: IntArray, clusters: AnyArray, period: IntArray) -> bool:

@@ -31,7 +31,7 @@ _ROUTING = (
 #: Why most learners are refused where clusters change their arm over time.
 NO_PERIODS = (
     "it has no levels of the periods, so that what else changed over time would pass for an "
-    "effect; LMM, GAMM and BRM have them"
+    "effect; LMM, GAMM and BRM have them, and R-learners compare within periods"
 )
 
 

@@ -191,6 +191,7 @@ def ridge_posterior(
         seed,
         intercepts.above,
         data.design.fixed_effects,
+        crossed=intercepts.crossed_blocks,
         on_done=on_done,
         **(of_number or {}),
     )

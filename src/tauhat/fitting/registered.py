@@ -15,7 +15,8 @@ Made = TypeVar("Made")
 #: taken out of the outcome beforehand, or whatever the members of an ensemble do.
 BlockIntercepts = Literal["intercept", "taken out", "members"]
 
-#: The same of levels within clusters, and of participants with several rows.
+#: The same of levels within clusters, of those that cross them, and of participants with several
+#: rows.
 InnerLevels = Literal["intercept", "ignored", "members"]
 
 #: Why they are ignored.
@@ -99,7 +100,8 @@ class RegisteredEstimator(Registered[CateEstimator]):
     uses_weights
         Whether sample weights change its effects.
     inner_levels
-        What becomes of levels within clusters, such as providers in clinics.
+        What becomes of levels within clusters, such as providers in clinics, and of what
+        crosses clusters.
     refuses
         Reason by name of each design and kind of outcome that its fit refuses.
 

@@ -141,6 +141,7 @@ class AdditiveMixedEffect(GaussianEffect):
             fixed = np.hstack([fixed, lines])
             fixed = fixed[:, independent_columns(fixed)]
         groups, nesting = intercepts.groups, intercepts.above
+        blocks += intercepts.crossed_blocks
         model = mixed_model(y, fixed, blocks, groups, weight, arms, nesting)
         shrunk = [0, 1] if self.terms_ else [0]
         prior = exponential_prior(shrunk, self.prior_rate) if self.prior_rate > 0 else None

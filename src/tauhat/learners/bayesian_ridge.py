@@ -127,6 +127,7 @@ class BayesianRidgeEffect(CateEstimator):
         components = intercepts.components(
             self.posterior_.intercept_variances(intercepts.depth).mean(axis=0),
             float(self.posterior_.residual.mean()),
+            crossed=self.posterior_.crossed_variances(intercepts.depth, len(intercepts.crossed)),
         )
         scale = "probit" if of_events else "outcome"
         self.variance_components_ = replace(components, scale=scale)

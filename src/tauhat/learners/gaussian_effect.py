@@ -89,6 +89,8 @@ class GaussianEffect(LinkedEffect):
             np.r_[fit.between_cluster_variance, fit.nesting_variances] * scale_y**2,
             fit.residual_variance * scale_y**2,
             (float(by_arm[0]), float(by_arm[1])) if len(by_arm) == 2 else None,
+            # Their blocks are the last ones.
+            fit.block_variances[len(fit.block_variances) - len(intercepts.crossed) :] * scale_y**2,
         )
         of_blocks = intercepts.groups_are_blocks
         effects = np.zeros(0) if of_blocks else fit.level_effects[intercepts.n_within]

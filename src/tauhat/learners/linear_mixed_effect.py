@@ -156,10 +156,12 @@ class LinearMixedEffect(GaussianEffect):
             # It is chosen among columns that have the clusters' intercepts whitened away.
             intercepts = intercepts.of_clusters()
         groups, nesting = intercepts.groups, intercepts.above
+        crossed = intercepts.crossed_blocks
         if self.interactions == "fixed":
             fixed = np.hstack([head[:, :2], contrast * X, X, head[:, 2:]])
             kept = independent_columns(fixed)
-            fit = mixed_model(y, fixed[:, kept], (), groups, weight, arms, nesting).fit()
+            model = mixed_model(y, fixed[:, kept], crossed, groups, weight, arms, nesting)
+            fit = model.fit()
             columns = np.zeros((len(fit.coefficients), fixed.shape[1]))
             columns[np.arange(len(kept)), kept] = 1
             to_effect = columns[:, 1 : 2 + p]
@@ -173,7 +175,7 @@ class LinearMixedEffect(GaussianEffect):
             else:
                 fixed = np.hstack([head, X])
                 fixed = fixed[:, independent_columns(fixed)]
-            model = mixed_model(y, fixed, blocks, groups, weight, arms, nesting)
+            model = mixed_model(y, fixed, [*blocks, *crossed], groups, weight, arms, nesting)
             shrunk = self.prior_rate > 0 and self.interactions == "shared"
             fit = model.fit(penalty=exponential_prior([0], self.prior_rate) if shrunk else None)
             to_effect = np.zeros((len(fit.coefficients), 1 + p))

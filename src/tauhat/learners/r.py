@@ -8,7 +8,8 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.fitting.nuisance import Nuisance, NuisanceFit
+from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.period_levels import without_period_levels
 from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.learners.meta import N_FOLDS, TwoStageLearner, components_given_effect
 from tauhat.outcome_model import VarianceComponents
@@ -23,7 +24,9 @@ class RLearner(TwoStageLearner):
 
     fitted as a regression of :math:`(Y_i - \hat m(X_i)) / (A_i - \pi_i)` with weights
     :math:`(A_i - \pi_i)^2`; :math:`\hat m` is cross-fitted over whole clusters and
-    the propensity is known.
+    the propensity is known. Over periods outcomes and treatment are those within periods
+    (`tauhat.fitting.period_levels.without_period_levels`), of periods in which both arms were
+    seen.
 
     Parameters
     ----------
@@ -45,17 +48,33 @@ class RLearner(TwoStageLearner):
     True
     """
 
+    @property
+    def knows_periods(self) -> bool:
+        """Yes: it compares within periods."""
+        return True
+
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """One cross-fitted regression of the outcome on the covariates alone."""
-        return [Nuisance("mean", self.outcome_model, n_folds=N_FOLDS, seed=seed)]
+        """One cross-fitted regression of the outcome on the covariates alone.
+
+        Over periods it is of another outcome than that of the trial, and made in `fit_effect`.
+        """
+        return [] if data.design.fixed_effects.shape[1] else [self._mean(seed)]
+
+    def _mean(self, seed: int) -> Nuisance:
+        return Nuisance("mean", self.outcome_model, n_folds=N_FOLDS, seed=seed)
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Regress the ratio of residuals with the squared treatment residual as weight."""
+        if not nuisances:
+            data = without_period_levels(data)
+            nuisances = pick([self._mean(seed)], fit_nuisances([self._mean(seed)], data))
         contrast = data.treatment - data.propensity
         residual = data.working - nuisances["mean"].cross_fitted
-        ratio = residual / contrast
-        weight = contrast**2 / np.mean(contrast**2)
-        self.effect_model_ = self.fit_effect_model(data, np.arange(data.n), ratio, seed, weight)
+        # In a period in which all are treated, or none, there is nothing to compare.
+        rows = np.flatnonzero(np.abs(contrast) > 1e-9)
+        weight = contrast[rows] ** 2 / np.mean(contrast[rows] ** 2)
+        ratio = residual[rows] / contrast[rows]
+        self.effect_model_ = self.fit_effect_model(data, rows, ratio, seed, weight)
         self._components: VarianceComponents | None = None
         if as_outcome_model(self.outcome_model).models_clusters:
             self._components = components_given_effect(data, self.predict_effect(data.X))

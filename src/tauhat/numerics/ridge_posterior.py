@@ -96,6 +96,11 @@ class RidgePosterior:
         variances: FloatArray = np.exp(last) * self.residual[:, None]
         return variances
 
+    def crossed_variances(self, n_levels: int, n_crossed: int) -> FloatArray:
+        """Posterior mean of the variance of the intercept of each level that crosses clusters."""
+        mean: FloatArray = self.intercept_variances(n_levels + n_crossed).mean(axis=0)
+        return mean[:n_crossed]
+
     def average_effect(self, X: FloatArray, weight: FloatArray | None) -> FloatArray:
         """Draws of the weighted mean effect, shape (draws,)."""
         draws: FloatArray = self.effect_draws_ @ np.average(
@@ -227,6 +232,7 @@ def sample_ridge_posterior(
     nesting: Nesting | None = None,
     levels: FloatArray | None = None,
     *,
+    crossed: Sequence[FloatArray] = (),
     n_points: int = 256,
     draws: int = 400,
     on_done: Callable[[int, int], None] = lambda done, total: None,
@@ -257,6 +263,9 @@ def sample_ridge_posterior(
         randomized their blocks are the ``clusters``.
     levels
         Columns that have flat priors too, such as indicators of periods, shape (n, d), or None.
+    crossed
+        Indicators of units that cross the clusters, one block for each of such levels; they
+        have the prior of the clusters' intercepts.
     n_points
         Points of the variance ratios, a power of two; half as many go before them.
     draws
@@ -292,7 +301,8 @@ def sample_ridge_posterior(
         features, columns = features_by_rows(dictionary, X, contrast)
     fixed, main, main_scales = without_heterogeneity(features, contrast, X.shape[1], levels)
     scales = [EFFECT_SCALES[name] for name in dictionary.names]
-    columns, scales = columns + main, scales + main_scales
+    columns = [*columns, *main, *crossed]
+    scales += [*main_scales, *(CLUSTER_SCALE for _ in crossed)]
     if clusters is not None:
         scales.append(CLUSTER_SCALE)
     above = levels_above(nesting)

@@ -191,6 +191,8 @@ def variance_section(data: ReportInput) -> Section | None:
     if len(levels) > 1:
         of_levels = _level_table(components, levels)
         tables += [of_levels] if of_levels.rows else []
+    crossed = [level["column"] for level in data.run["design"].get("crossed", [])]
+    tables += [_crossed_table(components, crossed)] if crossed else []
     return Section(
         "variance",
         "Differences between clusters",
@@ -229,6 +231,21 @@ def _level_table(components: Sequence[Mapping[str, Any]], levels: Sequence[str])
         ]
     return TableView(
         "Levels within clusters: variance of each, and correlation of two outcomes of one unit",
+        ["Model", "Level", "Variance", "Correlation"],
+        rows,
+    )
+
+
+def _crossed_table(components: Sequence[Mapping[str, Any]], names: Sequence[str]) -> TableView:
+    """Variance and correlation over clusters of each crossed level, by models that have it."""
+    rows = [
+        [c["model"], name, _three_digits(variance), format_fixed(icc, 3)]
+        for c in components
+        for name, variance, icc in zip(names, c["crossed"], c["icc_crossed"], strict=False)
+    ]
+    return TableView(
+        "Levels that cross clusters: variance, and correlation of two outcomes of one unit in "
+        "different clusters",
         ["Model", "Level", "Variance", "Correlation"],
         rows,
     )

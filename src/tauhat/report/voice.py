@@ -128,7 +128,7 @@ def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
 # written so.
 _ARGUMENTS = (
     "accept|arms|auxiliary|block|censoring|cluster|cluster_covariates|contrasts|control|covariates|"
-    "endpoint|event|event_value|exposure|horizon|id|missing|na|normalise_labels|participant|period|"
+    "crossed|endpoint|event|event_value|exposure|horizon|id|missing|na|normalise_labels|participant|period|"
     "propensity|weight|where"
 )
 _ARGUMENT = re.compile(

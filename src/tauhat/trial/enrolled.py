@@ -124,6 +124,7 @@ class EnrolledArrays:
             follow_up=trial.outcome.follow_up,
             missing=self.missing,
             weight_is_time=trial.weight_is_time,
+            crossed=[units[rows] for units in trial.enrolled_crossed],
         )
         return replace(
             found,

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tauhat.endpoint import COMPLETE_CASES, effective_size
+from tauhat.trial.crossed_levels import decision_on_crossed
 from tauhat.trial.incomplete_blocks import named_blocks
-from tauhat.wording import counted
+from tauhat.wording import counted, join_words
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
@@ -64,9 +65,25 @@ def facts(trial: TrialTable) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", "value"])
 
 
+def in_sentences(trial: TrialTable) -> str:
+    """Who is in which arm, and what was decided on the way."""
+    persons = np.bincount(trial.treatment, minlength=trial.n_arms)
+    inside = f" in {trial.n_clusters} clusters" if trial.randomization.holds_persons else ""
+    others = (
+        [f"{persons[1]} in the treated arm ({trial.arm_labels[1]})"]
+        if trial.n_arms == 2
+        else [
+            f"{count} in arm {label}"
+            for count, label in zip(persons[1:], trial.arm_labels[1:], strict=True)
+        ]
+    )
+    arms = join_words([f"{persons[0]} are in the control arm ({trial.arm_labels[0]})", *others])
+    return " ".join([f"Of {trial.n} persons{inside}, {arms}.", *trial.notes])
+
+
 def decisions(trial: TrialTable) -> list[str]:
     """Who was left out and how covariates were read, in sentences."""
-    notes = []
+    notes = decision_on_crossed(trial.roles)
     if trial.baseline is not None:
         notes.append(
             f"{counted(trial.baseline.n_persons, 'person is', 'persons are')} those of a baseline "

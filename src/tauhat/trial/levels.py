@@ -198,6 +198,6 @@ def _advice(outer: IntArray, codes: IntArray, names: Sequence[str]) -> str:
         listed = ", ".join([first, *others])
         return f"The outermost level comes first: cluster=[{listed}]"
     return (
-        "Correct labels that are shared by mistake. If units work in several clusters they are "
-        "crossed with them, which is not supported: leave the level out"
+        "Correct labels that are shared by mistake. If its units cross the clusters, such as "
+        f"neighbourhoods beside schools, say cluster={names[0]!r}, crossed={names[1]!r}"
     )

@@ -62,6 +62,7 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
         "propensity": "the shares of the clusters treated in each period are the design's",
         "auxiliary": "outcomes are not made for persons who lack one",
         "participant": "each period is taken to have other persons",
+        "crossed": "clusters have intercepts of their periods there",
         "cluster_size": "clusters have a size in each period",
         "log_cluster_size": "clusters have a size in each period",
     }

@@ -65,6 +65,17 @@ def contrast_name(labels: Sequence[Any], pair: tuple[int, int]) -> str:
     return f"{labels[pair[1]]} against {labels[pair[0]]}"
 
 
+def named_pairs(labels: Sequence[Any], contrasts: str) -> dict[str, tuple[int, int]]:
+    """Numbers of the arms of each contrast by its name, see `pairs_of_arms`.
+
+    Examples
+    --------
+    >>> named_pairs(("none", "low", "high"), "sequential")
+    {'low against none': (0, 1), 'high against low': (1, 2)}
+    """
+    return {contrast_name(labels, pair): pair for pair in pairs_of_arms(len(labels), contrasts)}
+
+
 def find_contrast(given: Any, labels: Sequence[Any], pairs: Mapping[str, tuple[int, int]]) -> str:
     """Name of the contrast that is meant.
 

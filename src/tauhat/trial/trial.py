@@ -25,12 +25,11 @@ from tauhat.trial.checks.repeated_rows import row_findings
 from tauhat.trial.checks.time_checks import time_findings
 from tauhat.trial.cluster_size import SIZE_COVARIATES
 from tauhat.trial.enrolled import EnrolledArrays
-from tauhat.trial.facts import decisions, facts
+from tauhat.trial.facts import decisions, facts, in_sentences
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.several_arms import find_contrast, pair_propensity
 from tauhat.trial.trial_table import TrialTable
 from tauhat.trial.unsafe_covariates import refuse_unsafe
-from tauhat.wording import join_words
 
 
 class Trial(TrialTable):
@@ -142,6 +141,9 @@ class Trial(TrialTable):
         ``treatment`` is the arm that the cluster has in the period. Each period has other
         persons. Periods before parallel arms are a baseline: the mean of the outcome in each
         cluster is a covariate. Of two, ``treatment`` may be the arm allocated in both.
+    crossed
+        Column, or columns, of what crosses the clusters, such as the neighbourhoods that pupils of
+        several schools come from: mixed models of numbers have a random intercept of it.
 
     Attributes
     ----------
@@ -156,8 +158,8 @@ class Trial(TrialTable):
         Labels: numbers or text, without needless blanks.
     level_names : dict
         Column of each level within clusters by its role, outermost first.
-    within : tuple of ndarray, each of shape (n,)
-        Labels of these.
+    within, crossed : tuple of ndarray, each of shape (n,)
+        Labels of these, and of what crosses clusters.
     period : ndarray of int, shape (n,), or None
         Number of each person's period.
     period_labels : tuple
@@ -387,18 +389,7 @@ class Trial(TrialTable):
     @property
     def text(self) -> str:
         """The trial in a few sentences."""
-        persons = np.bincount(self.treatment, minlength=self.n_arms)
-        inside = f" in {self.n_clusters} clusters" if self.randomization.holds_persons else ""
-        others = (
-            [f"{persons[1]} in the treated arm ({self.arm_labels[1]})"]
-            if self.n_arms == 2
-            else [
-                f"{count} in arm {label}"
-                for count, label in zip(persons[1:], self.arm_labels[1:], strict=True)
-            ]
-        )
-        arms = join_words([f"{persons[0]} are in the control arm ({self.arm_labels[0]})", *others])
-        return " ".join([f"Of {self.n} persons{inside}, {arms}.", *self.notes])
+        return in_sentences(self)
 
     def __repr__(self) -> str:
         persons = np.bincount(self.treatment, minlength=self.n_arms)

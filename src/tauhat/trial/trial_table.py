@@ -36,6 +36,7 @@ from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
+from tauhat.trial.crossed_levels import crossed_columns, crossed_labels, refuse_crossed_beside
 from tauhat.trial.events_of_trials import one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
@@ -50,7 +51,7 @@ from tauhat.trial.roles import (
     row_propensity,
     single_roles,
 )
-from tauhat.trial.several_arms import check_one_arm_each, contrast_name, pairs_of_arms
+from tauhat.trial.several_arms import check_one_arm_each, named_pairs
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_arms, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
 
@@ -97,10 +98,11 @@ class TrialTable:
         contrasts: str = "control",
         participant: str | None = None,
         period: str | None = None,
+        crossed: str | Sequence[str] | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
-        levels = level_columns(cluster, participant)
+        levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)
         if where is not None:
             table = keep_where(table, where)
         self.file = account_of(table)
@@ -157,7 +159,7 @@ class TrialTable:
             arms=arms,
             codes=codes_of(treatment_column, self.file),
         )
-        self.pairs = self._pairs(contrasts)
+        self.pairs = named_pairs(self.arm_labels, contrasts)
         self.n_rows = len(table)
         self.n_excluded = int((arm < 0).sum())
         enrolled = arm >= 0
@@ -172,6 +174,7 @@ class TrialTable:
         self.enrolled_clusters, self.enrolled_within = clusters_and_levels(
             kept, self.roles, self.enrolled_treatment, self.arm_labels, participant
         )
+        self.enrolled_crossed = crossed_labels(kept, self.roles, self.enrolled_clusters)
         self.enrolled_blocks = self._labels(kept, "block")
         self.level_names = {role: name for role, name in self.roles.items() if is_level(role)}
         columns = OutcomeColumns.of(
@@ -188,13 +191,11 @@ class TrialTable:
                 blocks=self.enrolled_blocks,
             )  # fmt: skip
         elif self.n_arms == 2:
-            check_units(
-                self.enrolled_treatment,
-                self.enrolled_clusters,
-                self.enrolled_blocks,
-                self.has_outcome,
-                table=table.iloc[enrolled_rows].drop(columns=list(self.roles.values())),
-            )
+            # Time is sometimes taken for a level, and then tells what the design is.
+            taken = [n for n in self.roles.values() if n not in self.level_names.values()]
+            units = (self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
+            unnamed = table.iloc[enrolled_rows].drop(columns=taken)
+            check_units(*units, self.has_outcome, table=unnamed)
         else:
             check_one_arm_each(
                 self.enrolled_treatment,
@@ -210,6 +211,8 @@ class TrialTable:
             refuse_covariates_of_clusters(self.enrolled_frame, design, self.arm_labels)
         self._set_analysed(kept, enrolled_rows, propensity)
         self._set_outcome(columns, horizon, censoring)
+        if self.crossed and self.n_arms == 2:
+            refuse_crossed_beside(self.roles, self.endpoint.link)
         self._set_enrolled(kept, columns, propensity)
         self.notes = choice.notes
         self.row_findings: tuple[Finding, ...] = ()
@@ -230,11 +233,6 @@ class TrialTable:
 
     def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
         """Hook for the trials of two arms that more arms are compared by."""
-
-    def _pairs(self, contrasts: str) -> dict[str, tuple[int, int]]:
-        """Arms of each contrast by its name."""
-        pairs = pairs_of_arms(self.n_arms, contrasts)
-        return {contrast_name(self.arm_labels, pair): pair for pair in pairs}
 
     def _fitted_encoder(self, frame: pd.DataFrame) -> TableEncoder:
         return TableEncoder().fit(frame)
@@ -268,6 +266,7 @@ class TrialTable:
             for labels in (self.enrolled_clusters, self.enrolled_blocks)
         )
         self.within = tuple(labels[observed] for labels in self.enrolled_within)
+        self.crossed = tuple(labels[observed] for labels in self.enrolled_crossed)
         self.period: IntArray | None = None
         if self.enrolled_period is not None:
             self.period = self.enrolled_period[observed]
@@ -335,9 +334,8 @@ class TrialTable:
     @cached_property
     def randomization(self) -> Design:
         """Who of those with an outcome was randomized, and how, in the order of the rows."""
-        return design_of(
-            self.treatment, self.clusters, self.blocks, self.propensity, self.within, self.period
-        )
+        parts = (self.treatment, self.clusters, self.blocks, self.propensity, self.within)
+        return design_of(*parts, self.period, self.crossed)
 
     @cached_property
     def enrolled_randomization(self) -> Design:
@@ -401,6 +399,7 @@ class TrialTable:
             follow_up=found.follow_up,
             weight_is_time=self.weight_is_time,
             period=self.period,
+            crossed=self.crossed,
         )
 
     @property
@@ -410,8 +409,9 @@ class TrialTable:
 
     def __iter__(self) -> Iterator[Any]:
         """Give the arguments of `tauhat.CateEstimator.fit` in their order."""
-        if self.period is not None:
-            raise TrialError("fit(*trial) has no place for period=: use trial.fit(name)")
+        if self.period is not None or self.crossed:
+            name = "period" if self.period is not None else "crossed"
+            raise TrialError(f"fit(*trial) has no place for {name}=: use trial.fit(name)")
         return iter((self.X, self.y, *self._units))
 
     @property

@@ -10,10 +10,13 @@ import numpy as np
 
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.crossed_levels import CROSSED, units_of
 from tauhat.trial.levels import PARTICIPANT
 from tauhat.wording import join_words
 
 if TYPE_CHECKING:
+    from tauhat.design import Design
+    from tauhat.outcome_model import VarianceComponents
     from tauhat.trial.trial_table import TrialTable
 
 
@@ -41,10 +44,36 @@ class LevelShare:
     icc: float | None
 
 
-def level_shares(trial: TrialTable) -> list[LevelShare]:
-    r"""The levels of a trial of two arms; empty where there are none within clusters.
+def _components(trial: TrialTable) -> tuple[Design, VarianceComponents]:
+    """Of a mixed model of the outcome with the arm alone, by REML, and the design compared."""
+    rows = trial.has_counterfactual
+    design = trial.randomization.take(rows)
+    intercepts = design.intercepts_of_levels()
+    outcome, arm = trial.y[rows], design.treatment
+    fixed = np.column_stack([np.ones(len(arm)), arm - 0.5])
+    crossed = intercepts.crossed_blocks
+    fit = mixed_model(
+        outcome, fixed, crossed, intercepts.groups, None, None, intercepts.above
+    ).fit()
+    between = np.r_[fit.between_cluster_variance, fit.nesting_variances]
+    variances = fit.block_variances
+    return design, intercepts.components(between, fit.residual_variance, crossed=variances)
 
-    Variance components are those of a mixed model of the outcome with the arm alone, by REML.
+
+def crossed_shares(trial: TrialTable) -> list[LevelShare]:
+    """What crosses the clusters of a trial of two arms, with its correlation over clusters."""
+    if not trial.crossed:
+        return []
+    _, found = _components(trial)
+    roles = [(role, name) for role, name in trial.roles.items() if role.startswith(CROSSED)]
+    return [
+        LevelShare(role, name, units_of(labels[trial.has_counterfactual]), icc)
+        for (role, name), labels, icc in zip(roles, trial.crossed, found.crossed_iccs, strict=True)
+    ]
+
+
+def level_shares(trial: TrialTable) -> list[LevelShare]:
+    """The levels of a trial of two arms; empty where there are none within clusters.
 
     Parameters
     ----------
@@ -53,15 +82,8 @@ def level_shares(trial: TrialTable) -> list[LevelShare]:
     """
     if not trial.within:
         return []
-    rows = trial.has_counterfactual
-    design = trial.randomization.take(rows)
-    intercepts = design.intercepts_of_levels()
-    outcome, arm = trial.y[rows], design.treatment
-    fixed = np.column_stack([np.ones(len(arm)), arm - 0.5])
-    model = mixed_model(outcome, fixed, (), intercepts.groups, None, None, intercepts.above)
-    fit = model.fit()
-    between = np.r_[fit.between_cluster_variance, fit.nesting_variances]
-    iccs = iter(intercepts.components(between, fit.residual_variance).iccs)
+    design, components = _components(trial)
+    iccs = iter(components.iccs)
     columns = [("cluster", trial.roles["cluster"]), *trial.level_names.items()]
     codes = [design.unit, *design.within]
     found: list[LevelShare] = []
@@ -81,6 +103,16 @@ def level_shares(trial: TrialTable) -> list[LevelShare]:
 
 def level_findings(trial: TrialTable) -> Iterator[Finding]:
     """Give how many units each level has, and how much alike the outcomes of each are."""
+    for share in crossed_shares(trial):
+        cluster = trial.roles["cluster"]
+        yield Finding(
+            "crossed level",
+            f"{share.units} {share.name}",
+            "ok",
+            f"Two outcomes within arm of one {share.name}, but of different {cluster}, correlate "
+            f"by {share.icc:.3f}. LMM, GAMM and BRM have a random intercept of {share.name}; "
+            f"errors, tests and folds take whole {cluster}, which were randomized.",
+        )
     shares = level_shares(trial)
     if not shares:
         return
@@ -95,6 +127,7 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
         f"what was randomized is {shares[0].name}, whose units all errors, tests and folds take "
         "whole.",
     )
+    yield from _anew_findings(trial)
     for share in shares:
         if share.icc is not None:
             continue
@@ -110,6 +143,23 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
             "ok",
             f"{no_more}: it has no random intercept.",
         )
+
+
+def _anew_findings(trial: TrialTable) -> Iterator[Finding]:
+    """Say of which levels equal labels in different clusters were read as different units."""
+    outer = trial.roles["cluster"]
+    pairs = zip(trial.level_names.values(), trial.within, trial.randomization.within, strict=True)
+    for name, labels, level in pairs:
+        if units_of(labels) < int(level.max()) + 1:
+            yield Finding(
+                "labels that start again",
+                f"{name} in {outer}",
+                "ok",
+                f"Equal labels of {name} in different {outer} are read as different units, which "
+                "start again there. If they are the same, and cross, say so: "
+                f"crossed={name!r}, and not as a level in cluster=.",
+            )
+        outer = name
 
 
 def _modelled(trial: TrialTable, shares: list[LevelShare]) -> str:
