@@ -230,7 +230,7 @@ def analyze(
             return analyze(trial, random_state=random_state, progress=display, **given)
     check_relevance(mcid, higher_is_better)
     asked = tuple(listed(models))
-    names = model_names(asked, trial.design)
+    names = model_names(asked, trial.design, trial.endpoint.link)
     seed = resolve_seed(random_state)
     source = source or Source()
     named_arguments: dict[str, Any] = {
