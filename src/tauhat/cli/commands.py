@@ -90,7 +90,7 @@ def run_trial(
     trial, sha256 = read_trial(settings, force=force)
     if not force:
         refuse_other_results(settings.out, sha256)
-    model_names(settings.models, trial.design, trial.endpoint.link)
+    model_names(settings.models, trial.design)
     check = trial.check()
     if check.failures and not force:
         _say_failed(check)
@@ -147,7 +147,7 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     ).checked()
     _prepare(settings, [])
     trial = tassh_trial(make_tassh_like(seed=1))
-    model_names(settings.models, trial.design, trial.endpoint.link)
+    model_names(settings.models, trial.design)
     source = Source(
         file="make_tassh_like(seed=1), which comes with tauhat",
         command=command,

@@ -33,6 +33,10 @@ _LEFT = frozenset(
 )
 # Sentences made elsewhere that hold estimates.
 _SENTENCES = frozenset({"text", "basis"})
+_UNITS = {
+    "Gains are in units of the outcome": f"Gains are per {HUNDRED} persons",
+    "The mean gain a person is": "The mean gain is",
+}
 
 
 def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -110,9 +114,9 @@ def _changed(run: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and key in _SENTENCES:
             for pattern, told in known:
                 value = re.sub(pattern, told, value)
-            return value.replace(
-                "Gains are in units of the outcome", f"Gains are per {HUNDRED} persons"
-            )
+            for raw, told in _UNITS.items():
+                value = value.replace(raw, told)
+            return value
         effect = key in _EFFECTS or key in _ALSO.get(part, ())
         return HUNDRED * value if effect and _is_number(value) else value
 
