@@ -162,7 +162,10 @@ def report(results: pd.DataFrame) -> None:
     flat = results[results["kind"].isin(FLAT)].groupby("model", sort=False)["points"]
     frame["flat, points"] = [f"{v:.1f}" for v in flat.mean().reindex(names)]
     by_model = results.groupby("model", sort=False)
-    frame["discordance"] = [f"{v:.3f}" for v in by_model["discordance"].mean().reindex(names)]
+    wrong = by_model["discordance"].agg(["mean", "sem"]).reindex(names)
+    frame["discordance"] = [
+        f"{mean:.3f} ({error:.3f})" for mean, error in zip(wrong["mean"], wrong["sem"], strict=True)
+    ]
     frame["impossible, %"] = [f"{v:.2f}" for v in by_model["impossible"].mean().reindex(names)]
     frame["seconds"] = by_model["seconds"].mean().round(2)
     print("\nRatio to the reference (Monte Carlo error), CPU seconds")
