@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -19,7 +21,7 @@ def public(package: str, item: str) -> pd.DataFrame:
 
 def test_indomethacin_halves_pancreatitis_and_the_event_is_asked_for() -> None:
     table = public("medicaldata", "indo_rct")
-    roles = {"treatment": "rx", "control": "0_placebo", "block": "site"}
+    roles: dict[str, Any] = {"treatment": "rx", "control": "0_placebo", "block": "site"}
     covariates = ["age", "gender", "risk", "sod", "pep", "recpanc", "difcan", "pdstent", "type"]
     with pytest.raises(th.errors.TrialError, match="say with event_value= which"):
         th.Trial(table, outcome="outcome", covariates=covariates, **roles)
