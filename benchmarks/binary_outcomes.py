@@ -4,7 +4,9 @@ Root mean squared error of the individual risk differences in percentage points 
 its ratio to that of the reference, as geometric mean over the trials with heterogeneous risk
 differences; coverage and mean width of `effect_interval`. The reference is the plain mean of LMM,
 BRM, BCF-RE (BCF where persons are randomized) and X-GAMM-RF (X-RF) with 0 and 1 taken as numbers,
-or with --quick LMM alone. The Bayesian ones run with few draws, as in the study whose cells these
+or with --quick LMM alone. Discordance is the share of pairs of persons put in the wrong order,
+where effects differ; "impossible" the share of persons whose effect their true risk without
+treatment rules out. The Bayesian ones run with few draws, as in the study whose cells these
 are. "Robust" is the plain mean of the members of `EVENT_MEMBERS`; --no-trees leaves BCF
 out of it, which takes seconds.
 
@@ -30,6 +32,7 @@ from tauhat.fitting.reference_posterior import Reference
 from tauhat.learners.catalog import ensemble_member
 from tauhat.numerics.seeds import derive_seed
 from tauhat.simulate import BinaryTrial
+from tauhat.simulate.metrics import rod
 from tauhat.simulate.scenario import SimulatedTrial
 
 SMALL = {"n_clusters": 20, "mean_size": 40.0}
@@ -122,6 +125,8 @@ def one_trial(
         rmse = np.sqrt(np.mean((effect - trial.tau) ** 2))
         row = {"cell": cell, "model": name, "kind": settings["effect"], "points": 100 * rmse}
         row["log ratio"] = np.log(rmse / error)
+        row["discordance"] = np.nan if settings["effect"] in FLAT else rod(effect, trial.tau)
+        row["impossible"] = 100 * np.mean((effect < -trial.mu0) | (effect > 1 - trial.mu0))
         rows.append({**row, **inside.get(name, {})})
     return rows
 
@@ -156,7 +161,13 @@ def report(results: pd.DataFrame) -> None:
     frame = pd.DataFrame(table, index=names)
     flat = results[results["kind"].isin(FLAT)].groupby("model", sort=False)["points"]
     frame["flat, points"] = [f"{v:.1f}" for v in flat.mean().reindex(names)]
-    frame["seconds"] = results.groupby("model", sort=False)["seconds"].mean().round(2)
+    by_model = results.groupby("model", sort=False)
+    wrong = by_model["discordance"].agg(["mean", "sem"]).reindex(names)
+    frame["discordance"] = [
+        f"{mean:.3f} ({error:.3f})" for mean, error in zip(wrong["mean"], wrong["sem"], strict=True)
+    ]
+    frame["impossible, %"] = [f"{v:.2f}" for v in by_model["impossible"].mean().reindex(names)]
+    frame["seconds"] = by_model["seconds"].mean().round(2)
     print("\nRatio to the reference (Monte Carlo error), CPU seconds")
     print(frame.to_string(na_rep=""), flush=True)
     if "coverage" not in results:

@@ -5,7 +5,8 @@ correlation differs between subgroups; the secondary one (odds ratios) there and
 ratio holds for everyone. In the last case risk differences do differ: what the primary test
 rejects there is its power.
 
-Usage: python benchmarks/binary_tests.py --trials 400
+    python benchmarks/binary_tests.py --trials 400
+    python benchmarks/binary_tests.py --clusters 12 --bases .05 --effects null --first 2000
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tauhat.simulate import scenario
 
 LEVEL, PERMUTATIONS, PERSONS = 0.05, 199, 500
 BASES = (0.05, 0.1, 0.3, 0.5)
+EFFECTS = ("null", "null, ICC by subgroup", "odds-ratio")
 # Intracluster correlation of the latent outcome in persons with x6 = 0 and x6 = 1.
 OF_SUBGROUPS = (0.02, 0.25)
 
@@ -40,7 +42,7 @@ def of_subgroups(trial, seed: int) -> tuple:
     return trial.X, y, trial.treatment, trial.clusters
 
 
-def rejections(base: float, clusters: int | None, effect: str, trials: int) -> dict:
+def rejections(base: float, clusters: int | None, effect: str, trials: range) -> dict:
     """Share of trials in which each test rejects."""
     plain = "null" if effect == "null, ICC by subgroup" else effect
     if clusters is None:
@@ -58,7 +60,7 @@ def rejections(base: float, clusters: int | None, effect: str, trials: int) -> d
             None,
         )
     found, start = [], time.process_time()
-    for number in range(trials):
+    for number in trials:
         seed = derive_seed(20261129, "binary tests", base, clusters or 0, number)
         trial = design.draw(size, seed)
         arrays = trial if plain == effect else of_subgroups(trial, seed)
@@ -76,8 +78,8 @@ def rejections(base: float, clusters: int | None, effect: str, trials: int) -> d
         "effect": effect,
         "difference": share[0],
         "odds ratio": share[1],
-        "largest se": np.sqrt(share * (1 - share) / trials).max(),
-        "seconds": (time.process_time() - start) / trials,
+        "largest se": np.sqrt(share * (1 - share) / len(trials)).max(),
+        "seconds": (time.process_time() - start) / len(trials),
     }
 
 
@@ -88,15 +90,19 @@ def main() -> None:
     parser.add_argument(
         "--clusters", type=int, nargs="*", default=[12, 20, 40, 0], help="0 for persons"
     )
+    parser.add_argument("--bases", type=float, nargs="*", default=BASES)
+    parser.add_argument("--effects", nargs="*", choices=EFFECTS, default=EFFECTS)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
     chosen = parser.parse_args()
+    trials = range(chosen.first, chosen.first + chosen.trials)
     first = True
     for number in chosen.clusters:
         clusters = number or None
-        for base in BASES:
-            for effect in ("null", "null, ICC by subgroup", "odds-ratio"):
+        for base in chosen.bases:
+            for effect in chosen.effects:
                 if clusters is None and "ICC" in effect:
                     continue
-                row = pd.DataFrame([rejections(base, clusters, effect, chosen.trials)])
+                row = pd.DataFrame([rejections(base, clusters, effect, trials)])
                 print(row.round(3).to_string(index=False, header=first), flush=True)
                 first = False
 

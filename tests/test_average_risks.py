@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -264,3 +267,26 @@ def test_risks_of_a_coded_event_are_told_in_risks() -> None:
     assert record["individual"]["difference"]["estimate"] == pytest.approx(
         found.individual.estimate / 100
     )
+
+
+def test_averages_are_near_those_of_mrstdcrt() -> None:
+    folder = Path(__file__).parent / "reference"
+    expected = json.loads((folder / "mrstdcrt.json").read_text())
+    table = pd.read_csv(folder / "glmer_trial.csv")
+    trial = th.Trial(
+        table, outcome="y", treatment="arm", cluster="cluster", covariates=["x1", "x2"]
+    )
+    found = average_effects(trial)
+    assert found.individual_risks is not None
+    assert found.cluster_risks is not None
+    for place, risks in enumerate((found.cluster_risks, found.individual_risks)):
+        for name, given in expected.items():
+            mine, theirs = (
+                getattr(risks, name),
+                np.array([given[k][place] for k in ("estimate", "se")]),
+            )
+            # The same estimator about another working regression: theirs is unpenalised, with
+            # cluster means of the covariates, which 30 clusters do not know well.
+            of = float if name == "difference" else np.log
+            assert abs(of(mine.estimate) - of(theirs[0])) < 0.15 * theirs[1]
+            assert mine.se == pytest.approx(theirs[1], rel=0.12)

@@ -22,6 +22,7 @@ from tauhat.inference.arm_policy import ArmPolicyValue, arm_policy_value
 from tauhat.inference.contrast_effects import ContrastEffects
 from tauhat.inference.contrast_test import ContrastTests, test_contrasts
 from tauhat.report.contrast_report import contrast_answers, contrast_fragment, contrast_html
+from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.plots import Plot
 from tauhat.runtime.provenance import Provenance
 from tauhat.trial.checks.design_check import DesignCheck
@@ -105,7 +106,9 @@ class ContrastAnalysis:
     @property
     def text(self) -> str:
         """The result in a paragraph."""
-        return " ".join(answer.whole for answer in contrast_answers(self.to_json()))
+        return " ".join(
+            answer.whole for answer in contrast_answers(told_per_hundred(self.to_json()))
+        )
 
     def to_html(self, *, patient_level: bool = False) -> str:
         """Return the report, arms side by side, as one self-contained HTML page.

@@ -17,8 +17,10 @@ from tauhat.analysis.record import run_record
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES
 from tauhat.errors import TrialError
 from tauhat.report import ReportInput, render_fragment, render_html
+from tauhat.report.effects_told import effects_told
 from tauhat.report.gallery import covariate_group_figures, drawn_groups, effect_map, gallery
 from tauhat.report.long_names import shortened_run
+from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.plots import Plot
 from tauhat.report.text import summary
 from tauhat.runtime.files import PatientLevel, csv_text, write_files
@@ -108,7 +110,7 @@ class Analysis(AnalysisParts):
     @property
     def text(self) -> str:
         """The result in a paragraph."""
-        return summary(shortened_run(self.to_json()))
+        return summary(shortened_run(told_per_hundred(self.to_json())))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -232,7 +234,7 @@ class Analysis(AnalysisParts):
             of five persons.
         """
         self._require_covariate(name)
-        data = self.report_input()
+        data = effects_told(self.report_input())
         groups = drawn_groups(data, name)
         if groups is None:
             raise TrialError(f"the covariate {name!r} makes fewer than two groups of five persons")
@@ -253,7 +255,7 @@ class Analysis(AnalysisParts):
         """
         for name in (first, second):
             self._require_covariate(name)
-        drawn = effect_map(self.report_input(), first, second)
+        drawn = effect_map(effects_told(self.report_input()), first, second)
         if drawn is None:
             raise TrialError(f"{first!r} or {second!r} makes fewer than two groups of five persons")
         return drawn

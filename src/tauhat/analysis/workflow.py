@@ -230,7 +230,7 @@ def analyze(
             return analyze(trial, random_state=random_state, progress=display, **given)
     check_relevance(mcid, higher_is_better)
     asked = tuple(listed(models))
-    names = model_names(asked, trial.design)
+    model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
     named_arguments: dict[str, Any] = {
@@ -277,6 +277,7 @@ def analyze(
     with clock.step("check", "checking the design"):
         check = trial.check()
         data = trial.data
+    names = model_names(asked, trial.design, data.endpoint.link)
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(trial, level=level, imputations=imputations, random_state=seed)
         named = named_effects(trial, modifiers, subgroups, adjust, level)

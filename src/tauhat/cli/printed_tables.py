@@ -21,6 +21,7 @@ from tauhat.report.contrast_report import arms_sentence, contrast_answers
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
+from tauhat.report.per_hundred import is_per_hundred, told_per_hundred
 from tauhat.report.randomized_units import units_told
 from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
@@ -77,11 +78,12 @@ def _row(table: Table, *cells: str) -> None:
 def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Print the average effects, the test, the models, the answers and where the files are."""
     console = _console()
+    run = told_per_hundred(run)
     scale = scale_of(run)
     level = format_percent(run["interval"]["level"])
     _print_who(console, run, units_told(units_sentence(run), run))
     _print_findings(console, run["check"])
-    if run["endpoint"]["horizon"] is not None:
+    if run["endpoint"]["horizon"] is not None or is_per_hundred(run):
         console.print(_text(f"Effects are {effects_in_words(run)}."))
         console.print()
     effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
@@ -162,9 +164,13 @@ def print_named_counts(named: Mapping[str, Any]) -> None:
 def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Print the same of a trial with more than two arms, the arms side by side."""
     console = _console()
+    run = told_per_hundred(run)
+    first = next(iter(run["contrasts"].values()))
     _print_who(console, run, arms_sentence(run))
     _print_findings(console, run["check"])
-    first = next(iter(run["contrasts"].values()))
+    if is_per_hundred(first):
+        console.print(_text(f"Effects are {effects_in_words(first)}."))
+        console.print()
     level = format_percent(first["interval"]["level"])
     headers = ("contrast", "estimand", "effect", "SE", f"{level} CI", "p", "p adjusted")
     effects = _table("Average effects", *headers, numeric_from=2)

@@ -9,6 +9,8 @@ from typing import Any
 from tauhat.inference.descriptive import DESCRIPTIVE
 from tauhat.report.first_part import unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
+from tauhat.report.per_hundred import gain_words, told_per_hundred
+from tauhat.report.pieces import first_upper
 from tauhat.report.plots import shorten
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
 from tauhat.report.sections import check_section, made_section
@@ -49,11 +51,13 @@ def contrast_html(run: Run, inputs: Mapping[str, ReportInput]) -> str:
     -------
     str
     """
+    run = told_per_hundred(run)
     return page(_view(run, {name: told(one) for name, one in inputs.items()}))
 
 
 def contrast_fragment(run: Run) -> str:
     """The answers and key numbers of all contrasts as a piece of HTML for notebooks."""
+    run = told_per_hundred(run)
     return fragment_page(run, contrast_answers(run), contrast_numbers(run), arms_sentence(run))
 
 
@@ -136,9 +140,9 @@ def _policy_words(run: Run, one: Mapping[str, Any]) -> str:
         return f"{scale(found['estimate'])} ({level} interval {interval})"
 
     return (
-        f"The model would give {join_words(shares)} of persons. Mean gain a person, positive when "
-        f"the outcome is better: {gain('over_best')} over {one['best_arm']} for everyone, the best "
-        f"single arm, and {gain('over_control')} over the control for everyone. This is "
+        f"The model would give {join_words(shares)} of persons. Mean {gain_words(part)}, positive "
+        f"when the outcome is better: {gain('over_best')} over {one['best_arm']} for everyone, the "
+        f"best single arm, and {gain('over_control')} over the control for everyone. This is "
         "descriptive and defers to the primary test."
     )
 
@@ -316,6 +320,7 @@ def _policy_section(run: Run) -> Section:
             rows.append([better, words, scale(found["estimate"]), interval])
         shares.append([better, *(format_percent(share) for share in one["shares"].values())])
     labels = list(run["policy"][0]["shares"])
+    gain = first_upper(gain_words(next(iter(run["contrasts"].values()))))
     return Section(
         "arms",
         "Which arm for whom",
@@ -324,7 +329,7 @@ def _policy_section(run: Run) -> Section:
             for one in run["policy"]
         ],
         tables=[
-            TableView("Gain a person", ["Outcome", "Policy", "Gain", "CI"], rows, numeric_from=2),
+            TableView(gain, ["Outcome", "Policy", "Gain", "CI"], rows, numeric_from=2),
             TableView("Share of persons given each arm", ["Outcome", *labels], shares),
         ],
         beside=False,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
+from tauhat.report.per_hundred import per_words
 from tauhat.report.pieces import cell, first_upper
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.rate_section import rate_words
@@ -26,6 +27,7 @@ from tauhat.report.text import (
     plan_sentence,
     scale_of,
 )
+from tauhat.report.time_units import in_units
 from tauhat.report.unadjusted import adjustment_words
 from tauhat.report.view import FigureView, Section, TableView
 from tauhat.report.voice import effects_differ, end_words, ends_told, unless_shown
@@ -126,7 +128,7 @@ def _on_average(run: Run) -> Section:
         if run["better"] is not None:
             headline += ": better" if way == run["better"] else ": worse"
     told = (
-        f"{scale(individual['estimate'])} ({level} confidence interval "
+        f"{scale(individual['estimate'])}{in_units(run)} ({level} confidence interval "
         f"{scale.interval(individual['lower'], individual['upper'])}; "
         f"{format_p(individual['p_value'])})."
     )
@@ -309,8 +311,8 @@ def _relevant(run: Run) -> str:
 
     return (
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
-        f"{found['mcid']:g}, which was said to matter; the interval shows it for {some('shown')} "
-        f"and excludes it for {some('excluded')}"
+        f"{found['mcid']:g}{per_words(run)}, which was said to matter; the interval shows it "
+        f"for {some('shown')} and excludes it for {some('excluded')}"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.report import plots
+from tauhat.report.effects_told import effects_told
 from tauhat.report.grouping import (
     EffectGroups,
     covariate_groups,
@@ -25,6 +26,7 @@ from tauhat.report.held_out_figures import (
     subgroup_forest,
     targeting,
 )
+from tauhat.report.per_hundred import per_words
 from tauhat.report.pieces import average_interval, axis_label
 from tauhat.report.time_units import at_horizon, unit_of_time
 from tauhat.report.view import ReportInput
@@ -249,9 +251,8 @@ def named_comparisons(data: ReportInput) -> plots.Plot | None:
     table = table.astype(dict.fromkeys(("estimate", "lower", "upper"), float))
     if table["estimate"].isna().all():
         return None
-    return plots.interaction_forest_plot(
-        table, axis_label=f"Difference of the effect on {data.run['roles']['outcome']}"
-    )
+    outcome = f"{data.run['roles']['outcome']}{per_words(data.run)}"
+    return plots.interaction_forest_plot(table, axis_label=f"Difference of the effect on {outcome}")
 
 
 def named_groups(data: ReportInput) -> plots.Plot | None:
@@ -302,7 +303,8 @@ def mean_effects(data: ReportInput) -> plots.Plot:
     ]
     return plots.interval_plot(
         dots,
-        axis_label=f"Mean of the estimated effects on {data.run['roles']['outcome']}",
+        axis_label=f"Mean of the estimated effects on {data.run['roles']['outcome']}"
+        f"{per_words(data.run)}",
         average=average_interval(data),
     )
 
@@ -350,7 +352,8 @@ def clusters(data: ReportInput) -> plots.Plot | None:
     if data.clusters is None:
         return None
     return plots.cluster_caterpillar_plot(
-        data.clusters, axis_label=f"{data.run['roles']['outcome']}, from the mean"
+        data.clusters,
+        axis_label=f"{data.run['roles']['outcome']}{per_words(data.run)}, from the mean",
     )
 
 
@@ -368,7 +371,7 @@ def gallery(data: ReportInput) -> dict[str, plots.Plot]:
         In the order of the report. Figures for which the analysis has nothing
         are not in it.
     """
-    return {name: drawn for name, drawn in _all(data) if drawn is not None}
+    return {name: drawn for name, drawn in _all(effects_told(data)) if drawn is not None}
 
 
 def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
@@ -400,8 +403,8 @@ def _all(data: ReportInput) -> Iterator[tuple[str, plots.Plot | None]]:
         yield "calibration", calibration(data)
         yield "risk-calibration", risk_calibration(data)
         for ranked in held_out["ranking"]:
-            yield f"targeting-{ranked['better']}-is-better", targeting(ranked)
-            yield f"qini-{ranked['better']}-is-better", qini(ranked)
+            yield f"targeting-{ranked['better']}-is-better", targeting(data, ranked)
+            yield f"qini-{ranked['better']}-is-better", qini(data, ranked)
     yield "mean-effects", mean_effects(data)
     yield "agreement", agreement(data)
     yield "member-weights", member_weights(data)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from tauhat.report import plots
-from tauhat.report.pieces import average_interval, axis_label
+from tauhat.report.per_hundred import gain_words, per_words
+from tauhat.report.pieces import average_interval, axis_label, first_upper
 from tauhat.report.view import ReportInput
 
 # Covariates of the forest plot.
@@ -67,16 +68,17 @@ def risk_calibration(data: ReportInput) -> plots.Plot | None:
     return plots.risk_calibration_plot(pd.DataFrame(groups), arms=arms)
 
 
-def targeting(ranked: Mapping[str, Any]) -> plots.Plot:
+def targeting(data: ReportInput, ranked: Mapping[str, Any]) -> plots.Plot:
     """Targeting curve of one reading of the outcome."""
     return plots.targeting_plot(
-        pd.DataFrame(ranked["curve"]), axis_label=f"Gain, if {ranked['better']} is better"
+        pd.DataFrame(ranked["curve"]),
+        axis_label=f"Gain{per_words(data.run)}, if {ranked['better']} is better",
     )
 
 
-def qini(ranked: Mapping[str, Any]) -> plots.Plot:
+def qini(data: ReportInput, ranked: Mapping[str, Any]) -> plots.Plot:
     """Qini curve of one reading of the outcome."""
     return plots.qini_plot(
         pd.DataFrame(ranked["curve"]),
-        axis_label=f"Gain a person, if {ranked['better']} is better",
+        axis_label=f"{first_upper(gain_words(data.run))}, if {ranked['better']} is better",
     )

@@ -17,6 +17,7 @@ from tauhat.report.numbers import (
     format_percent,
     typeset,
 )
+from tauhat.report.per_hundred import gain_words, units_words
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.survival_section import curves_of_groups
@@ -311,12 +312,12 @@ def calibration_section(data: ReportInput) -> Section:
         tables=[
             _measures_table(run, level, scale),
             policy_table(
-                found["policy"], level, scale, "Mean gain a person of treating by the model"
+                found["policy"], level, scale, f"Mean {gain_words(run)} of treating by the model"
             ),
         ],
         notes=[
             "AUTOC and Qini: mean height of the targeting curve, plain and weighted by the share "
-            "treated; 0 for a ranking that says nothing. Gains are in units of the outcome, "
+            f"treated; 0 for a ranking that says nothing. Gains are {units_words(run)}, "
             "positive when the outcome is better, and leave out what treatment costs."
             + (
                 " They are gains of treating single persons, if treatment works as it did when "
@@ -370,7 +371,7 @@ def _targeting_figure(
     better = ranked["better"]
     quarter = next(r for r in ranked["curve"] if np.isclose(r["share"], 0.25))
     return figure_of(
-        held_out_figures.targeting(ranked),
+        held_out_figures.targeting(data, ranked),
         f"Targeting curve if a {better} {data.run['roles']['outcome']} is better: treating the "
         f"quarter ranked first gains {_estimate_words(quarter, scale)} for each person treated "
         "over treating a quarter at random.",

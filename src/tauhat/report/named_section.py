@@ -15,6 +15,7 @@ from tauhat.report.numbers import (
     format_percent,
     typeset,
 )
+from tauhat.report.per_hundred import per_words, units_words
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import Run, held_out_units, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
@@ -59,7 +60,7 @@ def named_section(data: ReportInput) -> Section | None:
         "Named modifiers",
         paragraphs=[
             f"{counted(len(named['tests']), 'modifier')} named when the analysis was called, each "
-            "compared alone; effects are in units of the outcome. An estimate is the effect in one "
+            f"compared alone; effects are {units_words(run)}. An estimate is the effect in one "
             "group less that in another, or the change of the effect with a number. p is for one "
             "comparison or modifier alone, p adjusted takes account of how many were named (Holm).",
             _finding(run),
@@ -299,7 +300,7 @@ def relevance_words(run: Run) -> str:
         return f"{count:,} ({_share(found[f'share_{name}'])})"
 
     return (
-        f"A gain of at least {found['mcid']:g} in {run['roles']['outcome']} "
+        f"A gain of at least {found['mcid']:g}{per_words(run)} in {run['roles']['outcome']} "
         f"({found['better']} is better) was said to matter. By the models' estimates "
         f"{some('expected')} of {found['persons']:,} persons are expected to gain that much; the "
         f"interval allows to say so for {some('shown')} and excludes it for {some('excluded')}; "

@@ -7,6 +7,7 @@ from typing import Any
 
 from tauhat.registry import registered
 from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
 from tauhat.report.rate_section import rate_words
 from tauhat.report.text import (
@@ -75,6 +76,7 @@ def paper(run: Run) -> DocumentView:
     -------
     DocumentView
     """
+    run = told_per_hundred(run)
     over_periods = run.get("over_periods")
     of_clusters = in_clusters(run) and not of_participants_alone(run)
     cited = ["consort-cluster" if of_clusters else "consort", "iceman", "path"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.report import plots
+from tauhat.report.per_hundred import per_words
 from tauhat.report.time_units import unit_of_time
 from tauhat.report.view import FigureView, ReportInput, TableView
 
@@ -18,7 +19,7 @@ def axis_label(data: ReportInput) -> str:
     """What the effect axes measure."""
     endpoint, outcome = data.run["endpoint"], data.run["roles"]["outcome"]
     if endpoint["horizon"] is None:
-        return f"Effect on {outcome}"
+        return f"Effect on {outcome}{per_words(data.run)}"
     unit = f", {unit_of_time(data.run)}" if endpoint["in_time"] else ""
     return f"{first_upper(endpoint['effect'])}{unit}"
 

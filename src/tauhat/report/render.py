@@ -13,6 +13,7 @@ from markupsafe import Markup
 from tauhat.report import effect_sections, model_sections, sections
 from tauhat.report.checklist import checklist_section
 from tauhat.report.compared_section import compared_section
+from tauhat.report.effects_told import effects_told
 from tauhat.report.findings import findings_view
 from tauhat.report.first_part import first_part
 from tauhat.report.glossary import glossary_section
@@ -21,6 +22,7 @@ from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.missing_section import missing_section
 from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
+from tauhat.report.per_hundred import is_per_hundred, told_per_hundred
 from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
@@ -101,7 +103,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     individual = effects["individual"]
     numbers = [
         KeyNumber(
-            "Average effect per person",
+            "Average effect" if is_per_hundred(run) else "Average effect per person",
             f"{scale(individual['estimate'])}{in_units(run)}",
             f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
         )
@@ -110,7 +112,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
         cluster = effects["cluster"]
         numbers.append(
             KeyNumber(
-                "Average effect per cluster",
+                f"Average effect{', clusters alike' if is_per_hundred(run) else ' per cluster'}",
                 f"{scale(cluster['estimate'])}{in_units(run)}",
                 f"{level} CI {scale.interval(cluster['lower'], cluster['upper'])}",
             )
@@ -210,6 +212,7 @@ def render_html(data: ReportInput) -> str:
 
 def told(data: ReportInput) -> ReportInput:
     """What the page is made of in the words, the length and the voice that it has."""
+    data = effects_told(data)
     return shortened(labelled(replace(data, run=groups_told(data.run))))
 
 
@@ -231,7 +234,7 @@ def _page(template: str, view: ReportView | DocumentView) -> str:
 
 def render_fragment(run: Run) -> str:
     """The answers and key numbers as a piece of HTML for notebooks."""
-    run = shortened_run(labelled_run(run))
+    run = shortened_run(labelled_run(told_per_hundred(run)))
     return fragment_page(run, answers(run), key_numbers(run), units_sentence(run))
 
 

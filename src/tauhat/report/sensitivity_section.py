@@ -8,6 +8,7 @@ from typing import Any
 from tauhat.report.numbers import Scale, bare_p, format_fixed, format_percent
 from tauhat.report.pieces import cell, first_upper
 from tauhat.report.text import Run, scale_of
+from tauhat.report.time_units import in_units
 from tauhat.report.view import ReportInput, Section, TableView
 
 # Kendall correlations with the reported order of the persons.
@@ -83,9 +84,9 @@ def _missing_words(run: Run, scale: Scale) -> str | None:
     way = "higher" if tipping > 0 else "lower"
     return (
         f"The interval of the average effect would reach zero if the outcomes of those lost from "
-        f"the treated arm were {scale(abs(tipping))} {way} than those of similar persons with an "
-        "outcome, with no such difference in the control arm. Whether that is plausible is a "
-        "clinical question which the data cannot answer."
+        f"the treated arm were {scale(abs(tipping))}{in_units(run)} {way} than those of similar "
+        "persons with an outcome, with no such difference in the control arm. Whether that is "
+        "plausible is a clinical question which the data cannot answer."
     )
 
 

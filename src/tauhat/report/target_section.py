@@ -8,8 +8,10 @@ from typing import Any
 from tauhat.report import gallery
 from tauhat.report.held_out_sections import effect_cells, policy_table
 from tauhat.report.numbers import Scale, format_count, format_fixed, format_p, format_percent
+from tauhat.report.per_hundred import gain_words
 from tauhat.report.pieces import cell, figure_of
 from tauhat.report.text import Run, scale_of
+from tauhat.report.time_units import in_units
 from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import ends_told
 
@@ -38,9 +40,9 @@ def target_section(data: ReportInput) -> Section | None:
         "target",
         "The effect in another population",
         paragraphs=[
-            f"Average effect in the population given: {scale(effect['estimate'])} ({level} "
-            f"interval {scale.interval(effect['lower'], effect['upper'])}, "
-            f"{format_p(effect['p_value'])}).",
+            "Average effect in the population given: "
+            f"{scale(effect['estimate'])}{in_units(data.run)} ({level} interval "
+            f"{scale.interval(effect['lower'], effect['upper'])}, {format_p(effect['p_value'])}).",
             cell(found["text"], longest=600),
             "This holds if persons with the same covariates have the same average effect there as "
             "in the trial. The interval takes the population's means for known.",
@@ -66,7 +68,7 @@ def target_section(data: ReportInput) -> Section | None:
                         held_out["policy"],
                         level,
                         scale,
-                        "Mean gain a person of the population of treating by the model",
+                        f"Mean {gain_words(data.run)} of the population of treating by the model",
                     ),
                 ]
             ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
+from tauhat.report.per_hundred import per_words
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.time_units import at_horizon, in_units, unit_of_time
 from tauhat.report.voice import effects_differ, ends_told, unless_shown
@@ -52,7 +53,7 @@ def effects_in_words(run: Run) -> str:
     noun, _, rest = endpoint["effect"].partition(" in ")
     words, outcome = f"{noun}s{' in ' + rest if rest else ''}", run["roles"]["outcome"]
     if endpoint["horizon"] is None:
-        return f"{words} in {outcome}"
+        return f"{words}{per_words(run)} in {outcome}"
     if endpoint["in_time"]:
         return f"{words} in {unit_of_time(run)}, horizon {endpoint['horizon']:g}"
     return f"{words} at {at_horizon(run)}"

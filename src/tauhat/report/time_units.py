@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tauhat.report.per_hundred import per_words
+
 _UNITS = ("second", "minute", "hour", "day", "week", "month", "year")
 
 
@@ -33,7 +35,7 @@ def unit_of_time(run: Mapping[str, Any]) -> str:
 
 
 def in_units(run: Mapping[str, Any]) -> str:
-    """What follows a number in units of the effect: the unit of time, or nothing.
+    """What follows a number in units of the effect: the unit of time, per 100, or nothing.
 
     Examples
     --------
@@ -43,7 +45,7 @@ def in_units(run: Mapping[str, Any]) -> str:
     >>> in_units({"endpoint": {"horizon": None, "in_time": False}, "roles": {"outcome": "sbp"}})
     ''
     """
-    return f" {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
+    return f" {unit_of_time(run)}" if run["endpoint"]["in_time"] else per_words(run)
 
 
 def at_horizon(run: Mapping[str, Any], horizon: float | None = None) -> str:

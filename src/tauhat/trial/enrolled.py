@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData, validate_trial
 from tauhat.design.blocks import has_counterfactual
 from tauhat.endpoint import COMPLETE_CASES, MissingOutcomes, weight_values
-from tauhat.errors import TrialError
+from tauhat.errors import TauhatWarning, TrialError
 from tauhat.tables.account import as_codes
 from tauhat.tables.columns import missing_values
 from tauhat.tables.encoding import TableEncoder
@@ -105,7 +106,10 @@ class EnrolledArrays:
     def data(self, trial: TrialTable) -> TrialData:
         """The arrays of these persons, whose rows are those of `TrialTable.enrolled_frame`."""
         rows = self.rows
-        X = trial.encoder_.transform(trial.enrolled_frame.iloc[rows].reset_index(drop=True))
+        with warnings.catch_warnings():
+            # What only persons without an outcome lack is a finding of the check, and no news here.
+            warnings.simplefilter("ignore", TauhatWarning)
+            X = trial.encoder_.transform(trial.enrolled_frame.iloc[rows].reset_index(drop=True))
         labels, blocks = (
             None if labels is None else labels[rows]
             for labels in (trial.enrolled_clusters, trial.enrolled_blocks)

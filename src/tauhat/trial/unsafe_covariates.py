@@ -23,6 +23,11 @@ _WHY = {
     "missing-with-outcome": "is missing where the outcome is",
     "follow-up-name": "by its name",
 }
+# Reasons that hold for the columns of a series that come after the one they were found in.
+_OF_ALL_THAT_FOLLOW = frozenset(
+    _WHY[code]
+    for code in ("outcome-copy", "outcome-determined", "missing-with-outcome", "follow-up-name")
+)
 _MOST_SHOWN = 12
 
 
@@ -104,6 +109,7 @@ def refuse_unsafe(
                 identifiers.append(name)
     if not reasons and not unusable:
         return
+    reasons |= _of_a_series(covariates, reasons)
     identifiers = [name for name in identifiers if name not in reasons]
     safe = [name for name in covariates if name not in reasons and name not in identifiers]
     listed = (
@@ -128,6 +134,32 @@ def refuse_unsafe(
         ),
         usable=tuple(covariates),
     )
+
+
+def _of_a_series(covariates: Sequence[str], reasons: Mapping[str, str]) -> dict[str, str]:
+    """Columns numbered after one that came too late: ``visit3`` beside ``visit2``, and why.
+
+    Those with smaller numbers may be from before, as ``cd40`` beside ``cd820``.
+    """
+    first: dict[str, tuple[int, str]] = {}
+    for name, why in reasons.items():
+        kin = _numbered(name)
+        if kin is not None and why in _OF_ALL_THAT_FOLLOW:
+            first[kin[0]] = min(first.get(kin[0], (kin[1], name)), (kin[1], name))
+    found = {}
+    for name in covariates:
+        kin = _numbered(name)
+        if name not in reasons and kin is not None and kin[0] in first:
+            number, flagged = first[kin[0]]
+            if kin[1] >= number:
+                found[name] = f"follows {flagged!r}"
+    return found
+
+
+def _numbered(name: str) -> tuple[str, int] | None:
+    """The words of a name that ends with a number, and the number."""
+    parts = re.fullmatch(r"(.*[a-z_.])(\d{1,3})", name.lower())
+    return None if parts is None else (parts[1], int(parts[2]))
 
 
 def _listed(reasons: Mapping[str, str]) -> str:

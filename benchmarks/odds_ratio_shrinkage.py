@@ -1,0 +1,144 @@
+"""What `Robust` of an event would gain by shrinking it towards one odds ratio, or by another level.
+
+The plain mean of four of its members (without the forest, which takes most of the time) on the
+cells of `binary_outcomes.py`, against
+
+* w: shrunk to `Constant-Odds-Ratio` by the posterior probability that no odds ratio differs, which
+  `GAMM` and `LMM` have of their own interactions (the mean of both), half of it, and 1 - (1 - w)^2;
+* the mean with `Constant-Odds-Ratio` as a fifth member, or in the place of `Risk`;
+* its effects moved so that their mean is the average effect, half way there, or the true mean.
+
+Ratio of the root mean squared errors of the persons' effects to that of the plain mean, as
+geometric mean over trials (Monte Carlo error), and the error where effects are flat in points.
+
+    python benchmarks/odds_ratio_shrinkage.py --draws 9 --store rows.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import tauhat as th
+from binary_outcomes import CELLS, FLAT
+from tauhat.learners.catalog import ensemble_member
+from tauhat.numerics.risk_mixture import RiskMixture
+from tauhat.numerics.seeds import derive_seed
+from tauhat.simulate import BinaryTrial
+
+FIRST = 900
+MEMBERS = ("GAMM", "LMM", "Risk", "GAMM-identity")
+ONE = "Constant-Odds-Ratio"
+# A standard deviation of odds ratios, on the log scale, that is none.
+NEXT_TO_NOTHING = 0.02
+
+
+def share_of_one(posterior: RiskMixture) -> float:
+    """Posterior probability that no odds ratio differs."""
+    off = (posterior.effect_sds < NEXT_TO_NOTHING).all(axis=1)
+    return float(posterior.shares[off].sum())
+
+
+def combined(
+    effects: dict[str, np.ndarray], w: float, average: float, true_mean: float
+) -> dict[str, np.ndarray]:
+    """The estimates that are compared, by name."""
+    plain, one = np.mean([effects[name] for name in MEMBERS], axis=0), effects[ONE]
+    level = plain.mean()
+
+    def towards(share: float) -> np.ndarray:
+        return share * one + (1 - share) * plain
+
+    return {
+        "plain mean": plain,
+        "GAMM": effects["GAMM"],
+        ONE: one,
+        "shrunk by w": towards(w),
+        "shrunk by w / 2": towards(w / 2),
+        "shrunk by 1 - (1 - w)^2": towards(1 - (1 - w) ** 2),
+        f"with {ONE}": (4 * plain + one) / 5,
+        f"{ONE} for Risk": plain + (one - effects["Risk"]) / 4,
+        "level of the average effect": plain - level + average,
+        "level half way there": plain + (average - level) / 2,
+        "true level": plain - level + true_mean,
+    }
+
+
+def one_trial(cell: str, number: int) -> dict[str, Any]:
+    """Errors of all estimates in one trial, in percentage points."""
+    settings, n = CELLS[cell]
+    trial = BinaryTrial(**settings).draw(n, derive_seed(20261128, cell, number))
+    models = {}
+    for name in (*MEMBERS, ONE):
+        member = ensemble_member(name)
+        member.random_state = 1
+        models[name] = member.fit(*trial)
+    effects = {name: model.effect(trial.X) for name, model in models.items()}
+    shares = [share_of_one(models[name].risk_form_.posterior_) for name in ("GAMM", "LMM")]
+    average = th.average_effects(trial).individual.estimate
+    told = combined(effects, float(np.mean(shares)), average, float(np.mean(trial.tau)))
+    return row_of(cell, number, settings["effect"], told, np.asarray(trial.tau), shares)
+
+
+def row_of(
+    cell: str,
+    number: int,
+    kind: str,
+    told: dict[str, np.ndarray],
+    tau: np.ndarray,
+    shares: list[float],
+) -> dict[str, Any]:
+    """One line of the store."""
+    errors = {name: 100 * float(np.sqrt(np.mean((e - tau) ** 2))) for name, e in told.items()}
+    return {"cell": cell, "number": number, "kind": kind, "share": float(np.mean(shares)), **errors}
+
+
+def report(rows: pd.DataFrame) -> None:
+    """Print the ratios by kind of effect, as a Markdown table."""
+    names = list(rows.columns[4:])
+    logs = np.log(rows[names].div(rows["plain mean"], axis=0))
+    flat = rows["kind"].isin(FLAT)
+    kinds = {"all that differ": ~flat}
+    kinds |= {kind: rows["kind"] == kind for kind in rows.loc[~flat, "kind"].unique()}
+    heads = [f"{kind} ({int(chosen.sum())})" for kind, chosen in kinds.items()]
+    print(f"\n| estimate | {' | '.join(heads)} | flat, points ({int(flat.sum())}) |")
+    print("|---|" + "--:|" * (len(heads) + 1))
+    for name in names:
+        cells = []
+        for chosen in kinds.values():
+            found = logs.loc[chosen, name]
+            cells.append(f"{np.exp(found.mean()):.3f} ({np.exp(found.mean()) * found.sem():.3f})")
+        print(f"| {name} | {' | '.join(cells)} | {rows.loc[flat, name].mean():.2f} |")
+    means = rows.groupby("kind", sort=False)["share"].mean()
+    print("\nMean w: " + ", ".join(f"{kind} {value:.2f}" for kind, value in means.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=9)
+    parser.add_argument("--store", type=Path, help="file of rows that are kept for another run")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows: list[dict[str, Any]] = []
+    if given.store is not None and given.store.exists():
+        rows = [json.loads(line) for line in given.store.read_text().splitlines()]
+    known = {(row["cell"], row["number"]) for row in rows}
+    for number in range(FIRST, FIRST + given.draws):
+        for cell in CELLS:
+            if (cell, number) in known:
+                continue
+            rows.append(one_trial(cell, number))
+            if given.store is not None:
+                with given.store.open("a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    report(pd.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    main()
