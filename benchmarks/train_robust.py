@@ -5,8 +5,8 @@ persons, so the command can be stopped and goes on where it was. Then weights, s
 interval width are fitted to all files and written into the package. Trials of more than
 `--most-persons` persons (at 8 covariates; fewer with more) are passed over.
 
-Usage: python benchmarks/train_robust.py --trials 400 --jobs 2
-       python benchmarks/train_robust.py --trials 400 --check    # the rule against the members, by
+Usage: python benchmarks/train_robust.py --trials 253 --jobs 2
+       python benchmarks/train_robust.py --trials 253 --check    # the rule against the members, by
                                                                  # tenfold cross-validation
 """
 
@@ -358,7 +358,7 @@ def check(store: Path, design: str) -> pd.DataFrame:
 def main() -> None:
     """Collect, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=400, help="numbers tried of each design")
+    parser.add_argument("--trials", type=int, default=253, help="numbers tried of each design")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--most-persons", type=int, default=1500)
     parser.add_argument("--store", type=Path, default=STORE)
