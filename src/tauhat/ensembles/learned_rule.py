@@ -134,7 +134,8 @@ class LearnedRule:
 
 def _softmax(scores: FloatArray) -> FloatArray:
     raised: FloatArray = np.exp(scores - scores.max())
-    return raised / raised.sum()
+    raised /= raised.sum()
+    return raised
 
 
 @cache

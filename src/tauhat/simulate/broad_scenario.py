@@ -83,8 +83,8 @@ class _World:
 
         def normal(count: int) -> FloatArray:
             common: FloatArray = rng.normal(size=(count, factors)) @ self.loadings.T
-            own = np.sqrt(1 - (self.loadings**2).sum(axis=1))
-            return common + own * rng.normal(size=(count, p))
+            common += np.sqrt(1 - (self.loadings**2).sum(axis=1)) * rng.normal(size=(count, p))
+            return common
 
         latent = np.sqrt(self.between) * normal(n_clusters)[clusters]
         latent += np.sqrt(1 - self.between) * normal(len(clusters))

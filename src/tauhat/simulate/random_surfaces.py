@@ -29,20 +29,21 @@ def _threshold(column: FloatArray, rng: np.random.Generator) -> float:
     return float(rng.uniform(below, max(above, below + 1e-9)))
 
 
-def _lines(X: FloatArray, columns: IntArray, slopes: FloatArray) -> Surface:
+def _lines(columns: IntArray, slopes: FloatArray) -> Surface:
     return lambda rows: rows[:, columns] @ slopes
 
 
 def sparse_lines(X: FloatArray, rng: np.random.Generator) -> Surface:
     """Straight lines in one to three covariates."""
     columns = _chosen(X.shape[1], 3, rng)
-    return _lines(X, columns, rng.normal(size=len(columns)))
+    return _lines(columns, rng.normal(size=len(columns)))
 
 
 def dense_lines(X: FloatArray, rng: np.random.Generator) -> Surface:
     """Straight lines in all covariates, with slopes of unequal size."""
     p = X.shape[1]
-    return _lines(X, np.arange(p), rng.normal(size=p) * rng.exponential(size=p))
+    slopes: FloatArray = rng.normal(size=p) * rng.exponential(size=p)
+    return _lines(np.arange(p), slopes)
 
 
 def curves(X: FloatArray, rng: np.random.Generator) -> Surface:
@@ -87,7 +88,8 @@ def products(X: FloatArray, rng: np.random.Generator) -> Surface:
 
     def surface(rows: FloatArray) -> FloatArray:
         first, second = ((rows - centre)[:, pairs[:, side]] for side in (0, 1))
-        return (first * second) @ weights + first @ alone
+        total: FloatArray = (first * second) @ weights + first @ alone
+        return total
 
     return surface
 
