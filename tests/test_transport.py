@@ -236,7 +236,8 @@ def test_named_groups_are_those_of_the_target() -> None:
     old = target.age[target.age > 60]
     wanted = 1 + EFFECT_SLOPE * (old.mean() - 60) / 10
     assert found.lower < wanted < found.upper
-    assert found.share == pytest.approx(len(old) / len(target), abs=0.05)
+    # Means are balanced, not spreads: the share is that of the weight.
+    assert found.share == pytest.approx(len(old) / len(target), abs=0.08)
     # In the trial they are younger, and gain less.
     assert found.estimate > 1 + EFFECT_SLOPE * 0.8 + 0.1
 

@@ -45,7 +45,7 @@ class NamedGroupInTarget(Interval):
     modifier: Annotated[str, "the modifier that was named"]
     group: Annotated[str, "its category or range"]
     persons: Annotated[int | None, "persons of the trial in it; null where few"]
-    share: Annotated[Number, "of the target, by weight; null where few"]
+    share: Annotated[Number, "of the weight of all whose group is known; null where few"]
     effective_n: Annotated[Number, "equally weighted persons that tell as much; null where few"]
 
 

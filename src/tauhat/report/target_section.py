@@ -89,7 +89,7 @@ def _named_table(named: Sequence[Mapping[str, Any]], scale: Scale, level: str) -
 
     return TableView(
         "Effects of the population within the groups of the named modifiers",
-        ["Modifier", "Group", "Persons of the trial", "Share of the population", "Tell as much as",
+        ["Modifier", "Group", "Persons of the trial", "Share of the weight", "Tell as much as",
          "Effect", f"{level} CI"],
         [
             [
