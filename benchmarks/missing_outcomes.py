@@ -1,41 +1,51 @@
-"""Average effects where outcomes are missing: bias, error and coverage, beside complete cases.
+"""Average effects where outcomes are missing: bias, error and coverage, beside other ways.
 
-Trials of 24 clusters of about 27 persons, or of 648 persons. Who lacks an outcome depends on
-the arm's product with a covariate, in two designs also on the cluster; the prognosis is
-straight or bent. The true effect of the population is .4. What is made for those without
-an outcome stands beside complete cases and beside the same trial with all outcomes.
+Trials of 24 clusters of about 27 persons (``--clusters 100 --persons 100``: as many as that). Who
+lacks an outcome depends on the arm's product with a covariate and on the cluster; the prognosis is
+bent; about 10, 25 and 40 % are lost. The outcome is continuous (its true effect is .4), an event
+with a logistic model of the same predictor, or the time to an event (RMST up to 2, some censored;
+true effects of a million persons). ``--designs`` has one share lost of a continuous outcome, with
+clusters that lose evenly, a straight prognosis, or 648 persons.
 
-``--outcome binary`` is an event with a logistic model of the same predictor, ``--outcome times``
-the time to an event (RMST up to 2, some censored), in bent prognosis and clusters that lose
-unevenly, about 10, 25 and 40 % in all. Their true effects are those of a million persons.
+What is made for those without an outcome stands beside complete cases, beside multiple
+imputation (five draws by predictive mean matching of a mixed model with all products with the arm
+and a random intercept of clusters, Rubin's rules) and beside the same trial with all outcomes.
+``--tests`` is the size of the primary test. ``--learners LMM X-GAMM-RF`` compares the error of the
+effects of everyone enrolled by learners of those with an outcome, as a run fits them, with
+learners of the outcomes made, as held-out effects have them; "none" has the same effect for all.
 
-Usage: python benchmarks/missing_outcomes.py --trials 150 [--tests] [--outcome binary]
+Usage: python benchmarks/missing_outcomes.py --trials 200 [--outcome binary] [--designs] [--tests]
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 import tauhat as th
+from tauhat.data import TrialData
+from tauhat.inference import pooled
+from tauhat.numerics.imputation import IncompleteCovariate, draw_completed
 from tauhat.numerics.seeds import derive_seed
 
 EFFECT = 0.4
 CLUSTERS, PERSONS = 24, 27
+IMPUTATIONS = 5
+WAYS = ("all outcomes", "complete cases", "multiple imputation", "made")
 # Design, whether the prognosis is bent, whether clusters lose persons unevenly.
 DESIGNS = [
     ("clusters", False, False),
     ("clusters", False, True),
-    ("clusters", True, True),
     ("persons", True, False),
 ]
 
 
 # What is added to the log odds of an outcome that is seen, by the share lost.
-LOST = {"10 %": 1.6, "25 %": 0.4, "40 %": -0.5}
+LOST = {"10": 1.6, "25": 0.4, "40": -0.5}
 HORIZON = 2.0
 
 
@@ -49,12 +59,13 @@ def draw(
     outcome: str = "continuous",
     seen_more: float = 0.0,
     clusters: int = CLUSTERS,
+    persons: int = PERSONS,
 ) -> pd.DataFrame:
     """A trial with all outcomes, and in the column ``seen`` the outcomes that are seen."""
     rng = np.random.default_rng(seed)
     in_clusters = randomized == "clusters"
-    m = clusters if in_clusters else clusters * PERSONS
-    sizes = np.maximum(rng.poisson(PERSONS, m), 6) if in_clusters else np.ones(m, dtype=int)
+    m = clusters if in_clusters else clusters * persons
+    sizes = np.maximum(rng.poisson(persons, m), 6) if in_clusters else np.ones(m, dtype=int)
     unit = np.repeat(np.arange(m), sizes)
     arm = rng.permutation(np.arange(m) % 2)[unit]
     x = rng.normal(size=(len(unit), 3))
@@ -103,27 +114,52 @@ def _restricted_mean(time: pd.Series, event: pd.Series) -> float:
     return float((np.r_[1.0, survival[inside]] * np.diff(edges)).sum())
 
 
+def imputed(data: TrialData, lost: np.ndarray, seed: int) -> list[TrialData]:
+    """The trial with the outcomes that are lost drawn several times from those that are seen."""
+    of_times = data.endpoint.follow_up is not None
+    y = np.log(data.measured[:, 1]) if of_times else data.measured[:, 0]
+    half = (data.treatment - 0.5)[:, None]
+    columns = np.column_stack([data.X, half, half * data.X, np.where(lost, 0.0, y)])
+    every = np.arange(columns.shape[1])
+    one = IncompleteCovariate(every[-1:], lost, False)
+    seen = np.flatnonzero(~lost)
+    by_value = seen[np.argsort(y[seen])]
+    ratios: dict[int, np.ndarray] = {}
+    found = []
+    for k in range(IMPUTATIONS):
+        rng = np.random.default_rng(derive_seed(seed, "imputation", k))
+        drawn = draw_completed(columns, every, [one], data.clusters, rng, ratios)[:, -1]
+        # Of times the donor gives its time and what happened then.
+        donor = by_value[np.searchsorted(y[by_value], drawn[lost])]
+        measured = data.measured.copy()
+        measured[lost] = data.measured[donor]
+        # Averages make of times what they need.
+        found.append(replace(data, measured=measured))
+    return found
+
+
 def averages(
-    frame: pd.DataFrame, randomized: str, outcome: str = "continuous"
+    frame: pd.DataFrame, randomized: str, outcome: str = "continuous", seed: int = 0
 ) -> dict[tuple[str, str], th.Estimate]:
-    """Averages by all outcomes, by complete cases, and by outcomes made."""
+    """Averages by all outcomes, by complete cases, by imputation and by outcomes made."""
     roles = {"treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
     if outcome == "times":
         roles |= {"event": "event", "horizon": HORIZON}
     roles |= {"cluster": "unit"} if randomized == "clusters" else {}
-    everybody = th.average_effects(th.Trial(frame, outcome="y", **roles))
+    complete = th.Trial(frame, outcome="y", **roles)
     made = th.average_effects(th.Trial(frame, outcome="seen", **roles))
-    by_way = {
-        "all outcomes": everybody,
-        "complete cases": made.complete_cases,
-        "doubly robust": made,
-    }
-    return {
-        (way, name): estimate
-        for way, found in by_way.items()
-        for name, estimate in (("individual", found.individual), ("cluster", found.cluster))
-        if estimate is not None
-    }
+    lost = frame["seen"].isna().to_numpy()[complete.data.rows]
+    drawn = [th.average_effects(data) for data in imputed(complete.data, lost, seed)]
+    everybody = th.average_effects(complete)
+    found = {}
+    for name in ("individual", "cluster"):
+        if getattr(made, name) is None:
+            continue
+        found["all outcomes", name] = getattr(everybody, name)
+        found["complete cases", name] = getattr(made.complete_cases, name)
+        found["multiple imputation", name] = pooled([getattr(one, name) for one in drawn])
+        found["made", name] = getattr(made, name)
+    return found
 
 
 def one_design(
@@ -133,38 +169,36 @@ def one_design(
     trials: int,
     outcome: str = "continuous",
     seen_more: float = 0.0,
-) -> list[dict]:
-    """Errors and coverage over simulated trials."""
+    clusters: int = CLUSTERS,
+    persons: int = PERSONS,
+) -> None:
+    """Print rows of a table of errors and coverage over simulated trials."""
     key = derive_seed(20261128, "missing", randomized, int(bent), int(uneven))
     truth = true_effect(outcome, bent)
-    frames = [
-        draw(randomized, bent, uneven, derive_seed(key, k), outcome=outcome, seen_more=seen_more)
-        for k in range(trials)
-    ]
-    found = [averages(frame, randomized, outcome) for frame in frames]
-    lost = np.mean([frame["seen"].isna().mean() for frame in frames])
-    rows = []
-    for way, average in found[0]:
-        own = [one[way, average] for one in found]
-        estimates = np.array([one.estimate for one in own])
-        apart = estimates - np.array([one["all outcomes", average].estimate for one in found])
-        rows.append(
-            {
-                "randomized": randomized,
-                "bent": bent,
-                "uneven": uneven,
-                "lost": lost,
-                "average": average,
-                "outcomes": way,
-                "bias": apart.mean(),
-                "bias se": apart.std(ddof=1) / np.sqrt(trials),
-                "SD": estimates.std(ddof=1),
-                "mean SE": np.mean([one.se for one in own]),
-                "coverage": np.mean([one.lower <= truth <= one.upper for one in own]),
-                "width": np.mean([one.upper - one.lower for one in own]),
-            }
-        )
-    return rows
+    found, lost = [], []
+    for k in range(trials):
+        seed = derive_seed(key, k)
+        given = {"outcome": outcome, "clusters": clusters, "persons": persons}
+        frame = draw(randomized, bent, uneven, seed, seen_more=seen_more, **given)
+        lost.append(frame["seen"].isna().mean())
+        found.append(averages(frame, randomized, outcome, seed))
+    who = f"{clusters} x {persons}" if randomized == "clusters" else f"{clusters * persons} persons"
+    shape = ("bent" if bent else "straight") + (", uneven" if uneven else "")
+    for name in dict.fromkeys(name for _, name in found[0]):
+        for way in WAYS:
+            own = [one[way, name] for one in found]
+            estimates = np.array([one.estimate for one in own])
+            apart = estimates - np.array([one["all outcomes", name].estimate for one in found])
+            error = apart.std(ddof=1) / np.sqrt(trials)
+            covered = np.mean([one.lower <= truth <= one.upper for one in own])
+            ratio = np.mean([one.se for one in own]) / estimates.std(ddof=1)
+            width = np.mean([one.upper - one.lower for one in own])
+            bias = "" if way == "all outcomes" else f"{apart.mean():+.3f} ({error:.3f})"
+            print(
+                f"| {who}, {shape} | {outcome} | {100 * np.mean(lost):.0f}% | {name} | {way} | "
+                f"{bias} | {covered:.3f} | {ratio:.2f} | {width:.2f} |",
+                flush=True,
+            )
 
 
 def size_of_test(randomized: str, uneven: bool, trials: int) -> list[dict]:
@@ -186,29 +220,85 @@ def size_of_test(randomized: str, uneven: bool, trials: int) -> list[dict]:
     ]
 
 
+def errors_of_learner(name: str, frame: pd.DataFrame, randomized: str, differs: bool) -> np.ndarray:
+    """Errors of the effects of everyone enrolled: by complete cases, by outcomes made."""
+    roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
+    roles |= {"cluster": "unit"} if randomized == "clusters" else {}
+    trial = th.Trial(frame, **roles)
+    enrolled = trial.enrolled_data
+    truth = EFFECT + differs * (0.4 * frame.x1 + 0.2 * frame.v).to_numpy()[enrolled.rows]
+    found = [
+        th.estimator(name).fit_data(data).effect(enrolled.X) for data in (trial.data, enrolled)
+    ]
+    return np.array([np.sqrt(np.mean((effect - truth) ** 2)) for effect in found])
+
+
+def learners(names: list[str], trials: int, lost: list[str]) -> None:
+    """Print a table of the errors of learners, paired by trial."""
+    print(
+        "| randomized | effects differ | lost | learner | error, complete cases | outcomes made "
+        "| ratio (its SE) |\n|---|---|--:|---|--:|--:|--:|"
+    )
+    for randomized in ("clusters", "persons"):
+        for differs in (True, False):
+            for share in lost:
+                key = derive_seed(20261201, "learners", randomized, int(differs), share)
+                given = {"differs": differs, "seen_more": LOST[share]}
+                uneven = randomized == "clusters"
+                frames = [
+                    draw(randomized, True, uneven, derive_seed(key, k), **given)
+                    for k in range(trials)
+                ]
+                for name in names:
+                    error = np.array(
+                        [errors_of_learner(name, one, randomized, differs) for one in frames]
+                    )
+                    mean = error.mean(axis=0)
+                    # Of means: where effects hardly differ, single errors are near zero.
+                    leave = (error.sum(axis=0) - error) / (trials - 1)
+                    each = leave[:, 1] / leave[:, 0]
+                    se = np.sqrt((trials - 1) ** 2 / trials * each.var(ddof=1))
+                    print(
+                        f"| {randomized} | {'yes' if differs else 'none'} | {share}% | {name} | "
+                        f"{mean[0]:.3f} | {mean[1]:.3f} | {mean[1] / mean[0]:.3f} ({se:.3f}) |",
+                        flush=True,
+                    )
+
+
 def main() -> None:
-    """Print a row for every design, average and treatment of missing outcomes."""
+    """Print a row for every design, average and way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=150)
     parser.add_argument("--tests", action="store_true", help="the size of the primary test")
     parser.add_argument(
         "--outcome", choices=("continuous", "binary", "times"), default="continuous"
     )
+    parser.add_argument("--learners", nargs="+", help="errors of learners by name")
+    parser.add_argument("--designs", action="store_true", help="other designs, one share lost")
+    parser.add_argument("--lost", nargs="+", choices=LOST, default=list(LOST), help="about, %%")
+    parser.add_argument("--clusters", type=int, default=CLUSTERS)
+    parser.add_argument("--persons", type=int, default=PERSONS)
     options = parser.parse_args()
     with threadpool_limits(limits=1):
-        if options.outcome != "continuous":
-            for more in LOST.values():
-                rows = one_design("clusters", True, True, options.trials, options.outcome, more)
-                print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
+        if options.learners:
+            learners(options.learners, options.trials, options.lost)
             return
         if options.tests:
             for randomized in ("clusters", "persons"):
                 rows = size_of_test(randomized, randomized == "clusters", options.trials)
                 print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
             return
-        for design in DESIGNS:
-            rows = one_design(*design, options.trials)
-            print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
+        print(
+            "| trial, prognosis | outcome | lost | average | outcomes | bias | coverage | SE / SD "
+            "| width |\n|---|---|--:|---|---|--:|--:|--:|--:|"
+        )
+        if options.designs:
+            for design in DESIGNS:
+                one_design(*design, options.trials)
+            return
+        size = (options.clusters, options.persons)
+        for lost in options.lost:
+            one_design("clusters", True, True, options.trials, options.outcome, LOST[lost], *size)
 
 
 if __name__ == "__main__":

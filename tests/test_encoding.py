@@ -266,7 +266,7 @@ def test_hostile_tables_are_refused(table: object, words: str) -> None:
 
 def test_new_rows_need_the_learned_columns_and_numbers_in_them() -> None:
     encoder = TableEncoder().fit(pd.DataFrame({"age": [1.0, 2.0], "bmi": [3.0, 4.0]}))
-    with pytest.raises(TrialError, match="lacks the columns"):
+    with pytest.raises(TrialError, match="lacks covariates that the encoder learned: '"):
         encoder.transform(pd.DataFrame({"age": [1.0]}))
     with pytest.raises(TrialError, match=r"'bmi' holds 1 value that is no number.*'x'"):
         encoder.transform(pd.DataFrame({"age": [1.0, 2.0], "bmi": ["x", "2"]}))

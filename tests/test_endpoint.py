@@ -270,8 +270,8 @@ def test_the_check_says_what_weights_leave_of_the_sample() -> None:
     ("bad", "words"),
     [
         (np.nan, "'w' is missing for 1 of 199 persons"),
-        (0.0, "'w' has 0 negative values and 1 zeros"),
-        (-2.0, "'w' has 1 negative values and 0 zeros"),
+        (0.0, "'w' has 1 zero;"),
+        (-2.0, "'w' has 1 negative value;"),
         (np.inf, "'w' holds 1 infinite"),
     ],
 )

@@ -185,4 +185,7 @@ def test_the_command_draws_missing_covariates(tmp_path, monkeypatch) -> None:
     assert main(arguments(file, out, "--imputations", "3")) == 0
     run = run_of(out)
     assert "missing covariates drawn 3 times" in run["average_effect"]["method"]
+    # What is not drawn is said, with the numbers.
+    assert run["average_effect"]["method"].endswith("fill them in once and mark them")
+    assert "fill them in once and mark them" in (out / "report.html").read_text("utf-8")
     assert main(arguments(file, tmp_path / "other", "--imputations", "1")) == 2

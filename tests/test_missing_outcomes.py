@@ -67,6 +67,14 @@ def test_complete_cases_are_those_that_the_average_stands_beside() -> None:
     assert asked.cluster == beside.cluster
 
 
+def test_learners_take_those_with_an_outcome_and_err_as_they_do() -> None:
+    df = with_losses(complete())
+    ours, new = trial_of(df), pd.DataFrame({"x": np.linspace(-2, 2, 9)})
+    theirs = trial_of(df.dropna(subset="y"))
+    effects = [one.fit("LMM").effect(one.encode(new)) for one in (ours, theirs)]
+    np.testing.assert_array_equal(*effects)
+
+
 @pytest.mark.parametrize("roles", [{}, {"block": "block"}, {"cluster": None}])
 def test_order_of_rows_and_labels_do_not_matter(roles: dict[str, object]) -> None:
     df = with_losses(complete(12, 12))

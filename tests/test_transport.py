@@ -20,6 +20,7 @@ from tauhat.analysis.run_fields import differences
 from tauhat.cli.app import main
 from tauhat.errors import TrialError
 from tauhat.inference import cross_fit, group_effect, policy_value, sorted_group_effects
+from tauhat.inference.named_in_target import named_groups_in_target
 
 EFFECT_SLOPE = 0.5
 
@@ -83,9 +84,11 @@ def test_one_row_of_means_is_a_target_too() -> None:
     [
         (older(5).assign(age=lambda d: d.age * 365), "lies outside of the trial: .* 'age'"),
         (older(28), "too far from the trial|lies outside"),
-        (older(5).assign(sex="other"), "target column 'sex' has other, which nobody in the trial"),
-        (older(5)[["age"]], "sex"),
-        (older(5).assign(age=np.nan), "target column 'age' is missing in all rows"),
+        (older(5).assign(sex="other"), "target: column 'sex' has other, which nobody in the trial"),
+        (older(5)[["age"]], "target: the table lacks covariates .*: 'sex'"),
+        (older(5).iloc[:0], "target: the table has no rows"),
+        (older(5).assign(age="old"), "target: column 'age' holds 300 values that are not numbers"),
+        (older(5).assign(age=np.nan), "target: column 'age' is missing in all rows"),
     ],
 )
 def test_a_target_outside_of_the_trial_is_refused(target: pd.DataFrame, message: str) -> None:
@@ -173,7 +176,13 @@ def test_analyze_and_its_report_show_overlap_groups_and_policies(monkeypatch) ->
     roles = {**ROLES, "covariates": ["age", "female", "urban"]}
     trial, target = th.Trial(df, **roles), df.assign(age=df.age + 6)
     found = th.analyze(
-        trial, models="LMM", n_permutations=19, target=target, higher_is_better=False
+        trial,
+        models="LMM",
+        n_permutations=19,
+        target=target,
+        higher_is_better=False,
+        modifiers="female",
+        subgroups="age > 80",
     )
     run = found.to_json()
     assert differences(run) == []
@@ -190,10 +199,47 @@ def test_analyze_and_its_report_show_overlap_groups_and_policies(monkeypatch) ->
     gain = record["held_out"]["policy"][0]["comparisons"][2]["estimate"]
     assert -gain == pytest.approx(record["individual"]["estimate"], abs=1.5)
     assert -gain < run["average_effect"]["individual"]["estimate"] - 0.5
+    named = {(row["modifier"], row["group"]): row for row in record["named"]}
+    assert [key[0] for key in named] == ["female", "female", "'age > 80'", "'age > 80'"]
+    women = named["female", "1"]
+    assert women["share"] + named["female", "0"]["share"] == pytest.approx(1)
+    assert women["share"] == pytest.approx(target.female.mean(), abs=1e-3)
+    assert women["effective_n"] < women["persons"]
+    # Too few would speak for them.
+    assert named["'age > 80'", "in"]["estimate"] is None
     page = found.to_html()
+    assert "Effects of the population within the groups of the named modifiers" in page
     assert "Effects of quarters of the population" in page
     assert "in as many as" in page
     assert found.plots()["target-overlap"].data["shift"].abs().max() > 0.5
+
+
+def test_named_groups_of_the_trials_own_persons_have_their_own_averages() -> None:
+    df = table()
+    df.loc[:3, "sex"] = None
+    trial = trial_of(df)
+    own = th.average_effects(trial, target=df).target
+    found = named_groups_in_target(trial, ["sex", "age < 60"], own).set_index("group")
+    member = (df.sex == "f").to_numpy()[trial.data.rows]
+    wanted = th.average_effects(trial.data.take(np.flatnonzero(member))).individual
+    women = found.loc["f"]
+    assert (women.estimate, women.lower) == pytest.approx((wanted.estimate, wanted.lower))
+    assert women.persons == member.sum() == women.effective_n
+    assert found.persons[["f", "m"]].sum() == len(df) - 4
+
+
+def test_named_groups_are_those_of_the_target() -> None:
+    target = older(8)
+    trial = trial_of(table(60, 40))
+    population = th.average_effects(trial, target=target).target
+    found = named_groups_in_target(trial, ["age > 60"], population).set_index("group").loc["in"]
+    old = target.age[target.age > 60]
+    wanted = 1 + EFFECT_SLOPE * (old.mean() - 60) / 10
+    assert found.lower < wanted < found.upper
+    # Means are balanced, not spreads: the share is that of the weight.
+    assert found.share == pytest.approx(len(old) / len(target), abs=0.08)
+    # In the trial they are younger, and gain less.
+    assert found.estimate > 1 + EFFECT_SLOPE * 0.8 + 0.1
 
 
 def test_targets_and_imputations_are_not_taken_together() -> None:

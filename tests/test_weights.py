@@ -106,7 +106,7 @@ def test_a_row_of_weight_two_counts_as_two_rows():
 
 @pytest.mark.parametrize(
     ("bad", "words"),
-    [(0.0, "0 negative values and 1 zeros"), (-1.0, "1 negative"), (np.nan, "1 missing")],
+    [(0.0, "has 1 zero;"), (-1.0, "has 1 negative value;"), (np.nan, "1 missing")],
 )
 def test_zero_negative_and_missing_weights_are_refused(arrays, bad, words):
     X, y, arm, clusters = arrays

@@ -86,6 +86,7 @@ class AnalysisParts:
     synthetic: str | None = None
     target_effects: AverageEffects | None = None
     target_groups: TargetGroups | None = None
+    target_named: pd.DataFrame | None = None
     exposure: ExposureEffects | None = None
 
 

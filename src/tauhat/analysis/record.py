@@ -327,7 +327,9 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         "over_periods": period_record(analysis),
         "average_risks": risks,
         "average_rates": rates,
-        "target": target_record(analysis.target_effects, analysis.target_groups),
+        "target": target_record(
+            analysis.target_effects, analysis.target_groups, analysis.target_named
+        ),
         "heterogeneity_test": test_record(test),
         "relative_effect": relative_record(analysis.relative, risks),
         "named_modifiers": named_record(

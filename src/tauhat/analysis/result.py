@@ -97,6 +97,8 @@ class Analysis(AnalysisParts):
         Average effect for another population, or None where none was given.
     target_groups
         Groups and policies there by held-out effects; None without.
+    target_named
+        Effects there within the groups of the named modifiers; None without.
     """
 
     def to_json(self) -> dict[str, Any]:

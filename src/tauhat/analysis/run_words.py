@@ -10,6 +10,12 @@ from tauhat.analysis.parts import IntervalMethod
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.reference_posterior import reference_name
 
+#: What a run with imputations says of all that is no average effect.
+FILLED_IN_ONCE = (
+    "models, the test, held-out effects and named modifiers of this run fill them in once and "
+    "mark them"
+)
+
 
 def interval_method(model: CateEstimator, level: float) -> IntervalMethod:
     """How the intervals of persons' effects were made."""

@@ -75,7 +75,7 @@ def target_groups(
 
 
 def target_record(
-    found: AverageEffects | None, groups: TargetGroups | None
+    found: AverageEffects | None, groups: TargetGroups | None, named: pd.DataFrame | None
 ) -> dict[str, Any] | None:
     """Effects for another population; None where none was given."""
     if found is None or found.target is None:
@@ -94,7 +94,20 @@ def target_record(
         ],
         "weights": weight_bins(target.weight),
         "held_out": None if groups is None else _groups_record(groups),
+        "named": [] if named is None else _named_record(named),
     }
+
+
+def _named_record(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """Named groups; where one of a modifier has few persons, no other tells its number."""
+    few = set(found.loc[is_small(found["persons"]), "modifier"])
+    rows = []
+    for row in found.drop(columns="degrees_of_freedom").to_dict(orient="records"):
+        told = {str(name): None if value != value else value for name, value in row.items()}
+        if row["modifier"] in few:
+            told |= dict.fromkeys(("persons", "share", "effective_n"))
+        rows.append(told)
+    return rows
 
 
 def _groups_record(found: TargetGroups) -> dict[str, Any]:

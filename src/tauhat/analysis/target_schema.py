@@ -41,6 +41,14 @@ class TargetGroupsRecord(TypedDict):
     policy: Annotated[list[Policy], "gain of treating by the model"]
 
 
+class NamedGroupInTarget(Interval):
+    modifier: Annotated[str, "the modifier that was named"]
+    group: Annotated[str, "its category or range"]
+    persons: Annotated[int | None, "persons of the trial in it; null where few"]
+    share: Annotated[Number, "of the weight of all whose group is known; null where few"]
+    effective_n: Annotated[Number, "equally weighted persons that tell as much; null where few"]
+
+
 class TargetRecord(TypedDict):
     individual: Annotated[EstimateWithTest, "average effect in the target"]
     n: Annotated[int, "rows that describe the target"]
@@ -52,3 +60,4 @@ class TargetRecord(TypedDict):
     held_out: Annotated[
         TargetGroupsRecord | None, "groups and policies in the target; null where not estimated"
     ]
+    named: Annotated[list[NamedGroupInTarget], "groups of the modifiers that were named"]

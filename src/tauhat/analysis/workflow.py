@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,12 @@ from tauhat.analysis.named import (
 from tauhat.analysis.parts import effects_table
 from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
-from tauhat.analysis.run_words import interval_method, python_call, reported_text
+from tauhat.analysis.run_words import (
+    FILLED_IN_ONCE,
+    interval_method,
+    python_call,
+    reported_text,
+)
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.analysis.target_groups import target_groups
 from tauhat.errors import NothingToTestError, TrialError
@@ -40,7 +45,9 @@ from tauhat.inference.average_effects import NO_TARGET_OVER_PERIODS, average_eff
 from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.exposure_time import exposure_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
+from tauhat.inference.imputations import RUBINS_RULES
 from tauhat.inference.modifiers import effect_modifiers
+from tauhat.inference.named_in_target import named_groups_in_target
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress
@@ -172,7 +179,8 @@ def analyze(
         far the effects depend on the seed; each takes as long as the first fit.
     imputations
         How often missing covariates are drawn for the average effects (`tauhat.average_effects`);
-        None to fill them in once, as the models do.
+        None to fill them in once, as the models, the test, held-out effects and named modifiers
+        do in any case.
     target
         Table of another population, or the file that holds it, for which the average effect is
         wanted too (`tauhat.average_effects`).
@@ -280,10 +288,16 @@ def analyze(
     names = model_names(asked, trial.design, data.endpoint.link)
     with clock.step("average_effects", "estimating the average effects"):
         average = average_effects(trial, level=level, imputations=imputations, random_state=seed)
+        if average.method.endswith(RUBINS_RULES):
+            average = replace(average, method=f"{average.method}; {FILLED_IN_ONCE}")
         named = named_effects(trial, modifiers, subgroups, adjust, level)
         for_target = (
             None if target is None else average_effects(trial, level=level, target=population)
         )
+        in_target = None
+        if for_target is not None and for_target.target is not None and named is not None:
+            both = [*listed(modifiers), *listed(subgroups)]
+            in_target = named_groups_in_target(trial, both, for_target.target, level=level)
         exposure = exposure_effects(trial, level=level) if trial.period is not None else None
     with clock.step("heterogeneity_test", "testing whether effects differ"):
         heterogeneity = _tested(trial, seed, n_permutations, "difference")
@@ -388,6 +402,7 @@ def analyze(
         synthetic=SYNTHETIC if trial.frame.attrs.get("synthetic") else None,
         target_effects=for_target,
         target_groups=groups,
+        target_named=in_target,
         exposure=exposure,
     )
 

@@ -311,7 +311,8 @@ _ALL = [
     ),
     Option(
         "imputations",
-        "Draw missing covariates that many times for the average effects (Rubin's rules).",
+        "Draw missing covariates that many times for the average effects (Rubin's rules); all else "
+        "fills them in once.",
         WHOLE,
         RUN,
         goes_to="analyze",
@@ -320,7 +321,7 @@ _ALL = [
     ),
     Option(
         "target",
-        "File of another population with the covariates: the average effect there.",
+        "File of another population with the covariates: effects there, also of named groups.",
         PATH,
         RUN,
         goes_to="analyze",

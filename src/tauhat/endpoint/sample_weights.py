@@ -9,6 +9,7 @@ import pandas as pd
 from tauhat._typing import BoolArray, FloatArray
 from tauhat.errors import TrialError
 from tauhat.tables.columns import missing_values, numeric_values
+from tauhat.tables.vectors import not_positive
 
 
 def weight_values(column: pd.Series[Any], observed: BoolArray) -> FloatArray:
@@ -49,11 +50,10 @@ def weight_values(column: pd.Series[Any], observed: BoolArray) -> FloatArray:
             "outcome; fill it in, or leave out the rows that should not count"
         )
     values = numeric_values(column, str(name))
-    negative, zero = int((values < 0).sum()), int((values == 0).sum())
-    if negative or zero:
+    if (values <= 0).any():
         raise TrialError(
-            f"weight column {name!r} has {negative} negative values and {zero} zeros; weights must "
-            "be positive: leave out the rows that should not count"
+            f"weight column {name!r} has {not_positive(values)}; weights must be positive: leave "
+            "out the rows that should not count"
         )
     return values
 

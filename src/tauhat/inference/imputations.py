@@ -23,6 +23,9 @@ from tauhat.numerics.seeds import derive_seed
 from tauhat.tables.columns import missing_values
 from tauhat.trial.trial import Trial
 
+#: How the method of pooled averages ends.
+RUBINS_RULES = "Rubin's rules"
+
 
 def completed_trials(trial: Trial, imputations: int, *, random_state: int = 0) -> list[TrialData]:
     """The trial with its missing covariates drawn several times (multiple imputation).
@@ -333,7 +336,7 @@ def _pooled_averages(found: Sequence[AverageEffects]) -> AverageEffects:
         individual_means=_pooled_means([one.individual_means for one in found]),
         cluster_means=_pooled_means([one.cluster_means for one in found]),
         method=f"{first.method}; missing covariates drawn {len(found)} times from the other "
-        "covariates and the cluster, Rubin's rules",
+        f"covariates and the cluster, {RUBINS_RULES}",
     )
 
 

@@ -216,7 +216,7 @@ def interaction_effects(
     if not named:
         raise TrialError("name at least one modifier")
     account = getattr(trial, "file", None)
-    read = [_read(frame, one, account).of(ordered.rows) for one in named]
+    read = [read_modifier(frame, one, account).of(ordered.rows) for one in named]
     names = [one.name for one in read]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -255,7 +255,8 @@ def interaction_effects(
     )
 
 
-def _read(frame: pd.DataFrame, modifier: Any, account: Any) -> NamedModifier:
+def read_modifier(frame: pd.DataFrame, modifier: Any, account: Any) -> NamedModifier:
+    """The modifier that a column's name, a condition, booleans or a function stand for."""
     if isinstance(modifier, str) and modifier in frame.columns:
         return column_modifier(frame[modifier], modifier)
     if isinstance(modifier, str) and modifier.isidentifier():
@@ -295,7 +296,7 @@ class _Analysed:
     ) -> None:
         self.data, known = ordered.data, modifier.known
         self.notes: list[str] = []
-        of_cluster = _is_of_cluster(self.data, modifier)
+        of_cluster = is_of_cluster(self.data, modifier)
         if not known.all():
             lost = counted(int((~known).sum()), "person has", "persons have")
             self.notes.append(
@@ -372,7 +373,8 @@ class _Analysed:
         return rows
 
 
-def _is_of_cluster(data: TrialData, modifier: NamedModifier) -> bool:
+def is_of_cluster(data: TrialData, modifier: NamedModifier) -> bool:
+    """Whether it is the same for all known persons of each cluster."""
     if not data.design.holds_persons or not data.design.can_permute:
         return False
     known = modifier.known

@@ -25,9 +25,9 @@ from tauhat.wording import first_of
 _BALANCED = 1e-4
 # Log ratio of weights a standard deviation apart, at most.
 _STEEPEST = 20.0
-# Weights worth fewer persons in an arm, or fewer than twice as many as there are covariates in
-# all, let single persons speak for the target.
-_FEWEST_OF_ARM = 30
+#: Weights worth fewer persons in an arm, or fewer than twice as many as there are covariates in
+#: all, let single persons speak for the target.
+FEWEST_OF_ARM = 30
 _PERSONS_A_COVARIATE = 2
 
 
@@ -124,13 +124,7 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
                 "made for another trial"
             )
         return target
-    if isinstance(trial, Trial):
-        table = as_pandas(target)
-        _refuse_empty_columns(trial, table)
-        _refuse_other_categories(trial, table)
-        encoded: Any = trial.encode(table)
-    else:
-        encoded = target
+    encoded = _encoded(trial, target) if isinstance(trial, Trial) else target
     rows = check_covariates(encoded, data.feature_names if data.names_given else None)
     if rows.shape[1] != data.X.shape[1]:
         raise TrialError(f"target has {rows.shape[1]} columns, the trial {data.X.shape[1]}")
@@ -149,7 +143,7 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
         )
     size = effective_size(found)
     arms = [effective_size(found[data.treatment == arm]) for arm in (0, 1)]
-    if min(arms) < _FEWEST_OF_ARM or size < _PERSONS_A_COVARIATE * data.X.shape[1]:
+    if min(arms) < FEWEST_OF_ARM or size < _PERSONS_A_COVARIATE * data.X.shape[1]:
         raise TrialError(
             f"target is too far from the trial: {size:.1f} of {data.n} persons would speak for it "
             f"(effective sample size, {min(arms):.1f} in the smaller arm)"
@@ -167,6 +161,17 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     if data.design.holds_persons:
         clusters = effective_size(np.bincount(data.design.unit, weights=found).astype(np.float64))
     return TargetPopulation(len(rows), size, overlap, found, clusters)
+
+
+def _encoded(trial: Trial, target: Any) -> pd.DataFrame:
+    """The target's covariates in the trial's columns; messages say that it is the target's."""
+    try:
+        table = as_pandas(target)
+        _refuse_empty_columns(trial, table)
+        _refuse_other_categories(trial, table)
+        return trial.encode(table)
+    except TrialError as error:
+        raise TrialError(f"target: {error}") from error
 
 
 def _balancing(weight: FloatArray, centred: FloatArray) -> FloatArray:
@@ -201,7 +206,7 @@ def _refuse_empty_columns(trial: Trial, table: pd.DataFrame) -> None:
     for name in trial.covariate_names:
         if name in table.columns and len(table) and missing_values(table[name]).all():
             raise TrialError(
-                f"target column {name!r} is missing in all rows: what the population is like in it "
+                f"column {name!r} is missing in all rows: what the population is like in it "
                 "is not known. Leave it out of the trial's covariates"
             )
 
@@ -218,6 +223,6 @@ def _refuse_other_categories(trial: Trial, table: pd.DataFrame) -> None:
         unknown = sorted(map(str, both[1] - both[0]))
         if unknown:
             raise TrialError(
-                f"target column {name!r} has {first_of(unknown, 3)}, which nobody in the trial "
+                f"column {name!r} has {first_of(unknown, 3)}, which nobody in the trial "
                 "has: the trial says nothing of such persons"
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tauhat.inference.transport import FEWEST_OF_ARM
 from tauhat.report import gallery
 from tauhat.report.held_out_sections import effect_cells, policy_table
 from tauhat.report.numbers import Scale, format_count, format_fixed, format_p, format_percent
@@ -16,6 +17,12 @@ from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import ends_told
 
 _MOST_SHOWN = 12
+_NAMED_WORDS = (
+    "Effects within the groups of the named modifiers are those of the population too: the persons "
+    "of the trial count by the same weights. There is none where in an arm they tell as much as "
+    f"fewer than {FEWEST_OF_ARM} persons of equal weight. Differences along the modifiers are "
+    "reported for the trial alone."
+)
 
 
 def target_section(data: ReportInput) -> Section | None:
@@ -46,6 +53,7 @@ def target_section(data: ReportInput) -> Section | None:
             cell(found["text"], longest=600),
             "This holds if persons with the same covariates have the same average effect there as "
             "in the trial. The interval takes the population's means for known.",
+            *([] if not found.get("named") else [_NAMED_WORDS]),
             *([] if held_out is None else [_groups_words(data.run)]),
         ],
         figures=[
@@ -59,6 +67,7 @@ def target_section(data: ReportInput) -> Section | None:
         ],
         tables=[
             where,
+            *([] if not found.get("named") else [_named_table(found["named"], scale, level)]),
             *(
                 []
                 if held_out is None
@@ -74,6 +83,33 @@ def target_section(data: ReportInput) -> Section | None:
             ),
         ],
     )
+
+
+def _named_table(named: Sequence[Mapping[str, Any]], scale: Scale, level: str) -> TableView:
+    def number(value: float | None, words: Callable[[Any], str]) -> str:
+        return "–" if value is None else words(value)
+
+    return TableView(
+        "Effects of the population within the groups of the named modifiers",
+        ["Modifier", "Group", "Persons of the trial", "Share of the weight", "Tell as much as",
+         "Effect", f"{level} CI"],
+        [
+            [
+                cell(row["modifier"]),
+                cell(row["group"]),
+                number(row["persons"], format_count),
+                number(row["share"], format_percent),
+                number(row["effective_n"], lambda size: format_count(round(size))),
+                *(
+                    ["not estimated", "–"]
+                    if row["estimate"] is None
+                    else [scale(row["estimate"]), scale.interval(row["lower"], row["upper"])]
+                ),
+            ]
+            for row in named
+        ],
+        numeric_from=2,
+    )  # fmt: skip
 
 
 def _groups_words(run: Run) -> str:

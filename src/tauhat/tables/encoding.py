@@ -24,7 +24,7 @@ from tauhat.tables.columns import (
 )
 from tauhat.tables.reading import as_pandas
 from tauhat.tables.written_numbers import way_of_writing
-from tauhat.wording import counted
+from tauhat.wording import counted, first_of
 
 _IDENTIFIER_SHARE = 0.8
 _IDENTIFIER_LEVELS = 10
@@ -257,7 +257,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table = as_pandas(X)
         absent = [c.source for c in self.columns_ if c.source not in table.columns]
         if absent:
-            raise TrialError(f"the table lacks the columns {absent[:10]} that the encoder learned")
+            names = first_of([repr(name) for name in absent], 10)
+            raise TrialError(f"the table lacks covariates that the encoder learned: {names}")
         encoded: dict[str, FloatArray] = {}
         for column in self.columns_:
             encoded.update(self._encode(table[column.source], column))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.wording import counted
 
 
 def vector(values: Any, name: str, n: int) -> AnyArray:
@@ -65,11 +66,23 @@ def positive(sample_weight: Any, n: int) -> FloatArray:
     weight = numeric(sample_weight, "sample_weight", n)
     if (weight <= 0).any():
         raise ValueError(
-            f"sample_weight has {int((weight < 0).sum())} negative values and "
-            f"{int((weight == 0).sum())} zeros; weights must be positive: leave out the rows that "
-            "should not count"
+            f"sample_weight has {not_positive(weight)}; weights must be positive: leave out the "
+            "rows that should not count"
         )
     return weight
+
+
+def not_positive(values: FloatArray) -> str:
+    """How many values are negative or zero, in words.
+
+    Examples
+    --------
+    >>> not_positive(np.array([-1.0, 0, 0, 2])), not_positive(np.array([0.0, 1]))
+    ('1 negative value and 2 zeros', '1 zero')
+    """
+    negative, zero = int((values < 0).sum()), int((values == 0).sum())
+    counts = [counted(negative, "negative value"), counted(zero, "zero")]
+    return " and ".join(words for words, n in zip(counts, (negative, zero), strict=True) if n)
 
 
 def number_or_vector(values: Any, name: str, n: int) -> FloatArray | None:
