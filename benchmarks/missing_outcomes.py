@@ -7,7 +7,7 @@ an outcome stands beside complete cases and beside the same trial with all outco
 
 ``--outcome binary`` is an event with a logistic model of the same predictor, ``--outcome times``
 the time to an event (RMST up to 2, some censored), in bent prognosis and clusters that lose
-unevenly, about 10, 25 and 40 % in all. Their true effects are those of a million persons.
+unevenly, about 10, 25 and 40% in all. Their true effects are those of a million persons.
 
 Usage: python benchmarks/missing_outcomes.py --trials 150 [--tests] [--outcome binary]
 """
@@ -35,7 +35,7 @@ DESIGNS = [
 
 
 # What is added to the log odds of an outcome that is seen, by the share lost.
-LOST = {"10 %": 1.6, "25 %": 0.4, "40 %": -0.5}
+LOST = {"10%": 1.6, "25%": 0.4, "40%": -0.5}
 HORIZON = 2.0
 
 
