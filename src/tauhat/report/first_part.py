@@ -318,8 +318,8 @@ def _relevant(run: Run) -> str:
 
     return (
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
-        f"{found['mcid']:g}, which was said to matter. A person's interval lies wholly above "
-        f"that for {some('shown')} and wholly below it for {some('excluded')}; the rest is open"
+        f"{found['mcid']:g}, which was said to matter; intervals lie above that for "
+        f"{some('shown')}, below it for {some('excluded')}"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
     )
 
