@@ -69,7 +69,7 @@ def scores(path: Path, tau: np.ndarray) -> dict[str, float]:
 
 
 def with_error(values: pd.Series) -> str:
-    """A mean of log ratios as a ratio, with its 95 % interval."""
+    """A mean of log ratios as a ratio, with its 95% interval."""
     half = 1.96 * values.sem()
     low, middle, high = np.exp([values.mean() - half, values.mean(), values.mean() + half])
     return f"{middle:.4f} ({low:.4f} to {high:.4f})"

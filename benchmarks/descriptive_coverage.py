@@ -1,7 +1,7 @@
 """Coverage and size of the descriptive functions over simulated trials, with Monte Carlo errors.
 
-For each design: coverage of 95 % intervals (sorted groups, the top group and its difference from
-the bottom one, named subgroups, found subgroups, policy values) and size at 5 % of the one-sided
+For each design: coverage of 95% intervals (sorted groups, the top group and its difference from
+the bottom one, named subgroups, found subgroups, policy values) and size at 5% of the one-sided
 tests (slope of the best linear predictor, AUTOC) where effects are constant, else their power.
 
 Usage: python benchmarks/descriptive_coverage.py --draws 20 --designs m20-constant m500-linear

@@ -5,7 +5,7 @@
 24 clusters of 14 to 40 persons, 27 on average, with three covariates that are correlated within
 persons and clusters; x1 predicts the outcome and carries the effect. Values of x1 and x2 are
 missing at random given x3. Both averages: bias (against the same trial with every covariate seen),
-coverage and width of 95 % intervals; the LMM: root mean squared error of the effects of new persons
+coverage and width of 95% intervals; the LMM: root mean squared error of the effects of new persons
 with all covariates seen, over the standard deviation of the effects.
 """
 

@@ -1,7 +1,7 @@
 """Size, width and power of `interaction_effects` with few clusters.
 
 Share of trials in which the interaction with a modifier that changes nothing is called
-significant at .05, median width of its 95 % interval and power for a difference of .3 SD, by
+significant at .05, median width of its 95% interval and power for a difference of .3 SD, by
 cell. Estimates move with the effect, so coverage is one minus the size. Then the same of the
 second line, over all clusters, in trials that have it; and the coverage of the effects within
 the groups.

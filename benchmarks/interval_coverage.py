@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["LMM", "GAMM", "BRM"])
     parser.add_argument("--scenarios", nargs="+", default=CLUSTER + SECOND + INDIVIDUAL)
     options = parser.parse_args()
-    print(f"Nominal 95 %, {options.draws} trials a scenario, {options.persons} new persons each")
+    print(f"Nominal 95%, {options.draws} trials a scenario, {options.persons} new persons each")
     for name in options.scenarios:
         table = coverage_table(
             [name], options.models, options.draws, options.persons, options.first

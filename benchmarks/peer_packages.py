@@ -269,7 +269,7 @@ def stochtree_bcf(trial: Trial, seed: int) -> Fit:
 
 
 def quantiles(draws: Array) -> Limits:
-    """Pointwise 95 % limits of draws of shape (persons, draws)."""
+    """Pointwise 95% limits of draws of shape (persons, draws)."""
     low, high = np.quantile(draws, [0.025, 0.975], axis=1)
     return low, high
 

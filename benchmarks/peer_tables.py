@@ -98,7 +98,7 @@ def pairs_table(rows: pd.DataFrame) -> pd.DataFrame:
                         "ours": first,
                         "peer": second,
                         **{f"ratio {label}": round(value, 2) for label, value in ratio.items()},
-                        "ratio RMSE, 95 %": _interval(both, "rmse"),
+                        "ratio RMSE, 95%": _interval(both, "rmse"),
                         "agreement": round(float(np.nanmean(agreement)), 3) if agreement else None,
                         "trials": len(both),
                     }
@@ -116,7 +116,7 @@ def _ratio(both: pd.DataFrame, column: str) -> float:
 
 
 def _interval(both: pd.DataFrame, column: str) -> str:
-    """Rough 95 % limits of a ratio from the spread of its logarithm over trials."""
+    """Rough 95% limits of a ratio from the spread of its logarithm over trials."""
     logs = _logs(both, column)
     if len(logs) < 3:
         return "-"
@@ -126,7 +126,7 @@ def _interval(both: pd.DataFrame, column: str) -> str:
 
 def in_words(pairs: pd.DataFrame) -> str:
     """Which pairs differ in time by more than .15, or in error by more than its interval."""
-    limits = pairs["ratio RMSE, 95 %"].str.extract(r"(.+) to (.+)").astype(float)
+    limits = pairs["ratio RMSE, 95%"].str.extract(r"(.+) to (.+)").astype(float)
     chosen = {
         "Slower (more than 1.15 times the CPU time)": ("CPU time", pairs["ratio CPU time"] > 1.15),
         "Faster (less than .87 times)": ("CPU time", pairs["ratio CPU time"] < 0.87),

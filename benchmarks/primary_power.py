@@ -48,6 +48,7 @@ def main() -> None:
     """Print one line per design."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--trials", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=23)
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     start = time.process_time()
@@ -60,7 +61,7 @@ def main() -> None:
                 plan.scenario(others),
                 n_trials=arguments.trials,
                 n_permutations=499,
-                random_state=23,
+                random_state=arguments.seed,
                 n_jobs=arguments.jobs,
             ).power
             error = math.sqrt(found * (1 - found) / arguments.trials)

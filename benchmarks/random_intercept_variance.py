@@ -147,7 +147,7 @@ def one_set(m: int, icc: float, draw: int, n_kept: int, seed: int) -> list[dict[
             {
                 "method": name, "m": m, "ICC": icc, "mean / truth": draws.mean() / icc,
                 "median / truth": np.median(draws) / icc, "SD / truth": draws.std() / icc,
-                "coverage of 90 %": float(low <= icc <= high), "width / truth": (high - low) / icc,
+                "coverage of 90%": float(low <= icc <= high), "width / truth": (high - low) / icc,
                 "ESS share": effective_sample_size(draws[None, :]) / n_kept,
                 "CPU s": time.process_time() - start,
             }

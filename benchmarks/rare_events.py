@@ -6,7 +6,7 @@ effect for everyone (the difference of both arms' risks), the median over trials
 correlation with the truth, and the share of trials in which it is below .2.
 
 Second table: the same trials with few events in the treated arm alone and 60 in the control arm.
-Share of trials with a risk ratio, and of its 95 % intervals that hold the truth; median ratio of
+Share of trials with a risk ratio, and of its 95% intervals that hold the truth; median ratio of
 the upper to the lower end.
 
     python benchmarks/rare_events.py --trials 60

@@ -166,7 +166,7 @@ def fits(draws: int, seed: int) -> None:
     loss = np.log(wide.quick / wide.default)
     error = 1.96 * loss.std(ddof=1) / np.sqrt(len(loss))
     limits = np.exp([loss.mean(), loss.mean() - error, loss.mean() + error])
-    print("sRMSE of quick / default: {:.2f} (95 % {:.2f} to {:.2f})".format(*limits))
+    print("sRMSE of quick / default: {:.2f} (95% {:.2f} to {:.2f})".format(*limits))
     print(wide.groupby("design").mean().round(3).to_string())
 
 

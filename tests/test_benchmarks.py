@@ -94,7 +94,7 @@ def test_words_name_what_is_slower_and_less_accurate(script):
             "peer": "other",
             "ratio CPU time": [1.3, 0.5],
             "ratio RMSE": [1.0, 1.2],
-            "ratio RMSE, 95 %": ["0.90 to 1.10", "1.05 to 1.40"],
+            "ratio RMSE, 95%": ["0.90 to 1.10", "1.05 to 1.40"],
         }
     )
     slower, faster, less, more = script("peer_tables").in_words(pairs).splitlines()
@@ -102,7 +102,7 @@ def test_words_name_what_is_slower_and_less_accurate(script):
     assert faster.endswith("** b, tauhat to other 0.5.")
     assert less.endswith("** b, tauhat to other 1.2.")
     assert more.endswith("** none.")
-    few = pairs.assign(**{"ratio RMSE, 95 %": "-"})
+    few = pairs.assign(**{"ratio RMSE, 95%": "-"})
     assert script("peer_tables").in_words(few).splitlines()[2].endswith("** none.")
 
 

@@ -244,3 +244,10 @@ def test_readme_and_start_page_show_the_same_run() -> None:
         # Seconds are those of one machine.
         shown.append([word for word in words if not re.fullmatch(r"\.{3}|\d+\.\d", word)])
     assert shown[0] == shown[1]
+
+
+def test_percent_signs_follow_their_number():
+    """One form in prose and tables: "95%"."""
+    for page in [*PAGES, ROOT / "benchmarks" / "README.md", ROOT / "findings" / "README.md"]:
+        prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        assert not re.findall(r".*\d\s+%.*", prose), page.relative_to(ROOT)

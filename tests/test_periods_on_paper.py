@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tauhat as th
+from tauhat.analysis.record import design_record
 from tauhat.cli import main
 from tauhat.protocol.analysis_plan import read_plan
 from tauhat.report.paper import paper
@@ -88,3 +89,14 @@ def test_methods_and_variances_of_a_stepped_wedge(tmp_path: Path) -> None:
     assert "BMJ 363:k1614" in text
     assert "Fang and others 2026" in text
     assert "Li and others 2025" not in text
+
+
+def test_sizes_are_of_the_clusters_of_every_sequence() -> None:
+    drawn = th.simulate.scenario("stepped-wedge").draw(random_state=3)
+    table = drawn.X.assign(y=drawn.y, arm=drawn.treatment, clinic=drawn.clusters, year=drawn.period)
+    trial = th.Trial(table, outcome="y", treatment="arm", cluster="clinic", period="year")
+    counts = table.groupby("clinic").size()
+    sizes = design_record(trial, None)["cluster_size"]
+    assert (sizes["min"], sizes["median"], sizes["max"]) == (
+        counts.min(), counts.median(), counts.max()
+    )  # fmt: skip

@@ -147,7 +147,7 @@ def test_a_single_model_has_no_members_to_leave_out() -> None:
     trial = Trial(df, outcome="y", treatment="arm")
     alone = analyze(trial, models=["LMM"], random_state=1, n_permutations=99).sensitivity
     assert len(alone.members) == 0
-    assert "no ensemble" in alone.text
+    assert "those of one model and not of several" in alone.text
     assert alone.without_one is None
     assert alone.tipping_point is None
     assert len(alone.table) == 2

@@ -83,7 +83,10 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         }
     sizes = None
     if design.holds_persons:
-        counts = np.bincount(design.unit)[design.clusters_by_arm[design.arm] > 0]
+        counts = np.bincount(design.unit)
+        # Clusters in one arm only. Over periods `design.arm` numbers sequences, not arms.
+        if design.n_clusters < design.n_units:
+            counts = counts[design.clusters_by_arm[design.arm] > 0]
         sizes = {
             "min": int(counts.min()),
             "median": float(np.median(counts)),

@@ -212,7 +212,7 @@ def _without_members(
 ) -> list[dict[str, Any]]:
     if not isinstance(reported, Ensemble):
         notes.append(
-            f"{reported.known_as} is no ensemble whose members can be weighed anew, so "
+            "The effects reported are those of one model and not of several weighed together, so "
             "none was left out."
         )
         return []

@@ -44,8 +44,8 @@ def make_tassh_like(seed: int = 1) -> pd.DataFrame:
     2018) compared nurse-led management of hypertension plus health insurance
     coverage (arm ``TASSH``) with insurance coverage alone (``HIC``) in 32
     community health centres. Its published facts are met: 16 centres and 389
-    (HIC) and 368 (TASSH) patients, 85 % of them with the blood pressure at 12
-    months, 60 % women, systolic pressure at baseline 140 to 179 with mean 155.9
+    (HIC) and 368 (TASSH) patients, 85% of them with the blood pressure at 12
+    months, 60% women, systolic pressure at baseline 140 to 179 with mean 155.9
     mmHg, diastolic mean 89.6, change in HIC -16.8, average effect -3.6 mmHg.
     Assumed: residual SD 15.5 mmHg, ICC .02, all other columns, and how the
     effect varies (`tassh_like_effect`).

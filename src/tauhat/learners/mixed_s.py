@@ -204,7 +204,7 @@ class MixedEffectsLearner(CateEstimator):
         "s-fixed": S-learner beside an unpenalised fixed effect of treatment.
         "s-projected": S-learner whose intercepts are projected off treatment and
         cluster-level covariates.
-        "textbook": plain S-learner, which loses 30 to 60 % of the average
+        "textbook": plain S-learner, which loses 30 to 60% of the average
         effect at 20 to 50 clusters.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tauhat.report.numbers import format_percent
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import NOTICED, Run, astray_chains, in_one_arm, scale_of
+from tauhat.report.time_units import at_horizon
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
 
@@ -44,7 +45,7 @@ def limits(run: Run) -> list[str]:
     endpoint = run["endpoint"]
     if endpoint["horizon"] is not None:
         found.append(
-            f"What happens after the horizon, {endpoint['horizon']:g}, does not count. Censoring "
+            f"What happens after {at_horizon(run)} does not count. Censoring "
             "is harmless only if, given arm and covariates, who is censored has nothing to do "
             "with what would have happened to them later."
         )

@@ -100,12 +100,12 @@ def contrast_answers(run: Run) -> list[Answer]:
             f"{each}.",
         )
     told = {name: for_whom_answer(one) for name, one in run["contrasts"].items()}
-    heads = {answer.headline for answer in told.values()}
+    heads = list(dict.fromkeys(answer.headline for answer in told.values()))
+    shown = test["p_value"] is not None and test["p_value"] < 0.05
+    several = "It depends on the comparison" if shown else "This trial cannot say"
     whom = Answer(
         "For whom?",
-        heads.pop()
-        if len(heads) == 1
-        else "; ".join(f"{name}: {answer.headline}" for name, answer in told.items()),
+        heads[0] if len(heads) == 1 else several,
         " ".join(f"{name}: {answer.text}" for name, answer in told.items()),
     )
     return [differs, whom, _policy_answer(run)]
@@ -239,16 +239,16 @@ def _compared_section(sections: Mapping[str, list[Section]]) -> Section:
 
 def _design_section(run: Run, sections: Mapping[str, list[Section]]) -> Section:
     """The arms, and the check of all contrasts."""
+    clustered = any(arm["clusters"] is not None for arm in run["arms"])
     rows = [
         [
-            arm["label"],
-            "control" if number == 0 else "",
-            "–" if arm["clusters"] is None else format_count(arm["clusters"]),
+            f"{arm['label']} (control)" if number == 0 else arm["label"],
+            *(["–" if arm["clusters"] is None else format_count(arm["clusters"])] * clustered),
             format_count(arm["n"]),
         ]
         for number, arm in enumerate(run["arms"])
     ]
-    arms = TableView("The arms", ["Arm", "", "Clusters", "Persons"], rows, numeric_from=2)
+    arms = TableView("The arms", ["Arm", *["Clusters"] * clustered, "Persons"], rows)
     figures, tables = _pictured(_of_kind(sections, "design"))
     return replace(
         check_section(run["check"]), figures=figures, tables=[arms, *tables], beside=False

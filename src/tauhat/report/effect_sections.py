@@ -54,6 +54,7 @@ def distribution_section(data: ReportInput) -> Section:
             f"Estimates of {run['reported_model']['name']}: the expected effect for persons with "
             "the same covariates. They have a mean of "
             f"{scale(effects['mean'])} and a standard deviation of {scale(effects['sd'])}.",
+            *hardly_vary(run),
             "The spread of estimates is not the spread of effects: noise widens it, shrinkage "
             "narrows it, and the persons at the ends are there partly by chance.",
         ],
@@ -61,6 +62,22 @@ def distribution_section(data: ReportInput) -> Section:
         tables=[table],
         notes=[interval_note(run)],
     )
+
+
+def hardly_vary(run: Mapping[str, Any]) -> list[str]:
+    """A sentence where the estimated effects are as good as one number; else none.
+
+    Examples
+    --------
+    >>> average = {"individual": {"se": 44.0}}
+    >>> hardly_vary({"effects": {"sd": 0.1}, "average_effect": average})
+    ['The estimated effects hardly vary: shares and orders of so little tell nothing.']
+    >>> hardly_vary({"effects": {"sd": 9.0}, "average_effect": average})
+    []
+    """
+    if run["effects"]["sd"] > run["average_effect"]["individual"]["se"] / 50:
+        return []
+    return ["The estimated effects hardly vary: shares and orders of so little tell nothing."]
 
 
 def interval_note(run: Mapping[str, Any]) -> str:
@@ -114,6 +131,7 @@ def modifier_section(data: ReportInput) -> Section:
             "alone is the share of the variation between groups of this covariate, lost is the "
             "share that is lost when this covariate is shuffled and the others stay, and p is the "
             "covariate's own test against the data, adjusted for the number of covariates.",
+            *hardly_vary(data.run),
         ],
         figures=figures,
         tables=[TableView("Estimated effects along each covariate", headers, rows, numeric_from=3)],

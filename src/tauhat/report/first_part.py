@@ -27,7 +27,7 @@ from tauhat.report.text import (
     plan_sentence,
     scale_of,
 )
-from tauhat.report.time_units import in_units
+from tauhat.report.time_units import at_horizon, in_units
 from tauhat.report.unadjusted import adjustment_words
 from tauhat.report.view import FigureView, Section, TableView
 from tauhat.report.voice import effects_differ, end_words, ends_told, unless_shown
@@ -87,7 +87,7 @@ def _compared(run: Run) -> Section:
         + _in_clusters(run),
         paragraphs=[
             f"{flow}{_over_periods(run)}Outcome: {run['roles']['outcome']}{better}. Effects are "
-            f"{effects_in_words(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
+            f"{_spelled_out(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
             f" {plan}"
         ],
     )
@@ -102,6 +102,14 @@ def _in_clusters(run: Run) -> str:
         held = sum(arm["n"] for arm in run["design"]["arms"].values() if arm["clusters"])
         told = f", {held:,} of them"
     return f"{told} in {run['design']['clusters']:,} clusters"
+
+
+def _spelled_out(run: Run) -> str:
+    """What effects are, without an abbreviation that the first page would not explain."""
+    words = effects_in_words(run)
+    if not words.startswith("RMST"):
+        return words
+    return f"differences in the mean time without the event (RMST) up to {at_horizon(run)}"
 
 
 def _over_periods(run: Run) -> str:
@@ -311,8 +319,8 @@ def _relevant(run: Run) -> str:
 
     return (
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
-        f"{found['mcid']:g}{per_words(run)}, which was said to matter; the interval shows it "
-        f"for {some('shown')} and excludes it for {some('excluded')}"
+        f"{found['mcid']:g}{per_words(run)}, which was said to matter; intervals lie above that for "
+        f"{some('shown')}, below it for {some('excluded')}"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
     )
 
@@ -332,7 +340,8 @@ def unknown(run: Run) -> list[str]:
         items.append(f"Whether effects are equal.{_size(run)}")
     items.append(
         "What one person gains: nobody is seen under both treatments. The interval of one person's "
-        f"expected effect is {scale(run['effects']['mean_interval_width'])} wide on average."
+        "expected effect is "
+        f"{scale(run['effects']['mean_interval_width'])}{in_units(run)} wide on average."
     )
     if in_clusters(run) and design["clusters"] < FEW_CLUSTERS:
         items.append(
@@ -344,9 +353,8 @@ def unknown(run: Run) -> list[str]:
             "What those without an outcome would have had: they are taken to be like others of "
             "their arm with the same covariates."
         )
-    horizon = run["endpoint"]["horizon"]
-    if horizon is not None:
-        items.append(f"What happens after the horizon, {horizon:g}.")
+    if run["endpoint"]["horizon"] is not None:
+        items.append(f"What happens after {at_horizon(run)}.")
     items.append("Why effects differ, if they do: what goes with them need not be the reason.")
     return items
 

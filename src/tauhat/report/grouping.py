@@ -101,7 +101,7 @@ def _groups(
 def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, FloatArray]:
     """Counts of estimated effects; bars under five persons are NaN.
 
-    The range is that of the middle 98 %; the outermost bars hold the tails.
+    The range is that of the middle 98%; the outermost bars hold the tails.
 
     Parameters
     ----------

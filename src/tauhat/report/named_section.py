@@ -145,8 +145,10 @@ def _finding(run: Run) -> str:
     names = join_words([f"{cell(t['modifier'])} ({format_p(t['p_adjusted'])})" for t in shown])
     if effects_differ(run):
         return (
-            f"The primary test shows that the effect differs; after adjustment for their number it "
-            f"goes with {names}."
+            f"The primary test shows that the effect differs; adjusted for the {len(tests)} named, "
+            f"it goes with {names}."
+            if len(tests) > 1
+            else f"The primary test shows that the effect differs; it goes with {names}."
         )
     return (
         f"Alone, after adjustment for their number, the effect would go with {names}."
@@ -303,9 +305,9 @@ def relevance_words(run: Run) -> str:
         f"A gain of at least {found['mcid']:g}{per_words(run)} in {run['roles']['outcome']} "
         f"({found['better']} is better) was said to matter. By the models' estimates "
         f"{some('expected')} of {found['persons']:,} persons are expected to gain that much; the "
-        f"interval allows to say so for {some('shown')} and excludes it for {some('excluded')}; "
-        "for all others this trial leaves it open. These are expected gains of persons with the "
-        f"same covariates, not what one person will gain.{unless_shown(run)}"
+        f"interval allows that to be said of {some('shown')} and excludes it for "
+        f"{some('excluded')}; for all others this trial leaves it open. These are expected gains "
+        f"of persons with the same covariates, not what one person will gain.{unless_shown(run)}"
     )
 
 

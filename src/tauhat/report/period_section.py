@@ -20,7 +20,10 @@ def period_section(data: ReportInput) -> Section | None:
         TableView(
             "Sequences of arms",
             ["Arm in each period (1 treated)", "Clusters"],
-            [[one["arms"], format_count(one["clusters"])] for one in found["sequences"]],
+            [
+                [one["arms"], format_count(one["clusters"], of_persons=False)]
+                for one in found["sequences"]
+            ],
         ),
         TableView(
             "Average effects over the periods",

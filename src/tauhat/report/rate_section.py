@@ -78,12 +78,18 @@ def rate_words(run: Run) -> list[str]:
     ratio = one["ratio"]
     if ratio is None:
         return [f"{told}."]
-    of_ratio = Scale(decimals_for(ratio["se"] * ratio["estimate"]))
+    estimate, interval = _ratio(ratio)
     level = format_percent(run["interval"]["level"])
     return [
-        f"{told}; rate ratio {of_ratio(ratio['estimate'])} ({level} confidence interval "
-        f"{of_ratio.interval(ratio['lower'], ratio['upper'])}; {format_p(ratio['p_value'])})."
+        f"{told}; rate ratio {estimate} ({level} confidence interval {interval}; "
+        f"{format_p(ratio['p_value'])})."
     ]
+
+
+def _ratio(ratio: Mapping[str, Any]) -> tuple[str, str]:
+    """A rate ratio and its interval, as exact as its error allows."""
+    scale = Scale(decimals_for(ratio["se"] * ratio["estimate"]))
+    return scale(ratio["estimate"]), scale.interval(ratio["lower"], ratio["upper"])
 
 
 def rate_unit(run: Run) -> str:
@@ -102,9 +108,6 @@ def _rows(run: Run, average: str, rates: Mapping[str, Any]) -> list[list[str]]:
     ]  # fmt: skip
     ratio = rates["ratio"]
     if ratio is not None:
-        of_ratio = Scale(decimals_for(ratio["se"] * ratio["estimate"]))
-        ends = of_ratio.interval(ratio["lower"], ratio["upper"])
-        rows.append(
-            [f"{average}: rate ratio", of_ratio(ratio["estimate"]), ends, bare_p(ratio["p_value"])]
-        )
+        estimate, interval = _ratio(ratio)
+        rows.append([f"{average}: rate ratio", estimate, interval, bare_p(ratio["p_value"])])
     return rows

@@ -15,7 +15,7 @@ from tauhat.wording import counted, join_words
 
 Run = Mapping[str, Any]
 
-# Standard errors by which a two-sided test at 5 % rejects in half of all trials.
+# Standard errors by which a two-sided test at 5% rejects in half of all trials.
 NOTICED = 2.0
 # In the same errors: estimated effects that differ by less hardly vary.
 HARDLY = 0.5

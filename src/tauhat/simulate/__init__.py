@@ -39,7 +39,7 @@ tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 The constants of the individual scenarios are calibrated to published tables,
 not published themselves. The effects of the scenarios with "binary" in their
 name are differences of risks, those with "survival" differences in restricted mean survival time
-up to 24, with 30 % censored before.
+up to 24, with 30% censored before.
 """
 
 from tauhat.simulate.baseline_scenario import BaselinePeriodTrial

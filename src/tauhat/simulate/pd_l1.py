@@ -130,7 +130,7 @@ class PDL1(IndividualScenario):
 
         tau = -b MB 1[PD-L1 > 0],  b = 1 / sqrt(q (1 + 0.8^2) - (0.8 q)^2),  q = 0.4
 
-    with mutation burden MB ~ N(0.8, 1), so that SD(tau) = 1 and 60 % of the
+    with mutation burden MB ~ N(0.8, 1), so that SD(tau) = 1 and 60% of the
     persons have an effect of exactly 0: the best possible rate of discordance
     is 0.10 and the best linear effect has sRMSE 0.69. Growth is
 

@@ -14,7 +14,7 @@ from tauhat.numerics.kendall import kendall_tau
 from tauhat.simulate.metrics import srmse
 from tauhat.tables.covariate_arrays import check_covariates, column_names
 
-#: Share of each of two cuts that leaves 20 % of a population of independent covariates.
+#: Share of each of two cuts that leaves 20% of a population of independent covariates.
 TWENTY_PERCENT = float(np.sqrt(0.2))
 
 _SIDES = ("low", "high")
@@ -74,7 +74,7 @@ def subgroup_means(
     covariate. All ordered pairs of covariates and all four directions are
     made: 4 p (p - 1) boxes, of which those without a cut (a covariate that is
     constant in the first part) are left out. With the default shares, a box
-    holds 20 % of the population. Persons with equal values stay together, on
+    holds 20% of the population. Persons with equal values stay together, on
     the side that leaves the share nearest to the one asked for.
 
     O(p^2 n) work per value with one selection (not a sort) for each first cut
@@ -104,7 +104,7 @@ def subgroup_means(
     Machluf Y, Frostig T, Shoham G, Berkman E, Pryluk R, and others (2026). Robust
     CATE estimation using novel ensemble methods. Journal of Biopharmaceutical
     Statistics, doi 10.1080/10543406.2026.2668583. The equal shares are our
-    choice: of the paper's cuts only their product, 20 %, is known to us.
+    choice: of the paper's cuts only their product, 20%, is known to us.
 
     Examples
     --------

@@ -22,8 +22,8 @@ class TasshLike(ClusterScenario):
     """Task-shifted hypertension care in 32 community health centres: SYNTHETIC data.
 
     Published facts of the trial (Ogedegbe et al. 2018) that are matched: 32
-    centres, 16 in each arm; 757 patients, about 24 a centre; 60 % women; mean
-    blood pressure at entry 155.9/89.6 mmHg, systolic 140 to 179; 85 % with an
+    centres, 16 in each arm; 757 patients, about 24 a centre; 60% women; mean
+    blood pressure at entry 155.9/89.6 mmHg, systolic 140 to 179; 85% with an
     outcome at 12 months; mean change of systolic pressure -16.8 mmHg with
     insurance alone and 3.6 mmHg lower with task shifting. Assumed: an ICC of
     .02, a residual SD of 15.5 mmHg, all other distributions, and every

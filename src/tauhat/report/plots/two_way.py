@@ -55,7 +55,8 @@ def effect_map_plot(cells: pd.DataFrame, *, names: tuple[str, str], axis_label: 
     colours = LinearSegmentedColormap.from_list("effects", [ORANGE, _PALE, BLUE])
     known = values[np.isfinite(values)]
     reach = (float(np.abs(known).max()) if len(known) else 0.0) or 1.0
-    spread = (float(np.ptp(known)) if len(known) else 0.0) or reach
+    # Where effects hardly differ, digits that tell them apart would tell of nothing.
+    spread = max(float(np.ptp(known)), reach / 50) if len(known) else reach
     # Vector cells: an image would be blurred in print.
     axes.pcolormesh(
         np.arange(len(columns) + 1) - 0.5,
