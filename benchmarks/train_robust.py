@@ -1,4 +1,4 @@
-"""What `Robust` learns its rule from, and the rule: broad simulated trials, fitted once each.
+"""What `Robust` learns its rule from, and the rule: broad cluster trials, fitted once each.
 
 Every trial of `tauhat.simulate.BroadTrial` leaves a small file with what its members say of new
 persons, so the command can be stopped and goes on where it was. Then weights, shrinkage and
@@ -33,10 +33,9 @@ from tauhat.fitting.bootstrap import t_quantile
 from tauhat.simulate import BroadTrial
 
 STORE = Path("out/benchmarks/train_robust")
-RULES = Path(__file__).parents[1] / "src" / "tauhat" / "ensembles" / "rules"
+RULE = Path(__file__).parents[1] / "src" / "tauhat" / "ensembles" / "robust_rule.toml"
 SEED = 100_000
 TEST_PERSONS = 400
-DESIGNS = ("cluster", "individual")
 CLUES = tuple(SHAPES_OF_CLUES)
 # A squared error below this part of the residual variance is as good as none.
 NEGLIGIBLE = 0.02**2
@@ -45,21 +44,21 @@ PENALTY = 0.01
 LEVEL = 0.95
 
 
-def path_of(store: Path, design: str, number: int) -> Path:
+def path_of(store: Path, number: int) -> Path:
     """File of one trial."""
-    return store / f"{design}-{number}.npz"
+    return store / f"cluster-{number}.npz"
 
 
-def is_cheap(design: str, number: int, most_persons: int) -> bool:
+def is_cheap(number: int, most_persons: int) -> bool:
     """Whether a trial is small enough to be fitted."""
-    trial = BroadTrial(clusters=design == "cluster").draw(random_state=SEED + number)
+    trial = BroadTrial(clusters=True).draw(random_state=SEED + number)
     return len(trial.y) * max(1.0, trial.X.shape[1] / 8) <= most_persons
 
 
-def fit_one(store: Path, design: str, number: int) -> str:
-    """Fit the members to one trial and keep what they say of persons from new units."""
-    path = path_of(store, design, number)
-    scenario = BroadTrial(clusters=design == "cluster")
+def fit_one(store: Path, number: int) -> str:
+    """Fit the members to one trial and keep what they say of persons from new clusters."""
+    path = path_of(store, number)
+    scenario = BroadTrial(clusters=True)
     trial = scenario.draw(random_state=SEED + number)
     persons = scenario.population(TEST_PERSONS, SEED + number)
     with threadpool_limits(1), warnings.catch_warnings():
@@ -85,12 +84,12 @@ def fit_one(store: Path, design: str, number: int) -> str:
         noise=float(np.std(trial.nodes["y0"] - trial.mu0)),
     )
     os.replace(part, path)
-    return f"{design} {number}: {data.n} persons, {data.n_units} units"
+    return f"{number}: {data.n} persons, {data.n_units} clusters"
 
 
 @dataclass(frozen=True)
 class Trials:
-    """All trials of a design as arrays; effects are in SDs of the outcome's noise.
+    """All trials as arrays; effects are in SDs of the outcome's noise.
 
     Attributes
     ----------
@@ -129,9 +128,9 @@ class Trials:
         return Trials(self.members, *(one[rows] for one in arrays), kept)
 
 
-def read_trials(store: Path, design: str) -> Trials:
-    """All files of a design whose members were all fitted."""
-    paths = sorted(store.glob(f"{design}-*.npz"), key=lambda p: int(p.stem.split("-")[1]))
+def read_trials(store: Path) -> Trials:
+    """All files whose members were all fitted."""
+    paths = sorted(store.glob("cluster-*.npz"), key=lambda p: int(p.stem.split("-")[1]))
     records = [dict(np.load(path)) for path in paths if ".part" not in path.name]
     members = max((tuple(map(str, one["names"])) for one in records), key=len)
     records = [one for one in records if len(one["names"]) == len(members)]
@@ -264,15 +263,13 @@ def widths(fit: Fit, trials: Trials) -> tuple[float, float]:
     )
 
 
-def write_rule(store: Path, design: str) -> None:
-    """Fit the rule of a design to all trials and write it into the package."""
-    trials = read_trials(store, design)
+def write_rule(store: Path) -> None:
+    """Fit the rule to all trials and write it into the package."""
+    trials = read_trials(store)
     fit = Fit(trials)
     low, high = widths(fit, trials)
     names = ["clusters", "persons", "covariates"]
     seen = dict(zip(names, zip(trials.sizes.min(0), trials.sizes.max(0), strict=True), strict=True))
-    if design == "individual":
-        del seen["clusters"]
     digest = hashlib.sha256()
     for one in trials.records:
         digest.update(one["effects"].tobytes() + one["truth"].tobytes())
@@ -311,12 +308,12 @@ def write_rule(store: Path, design: str) -> None:
         "[seen]",
         *(f'"{name}" = [{a}, {b}]' for name, (a, b) in seen.items()),
     ]
-    (RULES / f"{design}.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    RULE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def check(store: Path, design: str) -> pd.DataFrame:
+def check(store: Path) -> pd.DataFrame:
     """Error of the rule in trials that it was not fitted to, beside each member's."""
-    trials = read_trials(store, design)
+    trials = read_trials(store)
     fold = np.random.default_rng(SEED).permutation(len(trials.truth)) % 10
     error = np.empty(len(fold))
     covered, wide = np.empty(len(fold)), np.empty(len(fold))
@@ -347,7 +344,7 @@ def check(store: Path, design: str) -> pd.DataFrame:
                 "same effect": f"{np.exp(ratio[trials.same_effect].mean()):.3f}",
             }
         )
-    print(f"\n{len(fold)} {design} trials, rule from the other nine tenths. Intervals cover")
+    print(f"\n{len(fold)} cluster trials, rule from the other nine tenths. Intervals cover")
     print(
         f"{covered.mean():.3f} ({covered[~trials.same_effect].mean():.3f} where effects differ), "
     )
@@ -358,7 +355,7 @@ def check(store: Path, design: str) -> pd.DataFrame:
 def main() -> None:
     """Collect, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=253, help="numbers tried of each design")
+    parser.add_argument("--trials", type=int, default=253, help="numbers tried")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--most-persons", type=int, default=1500)
     parser.add_argument("--store", type=Path, default=STORE)
@@ -368,20 +365,17 @@ def main() -> None:
     if not options.check:
         options.store.mkdir(parents=True, exist_ok=True)
         tasks = [
-            (design, number)
+            number
             for number in range(options.first, options.first + options.trials)
-            for design in DESIGNS
-            if not path_of(options.store, design, number).exists()
-            and is_cheap(design, number, options.most_persons)
+            if not path_of(options.store, number).exists()
+            and is_cheap(number, options.most_persons)
         ]
         for line in Parallel(n_jobs=options.jobs, return_as="generator")(
-            delayed(fit_one)(options.store, *task) for task in tasks
+            delayed(fit_one)(options.store, number) for number in tasks
         ):
             print(line, flush=True)
-        for design in DESIGNS:
-            write_rule(options.store, design)
-    for design in DESIGNS:
-        print(markdown(check(options.store, design)))
+        write_rule(options.store)
+    print(markdown(check(options.store)))
 
 
 if __name__ == "__main__":

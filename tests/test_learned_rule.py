@@ -13,7 +13,7 @@ import tauhat.simulate as simulate
 from tauhat.ensembles import RobustEnsemble
 from tauhat.ensembles.learned_rule import LearnedRule, learned_rule, shape_clues
 from tauhat.ensembles.learned_weights import RuleWeights
-from tauhat.ensembles.robust import CLUSTER_LEARNED, INDIVIDUAL_LEARNED, LEARNED_STACKED
+from tauhat.ensembles.robust import CLUSTER_LEARNED
 from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.simulate import BroadTrial, scenario, scenario_names
 from tauhat.simulate.random_surfaces import SHAPES, random_surface
@@ -60,18 +60,13 @@ def test_weights_of_a_rule_by_hand() -> None:
     assert RULE.unlike({"persons": 5000.0}) == ["5,000 persons (60 to 1,500)"]
 
 
-def test_the_stored_rules_know_the_members_and_are_sane() -> None:
-    stacked = {f"X-Stack-{name}" for name in LEARNED_STACKED}
-    for design, members in (
-        ("cluster", set(CLUSTER_LEARNED)),
-        ("individual", set(INDIVIDUAL_LEARNED) | stacked),
-    ):
-        rule = learned_rule(design)
-        assert set(rule.members) == members
-        assert rule.shrinkage[1] > 0
-        assert all(0.5 < factor <= 1 for factor in rule.width)
-        assert rule.factor(20.0) > 0.95
-        assert rule.factor(-1.5) < 0.75
+def test_the_stored_rule_knows_the_members_and_is_sane() -> None:
+    rule = learned_rule()
+    assert set(rule.members) == set(CLUSTER_LEARNED)
+    assert rule.shrinkage[1] > 0
+    assert all(0.5 < factor <= 1 for factor in rule.width)
+    assert rule.factor(20.0) > 0.95
+    assert rule.factor(-1.5) < 0.75
 
 
 def test_no_member_is_refitted_and_the_effect_follows_from_the_weights(
@@ -87,7 +82,7 @@ def test_no_member_is_refitted_and_the_effect_follows_from_the_weights(
     varying = sum(w * (effects[name] - means[name]) for name, w in fitted.weights_.items())
     assert sum(fitted.weights_.values()) == pytest.approx(1)
     assert fitted.predict_effect(X) == pytest.approx(level + weighing.shrinkage * varying)
-    rule, evidence = learned_rule("cluster"), fitted.evidence_
+    rule, evidence = learned_rule(), fitted.evidence_
     assert evidence is not None
     assert weighing.clues == shape_clues(evidence)
     assert weighing.shrinkage == rule.factor(evidence.log_bayes_factor)
@@ -99,9 +94,7 @@ def test_intervals_are_narrower_by_what_was_learned(fitted: RobustEnsemble) -> N
     lower, upper = fitted.interval_around(X, centre, 0.95)
     error = fitted.reference_posterior().expected_error(X, centre)
     assert (upper - lower) / 2 == pytest.approx(
-        learned_rule("cluster").interval_scale(fitted.evidence_.log_bayes_factor)
-        * 2.100922
-        * error,
+        learned_rule().interval_scale(fitted.evidence_.log_bayes_factor) * 2.100922 * error,
         rel=1e-5,
     )
 
@@ -128,8 +121,8 @@ def test_explanation_names_the_clues(fitted: RobustEnsemble) -> None:
 
 
 def test_a_member_that_fails_leaves_its_weight_to_the_others() -> None:
-    weights = learned_rule("cluster").weights(CLUSTER_LEARNED, None)
-    fewer = learned_rule("cluster").weights(CLUSTER_LEARNED[1:], None)
+    weights = learned_rule().weights(CLUSTER_LEARNED, None)
+    fewer = learned_rule().weights(CLUSTER_LEARNED[1:], None)
     assert fewer == pytest.approx(weights[1:] / weights[1:].sum())
 
 

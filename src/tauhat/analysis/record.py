@@ -12,9 +12,10 @@ import pandas as pd
 from tauhat.analysis.average_record import average_record, rates_record, risks_record
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.missing_record import missing_record
+from tauhat.analysis.models_schema import ExplainedMember
 from tauhat.analysis.named import named_record
 from tauhat.analysis.period_record import period_record
-from tauhat.analysis.run_schema import SCHEMA, ExplainedMember
+from tauhat.analysis.run_schema import SCHEMA
 from tauhat.analysis.target_groups import target_record
 from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size

@@ -139,13 +139,8 @@ def _softmax(scores: FloatArray) -> FloatArray:
 
 
 @cache
-def learned_rule(design: str) -> LearnedRule:
-    """The rule of a kind of trial.
-
-    Parameters
-    ----------
-    design
-        "individual" or "cluster": what was randomized.
+def learned_rule() -> LearnedRule:
+    """The rule of cluster trials.
 
     Returns
     -------
@@ -154,12 +149,12 @@ def learned_rule(design: str) -> LearnedRule:
 
     Examples
     --------
-    >>> rule = learned_rule("cluster")
+    >>> rule = learned_rule()
     >>> weights = rule.weights(rule.members, None)
     >>> round(float(weights.sum()), 6), "BRM" in rule.members
     (1.0, True)
     """
-    text = files("tauhat.ensembles.rules").joinpath(f"{design}.toml").read_text(encoding="utf-8")
+    text = files("tauhat.ensembles").joinpath("robust_rule.toml").read_text(encoding="utf-8")
     found = tomllib.loads(text)
     members = tuple(found["weight"])
     return LearnedRule(

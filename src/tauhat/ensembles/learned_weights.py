@@ -69,7 +69,7 @@ class LearnedWeights(Strategy):
     ) -> RuleWeights:
         """Weight of every member; ``held_out`` is the evidence for heterogeneity."""
         evidence: EffectEvidence = held_out
-        rule = learned_rule(data.design.family)
+        rule = learned_rule()
         names = list(effects)
         clues = shape_clues(evidence)
         weights, levels = rule.weights(names, clues), rule.level_weights(names)
@@ -103,5 +103,8 @@ def _moved(
 
 
 def _sizes(data: TrialData) -> dict[str, float]:
-    units = {"clusters": float(data.n_units)} if data.design.holds_persons else {}
-    return {**units, "persons": float(data.n), "covariates": float(data.X.shape[1])}
+    return {
+        "clusters": float(data.n_units),
+        "persons": float(data.n),
+        "covariates": float(data.X.shape[1]),
+    }

@@ -34,14 +34,11 @@ from tauhat.learners.x import XLearner
 from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.outcome_model import OutcomeModel
 
-#: Members that are weighed by a learned rule when persons are randomized.
-INDIVIDUAL_LEARNED = ("LMM", "GAMM", "T-Linear", "BCF", "BRM")
-#: Members that are when clusters are. BART-RE is not among them: it draws the mean effect to zero.
+#: Members that are weighed by a learned rule when clusters are randomized. BART-RE is not among
+#: them: it draws the mean effect to zero.
 CLUSTER_LEARNED = (
     "LMM", "GAMM", "BCF-RE", "BRM", "Effect-Boosting", "X-GAMM-RF", "Additive-Boosting",
 )  # fmt: skip
-#: Second stages of the X-learners on the imputing stack beside those of individual trials.
-LEARNED_STACKED = ("Boosting", "Stack")
 
 #: Members that earn their weights when persons are randomized.
 INDIVIDUAL_MEMBERS = ("LMM", "GAMM", "T-Linear", "X-BART", "X-RF", "BCF", "BRM")
@@ -102,9 +99,6 @@ SURVIVAL_MEMBERS = ("PEM", "GAMM")
 RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("individual", None): Recipe(INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED),
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
-    ("individual", "continuous"): Recipe(
-        INDIVIDUAL_LEARNED, LearnedWeights, stacked=LEARNED_STACKED
-    ),
     ("cluster", "continuous"): Recipe(CLUSTER_LEARNED, LearnedWeights),
     ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
@@ -141,15 +135,15 @@ class RobustEnsemble(Ensemble):
         \bar\tau = \sum_k v_k \bar\tau_k
 
     with the mean :math:`\bar\tau_k` of a member's effects over the trial, and
-    :math:`\tilde\tau = \sum_k w_k \bar\tau_k`. The weights :math:`w` and :math:`v`, the factor
-    :math:`s` and the width of the intervals follow from a few clues of the trial, which are what
-    its outcomes say about the shape of the effect
+    :math:`\tilde\tau = \sum_k w_k \bar\tau_k`. When clusters are randomized, the weights
+    :math:`w` and :math:`v`, the factor :math:`s` and the width of the intervals follow from what
+    the outcomes say about the shape of the effect
     (`tauhat.numerics.effect_evidence.effect_evidence`), by a rule that was learned from
     simulated trials of random sizes, covariates and surfaces
     (`tauhat.ensembles.learned_rule.LearnedRule`, `tauhat.simulate.BroadTrial`). No member is
     refitted.
 
-    With ``weighting="shares"``, or members of your own, a share
+    When persons are randomized, with ``weighting="shares"``, or members of your own, a share
     :math:`\gamma` of the weight is *given*, whatever the data say, and the rest is *earned* on
     rows that members did not see. When persons are randomized the given weight goes in equal
     parts to four X-learners whose first stage is a convex stack of six outcome models, except for
@@ -184,8 +178,8 @@ class RobustEnsemble(Ensemble):
         library for the design. Members of your own are weighed by shares, of which
         equal ones are given to them too.
     weighting
-        "learned" (default): by the learned rule, where it knows the members and the kind of
-        outcome. "shares": given and earned shares.
+        "learned" (default): by the learned rule, where there is one: for numbers in cluster
+        trials, with the library's members. "shares": given and earned shares.
     given_share
         Share :math:`\gamma` of the weight that is given, of shares.
     n_folds
@@ -283,11 +277,10 @@ class RobustEnsemble(Ensemble):
         if self._strategy(data).by_evidence:
             check_units(self.known_as, data, "by what the outcomes say about the effect's shape")
         beside: dict[str, CateEstimator] = {}
-        stacked = sorted(self._recipe(data).stacked)
-        if self.members is None and (self.given_share > 0 or not plan.refits):
+        if self.members is None and self.given_share > 0:
             beside = {
                 _stacked_name(name): XLearner(imputing_stack(), second_stage(name))
-                for name in stacked
+                for name in sorted(self._recipe(data).stacked)
             }
         return replace(
             plan,

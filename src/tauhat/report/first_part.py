@@ -319,8 +319,8 @@ def _relevant(run: Run) -> str:
 
     return (
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
-        f"{found['mcid']:g}{per_words(run)}, which was said to matter; intervals lie above that for "
-        f"{some('shown')}, below it for {some('excluded')}"
+        f"{found['mcid']:g}{per_words(run)}, which was said to matter; intervals lie above that "
+        f"for {some('shown')}, below it for {some('excluded')}"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
     )
 

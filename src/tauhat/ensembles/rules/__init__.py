@@ -1,1 +1,0 @@
-"""Rules that `Robust` learned, one file for each kind of trial."""
