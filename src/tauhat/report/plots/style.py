@@ -90,7 +90,8 @@ def to_svg(figure: Figure) -> str:
     canvas, dpi = figure.canvas, figure.dpi
     with mpl.rc_context(STYLE):
         # `savefig` draws twice, first to lay out, which the one drawing here does itself.
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        drawing: Any = FigureCanvasSVG(figure)
+        drawing.print_svg(buffer, metadata={"Date": None, "Creator": None})
     figure.set_canvas(canvas)
     figure.set_dpi(dpi)
     svg = buffer.getvalue()
