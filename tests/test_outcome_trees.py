@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from tauhat.outcome import BART, BoostedTrees, MixedBART, RandomForest
+from tauhat.outcome.grown_trees import GrownForest, TreeGrower
 
 # Enough to tell intercepts apart; the variances are those of whole chains.
 SHORT = {"n_trees": 20, "n_chains": 2, "n_burn_in": 100, "n_draws": 100, "random_state": 1}
@@ -117,3 +119,15 @@ def test_every_chain_needs_a_greedy_start():
     X, y, _, _ = clustered(0, m=4)
     with pytest.raises(ValueError, match=r"n_grow \(2\) must be at least n_chains \(3\)"):
         BART(n_chains=3, n_grow=2).fit(X, y)
+
+
+def test_forest_is_that_of_scikit_learn_with_its_seed():
+    rng = np.random.default_rng(0)
+    X, z, new = rng.normal(size=(60, 3)), rng.normal(size=60), rng.normal(size=(9, 3))
+    grower = TreeGrower(X, z, min_samples_leaf=2, max_features=0.5)
+    forest = GrownForest.grow(grower, 30, 7, None, out_of_bag=True)
+    theirs = RandomForestRegressor(
+        30, min_samples_leaf=2, max_features=2, oob_score=True, random_state=7
+    ).fit(X, z)
+    np.testing.assert_array_equal(forest.predict(new), theirs.predict(new))
+    np.testing.assert_allclose(forest.out_of_bag, theirs.oob_prediction_, rtol=1e-12)

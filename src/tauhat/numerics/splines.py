@@ -45,23 +45,25 @@ class SmoothTerm:
         """Curved columns at new rows, shape (k, q); constant beyond the training range."""
         low, high = self.knots[0], self.knots[-1]
         inside = np.clip(X[:, self.column], low, high)
-        basis = BSpline.design_matrix(inside, self.knots, 3).toarray()
-        curved: FloatArray = basis @ self.rotation - self.centre
+        curved: FloatArray = _splines(inside, self.knots, self.rotation) - self.centre
         return curved
+
+
+def _splines(x: FloatArray, knots: FloatArray, coefficients: FloatArray) -> FloatArray:
+    """Cubic splines of some coefficients, shape (splines, q), at ``x``, shape (k, q)."""
+    # Without the checks of its arguments, which take longer than their values.
+    values: FloatArray = BSpline.construct_fast(knots, coefficients, 3)(x)
+    return values
 
 
 def _curvature(knots: FloatArray) -> FloatArray:
     """Integral of products of second derivatives of cubic B-splines."""
-    n_basis = len(knots) - 4
-    second = BSpline(knots, np.eye(n_basis), 3).derivative(2)
-    edges = np.unique(knots)
-    # Second derivatives are linear between knots: two Gauss points integrate their products.
-    half = np.diff(edges) / 2
-    middle = (edges[1:] + edges[:-1]) / 2
-    points = np.r_[middle - half / np.sqrt(3), middle + half / np.sqrt(3)]
-    values = second(points)
-    weights = np.r_[half, half]
-    curvature: FloatArray = (values * weights[:, None]).T @ values
+    first = 3 * np.diff(np.eye(len(knots) - 4), axis=0) / (knots[4:-1] - knots[1:-4])[:, None]
+    second = 2 * np.diff(first, axis=0) / (knots[4:-2] - knots[2:-4])[:, None]
+    # Second derivatives are linear between knots: means and half differences give their products.
+    length = np.diff(knots[3:-3])[:, None]
+    middle, half = (second[1:] + second[:-1]) / 2, (second[1:] - second[:-1]) / 2
+    curvature: FloatArray = middle.T @ (length * middle) + half.T @ (length * half) / 3
     return curvature
 
 
@@ -101,7 +103,7 @@ def smooth_term(X: FloatArray, column: int, n_splines: int) -> SmoothTerm | None
     eigenvalues, vectors = np.linalg.eigh(_curvature(knots))
     curved = eigenvalues > 1e-9 * eigenvalues[-1]
     rotation = vectors[:, curved] / np.sqrt(eigenvalues[curved])
-    basis = BSpline.design_matrix(X[:, column], knots, 3).toarray() @ rotation
+    basis = _splines(X[:, column], knots, rotation)
     centre = basis.mean(axis=0)
     size = np.sqrt(((basis - centre) ** 2).sum(axis=1).mean())
     return SmoothTerm(column, knots, rotation / size, centre / size)

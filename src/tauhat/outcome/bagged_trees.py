@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.numerics.seeds import derive_seed
-from tauhat.runtime.engines import engine
+from tauhat.outcome.grown_trees import TreeGrower, in_single_precision
 
 
 def two_stage_bootstrap(n: int, clusters: IntArray | None, rng: np.random.Generator) -> FloatArray:
@@ -75,27 +74,20 @@ class BaggedTrees:
         seed: int,
     ) -> BaggedTrees:
         """Grow trees on ``X`` of shape (n, p) and ``z`` of shape (n,)."""
-        n, p = X.shape
-        single = np.ascontiguousarray(X, dtype=np.float32)
-        target = np.ascontiguousarray(z[:, None])
+        n = len(X)
         leaves = np.empty((n, n_trees), dtype=np.int64)
         counts = np.empty((n, n_trees))
         first, trees = [0], []
-        for t in range(n_trees):
-            rng = np.random.default_rng(derive_seed(seed, "tree", t))
-            counts[:, t] = weight * two_stage_bootstrap(n, clusters, rng)
-            tree = (
-                engine("sklearn.tree")
-                .DecisionTreeRegressor(
-                    min_samples_leaf=min(min_samples_leaf, max(1, n // 4)),
-                    max_features=ceil(max_features * p),
-                    random_state=int(rng.integers(2**31 - 1)),
-                )
-                .fit(single, target, sample_weight=counts[:, t], check_input=False)
-            )
-            leaves[:, t] = first[-1] + tree.tree_.apply(single)
-            first.append(first[-1] + tree.tree_.node_count)
-            trees.append(tree.tree_)
+        with TreeGrower(
+            X, z, min_samples_leaf=min_samples_leaf, max_features=max_features
+        ) as grower:
+            for t in range(n_trees):
+                rng = np.random.default_rng(derive_seed(seed, "tree", t))
+                counts[:, t] = weight * two_stage_bootstrap(n, clusters, rng)
+                tree = grower.grow(counts[:, t], int(rng.integers(2**31 - 1)))
+                leaves[:, t] = first[-1] + tree.apply(grower.single)
+                first.append(first[-1] + tree.node_count)
+                trees.append(tree)
         out_of_bag = counts == 0
         # With few trees or rows a row may lie in every sample: then all trees must do.
         out_of_bag[~out_of_bag.any(axis=1)] = True
@@ -114,7 +106,7 @@ class BaggedTrees:
 
     def predict(self, X: FloatArray) -> FloatArray:
         """Mean over the trees at ``X`` of shape (k, p), shape (k,)."""
-        single = np.ascontiguousarray(X, dtype=np.float32)
+        single = in_single_precision(X)
         total = np.zeros(len(X))
         for first, tree in zip(self.first_leaf, self.trees, strict=False):
             total += self.values[first + tree.apply(single)]

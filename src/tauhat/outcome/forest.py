@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any, Self
 
-import numpy as np
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.outcome.grown_trees import GrownForest, TreeGrower
 from tauhat.outcome.scaling import StandardizedModel
-from tauhat.runtime.engines import engine
 
 # In fewer rows than this a row may lie in every tree's sample, as heavy rows do.
 _FEWEST_FOR_OUT_OF_BAG = 10
@@ -36,7 +34,7 @@ class RandomForest(StandardizedModel):
     Attributes
     ----------
     forest_
-        The fitted `sklearn.ensemble.RandomForestRegressor`, on the outcome in
+        The fitted `tauhat.outcome.grown_trees.GrownForest`, on the outcome in
         standard units.
 
     Examples
@@ -71,17 +69,14 @@ class RandomForest(StandardizedModel):
         sample_weight: FloatArray | None,
     ) -> None:
         enough = len(z) >= _FEWEST_FOR_OUT_OF_BAG
-        self.forest_ = (
-            engine("sklearn.ensemble")
-            .RandomForestRegressor(
-                n_estimators=self.n_estimators,
-                min_samples_leaf=min(self.min_samples_leaf, max(1, len(z) // 4)),
-                max_features=ceil(self.max_features * X.shape[1]),
-                n_jobs=1,
-                oob_score=self.oob_score and enough and sample_weight is None,
-                random_state=derive_seed(resolve_seed(self.random_state), "random forest"),
-            )
-            .fit(X, z, sample_weight=sample_weight)
+        self.forest_ = GrownForest.grow(
+            TreeGrower(
+                X, z, min_samples_leaf=self.min_samples_leaf, max_features=self.max_features
+            ),
+            self.n_estimators,
+            derive_seed(resolve_seed(self.random_state), "random forest"),
+            sample_weight,
+            out_of_bag=self.oob_score and enough and sample_weight is None,
         )
 
     def reduced(self) -> Self:
@@ -101,4 +96,8 @@ class RandomForest(StandardizedModel):
         Missing (an ``AttributeError``) without ``oob_score``, with fewer than ten
         rows, with weights and for a constant outcome.
         """
-        return self.location_ + self.scale_ * np.asarray(self.forest_.oob_prediction_)
+        out_of_bag = None if self.scale_ == 0 else self.forest_.out_of_bag
+        if out_of_bag is None:
+            raise AttributeError("this forest has kept no predictions out of bag")
+        predicted: FloatArray = self.location_ + self.scale_ * out_of_bag
+        return predicted

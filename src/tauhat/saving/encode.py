@@ -18,6 +18,7 @@ from tauhat._typing import AnyArray
 from tauhat.data import TrialData
 from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.errors import TrialError
+from tauhat.outcome.grown_trees import GrownForest
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving.classes import known_classes
 from tauhat.saving.engine_text import gpboost_text, lightgbm_text
@@ -195,7 +196,9 @@ def _with_own_reader(value: Any) -> Any:
     if isinstance(value, Tree):
         return stored_tree(value, value.value[:, :, 0], single=True)
     if isinstance(value, RandomForestRegressor) and value.n_outputs_ == 1:
-        return stored_forest(value)
+        return stored_forest(part.tree_ for part in value.estimators_)
+    if isinstance(value, GrownForest):
+        return stored_forest(value.trees)
     # econml's import takes two seconds, which other models need not pay.
     kind = type(value)
     if kind.__module__ == "econml.grf.classes" and kind.__name__ == "CausalForest":

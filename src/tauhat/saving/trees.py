@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +107,7 @@ def _check_array(array: Any, dtype: Any, shape: tuple[int, ...], name: str) -> N
 
 @dataclass(frozen=True, eq=False)
 class StoredForest:
-    """Mean of regression trees, in place of ``sklearn.ensemble.RandomForestRegressor``.
+    """Mean of regression trees, in place of `GrownForest` and ``RandomForestRegressor``.
 
     Attributes
     ----------
@@ -199,13 +200,10 @@ def stored_tree(tree: Any, values: FloatArray, *, single: bool) -> StoredTree:
     )
 
 
-def stored_forest(forest: Any) -> StoredForest:
-    """A fitted ``RandomForestRegressor`` of one outcome as a `StoredForest`."""
+def stored_forest(trees: Iterable[Any]) -> StoredForest:
+    """Tree structures of a forest of scikit-learn, of one outcome, as a `StoredForest`."""
     return StoredForest(
-        tuple(
-            stored_tree(part.tree_, part.tree_.value[:, :, 0], single=True)
-            for part in forest.estimators_
-        )
+        tuple(stored_tree(tree, tree.value[:, :, 0], single=True) for tree in trees)
     )
 
 

@@ -17,6 +17,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -86,8 +87,13 @@ def to_svg(figure: Figure) -> str:
     True
     """
     buffer = io.StringIO()
+    canvas, dpi = figure.canvas, figure.dpi
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # `savefig` draws twice, first to lay out, which the one drawing here does itself.
+        drawing: Any = FigureCanvasSVG(figure)
+        drawing.print_svg(buffer, metadata={"Date": None, "Creator": None})
+    figure.set_canvas(canvas)
+    figure.set_dpi(dpi)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     return re.sub(r'(style="[^"]*font-family: )[^;"]*', rf"\g<1>{FONTS}", svg)
