@@ -42,7 +42,7 @@ def sparse_lines(X: FloatArray, rng: np.random.Generator) -> Surface:
 def dense_lines(X: FloatArray, rng: np.random.Generator) -> Surface:
     """Straight lines in all covariates, with slopes of unequal size."""
     p = X.shape[1]
-    slopes: FloatArray = rng.normal(size=p) * rng.exponential(size=p)
+    slopes: FloatArray = np.multiply(rng.normal(size=p), rng.exponential(size=p))
     return _lines(np.arange(p), slopes)
 
 
