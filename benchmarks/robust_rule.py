@@ -59,7 +59,8 @@ def clusters_table(found: pd.DataFrame) -> pd.DataFrame:
     stored["row"] = np.repeat(study.row, len(study.plan.names))
     stored = stored[stored["estimator"] == "Robust"].set_index(["row", "replicate"])
     own = found.set_index(["row", "replicate"])
-    both = own.join(stored[["srmse", "rmse", "rod"]], rsuffix=" by shares", how="inner")
+    shares = stored[["srmse", "rmse"]].add_suffix(" by shares")
+    both = own.join(shares, how="inner")
     lines = []
     for number, row in enumerate(study.plan.rows):
         part = both.loc[number]

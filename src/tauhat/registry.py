@@ -26,7 +26,7 @@ PAPER_NAMES = (*INDIVIDUAL_LIBRARY, "Stacked-X", "CBA")
 ENSEMBLES: dict[str, RegisteredEstimator] = {
     "Robust": RegisteredEstimator(
         RobustEnsemble,
-        "weighed and shrunk by a rule learned from simulated trials; the default",
+        "weighed by a learned rule (clusters) or by persons not seen, and shrunk; the default",
         "tauhat",
         ("individual", "cluster"),
         risks_for=("individual", "cluster"),
