@@ -73,7 +73,8 @@ def read(
     columns = [source.outcome, source.treatment, *source.covariates]
     columns += [] if source.cluster is None else [source.cluster]
     table = pd.read_csv(folder / source.file, low_memory=False)[columns].dropna()
-    texts = [name for name in source.covariates if table[name].dtype == object]
+    numeric = pd.api.types.is_numeric_dtype
+    texts = [name for name in source.covariates if not numeric(table[name])]
     X = pd.get_dummies(table[list(source.covariates)], columns=texts, drop_first=True)
     arm = table[source.treatment].isin(source.treated).to_numpy().astype(int)
     clusters = None if source.cluster is None else pd.factorize(table[source.cluster])[0]
