@@ -139,7 +139,11 @@ def imputed(data: TrialData, lost: np.ndarray, seed: int) -> list[TrialData]:
 
 
 def averages(
-    frame: pd.DataFrame, randomized: str, outcome: str = "continuous", seed: int = 0
+    frame: pd.DataFrame,
+    randomized: str,
+    outcome: str = "continuous",
+    seed: int = 0,
+    impute: bool = True,
 ) -> dict[tuple[str, str], th.Estimate]:
     """Averages by all outcomes, by complete cases, by imputation and by outcomes made."""
     roles = {"treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
@@ -149,7 +153,8 @@ def averages(
     complete = th.Trial(frame, outcome="y", **roles)
     made = th.average_effects(th.Trial(frame, outcome="seen", **roles))
     lost = frame["seen"].isna().to_numpy()[complete.data.rows]
-    drawn = [th.average_effects(data) for data in imputed(complete.data, lost, seed)]
+    filled = imputed(complete.data, lost, seed) if impute else []
+    drawn = [th.average_effects(data) for data in filled]
     everybody = th.average_effects(complete)
     found = {}
     for name in ("individual", "cluster"):
@@ -157,7 +162,8 @@ def averages(
             continue
         found["all outcomes", name] = getattr(everybody, name)
         found["complete cases", name] = getattr(made.complete_cases, name)
-        found["multiple imputation", name] = pooled([getattr(one, name) for one in drawn])
+        if drawn:
+            found["multiple imputation", name] = pooled([getattr(one, name) for one in drawn])
         found["made", name] = getattr(made, name)
     return found
 
@@ -171,21 +177,25 @@ def one_design(
     seen_more: float = 0.0,
     clusters: int = CLUSTERS,
     persons: int = PERSONS,
+    first: int = 0,
+    impute: bool = True,
 ) -> None:
     """Print rows of a table of errors and coverage over simulated trials."""
     key = derive_seed(20261128, "missing", randomized, int(bent), int(uneven))
     truth = true_effect(outcome, bent)
     found, lost = [], []
-    for k in range(trials):
+    for k in range(first, first + trials):
         seed = derive_seed(key, k)
         given = {"outcome": outcome, "clusters": clusters, "persons": persons}
         frame = draw(randomized, bent, uneven, seed, seen_more=seen_more, **given)
         lost.append(frame["seen"].isna().mean())
-        found.append(averages(frame, randomized, outcome, seed))
+        found.append(averages(frame, randomized, outcome, seed, impute))
     who = f"{clusters} x {persons}" if randomized == "clusters" else f"{clusters * persons} persons"
     shape = ("bent" if bent else "straight") + (", uneven" if uneven else "")
     for name in dict.fromkeys(name for _, name in found[0]):
         for way in WAYS:
+            if (way, name) not in found[0]:
+                continue
             own = [one[way, name] for one in found]
             estimates = np.array([one.estimate for one in own])
             apart = estimates - np.array([one["all outcomes", name].estimate for one in found])
@@ -278,6 +288,8 @@ def main() -> None:
     parser.add_argument("--lost", nargs="+", choices=LOST, default=list(LOST), help="about, %%")
     parser.add_argument("--clusters", type=int, default=CLUSTERS)
     parser.add_argument("--persons", type=int, default=PERSONS)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
+    parser.add_argument("--no-imputation", action="store_true", help="a tenth of the time")
     options = parser.parse_args()
     with threadpool_limits(limits=1):
         if options.learners:
@@ -296,9 +308,9 @@ def main() -> None:
             for design in DESIGNS:
                 one_design(*design, options.trials)
             return
-        size = (options.clusters, options.persons)
+        given = (options.clusters, options.persons, options.first, not options.no_imputation)
         for lost in options.lost:
-            one_design("clusters", True, True, options.trials, options.outcome, LOST[lost], *size)
+            one_design("clusters", True, True, options.trials, options.outcome, LOST[lost], *given)
 
 
 if __name__ == "__main__":

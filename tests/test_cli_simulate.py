@@ -145,7 +145,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "message"),
     [
         (["--out", "a.csv"], "missing --scenario, the name of one of `tauhat simulate --list`"),
-        (["--scenario", "linaer"], "(did you mean 'linear'?); the names are binary, linear"),
+        (["--scenario", "linaer"], "(did you mean 'linear'?); the names are binary, broad, linear"),
         (["--scenario", "crt"], "missing --out, the CSV file"),
         (["--scenario", "crt", "--out", "a.txt"], "--out must be a name that ends in .csv"),
         (["--scenario", "linear", "--out", "a.csv"], "missing --persons: linear randomizes"),

@@ -140,8 +140,9 @@ def test_broad_trials_are_reproducible_and_of_one_world() -> None:
     assert max(sizes) <= 3000
     same = [np.ptp(BroadTrial().draw(random_state=seed).tau) == 0 for seed in range(100)]
     assert 8 <= sum(same) <= 34
-    with pytest.raises(ValueError, match="n cannot be set"):
-        scenario("crt-broad").draw(100, random_state=1)
+    assert len(scenario("crt-broad").draw(500, random_state=1).y) == 500
+    with pytest.raises(ValueError, match="10 persons are too few for"):
+        scenario("crt-broad").draw(10, random_state=1)
 
 
 def test_blocks_hold_both_arms() -> None:
@@ -168,7 +169,7 @@ def test_surfaces_are_standardised(name: str) -> None:
 def test_the_generator_has_none_of_the_families_that_robust_is_judged_on() -> None:
     """Its modules know the frame of a scenario only, none of the other scenarios' surfaces."""
     room = Path(simulate.__file__).parent
-    allowed = {"scenario", "random_surfaces", "cluster_scenario"}
+    allowed = {"scenario", "random_surfaces", "cluster_scenario", "cluster_sizes"}
     for module in ("broad_scenario", "random_surfaces"):
         tree = ast.parse((room / f"{module}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):

@@ -36,6 +36,7 @@ stepped-wedge                  0.55     0.55       0.42          0.69  0.39
 tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
 
+"broad" and "crt-broad" are another world with every seed.
 The constants of the individual scenarios are calibrated to published tables,
 not published themselves. The effects of the scenarios with "binary" in their
 name are differences of risks, those with "survival" differences in restricted mean survival time

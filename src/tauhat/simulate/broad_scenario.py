@@ -12,6 +12,7 @@ from scipy.stats import norm
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_scenario import shaped_noise
+from tauhat.simulate.cluster_sizes import apportion
 from tauhat.simulate.random_surfaces import Surface, random_surface
 from tauhat.simulate.scenario import (
     RandomState,
@@ -226,7 +227,7 @@ class BroadTrial(Scenario):
         Parameters
         ----------
         n
-            Number of persons; None draws it. In a cluster trial it must be None.
+            Number of persons, in clusters of as unequal sizes; None draws it.
         random_state
             Seed.
 
@@ -237,7 +238,7 @@ class BroadTrial(Scenario):
         Raises
         ------
         ValueError
-            If ``n`` is given for clusters, or too small.
+            If ``n`` is too small.
 
         Examples
         --------
@@ -248,9 +249,9 @@ class BroadTrial(Scenario):
         seed = resolve_seed(random_state)
         world = _world(self.clusters, seed)
         sizes = world.sizes
-        if n is not None:
-            if self.clusters:
-                raise ValueError("n cannot be set: the clusters' sizes are drawn")
+        if n is not None and self.clusters:
+            sizes = apportion(whole_number(n, "n"), sizes.astype(np.float64), 1)
+        elif n is not None:
             sizes = np.ones(whole_number(n, "n", 2), dtype=np.int64)
         return self._trial(world, sizes, seed)
 

@@ -433,7 +433,7 @@ def scenario_names(kind: str | None = None) -> list[str]:
     Examples
     --------
     >>> scenario_names("individual")[:3]
-    ['binary', 'linear', 'slightly-nonlinear']
+    ['binary', 'broad', 'linear']
     """
     if kind is not None and kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
