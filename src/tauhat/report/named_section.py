@@ -225,7 +225,7 @@ def _groups_table(run: Run, scale: Scale, level: str) -> TableView:
         rows.append(
             [
                 cell(row["modifier"]),
-                cell(row["group"]),
+                typeset(cell(row["group"])),
                 format_count(row["persons"]),
                 format_count(row["control_units"], of_persons=units == "persons"),
                 format_count(row["treated_units"], of_persons=units == "persons"),

@@ -98,8 +98,13 @@ def arms_told(run: Run) -> list[str]:
 
 def caption_of_arms(run: Run) -> str:
     """Heading of the table of arms."""
-    unit = f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
-    return f"The arms without covariates: {run['survival_by_arm']['measure']}{unit}"
+    return f"The arms without covariates: {run['survival_by_arm']['measure']}{_of_unit(run)}"
+
+
+def _of_unit(run: Run) -> str:
+    """What the numbers of a table are in, at the end of its heading."""
+    unit = in_units(run).strip()
+    return f", {unit}" if unit else ""
 
 
 def headers_of_arms(level: str) -> list[str]:
@@ -146,9 +151,7 @@ def _table_of_horizons(run: Run, over: list[Mapping[str, Any]], level: str) -> T
 
 def caption_of_horizons(run: Run) -> str:
     """Heading of the table of horizons."""
-    return "Average effect by horizon" + (
-        f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
-    )
+    return f"Average effect by horizon{_of_unit(run)}"
 
 
 def horizon_cells(row: Mapping[str, Any]) -> list[str]:
