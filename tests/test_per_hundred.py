@@ -172,8 +172,14 @@ def test_probabilities_at_a_horizon_are_told_per_100(capsys: pytest.CaptureFixtu
     assert float(horizons.rows[-1][1]) == pytest.approx(100 * effect, abs=0.1)
     # Ratios stay, and so do the curves that are drawn.
     ratio = run["average_effect"]["ratio"]["individual"]["estimate"]
-    assert f"mean is {ratio:.2f} times" in part.paragraphs[0]
-    drawn = gallery.survival_by_arm(effects_told(found.report_input()))
+    assert f"probability is {ratio:.2f} times" in part.paragraphs[0]
+    assert "an outcome whose mean is this probability although" in part.paragraphs[1]
+    data = effects_told(found.report_input())
+    assert axis_label(data) == "Survival difference per 100 persons"
+    means = gallery.mean_effects(data)
+    label = means.figure.axes[0].get_xlabel()
+    assert label == "Mean of the estimated effects on survival per 100 persons"
+    drawn = gallery.survival_by_arm(data)
     assert drawn is not None
     assert drawn.data["probability"].max() == 1
 

@@ -86,7 +86,7 @@ def arms_told(run: Run) -> list[str]:
         f"{in_units(run)} ({level} CI {interval}). The average effects below adjust for "
         "covariates."
         + _ratio_sentence(run, level),
-        "Everything below is about an outcome that has the same mean as this time although "
+        f"Everything below is about an outcome {_whose_mean(run)} although "
         "some persons were censored. It is made of a ridge Cox model of the event in each arm "
         + (
             "and the arm's own curve of censoring."
@@ -94,6 +94,12 @@ def arms_told(run: Run) -> list[str]:
             else "and one of censoring."
         ),
     ]  # fmt: skip
+
+
+def _whose_mean(run: Run) -> str:
+    if run["endpoint"]["in_time"]:
+        return "that has the same mean as this time"
+    return "whose mean is this probability"
 
 
 def caption_of_arms(run: Run) -> str:
@@ -173,7 +179,8 @@ def _ratio_sentence(run: Run, level: str) -> str:
     one = ratios["individual"]
     scale = Scale(decimals_for(one["se"] or 0.0))
     return (
-        f" Adjusted, the treated arm's mean is {scale(one['estimate'])} times the control arm's "
+        f" Adjusted, the treated arm's {'mean' if run['endpoint']['in_time'] else 'probability'} "
+        f"is {scale(one['estimate'])} times the control arm's "
         f"({level} CI {scale.interval(one['lower'], one['upper'])})."
     )
 
