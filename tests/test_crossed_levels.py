@@ -169,6 +169,11 @@ def test_mistakes_are_named() -> None:
         ({"room": data.school + data["class"].astype(str)}, "room", r"level within: .*, 'room'\]"),
         ({"town": town}, "town", "each 'school' lies in one 'town'.+they are the block"),
         ({"area": lost}, "area", "crossed column 'area' is missing in 1 of 260"),
+        (
+            {"height": data.index.where(data.index % 20 > 0, 0)},
+            "height",
+            "has 248 units for 260 persons: only 13 of them share one",
+        ),
         ({"y": risky}, "area", "not supported for events and counts, because"),
     ):
         with pytest.raises(TrialError, match=message):
@@ -187,3 +192,4 @@ def test_labels_that_start_again_are_told_from_crossed_ones() -> None:
     told = {f.item: f.sentence for f in trial(cluster=["school", "class"]).check().findings}
     assert "crossed='class', and not as a level in cluster=" in told["labels that start again"]
     assert "of one area, but of different school, correlate by 0.1" in told["crossed level"]
+    assert "keep each school whole, since it was randomized" in told["crossed level"]

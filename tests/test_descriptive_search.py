@@ -8,8 +8,10 @@ import pytest
 
 from tauhat.errors import TrialError
 from tauhat.inference.boxes import Box, extreme_boxes
+from tauhat.inference.credibility import credibility_table
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import DESCRIPTIVE, score_means
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.policy_value import policy_value
@@ -314,3 +316,15 @@ def test_tests_of_the_ranking_keep_their_size(m):
         rejections.append([ranked.autoc.p_value <= 0.05, ranked.qini.p_value <= 0.05])
     limit = 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
     assert (np.mean(rejections, axis=0) <= limit).all()
+
+
+def test_a_small_p_value_is_told_as_everywhere():
+    found = HeterogeneityTest(
+        0.0, 0.0005, "tested", pd.DataFrame(), pd.DataFrame(), 1999, False, 0.05, ()
+    )
+    table = credibility_table(
+        used=["age"], prespecified=[], n_candidates=4, continuous=True, heterogeneity=found,
+        difference=Estimate.from_t(1, 0.3, degrees_of_freedom=20, level=0.95),
+        agreement=0.6, fewest_units=5, unit="clusters",
+    )  # fmt: skip
+    assert table.basis[2].endswith("all covariates at once: p < 0.001")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import combinations
 from pathlib import Path
@@ -143,8 +144,25 @@ def test_cluster_sizes_and_icc_are_measured() -> None:
     assert everyone["cv"] == pytest.approx(size.std() / size.mean())
     assert result.icc is not None
     assert result.icc.low < 0.2 < result.icc.high
+    # One form for the share and for its interval.
+    low, high = f"{result.icc.low:.1%}", f"{result.icc.high:.1%}"
+    assert f"{result.icc.value:.1%} of the outcome's variance" in result.text
+    assert f"(95% interval {low} to {high});" in re.sub(r"\s+", " ", result.text)
     levels = result.balance.set_index("column")["measured_on"]
     assert levels.to_dict() == {"age": "person", "beds": "cluster"}
+
+
+def test_a_correlation_that_rounds_to_zero_has_no_sign() -> None:
+    clinic = np.repeat(np.arange(8), 10)
+    within = np.tile([1.0, -1.0], 40)
+    # Mean squares between and within clusters that are nearly the same.
+    between = np.array([1, 1, -1, -1, 1, 1, -1, -1]) * np.sqrt(0.998 * 10 / 9 * 6 / 80)
+    df = pd.DataFrame({"clinic": clinic, "arm": clinic % 2, "y": within + between[clinic]})
+    result = check(df.assign(x=np.arange(80) % 7))
+    assert result.icc is not None
+    assert -0.0005 < result.icc.value < 0
+    told = next(f.value for f in result.findings if f.item.startswith("ICC"))
+    assert told.startswith("0.000 (")
 
 
 @pytest.mark.parametrize(("m", "warned"), [(12, True), (30, True), (60, False)])

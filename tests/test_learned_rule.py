@@ -57,6 +57,7 @@ def test_weights_of_a_rule_by_hand() -> None:
     assert RULE.factor(-1e9) < 1e-12
     assert [RULE.interval_scale(b) for b in (-3.0, 2.5, 50.0)] == pytest.approx([0.6, 0.7, 0.8])
     assert RULE.unlike({"persons": 100.0}) == []
+    assert RULE.unlike({"persons": 1.0}) == ["1 person (60 to 1,500)"]
     assert RULE.unlike({"persons": 5000.0}) == ["5,000 persons (60 to 1,500)"]
 
 

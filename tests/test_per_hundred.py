@@ -111,7 +111,7 @@ def test_sentences_and_figures_say_so(
     assert re.search(rf"individual-average +{effect:.1f} ", said)
     assert f"{effect:.1f} per 100 persons".replace("-", "−") in found.text
     results = next(s for s in paper(run).sections if s.anchor == "results").paragraphs
-    assert f"average effect was −{abs(effect):.1f} " in " ".join(results)
+    assert f"average effect was −{abs(effect):.1f} per 100 persons (95%" in " ".join(results)
     data = effects_told(found.report_input())
     assert axis_label(data) == "Effect on relapse per 100 persons"
     assert np.allclose(data.effect, 100 * found.report_input().effect)
@@ -128,6 +128,60 @@ def test_sentences_and_figures_say_so(
     if len(credibility) > 1:
         basis = " ".join(row[-1] for row in credibility[-1].rows)
         assert "per 100 persons (95% confidence interval" in basis
+
+
+def test_the_explanation_of_an_ensemble_is_told_per_100_too() -> None:
+    text = "Mean effect -0.0613, standard deviation over persons 0.0487; the members' mean"
+    run = {"endpoint": {"link": "logit"}, "reported_model": {"explanation": {"text": text}}}
+    assert told_per_hundred(run)["reported_model"]["explanation"]["text"] == (
+        "Mean effect -6.13 per 100 persons, standard deviation over persons 4.87; the members' mean"
+    )
+
+
+def test_probabilities_at_a_horizon_are_told_per_100(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame({"arm": np.arange(200) % 2, "age": rng.normal(size=200)})
+    table["months"] = rng.exponential(12 + 6 * table.arm)
+    table["died"] = table.months < 24
+    trial = th.Trial(
+        table.assign(months=table.months.clip(upper=24)),
+        outcome="months",
+        treatment="arm",
+        event="died",
+        horizon=18,
+        endpoint="survival",
+    )
+    found = th.analyze(trial, models=["LMM"], random_state=1, n_permutations=49)
+    assert isinstance(found, th.Analysis)
+    run = found.to_json()
+    effect = run["average_effect"]["individual"]["estimate"]
+    assert 0.05 < effect < 0.4
+    words = "survival differences per 100 persons at 18 months"
+    print_analysis(run, [])
+    said = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert f"Effects are {words}." in said
+    assert f"average effect was {100 * effect:.1f} per 100 persons (95%" in str(paper(run).sections)
+    view = build_view(told(found.report_input()))
+    assert view.numbers[0].value == f"{100 * effect:.1f} per 100 persons"
+    part = next(section for section in view.sections if section.anchor == "survival")
+    arms, horizons = part.tables
+    assert arms.caption.endswith("without an event, per 100 persons")
+    curves = th.survival_by_arm(trial).table
+    assert float(arms.rows[0][5]) == pytest.approx(100 * curves.estimate.iloc[0], abs=0.1)
+    assert horizons.caption == "Average effect by horizon, per 100 persons"
+    assert float(horizons.rows[-1][1]) == pytest.approx(100 * effect, abs=0.1)
+    # Ratios stay, and so do the curves that are drawn.
+    ratio = run["average_effect"]["ratio"]["individual"]["estimate"]
+    assert f"probability is {ratio:.2f} times" in part.paragraphs[0]
+    assert "an outcome whose mean is this probability although" in part.paragraphs[1]
+    data = effects_told(found.report_input())
+    assert axis_label(data) == "Survival difference per 100 persons"
+    means = gallery.mean_effects(data)
+    label = means.figure.axes[0].get_xlabel()
+    assert label == "Mean of the estimated effects on survival per 100 persons"
+    drawn = gallery.survival_by_arm(data)
+    assert drawn is not None
+    assert drawn.data["probability"].max() == 1
 
 
 def test_quick_models_of_an_event_model_its_risks(trial: th.Trial) -> None:

@@ -208,6 +208,19 @@ def test_weights_are_told_apart_into_given_and_earned(page: str) -> None:
     plain = section(page_of(run), "models")
     assert "Where the weights come from" not in plain
     assert "it disagrees" in plain
+    assert "grey: left out" in plain
+
+
+def test_no_weight_is_called_earned_and_no_model_left_out_where_none_is() -> None:
+    run = example_run()
+    for row in run["reported_model"]["explanation"]["members"]:
+        row |= {"earned": None, "earned_sd": None}
+    for model in run["models"]:
+        model["kept"] = True
+    part = section(page_of(run), "models")
+    assert rows_of(part, "Where the weights come from")[0] == ["LMM", "58%", "0.67"]
+    assert "Weights of the members in the ensemble." in part
+    assert not re.search("Earned|earned|left out", part)
 
 
 def test_guidelines_point_to_sections_that_are_there(page: str) -> None:

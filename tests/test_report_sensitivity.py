@@ -171,6 +171,7 @@ def test_cluster_intercepts_are_those_of_the_mixed_model(found: Analysis) -> Non
 
 def section(**changes: Any) -> str:
     run: dict[str, Any] = json.loads(RUN.read_text("utf-8"))
+    run["heterogeneity_test"]["p_value"] = changes.pop("p_value", 0.012)
     run["sensitivity"] |= changes
     nothing = np.zeros(5)
     data = ReportInput(run, pd.DataFrame(), nothing, nothing, nothing, pd.DataFrame(),
@@ -186,6 +187,7 @@ def test_section_says_which_member_decides_and_where_the_interval_tips() -> None
     assert "treated arm were 4.4 higher than those of similar persons" in said
     assert "LMM | −3.1 | 1.2 | 0.62 | 0.4" in said
     assert "p = 0.012; in 95 of 100 draws between 0.008 and 0.016" in said
+    assert "| p < 0.001; in 95 of" in section(p_value=0.0005)
     assert "difference between the outer quarters from 3.9 to 5.1" in said
     assert "Without any one cluster | −3.7 to −2.8 | –" in said
     assert "0.5 SD higher | −2.5 | −5.4 to 0.3" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def test_one_test_finds_the_contrast_whose_effect_differs() -> None:
     assert found.table.p_adjusted[0] > 0.05 > found.table.p_adjusted[1]
     assert (found.table.p_adjusted >= found.p_value).all()
     assert "one test over all contrasts" in found.text
+    assert "p < 0.001" in replace(found, table=found.table.assign(p_adjusted=0.0005)).text
 
 
 def test_the_test_depends_on_no_label_and_no_order_of_rows() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.numerics.effect_evidence import EffectEvidence
+from tauhat.wording import counted
 
 #: Clues by name, and the hypotheses about the shape of the effect whose probabilities they add up.
 SHAPES_OF_CLUES: Mapping[str, tuple[str, ...]] = {
@@ -125,7 +126,7 @@ class LearnedRule:
         list of str
         """
         return [
-            f"{value:,.0f} {name} ({low:,.0f} to {high:,.0f})"
+            f"{counted(round(value), name.removesuffix('s'), form=',')} ({low:,.0f} to {high:,.0f})"
             for name, value in sizes.items()
             for low, high in [self.seen[name]]
             if not low <= value <= high

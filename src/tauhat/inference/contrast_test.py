@@ -86,7 +86,8 @@ class ContrastTests:
                 f"({p}); that is not evidence that effects are the same for everyone."
             )
         each = "; ".join(
-            f"{row.contrast} p = {row.p_adjusted:.3f}" for row in self.table.dropna().itertuples()
+            f"{row['contrast']} {p_words(row['p_adjusted'])}"
+            for row in self.table.dropna().to_dict("records")
         )
         return (
             f"{verdict} This is one test over all contrasts. Adjusted for their number: {each}. "

@@ -9,6 +9,7 @@ import pandas as pd
 from tauhat.inference.descriptive import interval_text
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.wording import p_words
 
 # Bounds of the p-value of the interaction in ICEMAN.
 CHANCE = (
@@ -82,7 +83,7 @@ def credibility_table(
     basis = "the trial leaves nothing that a primary test could compare"
     if heterogeneity.tested:
         chance = next(words for bound, words in CHANCE if p <= bound)
-        basis = f"primary test of a constant effect, all covariates at once: p = {p:.3f}"
+        basis = f"primary test of a constant effect, all covariates at once: {p_words(p)}"
     clear = difference.lower > 0 or difference.upper < 0
     rows = [
         (

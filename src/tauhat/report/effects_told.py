@@ -11,7 +11,7 @@ from tauhat.report.view import ReportInput
 
 
 def effects_told(data: ReportInput) -> ReportInput:
-    """What a report is made of, with effects on an event per 100 persons."""
+    """What a report is made of, with effects on a risk per 100 persons."""
     run = told_per_hundred(data.run)
     if run is data.run:
         return data

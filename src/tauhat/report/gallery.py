@@ -28,7 +28,7 @@ from tauhat.report.held_out_figures import (
 )
 from tauhat.report.per_hundred import per_words
 from tauhat.report.pieces import average_interval, axis_label
-from tauhat.report.time_units import at_horizon, unit_of_time
+from tauhat.report.time_units import at_horizon, outcome_name, unit_of_time
 from tauhat.report.view import ReportInput
 
 ROWS_OF_BALANCE = 14
@@ -251,7 +251,7 @@ def named_comparisons(data: ReportInput) -> plots.Plot | None:
     table = table.astype(dict.fromkeys(("estimate", "lower", "upper"), float))
     if table["estimate"].isna().all():
         return None
-    outcome = f"{data.run['roles']['outcome']}{per_words(data.run)}"
+    outcome = f"{outcome_name(data.run)}{per_words(data.run)}"
     return plots.interaction_forest_plot(table, axis_label=f"Difference of the effect on {outcome}")
 
 
@@ -303,7 +303,7 @@ def mean_effects(data: ReportInput) -> plots.Plot:
     ]
     return plots.interval_plot(
         dots,
-        axis_label=f"Mean of the estimated effects on {data.run['roles']['outcome']}"
+        axis_label=f"Mean of the estimated effects on {outcome_name(data.run)}"
         f"{per_words(data.run)}",
         average=average_interval(data),
     )
@@ -353,7 +353,7 @@ def clusters(data: ReportInput) -> plots.Plot | None:
         return None
     return plots.cluster_caterpillar_plot(
         data.clusters,
-        axis_label=f"{data.run['roles']['outcome']}{per_words(data.run)}, from the mean",
+        axis_label=f"{outcome_name(data.run)}{per_words(data.run)}, from the mean",
     )
 
 

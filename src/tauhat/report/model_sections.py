@@ -18,13 +18,14 @@ from tauhat.wording import join_words
 OUTCOME = "outcome"
 RULE_NOTE = (
     "Typical: the weight that the rule gives in a trial with typical clues. Mean: how much the "
-    "member's mean effect counts. Agreement: mean Kendall correlation with the other members."
+    "member's mean effect counts. "
 )
 WEIGHTS_NOTE = (
     "Given: the share that a member has whatever the data say. Earned: the share for predicting "
     "persons it had not seen, with its standard deviation when the randomized units are weighted "
-    "at random. Agreement: mean Kendall correlation with the other members."
+    "at random. "
 )
+AGREEMENT_NOTE = "Agreement: mean Kendall correlation with the other members."
 
 
 def models_section(data: ReportInput) -> Section:
@@ -52,8 +53,11 @@ def models_section(data: ReportInput) -> Section:
         paragraphs.append(typeset(explanation["text"]))
     matrix = gallery.agreement(data)
     if agreement and matrix is not None:
-        figures.append(_agreement_figure(matrix, float(agreement["mean"])))
-        left_out = "" if explanation else " A model that is left out is not wrong; it disagrees."
+        some_left_out = any(use_of(model).startswith("left out") for model in run["models"])
+        figures.append(_agreement_figure(matrix, float(agreement["mean"]), some_left_out))
+        left_out = " A model that is left out is not wrong; it disagrees."
+        if explanation or not some_left_out:
+            left_out = ""
         paragraphs.append(
             f"The models agree {agreement_words(agreement['mean'])} on who has the larger effect: "
             f"their mean Kendall correlation is {agreement['mean']:.2f} (1: the same order of "
@@ -77,7 +81,7 @@ def models_section(data: ReportInput) -> Section:
             ),
             *([_weights_table(explanation)] if explanation else []),
         ],
-        notes=[RULE_NOTE if _by_rule(explanation) else WEIGHTS_NOTE] if explanation else [],
+        notes=[_weights_note(explanation)] if explanation else [],
     )
 
 
@@ -86,15 +90,27 @@ def _by_rule(explanation: Mapping[str, Any]) -> bool:
     return any(row["typical_weight"] is not None for row in explanation["members"])
 
 
+def _by_shares(explanation: Mapping[str, Any]) -> bool:
+    """Whether a part of the weights was earned."""
+    return any(row["earned"] is not None for row in explanation["members"])
+
+
+def _weights_note(explanation: Mapping[str, Any]) -> str:
+    first = WEIGHTS_NOTE if _by_shares(explanation) else ""
+    return f"{RULE_NOTE if _by_rule(explanation) else first}{AGREEMENT_NOTE}"
+
+
 def _weights_table(explanation: Mapping[str, Any]) -> TableView:
     """Weight of each member of the ensemble, and where it comes from."""
 
     def share(value: float | None) -> str:
         return "–" if value is None else format_percent(value)
 
-    columns = {"given": "Given", "earned": "Earned", "earned_sd": "SD of earned"}
+    columns: dict[str, str] = {}
     if _by_rule(explanation):
         columns = {"typical_weight": "Typical", "weight_of_mean": "Mean"}
+    elif _by_shares(explanation):
+        columns = {"given": "Given", "earned": "Earned", "earned_sd": "SD of earned"}
     members: Sequence[Mapping[str, Any]] = explanation["members"]
     return TableView(
         "Where the weights come from",
@@ -124,7 +140,7 @@ def _means_figure(data: ReportInput) -> FigureView:
     )
 
 
-def _agreement_figure(drawn: plots.Plot, mean: float) -> FigureView:
+def _agreement_figure(drawn: plots.Plot, mean: float, some_left_out: bool) -> FigureView:
     matrix = drawn.data.to_numpy(dtype=np.float64)
     off_diagonal = matrix[~np.eye(len(matrix), dtype=bool)]
     return figure_of(
@@ -132,14 +148,14 @@ def _agreement_figure(drawn: plots.Plot, mean: float) -> FigureView:
         f"Kendall correlations between {len(matrix)} models, from "
         f"{format_fixed(float(off_diagonal.min()), 2)} to "
         f"{format_fixed(float(off_diagonal.max()), 2)}, mean {mean:.2f}.",
-        "Kendall correlations between the models' effects, the most agreeable first. "
-        "Bold: kept by the ensemble; grey: left out.",
+        "Kendall correlations between the models' effects, the most agreeable first."
+        + (" Bold: kept by the ensemble; grey: left out." if some_left_out else ""),
     )
 
 
 def _weights_figure(drawn: plots.Plot) -> FigureView:
     told = " in the ensemble."
-    if drawn.data["given"].notna().any():
+    if drawn.data["earned"].notna().any():
         told = (
             ": pale, the fixed part; dark, the part earned; line, the standard deviation of "
             "what was earned. This trial does not rank members whose lines overlap."

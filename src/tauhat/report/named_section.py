@@ -18,6 +18,7 @@ from tauhat.report.numbers import (
 from tauhat.report.per_hundred import per_words, units_words
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import Run, held_out_units, scale_of
+from tauhat.report.time_units import outcome_name
 from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import effects_differ, unless_shown
 from tauhat.wording import counted, degrees_text, join_words
@@ -225,7 +226,7 @@ def _groups_table(run: Run, scale: Scale, level: str) -> TableView:
         rows.append(
             [
                 cell(row["modifier"]),
-                cell(row["group"]),
+                typeset(cell(row["group"])),
                 format_count(row["persons"]),
                 format_count(row["control_units"], of_persons=units == "persons"),
                 format_count(row["treated_units"], of_persons=units == "persons"),
@@ -302,7 +303,7 @@ def relevance_words(run: Run) -> str:
         return f"{count:,} ({_share(found[f'share_{name}'])})"
 
     return (
-        f"A gain of at least {found['mcid']:g}{per_words(run)} in {run['roles']['outcome']} "
+        f"A gain of at least {found['mcid']:g}{per_words(run)} in {outcome_name(run)} "
         f"({found['better']} is better) was said to matter. By the models' estimates "
         f"{some('expected')} of {found['persons']:,} persons are expected to gain that much; the "
         f"interval allows that to be said of {some('shown')} and excludes it for "

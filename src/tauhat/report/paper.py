@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.registry import registered
-from tauhat.report.numbers import format_p, format_percent
+from tauhat.report.numbers import format_fixed, format_p, format_percent, typeset
 from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
 from tauhat.report.rate_section import rate_words
@@ -20,12 +20,14 @@ from tauhat.report.text import (
     scale_of,
     units_sentence,
 )
+from tauhat.report.time_units import in_units
 from tauhat.report.view import DocumentView, Section, TableView
 from tauhat.wording import counted, join_words
 
 # Title of the section of the report with the flow of participants and Table 1.
 COMPARED = "What was compared, in whom"
 AUTHORS = "for the authors: not in the data"
+_ENDS = ("estimate", "lower", "upper")
 
 _SOURCES = {
     "jackknife": "F. Li, Tong, Fang, Cheng, Kahan, Wang (2025). Model-robust standardization in "
@@ -198,11 +200,12 @@ def _missing(run: Run) -> str:
 def _results(run: Run) -> list[str]:
     texts = [units_sentence(run)]
     if run["design"]["icc"] is not None:
-        texts[0] += f" The intracluster correlation of the outcome was {run['design']['icc']:.3f}."
+        icc = format_fixed(run["design"]["icc"], 3)
+        texts[0] += f" The intracluster correlation of the outcome was {icc}."
     texts.append(" ".join(_averages(run)))
     risks = run["average_risks"]
     if risks is not None:
-        texts.append(risks["individual"]["text"])
+        texts.append(_risks(run))
     texts += rate_words(run)
     texts.append(_of_test(run))
     named = run["named_modifiers"]
@@ -229,18 +232,18 @@ def _results(run: Run) -> list[str]:
 def _averages(run: Run) -> list[str]:
     effects = run["average_effect"]
     return [
-        f"The {name}-average effect was {_estimate(run, effects[name])}."
+        f"The {name}-average effect was {_estimate(run, effects[name], in_units(run))}."
         for name in ("individual", "cluster")
         if effects[name] is not None
     ]
 
 
-def _estimate(run: Run, one: Mapping[str, Any]) -> str:
+def _estimate(run: Run, one: Mapping[str, Any], unit: str = "") -> str:
     if one["estimate"] is None:
         return "not estimable"
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
     interval = scale.interval(one["lower"], one["upper"])
-    return f"{scale(one['estimate'])} ({level} CI {interval}; {format_p(one['p_value'])})"
+    return f"{scale(one['estimate'])}{unit} ({level} CI {interval}; {format_p(one['p_value'])})"
 
 
 def _of_test(run: Run) -> str:
@@ -292,7 +295,7 @@ def _consort(run: Run) -> list[tuple[str, str, str]]:
         if sizes
         else ""
     )
-    icc = [] if design["icc"] is None else [f"ICC {design['icc']:.3f}."]
+    icc = [] if design["icc"] is None else [f"ICC {format_fixed(design['icc'], 3)}."]
     return [
         ("3a", "Design, and what was randomized", what),
         ("3b", "Changes after the start", AUTHORS),
@@ -326,7 +329,7 @@ def _numbers(run: Run) -> str:
 
 def _risks(run: Run) -> str:
     risks = run["average_risks"]
-    return "not binary" if risks is None else risks["individual"]["text"]
+    return "not binary" if risks is None else typeset(risks["individual"]["text"])
 
 
 def _planned_or_not(run: Run) -> str:
@@ -407,8 +410,8 @@ def _path(run: Run) -> list[tuple[str, str, str]]:
         (
             "Calibration",
             "slope, 1 when predicted effects come true",
-            f"{slope['estimate']:.2f} ({slope['lower']:.2f} to {slope['upper']:.2f})"
-            if None not in (slope["estimate"], slope["lower"], slope["upper"])
+            "{} ({} to {})".format(*(format_fixed(slope[end], 2) for end in _ENDS))
+            if None not in [slope[end] for end in _ENDS]
             else "not estimable",
         ),
         (

@@ -1,4 +1,4 @@
-"""Effects on an event as the reader is told them: per 100 persons, where ``run.json`` has risks."""
+"""Effects on risks as the reader is told them: per 100 persons, where ``run.json`` has shares."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ _ALSO = {
 # What has no effects in it, or tells them per 100 itself.
 _LEFT = frozenset(
     {
-        *("average_risks", "average_rates", "survival_by_arm", "relative_effect", "ratio"),
+        *("average_risks", "average_rates", "relative_effect", "ratio"),
         *("slope", "risks", "classification", "variance_components", "design", "check"),
         *("missing_outcomes", "shifts", "weights", "data", "roles", "versions", "seconds"),
     }
 )
 # Sentences made elsewhere that hold estimates.
 _SENTENCES = frozenset({"text", "basis"})
+_SPREAD = re.compile(r"Mean effect (\S+), standard deviation over persons (\S+);")
 _UNITS = {
     "Gains are in units of the outcome": f"Gains are per {HUNDRED} persons",
     "The mean gain a person is": "The mean gain is",
@@ -40,7 +41,9 @@ _UNITS = {
 
 
 def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Content of ``run.json`` with effects on an event per 100 persons; of others as it is.
+    """Content of ``run.json`` with effects on a risk per 100 persons; others as they are.
+
+    Risks are those of an event, and of being without one at a horizon.
 
     Examples
     --------
@@ -55,10 +58,14 @@ def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
     if "contrasts" in run and "endpoint" not in run:
         return _told_contrasts(run)
     endpoint = run["endpoint"]
-    if endpoint.get("link") != "logit" or is_per_hundred(run):
+    if not _of_risks(endpoint) or is_per_hundred(run):
         return run
     # "persons" and not "patients": those of a school trial are none.
     return {**_changed(run), "endpoint": {**endpoint, "per": HUNDRED}}
+
+
+def _of_risks(endpoint: Mapping[str, Any]) -> bool:
+    return endpoint.get("link") == "logit" or endpoint.get("kind") == "survival"
 
 
 def _told_contrasts(run: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -116,11 +123,17 @@ def _changed(run: Mapping[str, Any]) -> dict[str, Any]:
                 value = re.sub(pattern, told, value)
             for raw, told in _UNITS.items():
                 value = value.replace(raw, told)
-            return value
+            return _SPREAD.sub(_told_spread, value)
         effect = key in _EFFECTS or key in _ALSO.get(part, ())
         return HUNDRED * value if effect and _is_number(value) else value
 
     return {name: changed(one, name, "") for name, one in run.items() if name != "contrasts"}
+
+
+def _told_spread(found: re.Match[str]) -> str:
+    """What `tauhat.ensembles.Explanation` says of the effects."""
+    mean, spread = (f"{HUNDRED * float(value):.3g}" for value in found.groups())
+    return f"Mean effect {mean} per {HUNDRED} persons, standard deviation over persons {spread};"
 
 
 def _is_number(value: Any) -> bool:

@@ -20,7 +20,7 @@ def axis_label(data: ReportInput) -> str:
     endpoint, outcome = data.run["endpoint"], data.run["roles"]["outcome"]
     if endpoint["horizon"] is None:
         return f"Effect on {outcome}{per_words(data.run)}"
-    unit = f", {unit_of_time(data.run)}" if endpoint["in_time"] else ""
+    unit = f", {unit_of_time(data.run)}" if endpoint["in_time"] else per_words(data.run)
     return f"{first_upper(endpoint['effect'])}{unit}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tauhat.report.numbers import Scale, bare_p, format_fixed, format_percent
+from tauhat.report.numbers import Scale, bare_p, format_fixed, format_p, format_percent
 from tauhat.report.pieces import cell, first_upper
 from tauhat.report.text import Run, scale_of
 from tauhat.report.time_units import in_units
@@ -117,7 +117,7 @@ def _seeds_rows(run: Run, scale: Scale) -> list[list[str]]:
         rows.append(
             [
                 "Random assignments of the primary test",
-                f"p = {bare_p(p)}; in 95 of 100 draws between {bare_p(low)} and {bare_p(high)}"
+                f"{format_p(p)}; in 95 of 100 draws between {bare_p(low)} and {bare_p(high)}"
                 + (", on either side of 0.05" if across else ""),
             ]
         )

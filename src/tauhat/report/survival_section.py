@@ -86,7 +86,7 @@ def arms_told(run: Run) -> list[str]:
         f"{in_units(run)} ({level} CI {interval}). The average effects below adjust for "
         "covariates."
         + _ratio_sentence(run, level),
-        "Everything below is about an outcome that has the same mean as this time although "
+        f"Everything below is about an outcome {_whose_mean(run)} although "
         "some persons were censored. It is made of a ridge Cox model of the event in each arm "
         + (
             "and the arm's own curve of censoring."
@@ -96,10 +96,21 @@ def arms_told(run: Run) -> list[str]:
     ]  # fmt: skip
 
 
+def _whose_mean(run: Run) -> str:
+    if run["endpoint"]["in_time"]:
+        return "that has the same mean as this time"
+    return "whose mean is this probability"
+
+
 def caption_of_arms(run: Run) -> str:
     """Heading of the table of arms."""
-    unit = f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
-    return f"The arms without covariates: {run['survival_by_arm']['measure']}{unit}"
+    return f"The arms without covariates: {run['survival_by_arm']['measure']}{_of_unit(run)}"
+
+
+def _of_unit(run: Run) -> str:
+    """What the numbers of a table are in, at the end of its heading."""
+    unit = in_units(run).strip()
+    return f", {unit}" if unit else ""
 
 
 def headers_of_arms(level: str) -> list[str]:
@@ -146,9 +157,7 @@ def _table_of_horizons(run: Run, over: list[Mapping[str, Any]], level: str) -> T
 
 def caption_of_horizons(run: Run) -> str:
     """Heading of the table of horizons."""
-    return "Average effect by horizon" + (
-        f", {unit_of_time(run)}" if run["endpoint"]["in_time"] else ""
-    )
+    return f"Average effect by horizon{_of_unit(run)}"
 
 
 def horizon_cells(row: Mapping[str, Any]) -> list[str]:
@@ -170,7 +179,8 @@ def _ratio_sentence(run: Run, level: str) -> str:
     one = ratios["individual"]
     scale = Scale(decimals_for(one["se"] or 0.0))
     return (
-        f" Adjusted, the treated arm's mean is {scale(one['estimate'])} times the control arm's "
+        f" Adjusted, the treated arm's {'mean' if run['endpoint']['in_time'] else 'probability'} "
+        f"is {scale(one['estimate'])} times the control arm's "
         f"({level} CI {scale.interval(one['lower'], one['upper'])})."
     )
 

@@ -8,7 +8,14 @@ from typing import Any
 from tauhat.inference.transport import FEWEST_OF_ARM
 from tauhat.report import gallery
 from tauhat.report.held_out_sections import effect_cells, policy_table
-from tauhat.report.numbers import Scale, format_count, format_fixed, format_p, format_percent
+from tauhat.report.numbers import (
+    Scale,
+    format_count,
+    format_fixed,
+    format_p,
+    format_percent,
+    typeset,
+)
 from tauhat.report.per_hundred import gain_words
 from tauhat.report.pieces import cell, figure_of
 from tauhat.report.text import Run, scale_of
@@ -96,7 +103,7 @@ def _named_table(named: Sequence[Mapping[str, Any]], scale: Scale, level: str) -
         [
             [
                 cell(row["modifier"]),
-                cell(row["group"]),
+                typeset(cell(row["group"])),
                 number(row["persons"], format_count),
                 number(row["share"], format_percent),
                 number(row["effective_n"], lambda size: format_count(round(size))),

@@ -56,7 +56,7 @@ def effects_in_words(run: Run) -> str:
         return f"{words}{per_words(run)} in {outcome}"
     if endpoint["in_time"]:
         return f"{words} in {unit_of_time(run)}, horizon {endpoint['horizon']:g}"
-    return f"{words} at {at_horizon(run)}"
+    return f"{words}{per_words(run)} at {at_horizon(run)}"
 
 
 def arm_name(run: Run, arm: str) -> str:

@@ -48,6 +48,21 @@ def in_units(run: Mapping[str, Any]) -> str:
     return f" {unit_of_time(run)}" if run["endpoint"]["in_time"] else per_words(run)
 
 
+def outcome_name(run: Mapping[str, Any]) -> str:
+    """What effects are on: the outcome's column, or what is made of times in it.
+
+    Examples
+    --------
+    >>> endpoint = {"horizon": 24, "in_time": False, "effect": "survival difference"}
+    >>> outcome_name({"endpoint": endpoint, "roles": {"outcome": "months"}})
+    'survival'
+    """
+    endpoint = run["endpoint"]
+    if endpoint["horizon"] is None or endpoint["in_time"]:
+        return str(run["roles"]["outcome"])
+    return str(endpoint["effect"]).removesuffix(" difference")
+
+
 def at_horizon(run: Mapping[str, Any], horizon: float | None = None) -> str:
     """A horizon with its unit; None for that of the trial.
 

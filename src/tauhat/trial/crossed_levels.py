@@ -15,6 +15,8 @@ from tauhat.trial.roles import label_values
 CROSSED = "crossed"
 #: Each unit is a column of the mixed models.
 MOST_UNITS = 500
+#: Share of persons with another one in their unit; with less the column is a measurement.
+FEWEST_SHARING = 0.2
 
 
 def crossed_columns(crossed: str | Sequence[str] | None, cluster: Any) -> dict[str, Any]:
@@ -81,6 +83,13 @@ def crossed_labels(
             raise DesignError(
                 f"crossed={name!r}: each {name!r} lies in one {cluster!r}, so that it is a level "
                 f"within: cluster=[{cluster!r}, {name!r}]"
+            )
+        sharing = np.bincount(units)[units] > 1
+        if sharing.mean() < FEWEST_SHARING:
+            raise TrialError(
+                f"crossed={name!r} has {units.max() + 1:,} units for {len(units):,} persons: only "
+                f"{int(sharing.sum()):,} of them share one, so that its intercept cannot be told "
+                "from a person's own error. Name a level that persons share, or leave it out"
             )
         if units.max() >= MOST_UNITS:
             raise TrialError(

@@ -46,7 +46,7 @@ def member_weights_plot(members: pd.DataFrame) -> Plot:
     weight, given, earned, error, typical = (
         100 * data[name].to_numpy(dtype=np.float64) for name in names[1:]
     )
-    told_apart = bool(np.isfinite(given).any())
+    told_apart = bool(np.isfinite(earned).any())
     figure, axes = new_axes(0.95 + 0.27 * len(data))
     y = np.arange(len(data))[::-1].astype(np.float64)
     if told_apart:

@@ -119,10 +119,10 @@ def cluster_findings(
     effect_of_design = 1 + (everyone["mean"] * (1 + everyone["cv"] ** 2) - 1) * max(icc.value, 0)
     yield Finding(
         "ICC of the outcome within arm",
-        f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
+        f"{icc.value:z.3f} ({icc.low:z.3f} to {icc.high:z.3f})",
         "ok",
         f"{max(icc.value, 0):.1%} of the outcome's variance within arm lies between clusters "
-        f"(95% interval {icc.low:.3f} to {icc.high:.3f}); for the average effect the {n} "
+        f"(95% interval {icc.low:z.1%} to {icc.high:z.1%}); for the average effect the {n} "
         f"persons carry the information of about {n / effect_of_design:.0f} independent ones."
         if np.isfinite(icc.value)
         else "Clusters have one person each, so the ICC cannot be told.",

@@ -111,7 +111,7 @@ def level_findings(trial: TrialTable) -> Iterator[Finding]:
             "ok",
             f"Two outcomes within arm of one {share.name}, but of different {cluster}, correlate "
             f"by {share.icc:.3f}. LMM, GAMM and BRM have a random intercept of {share.name}; "
-            f"errors, tests and folds take whole {cluster}, which were randomized.",
+            f"errors, tests and folds keep each {cluster} whole, since it was randomized.",
         )
     shares = level_shares(trial)
     if not shares:

@@ -59,7 +59,7 @@ def one_arm_findings(trial: TrialTable, icc: IntraclusterCorrelation | None) -> 
     yield Finding("cluster size", f"{size.min()} to {size.max()}, median {np.median(size):g}")
     yield Finding(
         f"ICC of the outcome in arm {with_clusters}",
-        f"{icc.value:.3f} ({icc.low:.3f} to {icc.high:.3f})",
+        f"{icc.value:z.3f} ({icc.low:z.3f} to {icc.high:z.3f})",
     )
     if m < _FEW_CLUSTERS:
         untested = (
