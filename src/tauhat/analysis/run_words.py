@@ -26,7 +26,8 @@ def interval_method(model: CateEstimator, level: float) -> IntervalMethod:
         return IntervalMethod(
             f"mixture of the model's own posterior and {posterior}, and t quantile", level
         )
-    return IntervalMethod(f"expected error of the estimates under {posterior}", level)
+    learned = "" if model.interval_scale == 1 else ", narrowed by what simulated trials showed"
+    return IntervalMethod(f"expected error of the estimates under {posterior}{learned}", level)
 
 
 def python_call(
