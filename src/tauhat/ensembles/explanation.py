@@ -194,8 +194,8 @@ def _of_evidence(shrinkage: float, *, of_rule: bool = False) -> str:
         )
     if of_rule:
         return (
-            "As far as the outcomes speak for an effect that differs between persons, the estimated "
-            f"variation was kept: it was multiplied by {shrinkage:.2f}."
+            "As far as the outcomes speak for an effect that differs between persons, the "
+            f"estimated variation was kept: it was multiplied by {shrinkage:.2f}."
         )
     return (
         f"That the effect differs between persons at all has a posterior probability of "
