@@ -9,6 +9,7 @@ from typing import Any
 from tauhat.inference.descriptive import DESCRIPTIVE
 from tauhat.report.first_part import unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
+from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
 from tauhat.report.pieces import first_upper
 from tauhat.report.plots import shorten
@@ -211,7 +212,7 @@ def _first_part(
     answers[1] = replace(answers[1], paragraphs=for_whom)
     # What is done goes by the one test over all contrasts.
     of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
-    done = _by_contrast({name: use({**one.run, **of_all}) for name, one in inputs.items()})
+    done = told_once({name: use({**one.run, **of_all}) for name, one in inputs.items()})
     average = _average_section(run, inputs)
     first = Section(
         "average-first",
@@ -219,7 +220,7 @@ def _first_part(
         paragraphs=["The p-values allow for the number of contrasts, the intervals do not."],
         tables=average.tables,
     )
-    open_ = _by_contrast({name: unknown(one.run) for name, one in inputs.items()})
+    open_ = told_once({name: unknown(one.run) for name, one in inputs.items()})
     return [
         first,
         *answers,
