@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tauhat.wording import join_words
@@ -25,27 +26,27 @@ def told_once(said: Mapping[str, Sequence[str]]) -> list[str]:
     >>> told_once({"b": [wide.format(2), "Why."], "c": [wide.format(5), "Why.", "How."]})
     ['What one gains: nobody knows. It is 2 (b) and 5 (c) wide on average.', 'Why.', 'c: How.']
     """
-    items: dict[str, dict[str, str]] = {}
+    items: dict[tuple[str, int], dict[str, str]] = {}
     for name, sentences in said.items():
+        begun: Counter[str] = Counter()
         for sentence in sentences:
-            items.setdefault(_sentences(sentence)[0], {})[name] = sentence
-    return [_one(found, among=len(said)) for found in items.values()]
+            first = _sentences(sentence)[0]
+            items.setdefault((first, begun[first]), {})[name] = sentence
+            begun[first] += 1
+    return [one for found in items.values() for one in _items(found, among=len(said))]
 
 
-def _one(found: Mapping[str, str], *, among: int) -> str:
-    """One item from those of some contrasts, which begin with the same sentence."""
-    parts = [_sentences(sentence) for sentence in found.values()]
-    whole = ""
+def _items(found: Mapping[str, str], *, among: int) -> list[str]:
+    """The items that some contrasts begin with the same sentence: one, or that and their rests."""
+    parts = {name: _sentences(sentence) for name, sentence in found.items()}
     # Some sentences name their contrast themselves.
-    if len(found) < among and not all(name in sentence for name, sentence in found.items()):
-        whole = f"{join_words(list(found))}: "
-    if len({len(part) for part in parts}) > 1:
-        rest = (f"{name}: {' '.join(part[1:])}" for name, part in zip(found, parts, strict=True)
-                if part[1:])  # fmt: skip
-        return whole + " ".join([parts[0][0], *rest])
-    return whole + " ".join(
-        _merged(dict(zip(found, alike, strict=True))) for alike in zip(*parts, strict=True)
-    )
+    shared = len(found) == among or all(name in sentence for name, sentence in found.items())
+    whole = "" if shared else f"{join_words(list(found))}: "
+    if len({len(part) for part in parts.values()}) > 1:
+        rests = [f"{name}: {' '.join(part[1:])}" for name, part in parts.items() if part[1:]]
+        return [whole + next(iter(parts.values()))[0], *rests]
+    alike = zip(*parts.values(), strict=True)
+    return [whole + " ".join(_merged(dict(zip(found, one, strict=True))) for one in alike)]
 
 
 def _merged(found: Mapping[str, str]) -> str:
