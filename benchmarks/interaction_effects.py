@@ -175,9 +175,7 @@ def main() -> None:
     """Print one row per cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=400)
-    parser.add_argument(
-        "--only", nargs="+", default=[""], help="parts of the names of cells"
-    )
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of cells")
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
     rows = {
