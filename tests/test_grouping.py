@@ -111,3 +111,10 @@ def test_values_far_from_zero_for_their_spread_have_labels_that_differ() -> None
     cells = two_way_groups(x, pd.Series([0, 1] * 80, name="sex"), np.ones(160))
     assert cells is not None
     assert not cells.duplicated(["first", "second"]).any()
+
+
+def test_effects_that_hardly_differ_are_one_bar_that_can_be_seen() -> None:
+    edges, counts = histogram(36.5 + 1e-4 * np.arange(50), least=1.2)
+    assert counts.tolist() == [50.0]
+    assert edges[1] - edges[0] == pytest.approx(1.2)
+    assert edges.mean() == pytest.approx(36.5 + 1e-4 * 24.5)

@@ -217,6 +217,8 @@ def test_spaces_and_the_order_of_keys_do_not_matter(tmp_path: Path) -> None:
     content = json.loads(file.read_text("utf-8"))
     file.write_text(json.dumps(dict(reversed(content.items()))))
     assert read_lock(file).hash == lock.hash
+    with pytest.raises(TrialError, match=r"plan is a folder: name the lock in it, such as .*lock$"):
+        read_lock(file.parent)
 
 
 def test_a_lock_is_not_replaced_by_another_plan(

@@ -203,6 +203,8 @@ def test_an_analysis_joins_those_of_its_contrasts() -> None:
     assert run["policy"][0]["best_arm"] == "c"
     page = found.to_html()
     assert page.count("<html") == 1
+    # What all contrasts leave open is said once, with the numbers of each.
+    assert page.count("nobody is seen under both treatments") == 1
     assert "Effects of b and c against a on y" in page
     assert len(re.findall(r'<section id="average"', page)) == 1
     assert "c against a: " in page

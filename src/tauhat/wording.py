@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -51,6 +52,25 @@ def degrees_text(degrees: float) -> str:
     if not degrees < float("inf"):
         return "many"
     return f"{degrees:.1f}" if degrees < 9.95 and degrees % 1 else f"{degrees:,.0f}"
+
+
+def with_digits_alike(estimate: float, lower: float, upper: float) -> list[str]:
+    """An estimate and the ends of its interval, all three with the same decimals.
+
+    As many as show a quarter of the interval, about a standard error, to two significant digits;
+    four digits each where the interval has no width or none that is known.
+
+    Examples
+    --------
+    >>> with_digits_alike(-0.2933, -0.61182, 0.02521), with_digits_alike(0.0, 0.0, 0.0)
+    (['-0.29', '-0.61', '0.03'], ['0', '0', '0'])
+    """
+    numbers, width = (estimate, lower, upper), (upper - lower) / 4
+    if not 1e-6 < width < math.inf:
+        return [f"{value:.4g}" for value in numbers]
+    decimals = max(0, 1 - math.floor(math.log10(width)))
+    # Adding zero makes minus zero one without its sign.
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in numbers]
 
 
 def join_words(words: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from tauhat.endpoint import SCALES
 from tauhat.inference.arm_means import ArmMeans
 from tauhat.inference.estimate import Estimate
 from tauhat.runtime.display import Shown
-from tauhat.wording import p_words
+from tauhat.wording import p_words, with_digits_alike
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,10 @@ class AverageRisks(Shown):
     def text(self) -> str:
         """The risks per 100 persons and their contrasts, in sentences."""
         per_100, level = self.difference.over(0.01), 100 * self.difference.level
+        told, lower, upper = with_digits_alike(per_100.estimate, per_100.lower, per_100.upper)
         interval = (
-            f"{per_100.estimate:.3g} per 100 persons ({level:g}% confidence interval "
-            f"{per_100.lower:.3g} to {per_100.upper:.3g}; {p_words(per_100.p_value)})."
+            f"{told} per 100 persons ({level:g}% confidence interval {lower} to {upper}; "
+            f"{p_words(per_100.p_value)})."
         )
         if self.control is None or self.treated is None:
             return f"The risk difference is {interval} {self.number_needed.text}"

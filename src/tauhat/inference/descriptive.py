@@ -15,6 +15,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.arm_variances import expected_squares
 from tauhat.numerics.centring import sums_by_unit
+from tauhat.wording import with_digits_alike
 
 #: Said by every result of this layer.
 DESCRIPTIVE = (
@@ -363,11 +364,9 @@ def interval_text(estimate: Estimate) -> str:
     Examples
     --------
     >>> interval_text(Estimate.from_t(1.0, 0.5, degrees_of_freedom=14, level=0.95))
-    '1 (95% confidence interval -0.07239 to 2.072)'
+    '1.00 (95% confidence interval -0.07 to 2.07)'
     """
     if not np.isfinite(estimate.estimate):
         return "not estimated (too few randomized units in an arm)"
-    return (
-        f"{estimate.estimate:.4g} ({100 * estimate.level:g}% confidence interval "
-        f"{estimate.lower:.4g} to {estimate.upper:.4g})"
-    )
+    told, lower, upper = with_digits_alike(estimate.estimate, estimate.lower, estimate.upper)
+    return f"{told} ({100 * estimate.level:g}% confidence interval {lower} to {upper})"

@@ -10,7 +10,7 @@ from scipy import stats
 
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.runtime.display import Shown
-from tauhat.wording import p_words
+from tauhat.wording import p_words, with_digits_alike
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ class Estimate(Shown):
     @property
     def text(self) -> str:
         """The estimate with its interval and p-value."""
+        estimate, lower, upper = with_digits_alike(self.estimate, self.lower, self.upper)
         return (
-            f"{self.estimate:.4g} ({100 * self.level:g}% confidence interval "
-            f"{self.lower:.4g} to {self.upper:.4g}; {p_words(self.p_value)})"
+            f"{estimate} ({100 * self.level:g}% confidence interval {lower} to {upper}; "
+            f"{p_words(self.p_value)})"
         )

@@ -86,6 +86,8 @@ def read_lock(path: str | Path) -> Lock:
     """
     path = Path(path)
     no_lock = "is no lock of a plan: make one with `tauhat plan`"
+    if path.is_dir():
+        raise TrialError(f"{path} is a folder: name the lock in it, such as {path / 'plan.lock'}")
     found = read_json(path, no_lock)
     if not isinstance(found, dict) or not {"hash", "layout"} <= {*found} <= {"hash", *_KEYS}:
         raise TrialError(f"{path} {no_lock}")

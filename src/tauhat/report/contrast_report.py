@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tauhat.inference.descriptive import DESCRIPTIVE
 from tauhat.report.first_part import unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
+from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
 from tauhat.report.pieces import first_upper
 from tauhat.report.plots import shorten
@@ -211,7 +212,7 @@ def _first_part(
     answers[1] = replace(answers[1], paragraphs=for_whom)
     # What is done goes by the one test over all contrasts.
     of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
-    done = _by_contrast({name: use({**one.run, **of_all}) for name, one in inputs.items()})
+    done = told_once({name: use({**one.run, **of_all}) for name, one in inputs.items()})
     average = _average_section(run, inputs)
     first = Section(
         "average-first",
@@ -219,7 +220,7 @@ def _first_part(
         paragraphs=["The p-values allow for the number of contrasts, the intervals do not."],
         tables=average.tables,
     )
-    open_ = _by_contrast({name: unknown(one.run) for name, one in inputs.items()})
+    open_ = told_once({name: unknown(one.run) for name, one in inputs.items()})
     return [
         first,
         *answers,
@@ -233,7 +234,7 @@ def _compared_section(sections: Mapping[str, list[Section]]) -> Section:
     found = _of_kind(sections, "compared")
     _, tables = _pictured(found)
     first = next(iter(found.values()))
-    told = _by_contrast({name: section.paragraphs for name, section in found.items()})
+    told = told_once({name: section.paragraphs for name, section in found.items()})
     return replace(first, paragraphs=told, tables=tables)
 
 
@@ -371,7 +372,7 @@ def _survival_section(parts: Mapping[str, list[Section]], runs: Mapping[str, Run
     if not found:
         return []
     figures, _ = _pictured(found)
-    told = _by_contrast({name: arms_told(runs[name]) for name in found})
+    told = told_once({name: arms_told(runs[name]) for name in found})
     return [
         replace(
             next(iter(found.values())),
@@ -399,9 +400,9 @@ def _joined(parts: Mapping[str, list[Section]]) -> list[Section]:
         joined.append(
             replace(
                 first,
-                paragraphs=_by_contrast({k: s.paragraphs for k, s in found.items()}),
-                items=_by_contrast({k: s.items for k, s in found.items()}),
-                notes=_by_contrast({k: s.notes for k, s in found.items()}),
+                paragraphs=told_once({k: s.paragraphs for k, s in found.items()}),
+                items=told_once({k: s.items for k, s in found.items()}),
+                notes=told_once({k: s.notes for k, s in found.items()}),
                 figures=figures,
                 tables=tables,
                 beside=False,
@@ -433,16 +434,3 @@ def _pictured(found: Mapping[str, Section]) -> tuple[list[FigureView], list[Tabl
         for table in section.tables
     ]
     return figures, tables
-
-
-def _by_contrast(said: Mapping[str, Sequence[str]]) -> list[str]:
-    """Sentences of all contrasts: what all say once, the others with the name of theirs."""
-    told: list[str] = []
-    for name, sentences in said.items():
-        for sentence in sentences:
-            shared = all(sentence in others for others in said.values())
-            # Some sentences name their contrast themselves.
-            line = sentence if shared or name in sentence else f"{name}: {sentence}"
-            if line not in told:
-                told.append(line)
-    return told

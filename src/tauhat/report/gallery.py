@@ -227,9 +227,11 @@ def sorted_effects(data: ReportInput) -> plots.Plot:
 
 def effect_distribution(data: ReportInput) -> plots.Plot:
     """How many persons have which estimated effect."""
-    edges, counts = histogram(data.effect)
+    average = average_interval(data)
+    # The interval of the average is drawn too: bars much narrower than it could not be seen.
+    edges, counts = histogram(data.effect, least=(average.upper - average.lower) / 20)
     return plots.effect_distribution_plot(
-        edges, counts, average=average_interval(data), axis_label=axis_label(data)
+        edges, counts, average=average, axis_label=axis_label(data)
     )
 
 

@@ -98,7 +98,9 @@ def _groups(
     return EffectGroups(name, position, labels, mean, count)
 
 
-def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, FloatArray]:
+def histogram(
+    effect: FloatArray, *, n_bins: int = 22, least: float = 0.0
+) -> tuple[FloatArray, FloatArray]:
     """Counts of estimated effects; bars under five persons are NaN.
 
     The range is that of the middle 98%; the outermost bars hold the tails.
@@ -109,6 +111,8 @@ def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, Floa
         Estimated effects, shape (n,).
     n_bins
         Number of bars.
+    least
+        Effects whose range is narrower become one bar of this width, which can be seen.
 
     Returns
     -------
@@ -124,6 +128,9 @@ def histogram(effect: FloatArray, *, n_bins: int = 22) -> tuple[FloatArray, Floa
     [50.0, nan, 50.0]
     """
     low, high = np.quantile(effect, [0.01, 0.99])
+    if high - low < least:
+        middle = (low + high) / 2
+        return middle + least / 2 * np.array([-1.0, 1.0]), np.array([float(len(effect))])
     if high - low <= 1e-9 * max(1.0, abs(low), abs(high)):
         half = 0.5 * max(abs(float(low)), 1.0)
         return np.array([low - half, low + half]), np.array([float(len(effect))])

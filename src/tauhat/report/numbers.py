@@ -93,10 +93,12 @@ def format_percent(share: float) -> str:
 
     Examples
     --------
-    >>> format_percent(0.4567), format_percent(0.012), format_percent(0.0)
-    ('46%', '1.2%', '0%')
+    >>> format_percent(0.4567), format_percent(0.012), format_percent(0.0), format_percent(0.0003)
+    ('46%', '1.2%', '0%', '<0.1%')
     """
     percent = 100 * share
+    if 0 < percent < 0.05:
+        return "<0.1%"
     return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tauhat.wording import with_digits_alike
+
 HUNDRED = 100
 
 # Keys of run.json whose numbers are effects, whatever they stand in.
@@ -145,8 +147,8 @@ def _sentences(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for found in _estimates(run):
         ends = [found["estimate"], found["lower"], found["upper"]]
         if all(map(_is_number, ends)):
-            raw = [re.escape(f"{value:.4g}") for value in ends]
-            told = [f"{HUNDRED * value:.3g}" for value in ends]
+            raw = [re.escape(value) for value in with_digits_alike(*ends)]
+            told = with_digits_alike(*(HUNDRED * value for value in ends))
             interval = r"(\([\d.]+% confidence interval)"
             yield (
                 rf"(?<![\d.]){raw[0]} {interval} {raw[1]} to {raw[2]}(?![\d.]?\d)",
