@@ -67,7 +67,8 @@ def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_risks(endpoint: Mapping[str, Any]) -> bool:
-    return endpoint.get("link") == "logit" or endpoint.get("kind") == "survival"
+    at_horizon = endpoint.get("horizon") is not None and not endpoint.get("in_time")
+    return endpoint.get("link") == "logit" or at_horizon
 
 
 def _told_contrasts(run: Mapping[str, Any]) -> Mapping[str, Any]:
