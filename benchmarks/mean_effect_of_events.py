@@ -13,7 +13,6 @@ leaves the average alone has less.
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import pandas as pd
 
 import tauhat as th
 from binary_outcomes import CELLS, as_numbers
+from kept_rows import kept_rows
 from tauhat.numerics.seeds import derive_seed
 from tauhat.simulate import BinaryTrial
 
@@ -75,18 +75,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="file of rows that are kept for another run")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows: list[dict[str, Any]] = []
-    if given.store is not None and given.store.exists():
-        rows = [json.loads(line) for line in given.store.read_text().splitlines()]
-    known = {(row["cell"], row["number"]) for row in rows}
-    for number in range(given.draws):
-        for cell in (*FLAT, *ONE_ODDS_RATIO):
-            if (cell, number) in known:
-                continue
-            rows.append(one_trial(cell, number))
-            if given.store is not None:
-                with given.store.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+    rows = kept_rows(one_trial, (*FLAT, *ONE_ODDS_RATIO), range(given.draws), given.store)
     report(pd.DataFrame(rows))
 
 

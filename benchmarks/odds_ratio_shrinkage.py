@@ -17,7 +17,6 @@ geometric mean over trials (Monte Carlo error), and the error where effects are 
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import pandas as pd
 
 import tauhat as th
 from binary_outcomes import CELLS, FLAT
+from kept_rows import kept_rows
 from tauhat.learners.catalog import ensemble_member
 from tauhat.numerics.risk_mixture import RiskMixture
 from tauhat.numerics.seeds import derive_seed
@@ -125,18 +125,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="file of rows that are kept for another run")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows: list[dict[str, Any]] = []
-    if given.store is not None and given.store.exists():
-        rows = [json.loads(line) for line in given.store.read_text().splitlines()]
-    known = {(row["cell"], row["number"]) for row in rows}
-    for number in range(FIRST, FIRST + given.draws):
-        for cell in CELLS:
-            if (cell, number) in known:
-                continue
-            rows.append(one_trial(cell, number))
-            if given.store is not None:
-                with given.store.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+    rows = kept_rows(one_trial, list(CELLS), range(FIRST, FIRST + given.draws), given.store)
     report(pd.DataFrame(rows))
 
 

@@ -188,5 +188,5 @@ def test_the_generator_has_none_of_the_families_that_robust_is_judged_on() -> No
 
 
 def test_evidence_says_what_shape() -> None:
-    clues = shape_clues(EffectEvidence(1.0, 0.5, {"linear": 0.5, "additive": 0.2, "trees": 0.1}))
+    clues = shape_clues(EffectEvidence(1.0, {"linear": 0.5, "additive": 0.2, "trees": 0.1}))
     assert clues == {"straight lines": 0.5, "curves": 0.2, "trees": 0.1}

@@ -96,6 +96,8 @@ class EarnedWeights(Weights):
         s, between 0 and 1.
     level
         Mean effect over the persons of the trial.
+    interval_scale
+        Factor of the intervals' half width; other than 1 where it was learned.
     """
 
     given_share: float = 0.0
@@ -104,6 +106,7 @@ class EarnedWeights(Weights):
     straight: float = 0.0
     shrinkage: float = 1.0
     level: float = 0.0
+    interval_scale: float = 1.0
 
     def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
         """Effect of some persons, given the members' effects on them by name, shape (k,)."""

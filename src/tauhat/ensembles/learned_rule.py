@@ -30,7 +30,7 @@ def shape_clues(evidence: EffectEvidence) -> dict[str, float]:
 
     Examples
     --------
-    >>> shape_clues(EffectEvidence(3.0, 0.7, {"linear": 0.7, "trees": 0.1, "all": 0.1}))
+    >>> shape_clues(EffectEvidence(3.0, {"linear": 0.7, "trees": 0.1, "all": 0.1}))
     {'straight lines': 0.7, 'curves': 0.0, 'trees': 0.2}
     """
     return {

@@ -39,8 +39,6 @@ class RuleWeights(EarnedWeights):
         In which respects the trial lies outside those that the rule was learned from.
     trials
         Number of those trials.
-    interval_scale
-        Factor of the intervals' half width.
     """
 
     middle: float = 0.0
@@ -50,7 +48,6 @@ class RuleWeights(EarnedWeights):
     moved: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
     trials: int = 0
-    interval_scale: float = 1.0
 
     def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
         """Effect of some persons, given the members' effects on them by name, shape (k,)."""

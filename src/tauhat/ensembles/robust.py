@@ -314,7 +314,7 @@ class RobustEnsemble(Ensemble):
     @property
     def interval_scale(self) -> float:
         """Factor of the intervals' half width, which the learned rule says."""
-        return getattr(self.weighing_, "interval_scale", 1.0)
+        return self.weighing_.interval_scale
 
     def _take_over(self, source: Ensemble, *, cross_fit: bool) -> None:
         """Refused: the given learners and the stack would have to be fitted."""

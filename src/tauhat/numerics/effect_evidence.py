@@ -32,16 +32,18 @@ class EffectEvidence:
     ----------
     log_bayes_factor
         Of an effect that varies against a constant one, natural logarithm.
-    linear
-        Posterior probability, given that it varies, that it does so in straight
-        lines only.
     shapes
-        The same of each hypothesis about what varies, by name; empty where nothing can vary.
+        Posterior probability, given that it varies, of each hypothesis about what varies, by
+        name; empty where nothing can vary.
     """
 
     log_bayes_factor: float
-    linear: float
     shapes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def linear(self) -> float:
+        """Posterior probability, given that it varies, that it does so in straight lines only."""
+        return self.shapes.get("linear", 0.0)
 
 
 def effect_evidence(
@@ -111,7 +113,7 @@ def effect_evidence(
     dictionary = RidgeDictionary(X, seed)
     features = dictionary.blocks(X)
     if spread == 0 or not features:
-        return EffectEvidence(0.0, 0.0)
+        return EffectEvidence(0.0)
     outcome = (y - y.mean()) / spread
     treated = contrast[:, None]
     effect = {name: treated * part for name, part in features.items()}
@@ -139,7 +141,6 @@ def effect_evidence(
     total = float(np.logaddexp.reduce(list(evidence.values())))
     return EffectEvidence(
         log_bayes_factor=total - float(np.log(len(evidence) * _N_NODES)),
-        linear=float(np.exp(evidence["linear"] - total)),
         shapes={name: float(np.exp(one - total)) for name, one in evidence.items()},
     )
 

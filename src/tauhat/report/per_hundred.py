@@ -67,8 +67,18 @@ def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_risks(endpoint: Mapping[str, Any]) -> bool:
-    at_horizon = endpoint.get("horizon") is not None and not endpoint.get("in_time")
-    return endpoint.get("link") == "logit" or at_horizon
+    return endpoint.get("link") == "logit" or is_probability_at_horizon(endpoint)
+
+
+def is_probability_at_horizon(endpoint: Mapping[str, Any]) -> bool:
+    """Whether effects are on what is made of times, and no times themselves.
+
+    Examples
+    --------
+    >>> is_probability_at_horizon({"horizon": 24.0, "in_time": False})
+    True
+    """
+    return endpoint.get("horizon") is not None and not endpoint.get("in_time")
 
 
 def _told_contrasts(run: Mapping[str, Any]) -> Mapping[str, Any]:

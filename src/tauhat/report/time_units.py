@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tauhat.report.per_hundred import per_words
+from tauhat.report.per_hundred import is_probability_at_horizon, per_words
 
 _UNITS = ("second", "minute", "hour", "day", "week", "month", "year")
 
@@ -58,9 +58,9 @@ def outcome_name(run: Mapping[str, Any]) -> str:
     'survival'
     """
     endpoint = run["endpoint"]
-    if endpoint["horizon"] is None or endpoint["in_time"]:
-        return str(run["roles"]["outcome"])
-    return str(endpoint["effect"]).removesuffix(" difference")
+    if is_probability_at_horizon(endpoint):
+        return str(endpoint["effect"]).removesuffix(" difference")
+    return str(run["roles"]["outcome"])
 
 
 def at_horizon(run: Mapping[str, Any], horizon: float | None = None) -> str:

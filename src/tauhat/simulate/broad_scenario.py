@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -164,12 +164,10 @@ def _world(clusters: bool, seed: int) -> _World:
 
     prognosis = random_surface(scaled, int(rng.integers(1, 4)), rng)
     effect = random_surface(scaled, int(rng.integers(1, 3)), rng)
-    return _World(
-        **{
-            **bare.__dict__,
-            "prognosis": of_scaled(prognosis),
-            "effect": of_scaled(effect) if bare.sizes_of[1] else None,
-        }
+    return replace(
+        bare,
+        prognosis=of_scaled(prognosis),
+        effect=of_scaled(effect) if bare.sizes_of[1] else None,
     )
 
 
