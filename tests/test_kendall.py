@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from tauhat.analysis.models import agreement_table
 from tauhat.numerics.kendall import kendall_matrix, kendall_tau
 
 
@@ -52,3 +56,26 @@ def test_bad_input_is_refused() -> None:
         kendall_matrix(np.zeros(3))
     with pytest.raises(ValueError, match="same persons"):
         kendall_tau(np.zeros(3), np.zeros(4))
+
+
+def test_models_without_an_order_have_nothing_to_agree_on():
+    rng = np.random.default_rng(1)
+    outcome, effect = rng.normal(size=50), rng.normal(size=50)
+    columns = {
+        "Mean": effect,
+        "A": effect,
+        "B": effect + 1,
+        "flat": -7 + 1e-6 * rng.normal(size=50),
+    }
+    effects = pd.DataFrame(columns)
+
+    def agreement(*members, others=()):
+        reported = SimpleNamespace(members_=dict.fromkeys(members))
+        fitted = SimpleNamespace(name="Mean", reported=reported, others=dict.fromkeys(others))
+        return agreement_table(fitted, effects, outcome)
+
+    assert agreement("A", "B", "flat").columns.tolist() == ["A", "B"]
+    assert agreement("A", "B").to_numpy().tolist() == [[1, 1], [1, 1]]
+    assert agreement("A", "flat") is None
+    assert agreement("A") is None  # the mean of A is A
+    assert agreement(others=["A"]).columns.tolist() == ["Mean", "A"]

@@ -29,6 +29,8 @@ from tauhat.registry import estimator, estimator_names
 DEFAULT_MODEL = "Robust"
 #: The same where clusters change their arm over periods, for which no ensemble is supported.
 DEFAULT_OVER_PERIODS = "GAMM"
+#: Effects whose SD is at most this share of the outcome's SD put nobody before anybody.
+LEAST_SPREAD_OF_EFFECTS = 1e-3
 #: What averages several single models that are named.
 CONSENSUS = "CBA"
 #: Models of ``models="quick"``: one of each family, cheap enough for a first look.
@@ -302,13 +304,34 @@ def _row(
     }
 
 
-def agreement_table(fitted: FittedModels, effects: pd.DataFrame) -> pd.DataFrame | None:
-    """Kendall's tau-b between the single models' effects; None with fewer than two."""
-    names = list(members_of(fitted))
-    if not names:
+def puts_in_order(effect: FloatArray, outcome: FloatArray) -> bool:
+    """Whether effects differ enough to put persons in an order.
+
+    Effects shrunken to one number still differ in their last digits; an order by these is noise.
+
+    Examples
+    --------
+    >>> outcome = np.array([1.0, 2.0, 3.0])
+    >>> puts_in_order(np.array([-7.0, -7.1, -7.2]), outcome)
+    True
+    >>> puts_in_order(np.array([-7.0, -7.000001, -7.000002]), outcome)
+    False
+    """
+    return bool(effect.std() > LEAST_SPREAD_OF_EFFECTS * outcome.std())
+
+
+def agreement_table(
+    fitted: FittedModels, effects: pd.DataFrame, outcome: FloatArray
+) -> pd.DataFrame | None:
+    """Kendall's tau-b between the models that put persons in an order; None with fewer than two."""
+    singles = list(members_of(fitted))
+    # The mean of one member is that member: there is nothing to agree with.
+    alone = list(getattr(fitted.reported, "members_", {})) == singles
+    if len(singles) == 1 and not alone:
+        singles = [fitted.name, *singles]
+    names = [name for name in singles if puts_in_order(effects[name].to_numpy(np.float64), outcome)]
+    if len(names) < 2:
         return None
-    if len(names) == 1:
-        names = [fitted.name, *names]
     matrix = kendall_matrix(effects[names].to_numpy(dtype=np.float64))
     return pd.DataFrame(matrix, index=names, columns=names)
 

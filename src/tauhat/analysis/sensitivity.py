@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.analysis.held_out import HeldOutEffects
-from tauhat.analysis.models import fit_models
+from tauhat.analysis.models import fit_models, puts_in_order
 from tauhat.data import TrialData
 from tauhat.design.blocks import has_counterfactual
 from tauhat.ensembles.ensemble import Ensemble
@@ -89,11 +89,15 @@ class Sensitivity:
         said = []
         left_out = self.members[self.members["what"] == "member"]
         if len(left_out):
-            lowest = left_out.sort_values("kendall", kind="stable").iloc[0]
             said.append(
                 f"Without any one member the mean effect lies between "
-                f"{left_out['mean_effect'].min():.4g} and {left_out['mean_effect'].max():.4g}; the "
-                f"order of the persons changes most without {lowest['change']} (Kendall "
+                f"{left_out['mean_effect'].min():.4g} and {left_out['mean_effect'].max():.4g}."
+            )
+        ordered = left_out.dropna(subset="kendall")
+        if len(ordered):
+            lowest = ordered.sort_values("kendall", kind="stable").iloc[0]
+            said.append(
+                f"The order of the persons changes most without {lowest['change']} (Kendall "
                 f"correlation with the reported order {lowest['kendall']:.2f})."
             )
         if self.p_value_range is not None:
@@ -165,7 +169,7 @@ def sensitivity(
     """
     order = data.rows
     notes: list[str] = []
-    rows = _without_members(reported, effect, member_effects, order, notes)
+    rows = _without_members(data, reported, effect, member_effects, order, notes)
     rows += _other_seeds(
         data, names, reported, effect, member_effects, order, seed, n_seeds, n_jobs, notes
     )
@@ -184,9 +188,13 @@ def sensitivity(
     )
 
 
-def _changed(what: str, change: str, changed: FloatArray, effect: FloatArray) -> dict[str, Any]:
+def _changed(
+    what: str, change: str, changed: FloatArray, effect: FloatArray, outcome: FloatArray
+) -> dict[str, Any]:
     """A row on effects that were made in another way."""
-    agreement = kendall_matrix(np.column_stack([changed, effect]))[0, 1]
+    agreement = np.nan
+    if puts_in_order(changed, outcome) and puts_in_order(effect, outcome):
+        agreement = kendall_matrix(np.column_stack([changed, effect]))[0, 1]
     return {
         "what": what,
         "change": change,
@@ -204,6 +212,7 @@ def _canonical(member_effects: pd.DataFrame, order: Any) -> Mapping[str, FloatAr
 
 
 def _without_members(
+    data: TrialData,
     reported: CateEstimator,
     effect: FloatArray,
     member_effects: pd.DataFrame,
@@ -228,7 +237,7 @@ def _without_members(
         except ValueError as error:
             notes.append(f"Without {name} the others cannot be weighed: {error}.")
             continue
-        rows.append(_changed("member", name, reported.bounded(changed), effect[order]))
+        rows.append(_changed("member", name, reported.bounded(changed), effect[order], data.y))
     return rows
 
 
@@ -254,14 +263,17 @@ def _other_seeds(
             weighed_again(reported, known, seed=derive_seed(seed, "weights again", k))
             for k in range(SEEDS_OF_WEIGHTS)
         ]
-        changes = [_changed("seed", "", reported.bounded(one), effect[order]) for one in drawn]
-        worst = min(changes, key=lambda row: float(row["kendall"]))
+        changes = [
+            _changed("seed", "", reported.bounded(one), effect[order], data.y) for one in drawn
+        ]
+        worst = max(changes, key=lambda row: float(row["mean_change"]))
         rows.append({**worst, "change": f"weights drawn anew (most changed of {SEEDS_OF_WEIGHTS})"})
     for k in range(n_seeds):
         again = derive_seed(seed, "fitted again", k)
         model = fit_models(data, names, seed=again, n_jobs=n_jobs).reported
         changed = model.bounded(model.predict_effect(data.X))
-        rows.append(_changed("seed", f"all models fitted again, {k + 1}", changed, effect[order]))
+        change = f"all models fitted again, {k + 1}"
+        rows.append(_changed("seed", change, changed, effect[order], data.y))
     if not n_seeds:
         notes.append(
             "Models were not fitted again with other seeds, since no number of seeds was asked for."

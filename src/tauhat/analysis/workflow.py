@@ -316,7 +316,7 @@ def analyze(
         effects = raw.apply(data.endpoint.bounded)
         effect = effects[fitted.name].to_numpy(dtype=np.float64)
         compared = effects[trial.has_counterfactual]
-        table, agreement = models_table(fitted, compared), agreement_table(fitted, compared)
+        table, agreement = models_table(fitted, compared), agreement_table(fitted, compared, data.y)
         explain = getattr(fitted.reported, "explain", None)
         explanation = None if explain is None else explain()
     with clock.step("intervals", "making intervals"):
