@@ -35,7 +35,7 @@ CLAIMS = (
 )
 DENIALS = (r"does not show that effects differ", r"did not show that effects differ", r"no finding")
 # What only a sentence that defers to the test may say where the test shows nothing.
-LEADS = (r"would go with", r"leaves out zero", r"are expected to gain")
+LEADS = (r"would differ by", r"leaves out zero", r"are expected to gain")
 
 
 def made(

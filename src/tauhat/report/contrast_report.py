@@ -100,7 +100,7 @@ def contrast_answers(run: Run) -> list[Answer]:
             f"between people ({format_p(test['p_value'])}). Adjusted for the number of contrasts: "
             f"{each}.",
         )
-    told = {name: for_whom_answer(one) for name, one in run["contrasts"].items()}
+    told = {name: for_whom_answer(_deferring(one, run)) for name, one in run["contrasts"].items()}
     heads = list(dict.fromkeys(answer.headline for answer in told.values()))
     shown = test["p_value"] is not None and test["p_value"] < 0.05
     several = "It depends on the comparison" if shown else "This trial cannot say"
@@ -110,6 +110,14 @@ def contrast_answers(run: Run) -> list[Answer]:
         " ".join(f"{name}: {answer.text}" for name, answer in told.items()),
     )
     return [differs, whom, _policy_answer(run)]
+
+
+def _deferring(one: Run, run: Run) -> Run:
+    """A contrast's run whose sentences on differing effects go by the test over all contrasts."""
+    test = {**one["heterogeneity_test"], "p_value": run["heterogeneity_test"]["p_value"]}
+    # Other random assignments were drawn for the contrast's own part of the test.
+    return {**one, "heterogeneity_test": test,
+            "sensitivity": {**one["sensitivity"], "p_value_range": None}}  # fmt: skip
 
 
 def _policy_answer(run: Run) -> Answer:
@@ -172,6 +180,7 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
 
 
 def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
+    inputs = {name: replace(one, run=_deferring(one.run, run)) for name, one in inputs.items()}
     parts = {name: shown_sections(one) for name, one in inputs.items()}
     first = next(iter(inputs.values()))
     # What the run as a whole has of its own, in the place of that of a contrast.
@@ -210,14 +219,21 @@ def _first_part(
     ]
     for_whom = [f"{name}: {for_whom_answer(one.run).text}" for name, one in inputs.items()]
     answers[1] = replace(answers[1], paragraphs=for_whom)
-    # What is done goes by the one test over all contrasts.
-    of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
-    done = told_once({name: use({**one.run, **of_all}) for name, one in inputs.items()})
+    done = told_once(
+        {name: use({**one.run, "check": run["check"]}) for name, one in inputs.items()}
+    )
     average = _average_section(run, inputs)
     first = Section(
         "average-first",
         "What did it do on average?",
-        paragraphs=["The p-values allow for the number of contrasts, the intervals do not."],
+        paragraphs=[
+            "A contrast is the comparison of two arms. Individual-average: every person counts "
+            "the same; cluster-average: every cluster does, which is another question. Adjusted "
+            "p-values allow for the number of contrasts, the intervals do not."
+            if any(one["cluster"] is not None for one in run["average_effects"])
+            else "A contrast is the comparison of two arms. Adjusted p-values allow for the number "
+            "of contrasts, the intervals do not."
+        ],
         tables=average.tables,
     )
     open_ = told_once({name: unknown(one.run) for name, one in inputs.items()})
