@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.inference.descriptive import DESCRIPTIVE
-from tauhat.report.first_part import unknown, use
+from tauhat.report.first_part import outcome_words, unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
@@ -28,6 +28,7 @@ from tauhat.report.text import (
     scale_of,
 )
 from tauhat.report.view import FigureView, KeyNumber, ReportInput, ReportView, Section, TableView
+from tauhat.report.voice import deferring
 from tauhat.wording import join_words
 
 # Sections of a contrast that stand on the page for all of them, in other words or once.
@@ -100,7 +101,7 @@ def contrast_answers(run: Run) -> list[Answer]:
             f"between people ({format_p(test['p_value'])}). Adjusted for the number of contrasts: "
             f"{each}.",
         )
-    told = {name: for_whom_answer(_deferring(one, run)) for name, one in run["contrasts"].items()}
+    told = {name: for_whom_answer(deferring(one, run)) for name, one in run["contrasts"].items()}
     heads = list(dict.fromkeys(answer.headline for answer in told.values()))
     shown = test["p_value"] is not None and test["p_value"] < 0.05
     several = "It depends on the comparison" if shown else "This trial cannot say"
@@ -110,14 +111,6 @@ def contrast_answers(run: Run) -> list[Answer]:
         " ".join(f"{name}: {answer.text}" for name, answer in told.items()),
     )
     return [differs, whom, _policy_answer(run)]
-
-
-def _deferring(one: Run, run: Run) -> Run:
-    """A contrast's run whose sentences on differing effects go by the test over all contrasts."""
-    test = {**one["heterogeneity_test"], "p_value": run["heterogeneity_test"]["p_value"]}
-    # Other random assignments were drawn for the contrast's own part of the test.
-    return {**one, "heterogeneity_test": test,
-            "sensitivity": {**one["sensitivity"], "p_value_range": None}}  # fmt: skip
 
 
 def _policy_answer(run: Run) -> Answer:
@@ -180,7 +173,7 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
 
 
 def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
-    inputs = {name: replace(one, run=_deferring(one.run, run)) for name, one in inputs.items()}
+    inputs = {name: replace(one, run=deferring(one.run, run)) for name, one in inputs.items()}
     parts = {name: shown_sections(one) for name, one in inputs.items()}
     first = next(iter(inputs.values()))
     # What the run as a whole has of its own, in the place of that of a contrast.
@@ -223,16 +216,19 @@ def _first_part(
         {name: use({**one.run, "check": run["check"]}) for name, one in inputs.items()}
     )
     average = _average_section(run, inputs)
+    one = next(iter(inputs.values())).run
+    clustered = any(found["cluster"] is not None for found in run["average_effects"])
+    estimands = (
+        " Individual-average: every person counts the same; cluster-average: every cluster does, "
+        "which is another question."
+    )
     first = Section(
         "average-first",
-        "What did it do on average?",
+        "What was compared, and what did it do on average?",
         paragraphs=[
-            "A contrast is the comparison of two arms. Individual-average: every person counts "
-            "the same; cluster-average: every cluster does, which is another question. Adjusted "
-            "p-values allow for the number of contrasts, the intervals do not."
-            if any(one["cluster"] is not None for one in run["average_effects"])
-            else "A contrast is the comparison of two arms. Adjusted p-values allow for the number "
-            "of contrasts, the intervals do not."
+            outcome_words(one, "the arm named first minus the one that it is held against"),
+            f"A contrast is the comparison of two arms.{estimands * clustered} Adjusted p-values "
+            "allow for the number of contrasts, the intervals do not.",
         ],
         tables=average.tables,
     )

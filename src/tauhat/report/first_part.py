@@ -70,12 +70,7 @@ def _compared(run: Run) -> Section:
     if alone["persons"]:
         lost.append(f"{alone['persons']:,} are in blocks with one arm only")
     flow = f"Of {enrolled:,} persons enrolled, {join_words(lost)}. " if lost else ""
-    better = "" if run["better"] is None else f"; {run['better']} is better"
-    plan = (
-        "No plan was given: beyond the average effect and the primary test, all is exploratory."
-        if run["plan"] is None
-        else plan_sentence(run["plan"])
-    )
+    difference = f"{arm_name(run, 'treated')} minus {arm_name(run, 'control')}"
     return Section(
         "compared-first",
         "What was compared, in whom?",
@@ -85,11 +80,21 @@ def _compared(run: Run) -> Section:
             else f"{enrolled_counted(run):,} persons, {design['n']:,} with an outcome"
         )
         + _in_clusters(run),
-        paragraphs=[
-            f"{flow}{_over_periods(run)}Outcome: {run['roles']['outcome']}{better}. Effects are "
-            f"{_spelled_out(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
-            f" {plan}"
-        ],
+        paragraphs=[f"{flow}{_over_periods(run)}{outcome_words(run, difference)}"],
+    )
+
+
+def outcome_words(run: Run, difference: str) -> str:
+    """The outcome, what effects are, of which difference, and whether there was a plan."""
+    better = "" if run["better"] is None else f"; {run['better']} is better"
+    plan = (
+        "No plan was given: beyond the average effect and the primary test, all is exploratory."
+        if run["plan"] is None
+        else plan_sentence(run["plan"])
+    )
+    return (
+        f"Outcome: {run['roles']['outcome']}{better}. Effects are {_spelled_out(run)}: "
+        f"{difference}. {plan}"
     )
 
 
