@@ -8,6 +8,10 @@ the groups.
 
     python benchmarks/interaction_effects.py --trials 400
     python benchmarks/interaction_effects.py --trials 600 --seed 211 --only "same in pairs"
+    python benchmarks/interaction_effects.py --pair-means 40000
+
+The last draws the clusters' means of the cell with a modifier that is the same in pairs without
+their persons, and compares the pairs' differences by t with equal weights.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import tauhat as th
 from tauhat.numerics.seeds import derive_seed
@@ -158,6 +163,23 @@ def measured(cell: Cell, number: int, trials: int, seed: int = SEED) -> dict[str
     return result
 
 
+def pair_means(trials: int, seed: int) -> float:
+    """Size of t on the differences within pairs, half of the pairs in each group."""
+    cell, rng = CELLS["20 pairs, modifier the same in pairs"], np.random.default_rng(seed)
+    pairs = cell.clusters // 2
+    sizes = np.maximum(rng.gamma(4, cell.size / 4, (trials, cell.clusters)).round(), 5)
+    group = rng.permuted(np.tile(np.arange(pairs) % 2, (trials, 1)), axis=1)
+    modifier = np.repeat(group, 2, axis=1)
+    centre = (sizes * modifier).sum(axis=1, keepdims=True) / sizes.sum(axis=1, keepdims=True)
+    # What is shared in a pair has no part in its difference.
+    variance = 0.42**2 / 2 + (cell.slope_sd[0] * (modifier - centre)) ** 2 + 1 / sizes
+    means = np.sqrt(variance) * rng.standard_normal(sizes.shape)
+    apart = means[:, ::2] - means[:, 1::2]
+    sides = [apart[group == one].reshape(trials, -1) for one in (0, 1)]
+    p_value = stats.ttest_ind(*sides, axis=1).pvalue
+    return float(np.mean(p_value < 0.05))
+
+
 def judged(found: pd.Series) -> list[float]:
     """Whether an estimate is significant, its width, whether it would be with an effect, df."""
     quantile = (found.upper - found.lower) / (2 * found.se)
@@ -177,7 +199,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of cells")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--pair-means", type=int, default=0, metavar="TRIALS")
     given = parser.parse_args()
+    if given.pair_means:
+        print(f"size {pair_means(given.pair_means, given.seed):.4f}")
+        return
     rows = {
         name: measured(cell, number, given.trials, given.seed)
         for number, (name, cell) in enumerate(CELLS.items())

@@ -18,7 +18,8 @@ FIXTURE = Path(__file__).parent / "report_run.json"
 NAMED: dict[str, Any] = {
     "comparisons": [
         {
-            "modifier": "age", "measured_on": "person", "comparison": "per SD of 9.5",
+            "modifier": "age", "measured_on": "person", "question": "within clusters",
+            "comparison": "per SD of 9.5",
             "estimate": -1.5, "se": 0.6, "lower": -2.7, "upper": -0.3, "p_value": 0.014,
             "degrees_of_freedom": 24.0,
         }

@@ -14,6 +14,7 @@ import pytest
 
 import tauhat as th
 from tauhat.report import plots
+from tauhat.report.contrast_report import contrast_answers
 from tauhat.report.numbers import format_p
 from tauhat.report.render import build_view
 from tauhat.report.view import ReportView
@@ -35,7 +36,7 @@ CLAIMS = (
 )
 DENIALS = (r"does not show that effects differ", r"did not show that effects differ", r"no finding")
 # What only a sentence that defers to the test may say where the test shows nothing.
-LEADS = (r"would go with", r"leaves out zero", r"are expected to gain")
+LEADS = (r"would differ by", r"leaves out zero", r"are expected to gain")
 
 
 def made(
@@ -166,6 +167,11 @@ def first_part_faults(run: dict[str, Any], first: dict[str, Any]) -> list[str]:
         found.append("what is not known does not follow the primary test")
     if not differs and re.match(r"It (goes with|differs by)", first["whom-first"].headline):
         found.append("for whom is answered although the primary test shows nothing")
+    if run["named_modifiers"] is not None:
+        left = " ".join(one.caption for one in first["whom-first"].figures)
+        way = {"lower": "more benefit", "higher": "less benefit", None: "effect is lower"}
+        if left and way[run["better"]] not in left:
+            found.append(f"what lies left of zero in {left!r}")
     return found
 
 
@@ -194,6 +200,23 @@ def analysed(case: tuple[dict[str, Any], dict[str, Any]], **more: Any) -> th.Ana
     return th.analyze(
         made(**trial), models=["LMM"], random_state=1, n_permutations=199, **asked, **more
     )
+
+
+def test_contrasts_defer_to_the_test_over_all_of_them() -> None:
+    """A contrast's own test may show what the one over all contrasts does not."""
+    own = example_run()
+    own["heterogeneity_test"]["p_value"] = 0.01
+    modifier = dict(own["modifiers"][0], p_adjusted=0.01)
+    own["modifiers"] = [modifier]
+    test = {"p_value": 0.2, "contrasts": [], "text": ""}
+    run = {"heterogeneity_test": test, "contrasts": {"a against b": own},
+           "policy": [], "no_policy": ""}  # fmt: skip
+    _, whom, _ = contrast_answers(run)
+    assert "the effect goes with" not in whom.text
+    assert not whom.headline.startswith("It differs")
+    test["p_value"] = 0.01
+    _, whom, _ = contrast_answers(run)
+    assert f"the effect goes with {modifier['covariate']}" in whom.text
 
 
 @pytest.mark.parametrize("name", FAST)

@@ -349,6 +349,21 @@ def test_power_of_the_primary_test_is_what_simulation_gives(
     assert plan.power > plan.primary_power > power_hte(**design, n_others=others + 5).primary_power
 
 
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"n_clusters": 20, "cluster_size": 30, "icc": 0.05, "icc_x": 0.1, "size_cv": 0.6},
+        {"n_clusters": 6, "cluster_size": 2, "icc": 0.05, "icc_x": 0.1},
+        {"n_persons": 100, "share_treated": 0.3},
+    ],
+)
+def test_without_an_effect_the_primary_test_rejects_at_its_level(design: dict[str, float]) -> None:
+    """Permutation keeps the level whatever the sizes, and the formula has to."""
+    for others in (0, 8):
+        plan = power_hte(**design, delta=1e-6, n_others=others)
+        assert plan.primary_power == pytest.approx(0.05, abs=1e-4)
+
+
 def test_a_primary_test_of_one_binary_modifier_is_its_interaction_test() -> None:
     plan = power_hte(n_persons=2000, prevalence=0.5, delta=0.25)
     assert plan.primary_power == pytest.approx(plan.power, abs=0.01)

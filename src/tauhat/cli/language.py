@@ -20,6 +20,9 @@ _ARGUMENT = re.compile(
 
 # A switch, and an option after its argument: the parentheses say the same once more.
 _SAID_TWICE = re.compile(rf"\b(?:{_NAMES})=True \((--[a-z-]+)\)")
+# Modifiers and what they are adjusted for are covariates too.
+_COLUMN = re.compile(rf"^({_NAMES}): there is no column")
+_COVARIATES = "--covariates, --modifiers or --adjust"
 _OPTION_TWICE = re.compile(
     r"(--[a-z-]+)((?: \"[^\"]*\"| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
 )
@@ -42,11 +45,20 @@ def in_options(text: str) -> str:
     'merge them with --normalise-labels'
     >>> in_options("the level 'cluster=5' is rare"), in_options("event=dead (12 persons)")
     ("the level 'cluster=5' is rare", 'event=dead (12 persons)')
+    >>> in_options("cluster: there is no column 'clinik'; did you mean 'clinic'?")
+    "--cluster: there is no column 'clinik'; did you mean 'clinic'?"
     """
+    text = _COLUMN.sub(_of_column, text)
     for words, told in _SWITCHES.items():
         text = text.replace(words, told)
     text = _SAID_TWICE.sub(r"\1", text)
     return _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
+
+
+def _of_column(found: re.Match[str]) -> str:
+    name = found.group(1)
+    shown = _COVARIATES if name == "covariates" else _SHOWN[name]
+    return f"{shown}: there is no column"
 
 
 def _option(found: re.Match[str]) -> str:

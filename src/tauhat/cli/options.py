@@ -182,7 +182,7 @@ _ALL = [
     Option("weight", "Column of sample weights, by which persons count.", goes_to="trial"),
     Option(
         "endpoint",
-        "Kind of the outcome: binary or continuous; with --event rmst, survival or time-lost.",
+        "Kind of the outcome: binary, continuous or count; with --event rmst, survival, time-lost.",
         goes_to="trial",
         otherwise="told by its values; rmst with --event",
     ),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
@@ -13,14 +14,14 @@ from tauhat._typing import FloatArray
 from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.inference.heterogeneity_comparison import LEAST_CLUSTERS, LEAST_IN_ARM
 from tauhat.power.interaction_power import (
+    PROBABILITIES,
+    SHARES,
     ClusterInformation,
     arm_sizes,
     degrees_of_freedom,
     interaction_power,
 )
 
-# Fitted to simulations of clusters whose sizes have a coefficient of variation of .6.
-_SHARE_OF_SIZES = 1 / 3
 # The noncentral F distribution fails at exactly 0.
 _NO_EFFECT = 1e-12
 
@@ -87,19 +88,32 @@ def power_within(
     r"""Power of `tauhat.test_heterogeneity` for a modifier that differs between persons.
 
     The test is that of the smallest weighted p-value of its components. The linear one compares,
-    of K covariates, sums of covariate times residual over the persons of a unit; by the
-    interaction :math:`\delta` its statistic is about noncentral F with K and K times Welch's
-    degrees of freedom (m - 2 in equal arms) and
+    of K covariates, sums of covariate times residual over the persons of a unit. Of these m sums
+    the modifier's has in arm a the mean :math:`\delta_a q`, given the sum of squares q of the
+    modifier in the unit, and the variance :math:`\sigma_w^2 q`; :math:`\delta_1 = (1-\pi)\delta`
+    and :math:`\delta_0 = -\pi\delta` are the slopes that remain in the arms when that of both
+    together is taken out. q has a gamma distribution with the coefficient of variation c, by the
+    sizes of units and by the values of the modifier.
+
+    Arms happen to tell more or less: the power is an average over their mean q. Given these the
+    statistic is about noncentral F with
 
     .. math::
-        \lambda = \frac{\delta^2 \bar q^2}{v_1/m_1 + v_0/m_0}, \qquad
-        v_a = \sigma_w^2 \bar q + \delta_a^2 \mathrm{var}(q \mid n)
+        \lambda = \frac{(\delta_1\bar q_1 - \delta_0\bar q_0)^2}
+                       {\sigma_w^2 (\bar q_1/m_1 + \bar q_0/m_0)},
 
-    with the sum of squares q of the modifier within a unit of n persons and the slopes
-    :math:`\delta_1 = (1-\pi)\delta`, :math:`\delta_0 = \pi\delta` that remain in the arms when
-    the slope of both together is taken out. What q varies by sizes,
-    :math:`\delta_a^2 \mathrm{var}(\mathrm{E}(q \mid n))`, goes to a third into :math:`v_a` and else
-    into the statistic's denominator, in one of its K columns: the share is fitted to simulations.
+    K and K times Welch's degrees of freedom, its denominator larger by what
+    :math:`\delta_a^2 \mathrm{var}(q)` adds in one of K columns. With K columns a K-th of the
+    variance by values is dealt with in that way, the rest as noise.
+
+    Permuted sums differ in two ways from those of equal units without an effect. Their fourth
+    moments :math:`\kappa + 3` change the variance of the numerator by the factor
+    :math:`\exp\{g\kappa/(2m)\}`, with the excess kurtosis g of an arm (-2 in equal arms). And they
+    hold the effect, so that the modifier's have the larger variance :math:`1 + \beta`,
+    :math:`\beta = \pi(1-\pi)\delta^2\mathrm{E}q^2/(\sigma_w^2\mathrm{E}q)`. Both enter the
+    critical value by its degrees of freedom, the first without an effect those of the statistic
+    too, which then rejects at the level.
+
     The other components have no part in a linear effect, reject by chance only, and are taken
     to be independent.
 
@@ -129,35 +143,92 @@ def power_within(
     >>> sums = Sums(mean=17.1, by_values=30.8, by_sizes=0.0, noise=0.95)
     >>> given = {"binary": False, "share_treated": 0.5, "significance_level": 0.05}
     >>> [round(power_within(sums, 20, 0.35, n_others=k, **given), 2) for k in (0, 3)]
-    [0.82, 0.61]
+    [0.83, 0.6]
     """
     components = ["linear"]
     components += ["curvature"] if n_others or not binary else []
     components += ["products"] if n_others else []
-    treated, control = arm_sizes(n_units, share_treated)
-    share = treated / n_units
-    variance = larger = 0.0
-    for slope, m in ((1 - share, treated), (share, control)):
-        by_chance = sums.by_values + _SHARE_OF_SIZES * sums.by_sizes
-        variance += (sums.noise * sums.mean + (slope * delta) ** 2 * by_chance) / m
-        larger += (slope * delta) ** 2 * (1 - _SHARE_OF_SIZES) * sums.by_sizes / m
     # Clusters of one person each tell nothing of a slope within them.
-    if variance == 0:
+    if sums.mean == 0:
         return significance_level if n_others else 0.0
-    k = 1 + n_others
-    # Welch's, of one column: the two arms' variances are estimated apart.
-    one = (1 / treated + 1 / control) ** 2 / (
-        1 / (treated**2 * (treated - 1)) + 1 / (control**2 * (control - 1))
-    )
-    df = k * one
-    noncentrality = max((delta * sums.mean) ** 2 / variance, _NO_EFFECT)
-    inflation = 1 + larger / variance / k
+    arms = _Arms.of(sums, n_units, delta, 1 + n_others, share_treated)
 
-    def linear(level: float) -> float:
-        critical = stats.f.isf(level, k, df) * inflation
-        return float(stats.ncf.sf(critical, k, df, noncentrality))
+    return _of_components(components, "linear", arms.power, significance_level)
 
-    return _of_components(components, "linear", linear, significance_level)
+
+@dataclass(frozen=True)
+class _Arms:
+    """The linear component in a planned trial, by the quantiles of the arms' information.
+
+    Attributes
+    ----------
+    noncentrality, larger
+        Of the statistic, and the factor of its denominator, shape (treated, control).
+    permuted, statistic
+        Degrees of freedom of the two: under permutation, and in repeated trials.
+    """
+
+    noncentrality: FloatArray
+    larger: FloatArray
+    permuted: tuple[float, float]
+    statistic: tuple[float, float]
+
+    @classmethod
+    def of(cls, sums: Sums, n_units: int, delta: float, k: int, share_treated: float) -> _Arms:
+        """Of so many units and columns."""
+        sizes = arm_sizes(n_units, share_treated)
+        share, mean = sizes[0] / n_units, sums.mean
+        slopes = ((1 - share) * delta, share * delta)
+        by_values, by_sizes = sums.by_values / mean**2, sums.by_sizes / mean**2
+        spread = by_sizes + by_values / k
+        told = [_information(spread, m) for m in sizes]
+        parts = [told[0][:, None], told[1][None, :]]
+        noise: FloatArray = np.zeros((len(PROBABILITIES), len(PROBABILITIES)))
+        shift, added = noise.copy(), noise.copy()
+        for q, slope, m in zip(parts, slopes, sizes, strict=True):
+            noise = noise + (sums.noise * mean * q + slope**2 * sums.by_values * (1 - 1 / k)) / m
+            shift = shift + slope * mean * q
+            added = added + (slope * mean * q) ** 2 * spread / m
+        # Welch's, of one column: the two arms' variances are estimated apart.
+        treated, control = sizes
+        welch = (1 / treated + 1 / control) ** 2 / (
+            1 / (treated**2 * (treated - 1)) + 1 / (control**2 * (control - 1))
+        )
+        # Moments of a gamma distribution of mean 1.
+        second = 1 + by_sizes + by_values
+        third = second * (2 * second - 1)
+        fourth = third * (3 * second - 2)
+        product = share * (1 - share)
+        effect = product * delta**2 * mean / sums.noise
+        own = (1 / product - 3) * effect**2 * fourth + 6 * effect * third + 3 * second
+        own = own / (1 + effect * second) ** 2 - 3
+        other, ratio = 3 * second - 3, (1 + effect * second) ** 2
+        kurtosis = (own * ratio + other * (k - 1)) / (ratio + k - 1)
+        of_arm = (1 / product - 6) / (2 * n_units)
+        held = (k + effect * second) ** 2 / (ratio + k - 1)
+        without = k * math.exp(-of_arm * other)
+        return cls(
+            np.maximum(shift**2 / noise * without / k, _NO_EFFECT),
+            1 + added / noise / k,
+            (held * math.exp(-of_arm * kurtosis), held * welch),
+            (without, k * welch),
+        )
+
+    def power(self, level: float) -> float:
+        """Power at a level of the component."""
+        critical = stats.f.isf(level, *self.permuted) * self.larger
+        reached = stats.ncf.sf(critical, *self.statistic, self.noncentrality)
+        return float(SHARES @ reached @ SHARES)
+
+
+def _information(spread: float, units: int) -> FloatArray:
+    """Quantiles of the mean information of so many units, of mean 1."""
+    variance = spread / units
+    # As good as certain, and too narrow for the gamma quantiles.
+    if variance <= 1e-10:
+        return np.ones(len(PROBABILITIES))
+    found: FloatArray = stats.gamma(1 / variance, scale=variance).ppf(PROBABILITIES)
+    return found
 
 
 def power_between(

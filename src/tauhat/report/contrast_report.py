@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.inference.descriptive import DESCRIPTIVE
-from tauhat.report.first_part import unknown, use
+from tauhat.report.first_part import outcome_words, unknown, use
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
@@ -28,6 +28,7 @@ from tauhat.report.text import (
     scale_of,
 )
 from tauhat.report.view import FigureView, KeyNumber, ReportInput, ReportView, Section, TableView
+from tauhat.report.voice import deferring
 from tauhat.wording import join_words
 
 # Sections of a contrast that stand on the page for all of them, in other words or once.
@@ -100,7 +101,7 @@ def contrast_answers(run: Run) -> list[Answer]:
             f"between people ({format_p(test['p_value'])}). Adjusted for the number of contrasts: "
             f"{each}.",
         )
-    told = {name: for_whom_answer(one) for name, one in run["contrasts"].items()}
+    told = {name: for_whom_answer(deferring(one, run)) for name, one in run["contrasts"].items()}
     heads = list(dict.fromkeys(answer.headline for answer in told.values()))
     shown = test["p_value"] is not None and test["p_value"] < 0.05
     several = "It depends on the comparison" if shown else "This trial cannot say"
@@ -172,6 +173,7 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
 
 
 def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
+    inputs = {name: replace(one, run=deferring(one.run, run)) for name, one in inputs.items()}
     parts = {name: shown_sections(one) for name, one in inputs.items()}
     first = next(iter(inputs.values()))
     # What the run as a whole has of its own, in the place of that of a contrast.
@@ -210,14 +212,24 @@ def _first_part(
     ]
     for_whom = [f"{name}: {for_whom_answer(one.run).text}" for name, one in inputs.items()]
     answers[1] = replace(answers[1], paragraphs=for_whom)
-    # What is done goes by the one test over all contrasts.
-    of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
-    done = told_once({name: use({**one.run, **of_all}) for name, one in inputs.items()})
+    done = told_once(
+        {name: use({**one.run, "check": run["check"]}) for name, one in inputs.items()}
+    )
     average = _average_section(run, inputs)
+    one = next(iter(inputs.values())).run
+    clustered = any(found["cluster"] is not None for found in run["average_effects"])
+    estimands = (
+        " Individual-average: every person counts the same; cluster-average: every cluster does, "
+        "which is another question."
+    )
     first = Section(
         "average-first",
-        "What did it do on average?",
-        paragraphs=["The p-values allow for the number of contrasts, the intervals do not."],
+        "What was compared, and what did it do on average?",
+        paragraphs=[
+            outcome_words(one, "the arm named first minus the one that it is held against"),
+            f"A contrast is the comparison of two arms.{estimands * clustered} Adjusted p-values "
+            "allow for the number of contrasts, the intervals do not.",
+        ],
         tables=average.tables,
     )
     open_ = told_once({name: unknown(one.run) for name, one in inputs.items()})

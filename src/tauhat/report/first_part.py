@@ -70,12 +70,7 @@ def _compared(run: Run) -> Section:
     if alone["persons"]:
         lost.append(f"{alone['persons']:,} are in blocks with one arm only")
     flow = f"Of {enrolled:,} persons enrolled, {join_words(lost)}. " if lost else ""
-    better = "" if run["better"] is None else f"; {run['better']} is better"
-    plan = (
-        "No plan was given: beyond the average effect and the primary test, all is exploratory."
-        if run["plan"] is None
-        else plan_sentence(run["plan"])
-    )
+    difference = f"{arm_name(run, 'treated')} minus {arm_name(run, 'control')}"
     return Section(
         "compared-first",
         "What was compared, in whom?",
@@ -85,11 +80,21 @@ def _compared(run: Run) -> Section:
             else f"{enrolled_counted(run):,} persons, {design['n']:,} with an outcome"
         )
         + _in_clusters(run),
-        paragraphs=[
-            f"{flow}{_over_periods(run)}Outcome: {run['roles']['outcome']}{better}. Effects are "
-            f"{_spelled_out(run)}: {arm_name(run, 'treated')} minus {arm_name(run, 'control')}."
-            f" {plan}"
-        ],
+        paragraphs=[f"{flow}{_over_periods(run)}{outcome_words(run, difference)}"],
+    )
+
+
+def outcome_words(run: Run, difference: str) -> str:
+    """The outcome, what effects are, of which difference, and whether there was a plan."""
+    better = "" if run["better"] is None else f"; {run['better']} is better"
+    plan = (
+        "No plan was given: beyond the average effect and the primary test, all is exploratory."
+        if run["plan"] is None
+        else plan_sentence(run["plan"])
+    )
+    return (
+        f"Outcome: {run['roles']['outcome']}{better}. Effects are {_spelled_out(run)}: "
+        f"{difference}. {plan}"
     )
 
 
@@ -207,7 +212,7 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
     found = [one for one in named["comparisons"] if one["estimate"] is not None]
     rows = [
         [
-            cell(f"{one['modifier']}: {one['comparison']}", 50),
+            cell(f"{one['modifier']}: {one['comparison']}", 80),
             _estimate_words(one, scale),
             bare_p(adjusted[one["modifier"]]),
         ]
@@ -226,17 +231,17 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
     if not found:
         headline, words = "Not estimated", "Too few units tell anything of the modifiers named."
     elif not shown:
-        headline = "No named modifier is shown to go with it"
+        headline = "Not shown to differ by a modifier named"
         words = (
             "An interval that holds zero does not show equal effects: it leaves open which group "
             "gains more."
         )
     elif effects_differ(run):
-        headline, words = f"It goes with {names}", "An interval without zero shows a difference."
+        headline, words = f"It differs by {names}", "An interval without zero shows a difference."
     else:
         headline, words = (
             "A lead only",
-            f"Alone, the effect would go with {names}.{unless_shown(run)}",
+            f"Taken alone, the effect would differ by {names}.{unless_shown(run)}",
         )
     return Section(
         "whom-first",
@@ -249,13 +254,27 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
         figures=_figure(
             sections["named"],
             "Difference of the effect along each named modifier, as in the appendix, with interval",
-            f"Difference of the effect along each named modifier with {level} interval. Below "
-            "zero: the effect is smaller in the group named first, or falls as the number rises.",
+            f"Difference of the effect along each named modifier with {level} interval. "
+            f"{_below_zero(run)}",
         )
         if found
         else [],
         tables=[table] if rows else [],
         beside=True,
+    )
+
+
+def _below_zero(run: Run) -> str:
+    """What it means that a difference of effects lies left of zero."""
+    if run["better"] is None:
+        return (
+            "Below zero: the effect is lower (or more negative) in the group named first, or falls "
+            "as the number rises."
+        )
+    benefit = "more" if run["better"] == "lower" else "less"
+    return (
+        f"Below zero: {benefit} benefit in the group named first, or {benefit} the higher the "
+        "number."
     )
 
 
@@ -319,8 +338,9 @@ def _relevant(run: Run) -> str:
 
     return (
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
-        f"{found['mcid']:g}{per_words(run)}, which was said to matter; intervals lie above that "
-        f"for {some('shown')}, below it for {some('excluded')}"
+        f"{found['mcid']:g}{per_words(run)}, which was said to matter. A person's own interval "
+        f"confirms it for {some('shown')}, rules it out for {some('excluded')} and else leaves it "
+        "open"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
     )
 

@@ -139,7 +139,7 @@ def _finding(run: Run) -> str:
         return "None of them can be compared: too few units tell anything about it."
     if not shown:
         return (
-            "None of them is shown to go with the effect after adjustment for their number. An "
+            "The effect is not shown to differ by any of them, adjusted for their number. An "
             "interval that holds zero is no evidence of equal effects: the last table says what "
             "could have been seen."
         )
@@ -147,12 +147,12 @@ def _finding(run: Run) -> str:
     if effects_differ(run):
         return (
             f"The primary test shows that the effect differs; adjusted for the {len(tests)} named, "
-            f"it goes with {names}."
+            f"it differs by {names}."
             if len(tests) > 1
             else f"The primary test shows that the effect differs; it goes with {names}."
         )
     return (
-        f"Alone, after adjustment for their number, the effect would go with {names}."
+        f"Taken alone, adjusted for their number, the effect would differ by {names}."
         f"{unless_shown(run)}"
     )
 

@@ -362,15 +362,16 @@ def _iceman(run: Run) -> list[tuple[str, str, str]]:
     for one in named["tests"]:
         found = [c for c in named["comparisons"] if c["modifier"] == one["modifier"]]
         told = "; ".join(f"{c['comparison']}: {_estimate(run, c)}" for c in found)
-        level = "within" if found and found[0]["measured_on"] == "person" else "between"
-        of = f"{level} clusters" if in_clusters(run) else "between persons"
+        of = found[0]["question"] if found else "persons"
+        of = "between persons" if of == "persons" else of
+        joint = "" if len(found) == 1 else f"{format_p(one['p_value'])}, "
         rows += [
             (one["modifier"], "1: direction hypothesized beforehand?", _in_plan(run)),
             (one["modifier"], "2: supported by prior evidence?", _in_plan(run)),
             (
                 one["modifier"],
                 "3: is chance an unlikely explanation?",
-                f"{told}; {format_p(one['p_value'])}, adjusted {format_p(one['p_adjusted'])}; "
+                f"{told}; {joint}adjusted {format_p(one['p_adjusted'])}; "
                 f"compared {of}",
             ),
             (

@@ -95,6 +95,14 @@ def _environment() -> Environment:
     )
 
 
+def _average_name(run: Run) -> str:
+    """What the average effect over persons is called above its number."""
+    time = (run.get("average_rates") or {}).get("exposure")
+    if time is not None:
+        return f"Average effect per unit of {shorten(time, 30)}"
+    return "Average effect" if is_per_hundred(run) else "Average effect per person"
+
+
 def key_numbers(run: Run) -> list[KeyNumber]:
     """The numbers of the first page."""
     scale = scale_of(run)
@@ -103,7 +111,7 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     individual = effects["individual"]
     numbers = [
         KeyNumber(
-            "Average effect" if is_per_hundred(run) else "Average effect per person",
+            _average_name(run),
             f"{scale(individual['estimate'])}{in_units(run)}",
             f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
         )

@@ -62,7 +62,8 @@ def one_row_a_person(
     if cluster is None:
         raise TrialError(
             "exposure= needs cluster=: persons of one row were randomized together; where each row "
-            "was randomized, name the column that tells the rows apart"
+            "was randomized, name the column that tells the rows apart; counts of events in a time "
+            "at risk need endpoint='count'"
         )
     persons = whole_numbers(table[persons_name], "exposure", _BOTH_WHOLE)
     events = whole_numbers(table[events_name], "outcome", _BOTH_WHOLE)
