@@ -3,7 +3,8 @@
 p-values under constant effects (`python benchmarks/several_arms.py size`), where one arm of
 two has an effect that differs (`power`), and time over that of the two-arm analyses (`cost`, of
 four arms by the model named: `cost LMM 4`). `pooled` compares the linear mixed model of each pair
-of arms with one of all arms, whose variance components are those of all.
+of arms with one of all arms, whose variance components are those of all (`pooled 100 12`: 100 trials
+of 12 clusters).
 """
 
 from __future__ import annotations
@@ -101,10 +102,10 @@ def coefficients(trial: th.Trial, arms: tuple[int, ...]) -> dict[int, tuple[np.n
     return found
 
 
-def pooled(trials: int) -> None:
+def pooled(trials: int, clusters: tuple[int, ...]) -> None:
     """Error, coverage and width of the model's intervals, pairs of arms and all arms."""
     print("clusters  models of   RMSE          coverage      width")
-    for m in (12, 20, 40):
+    for m in clusters:
         rows: dict[str, list[list[float]]] = {"pairs": [], "all arms": []}
         for seed in range(trials):
             trial = made(m, seed, 0.5)
@@ -134,6 +135,6 @@ if __name__ == "__main__":
     if what == "cost":
         cost(count[0] if count else "default", int(count[1]) if len(count) > 1 else 3)
     elif what == "pooled":
-        pooled(int(count[0]) if count else 200)
+        pooled(int(count[0]) if count else 100, tuple(map(int, count[1:])) or (12, 20, 40))
     else:
         rejections(int(count[0]) if count else 400, 0.5 if what == "power" else 0.0)

@@ -117,13 +117,13 @@ def power_several_arms(
         raise TrialError(f"n_arms must be a whole number from 3 to {_MOST_ARMS}, got {n_arms}")
     if arguments.get("share_treated", 0.5) != 0.5:
         raise TrialError("share_treated belongs to trials of two arms: several have one size")
-    numbers = {"n_clusters": n_clusters, "n_persons": n_persons}
-    for name, number in numbers.items():
+    for name, number in (("n_clusters", n_clusters), ("n_persons", n_persons)):
         if number is not None and number < 3 * n_arms:
             raise TrialError(f"{name} must be at least 3 an arm, {3 * n_arms}, got {number}")
     contrast = power_hte(
+        None if n_clusters is None else 2 * (n_clusters // n_arms),
+        n_persons=None if n_persons is None else 2 * (n_persons // n_arms),
         significance_level=significance_level / (n_arms - 1),
-        **{name: None if n is None else 2 * (n // n_arms) for name, n in numbers.items()},
         **arguments,
     )
     # Of an odd number in two arms the larger one tells how large all are.
