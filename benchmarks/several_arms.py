@@ -3,8 +3,8 @@
 p-values under constant effects (`python benchmarks/several_arms.py size`), where one arm of
 two has an effect that differs (`power`), and time over that of the two-arm analyses (`cost`, of
 four arms by the model named: `cost LMM 4`). `pooled` compares the linear mixed model of each pair
-of arms with one of all arms, whose variance components are those of all (`pooled 100 12`: 100 trials
-of 12 clusters).
+of arms with one of all arms, whose variance components are those of all (`pooled 100 12`: 100
+trials of 12 clusters).
 """
 
 from __future__ import annotations
