@@ -106,3 +106,28 @@ def test_models_are_linear_and_reports_tell_risks(tmp_path: Path) -> None:
 def test_times_and_counts_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(th.TrialError, match=message):
         th.Trial(crossover().assign(time=lambda df: df.age + 1), **{**ROLES, **change})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("risk", [0.1, 0.3])
+def test_averages_cover_and_the_test_keeps_its_size(risk: float) -> None:
+    # 11 clusters over 5 periods, risks that differ by 10 points for everyone.
+    covered, rejected = [], []
+    for seed in range(60):
+        rng = np.random.default_rng([seed, int(10 * risk)])
+        ward, half = (part.ravel() for part in np.indices((11, 5)).repeat(12, axis=2))
+        start = rng.permutation(np.resize([1, 2, 3, 4], 11))
+        arm, age = (half >= start[ward]).astype(int), rng.normal(size=len(ward))
+        logit = np.log(risk / (1 - risk)) + 0.1 * half + 0.5 * age
+        logit += 0.4 * rng.normal(size=11)[ward] + 0.2 * rng.normal(size=(11, 5))[ward, half]
+        chance = 1 / (1 + np.exp(-logit)) + 0.1 * arm
+        event = (rng.random(len(ward)) < chance).astype(int)
+        df = pd.DataFrame({"ward": ward, "half": half, "arm": arm, "age": age, "relapse": event})
+        trial = th.Trial(df, **ROLES)
+        found = th.average_effects(trial).individual
+        covered.append(found.lower <= 0.1 <= found.upper)
+        test = th.test_heterogeneity(trial, random_state=seed, n_permutations=199)
+        rejected.append(test.p_value <= 0.05)
+    # Of 60 at .95 and .05, bounds that chance passes once in a thousand times.
+    assert np.mean(covered) >= 0.85
+    assert np.mean(rejected) <= 0.15
