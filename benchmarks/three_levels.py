@@ -2,10 +2,12 @@
 
 Clinics are randomized and hold 3 to 6 providers of 4 to 10 patients. The effect depends on a
 covariate of the patient and one of the provider; of the outcome's variance without covariates
-.07 lies between clinics and .21 between providers.
+.07 lies between clinics and .21 between providers. An event (``events``) has log odds that
+differ likewise, and patients of two visits, who are a level of their own.
 
     python benchmarks/three_levels.py averages --trials 400
     python benchmarks/three_levels.py size --trials 400
+    python benchmarks/three_levels.py events --trials 400
     python benchmarks/three_levels.py effects --learners LMM --trials 30
     python benchmarks/three_levels.py effects --learners Robust --trials 4
 """
@@ -44,6 +46,33 @@ def draw(m: int, seed: int, slopes: tuple[float, float] = SLOPES) -> tuple[np.nd
     level += np.sqrt(0.3) * rng.normal(size=provider[-1] + 1)[provider]
     y = 0.5 * X[:, 0] + 0.3 * X[:, 1] + arm * effect_of(X, slopes) + level + rng.normal(size=n)
     return X, y, arm, np.column_stack([clinic, provider])
+
+
+def draw_events(m: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The same of an event, two visits a patient; last the difference that treatment makes."""
+    X, _, arm, levels = draw(m, seed)
+    rng = np.random.default_rng([seed, m, 1])
+    n = len(arm)
+    log_odds = -1.5 + 0.5 * X[:, 0] + 0.3 * X[:, 1]
+    # Deviations of clinics, providers and patients.
+    for sd, unit in ((0.5, levels[:, 0]), (0.8, levels[:, 1]), (0.8, np.arange(n))):
+        log_odds += sd * rng.normal(size=n)[unit]
+    risks = [1 / (1 + np.exp(-log_odds - a * effect_of(X, SLOPES))) for a in (0, 1)]
+    twice = np.repeat(np.arange(n), 2)
+    event = (rng.random(2 * n) < np.where(arm == 1, *risks[::-1])[twice]).astype(float)
+    of_visit = np.column_stack([levels, np.arange(n)])[twice]
+    return X[twice], event, arm[twice], of_visit, risks[1] - risks[0]
+
+
+def events(m: int, trials: int) -> str:
+    """Coverage of both averages of the risk difference."""
+    truth = float(np.mean([draw_events(4000, seed)[4].mean() for seed in range(20)]))
+    hits = []
+    for seed in range(trials):
+        found = th.average_effects(draw_events(m, seed)[:4])
+        hits.append([e.lower <= truth <= e.upper for e in (found.individual, found.cluster)])
+    share = np.mean(hits, axis=0)
+    return f"| {m} | {shown(share[0], trials)} | {shown(share[1], trials)} |"
 
 
 def shown(share: float, n: int) -> str:
@@ -97,7 +126,7 @@ def effects(m: int, trials: int, learner: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["averages", "size", "effects"])
+    parser.add_argument("what", choices=["averages", "size", "events", "effects"])
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--clusters", default="12,20,40")
     parser.add_argument("--learners", default="LMM")
@@ -108,6 +137,8 @@ def main() -> None:
             print(averages(m, given.trials), flush=True)
         elif given.what == "size":
             print(size(m, given.trials), flush=True)
+        elif given.what == "events":
+            print(events(m, given.trials), flush=True)
         else:
             for learner in given.learners.split(","):
                 print("\n".join(effects(m, given.trials, learner)), flush=True)

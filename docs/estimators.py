@@ -9,7 +9,12 @@ from marked import with_table
 
 from tauhat.endpoint import KINDS, OF_TIMES
 from tauhat.fitting.cate_estimator import NO_PERIODS
-from tauhat.fitting.registered import INNER_IGNORED, Support
+from tauhat.fitting.registered import (
+    INNER_IGNORED,
+    TWO_LEVELS_OF_EVENTS,
+    RegisteredEstimator,
+    Support,
+)
 from tauhat.learners.outcome_models import OUTCOME_MODELS
 from tauhat.registry import DESIGNS, ESTIMATORS
 
@@ -45,6 +50,18 @@ def support_table() -> str:
             "runs", "ignored"
         )
 
+    def of_events(record: RegisteredEstimator) -> str:
+        """Which levels have an intercept where the outcome is an event or a count."""
+        if record.inner_levels != "intercept":
+            return inner(record.inner_levels)
+        noted = cell(Support("possible", TWO_LEVELS_OF_EVENTS))
+        return noted.replace("runs", "the two outermost")
+
+    def in_one_arm(record: RegisteredEstimator) -> str:
+        """As in cluster trials, for a kind of outcome that it does not refuse."""
+        kind = next(kind for kind in reversed(shown) if kind not in record.refuses)
+        return cell(record.support("cluster", kind))
+
     # What is made of a time is an outcome like any other: one column stands for all such kinds.
     shown = {kind.name: kind.name for kind in KINDS.values() if kind.time is None}
     shown[OF_TIMES] = "time to event"
@@ -59,7 +76,9 @@ def support_table() -> str:
             "yes" if record.uses_weights else "no",
             BLOCK_INTERCEPTS[record.block_intercepts],
             inner(record.inner_levels),
+            of_events(record),
             str(record.fewest_units),
+            in_one_arm(record),
             "yes" if record.make().knows_periods else f"no ({reasons.index(NO_PERIODS) + 1})",
         ]
         for name, record in ESTIMATORS.items()
@@ -71,7 +90,9 @@ def support_table() -> str:
         "weights",
         "block intercepts",
         "levels within clusters, and crossed ones",
+        "levels within, of an event or a count",
         "clusters an arm, at least",
+        "clusters in one arm only",
         "stepped wedge, crossover",
     ]
     because = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))

@@ -157,3 +157,18 @@ def test_analysis_and_its_report(tmp_path: Path) -> None:
     assert "parallel arms with a baseline period" in page
     assert MEAN in page
     assert "over_periods" not in {key for key, value in analysis.to_json().items() if value}
+
+
+def test_pairs_of_schools_with_two_baseline_years() -> None:
+    df = sections(years=4).assign(arm=lambda d: d.allocated * (d.year > 1))
+    schools = df.drop_duplicates("clinic").set_index("clinic")
+    df["pair"] = df.clinic.map(schools.groupby("allocated").cumcount())
+    trial = th.Trial(df, **ROLES, period="year", block="pair")
+    assert trial.baseline is not None
+    assert trial.notes[0].startswith("800 persons are those of a baseline period (year: 0, 1)")
+    assert (trial.data.design.n_blocks, trial.n) == (10, 800)
+    alone = th.Trial(df[df.year > 1], **ROLES, block="pair")
+    errors = [th.average_effects(one).individual.se for one in (trial, alone)]
+    assert errors[0] < 0.8 * errors[1]
+    test = th.test_heterogeneity(trial, random_state=1, n_permutations=199)
+    assert test.p_value < 0.05

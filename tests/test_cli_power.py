@@ -155,3 +155,37 @@ def test_risks_and_drop_out_are_options(capsys: pytest.CaptureFixture[str]) -> N
     assert said["persons"] == 1000
     assert main([*words, "--risk-control", "0.3"]) == 2
     assert "--risk-treated is missing" in capsys.readouterr().err
+
+
+def test_several_arms_share_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--size", "25", "--icc", "0.05", "--icc-x", "0.1", "--delta", "0.3"]
+    assert main(["power", "--arms", "3", "--clusters", "48", *given]) == 0
+    said = capsys.readouterr().out
+    plan = power_hte(32, 25, icc=0.05, icc_x=0.1, delta=0.3, significance_level=0.025)
+    assert values_of(said)["power of a contrast"] == pytest.approx(plan.power, abs=1e-4)
+    assert plan.text in said
+    assert main(["power", "--arms", "4", "--power", "0.8", *given, "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    needed = power_hte(
+        None, 25, icc=0.05, icc_x=0.1, delta=0.3, power=0.8, significance_level=0.05 / 3
+    )
+    assert needed.n_clusters is not None
+    assert table["clusters"][0] == 4 * -(-needed.n_clusters // 2)
+    assert table["persons"][0] == 25 * table["clusters"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--arms", "1", "--persons", "300"], "--arms must be a whole number from 3 to 20"),
+        (["--arms", "3", "--persons", "8"], "--persons must be at least 3 an arm, 9, got 8"),
+        (["--arms", "3", "--persons", "300", "--share-treated", "0.4"], "--share-treated belongs"),
+        (["--arms", "3", "--persons", "300,400"], "--arms is for one plan, but --persons has"),
+        (["--arms", "3", "--persons", "300", "--simulate", "9"], "--simulate does not go with"),
+    ],
+)
+def test_what_makes_no_plan_of_several_arms(
+    given: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["power", *given, "--delta", "0.3"]) == 2
+    assert message in capsys.readouterr().err

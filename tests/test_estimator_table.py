@@ -142,6 +142,25 @@ def test_fits_or_refuses_as_the_table_says(name: str, design: str, kind: str) ->
         assert fitted(name, design, kind).models_risks == has_risks
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_fits_with_clusters_in_one_arm(name: str) -> None:
+    kind = first_kind(registered(name))
+    given = arguments("cluster", kind)
+    grouped = np.arange(N) < N // 2
+    given |= {"treatment": grouped.astype(int)}
+    given["clusters"] = np.where(grouped, np.arange(N) // CLUSTER_SIZE, np.arange(N))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if KINDS[kind].time is None:
+            model = quick(name).fit(**given)
+        else:
+            cause = (given["y"] < 3).astype(int)
+            data = validate_trial(**given, endpoint=kind, cause=cause, follow_up=FollowUp(2.5))
+            model = quick(name).fit_data(data)
+    assert model.trial_data_.design.name == "clusters in one arm"
+    assert np.isfinite(model.effect(given["X"])).all()
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_draws_weights_and_blocks_are_as_the_table_says(name: str, design: str) -> None:

@@ -284,3 +284,23 @@ def test_the_average_covers_where_sites_have_one_arm() -> None:
         found = th.average_effects((X, y, arm, None, None, site)).individual
         covered.append(found.lower < 1 < found.upper)
     assert 0.89 < np.mean(covered) <= 1
+
+
+def test_pairs_that_lost_a_partner_are_called_so() -> None:
+    rng = np.random.default_rng(1)
+    clinic = np.repeat(np.arange(14), 8)
+    df = pd.DataFrame({"clinic": clinic, "arm": clinic % 2, "age": rng.normal(size=112)})
+    df = df.assign(pair=clinic // 2, y=rng.normal(size=112))
+    roles = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "block": "pair"}
+
+    def said(table: pd.DataFrame) -> str:
+        found = th.Trial(table, covariates=["age"], **roles).check().findings
+        return "".join(one.sentence for one in found if one.code == "one-arm-blocks")
+
+    assert "1:1 pairs, of which 1 pair has lost a partner" in said(df[df.clinic != 5])
+    # Nobody of a clinic has an outcome, which is as if it had left.
+    assert "1 pair has lost a partner" in said(df.assign(y=df.y.where(df.clinic != 5)))
+    # Four clinics in each stratum but one are no pairs.
+    strata = df.assign(pair=np.minimum(clinic // 4, 3))
+    assert "pairs" not in said(strata[strata.clinic != 13])
+    assert "left out of fits" in said(strata[strata.clinic != 13])

@@ -216,6 +216,11 @@ def test_mistakes_of_the_design_are_named() -> None:
     crossed = pd.concat([data, data.head(9).assign(arm=1 - data.arm.head(9))])
     with pytest.raises(DesignError, match=r"(is|are) in more than one arm: 'p1'.*cross"):
         th.Trial(crossed, participant="patient", **ROLES)
+    # Within clinics too, although the patient of two arms is one of two clinics as well.
+    patients = data.assign(patient=np.arange(len(data)))
+    patients.loc[0, "patient"] = patients.patient[data.arm != data.arm[0]].iloc[0]
+    with pytest.raises(DesignError, match="1 participant of 'patient' is in more than one arm"):
+        th.Trial(patients, cluster="clinic", participant="patient", **ROLES)
     pairs = data.assign(pair=pd.factorize(data.clinic)[0] // 2)
     pairs.loc[0, "pair"] = 5
     with pytest.raises(DesignError, match=r"varies within 1 of 12 clusters \('c1'\)"):

@@ -180,3 +180,20 @@ def test_single_persons_without_an_outcome_count_and_are_no_lost_clusters() -> N
     found = th.average_effects(one)
     assert found.complete_cases is not None
     assert found.individual.se < 1.2 * found.complete_cases.individual.se
+
+
+def test_what_crosses_clusters_has_an_intercept_of_both_arms() -> None:
+    df = table(16, seed=2)
+    rng = np.random.default_rng(6)
+    df["area"] = rng.integers(0, 12, len(df))
+    df["y"] += rng.normal(size=12)[df.area]
+    crossing, plain = trial(df, crossed="area"), trial(df)
+    assert isinstance(crossing.data.design, ClustersInOneArm)
+    fits = [one.fit("LMM", random_state=1) for one in (crossing, plain)]
+    (of_area,) = fits[0].variance_components_.crossed
+    assert 0.4 < of_area < 2
+    # What areas vary by is no part of what persons vary by.
+    assert fits[0].variance_components_.residual < fits[1].variance_components_.residual - 0.4
+    # Persons were randomized within areas: averages do not ask for them.
+    found = [th.average_effects(one).table for one in (crossing, plain)]
+    pd.testing.assert_frame_equal(*found)

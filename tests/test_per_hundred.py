@@ -132,7 +132,7 @@ def test_sentences_and_figures_say_so(
 
 def test_the_explanation_of_an_ensemble_is_told_per_100_too() -> None:
     text = "Mean effect -0.0613, standard deviation over persons 0.0487; the members' mean"
-    run = {"endpoint": {"link": "logit"}, "reported_model": {"explanation": {"text": text}}}
+    run = {"endpoint": {"in_risks": True}, "reported_model": {"explanation": {"text": text}}}
     assert told_per_hundred(run)["reported_model"]["explanation"]["text"] == (
         "Mean effect -6.13 per 100 persons, standard deviation over persons 4.87; the members' mean"
     )

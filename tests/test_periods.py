@@ -175,6 +175,20 @@ def test_other_designs_are_named() -> None:
         th.Trial(cohort, **ROLES, id="person")
 
 
+@pytest.mark.parametrize("name", ["LMM", "GAMM", "BRM", "R-LMM"])
+def test_models_are_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    df = wedge(slope=0.8)
+    for number, table in enumerate((df, df.assign(y=(df.y > 1).astype(int)))):
+        trial = th.Trial(table, **ROLES)
+        model = trial.fit(name, random_state=1)
+        path = tmp_path / f"{number}.tauhat"
+        th.save(model, path)
+        loaded = th.load(path)
+        np.testing.assert_array_equal(loaded.effect(trial.X), model.effect(trial.X))
+        assert loaded.trial_data_.design.name == "stepped wedge"
+        assert loaded.trial_data_.endpoint == trial.endpoint
+
+
 def test_other_learners_and_held_out_effects_are_refused() -> None:
     trial = th.Trial(wedge(), **ROLES)
     for name in ("X-RF", "LMM-lasso", "Robust"):

@@ -129,6 +129,19 @@ def test_fitted_contrasts_say_which_arm_is_best() -> None:
     assert lower[0] < -2 < upper[0]
 
 
+def test_one_contrast_at_a_time_is_saved(tmp_path: Path) -> None:
+    trial = th.Trial(persons(), outcome="y", treatment="arm")
+    fitted = trial.fit("LMM", random_state=1)
+    with pytest.raises(TrialError, match=r"of several contrasts, fitted.of\(contrast\)"):
+        th.save(fitted, tmp_path / "all")  # type: ignore[arg-type]
+    name = fitted.contrasts[-1]
+    th.save(fitted.of(name), tmp_path / "one")
+    X = trial.X
+    np.testing.assert_array_equal(
+        th.load(tmp_path / "one").effect(X), fitted.effect(X, contrast=name)
+    )
+
+
 def test_all_assignments_of_three_arms_are_listed() -> None:
     arm = np.array([0, 1, 2, 0, 1, 2])
     drawn = assignments(arm, np.zeros(6, int), n_permutations=9, random_state=1)

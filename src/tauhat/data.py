@@ -370,6 +370,10 @@ def validate_trial(
         if follow_up is None or endpoint is None
         else Endpoint.of_times(endpoint, follow_up)
     ).of_exposure(None if weight is None else weight[order], is_time=weight_is_time)
+    if missing is not None:
+        described = described.as_numbers()
+    elif period is not None:
+        described = described.with_linear_models()
     data = TrialData(
         X=limits.apply(array[order]),
         measured=measured[order],
@@ -386,7 +390,7 @@ def validate_trial(
         sample_weight=None if weight is None else relative_weights(weight[order]),
         feature_names=names,
         rows=order,
-        endpoint=described if missing is None and period is None else described.as_numbers(),
+        endpoint=described,
         names_given=hasattr(X, "columns"),
         cluster_labels=None if clusters is None else _labels(clusters, n, order, canonical),
         n_without_counterfactual=int((~kept).sum()),

@@ -125,6 +125,7 @@ class EndpointRecord(TypedDict):
     horizon: Annotated[Number, "time up to which persons are compared; null without times"]
     censoring: Annotated[str | None, '"arm" or "covariates": what censoring may depend on']
     in_time: Annotated[bool, "whether effects are in the unit of a time to an event"]
+    in_risks: Annotated[bool, "whether effects are differences of risks of an event"]
     weight: Annotated[str | None, "column of sample weights"]
     effective_n: Annotated[Number, "equally weighted persons that tell as much of a mean"]
 

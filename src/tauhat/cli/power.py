@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,13 @@ from tauhat.cli.options import available_cores
 from tauhat.errors import TrialError
 
 if TYPE_CHECKING:
-    from tauhat.power import HtePower, SimulatedPower
+    from tauhat.power import (
+        HtePower,
+        RmstPower,
+        SeveralArmsPower,
+        SimulatedPower,
+        SteppedWedgePower,
+    )
 
 # Option of each argument of `tauhat.power_hte`; the first five take lists.
 OPTIONS: Mapping[str, str] = {
@@ -54,6 +61,8 @@ OPTIONS_OF_WEDGES: Mapping[str, str] = {
     "effect": "--effect",
     "autocorrelation": "--autocorrelation",
 }
+# That of `tauhat.power.power_several_arms` besides.
+OPTIONS_OF_ARMS: Mapping[str, str] = {"n_arms": "--arms"}
 
 _SHARED_WITH_TIMES = (
     "n_clusters", "n_persons", "cluster_size", "power", "prevalence", "size_cv", "share_treated",
@@ -71,7 +80,7 @@ def _numbers(help_text: str) -> Any:
 
 
 def power(
-    clusters: Annotated[Numbers, _numbers("Clusters of both arms.")] = None,
+    clusters: Annotated[Numbers, _numbers("Clusters of all arms.")] = None,
     size: Annotated[Numbers, _numbers("Persons in a cluster, on average.")] = None,
     icc: Annotated[
         Numbers, _numbers("Intracluster correlation of the outcome, given the modifier.")
@@ -80,7 +89,7 @@ def power(
         Numbers, _numbers("Intracluster correlation of the modifier; 1 if it is the cluster's.")
     ] = None,
     persons: Annotated[
-        Numbers, _numbers("Persons of both arms, when persons are randomized.")
+        Numbers, _numbers("Persons of all arms, when persons are randomized.")
     ] = None,
     delta: Annotated[
         Numbers, _numbers("Change of the effect with one unit of the modifier.")
@@ -138,6 +147,9 @@ def power(
             help="Correlation of a cluster's persons in different periods, as a share of --icc."
         ),
     ] = 1.0,
+    arms: Annotated[
+        int, typer.Option(help="Arms of one size, the control among them; more share the level.")
+    ] = 2,
     simulate: Annotated[
         int | None,
         typer.Option(
@@ -184,18 +196,29 @@ def power(
     ):  # fmt: skip
         if value is not None and value < least:
             raise TrialError(f"{option} must be at least {least}, got {value}")
+    alone = {name: values[0] for name, values in given.items()}
+    several = [OPTIONS[name] for name, values in given.items() if len(values) > 1]
+    if arms != 2:
+        for option, other in (
+            ("--periods", periods), ("--horizon", horizon), ("--simulate", simulate),
+        ):  # fmt: skip
+            if other is not None:
+                raise TrialError(f"{option} does not go with --arms")
+        if several:
+            raise TrialError(f"--arms is for one plan, but {several[0]} has several values")
+        with _told_in_options():
+            from tauhat.power import power_several_arms
+
+            _print_told(power_several_arms(arms, **alone), csv=csv)
+        return
     if periods is not None:
         if horizon is not None or simulate is not None:
             raise TrialError(
                 f"{'--simulate' if horizon is None else '--horizon'} does not go with --periods"
             )
-        of_wedge = {
-            "n_periods": periods, "effect": effect, "autocorrelation": autocorrelation
-        }  # fmt: skip
-        try:
-            _print_wedge({name: values[0] for name, values in given.items()}, of_wedge, csv=csv)
-        except TrialError as error:
-            raise TrialError(in_options(str(error))) from error
+        of_wedge = {"n_periods": periods, "effect": effect, "autocorrelation": autocorrelation}
+        with _told_in_options():
+            _print_wedge(alone, of_wedge, csv=csv)
         return
     if effect is not None or autocorrelation != 1.0:
         option = "--autocorrelation" if effect is None else "--effect"
@@ -218,26 +241,29 @@ def power(
             "follow_up": follow_up,
             "frailty_sd": frailty_sd,
         }
-        try:
-            _print_times({name: values[0] for name, values in given.items()}, of_times, csv=csv)
-        except TrialError as error:
-            raise TrialError(in_options(str(error))) from error
+        with _told_in_options():
+            _print_times(alone, of_times, csv=csv)
         return
-    several = [OPTIONS[name] for name, values in given.items() if len(values) > 1]
     if several and simulate is not None:
         raise TrialError(f"--simulate is for one plan, but {several[0]} has several values")
-    try:
+    with _told_in_options():
         if several:
             _print_grid(given, csv=csv)
         else:
-            plan_arguments = {name: values[0] for name, values in given.items()}
             _print_plan(
-                plan_arguments,
+                alone,
                 n_trials=simulate,
                 seed=seed,
                 jobs=available_cores() if jobs is None else jobs,
                 csv=csv,
             )
+
+
+@contextmanager
+def _told_in_options() -> Iterator[None]:
+    """Messages about arguments as those about the command's options."""
+    try:
+        yield
     except TrialError as error:
         raise TrialError(in_options(str(error))) from error
 
@@ -250,7 +276,7 @@ def in_options(message: str) -> str:
     >>> in_options("icc_x must be in [0, 1], got 2")
     '--icc-x must be in [0, 1], got 2'
     """
-    options = {**OPTIONS, **OPTIONS_OF_TIMES, **OPTIONS_OF_WEDGES}
+    options = {**OPTIONS, **OPTIONS_OF_TIMES, **OPTIONS_OF_WEDGES, **OPTIONS_OF_ARMS}
     names = "|".join(sorted(options, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
     pattern = (
@@ -320,10 +346,7 @@ def _print_plan(
 
 def _print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: bool) -> None:
     """A plan of a trial with times to an event."""
-    import pandas as pd
-
     from tauhat.power import power_rmst
-    from tauhat.runtime.files import csv_text
 
     for name in ("survival_control", "survival_treated"):
         if of_times[name] == [None]:
@@ -336,9 +359,16 @@ def _print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: boo
         **{name: given[name] for name in _SHARED_WITH_TIMES},
         **of_times,
     )
+    _print_told(plan, csv=csv)
+
+
+def _print_told(plan: RmstPower | SteppedWedgePower | SeveralArmsPower, *, csv: bool) -> None:
+    """The quantities of a plan and its sentences, or its quantities as CSV."""
+    from tauhat.runtime.files import csv_text
+
     if csv:
         row = plan.table.set_index("quantity")["value"].rename_axis(None).to_frame().T
-        print(csv_text(pd.DataFrame(row)), end="")
+        print(csv_text(row), end="")
         return
     _print_quantities(list(plan.table.itertuples(index=False, name=None)))
     print(f"\n{plan.text}")
@@ -346,10 +376,7 @@ def _print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: boo
 
 def _print_wedge(given: Mapping[str, Any], of_wedge: dict[str, Any], *, csv: bool) -> None:
     """A plan of a stepped wedge."""
-    import pandas as pd
-
     from tauhat.power import power_stepped_wedge
-    from tauhat.runtime.files import csv_text
 
     for name, value, what in (
         ("cluster_period_size", given["cluster_size"], "persons of a cluster in one period"),
@@ -373,12 +400,7 @@ def _print_wedge(given: Mapping[str, Any], of_wedge: dict[str, Any], *, csv: boo
         **{name: given[name] for name in shared},
         **of_wedge,
     )
-    if csv:
-        row = plan.table.set_index("quantity")["value"].rename_axis(None).to_frame().T
-        print(csv_text(pd.DataFrame(row)), end="")
-        return
-    _print_quantities(list(plan.table.itertuples(index=False, name=None)))
-    print(f"\n{plan.text}")
+    _print_told(plan, csv=csv)
 
 
 def _print_quantities(rows: list[tuple[str, float]]) -> None:

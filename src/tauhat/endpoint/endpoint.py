@@ -75,6 +75,8 @@ class Endpoint:
     mean_exposure
         Mean time at risk behind counts, which sample weights are relative to, or 1 where it is
         the same for everyone; None where the outcome is no number of events over a known time.
+    is_linear
+        Whether models are linear in the mean, although the kind has a link.
 
     Examples
     --------
@@ -92,6 +94,7 @@ class Endpoint:
     follow_up: FollowUp | None = None
     codes: tuple[float, float] | None = None
     mean_exposure: float | None = None
+    is_linear: bool = False
 
     @classmethod
     def of_times(cls, kind: str, follow_up: FollowUp) -> Endpoint:
@@ -152,6 +155,8 @@ class Endpoint:
         exposure = self.mean_exposure
         if exposure is not None and not (type(exposure) is float and 0 < exposure < np.inf):
             raise ValueError("the mean time at risk of an endpoint is none")
+        if type(self.is_linear) is not bool:
+            raise ValueError("whether models of an endpoint are linear is left open")
 
     @property
     def kind(self) -> OutcomeKind:
@@ -166,8 +171,13 @@ class Endpoint:
         one of risks; others, such as 0 and 100, are taken as numbers. So are counts that have
         sample weights other than their times, of which no model of counts is known.
         """
-        modelled = (self.codes and self.largest_effect == 1) or self.mean_exposure
-        return self.kind.link if modelled else "identity"
+        modelled = self.in_risks or self.mean_exposure
+        return self.kind.link if modelled and not self.is_linear else "identity"
+
+    @property
+    def in_risks(self) -> bool:
+        """Whether a difference of means is one of risks."""
+        return self.codes is not None and self.largest_effect == 1
 
     @property
     def words(self) -> Words:
@@ -216,6 +226,17 @@ class Endpoint:
         if self.follow_up is not None or self.kind.counts_events:
             return replace(self, mean_exposure=None)
         return replace(self, kind_name=CONTINUOUS.name)
+
+    def with_linear_models(self) -> Endpoint:
+        """The same where no model with a link knows the design.
+
+        Examples
+        --------
+        >>> event = Endpoint.of(np.array([0.0, 1.0])).with_linear_models()
+        >>> event.link, event.words.effect, event.in_risks
+        ('identity', 'risk difference', True)
+        """
+        return replace(self, is_linear=True)
 
     def scale(self, name: str) -> EffectScale:
         """The scale of that name.
@@ -302,6 +323,7 @@ class Endpoint:
             "horizon": None if self.follow_up is None else self.follow_up.horizon,
             "censoring": None if self.follow_up is None else self.follow_up.censoring,
             "in_time": kind.time is not None and kind.time.in_time,
+            "in_risks": self.in_risks and kind.link == "logit",
         }
 
 

@@ -25,6 +25,13 @@ INNER_IGNORED = (
     "counts as noise of each; errors of averages, tests and folds take whole clusters all the same"
 )
 
+#: Why models of events and counts have no more than two.
+TWO_LEVELS_OF_EVENTS = (
+    "risks and rates in a new cluster are averages over the intercepts, which are written for "
+    "clusters and one level within them: further levels are left out, and crossed ones refused; "
+    "errors of averages, tests and folds take whole clusters all the same"
+)
+
 #: Why learners without a model of risks are not meant for events. The figures are those of
 #: benchmarks/binary_outcomes.py.
 AS_NUMBERS = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import ClustersOverPeriods
+from tauhat.endpoint import SCALES
+from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.over_periods import ESTIMANDS, PeriodAverages
@@ -36,7 +40,9 @@ def average_over_periods(data: TrialData, level: float) -> AverageEffects:
 
     .. math:: v = \frac{m - 1}{m} \sum_i (\hat\theta_{(-i)} - \bar\theta)^2,
 
-    with t on m - 2 degrees of freedom.
+    with t on m - 2 degrees of freedom. Of an event :math:`\hat\mu(z)`, the mean of
+    :math:`\hat\mu_j(z)` over periods with the same weights, are risks, and errors of the logarithms
+    of their ratios are the jackknife's too.
 
     Parameters
     ----------
@@ -52,14 +58,21 @@ def average_over_periods(data: TrialData, level: float) -> AverageEffects:
     design = data.design
     assert isinstance(design, ClustersOverPeriods)
     everyone = np.arange(data.n)
-    estimates, fit = _averages(data, everyone, None)
+    means, fit = _arm_means(data, everyone, None)
     m = design.n_units
     without = np.array(
-        [_averages(data, np.flatnonzero(design.unit != one), fit.log_ratios)[0] for one in range(m)]
+        [
+            _arm_means(data, np.flatnonzero(design.unit != one), fit.log_ratios)[0]
+            for one in range(m)
+        ]
     )
-    estimates = np.r_[estimates, estimates[0] - estimates[1]]
-    without = np.column_stack([without, without[:, 0] - without[:, 1]])
-    errors = np.sqrt((m - 1) / m * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    estimates, deleted = means[:, 1] - means[:, 0], without[..., 1] - without[..., 0]
+    persons = np.bincount(design.unit[np.isin(design.period, design.compared_periods)])
+    # Clusters of one size count the same either way: only rounding would tell them apart.
+    apart = float(np.ptp(persons) > 0)
+    estimates = np.r_[estimates, apart * (estimates[0] - estimates[1])]
+    deleted = np.column_stack([deleted, apart * (deleted[:, 0] - deleted[:, 1])])
+    errors = _jackknife_errors(deleted)
     largest = data.endpoint.largest_effect * np.array([1, 1, 1, 1, 2])
     found = [
         Estimate.from_t(estimate, error, degrees_of_freedom=m - 2, level=level).within(bound)
@@ -71,14 +84,51 @@ def average_over_periods(data: TrialData, level: float) -> AverageEffects:
         "that have both arms, adjusted for periods; delete-one-cluster jackknife, t with "
         f"{with_degrees(str(m - 2))}"
     )
-    return AverageEffects(
+    averages = AverageEffects(
         found[0],
         found[1],
         found[4],
         method,
-        (float(without[:, 0].min()), float(without[:, 0].max())),
+        (float(deleted[:, 0].min()), float(deleted[:, 0].max())),
         over_periods=PeriodAverages(dict(zip(ESTIMANDS, found[:4], strict=True)), compared),
     )
+    if data.endpoint.codes is None:
+        return averages
+    low, high = data.endpoint.codes
+    of_person, of_cluster = (
+        _risks(
+            (means[k] - low) / (high - low),
+            (without[:, k] - low) / (high - low),
+            found[k].over(high - low),
+        )
+        for k in (0, 1)
+    )
+    return replace(averages, individual_risks=of_person, cluster_risks=of_cluster)
+
+
+def _jackknife_errors(deleted: FloatArray) -> FloatArray:
+    """Errors from estimates without each cluster, shape (m, k)."""
+    m = len(deleted)
+    errors: FloatArray = np.sqrt((m - 1) / m * ((deleted - deleted.mean(axis=0)) ** 2).sum(axis=0))
+    return errors
+
+
+def _risks(means: FloatArray, deleted: FloatArray, difference: Estimate) -> AverageRisks:
+    """Both arms' risks and their ratios, given those without each cluster, shape (m, 2)."""
+    told: dict[str, Estimate | None] = {}
+    both = np.vstack([means[None], deleted])
+    for name in ("ratio", "odds ratio"):
+        told[name] = None
+        if ((both > 0) & (both < 1)).all():
+            error = float(_jackknife_errors(SCALES[name].working(deleted)[:, None])[0])
+            told[name] = Estimate.of_ratio(
+                float(SCALES[name].working(means)),
+                error,
+                degrees_of_freedom=difference.degrees_of_freedom,
+                level=difference.level,
+            )
+    control, treated = np.clip(means, 0, 1).tolist()
+    return AverageRisks(control, treated, difference, told["ratio"], told["odds ratio"])
 
 
 def working_columns(data: TrialData, rows: IntArray) -> tuple[FloatArray, list[FloatArray]]:
@@ -93,10 +143,10 @@ def working_columns(data: TrialData, rows: IntArray) -> tuple[FloatArray, list[F
     return fixed[:, independent_columns(fixed)], [lines] if many else []
 
 
-def _averages(
+def _arm_means(
     data: TrialData, rows: IntArray, start: FloatArray | None
 ) -> tuple[FloatArray, MixedFit]:
-    """The four averages from some rows of whole clusters, and the fit of the working model."""
+    """Both arms' means in the four averages from rows of whole clusters, (4, 2), and the fit."""
     design = data.design.take(rows)
     assert isinstance(design, ClustersOverPeriods)
     fixed, blocks = working_columns(data, rows)
@@ -110,19 +160,23 @@ def _averages(
     fit = model.fit(start=begin)
     columns = np.hstack([fixed, *blocks])
     of_arm = scale * float(fit.coefficients[1])
-    # Less the part of the arm, so that it is what either arm would have but for that.
-    left = y - y.mean() - scale * (columns @ fit.coefficients) + of_arm * design.treatment
+    fitted = y.mean() + scale * (columns @ fit.coefficients)
     kept = np.isin(design.period, design.compared_periods)
     cell = np.unique(design.cell[kept], return_index=True, return_inverse=True)
     first = np.flatnonzero(kept)[cell[1]]
     persons = np.bincount(cell[2]).astype(np.float64)
-    # What the arms differ by in the cells is in these means alone: m1 - m0 is the same everywhere.
-    residual = np.bincount(cell[2], weights=left[kept]) / persons
+
+    def mean(values: FloatArray) -> FloatArray:
+        return np.bincount(cell[2], weights=values[kept]) / persons
+
+    # What the fixed effects say under control; under treatment it is the arm's part more.
+    control = mean(fitted - of_arm * design.treatment)
     of_cell = (design.unit[first], design.period[first], design.treatment[first])
-    return _contrasts(residual, persons, *of_cell, of_arm), fit
+    return _weighted(control, mean(y - fitted), persons, *of_cell, of_arm), fit
 
 
-def _contrasts(
+def _weighted(
+    control: FloatArray,
     residual: FloatArray,
     persons: FloatArray,
     cluster: IntArray,
@@ -130,28 +184,18 @@ def _contrasts(
     treated: IntArray,
     of_arm: float,
 ) -> FloatArray:
-    """The four averages from cell means, shape (4,).
-
-    The predicted means of both arms differ by ``of_arm`` in every cell, so that the differences
-    of the periods are it plus those of what is left of the outcomes.
-    """
+    """Both arms' means in the four averages from means of cells, shape (4, 2)."""
     of_cluster = np.bincount(cluster, weights=persons)[cluster]
     weights = (persons, persons / of_cluster, persons, np.ones(len(persons)))
-    n_periods = int(period.max()) + 1
-    found = []
+    seen = np.unique(period)
+    found = np.empty((4, 2))
     for k, weight in enumerate(weights):
-        means = []
+        total = np.bincount(period, weight)[seen]
+        explained = np.bincount(period, weight * control)[seen] / total
+        of_period = total if k < 2 else np.ones(len(seen))
         for arm in (0, 1):
             own = weight * (treated == arm)
-            # What is left of the treated holds the arm's part, and that of controls does not.
-            values = residual - of_arm * arm
-            with np.errstate(invalid="ignore"):
-                means.append(
-                    np.bincount(period, own * values, n_periods)
-                    / np.bincount(period, own, n_periods)
-                )
-        total = np.bincount(period, weight, n_periods)
-        of_period = total if k < 2 else (total > 0).astype(np.float64)
-        difference = np.where(total > 0, means[1] - means[0], 0.0)
-        found.append(of_arm + float(of_period @ difference / of_period.sum()))
-    return np.array(found)
+            left = np.bincount(period, own * residual)[seen] / np.bincount(period, own)[seen]
+            mean = explained + of_arm * arm + left
+            found[k, arm] = of_period @ mean / of_period.sum()
+    return found

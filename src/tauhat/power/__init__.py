@@ -5,6 +5,7 @@ from tauhat.power.interaction_trials import ClusterInteraction, IndividualIntera
 from tauhat.power.planned_times import RmstPower
 from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte, power_table
+from tauhat.power.several_arms_power import SeveralArmsPower, power_several_arms
 from tauhat.power.simulation import SimulatedPower, interaction_test, power_by_simulation
 from tauhat.power.stepped_wedge_power import SteppedWedgePower, power_stepped_wedge
 from tauhat.power.times_power import power_rmst
@@ -15,12 +16,14 @@ __all__ = [
     "HtePower",
     "IndividualInteraction",
     "RmstPower",
+    "SeveralArmsPower",
     "SimulatedPower",
     "SteppedWedgePower",
     "interaction_test",
     "power_by_simulation",
     "power_hte",
     "power_rmst",
+    "power_several_arms",
     "power_stepped_wedge",
     "power_table",
 ]

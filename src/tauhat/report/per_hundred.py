@@ -49,7 +49,7 @@ def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Examples
     --------
-    >>> run = {"endpoint": {"link": "logit"}, "effects": {"mean": -0.077},
+    >>> run = {"endpoint": {"in_risks": True}, "effects": {"mean": -0.077},
     ...        "average_effect": {"individual": {"estimate": -0.08, "p_value": 0.004}}}
     >>> told = told_per_hundred(run)
     >>> told["average_effect"]["individual"], told["effects"]
@@ -67,7 +67,7 @@ def told_per_hundred(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_risks(endpoint: Mapping[str, Any]) -> bool:
-    return endpoint.get("link") == "logit" or is_probability_at_horizon(endpoint)
+    return bool(endpoint.get("in_risks")) or is_probability_at_horizon(endpoint)
 
 
 def is_probability_at_horizon(endpoint: Mapping[str, Any]) -> bool:
@@ -101,7 +101,7 @@ def per_words(run: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> per_words({"endpoint": {"link": "logit", "per": 100}}), per_words({"endpoint": {}})
+    >>> per_words({"endpoint": {"in_risks": True, "per": 100}}), per_words({"endpoint": {}})
     (' per 100 persons', '')
     """
     return f" per {HUNDRED} persons" if is_per_hundred(run) else ""

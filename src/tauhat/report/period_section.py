@@ -40,6 +40,12 @@ def period_section(data: ReportInput) -> Section | None:
         f"of the {compared} in which both arms were seen. All models have a level of each period, "
         "an intercept of each cluster and one of each of its periods.",
     ]
+    if data.run["endpoint"]["in_risks"]:
+        paragraphs.append(
+            "The outcome is an event. All models here are linear in its risk, so that effects are "
+            "risk differences; a model that knows no bounds can give risks below 0 or above 1 to "
+            "persons at the ends."
+        )
     exposure = found["exposure"]
     if exposure is not None:
         paragraphs.append(exposure["text"])

@@ -73,6 +73,8 @@ def risk_section(data: ReportInput) -> Section | None:
 
 def _differs(run: Run) -> list[str]:
     """Whether the absolute benefit differs, and whether the relative effect does."""
+    if run["relative_effect"] is None:
+        return []
     primary, relative = run["heterogeneity_test"], run["relative_effect"]["test"]
     if primary["p_value"] is None or relative["p_value"] is None:
         return []

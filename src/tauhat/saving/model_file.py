@@ -69,7 +69,7 @@ def save(model: CateEstimator, path: str | os.PathLike[str], *, with_data: bool 
     if not isinstance(model, CateEstimator):
         raise TrialError(
             f"save takes a fitted estimator of effects, got {type(model).__name__}; "
-            "of an analysis, save one of its models"
+            "of an analysis, save one of its models; of several contrasts, fitted.of(contrast)"
         )
     if not hasattr(model, "trial_data_"):
         raise TrialError(f"this {model.known_as} is not fitted: fit it before saving it")

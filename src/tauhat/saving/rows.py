@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tauhat.data import TrialData
-from tauhat.design import Design
+from tauhat.design import ClustersOverPeriods, Design
+from tauhat.design.periods import UNSEEN
 from tauhat.endpoint import Endpoint, MissingOutcomes
 from tauhat.errors import TrialError
 from tauhat.learning import LearningView
@@ -88,11 +89,16 @@ def check_trial(data: TrialData) -> None:
 def _check_design(design: Any, n: int) -> None:
     if not isinstance(design, Design):
         raise ValueError("the design of its trial is something else")
-    m = np.size(design.arm)
+    m, n_arms = np.size(design.arm), 2
+    if isinstance(design, ClustersOverPeriods):
+        # What a cluster was randomized to is a sequence of arms.
+        n_arms, n_periods = np.shape(design.schedule)
+        _check_array("schedule", design.schedule, (n_arms, n_periods), "i", UNSEEN, 1)
+        _check_array("period", design.period, (n,), "i", 0, n_periods - 1)
     _check_array("unit", design.unit, (n,), "i", 0, m - 1)
-    _check_array("arm", design.arm, (m,), "i", 0, 1)
+    _check_array("arm", design.arm, (m,), "i", 0, n_arms - 1)
     _check_array("block", design.block, (m,), "i", 0, m - 1)
-    _check_array("probability", design.probability, (m, 2), "f", 0, 1)
+    _check_array("probability", design.probability, (m, n_arms), "f", 0, 1)
     if len(np.unique(design.unit)) < m or len(np.unique(design.block)) <= design.block.max():
         raise ValueError("its trial has units or blocks of nobody")
 

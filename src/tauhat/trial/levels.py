@@ -180,7 +180,13 @@ def clusters_and_levels(
     if participant == name:
         check_participants(arm, clusters, name)
     labels = [label_values(table[column], role) for role, column in within.items()]
-    return clusters, check_levels([clusters, *labels], [name, *within.values()])
+    try:
+        return clusters, check_levels([clusters, *labels], [name, *within.values()])
+    except DesignError:
+        if PARTICIPANT in within:
+            # That some were seen under both arms says more than that they were in two clusters.
+            check_participants(arm, labels[list(within).index(PARTICIPANT)], within[PARTICIPANT])
+        raise
 
 
 def with_levels(clusters: AnyArray | None, within: Sequence[AnyArray]) -> AnyArray | None:

@@ -17,6 +17,10 @@ from tauhat.trial.design_hints import MOST_PERIODS, order_of_moments
 from tauhat.wording import counted
 
 _LEAST_CLUSTERS = 4
+_NO_COUNTS = (
+    "counted events have no model with periods. Without endpoint= and exposure= their mean number "
+    "is compared, as is right where everybody was at risk for the same time"
+)
 
 
 def refuse_beside_any_period(given: Mapping[str, Any]) -> None:
@@ -38,7 +42,8 @@ def refuse_beside_any_period(given: Mapping[str, Any]) -> None:
     if given.get("event") is not None:
         raise TrialError(
             "event= is not supported with period= yet: times to an event are compared between "
-            "persons randomized at one time"
+            "persons randomized at one time. An outcome of 1 for the event within a fixed time "
+            "and 0 for none is"
         )
 
 
@@ -57,7 +62,7 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
     tauhat.errors.TrialError: weight= is not supported with period= yet: averages over periods ...
     """
     reasons = {
-        "exposure": "counted events have no model with periods",
+        "exposure": _NO_COUNTS,
         "weight": "averages over periods count persons, clusters or periods alike",
         "propensity": "the shares of the clusters treated in each period are the design's",
         "auxiliary": "outcomes are not made for persons who lack one",
@@ -75,9 +80,7 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
         if value is not None and value is not False:
             raise TrialError(f"{name}= is not supported with period= yet: {because}")
     if given.get("endpoint") == OF_COUNTS:
-        raise TrialError(
-            f"endpoint='count' is not supported with period= yet: {reasons['exposure']}"
-        )
+        raise TrialError(f"endpoint='count' is not supported with period= yet: {_NO_COUNTS}")
 
 
 def read_periods(

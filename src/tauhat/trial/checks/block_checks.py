@@ -40,6 +40,13 @@ def block_findings(trial: TrialTable) -> Iterator[Finding]:
             f"{trial.n} persons{units} ({share:.1%}) are left out of fits, averages and tests; "
             "their effects are still predicted."
         )
+        sizes = trial.randomization.block_sizes
+        if (sizes[(sizes > 0).all(axis=1)] == 1).all() and (lacking["units"] == 1).all():
+            lost = counted(len(lacking), "pair has", "pairs have")
+            sentence += (
+                f" These are 1:1 pairs, of which {lost} lost a partner. Without block= those left "
+                "alone would count too, at the price of what pairing gains."
+            )
     if share > _SOME_LEFT_OUT:
         status = "warning"
     if share > _MANY_LEFT_OUT:
