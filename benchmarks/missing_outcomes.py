@@ -273,6 +273,7 @@ def learners(
         "| randomized | effects differ | lost | learner | error, complete cases | outcomes made "
         "| ratio (its SE) | the same, weighted |\n|---|---|--:|---|--:|--:|--:|--:|"
     )
+    pooled_errors: dict[tuple[str, bool], list[np.ndarray]] = {}
     for randomized in designs:
         for differs in (True, False):
             for share in lost:
@@ -286,19 +287,26 @@ def learners(
                 errors = np.array(
                     [errors_of_learners(names, one, randomized, differs, outcome) for one in frames]
                 )
+                cell = f"| {randomized} | {'yes' if differs else 'none'} | {share}% |"
                 for name, error in zip(names, np.moveaxis(errors, 1, 0), strict=True):
-                    mean = error.mean(axis=0)
-                    # Of means: where effects hardly differ, single errors are near zero.
-                    leave = (error.sum(axis=0) - error) / (trials - 1)
-                    each = leave[:, 1:] / leave[:, :1]
-                    se = np.sqrt((trials - 1) ** 2 / trials * each.var(axis=0, ddof=1))
-                    ratio = mean[1:] / mean[0]
-                    print(
-                        f"| {randomized} | {'yes' if differs else 'none'} | {share}% | {name} | "
-                        f"{mean[0]:.3f} | {mean[1]:.3f} | {ratio[0]:.3f} ({se[0]:.3f}) | "
-                        f"{ratio[1]:.3f} ({se[1]:.3f}) |",
-                        flush=True,
-                    )
+                    pooled_errors.setdefault((name, differs), []).append(error)
+                    print(f"{cell} {name} | {compared(error)} |", flush=True)
+    for (name, differs), errors in pooled_errors.items():
+        cell = f"| all | {'yes' if differs else 'none'} | all |"
+        print(f"{cell} {name} | {compared(np.concatenate(errors))} |", flush=True)
+
+
+def compared(error: np.ndarray) -> str:
+    """Cells of a table: mean errors by way, shape (trials, ways), and ratios of them to the first.
+
+    Of means: where effects hardly differ, single errors are near zero.
+    """
+    n, mean = len(error), error.mean(axis=0)
+    leave = (error.sum(axis=0) - error) / (n - 1)
+    each = leave[:, 1:] / leave[:, :1]
+    se = np.sqrt((n - 1) ** 2 / n * each.var(axis=0, ddof=1))
+    ratios = (f"{r:.3f} ({e:.3f})" for r, e in zip(mean[1:] / mean[0], se, strict=True))
+    return f"{mean[0]:.3f} | {mean[1]:.3f} | {' | '.join(ratios)}"
 
 
 def main() -> None:
