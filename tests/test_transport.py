@@ -173,6 +173,8 @@ def test_groups_and_policies_are_those_of_the_target() -> None:
     named = group_effect(trial, "sex == 'f'", "LMM", n_splits=2, target=target)
     assert named.inside == group_effect(fit, "sex == 'f'", target=population).inside
     assert named.inside.lower < wanted < named.inside.upper
+    there = named.inside.degrees_of_freedom
+    assert 5 < there < group_effect(fit, "sex == 'f'").inside.degrees_of_freedom - 3
 
 
 def test_the_trials_own_persons_give_its_own_groups_to_the_last_digit() -> None:
