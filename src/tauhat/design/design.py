@@ -418,11 +418,7 @@ class Design(ABC):
         deleted: FloatArray | None = None,
         even: FloatArray | None = None,
     ) -> FloatArray:
-        """Degrees of freedom of these errors, shape (l,); ``even`` is ``expected`` without weights.
-
-        Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere but where
-        the arms are of different kinds.
-        """
+        """`design_degrees_of_freedom` of these errors, shape (l,); of arms of other kinds fewer."""
         self._check_two_arms()
         return design_degrees_of_freedom(expected, self.arm, self.block, even)
 

@@ -167,7 +167,7 @@ class TargetWeights:
             part = TargetWeights(self.data, self.rows[near], self.sources)
             if part.enough:
                 yield (
-                    f"The {kept:,} of its {len(near):,} rows that lie within the middle 95 % of "
+                    f"The {kept:,} of its {len(near):,} rows that lie within the middle 95% of "
                     f"the trial's values of {self._far_sources} are near enough "
                     f"({part.effective_n:.0f} persons speak for them): leave the others out, and "
                     "the answer is for those left."
