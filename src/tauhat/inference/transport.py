@@ -133,7 +133,8 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     )
     clusters = None
     if data.design.holds_persons:
-        clusters = effective_size(np.bincount(data.design.unit, weights=found.weight))
+        of_units = np.bincount(data.design.unit, weights=found.weight)
+        clusters = effective_size(of_units.astype(np.float64))
     return TargetPopulation(len(rows), found.effective_n, overlap, found.weight, clusters)
 
 

@@ -59,7 +59,8 @@ def degrees_of_freedom(trial: TrialTable) -> str:
     even = expected_of_averages(persons, persons, chance, arm)
     expected = even
     if trial.sample_weight is not None:
-        size = np.bincount(design.unit, weights=trial.sample_weight[trial.has_counterfactual])
+        weight = trial.sample_weight[trial.has_counterfactual]
+        size = np.bincount(design.unit, weights=weight).astype(np.float64)
         expected = expected_of_averages(size, persons, chance, arm)
     return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected, even=even))))
 
