@@ -12,7 +12,9 @@ imputation (five draws by predictive mean matching of a mixed model with all pro
 and a random intercept of clusters, Rubin's rules) and beside the same trial with all outcomes.
 ``--tests`` is the size of the primary test. ``--learners LMM X-GAMM-RF`` compares the error of the
 effects of everyone enrolled by learners of those with an outcome, as a run fits them, with
-learners of the outcomes made, as held-out effects have them; "none" has the same effect for all.
+learners of the outcomes made, as held-out effects have them, and of these weighted by the
+probability that the outcome is seen, which is the inverse of what making them adds to the
+variance; "none" has the same effect for all (of an event: the same odds ratio).
 
 Usage: python benchmarks/missing_outcomes.py --trials 200 [--outcome binary] [--designs] [--tests]
 """
@@ -31,6 +33,7 @@ from tauhat.data import TrialData
 from tauhat.inference import pooled
 from tauhat.numerics.imputation import IncompleteCovariate, draw_completed
 from tauhat.numerics.seeds import derive_seed
+from tauhat.numerics.weights import relative_weights
 
 EFFECT = 0.4
 CLUSTERS, PERSONS = 24, 27
@@ -230,49 +233,80 @@ def size_of_test(randomized: str, uneven: bool, trials: int) -> list[dict]:
     ]
 
 
-def errors_of_learner(name: str, frame: pd.DataFrame, randomized: str, differs: bool) -> np.ndarray:
-    """Errors of the effects of everyone enrolled: by complete cases, by outcomes made."""
+def true_effects(frame: pd.DataFrame, differs: bool, outcome: str, spread: float) -> np.ndarray:
+    """Effects of persons in a new cluster, whose intercept has this standard deviation."""
+    effect = EFFECT + differs * (0.4 * frame.x1 + 0.2 * frame.v).to_numpy()
+    if outcome == "continuous":
+        return effect
+    node, share = np.polynomial.hermite_e.hermegauss(15)
+    prognosis = (frame.x1 + 0.5 * (frame.x2**2 - 1)).to_numpy()
+    risks = [
+        1 / (1 + np.exp(0.5 - (prognosis + arm * effect)[:, None] - spread * node))
+        for arm in (0, 1)
+    ]
+    return (risks[1] - risks[0]) @ share / share.sum()
+
+
+def errors_of_learners(
+    names: list[str], frame: pd.DataFrame, randomized: str, differs: bool, outcome: str
+) -> np.ndarray:
+    """Errors of the effects of everyone enrolled, shape (learners, ways)."""
     roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
     roles |= {"cluster": "unit"} if randomized == "clusters" else {}
     trial = th.Trial(frame, **roles)
     enrolled = trial.enrolled_data
-    truth = EFFECT + differs * (0.4 * frame.x1 + 0.2 * frame.v).to_numpy()[enrolled.rows]
+    spread = 1 / 3 if randomized == "clusters" else 0.0
+    truth = true_effects(frame.iloc[enrolled.rows], differs, outcome, spread)
+    weighed = replace(enrolled, sample_weight=relative_weights(enrolled.missing.probability))
     found = [
-        th.estimator(name).fit_data(data).effect(enrolled.X) for data in (trial.data, enrolled)
+        [th.estimator(name).fit_data(data).effect(enrolled.X) for data in ways]
+        for name, ways in ((name, (trial.data, enrolled, weighed)) for name in names)
     ]
-    return np.array([np.sqrt(np.mean((effect - truth) ** 2)) for effect in found])
+    return np.sqrt(((np.array(found) - truth) ** 2).mean(axis=2))
 
 
-def learners(names: list[str], trials: int, lost: list[str]) -> None:
+def learners(
+    names: list[str], trials: int, lost: list[str], outcome: str, designs: list[str]
+) -> None:
     """Print a table of the errors of learners, paired by trial."""
     print(
         "| randomized | effects differ | lost | learner | error, complete cases | outcomes made "
-        "| ratio (its SE) |\n|---|---|--:|---|--:|--:|--:|"
+        "| ratio (its SE) | the same, weighted |\n|---|---|--:|---|--:|--:|--:|--:|"
     )
-    for randomized in ("clusters", "persons"):
+    pooled_errors: dict[tuple[str, bool], list[np.ndarray]] = {}
+    for randomized in designs:
         for differs in (True, False):
             for share in lost:
                 key = derive_seed(20261201, "learners", randomized, int(differs), share)
-                given = {"differs": differs, "seen_more": LOST[share]}
+                given = {"differs": differs, "seen_more": LOST[share], "outcome": outcome}
                 uneven = randomized == "clusters"
                 frames = [
                     draw(randomized, True, uneven, derive_seed(key, k), **given)
                     for k in range(trials)
                 ]
-                for name in names:
-                    error = np.array(
-                        [errors_of_learner(name, one, randomized, differs) for one in frames]
-                    )
-                    mean = error.mean(axis=0)
-                    # Of means: where effects hardly differ, single errors are near zero.
-                    leave = (error.sum(axis=0) - error) / (trials - 1)
-                    each = leave[:, 1] / leave[:, 0]
-                    se = np.sqrt((trials - 1) ** 2 / trials * each.var(ddof=1))
-                    print(
-                        f"| {randomized} | {'yes' if differs else 'none'} | {share}% | {name} | "
-                        f"{mean[0]:.3f} | {mean[1]:.3f} | {mean[1] / mean[0]:.3f} ({se:.3f}) |",
-                        flush=True,
-                    )
+                errors = np.array(
+                    [errors_of_learners(names, one, randomized, differs, outcome) for one in frames]
+                )
+                cell = f"| {randomized} | {'yes' if differs else 'none'} | {share}% |"
+                for name, error in zip(names, np.moveaxis(errors, 1, 0), strict=True):
+                    pooled_errors.setdefault((name, differs), []).append(error)
+                    print(f"{cell} {name} | {compared(error)} |", flush=True)
+    for (name, differs), errors in pooled_errors.items():
+        cell = f"| all | {'yes' if differs else 'none'} | all |"
+        print(f"{cell} {name} | {compared(np.concatenate(errors))} |", flush=True)
+
+
+def compared(error: np.ndarray) -> str:
+    """Cells of a table: mean errors by way, shape (trials, ways), and ratios of them to the first.
+
+    Of means: where effects hardly differ, single errors are near zero.
+    """
+    n, mean = len(error), error.mean(axis=0)
+    leave = (error.sum(axis=0) - error) / (n - 1)
+    each = leave[:, 1:] / leave[:, :1]
+    se = np.sqrt((n - 1) ** 2 / n * each.var(axis=0, ddof=1))
+    ratios = (f"{r:.3f} ({e:.3f})" for r, e in zip(mean[1:] / mean[0], se, strict=True))
+    return f"{mean[0]:.3f} | {mean[1]:.3f} | {' | '.join(ratios)}"
 
 
 def main() -> None:
@@ -284,6 +318,7 @@ def main() -> None:
         "--outcome", choices=("continuous", "binary", "times"), default="continuous"
     )
     parser.add_argument("--learners", nargs="+", help="errors of learners by name")
+    parser.add_argument("--randomized", nargs="+", default=["clusters", "persons"])
     parser.add_argument("--designs", action="store_true", help="other designs, one share lost")
     parser.add_argument("--lost", nargs="+", choices=LOST, default=list(LOST), help="about, %%")
     parser.add_argument("--clusters", type=int, default=CLUSTERS)
@@ -293,7 +328,8 @@ def main() -> None:
     options = parser.parse_args()
     with threadpool_limits(limits=1):
         if options.learners:
-            learners(options.learners, options.trials, options.lost)
+            given = (options.outcome, options.randomized)
+            learners(options.learners, options.trials, options.lost, *given)
             return
         if options.tests:
             for randomized in ("clusters", "persons"):

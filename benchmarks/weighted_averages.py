@@ -56,18 +56,21 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=500)
-    trials = parser.parse_args().trials
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
+    parser.add_argument("--weighed", nargs="+", default=["persons", "clusters"])
+    given = parser.parse_args()
+    trials = given.trials
     print(
         "| trial | weights of | they vary | tell as much | average | bias | coverage | SE / SD "
         "| width | without weights: bias | coverage |\n"
         "|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|"
     )
     with threadpool_limits(limits=1):
-        for design, m, weighed in DESIGNS:
+        for design, m, weighed in (one for one in DESIGNS if one[2] in given.weighed):
             for word, spread in SPREADS.items():
                 key = derive_seed(20261130, "weights", design, weighed, word)
                 pairs, share = [], []
-                for k in range(trials):
+                for k in range(given.first, given.first + trials):
                     X, y, arm, unit, weight = draw(design, m, weighed, spread, derive_seed(key, k))
                     share.append(weight.sum() ** 2 / (weight**2).sum() / len(weight))
                     both = [(X, y, arm, unit, weight), (X, y, arm, unit)]

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tauhat as th
 from tauhat.data import validate_trial
 from tauhat.inference.average_effects import average_effects
+from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
 from tauhat.numerics.working_models import ExchangeableWorkingModel, standardize
+from tauhat.trial.checks.size_checks import degrees_of_freedom
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="real trial data are not on this machine")
@@ -358,3 +361,25 @@ def test_star_small_classes(blocked):
     )
     assert 6.5 < result.individual.estimate < 9
     assert 2.5 < result.individual.se < 4
+
+
+def test_weights_that_let_few_clusters_speak_leave_few_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(4)
+    clusters = np.repeat(np.arange(12), 20)
+    arm, x = clusters % 2, rng.normal(size=240)
+    y = x + arm + rng.normal(size=12)[clusters] + rng.normal(size=240)
+    weight = np.where(clusters < 4, 9.0, 1.0)
+
+    def found(w: np.ndarray) -> AverageEffects:
+        return average_effects((x[:, None], y, arm, clusters, w))
+
+    uneven, nearly = found(weight), found(1 + 1e-9 * weight)
+    # Two clusters of an arm count 9 and four 1: 166^2 / 13126 of 6 tell as much of its variance.
+    share = (2 * 81 + 4) ** 2 / (2 * 81**2 + 4) / 6
+    assert uneven.individual.degrees_of_freedom == pytest.approx(2 * (5 * share + 1))
+    assert nearly.individual.degrees_of_freedom == pytest.approx(10)
+    # Clusters count alike in the cluster-average, whatever their weights.
+    assert uneven.cluster.degrees_of_freedom == pytest.approx(10)
+    df = pd.DataFrame({"y": y, "arm": arm, "c": clusters, "x": x, "w": weight})
+    trial = th.Trial(df, outcome="y", treatment="arm", cluster="c", covariates=["x"], weight="w")
+    assert degrees_of_freedom(trial) == f"{uneven.individual.degrees_of_freedom:.1f} and 10"

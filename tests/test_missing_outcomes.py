@@ -168,6 +168,19 @@ def test_a_block_or_an_arm_without_any_outcome_is_refused() -> None:
         trial_of(df.assign(y=df.y.where((df.arm == 0) | (df.clinic == first_treated(df)))))
 
 
+def test_an_auxiliary_column_that_tells_all_or_nothing_is_refused() -> None:
+    df = with_losses(complete())
+    came = df.y.notna()
+    for column in (came.astype(int), df.visits.where(came), np.where(came, "yes", "no")):
+        with pytest.raises(TrialError, match="auxiliary column 'came' tells exactly who has"):
+            trial_of(df.assign(came=column), auxiliary=["came"])
+    with pytest.raises(TrialError, match="auxiliary column 'came' is empty or has one value"):
+        trial_of(df.assign(came=1), auxiliary=["came"])
+    # The largest value may be that of the few who were lost.
+    few = complete().assign(y=lambda d: d.y.where(d.x < d.x.nlargest(4).min()))
+    assert trial_of(few.assign(z=few.x), auxiliary=["z"]).n_missing_outcome == 4
+
+
 def first_treated(df: pd.DataFrame) -> object:
     """A treated clinic."""
     return df.clinic[df.arm == 1].iloc[0]

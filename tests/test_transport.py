@@ -1,5 +1,6 @@
 """Average effects for another population than the trial's."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -96,6 +97,38 @@ def test_a_target_outside_of_the_trial_is_refused(target: pd.DataFrame, message:
         th.average_effects(trial_of(table()), target=target)
 
 
+def test_a_refusal_says_what_is_far_and_what_can_be_done() -> None:
+    df = table()
+    df["weight"] = np.random.default_rng(2).normal(80, 10, len(df))
+    trial = trial_of(df, covariates=["age", "sex", "weight"])
+    target = df[["age", "sex", "weight"]].assign(age=df.age + 24)
+    with pytest.raises(TrialError, match="too far from the trial") as refused:
+        th.average_effects(trial, target=target)
+    said = str(refused.value)
+    assert f"'age' (mean {target.age.mean():.3g}, trial " in said
+    assert "'sex" not in said
+    assert "Without 'age' among the trial's covariates 648 persons speak" in said
+    # What it proposes is accepted, and as many speak as it says.
+    kept = int(re.search(r"The (\d+) of its 648 rows", said).group(1))
+    near = target[target.age.between(*df.age.quantile([0.025, 0.975]))]
+    assert len(near) == kept
+    speak = th.average_effects(trial, target=near).target.effective_n
+    assert f"({speak:.0f} persons speak for them)" in said
+    with pytest.raises(TrialError, match="Without 'age'") as of_means:
+        th.average_effects(trial, target=target.assign(sex="m").iloc[:1])
+    assert "rows" not in str(of_means.value)
+
+
+def test_few_who_speak_leave_few_degrees_of_freedom() -> None:
+    trial = trial_of(table())
+    own, there = (
+        th.average_effects(trial, target=target).individual.degrees_of_freedom
+        for target in (table(), older(12))
+    )
+    assert own == 22
+    assert 5 < there < 21
+
+
 def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch) -> None:
     leave_out_the_slow(monkeypatch)
     file, out, clinics = small_trial_csv(tmp_path), tmp_path / "out", tmp_path / "clinics.csv"
@@ -140,6 +173,8 @@ def test_groups_and_policies_are_those_of_the_target() -> None:
     named = group_effect(trial, "sex == 'f'", "LMM", n_splits=2, target=target)
     assert named.inside == group_effect(fit, "sex == 'f'", target=population).inside
     assert named.inside.lower < wanted < named.inside.upper
+    there = named.inside.degrees_of_freedom
+    assert 5 < there < group_effect(fit, "sex == 'f'").inside.degrees_of_freedom - 3
 
 
 def test_the_trials_own_persons_give_its_own_groups_to_the_last_digit() -> None:

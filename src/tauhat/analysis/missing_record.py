@@ -40,4 +40,5 @@ def missing_record(trial: Trial, check: DesignCheck) -> dict[str, Any] | None:
         "predictors": seen.predictors.head(_MOST_PREDICTORS).to_dict(orient="records"),
         "least_likely": seen.least_likely,
         "floored": None if is_small(seen.floored) else seen.floored,
+        "auxiliary": list(trial.auxiliary_names),
     }

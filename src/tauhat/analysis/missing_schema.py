@@ -48,3 +48,4 @@ class MissingOutcomesRecord(TypedDict):
         Number, "probability of an outcome that the five least likely do not exceed"
     ]
     floored: Annotated[Count, "persons whose probability was raised; null where few"]
+    auxiliary: Annotated[list[str], "columns measured later that tell who lacks an outcome"]

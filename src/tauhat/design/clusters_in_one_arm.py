@@ -86,7 +86,10 @@ class ClustersInOneArm(Clusters):
         return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
     def degrees_of_freedom(
-        self, expected: FloatArray, deleted: FloatArray | None = None
+        self,
+        expected: FloatArray,
+        deleted: FloatArray | None = None,
+        even: FloatArray | None = None,
     ) -> FloatArray:
         r"""Satterthwaite's degrees of freedom, of clusters in one arm and persons in the other.
 
@@ -98,7 +101,7 @@ class ClustersInOneArm(Clusters):
         (`tauhat.numerics.arm_variances.degrees_of_freedom`), which holds where two or three
         clusters happen to be alike.
         """
-        by_design = super().degrees_of_freedom(expected)
+        by_design = super().degrees_of_freedom(expected, even=even)
         if deleted is None:
             return by_design
         v, q = self._variances(deleted, expected), by_arm(expected, self.arm)

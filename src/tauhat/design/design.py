@@ -413,15 +413,14 @@ class Design(ABC):
         return jackknife_errors(self.arm, self.block, deleted, expected, refitted=refitted)
 
     def degrees_of_freedom(
-        self, expected: FloatArray, deleted: FloatArray | None = None
+        self,
+        expected: FloatArray,
+        deleted: FloatArray | None = None,
+        even: FloatArray | None = None,
     ) -> FloatArray:
-        """Degrees of freedom of these errors, shape (l,).
-
-        Those of `tauhat.numerics.arm_variances.design_degrees_of_freedom`, everywhere but where
-        the arms are of different kinds.
-        """
+        """`design_degrees_of_freedom` of these errors, shape (l,); of arms of other kinds fewer."""
         self._check_two_arms()
-        return design_degrees_of_freedom(expected, self.arm, self.block)
+        return design_degrees_of_freedom(expected, self.arm, self.block, even)
 
     def _check_two_arms(self) -> None:
         if self.n_arms != 2:

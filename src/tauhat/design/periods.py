@@ -151,7 +151,10 @@ class ClustersOverPeriods(Clusters):
         raise _unsupported("a comparison of whole clusters")
 
     def degrees_of_freedom(
-        self, expected: FloatArray, deleted: FloatArray | None = None
+        self,
+        expected: FloatArray,
+        deleted: FloatArray | None = None,
+        even: FloatArray | None = None,
     ) -> FloatArray:
         """Refused, as `errors`."""
         raise _unsupported("a comparison of whole clusters")

@@ -37,6 +37,8 @@ class ArmMeans:
         Whether the block intercepts were estimated anew without each unit.
     of_shares
         Whether ``deleted`` are the means less what each person adds to them.
+    even
+        ``expected`` without weights, shape (m, k); None where there are none.
     """
 
     means: FloatArray
@@ -45,6 +47,7 @@ class ArmMeans:
     design: Design
     refitted: bool = False
     of_shares: bool = False
+    even: FloatArray | None = None
 
     def risks(self, codes: tuple[float, float]) -> ArmMeans:
         """The same of an outcome whose values are no event and an event, as risks."""
@@ -94,7 +97,8 @@ class ArmMeans:
                 error = errors_of_persons(self.design, (value - without)[:, None], expected)
             else:
                 error = self.design.errors(without[:, None], expected, refitted=self.refitted)
-            df = float(self.design.degrees_of_freedom(expected)[0])
+            even = None if self.even is None else self.even[:, k : k + 1]
+            df = float(self.design.degrees_of_freedom(expected, even=even)[0])
             told = Estimate.of_ratio if scale.is_log else Estimate.from_t
             found.append(told(value, float(error[0]), degrees_of_freedom=df, level=level))
         return found

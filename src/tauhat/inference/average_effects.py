@@ -80,7 +80,8 @@ def average_effects(
     both arms have as many clusters). The variances of both arms moderate each other,
     and the interval uses t with Satterthwaite's degrees of freedom
     (`tauhat.numerics.arm_variances`): (clusters) - (blocks) - 1 when both arms have
-    about as many clusters, that is m - 2 without blocks, and fewer when one arm has few.
+    about as many clusters, that is m - 2 without blocks, and fewer when one arm has few, or where
+    weights let few clusters speak (`tauhat.numerics.arm_variances.design_degrees_of_freedom`).
 
     Individually randomized: the augmented inverse-probability-weighted mean
     with the known propensity and one ridge regression an arm, its penalty chosen
@@ -243,9 +244,12 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     deletions.append(apart * (deletions[0] - deletions[1]))
     persons = np.bincount(clusters).astype(np.float64)
     expected = expected_of_averages(model.sizes, persons, treated_share, arm)[:, [0, 1, 0]]
+    even = None
+    if data.sample_weight is not None:
+        even = expected_of_averages(persons, persons, treated_share, arm)[:, [0, 1, 0]]
     without = np.column_stack(deletions)
     errors = design.errors(without, expected, refitted=True)
-    free = design.degrees_of_freedom(expected, without)
+    free = design.degrees_of_freedom(expected, without, even)
     bounds = data.endpoint.largest_effect * np.array([1, 1, 2])
     individual, cluster, difference = (
         Estimate.from_t(estimate, error, degrees_of_freedom=df, level=level).within(largest)
@@ -278,7 +282,8 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     means, deleted = clusters_left_out(
         model, coefficients, without_each, counted, weights, arm, along if sloped else None
     )
-    arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True)
+    even = None if even is None else even[:, :2]
+    arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True, even=even)
     return _with_both_arms(found, arms, data.endpoint, level)
 
 
@@ -326,7 +331,11 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
     expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
-    df = float(design.degrees_of_freedom(expected)[0])
+    even = None
+    if data.sample_weight is not None:
+        ones = np.ones(data.n)
+        even = expected_of_averages(ones, ones, data.propensity, arm_of)[:, :1]
+    df = float(design.degrees_of_freedom(expected, even=even)[0])
     se = float(errors_of_persons(design, shares[:, None], expected)[0])
     method = (
         f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
@@ -336,7 +345,8 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     found = AverageEffects(result.within(data.endpoint.largest_effect), None, None, method)
     if data.endpoint.ends is None:
         return found
-    arms = ArmMeans(means[None], (means - by_person)[:, None], expected, design, of_shares=True)
+    left_out = (means - by_person)[:, None]
+    arms = ArmMeans(means[None], left_out, expected, design, of_shares=True, even=even)
     return _with_both_arms(found, arms, data.endpoint, level)
 
 

@@ -95,8 +95,8 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
             few |= (total > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
     largest = _largest(fit, np.ones(member.shape[1]))
-    expected = expected_in_groups(fit, member)
-    return Jackknife(estimate, deleted, expected, fit.design, largest)
+    expected, even = expected_in_groups(fit, member), expected_without_weights(fit, member)
+    return Jackknife(estimate, deleted, expected, fit.design, largest, even)
 
 
 def _largest(fit: CrossFit, share: FloatArray) -> FloatArray | None:
@@ -121,6 +121,16 @@ def expected_in_groups(fit: CrossFit, member: FloatArray) -> FloatArray:
         sums_by_unit((member > 0).astype(np.float64), fit.units),
         fit.design.arm,
     )
+
+
+def expected_without_weights(fit: CrossFit, member: FloatArray) -> FloatArray | None:
+    """`expected_in_groups` if every person counted the same; None where they do."""
+    if fit.data.sample_weight is None:
+        return None
+    persons = sums_by_unit((member > 0).astype(np.float64), fit.units)
+    pi = fit.data.propensity[fit.design.first]
+    weight = persons / np.where(fit.design.arm == 1, pi, 1 - pi)[:, None]
+    return expected_squares(weight, persons, fit.design.arm)
 
 
 def fixed_group_rows(
@@ -205,6 +215,7 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
         expected_in_groups(fit, np.ones(share.shape)),
         fit.design,
         _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
+        expected_without_weights(fit, np.ones(share.shape)),
     )
 
 

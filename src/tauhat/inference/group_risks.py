@@ -73,6 +73,7 @@ def group_risks(
         without[:, :, None] + signs * effect_without[:, :, None],
         results[0].expected,
         results[0].design,
+        even=results[0].even,
     )
     span = codes[1] - codes[0]
     return average_risks(arms.risks(codes), [one.over(span) for one in effects], level)

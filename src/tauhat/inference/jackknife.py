@@ -27,6 +27,8 @@ class Jackknife:
         Who was randomized, and how.
     largest
         The largest size that each estimate can have, shape (k,); None for any.
+    even
+        ``expected`` without weights, shape (u, k); None where there are none.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class Jackknife:
     expected: FloatArray
     design: Design
     largest: FloatArray | None = None
+    even: FloatArray | None = None
 
     def combine(self, weights: FloatArray) -> Jackknife:
         """Linear combinations, one a column of ``weights`` of shape (k, l).
@@ -58,6 +61,7 @@ class Jackknife:
             self.expected[:, most],
             self.design,
             None if self.largest is None else np.abs(weights).T @ self.largest,
+            None if self.even is None else self.even[:, most],
         )
 
     @property
@@ -68,7 +72,7 @@ class Jackknife:
     @property
     def degrees_of_freedom(self) -> FloatArray:
         """Degrees of freedom of these, shape (k,)."""
-        return self.design.degrees_of_freedom(self.expected)
+        return self.design.degrees_of_freedom(self.expected, even=self.even)
 
 
 def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:

@@ -16,7 +16,8 @@ from tauhat.inference.descriptive import estimate_columns, no_estimate
 from tauhat.inference.inputs import TrialLike, ordered_trial
 from tauhat.inference.interaction_effects import is_of_cluster, read_modifier
 from tauhat.inference.modifier_groups import groups_of
-from tauhat.inference.transport import FEWEST_OF_ARM, TargetPopulation, target_population
+from tauhat.inference.target_weights import FEWEST_OF_ARM
+from tauhat.inference.transport import TargetPopulation, target_population
 from tauhat.tables.extremes import frame_within
 
 _FEWEST_UNITS = 2

@@ -15,6 +15,7 @@ from tauhat.inference.descriptive import (
     DESCRIPTIVE,
     estimate_columns,
     expected_in_groups,
+    expected_without_weights,
     mean_scores,
     one_sided,
     over_splits,
@@ -224,7 +225,9 @@ def _one_split(
             kept = rows_of[fold][~np.isin(rows_of[fold], rows)]
             without += (part(kept) if len(kept) else 0.0) - parts[fold]
         deleted[i] = mean_scores(without, totals - columns[rows].sum(axis=0))
-    expected = np.ones(deleted.shape)
+    expected, even = np.ones(deleted.shape), None
     if design is fit.design:
-        expected = expected_in_groups(fit, np.ones((fit.data.n, deleted.shape[1])))
-    return Jackknife(mean_scores(whole, totals), deleted, expected, design)
+        everybody = np.ones((fit.data.n, deleted.shape[1]))
+        expected = expected_in_groups(fit, everybody)
+        even = expected_without_weights(fit, everybody)
+    return Jackknife(mean_scores(whole, totals), deleted, expected, design, even=even)

@@ -7,28 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.endpoint import effective_size
 from tauhat.errors import TrialError
-from tauhat.numerics.standardised_columns import column_scales
+from tauhat.inference.target_weights import TargetWeights
 from tauhat.runtime.display import Shown
 from tauhat.tables.columns import level_labels, missing_values
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.reading import as_pandas
 from tauhat.trial.trial import Trial
 from tauhat.wording import first_of
-
-# Standardised means that are apart by more than this are not balanced.
-_BALANCED = 1e-4
-# Log ratio of weights a standard deviation apart, at most.
-_STEEPEST = 20.0
-#: Weights worth fewer persons in an arm, or fewer than twice as many as there are covariates in
-#: all, let single persons speak for the target.
-FEWEST_OF_ARM = 30
-_PERSONS_A_COVARIATE = 2
 
 
 @dataclass(frozen=True)
@@ -128,39 +118,24 @@ def target_population(trial: Any, data: TrialData, target: Any) -> TargetPopulat
     rows = check_covariates(encoded, data.feature_names if data.names_given else None)
     if rows.shape[1] != data.X.shape[1]:
         raise TrialError(f"target has {rows.shape[1]} columns, the trial {data.X.shape[1]}")
-    weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
-    mean, scale = column_scales(data.X, weight)
-    wanted = (rows.mean(axis=0) - mean) / scale
-    standard = (data.X - mean) / scale
-    found = _balancing(weight, standard - wanted)
-    apart = np.abs(np.average(standard, axis=0, weights=found) - wanted)
-    off = np.flatnonzero(apart > _BALANCED)
-    if len(off):
-        names = [repr(data.feature_names[j]) for j in off[np.argsort(-apart[off])]]
-        raise TrialError(
-            f"target lies outside of the trial: no weights give its persons the target's means of "
-            f"{first_of(names, 3)}. Check the units; else the trial says nothing of this population"
-        )
-    size = effective_size(found)
-    arms = [effective_size(found[data.treatment == arm]) for arm in (0, 1)]
-    if min(arms) < FEWEST_OF_ARM or size < _PERSONS_A_COVARIATE * data.X.shape[1]:
-        raise TrialError(
-            f"target is too far from the trial: {size:.1f} of {data.n} persons would speak for it "
-            f"(effective sample size, {min(arms):.1f} in the smaller arm)"
-        )
+    sources = trial.encoder_.sources_ if isinstance(trial, Trial) else {}
+    found = TargetWeights(data, rows, sources)
+    if not found.enough:
+        raise TrialError(found.refusal)
     overlap = pd.DataFrame(
         {
             "covariate": list(data.feature_names),
-            "trial": mean,
+            "trial": found.scales[0],
             "target": rows.mean(axis=0),
-            "shift": wanted,
-            "left": wanted - np.average(standard, axis=0, weights=found),
+            "shift": found.shift,
+            "left": found.left,
         }
     )
     clusters = None
     if data.design.holds_persons:
-        clusters = effective_size(np.bincount(data.design.unit, weights=found).astype(np.float64))
-    return TargetPopulation(len(rows), size, overlap, found, clusters)
+        of_units = np.bincount(data.design.unit, weights=found.weight)
+        clusters = effective_size(of_units.astype(np.float64))
+    return TargetPopulation(len(rows), found.effective_n, overlap, found.weight, clusters)
 
 
 def _encoded(trial: Trial, target: Any) -> pd.DataFrame:
@@ -172,33 +147,6 @@ def _encoded(trial: Trial, target: Any) -> pd.DataFrame:
         return trial.encode(table)
     except TrialError as error:
         raise TrialError(f"target: {error}") from error
-
-
-def _balancing(weight: FloatArray, centred: FloatArray) -> FloatArray:
-    """Weights of mean one with which columns have mean zero; others where there are none."""
-    if np.abs(np.average(centred, axis=0, weights=weight)).max() < _BALANCED**2:
-        return weight
-
-    def potential(at: FloatArray) -> tuple[float, FloatArray]:
-        exponent = centred @ at
-        top = exponent.max()
-        each = weight * np.exp(exponent - top)
-        return float(top + np.log(each.sum())), each @ centred / each.sum()
-
-    # Without bounds a target outside of the trial sends the search to infinity.
-    q = centred.shape[1]
-    found = minimize(
-        potential,
-        np.zeros(q),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-_STEEPEST, _STEEPEST)] * q,
-        options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9},
-    )
-    exponent = centred @ found.x
-    each = weight * np.exp(exponent - exponent.max())
-    found_weight: FloatArray = each / each.mean()
-    return found_weight
 
 
 def _refuse_empty_columns(trial: Trial, table: pd.DataFrame) -> None:

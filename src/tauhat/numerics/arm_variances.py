@@ -205,12 +205,20 @@ def degrees_of_freedom(expected: FloatArray, free: FloatArray, most: FloatArray)
     return df
 
 
-def design_degrees_of_freedom(expected: FloatArray, arm: IntArray, block: IntArray) -> FloatArray:
-    """Degrees of freedom of differences between the arms of a randomized design.
+def design_degrees_of_freedom(
+    expected: FloatArray, arm: IntArray, block: IntArray, even: FloatArray | None = None
+) -> FloatArray:
+    r"""Degrees of freedom of differences between the arms of a randomized design.
 
     Those of `degrees_of_freedom` with what the units of each arm have left in a regression on
     blocks and arm, so at most (units) - (blocks) - 1: units - 2 without blocks, pairs - 1 in
     pairs. Of units that take part in an estimate, at most two less than their number.
+
+    Weights that let few units speak leave fewer: of each arm the share
+
+    .. math:: \frac{n(q)}{n(q^0)}, \qquad n(q) = \frac{(\sum_j q_j)^2}{\sum_j q_j^2},
+
+    at most 1, with the expected squares q, and :math:`q^0` if every person counted the same.
 
     Parameters
     ----------
@@ -218,6 +226,8 @@ def design_degrees_of_freedom(expected: FloatArray, arm: IntArray, block: IntArr
         `expected_squares` of each unit, zero where it takes no part, shape (m, k).
     arm, block
         Of each unit, shape (m,).
+    even
+        The same without weights, shape (m, k); None where there are none.
 
     Returns
     -------
@@ -228,6 +238,9 @@ def design_degrees_of_freedom(expected: FloatArray, arm: IntArray, block: IntArr
     >>> arm, block = np.tile([0, 1], 12), np.repeat(np.arange(6), 4)
     >>> design_degrees_of_freedom(np.ones((24, 1)), arm, block).tolist()
     [17.0]
+    >>> uneven = np.repeat([[9.0], [1.0]], 12, axis=0)
+    >>> design_degrees_of_freedom(uneven, arm, block, np.ones((24, 1))).round(1).tolist()
+    [12.4]
     """
     present = expected > 0
     in_block = np.bincount(block)[block]
@@ -235,7 +248,16 @@ def design_degrees_of_freedom(expected: FloatArray, arm: IntArray, block: IntArr
     # Thirds and the like should add up to whole numbers.
     most = np.minimum(np.round(of_blocks - 1, 9), present.sum(axis=0) - 2)
     free = by_arm(residual_shares(arm, block, present), arm)
+    if even is not None:
+        free = free * np.minimum(_units_that_tell(expected, arm) / _units_that_tell(even, arm), 1.0)
     return degrees_of_freedom(by_arm(expected, arm), free, most)
+
+
+def _units_that_tell(expected: FloatArray, arm: IntArray) -> FloatArray:
+    """Units of each arm that, if they counted alike, would tell as much of its variance, (2, k)."""
+    squares = by_arm(expected**2, arm)
+    ones = np.ones_like(squares)
+    return np.divide(by_arm(expected, arm) ** 2, squares, out=ones, where=squares > 0)
 
 
 def words(df: float) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.disclosure import FEW
 from tauhat.report import gallery
 from tauhat.report.numbers import format_count, format_fixed, format_p, format_percent
 from tauhat.report.pieces import cell, figure_of
+from tauhat.report.text import arm_name
 from tauhat.report.view import ReportInput, Section, TableView
-from tauhat.wording import counted
+from tauhat.wording import counted, first_of, join_words
 
 _MOST_SHOWN = 12
+_MOST_NAMED = 3
 
 
 def missing_section(data: ReportInput) -> Section | None:
@@ -31,6 +33,8 @@ def missing_section(data: ReportInput) -> Section | None:
         )
     if found["predictors"]:
         caption += " Below: covariates that losses go with most. Grey: less than 0.1 SD."
+    names = [arm_name(data.run, arm) for arm in ("control", "treated")]
+    design = data.run["design"]
     rows = [
         [
             cell(row["covariate"]),
@@ -47,7 +51,7 @@ def missing_section(data: ReportInput) -> Section | None:
     return Section(
         "missing",
         "Missing outcomes",
-        paragraphs=[_who(found), *_lost_clusters(found), *_likely(found)],
+        paragraphs=[_who(found, names), *_lost_clusters(found, names), *_likely(found, design)],
         figures=[figure_of(drawn, drawn.text, caption)],
         tables=tables,
         notes=[
@@ -64,10 +68,10 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _who(found: Mapping[str, Any]) -> str:
+def _who(found: Mapping[str, Any], names: Sequence[str]) -> str:
     told = [
-        f"{format_percent(1 - arm['share_observed'])} in {arm['arm']}"
-        for arm in found["arms"]
+        f"{format_percent(1 - arm['share_observed'])} with {name}"
+        for arm, name in zip(found["arms"], names, strict=True)
         if arm["share_observed"] is not None
     ]
     who = (
@@ -80,13 +84,11 @@ def _who(found: Mapping[str, Any]) -> str:
     )
 
 
-def _lost_clusters(found: Mapping[str, Any]) -> list[str]:
+def _lost_clusters(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     gone = [arm["clusters_lost"] or 0 for arm in found["arms"]]
     if not sum(gone):
         return []
-    of = " and ".join(
-        f"{count} in {arm['arm']}" for count, arm in zip(gone, found["arms"], strict=True)
-    )
+    of = " and ".join(f"{count} with {name}" for count, name in zip(gone, names, strict=True))
     return [
         f"{counted(sum(gone), 'whole cluster was', 'whole clusters were')} lost ({of}). Nobody "
         "there tells what the others would have shown: these are lost units, and averages are "
@@ -94,11 +96,16 @@ def _lost_clusters(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _likely(found: Mapping[str, Any]) -> list[str]:
+def _likely(found: Mapping[str, Any], design: Mapping[str, Any]) -> list[str]:
     if found["least_likely"] is None:
         return []
+    known = ["the arm", "the covariates"]
+    if found["auxiliary"]:
+        known.append(f"{first_of(found['auxiliary'], _MOST_NAMED)} (auxiliary)")
+    if design["clusters"] or design["blocks"]:
+        known.append("the cluster" if design["clusters"] else "the block")
     text = (
-        "By a model of the arm, the covariates and the cluster, the five persons least likely to "
+        f"By a model of {join_words(known)}, the five persons least likely to "
         f"have an outcome had a probability of at most {format_fixed(found['least_likely'], 2)}"
     )
     if found["floored"] is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tauhat.inference.transport import FEWEST_OF_ARM
+from tauhat.inference.target_weights import FEWEST_OF_ARM
 from tauhat.report import gallery
 from tauhat.report.held_out_sections import effect_cells, policy_table
 from tauhat.report.numbers import (

@@ -16,11 +16,11 @@ from tauhat.endpoint import COMPLETE_CASES, MissingOutcomes, weight_values
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.tables.account import as_codes
 from tauhat.tables.columns import missing_values
-from tauhat.tables.encoding import TableEncoder
 from tauhat.trial.levels import with_levels
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import row_propensity
 from tauhat.trial.trial_table import TrialTable
+from tauhat.trial.unobserved import auxiliary_values
 from tauhat.wording import counted
 
 
@@ -88,10 +88,8 @@ class EnrolledArrays:
                     f"averages too; fill it in, or analyse missing={COMPLETE_CASES!r}"
                 )
             weight = weight_values(column, np.full(len(rows), True))
-        auxiliary: FloatArray = np.zeros((len(rows), 0))
-        if trial.auxiliary_names:
-            frame = kept[list(trial.auxiliary_names)].iloc[rows].reset_index(drop=True)
-            auxiliary = TableEncoder().fit(frame).transform(frame).to_numpy(dtype=np.float64)
+        frame = kept[list(trial.auxiliary_names)].iloc[rows].reset_index(drop=True)
+        auxiliary = auxiliary_values(frame, seen)
         cause = columns.cause
         blocks = None if trial.enrolled_blocks is None else trial.enrolled_blocks[rows]
         return cls(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, BoolArray, IntArray
+from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.errors import TrialError
+from tauhat.tables.encoding import TableEncoder
 from tauhat.trial.roles import require_columns
 from tauhat.wording import counted, first_of, join_words
 
@@ -38,6 +39,62 @@ def auxiliary_columns(
         if column in names:
             raise TrialError(f"column {column!r} cannot be both {role} and auxiliary")
     return tuple(names)
+
+
+# Of fewer persons lost, or left, a column may tell all by chance.
+_FEWEST_TOLD = 5
+
+
+def auxiliary_values(frame: pd.DataFrame, observed: BoolArray) -> FloatArray:
+    """Auxiliary columns as numbers, shape (n, q).
+
+    Parameters
+    ----------
+    frame
+        The columns, a row for each of n persons.
+    observed
+        Who has an outcome, shape (n,).
+
+    Raises
+    ------
+    TrialError
+        If one has no values that differ, or tells exactly who lacks an outcome: then nobody with
+        an outcome is like those without.
+
+    Examples
+    --------
+    >>> seen = np.repeat([True, False], 10)
+    >>> auxiliary_values(pd.DataFrame({"completed": seen.astype(int)}), seen)
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: auxiliary column 'completed' tells exactly who has an outcome: ...
+    """
+    found = []
+    for name in frame.columns:
+        try:
+            encoder = TableEncoder().fit(frame[[name]])
+        except TrialError:
+            raise TrialError(
+                f"auxiliary column {name!r} is empty or has one value only, so it cannot tell who "
+                "lacks an outcome: leave it out of auxiliary="
+            ) from None
+        values = encoder.transform(frame[[name]]).to_numpy(dtype=np.float64)
+        if _tells_all(values, observed):
+            raise TrialError(
+                f"auxiliary column {name!r} tells exactly who has an outcome: nobody with one is "
+                "like those without, so what these would have shown cannot be learned from the "
+                "others. Leave it out of auxiliary=, and name what was measured in both"
+            )
+        found.append(values)
+    return np.hstack(found) if found else np.zeros((len(frame), 0))
+
+
+def _tells_all(values: FloatArray, observed: BoolArray) -> bool:
+    """Whether some column has larger, or smaller, values in all who have an outcome."""
+    if min(observed.sum(), (~observed).sum()) < _FEWEST_TOLD:
+        return False
+    seen, lost = values[observed], values[~observed]
+    apart = (seen.min(axis=0) > lost.max(axis=0)) | (lost.min(axis=0) > seen.max(axis=0))
+    return bool(apart.any())
 
 
 def refuse_lost_blocks(

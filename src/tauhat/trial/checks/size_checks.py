@@ -55,8 +55,14 @@ def degrees_of_freedom(trial: TrialTable) -> str:
     """Degrees of freedom of the average effects, in words."""
     design = trial.randomization.take(trial.has_counterfactual)
     persons = np.bincount(design.unit).astype(np.float64)
-    expected = expected_of_averages(persons, persons, design.probability[:, 1], design.arm)
-    return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected))))
+    chance, arm = design.probability[:, 1], design.arm
+    even = expected_of_averages(persons, persons, chance, arm)
+    expected = even
+    if trial.sample_weight is not None:
+        weight = trial.sample_weight[trial.has_counterfactual]
+        size = np.bincount(design.unit, weights=weight).astype(np.float64)
+        expected = expected_of_averages(size, persons, chance, arm)
+    return " and ".join(dict.fromkeys(map(words, design.degrees_of_freedom(expected, even=even))))
 
 
 _WEIGHED_BY = {"weight": "weights", "exposure": "time at risk"}
