@@ -110,7 +110,9 @@ def test_effects_stay_within_the_horizon_and_survive_saving(tmp_path) -> None:
         ({}, {"event": None}, "horizon= is given but event= is not"),
         ({}, {"event": None, "horizon": None, "endpoint": "rmst"}, "'rmst' needs event="),
         ({}, {"event": "dead"}, "event: there is no column 'dead'"),
-        ({}, {"event_value": "yes"}, "event column 'died' has no 'yes'; it has '0', '1'"),
+        ({}, {"event_value": "yes"}, "event column 'died' has no 'yes', which event_value= names"),
+        ({}, {"event_value": [0, 1]}, "event_value= names every label of event column 'died'"),
+        ({}, {"endpoint": ["rmst"]}, r"endpoint must be one of .*, got \['rmst'\]"),
         ({"months": lambda d: d.months - 3}, {}, r"'months' has \d+ negative times"),
         ({"months": 0.0}, {}, "all 240 times in 'months' are zero"),
         (

@@ -49,6 +49,20 @@ def in_options(text: str) -> str:
     return _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
 
 
+def wrong_number(error: Exception) -> str | None:
+    """What to say of an option's value that should be a number and is none; else None."""
+    # What the parser says of it is in the words of the library that reads numbers for it.
+    faults = getattr(error.__cause__, "errors", list)()
+    param = getattr(error, "param", None)
+    if param is None or not faults:
+        return None
+    wanted = {"float": "a number", "int": "a whole number"}.get(faults[0]["type"].split("_")[0])
+    if wanted is None:
+        return None
+    name = next((flag for flag in param.opts if flag.startswith("--")), param.name)
+    return f"{name} must be {wanted}, got {faults[0]['input']!r}"
+
+
 def _option(found: re.Match[str]) -> str:
     name, several, one = found.groups()
     value = ",".join(re.findall(r"['\"]([^'\"]*)['\"]", several or one or ""))
