@@ -101,6 +101,12 @@ def explain_weights(
         if earned
         else "All of the weight was fixed in advance."
     )
+    if weighing.varies is not None:
+        earning = (
+            f"An effect that differs between persons has a posterior probability of "
+            f"{weighing.varies:.2f}: by that members share the weight with those that find few "
+            "differences where there are none."
+        )
     text = [f"{earning} {_most_weight(table)}"]
     if straight >= _TOLD:
         text.append(
