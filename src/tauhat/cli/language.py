@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tauhat.cli.options import OPTIONS
 
@@ -49,10 +50,10 @@ def in_options(text: str) -> str:
     return _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
 
 
-def wrong_number(error: Exception) -> str | None:
+def wrong_number(error: Exception | str) -> str | None:
     """What to say of an option's value that should be a number and is none; else None."""
     # What the parser says of it is in the words of the library that reads numbers for it.
-    faults = getattr(error.__cause__, "errors", list)()
+    faults: list[Any] = getattr(getattr(error, "__cause__", None), "errors", list)()
     param = getattr(error, "param", None)
     if param is None or not faults:
         return None

@@ -103,9 +103,9 @@ def explain_weights(
     )
     if weighing.varies is not None:
         earning = (
-            f"An effect that differs between persons has a posterior probability of "
-            f"{weighing.varies:.2f}: by that members share the weight with those that find few "
-            "differences where there are none."
+            "The effect differs between persons with a posterior probability of "
+            f"{weighing.varies:.2f}: with that weight all members count alike, with the rest only "
+            "those that find few differences where there are none."
         )
     text = [f"{earning} {_most_weight(table)}"]
     if straight >= _TOLD:
