@@ -235,6 +235,11 @@ class Endpoint:
             raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {name!r}")
         scale = SCALES[name]
         if scale.is_log and not (self.mean_exposure and name in self.kind.scales):
+            if self.kind.time is not None and name == "ratio":
+                raise TrialError(
+                    "persons' effects on a time to an event are differences; averages have the "
+                    "ratio too, average_effects(trial).on('ratio')"
+                )
             self.refuse_without_events(f"scale={name!r}")
         return scale
 
