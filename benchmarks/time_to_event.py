@@ -77,6 +77,17 @@ def trial_data(trial: SimulatedTimes, censoring: str, endpoint: str = "rmst") ->
         rate = competing_hazard(trial.X, trial.treatment)
         other = rng.exponential(size=len(time)) / rate
         time, cause = np.minimum(time, other), np.where(other < time, 2, cause)
+    return of_times(trial, time, cause, FollowUp(trial.horizon, censoring), endpoint)
+
+
+def of_times(
+    trial: SimulatedTimes,
+    time: np.ndarray,
+    cause: np.ndarray,
+    follow_up: FollowUp,
+    endpoint: str = "rmst",
+) -> TrialData:
+    """A simulated trial with these times."""
     return validate_trial(
         trial.X,
         time,
@@ -84,7 +95,7 @@ def trial_data(trial: SimulatedTimes, censoring: str, endpoint: str = "rmst") ->
         trial.clusters,
         endpoint=endpoint,
         cause=cause,
-        follow_up=FollowUp(trial.horizon, censoring),
+        follow_up=follow_up,
     )
 
 
@@ -169,13 +180,20 @@ def with_known_curves(source: SurvivalTrial, trial: SimulatedTimes) -> np.ndarra
     return first - at_own_time(passed)
 
 
+def followed_to_the_horizon(trial: SimulatedTimes) -> TrialData:
+    """A simulated trial of which everybody was followed to the horizon."""
+    time = uncensored(trial)
+    cause = (time < trial.horizon).astype(np.int64)
+    return of_times(trial, time, cause, FollowUp(trial.horizon))
+
+
 def outcomes(source: SurvivalTrial, trial: SimulatedTimes, endpoint: str) -> dict[str, TrialData]:
     """What learners may see of a trial, by name."""
     seen = {"arm": trial_data(trial, "arm", endpoint)}
     if endpoint != "rmst":
         return seen
     return {
-        "oracle": known(trial, uncensored(trial)),
+        "oracle": followed_to_the_horizon(trial),
         "known": known(trial, with_known_curves(source, trial)),
         **seen,
         "covariates": trial_data(trial, "covariates"),
@@ -223,9 +241,9 @@ def accuracy(
             for learner in learners:
                 key = (endpoint, seed, name, k, learner, outcome)
                 # Models of the hazard take the times themselves, however censoring is modelled.
-                of_times = any(registered(part).refuses for part in learner.split("+"))
+                of_hazards = any(registered(part).refuses for part in learner.split("+"))
                 left_out = compared is not None and outcome not in compared
-                if key in done or left_out or (of_times and outcome != "arm"):
+                if key in done or left_out or (of_hazards and outcome not in ("arm", "oracle")):
                     continue
                 error = mean_effect(learner, data, people[name].X, made) - effects[name]
                 rows.append((*key, np.sqrt((error**2).mean()) / spread))
@@ -255,9 +273,10 @@ def _print_accuracy(found: pd.DataFrame, learners: list[str]) -> None:
     for learner in learners[1:]:
         error = logs[learner].std() / np.sqrt(len(logs))
         print(f"{learner:12} {np.exp(logs[learner].mean()):.3f} (SE of the log {error:.3f})")
-    if "oracle" in set(found.outcome):
-        print(f"\nThe same to the oracle's, {learners[0]}:")
-        own = with_effect[with_effect.learner == learners[0]]
+    of_oracle = set(found.learner[found.outcome == "oracle"])
+    for learner in [one for one in learners if one in of_oracle]:
+        print(f"\nThe same to the oracle's, {learner}:")
+        own = with_effect[with_effect.learner == learner]
         cells = ratios(own, "outcome", "oracle").drop(columns="oracle").groupby("cell", sort=False)
         told = np.exp(cells.mean()).round(2).astype(str) + " (" + cells.sem().round(2).astype(str)
         print((told + ")").T.to_string())

@@ -53,6 +53,21 @@ def test_messages_name_options(
     assert ARGUMENT.findall(said) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check", "trial.csv", "--horizon", "soon"], "--horizon must be a number, got 'soon'"),
+        (["check", "trial.csv", "--horizon="], "--horizon must be a number, got ''"),
+        (["simulate", "cluster", "--seed", "1.5"], "--seed must be a whole number, got '1.5'"),
+    ],
+)
+def test_a_value_that_is_no_number_is_named(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"tauhat: error: {said}\n"
+
+
 def test_labels_of_the_data_stay_as_they_are() -> None:
     for said in ("cluster=5", "'event=yes'", "sex=event=1", "event=dead (12)"):
         assert in_options(said) == said

@@ -100,12 +100,31 @@ def test_zeros_are_told_and_noted_where_they_are_most() -> None:
     assert "detection-limit" not in {f.code for f in checked.graded}
 
 
+def test_an_arm_without_events_is_warned_of() -> None:
+    df = falls()
+    found = {}
+    for few in (0, 4, 5):
+        kept = df.falls.where(df.arm == 1, 0)
+        kept[df.index[df.arm == 0][:few]] = 1
+        checked = th.Trial(df.assign(falls=kept), cluster="clinic", **ROLES).check()
+        found[few] = next((f for f in checked.graded if f.code == "rare-events"), None)
+    assert "In arm 0, nobody had an event" in found[0].sentence
+    assert "In arm 0, fewer than five persons had an event" in found[4].sentence
+    assert found[5] is None
+
+
 @pytest.mark.parametrize(
     ("changed", "more", "said"),
     [
         ({"falls": -1}, {}, "240 values that are negative or not whole, such as -1"),
         ({"falls": 0.5}, {}, "with endpoint='count' it holds numbers of events"),
         ({"years": 0.0}, {}, "exposure column 'years' has 240 values that are zero, negative"),
+        ({"years": None}, {}, "exposure column 'years' is missing in all 240 rows"),
+        (
+            {"years": lambda d: d.years.where(d.index > 2)},
+            {},
+            "exposure column 'years' is missing for 3 of 3 persons without an outcome",
+        ),
         ({}, {"weight": "age"}, "persons are weighted by their time at risk"),
         ({}, {"exposure": "falls"}, "column 'falls' cannot be both outcome and exposure"),
         ({}, {"exposure": "time"}, "'time'"),

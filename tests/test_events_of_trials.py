@@ -66,7 +66,7 @@ def test_missing_events_are_persons_without_an_outcome() -> None:
         ({}, {"exposure": "died"}, "cannot be both outcome and exposure"),
         ({}, {"event_value": 1}, "event= and event_value= have no meaning beside exposure="),
         ({"died": 0}, {}, "outcome column 'died' is constant"),
-        ({}, {"endpoint": "rmst"}, "needs event="),
+        ({}, {"endpoint": "rmst"}, "exposure= is for events out of persons"),
     ],
 )
 def test_numbers_that_do_not_go_together_are_refused(

@@ -128,6 +128,18 @@ def test_lost_persons_move_the_average_by_their_share(found: Analysis) -> None:
     assert "only persons with an outcome" in rows.index
 
 
+def test_lost_persons_whose_outcomes_cannot_matter_are_told_as_that() -> None:
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"x": rng.normal(size=300), "arm": np.arange(300) % 2})
+    df["y"] = (rng.random(300) < 0.2 + 0.5 * df.arm).astype(float)
+    df.loc[1:4, "y"] = np.nan  # two of 150 in each arm
+    trial = Trial(df, outcome="y", treatment="arm")
+    found = analyze(trial, models=["LMM"], random_state=1, n_permutations=99).sensitivity
+    # A difference of all or nothing in them would move the average by 2 in 150.
+    assert found.tipping_point is None
+    assert "Whatever the outcomes of those lost from the treated arm were" in found.text
+
+
 def test_one_cluster_left_out_is_the_estimate_without_it(found: Analysis) -> None:
     low, high = found.sensitivity.without_one or (np.nan, np.nan)
     assert low < found.average_effects.individual.estimate < high

@@ -110,7 +110,9 @@ def test_effects_stay_within_the_horizon_and_survive_saving(tmp_path) -> None:
         ({}, {"event": None}, "horizon= is given but event= is not"),
         ({}, {"event": None, "horizon": None, "endpoint": "rmst"}, "'rmst' needs event="),
         ({}, {"event": "dead"}, "event: there is no column 'dead'"),
-        ({}, {"event_value": "yes"}, "event column 'died' has no 'yes'; it has '0', '1'"),
+        ({}, {"event_value": "yes"}, "event column 'died' has no 'yes', which event_value= names"),
+        ({}, {"event_value": [0, 1]}, "event_value= names every label of event column 'died'"),
+        ({}, {"endpoint": ["rmst"]}, r"endpoint must be one of .*, got \['rmst'\]"),
         ({"months": lambda d: d.months - 3}, {}, r"'months' has \d+ negative times"),
         ({"months": 0.0}, {}, "all 240 times in 'months' are zero"),
         (
@@ -187,6 +189,8 @@ def test_averages_have_a_ratio_near_that_of_the_curves(cluster: str | None) -> N
         assert f" control: {ratio.estimate:.3g} (" in found.text
         with pytest.raises(TrialError, match="odds ratio"):
             found.on("odds ratio")
+        with pytest.raises(TrialError, match="averages have the ratio too"):
+            trial.fit("LMM").effect(trial.X, scale="ratio")
 
 
 def test_effects_over_horizons_end_with_the_planned_one() -> None:

@@ -25,7 +25,7 @@ def trial(y: Any, **settings: Any) -> th.Trial:
 @pytest.mark.parametrize(
     ("y", "settings", "said"),
     [
-        (np.resize(["a", "b", "c"], N), {}, "not numbers, such as 'a', 'b', 'c'"),
+        (np.resize(["a", "b", "c"], N), {}, "'y' has 3 labels, 'a', 'b', 'c'; an outcome is"),
         (np.resize(["a", "b", "c"], N), {"event_value": "a"}, "needs an outcome with two values"),
         (np.where(EVENT, "yes", "no"), {}, "say with event_value= which of them is the event"),
         (np.zeros(N), {"endpoint": "binary"}, "outcome column 'y' is constant"),
@@ -35,6 +35,9 @@ def trial(y: Any, **settings: Any) -> th.Trial:
         (-EVENT, {"endpoint": "count"}, "negative or not whole"),
         (EVENT / 2, {"endpoint": "count"}, "negative or not whole"),
         (np.zeros(N), {"endpoint": "count"}, "outcome column 'y' is constant"),
+        (EVENT, {"endpoint": ["binary"]}, r"endpoint must be one of .*, got \['binary'\]"),
+        (EVENT, {"endpoint": "rmst", "exposure": "time"}, "exposure= is for events out of persons"),
+        (EVENT, {"exposure": "x", "cluster": "arm"}, "of a time at risk say endpoint='count'"),
     ],
 )
 def test_outcomes_that_are_none_are_named(y: Any, settings: dict[str, Any], said: str) -> None:

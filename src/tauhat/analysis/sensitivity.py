@@ -60,8 +60,8 @@ class Sensitivity:
     tipping_point
         Difference, in units of the outcome, between persons lost from the
         treated arm and like persons who were seen, at which the interval of the
-        average effect reaches zero; None when nobody is lost or the interval
-        holds zero anyway.
+        average effect reaches zero; None when nobody is lost, the interval
+        holds zero anyway, or no outcomes that can be would do.
     notes
         What was not done and why, in sentences.
     """
@@ -183,7 +183,7 @@ def sensitivity(
         ),
         p_value_range=_p_value_range(heterogeneity),
         without_one=average.without_one,
-        tipping_point=_tipping_point(trial, average),
+        tipping_point=_tipping_point(trial, average, notes),
         notes=tuple(notes),
     )
 
@@ -378,10 +378,17 @@ def _share_lost(trial: Trial, arm: int) -> float:
     return float((enrolled & ~trial.has_outcome).sum() / max(enrolled.sum(), 1))
 
 
-def _tipping_point(trial: Trial, average: AverageEffects) -> float | None:
+def _tipping_point(trial: Trial, average: AverageEffects, notes: list[str]) -> float | None:
     lost = _share_lost(trial, 1)
     lower, upper = average.individual.lower, average.individual.upper
     if lost == 0 or lower <= 0 <= upper:
         return None
     nearest = lower if lower > 0 else upper
+    if abs(nearest) / lost > trial.endpoint.largest_effect:
+        notes.append(
+            "Whatever the outcomes of those lost from the treated arm were, the interval of the "
+            "average effect would not reach zero, with those lost from the control arm like "
+            "similar persons with an outcome."
+        )
+        return None
     return -nearest / lost

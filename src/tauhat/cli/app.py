@@ -14,7 +14,7 @@ import typer
 
 from tauhat.cli.exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, OK, SIGNALLED, UNREAD
 from tauhat.cli.interrupts import Terminated, clean_interrupts
-from tauhat.cli.language import in_options
+from tauhat.cli.language import in_options, wrong_number
 from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
 from tauhat.cli.settings import Settings, read_config, with_options
@@ -276,6 +276,7 @@ def _unread() -> int:
 
 def _complain(error: Exception | str, code: int) -> int:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    text = wrong_number(error) or text
     complain(f"error: {in_options(text)}")
     return code
 

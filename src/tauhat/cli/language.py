@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tauhat.cli.options import OPTIONS
 
@@ -59,6 +60,20 @@ def _of_column(found: re.Match[str]) -> str:
     name = found.group(1)
     shown = _COVARIATES if name == "covariates" else _SHOWN[name]
     return f"{shown}: there is no column"
+
+
+def wrong_number(error: Exception | str) -> str | None:
+    """What to say of an option's value that should be a number and is none; else None."""
+    # What the parser says of it is in the words of the library that reads numbers for it.
+    faults: list[Any] = getattr(getattr(error, "__cause__", None), "errors", list)()
+    param = getattr(error, "param", None)
+    if param is None or not faults:
+        return None
+    wanted = {"float": "a number", "int": "a whole number"}.get(faults[0]["type"].split("_")[0])
+    if wanted is None:
+        return None
+    name = next((flag for flag in param.opts if flag.startswith("--")), param.name)
+    return f"{name} must be {wanted}, got {faults[0]['input']!r}"
 
 
 def _option(found: re.Match[str]) -> str:

@@ -55,7 +55,7 @@ _MOST_LISTED = 6
 
 def takes_times(kind: str | None) -> bool:
     """Whether a kind of outcome, by its name, is made of times and events."""
-    return kind in KINDS and KINDS[kind].time is not None
+    return isinstance(kind, str) and kind in KINDS and KINDS[kind].time is not None
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Endpoint:
         """
         if kind is None:
             found = next(one for one in KINDS.values() if one.is_plain(values))
-        elif kind in KINDS:
+        elif isinstance(kind, str) and kind in KINDS:
             found = KINDS[kind]
             fault = found.fault(values)
             if fault:
@@ -256,6 +256,11 @@ class Endpoint:
             raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {name!r}")
         scale = SCALES[name]
         if scale.is_log and not (self.mean_exposure and name in self.kind.scales):
+            if self.kind.time is not None and name == "ratio":
+                raise TrialError(
+                    "persons' effects on a time to an event are differences; averages have the "
+                    "ratio too, average_effects(trial).on('ratio')"
+                )
             self.refuse_without_events(f"scale={name!r}")
         return scale
 
@@ -342,7 +347,7 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     Raises
     ------
     TrialError
-        If it is text (two labels: which is the event), dates, infinite, all
+        If it is text (of labels: which is the event), dates, infinite, all
         missing or constant, or has two values and usual codes for missing ones.
 
     Examples
@@ -352,12 +357,19 @@ def outcome_values(column: pd.Series[Any]) -> FloatArray:
     """
     missing = refuse_all_missing(column, "outcome")
     levels = pd.unique(column[~missing].astype(object))
-    if len(levels) == 2 and all(isinstance(level, str) for level in levels):
-        first, second = sorted(levels)
-        if not pd.to_numeric(pd.Series([first, second]), errors="coerce").notna().all():
+    if 2 <= len(levels) <= _MOST_LISTED and all(isinstance(level, str) for level in levels):
+        labels = sorted(levels)
+        numbers = pd.to_numeric(pd.Series(labels), errors="coerce").notna()
+        if len(labels) == 2 and not numbers.all():
             raise TrialError(
-                f"outcome column {column.name!r} has the labels {first!r} and {second!r}; say with "
-                "event_value= which of them is the event"
+                f"outcome column {column.name!r} has the labels {labels[0]!r} and {labels[1]!r}; "
+                "say with event_value= which of them is the event"
+            )
+        if not numbers.any():
+            raise TrialError(
+                f"outcome column {column.name!r} has {len(labels)} labels, "
+                f"{', '.join(map(repr, labels))}; an outcome is a number or has two labels: make a "
+                "column that says who had the event"
             )
     refuse_dates(column, str(column.name))
     values = numeric_values(column, str(column.name))

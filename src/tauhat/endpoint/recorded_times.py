@@ -70,7 +70,8 @@ def recorded_times(
     Raises
     ------
     TrialError
-        If times are negative or no numbers, or labels cannot be read as events.
+        If times are negative or no numbers, or labels cannot be read as events, or all of several
+        are named as the event.
 
     Examples
     --------
@@ -130,8 +131,15 @@ def _event_labels(levels: list[Any], event_value: Any, name: str) -> tuple[list[
         for value, level in zip(wanted, found, strict=True):
             if level is None:
                 raise TrialError(
-                    f"event_value: event column {name!r} has no {value!r}; it has {_listed(levels)}"
+                    f"event column {name!r} has no {value!r}, which event_value= names; it has "
+                    f"{_listed(levels)}"
                 )
+        if 1 < len(levels) == len(set(found)):
+            raise TrialError(
+                f"event_value= names every label of event column {name!r}, {_listed(levels)}, so "
+                "that nobody would be censored: leave out the labels of those whose time ended "
+                "without the event. If all had it, give a column of ones"
+            )
         return found, ""
     if _ADAM.fullmatch(name) and all(label_text(level).isdecimal() for level in levels):
         return [level for level in levels if int(label_text(level)) == 0], "ADaM"

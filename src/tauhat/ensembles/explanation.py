@@ -101,6 +101,12 @@ def explain_weights(
         if earned
         else "All of the weight was fixed in advance."
     )
+    if weighing.varies is not None:
+        earning = (
+            "The effect differs between persons with a posterior probability of "
+            f"{weighing.varies:.2f}: with that weight all members count alike, with the rest only "
+            "those that find few differences where there are none."
+        )
     text = [f"{earning} {_most_weight(table)}"]
     if straight >= _TOLD:
         text.append(

@@ -92,6 +92,9 @@ class EarnedWeights(Weights):
         Share of the given weight that went to T-Linear: where others are given
         weight beside the members, the posterior probability that an effect that
         varies does so in straight lines only.
+    varies
+        Posterior probability of an effect that varies, where members have weight by that; else
+        None.
     shrinkage
         s, between 0 and 1.
     level
@@ -104,6 +107,7 @@ class EarnedWeights(Weights):
     earned: Mapping[str, float] = field(default_factory=dict)
     earned_sd: Mapping[str, float] = field(default_factory=dict)
     straight: float = 0.0
+    varies: float | None = None
     shrinkage: float = 1.0
     level: float = 0.0
     interval_scale: float = 1.0

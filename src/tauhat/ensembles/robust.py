@@ -12,6 +12,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble, MemberPlan, check_units
 from tauhat.ensembles.equal_shares import EqualShares
+from tauhat.ensembles.evidence_shares import EvidenceShares
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.given_and_earned import (
     EarnedWeights,
@@ -93,6 +94,15 @@ _OF_COUNTS = ("GAMM", "LMM", "GAMM-identity")
 #: hazards that are not like its model's (benchmarks/time_to_event.py accuracy --endpoint survival).
 SURVIVAL_MEMBERS = ("PEM", "GAMM")
 
+#: Members for a restricted mean time that are given weight: models of hazards and of the outcome
+#: that is made of the times, both calm where effects do not vary.
+CALM_ON_TIMES = ("PEM", "GAMM")
+#: Members when persons are randomized and the outcome is a restricted mean time, and when clusters
+#: are: with straight lines and forests that need more than a hint that effects vary
+#: (benchmarks/time_to_event.py accuracy).
+INDIVIDUAL_TIME_MEMBERS = (*CALM_ON_TIMES, "T-Linear", "X-RF")
+CLUSTER_TIME_MEMBERS = (*CALM_ON_TIMES, "Effect-Boosting", "X-GAMM-RF")
+
 #: Recipe by what was randomized ("individual", "cluster") and the kind of the outcome. A kind
 #: without a recipe of its own takes that of `None`, and so does `weighting="shares"` where the
 #: recipe is that of a learned rule.
@@ -104,6 +114,8 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
     ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
     ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
+    ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
+    ("cluster", "rmst"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
     ("individual", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
     ("cluster", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
 }
@@ -166,6 +178,10 @@ class RobustEnsemble(Ensemble):
     (`tauhat.ensembles.losses.effect_loss`). There :math:`v = w`, and s is the posterior
     probability that the effect differs between persons at all, with a prior mass of 0.2 on a
     constant effect.
+
+    Of a restricted mean survival time two calm members have all of the weight, and two that let
+    more vary join them as far as the outcomes speak for an effect that varies
+    (`tauhat.ensembles.evidence_shares.EvidenceShares`); nothing is shrunk or held out.
 
     Of an event, of counts, and of the probability to be without an event at a horizon, the estimate
     is the plain mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log

@@ -155,7 +155,7 @@ class AverageRisks(Shown):
             f"{100 * self.control:.3g} without, a risk difference of {interval}"
         ]
         ratios = [
-            f"{word} {found.estimate:.3g} ({found.lower:.3g} to {found.upper:.3g})"
+            f"{word} {_digits(found.estimate)} ({_digits(found.lower)} to {_digits(found.upper)})"
             for word, found in (("risk ratio", self.ratio), ("odds ratio", self.odds_ratio))
             if found is not None
         ]
@@ -165,6 +165,11 @@ class AverageRisks(Shown):
         else:
             parts.append("Too few events in an arm for a ratio.")
         return " ".join([*parts, self.number_needed.text])
+
+
+def _digits(ratio: float) -> str:
+    """A ratio with three digits, zeros at its end too."""
+    return f"{ratio:#.3g}".rstrip(".")
 
 
 def average_risks(risks: ArmMeans, differences: list[Estimate], level: float) -> list[AverageRisks]:

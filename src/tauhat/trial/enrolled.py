@@ -83,7 +83,7 @@ class EnrolledArrays:
             unknown = int(missing_values(column).sum())
             if unknown:
                 raise TrialError(
-                    f"weight column {column.name!r} is missing for {unknown} of "
+                    f"{trial.weighs_by} column {column.name!r} is missing for {unknown} of "
                     f"{counted(int((~seen).sum()), 'person')} without an outcome, who count in "
                     f"averages too; fill it in, or analyse missing={COMPLETE_CASES!r}"
                 )

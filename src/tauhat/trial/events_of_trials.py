@@ -7,13 +7,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tauhat.endpoint import OF_COUNTS, OF_TWO_VALUES
 from tauhat.errors import TrialError
 from tauhat.trial.roles import single_roles, whole_numbers
 from tauhat.wording import counted
 
 # More rows than any trial has are a column that means something else.
 _MOST_PERSONS = 5_000_000
-_BOTH_WHOLE = "with exposure= both columns are numbers of persons"
+_BOTH_WHOLE = (
+    "with exposure= both columns are numbers of persons; of a time at risk say endpoint='count'"
+)
+
+
+def refuse_beside_exposure(endpoint: Any, event: Any, event_value: Any) -> None:
+    """Raise a `TrialError` if arguments of a trial do not go with numbers of persons or times."""
+    if event is not None or event_value is not None:
+        raise TrialError("event= and event_value= have no meaning beside exposure=")
+    if endpoint not in (None, OF_TWO_VALUES, OF_COUNTS):
+        raise TrialError(
+            f"exposure= is for events out of persons (endpoint={OF_TWO_VALUES!r}) and counts over "
+            f"a time at risk (endpoint={OF_COUNTS!r}), got endpoint={endpoint!r}"
+        )
 
 
 def one_row_a_person(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.errors import TrialError
-from tauhat.tables.columns import numeric_values
+from tauhat.tables.columns import numeric_values, refuse_all_missing
 from tauhat.trial.roles import refuse_numbers, require_column, single_roles, whole_numbers
 
 
@@ -64,6 +64,7 @@ def counts_as_rates(
             "weight= cannot be given beside exposure= with endpoint='count': persons are weighted "
             "by their time at risk"
         )
+    refuse_all_missing(table[time_name], "exposure")
     time = numeric_values(table[time_name], time_name)
     bad = ~np.isnan(time) & ~((time > 0) & np.isfinite(time))
     refuse_numbers(

@@ -37,7 +37,7 @@ from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
 from tauhat.trial.crossed_levels import crossed_columns, crossed_labels, refuse_crossed_beside
-from tauhat.trial.events_of_trials import one_row_a_person
+from tauhat.trial.events_of_trials import one_row_a_person, refuse_beside_exposure
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
@@ -111,8 +111,8 @@ class TrialTable:
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
         if period is not None:
             refuse_beside_any_period(given)
-        if exposure is not None and (event is not None or event_value is not None):
-            raise TrialError("event= and event_value= have no meaning beside exposure=")
+        if exposure is not None:
+            refuse_beside_exposure(endpoint, event, event_value)
         # A time at risk weighs persons, and messages call it what the user does.
         self.weighs_by = "exposure" if exposure is not None and endpoint == OF_COUNTS else "weight"
         if endpoint == OF_COUNTS:

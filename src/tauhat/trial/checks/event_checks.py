@@ -51,6 +51,7 @@ def event_findings(trial: TrialTable) -> Iterator[Finding]:
         yield _events_of_arms(trial)
     if trial.endpoint.kind.counts_events:
         yield _zeros(trial)
+        yield from _arms_without_events(trial)
 
 
 def _zeros(trial: TrialTable) -> Finding:
@@ -64,6 +65,23 @@ def _zeros(trial: TrialTable) -> Finding:
         "that too, as an outcome with two values."
     )
     return Finding("counts", shown, "note", sentence, "many-zeros")
+
+
+def _arms_without_events(trial: TrialTable) -> Iterator[Finding]:
+    """A warning where hardly anybody of an arm had an event that is counted."""
+    compared = trial.has_counterfactual
+    had = np.bincount(trial.treatment[compared], weights=trial.y[compared] > 0, minlength=2)
+    if int(had.min()) >= _FEW_IN_ARM:
+        return
+    count = FEW if is_small(had).any() else "nobody"
+    yield Finding(
+        "events",
+        f"{count} in an arm",
+        "warning",
+        f"In arm {trial.arm_labels[int(had.argmin())]}, {count} had an event: how effects vary can "
+        "hardly be learned, and ratios of rates mean little.",
+        "rare-events",
+    )
 
 
 def _events_of_arms(trial: TrialTable) -> Finding:

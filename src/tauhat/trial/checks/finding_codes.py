@@ -144,7 +144,8 @@ _ALL = (
     ),
     Code(
         "rare-events", _DESIGN, ("warning",),
-        "fewer than 30 persons with the rarer of two outcomes, or fewer than five in an arm",
+        "fewer than 30 persons with the rarer of two outcomes, or fewer than five in an arm, "
+        "of counts too",
         "read the average effect, hardly how it varies",
     ),
     Code(

@@ -1,0 +1,48 @@
+"""How `Robust` weighs members for a restricted mean time: by whether the effect varies at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import expit
+
+from tauhat._typing import FloatArray
+from tauhat.data import TrialData
+from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
+from tauhat.ensembles.weighing import Weights, by_name
+from tauhat.numerics.effect_evidence import EffectEvidence
+
+
+@dataclass(frozen=True)
+class EvidenceShares(Strategy):
+    r"""A strategy: calm members, and others as far as the outcomes speak for an effect that varies.
+
+    .. math:: \hat\tau(x) = (1 - w)\,\frac{1}{|C|}\sum_{k \in C} \hat\tau_k(x)
+        + w\,\frac1K \sum_{k} \hat\tau_k(x)
+
+    with the members C to which weight is given, all K members, and the posterior probability w
+    of an effect that varies, when it is as likely beforehand as one that does not
+    (`tauhat.numerics.effect_evidence.effect_evidence`). Members that let anything vary are nearer
+    to the truth where effects vary, and invent variation where they do not; what is made of
+    censored times is noisy enough for that to matter more than it does for other numbers.
+    """
+
+    by_evidence: ClassVar[bool] = True
+
+    def weights(
+        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
+    ) -> EarnedWeights:
+        """Weight of every member; ``held_out`` is the evidence for heterogeneity."""
+        evidence: EffectEvidence = held_out
+        names = list(effects)
+        calm = np.array([name in self.given for name in names])
+        if not calm.any():
+            calm[:] = True
+        varies = float(expit(evidence.log_bayes_factor))
+        shares = by_name(names, (1 - varies) * calm / calm.sum() + varies / len(names))
+        mean = Weights(shares).combined(effects)
+        level = float(np.average(mean, weights=data.sample_weight))
+        return EarnedWeights(shares, given_share=1.0, level=level, varies=varies)
