@@ -268,8 +268,10 @@ def _print_accuracy(found: pd.DataFrame, learners: list[str]) -> None:
         paired = rows.pivot_table(index=["cell", "draw"], columns=of, values="error", sort=False)
         return np.log(paired.div(paired[first], axis=0))
 
-    print(f"\nGeometric mean ratio of the errors to those of {learners[0]}, cells with an effect:")
-    logs = ratios(with_effect[with_effect.outcome == "arm"], "learner", learners[0])
+    first = learners[0]
+    logs = ratios(with_effect[with_effect.outcome == "arm"], "learner", first)
+    if len(learners) > 1:
+        print(f"\nGeometric mean ratio of the errors to those of {first}, cells with an effect:")
     for learner in learners[1:]:
         error = logs[learner].std() / np.sqrt(len(logs))
         print(f"{learner:12} {np.exp(logs[learner].mean()):.3f} (SE of the log {error:.3f})")
