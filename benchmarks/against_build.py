@@ -11,6 +11,7 @@ its own. Both builds take turns, each run is a new process.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import subprocess
 import sys
@@ -81,7 +82,11 @@ def unpack(revision: str, folder: Path) -> tuple[str, dict[str, str]]:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """Environment in which the build of a folder comes first, one thread a library."""
+    """Environment in which the build of a folder comes first, one thread a library.
+
+    The build is compiled, as one is that pip installs; not every environment keeps compiled files.
+    """
+    compileall.compile_dir(folder / "src", quiet=1)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {**os.environ, **threads, "PYTHONPATH": str(folder / "src")}
 

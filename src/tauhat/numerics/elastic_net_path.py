@@ -226,10 +226,13 @@ class _Path:
 
     def extend(self, penalties: FloatArray) -> FloatArray:
         """Coefficients at the next penalties, shape (p, number of penalties)."""
+        from sklearn import config_context
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import enet_path  # a third of a second to import
 
-        with warnings.catch_warnings():
+        # A block of few penalties takes less time than scikit-learn's checks of its settings.
+        unchecked = config_context(skip_parameter_validation=True, assume_finite=True)
+        with warnings.catch_warnings(), unchecked:
             # The tail of the path need not converge to the last digit to lose the comparison.
             warnings.simplefilter("ignore", ConvergenceWarning)
             _, found, _ = enet_path(
@@ -267,13 +270,12 @@ class _Fold:
         mean = np.average(y[inside], weights=weight[inside])
         centred = Z[inside] - centre
         self.path = _Path.of(centred, y[inside] - mean, weight[inside], l1_ratio, tolerance)
-        self.Z, self.out, self.centre = Z, out, centre
+        self.columns = Z[out] - centre
         self.target, self.weight = y[out] - mean, weight[out]
 
     def errors(self, penalties: FloatArray) -> FloatArray:
         """Weighted squared error of the rows left out, at the next penalties."""
-        columns = self.Z[self.out] - self.centre
-        missed = self.target[:, None] - columns @ self.path.extend(penalties)
+        missed = self.target[:, None] - self.columns @ self.path.extend(penalties)
         errors: FloatArray = (self.weight[:, None] * missed**2).sum(axis=0)
         return errors
 

@@ -78,16 +78,15 @@ class BaggedTrees:
         leaves = np.empty((n, n_trees), dtype=np.int64)
         counts = np.empty((n, n_trees))
         first, trees = [0], []
-        with TreeGrower(
-            X, z, min_samples_leaf=min_samples_leaf, max_features=max_features
-        ) as grower:
-            for t in range(n_trees):
-                rng = np.random.default_rng(derive_seed(seed, "tree", t))
-                counts[:, t] = weight * two_stage_bootstrap(n, clusters, rng)
-                tree = grower.grow(counts[:, t], int(rng.integers(2**31 - 1)))
-                leaves[:, t] = first[-1] + tree.apply(grower.single)
-                first.append(first[-1] + tree.node_count)
-                trees.append(tree)
+        grower = TreeGrower(X, z, min_samples_leaf=min_samples_leaf, max_features=max_features)
+        for t in range(n_trees):
+            rng = np.random.default_rng(derive_seed(seed, "tree", t))
+            count = weight * two_stage_bootstrap(n, clusters, rng)
+            counts[:, t] = count
+            tree = grower.grow(count, int(rng.integers(2**31 - 1)))
+            leaves[:, t] = first[-1] + tree.apply(grower.single)
+            first.append(first[-1] + tree.node_count)
+            trees.append(tree)
         out_of_bag = counts == 0
         # With few trees or rows a row may lie in every sample: then all trees must do.
         out_of_bag[~out_of_bag.any(axis=1)] = True
