@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -139,6 +140,21 @@ def _softmax(scores: FloatArray) -> FloatArray:
     return raised
 
 
+def _text() -> str:
+    return files("tauhat.ensembles").joinpath("robust_rule.toml").read_text(encoding="utf-8")
+
+
+def rule_mark() -> str:
+    """First twelve digits of the SHA-256 of the rule.
+
+    Examples
+    --------
+    >>> len(rule_mark())
+    12
+    """
+    return hashlib.sha256(_text().encode()).hexdigest()[:12]
+
+
 @cache
 def learned_rule() -> LearnedRule:
     """The rule of cluster trials.
@@ -155,8 +171,7 @@ def learned_rule() -> LearnedRule:
     >>> round(float(weights.sum()), 6), "BRM" in rule.members
     (1.0, True)
     """
-    text = files("tauhat.ensembles").joinpath("robust_rule.toml").read_text(encoding="utf-8")
-    found = tomllib.loads(text)
+    found = tomllib.loads(_text())
     members = tuple(found["weight"])
     return LearnedRule(
         members=members,

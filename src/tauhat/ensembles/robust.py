@@ -22,6 +22,7 @@ from tauhat.ensembles.given_and_earned import (
     imputing_stack,
     second_stage,
 )
+from tauhat.ensembles.learned_rule import rule_mark
 from tauhat.ensembles.learned_weights import LearnedWeights
 from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
@@ -259,6 +260,12 @@ class RobustEnsemble(Ensemble):
         recipe = self._recipe(data)
         given = (*recipe.given, *map(_stacked_name, recipe.stacked)) if self.members is None else ()
         return recipe.weighting(self.given_share, given)
+
+    def recipe(self, design: str) -> str:
+        """Mark of the learned rule, where the members of trials of a design are weighed by it."""
+        by_rule = self.weighting == "learned" and self.members is None
+        weighting = RECIPES.get((design, "continuous"), RECIPES[design, None]).weighting
+        return f"rule {rule_mark()}" if by_rule and weighting is LearnedWeights else ""
 
     @property
     def weights_are_drawn(self) -> bool:
