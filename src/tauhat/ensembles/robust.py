@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -23,10 +24,10 @@ from tauhat.ensembles.given_and_earned import (
     second_stage,
 )
 from tauhat.ensembles.learned_rule import rule_mark
-from tauhat.ensembles.learned_weights import LearnedWeights
+from tauhat.ensembles.learned_weights import LearnedWeights, RuleWeights
 from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
-from tauhat.errors import TrialError
+from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.catalog import ensemble_member
@@ -309,6 +310,8 @@ class RobustEnsemble(Ensemble):
         by_evidence = self._strategy(data).by_evidence
         self.evidence_ = evidence_of(data, self.seed_) if by_evidence else None
         super()._weigh(effects, held_out)
+        if isinstance(self.weighing_, RuleWeights) and self.weighing_.warning:
+            warnings.warn(f"{self.known_as}: {self.weighing_.warning}", TauhatWarning, stacklevel=4)
 
     def weigh(
         self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None, data: TrialData
