@@ -115,7 +115,9 @@ def test_a_trial_outside_those_of_the_rule_is_told_and_one_far_outside_warns() -
     assert near.weighing_.distance == pytest.approx(np.log2(0.5 / (1 / 3)), rel=1e-3)
     assert "unlike those that the rule was learned from: 96 clusters" in near.explain().text
     assert near.explain().warning == ""
-    said = r"Robust: This trial lies far outside .* 96 clusters \(8 to 95\); 4% treated \(33% to 73%\)"
+    said = (
+        r"Robust: This trial lies far outside .* 96 clusters \(8 to 95\); 4% treated \(33% to 73%\)"
+    )
     with pytest.warns(TauhatWarning, match=said):
         far = weighed(96, 24)
     assert far.weighing_.distance == pytest.approx(np.log2(0.5 / (1 / 23)), rel=1e-3)

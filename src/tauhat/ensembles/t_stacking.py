@@ -29,8 +29,8 @@ class TStacking(Ensemble):
     and on heterogeneity only, see `tauhat.ensembles.losses.effect_loss`, and c
     is the level by generalised least squares of the outcomes less their
     out-of-fold mean: few clusters differ in their covariates, and a level that
-    is not adjusted for them has half as much error again. (A T-learner with
-    stacked arm regressions is ``T-Stacked``.)
+    is not adjusted for them is too far off. (A T-learner with stacked arm
+    regressions is ``T-Stacked``.)
 
     Parameters
     ----------
