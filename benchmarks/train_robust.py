@@ -28,8 +28,11 @@ from threadpoolctl import threadpool_limits
 
 import tauhat as th
 from peer_tables import markdown
+from tauhat.data import validate_trial
+from tauhat.ensembles.distance import respects_of
 from tauhat.ensembles.learned_rule import SHAPES_OF_CLUES, shape_clues
 from tauhat.fitting.bootstrap import t_quantile
+from tauhat.fitting.learning_view import learning_view
 from tauhat.simulate import BroadTrial
 
 STORE = Path("out/benchmarks/train_robust")
@@ -106,6 +109,8 @@ class Trials:
         Shape (t, clues).
     evidence
         Log Bayes factors, shape (t,).
+    respects
+        What distances from these trials are measured by (`tauhat.ensembles.distance`).
     """
 
     members: tuple[str, ...]
@@ -114,7 +119,7 @@ class Trials:
     truth: np.ndarray
     clues: np.ndarray
     evidence: np.ndarray
-    sizes: np.ndarray
+    respects: pd.DataFrame
     same_effect: np.ndarray
     records: list[dict[str, Any]]
 
@@ -122,16 +127,25 @@ class Trials:
         """Some of the trials."""
         kept = [self.records[row] for row in np.arange(len(self.records))[rows]]
         arrays = (
-            self.products, self.with_truth, self.truth, self.clues, self.evidence, self.sizes,
-            self.same_effect,
+            self.products, self.with_truth, self.truth, self.clues, self.evidence,
         )  # fmt: skip
-        return Trials(self.members, *(one[rows] for one in arrays), kept)
+        return Trials(
+            self.members,
+            *(one[rows] for one in arrays),
+            self.respects[rows],
+            self.same_effect[rows],
+            kept,
+        )
 
 
 def read_trials(store: Path) -> Trials:
     """All files whose members were all fitted."""
     paths = sorted(store.glob("cluster-*.npz"), key=lambda p: int(p.stem.split("-")[1]))
-    records = [dict(np.load(path)) for path in paths if ".part" not in path.name]
+    records = [
+        {**np.load(path), "number": int(path.stem.split("-")[1])}
+        for path in paths
+        if ".part" not in path.name
+    ]
     members = max((tuple(map(str, one["names"])) for one in records), key=len)
     records = [one for one in records if len(one["names"]) == len(members)]
     products, with_truth, truth = [], [], []
@@ -150,10 +164,19 @@ def read_trials(store: Path) -> Trials:
         *map(np.array, (products, with_truth, truth)),
         np.array([one["clues"] for one in records]),
         np.array([float(one["log_bayes_factor"]) for one in records]),
-        np.array([one["sizes"] for one in records]),
+        respects_of_trials([one["number"] for one in records]),
         np.array([np.ptp(one["truth"]) == 0 for one in records]),
         records,
     )
+
+
+def respects_of_trials(numbers: list[int]) -> pd.DataFrame:
+    """What distances are measured by, of trials that are drawn again."""
+    found = []
+    for number in numbers:
+        trial = BroadTrial(clusters=True).draw(random_state=SEED + number)
+        found.append(respects_of(learning_view(validate_trial(*trial))))
+    return pd.DataFrame(found)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -268,8 +291,7 @@ def write_rule(store: Path) -> None:
     trials = read_trials(store)
     fit = Fit(trials)
     low, high = widths(fit, trials)
-    names = ["clusters", "persons", "covariates"]
-    seen = dict(zip(names, zip(trials.sizes.min(0), trials.sizes.max(0), strict=True), strict=True))
+    seen = trials.respects.agg(["min", "max"])
     digest = hashlib.sha256()
     for one in trials.records:
         digest.update(one["effects"].tobytes() + one["truth"].tobytes())
@@ -306,7 +328,7 @@ def write_rule(store: Path) -> None:
         "",
         "# Least and most that the trials had.",
         "[seen]",
-        *(f'"{name}" = [{a}, {b}]' for name, (a, b) in seen.items()),
+        *(f'"{name}" = [{low:.4g}, {high:.4g}]' for name, (low, high) in seen.items()),
     ]
     RULE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

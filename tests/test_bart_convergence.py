@@ -209,3 +209,22 @@ def test_mixed_bart_predicts_for_named_clusters():
     np.testing.assert_allclose(named, model.cluster_effects_[clusters], atol=1e-12)
     unseen = model.predict(X[:3], clusters=np.array([99, 100, 101]))
     np.testing.assert_array_equal(unseen, model.predict(X[:3]))
+
+
+def test_a_share_of_the_treatment_brings_its_splits_into_more_trees():
+    X, y, A, clusters = clustered(between=0.05)
+    noise = np.random.default_rng(0).normal(size=(len(X), 17))
+    covariates, truth = np.hstack([X, noise]), 0.5 + 0.5 * X[:, 1]
+
+    def effect(share):
+        model = SLearner(MixedBART(treatment_share=share, **SHORT), random_state=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TauhatWarning)
+            return model.fit(covariates, y, treatment=A, clusters=clusters).effect(covariates)
+
+    equal, own = effect(None), effect(0.3)
+    assert np.sqrt(np.mean((own - truth) ** 2)) < 0.85 * np.sqrt(np.mean((equal - truth) ** 2))
+    # Less than an equal part is an equal part.
+    assert (effect(0.01) == equal).all()
+    with pytest.raises(ValueError, match=r"must lie between 0 and 1, got 1\.5"):
+        effect(1.5)

@@ -153,14 +153,17 @@ def test_killed_at_random_moments_the_folder_holds_a_whole_set(
 def test_killed_with_workers_and_while_writing(trial_csv: Path, tmp_path: Path) -> None:
     effects = reference_effects(trial_csv, tmp_path, models="LMM,X-Boosting")
     out = tmp_path / "out"
+    started = contextlib.ExitStack()
 
     def begin(seed: int) -> int:
         words = arguments(trial_csv, out, *seeded(seed), models="LMM,X-Boosting", jobs=2)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tauhat", *words],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+        process = started.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "tauhat", *words],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         )
         assert process.stderr is not None
         # Half of the kills come while the results are written, or after.
@@ -168,9 +171,11 @@ def test_killed_with_workers_and_while_writing(trial_csv: Path, tmp_path: Path) 
             next((line for line in process.stderr if "writing the report" in line), None)
         return process.pid
 
-    start = time.monotonic()
-    assert outcome(begin(2)) == 0
-    kill_runs(begin, out, effects, kills=30, longest=1.1 * (time.monotonic() - start))
+    # Their pipes are open until then: somebody may still write to them.
+    with started:
+        start = time.monotonic()
+        assert outcome(begin(2)) == 0
+        kill_runs(begin, out, effects, kills=30, longest=1.1 * (time.monotonic() - start))
     assert run_quietly(arguments(trial_csv, out, *seeded(1), models="LMM,X-Boosting"))[0] == 0
     assert set_of(out, effects) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "reference"]

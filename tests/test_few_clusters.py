@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from tauhat import Trial, average_effects, estimator, estimator_names
 from tauhat.data import TrialData, validate_trial
+from tauhat.ensembles import TStacking
 from tauhat.fitting.few_clusters import (
     unlearnable_covariates,
     without_average_effect,
@@ -84,6 +85,18 @@ def test_mean_effects_are_as_good_as_the_average_effect(name, cell):
     means = mean_effects(name, trials)
     error, robust_error = np.sqrt(np.mean((means - 1) ** 2)), np.sqrt(np.mean((average - 1) ** 2))
     assert error < 1.3 * robust_error + 0.1
+
+
+def test_the_level_of_t_stacking_is_adjusted_for_the_covariates_of_clusters():
+    members = [(name, estimator(name)) for name in ("LMM", "T-LMM")]
+    trials = [cluster_trial(16, 2, seed) for seed in range(100, 106)]
+    fits = [TStacking(members, random_state=1).fit_data(data) for data in trials]
+    away = [
+        fit.predict_effect(data.X).mean() - average_effects(data).individual.estimate
+        for fit, data in zip(fits, trials, strict=True)
+    ]
+    # Differences between the arms' mean outcomes lie .28 from the adjusted ones.
+    assert np.sqrt(np.mean(np.square(away))) < 0.12
 
 
 def test_covariates_need_two_clusters_an_arm_for_each_of_them_and_the_mean():

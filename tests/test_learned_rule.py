@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,19 @@ import numpy as np
 import pytest
 
 import tauhat.simulate as simulate
+from tauhat.data import validate_trial
 from tauhat.ensembles import RobustEnsemble
+from tauhat.ensembles.distance import respects_of
 from tauhat.ensembles.learned_rule import LearnedRule, learned_rule, shape_clues
 from tauhat.ensembles.learned_weights import RuleWeights
 from tauhat.ensembles.robust import CLUSTER_LEARNED
+from tauhat.errors import TauhatWarning
+from tauhat.fitting.learning_view import learning_view
+from tauhat.learners.linear_mixed_effect import LinearMixedEffect
 from tauhat.numerics.effect_evidence import EffectEvidence
+from tauhat.report.cannot_show import limits
+from tauhat.report.first_part import unknown
+from tauhat.report.text import certainty_answer
 from tauhat.simulate import BroadTrial, scenario, scenario_names
 from tauhat.simulate.random_surfaces import SHAPES, random_surface
 
@@ -26,7 +35,7 @@ RULE = LearnedRule(
     level=np.array([0.0, np.log(3.0)]),
     shrinkage=(0.0, 1.0),
     width=(0.6, 0.8),
-    seen={"persons": (60, 1500)},
+    seen={"persons": (60, 1500), "share treated": (0.3, 0.7), "ICC": (-0.05, 0.5)},
     trials=10,
 )
 
@@ -58,7 +67,61 @@ def test_weights_of_a_rule_by_hand() -> None:
     assert [RULE.interval_scale(b) for b in (-3.0, 2.5, 50.0)] == pytest.approx([0.6, 0.7, 0.8])
     assert RULE.unlike({"persons": 100.0}) == []
     assert RULE.unlike({"persons": 1.0}) == ["1 person (60 to 1,500)"]
+    assert RULE.unlike({"ICC": 0.9, "share treated": 0.2}) == [
+        "20% treated (30% to 70%)",
+        "an ICC of 0.90 (-0.05 to 0.50)",
+    ]
     assert RULE.unlike({"persons": 5000.0}) == ["5,000 persons (60 to 1,500)"]
+
+
+def test_distance_counts_doublings_beyond_what_was_seen() -> None:
+    assert RULE.distance({"persons": 1500.0, "share treated": 0.5, "ICC": 0.0}) == 0
+    assert RULE.distance({"persons": 6000.0, "share treated": 0.5}) == pytest.approx(2)
+    assert RULE.distance({"persons": 15.0, "ICC": 0.0}) == pytest.approx(2)
+    # Odds of 4 where 7 to 3 was the most, of 9 where even odds were.
+    assert RULE.distance({"share treated": 0.8}) == pytest.approx(np.log2(4 / (7 / 3)))
+    assert RULE.distance({"ICC": 0.9}) == pytest.approx(np.log2(9))
+    # Clusters that are more alike than chance has it are not strange.
+    assert RULE.distance({"ICC": -0.2}) == 0
+
+
+def weighed(m: int, every: int) -> RobustEnsemble:
+    """Weights by the rule, of members that were not fitted; one cluster in so many is treated."""
+    clusters = np.repeat(np.arange(m), 6)
+    A = (clusters % every == 0).astype(int)
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(len(A), 3))
+    data = learning_view(validate_trial(X, X[:, 0] + rng.normal(size=len(A)), A, clusters))
+    respects = respects_of(data)
+    assert respects["share treated"] == pytest.approx(1 / every)
+    assert respects["variation of cluster sizes"] == 0
+    model = RobustEnsemble(random_state=1)
+    model.start_fit(data, 1)
+    effects = {name: 0.1 + 0.1 * k * X[:, 0] for k, name in enumerate(CLUSTER_LEARNED)}
+    model.members_ = dict.fromkeys(effects, LinearMixedEffect())
+    model._weigh(effects, None)
+    return model
+
+
+def test_nothing_is_said_of_a_trial_like_those_of_the_rule() -> None:
+    told = weighed(12, 2).explain()
+    assert told.warning == ""
+    assert "Warning" not in told.text
+    assert "unlike" not in told.text
+
+
+def test_a_trial_outside_those_of_the_rule_is_told_and_one_far_outside_warns() -> None:
+    near = weighed(96, 4)
+    assert near.weighing_.distance == pytest.approx(np.log2(0.5 / (1 / 3)), rel=1e-3)
+    assert "unlike those that the rule was learned from: 96 clusters" in near.explain().text
+    assert near.explain().warning == ""
+    said = (
+        r"Robust: This trial lies far outside .* 96 clusters \(8 to 95\); 4% treated \(33% to 73%\)"
+    )
+    with pytest.warns(TauhatWarning, match=said):
+        far = weighed(96, 24)
+    assert far.weighing_.distance == pytest.approx(np.log2(0.5 / (1 / 23)), rel=1e-3)
+    assert f"Warning: {far.explain().warning}" in far.explain().text
 
 
 def test_the_stored_rule_knows_the_members_and_is_sane() -> None:
@@ -119,6 +182,7 @@ def test_explanation_names_the_clues(fitted: RobustEnsemble) -> None:
     assert "Weights by a rule that was learned from" in told.text
     assert "straight lines" in told.text
     assert "unlike" not in told.text
+    assert "no clue moved a weight by more than" in told.text
 
 
 def test_a_member_that_fails_leaves_its_weight_to_the_others() -> None:
@@ -190,3 +254,16 @@ def test_the_generator_has_none_of_the_families_that_robust_is_judged_on() -> No
 def test_evidence_says_what_shape() -> None:
     clues = shape_clues(EffectEvidence(1.0, {"linear": 0.5, "additive": 0.2, "trees": 0.1}))
     assert clues == {"straight lines": 0.5, "curves": 0.2, "trees": 0.1}
+
+
+def test_a_report_tells_that_the_rule_may_not_suit_the_trial() -> None:
+    text = (Path(__file__).parent / "report_run.json").read_text(encoding="utf-8")
+    run = json.loads(text)
+    assert not any("far outside" in line for line in [*limits(run), *unknown(run)])
+    assert "Warning" not in certainty_answer(run).text
+    run["reported_model"]["explanation"]["warning"] = "This trial lies far outside those."
+    assert "This trial lies far outside those." in limits(run)
+    assert unknown(run)[0].startswith("Whether Robust suits this trial, which lies far outside")
+    assert "Warning: This trial lies far outside those." in certainty_answer(run).text
+    run["reported_model"]["explanation"] = None
+    assert not any("far outside" in line for line in [*limits(run), *unknown(run)])

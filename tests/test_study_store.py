@@ -72,6 +72,35 @@ def test_numbers_come_back_bit_for_bit_in_the_order_of_the_plan(tmp_path: Path) 
     assert study.results.loc[3, "srmse"] == expected[1][1, 0]
 
 
+@pytest.mark.parametrize(
+    ("scenario", "settings", "learned"),
+    [
+        ("crt-null-m20-icc10", {}, True),
+        ("crt-null-m20-icc10", {"weighting": "shares"}, False),
+        ("linear", {}, False),
+    ],
+)
+def test_what_an_estimator_learned_anew_is_not_mixed_with_what_is_stored(
+    scenario: str,
+    settings: dict[str, str],
+    learned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    robust = {"name": "Robust", "estimator": "Robust", "settings": settings}
+    plan = make_plan(rows=[{"scenario": scenario}], estimators=["LMM", robust])
+    Store(tmp_path, plan, "1.0").close()
+    Store(tmp_path, plan, "1.1").close()
+    monkeypatch.setattr("tauhat.ensembles.robust.rule_mark", lambda: "of another rule")
+    if learned:
+        with pytest.raises(StudyError, match=r"an estimator that has changed.*\n.*Robust.*before"):
+            Store(tmp_path, plan, "1.2")
+    else:
+        Store(tmp_path, plan, "1.2").close()
+    # What is stored can be read all the same.
+    assert read_study(tmp_path).plan.names == ["LMM", "Robust"]
+
+
 def test_the_file_only_grows(tmp_path: Path) -> None:
     path = fill(tmp_path, TASKS[:2])
     before = path.read_bytes()

@@ -20,6 +20,7 @@ class ExplainedMember(TypedDict):
 
 class ExplanationRecord(TypedDict):
     text: Annotated[str, "in sentences"]
+    warning: Annotated[str | None, "why learned weights may not suit this trial"]
     members: Annotated[list[ExplainedMember], "member by member"]
 
 

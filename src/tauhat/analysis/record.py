@@ -197,6 +197,7 @@ def explanation_record(explanation: Explanation | None) -> dict[str, Any] | None
     named = table.rename(columns=lambda name: str(name).replace(" ", "_"))
     return {
         "text": explanation.text,
+        "warning": explanation.warning or None,
         # What one way of weighing does not have is missing.
         "members": records(named.reindex(columns=list(ExplainedMember.__annotations__))),
     }

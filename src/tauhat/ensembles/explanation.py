@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,10 +34,13 @@ class Explanation:
         the others.
     text
         The same in sentences.
+    warning
+        Why weights by the learned rule may not suit this trial; empty where nothing says so.
     """
 
     table: pd.DataFrame
     text: str
+    warning: str = ""
 
     def _repr_html_(self) -> str:
         return html(self.text, self.table.reset_index())
@@ -170,14 +174,30 @@ def _of_rule(
         f"Weights by a rule that was learned from {weighing.trials} simulated trials. "
         f"{_most_weight(table)} If the effect varies, the outcomes speak for its shape like this: "
         f"{clues}, products {left:.0%}.",
-        *(_of_clue(clue, pd.Series(moved)) for clue, moved in weighing.moved.items()),
+        _of_clues(weighing),
         _of_evidence(weighing.shrinkage, of_rule=True),
     ]
-    if weighing.unlike:
+    if weighing.warning:
+        text.append(f"Warning: {weighing.warning}")
+    elif weighing.unlike:
         unlike = "; ".join(weighing.unlike)
         text.append(f"This trial is unlike those that the rule was learned from: {unlike}.")
     text.append(_of_effects(weighing.combined(effects), table))
-    return Explanation(table, " ".join(one for one in text if one))
+    return Explanation(table, " ".join(text), weighing.warning)
+
+
+def _of_clues(weighing: RuleWeights) -> str:
+    """What the clues did to the weights."""
+    told = [_of_clue(clue, pd.Series(moved)) for clue, moved in weighing.moved.items()]
+    if any(told):
+        return " ".join(one for one in told if one)
+    away = [abs(by) for moved in weighing.moved.values() for by in moved.values()]
+    points = 100 * max(away, default=0.0)
+    return (
+        "That decided next to nothing: no clue moved a weight by more than "
+        f"{max(1, math.ceil(points))} {'points' if points > 1 else 'point'}, so the weights are "
+        "close to those of any trial."
+    )
 
 
 def _of_clue(clue: str, moved: pd.Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,8 @@ from importlib.resources import files
 import numpy as np
 
 from tauhat._typing import FloatArray
+from tauhat.ensembles.distance import distances, told
 from tauhat.numerics.effect_evidence import EffectEvidence
-from tauhat.wording import counted
 
 #: Clues by name, and the hypotheses about the shape of the effect whose probabilities they add up.
 SHAPES_OF_CLUES: Mapping[str, tuple[str, ...]] = {
@@ -66,8 +67,8 @@ class LearnedRule:
         Factor of the intervals' half width where the outcomes do not speak for an effect that
         varies (:math:`\log B \le 0`), and where they clearly do (:math:`\log B \ge 5`).
     seen
-        Smallest and largest numbers of clusters, persons and covariates of the trials that it
-        was learned from, by name.
+        Smallest and largest of each respect (`tauhat.ensembles.distance.respects_of`) in the
+        trials that it was learned from, by name.
     trials
         Number of these trials.
     """
@@ -113,30 +114,46 @@ class LearnedRule:
         """Factor of the intervals' half width."""
         return float(np.interp(log_bayes_factor, [0.0, 5.0], self.width))
 
-    def unlike(self, sizes: Mapping[str, float]) -> list[str]:
-        """What lies outside all that the rule was learned from, in words.
+    def unlike(self, respects: Mapping[str, float]) -> list[str]:
+        """In which respects a trial lies outside all that the rule was learned from, in words.
 
         Parameters
         ----------
-        sizes
-            Numbers of clusters, persons and covariates of a trial by name.
+        respects
+            Those of the trial by name (`tauhat.ensembles.distance.respects_of`).
 
         Returns
         -------
         list of str
         """
         return [
-            f"{counted(round(value), name.removesuffix('s'), form=',')} ({low:,.0f} to {high:,.0f})"
-            for name, value in sizes.items()
-            for low, high in [self.seen[name]]
-            if not low <= value <= high
+            told(name, respects[name], self.seen[name]) for name in distances(respects, self.seen)
         ]
+
+    def distance(self, respects: Mapping[str, float]) -> float:
+        """Largest of the trial's `tauhat.ensembles.distance.distances`; 0 for one like those."""
+        return max(distances(respects, self.seen).values(), default=0.0)
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
     raised: FloatArray = np.exp(scores - scores.max())
     raised /= raised.sum()
     return raised
+
+
+def _text() -> str:
+    return files("tauhat.ensembles").joinpath("robust_rule.toml").read_text(encoding="utf-8")
+
+
+def rule_mark() -> str:
+    """First twelve digits of the SHA-256 of the rule.
+
+    Examples
+    --------
+    >>> len(rule_mark())
+    12
+    """
+    return hashlib.sha256(_text().encode()).hexdigest()[:12]
 
 
 @cache
@@ -155,8 +172,7 @@ def learned_rule() -> LearnedRule:
     >>> round(float(weights.sum()), 6), "BRM" in rule.members
     (1.0, True)
     """
-    text = files("tauhat.ensembles").joinpath("robust_rule.toml").read_text(encoding="utf-8")
-    found = tomllib.loads(text)
+    found = tomllib.loads(_text())
     members = tuple(found["weight"])
     return LearnedRule(
         members=members,

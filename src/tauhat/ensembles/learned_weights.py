@@ -10,6 +10,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.ensembles.distance import FAR, respects_of
 from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
 from tauhat.ensembles.learned_rule import LearnedRule, learned_rule, shape_clues
 from tauhat.ensembles.weighing import Weights, by_name
@@ -37,6 +38,8 @@ class RuleWeights(EarnedWeights):
         For each clue, how much it moved the weight of each member, by name.
     unlike
         In which respects the trial lies outside those that the rule was learned from.
+    distance
+        How far it lies outside, in doublings (`tauhat.ensembles.distance.distances`).
     trials
         Number of those trials.
     """
@@ -47,7 +50,19 @@ class RuleWeights(EarnedWeights):
     typical: Mapping[str, float] = field(default_factory=dict)
     moved: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
+    distance: float = 0.0
     trials: int = 0
+
+    @property
+    def warning(self) -> str:
+        """Sentence about a trial that lies far from those that the rule was learned from."""
+        if self.distance < FAR:
+            return ""
+        return (
+            "This trial lies far outside those that the weights, the shrinkage and the widths of "
+            f"intervals were learned from: {'; '.join(self.unlike)}. They may not suit it: compare "
+            'single models, or RobustEnsemble(weighting="shares").'
+        )
 
     def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
         """Effect of some persons, given the members' effects on them by name, shape (k,)."""
@@ -70,6 +85,7 @@ class LearnedWeights(Strategy):
         names = list(effects)
         clues = shape_clues(evidence)
         weights, levels = rule.weights(names, clues), rule.level_weights(names)
+        respects = respects_of(data)
         means = np.array([np.average(effects[name], weights=data.sample_weight) for name in names])
         return RuleWeights(
             by_name(names, weights),
@@ -81,7 +97,8 @@ class LearnedWeights(Strategy):
             clues=clues,
             typical=by_name(names, rule.weights(names, None)),
             moved=_moved(rule, names, clues),
-            unlike=tuple(rule.unlike(_sizes(data))),
+            unlike=tuple(rule.unlike(respects)),
+            distance=rule.distance(respects),
             trials=rule.trials,
             interval_scale=rule.interval_scale(evidence.log_bayes_factor),
         )
@@ -96,12 +113,4 @@ def _moved(
     return {
         clue: by_name(names, rule.weights(names, {**usual, clue: clues[clue]}) - before)
         for clue in rule.clues
-    }
-
-
-def _sizes(data: TrialData) -> dict[str, float]:
-    return {
-        "clusters": float(data.n_units),
-        "persons": float(data.n),
-        "covariates": float(data.X.shape[1]),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -23,10 +24,11 @@ from tauhat.ensembles.given_and_earned import (
     imputing_stack,
     second_stage,
 )
-from tauhat.ensembles.learned_weights import LearnedWeights
+from tauhat.ensembles.learned_rule import rule_mark
+from tauhat.ensembles.learned_weights import LearnedWeights, RuleWeights
 from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
-from tauhat.errors import TrialError
+from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import NuisanceFit
 from tauhat.learners.catalog import ensemble_member
@@ -276,6 +278,12 @@ class RobustEnsemble(Ensemble):
         given = (*recipe.given, *map(_stacked_name, recipe.stacked)) if self.members is None else ()
         return recipe.weighting(self.given_share, given)
 
+    def recipe(self, design: str) -> str:
+        """Mark of the learned rule, where the members of trials of a design are weighed by it."""
+        by_rule = self.weighting == "learned" and self.members is None
+        weighting = RECIPES.get((design, "continuous"), RECIPES[design, None]).weighting
+        return f"rule {rule_mark()}" if by_rule and weighting is LearnedWeights else ""
+
     @property
     def weights_are_drawn(self) -> bool:
         """Whether the weights of the fitted ensemble depend on the seed."""
@@ -318,6 +326,8 @@ class RobustEnsemble(Ensemble):
         by_evidence = self._strategy(data).by_evidence
         self.evidence_ = evidence_of(data, self.seed_) if by_evidence else None
         super()._weigh(effects, held_out)
+        if isinstance(self.weighing_, RuleWeights) and self.weighing_.warning:
+            warnings.warn(f"{self.known_as}: {self.weighing_.warning}", TauhatWarning, stacklevel=4)
 
     def weigh(
         self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None, data: TrialData

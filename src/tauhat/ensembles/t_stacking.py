@@ -27,7 +27,9 @@ class TStacking(Ensemble):
     The transformed outcome has the effect as its mean and needs no outcome
     regression, which makes it noisy. In a cluster trial the loss is whitened
     and on heterogeneity only, see `tauhat.ensembles.losses.effect_loss`, and c
-    is the level by generalised least squares. (A T-learner with stacked arm
+    is the level by generalised least squares of the outcomes less their
+    out-of-fold mean: few clusters differ in their covariates, and a level that
+    is not adjusted for them is too far off. (A T-learner with stacked arm
     regressions is ``T-Stacked``.)
 
     Parameters
@@ -93,4 +95,6 @@ class TStacking(Ensemble):
             constant, shares = loss.nonnegative_weights()
         else:
             constant, shares = loss.least_squares_weights()
+        if loss.heterogeneity_only:
+            constant = effect_loss("residual", data, held_out).level(shares)
         return Weights(by_name(held_out.names, shares), constant)

@@ -75,6 +75,22 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """Outcome regressions that `fit_effect` needs; equal ones are fitted once."""
 
+    def recipe(self, design: str) -> str:
+        """Mark of what an estimator has learned from other trials and takes into its numbers.
+
+        Parameters
+        ----------
+        design
+            "individual" or "cluster".
+
+        Returns
+        -------
+        str
+            Another one where it learned anew; empty for an estimator that learns from the trial
+            alone. A study is not continued with another mark.
+        """
+        return ""
+
     @abstractmethod
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Fit the effect, given the declared regressions by name."""

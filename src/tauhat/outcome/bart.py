@@ -171,11 +171,13 @@ class BART(StandardizedModel):
         has_level = groups is not None or outcome.is_latent
         levels = (regressor if has_level else np.zeros(0)).reshape(n, -1)
         scale = outcome.intercept_scale
+        # What a share of their own does to events was not measured.
+        shares = None if outcome.is_latent else self._column_shares(X.shape[1])
         linear = InterceptSampler(levels, np.ones(levels.shape[1]), groups, regressor, scale)
         posterior = sample_trees(
             X,
             outcome,
-            [TreeTerm(self.n_trees, root)],
+            [TreeTerm(self.n_trees, root, column_shares=shares)],
             linear,
             chains,
             derive_seed(resolve_seed(self.random_state), "bart"),
@@ -185,6 +187,10 @@ class BART(StandardizedModel):
             self.level_draws_ = posterior.coefficients[:, 0]
         self._traces = posterior.traces(self.scale_, self.n_chains)
         return posterior
+
+    def _column_shares(self, p: int) -> FloatArray | None:
+        """Probability of a split of each column; None for equal ones."""
+        return None
 
     def quick(self) -> Self:
         """Return an unfitted copy with chains of 50 + 50: enough for points, not for intervals."""
@@ -275,6 +281,11 @@ class MixedBART(BART):
 
     Parameters
     ----------
+    treatment_share
+        Probability with which a proposed split is of the last column, where an S-learner has the
+        treatment, if that is more than an equal part; None (default) for equal parts, which models
+        of events have in any case. One column among many seldom has its turn, and an effect that
+        is not in the trees when a chain starts comes late.
     n_trees, n_chains, n_grow, n_burn_in, n_draws, random_state
         As in `BART`.
 
@@ -302,6 +313,7 @@ class MixedBART(BART):
     def __init__(
         self,
         *,
+        treatment_share: float | None = None,
         n_trees: int = 50,
         n_chains: int = 4,
         n_grow: int = 10,
@@ -317,6 +329,17 @@ class MixedBART(BART):
             n_draws=n_draws,
             random_state=random_state,
         )
+        self.treatment_share = treatment_share
+
+    def _column_shares(self, p: int) -> FloatArray | None:
+        share = self.treatment_share
+        if share is not None and not 0 < share < 1:
+            raise ValueError(f"treatment_share must lie between 0 and 1, got {share}")
+        if share is None or share * p <= 1:
+            return None
+        shares = np.full(p, (1 - share) / (p - 1))
+        shares[-1] = share
+        return shares
 
     def _fit_standardized(
         self,

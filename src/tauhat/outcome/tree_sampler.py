@@ -45,6 +45,8 @@ class TreeTerm:
         Whether that is only where the chain starts.
     kept
         Whether the draws of the trees are wanted.
+    column_shares
+        Probability with which a proposed split is of each column, shape (p,); None for equal ones.
     """
 
     n_trees: int
@@ -55,6 +57,7 @@ class TreeTerm:
     leaf_variance: float = 2.0
     learn_leaf_variance: bool = True
     kept: bool = True
+    column_shares: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,13 @@ class _Term:
         if term.regressor is not None:
             self.data.add_basis(term.regressor)
         leaf_model = 0 if self.constant else 1
+        shares = np.full(p, 1.0 / p) if term.column_shares is None else term.column_shares
         self.config = self.engine.ForestModelConfig(
             num_trees=term.n_trees,
             num_features=p,
             num_observations=n,
             feature_types=np.zeros(p, dtype=int),
-            variable_weights=np.full(p, 1.0 / p),
+            variable_weights=shares,
             alpha=term.split_base,
             beta=term.split_power,
             # Arms of very few persons must still be able to split.

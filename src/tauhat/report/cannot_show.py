@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tauhat.report.numbers import format_percent
 from tauhat.report.randomized_units import in_clusters
-from tauhat.report.text import NOTICED, Run, astray_chains, in_one_arm, scale_of
+from tauhat.report.text import (
+    NOTICED,
+    Run,
+    astray_chains,
+    far_from_learned,
+    in_one_arm,
+    scale_of,
+)
 from tauhat.report.time_units import at_horizon
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
@@ -62,6 +69,8 @@ def limits(run: Run) -> list[str]:
             f"larger than {run['endpoint']['beyond']} and were cut: a model that is linear "
             "in the covariates goes too far there."
         )
+    if far_from_learned(run):
+        found.append(far_from_learned(run))
     failed = [m["name"] for m in run["models"] if m["failure"]]
     if failed:
         found.append(f"Models that failed and are left out: {join_words(failed)}.")

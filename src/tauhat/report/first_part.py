@@ -19,6 +19,7 @@ from tauhat.report.text import (
     covers_zero,
     effects_in_words,
     enrolled_counted,
+    far_from_learned,
     for_whom_answer,
     heterogeneity_answer,
     how_persons_count,
@@ -355,6 +356,11 @@ def unknown(run: Run) -> list[str]:
         items.append(
             f"Warning: the mean effect by {means} is more than two standard errors from the "
             "average effect, which needs no model: do not rely on effects of persons."
+        )
+    if far_from_learned(run):
+        items.append(
+            f"Whether {cell(run['reported_model']['name'])} suits this trial, which lies far "
+            "outside those that its weights were learned from: compare single models."
         )
     if not effects_differ(run):
         items.append(f"Whether effects are equal.{_size(run)}")

@@ -325,6 +325,12 @@ def agreement_words(correlation: float) -> str:
     return "moderately" if correlation >= 0.3 else "poorly"
 
 
+def far_from_learned(run: Run) -> str:
+    """Why learned weights may not suit the trial; empty where nothing says so."""
+    explanation = run["reported_model"]["explanation"]
+    return "" if explanation is None else explanation["warning"] or ""
+
+
 def certainty_answer(run: Run) -> Answer:
     """Answer how sure we are."""
     scale = scale_of(run)
@@ -352,6 +358,8 @@ def certainty_answer(run: Run) -> Answer:
             f"Warning: the mean effect by {means} is more than two standard errors from the "
             "average effect, which needs no model to be true: do not rely on these effects."
         )
+    if far_from_learned(run):
+        said.append(f"Warning: {far_from_learned(run)}")
     headline = (
         "More certain about the average effect than about any individual"
         if about_average

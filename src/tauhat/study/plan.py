@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tauhat.errors import TrialError
+from tauhat.simulate import scenario
 from tauhat.simulate.subgroup_metrics import TWENTY_PERCENT
 
 Settings = Mapping[str, Any]
@@ -251,7 +252,8 @@ class Plan:
         ----------
         with_code
             Whether to look up the code of own estimators, which may not be there
-            where results are only read.
+            where results are only read, and what others have learned
+            (`tauhat.CateEstimator.recipe`).
         """
         words = {
             "seed": str(self.seed),
@@ -262,7 +264,16 @@ class Plan:
             "rows": json.dumps([f"{row.key} {row.higher_is_better}" for row in self.rows]),
         }
         for spec in self.estimators:
-            code = _source_hash(spec.path, self.folder) if spec.path and with_code else ""
+            code = self._code(spec) if with_code else ""
             described = [spec.estimator, spec.path, dict(spec.settings), code]
             words[f"estimator {spec.name}"] = json.dumps(described, sort_keys=True)
         return words
+
+    def _code(self, spec: EstimatorSpec) -> str:
+        """What the numbers of an estimator depend on beside its settings."""
+        if spec.path:
+            return _source_hash(spec.path, self.folder)
+        made = spec.make(self.folder)
+        sources = [scenario(row.scenario, **row.settings) for row in self.rows]
+        designs = {"cluster" if one.randomizes_clusters else "individual" for one in sources}
+        return ", ".join(mark for design in sorted(designs) if (mark := made.recipe(design)))

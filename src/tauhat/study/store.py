@@ -285,8 +285,8 @@ def _require_same(before: Contents, plan: Plan, identity: Mapping[str, str], fol
         )
     if changed:
         raise StudyError(
-            f"{folder} holds results of a plan that has changed; give another folder "
-            "or take the change back:\n  " + "\n  ".join(changed)
+            f"{folder} holds results of a plan or an estimator that has changed; give another "
+            "folder or take the change back:\n  " + "\n  ".join(changed)
         )
 
 
