@@ -371,8 +371,7 @@ def _iceman(run: Run) -> list[tuple[str, str, str]]:
             (
                 one["modifier"],
                 "3: is chance an unlikely explanation?",
-                f"{told}; {joint}adjusted {format_p(one['p_adjusted'])}; "
-                f"compared {of}",
+                f"{told}; {joint}adjusted {format_p(one['p_adjusted'])}; compared {of}",
             ),
             (
                 one["modifier"],
