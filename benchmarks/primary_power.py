@@ -62,7 +62,7 @@ DESIGNS: list[dict[str, Any]] = [
     {"n_persons": 1000, "delta": 0.35, "prevalence": 0.4},
     {"n_persons": 240, "delta": 0.5, "share_treated": 1 / 3},
 ]  # fmt: skip
-# Drawn up when the formulas stood, with their numbers of further covariates.
+# With their numbers of further covariates; not looked at while the formulas were made.
 NEW: list[tuple[dict[str, Any], int]] = [
     ({"n_clusters": 14, "cluster_size": 30, "icc": 0.1, "icc_x": 0.2, "delta": 0.4}, 2),
     ({"n_clusters": 16, "cluster_size": 15, "icc": 0.02, "icc_x": 0.0, "delta": 0.5,
