@@ -12,9 +12,9 @@ from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.design.periods import UNSEEN, arms_of_cells
 from tauhat.endpoint import OF_COUNTS
 from tauhat.errors import DesignError, TrialError
-from tauhat.tables.labels import read_labels
-from tauhat.trial.design_hints import MOST_PERIODS, order_of_moments
-from tauhat.wording import counted
+from tauhat.tables.labels import plain_label, read_labels
+from tauhat.trial.design_hints import MOST_PERIODS, order_of_labels, order_of_moments
+from tauhat.wording import counted, first_of
 
 _LEAST_CLUSTERS = 4
 
@@ -110,18 +110,23 @@ def read_periods(
 def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
     """Number of the period of each row, and the labels of the periods in their order.
 
-    Numbers and dates are in their order, and text in that of the numbers in it.
+    Numbers, dates and ordered categories are in their order, and text in the one that it says
+    (`tauhat.tables.text_order.order_of_texts`).
 
     Raises
     ------
     TrialError
-        If some are missing, there is one only, or there are too many to be periods.
+        If some are missing, there is one only, there are too many to be periods, or text does
+        not say its order.
 
     Examples
     --------
     >>> numbers, labels = period_numbers(pd.Series(["month 2", "month 10", "month 2"]))
     >>> numbers.tolist(), labels
     ([0, 1, 0], ['month 2', 'month 10'])
+    >>> period_numbers(pd.Series(["usual", "new"], name="phase"))
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: period column 'phase' is text that does not say which period comes ...
     """
     missing = int(column.isna().sum())
     if missing:
@@ -136,7 +141,14 @@ def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
             f"{MOST_PERIODS} are periods. Put dates together to the periods of the design"
         )
     first = np.unique(moments, return_index=True)[1]
-    return np.asarray(moments, dtype=np.int64), [column.iloc[k] for k in first]
+    labels = [column.iloc[k] for k in first]
+    if not pd.api.types.is_numeric_dtype(column.dtype) and order_of_labels(column, labels) is None:
+        raise TrialError(
+            f"period column {column.name!r} is text that does not say which period comes first: "
+            f"{first_of([repr(plain_label(label)) for label in labels], 5)}. Number the periods "
+            '(1, 2, ...), such as "1 usual" and "2 new"; in Python an ordered categorical will do'
+        )
+    return np.asarray(moments, dtype=np.int64), labels
 
 
 def check_over_periods(

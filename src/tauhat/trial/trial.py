@@ -137,7 +137,9 @@ class Trial(TrialTable):
         the innermost level within clusters, or the randomized unit without ``cluster``.
     period
         Column of the periods over which clusters change their arm by design, as in a stepped
-        wedge or a cluster crossover: numbers, dates or text in the order of the numbers in it.
+        wedge or a cluster crossover: numbers, dates, an ordered categorical, or text that says
+        its order: by numbers, as dates, months, or "pre" and "post"
+        (`tauhat.tables.text_order.PAIRS`); other text is refused.
         ``treatment`` is the arm that the cluster has in the period. Each period has other
         persons. Periods before parallel arms are a baseline: the mean of the outcome in each
         cluster is a covariate. Of two, ``treatment`` may be the arm allocated in both.
