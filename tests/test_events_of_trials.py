@@ -46,6 +46,18 @@ def test_rows_of_events_are_those_of_the_persons_that_they_stand_for() -> None:
     assert [c.code for c in trial.check().graded if "row" in c.code] == ["rows-of-events"]
 
 
+def test_persons_of_a_row_are_no_copies_of_each_other() -> None:
+    df = grouped(30).assign(age=np.random.default_rng(3).normal(60, 5, 60), number=range(60))
+    found = trial_of(df, exposure="births", covariates=["older", "age"], id="number").check()
+    assert "repeated-rows" not in [one.code for one in found.findings]
+    twice = pd.concat([df, df.head(6)], ignore_index=True).drop(columns="number")
+    found = trial_of(twice, exposure="births", covariates=["older", "age"]).check()
+    (copies,) = [one for one in found.findings if one.code == "repeated-rows"]
+    assert (copies.value, copies.status) == ("6 rows", "error")
+    with pytest.raises(th.DesignError, match="6 identifiers stand on 12 rows"):
+        trial_of(pd.concat([df, df.head(6)], ignore_index=True), exposure="births", id="number")
+
+
 def test_missing_events_are_persons_without_an_outcome() -> None:
     df = grouped().astype({"died": float})
     df.loc[3, "died"] = np.nan

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tauhat._typing import IntArray
 from tauhat.errors import TrialError
 from tauhat.trial.roles import single_roles, whole_numbers
 from tauhat.wording import counted
@@ -16,9 +18,33 @@ _MOST_PERSONS = 5_000_000
 _BOTH_WHOLE = "with exposure= both columns are numbers of persons"
 
 
+@dataclass(frozen=True, eq=False)
+class RowsOfEvents:
+    """The rows that persons were read from.
+
+    Attributes
+    ----------
+    table
+        As it was given, one row per group of persons.
+    row
+        Row of each person, ascending.
+    """
+
+    table: pd.DataFrame
+    row: IntArray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def of(self, persons: IntArray) -> tuple[pd.DataFrame, IntArray]:
+        """The rows of some persons, and which of them is the first of each row."""
+        rows, first = np.unique(self.row[persons], return_index=True)
+        return self.table.iloc[rows], first.astype(np.int64)
+
+
 def one_row_a_person(
     table: pd.DataFrame, outcome: Any, exposure: Any, cluster: str | None
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, RowsOfEvents]:
     """A table of events out of persons as one of persons, each with the event or without.
 
     Nothing is lost: those of a row have its covariates, and the row's cluster says that their
@@ -37,8 +63,9 @@ def one_row_a_person(
 
     Returns
     -------
-    DataFrame
-        Without the column of the numbers of persons; the outcome is 1, 0 or missing.
+    tuple
+        The table without the column of the numbers of persons, where the outcome is 1, 0 or
+        missing; and the rows as they were given.
 
     Raises
     ------
@@ -49,7 +76,7 @@ def one_row_a_person(
     Examples
     --------
     >>> rows = pd.DataFrame({"clinic": ["a", "b"], "died": [1, 0], "births": [3, 2]})
-    >>> one_row_a_person(rows, "died", "births", "clinic")
+    >>> one_row_a_person(rows, "died", "births", "clinic")[0]
       clinic  died
     0      a   1.0
     1      a   0.0
@@ -89,5 +116,6 @@ def one_row_a_person(
     number = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
     happened = np.repeat(events, times)
     value = np.where(np.isnan(happened), np.nan, (number < happened).astype(np.float64))
-    rows = table.iloc[np.repeat(np.arange(len(table)), times)].reset_index(drop=True)
-    return rows.assign(**{events_name: value}).drop(columns=persons_name)
+    given = RowsOfEvents(table, np.repeat(np.arange(len(table)), times))
+    rows = table.iloc[given.row].reset_index(drop=True)
+    return rows.assign(**{events_name: value}).drop(columns=persons_name), given

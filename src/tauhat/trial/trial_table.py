@@ -37,7 +37,7 @@ from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
 from tauhat.trial.crossed_levels import crossed_columns, crossed_labels, refuse_crossed_beside
-from tauhat.trial.events_of_trials import one_row_a_person
+from tauhat.trial.events_of_trials import RowsOfEvents, one_row_a_person
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
@@ -106,7 +106,7 @@ class TrialTable:
         if where is not None:
             table = keep_where(table, where)
         self.file = account_of(table)
-        self.n_rows_of_events = None
+        self.rows_of_events: RowsOfEvents | None = None
         self.units_are_participants = cluster is None and participant is not None
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
         if period is not None:
@@ -118,9 +118,9 @@ class TrialTable:
         if endpoint == OF_COUNTS:
             table, weight = counts_as_rates(table, outcome, exposure, weight)
         elif exposure is not None:
-            self.n_rows_of_events = len(table)
             endpoint = OF_TWO_VALUES if endpoint is None else endpoint
-            table = one_row_a_person(table, outcome, exposure, levels["cluster"])
+            of_cluster = levels["cluster"]
+            table, self.rows_of_events = one_row_a_person(table, outcome, exposure, of_cluster)
         self.accept = known_codes(accept)
         named = single_roles(
             table,
