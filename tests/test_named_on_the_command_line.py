@@ -101,6 +101,10 @@ def test_the_same_in_a_toml_file_and_by_check(
         (["--subgroup", "age > 1000"], "holds everyone or no one"),
         (["--subgroup", "age >"], "subgroup: "),
         (["--subgroup", "__import__('os')"], "subgroup: "),
+        (["--subgroup", "later > 0"], "column 'later' is no covariate: add it to --covariates"),
+        (["--subgroup", "clinic == 3"], "column 'clinic' is the cluster: it has one arm only"),
+        (["--subgroup", "age > 60 and arm == 1"], "column 'arm' is the arm: effects compare"),
+        (["--subgroup", "y > 0"], "column 'y' is the outcome"),
         (["--adjust", "age"], "--adjust needs --modifiers"),
     ],
 )

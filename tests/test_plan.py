@@ -344,6 +344,15 @@ def test_hostile_words_do_nothing_in_the_page(tmp_path: Path) -> None:
     assert r"\| higher" in files["plan.md"]
 
 
+@pytest.mark.parametrize("name", ["arm", "clinic", "y"])
+def test_the_arm_is_no_modifier(name: str) -> None:
+    one = {"name": name, "direction": "none", "rationale": "asked for"}
+    run = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "covariates": ["age"]}
+    content = {"title": "A", "run": run, "expected": {"persons": 9}, "modifiers": [one]}
+    with pytest.raises(TrialError, match=f"{name!r} cannot be a modifier: column {name!r} is the"):
+        plan_of(content, Path("t.toml"))
+
+
 def test_a_modifier_named_twice_is_refused() -> None:
     one = {"name": "age", "direction": "none", "rationale": "asked for"}
     run = {"outcome": "y", "treatment": "a"}

@@ -26,6 +26,7 @@ from tauhat.trial.checks.time_checks import time_findings
 from tauhat.trial.cluster_size import SIZE_COVARIATES
 from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts, in_sentences
+from tauhat.trial.no_covariates import why_no_covariates
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.several_arms import find_contrast, pair_propensity
 from tauhat.trial.trial_table import TrialTable
@@ -189,6 +190,8 @@ class Trial(TrialTable):
         Covariates of those whose rows ``enrolled_data`` names, before encoding.
     auxiliary_names : tuple of str
         Auxiliary columns.
+    no_covariates : dict of str
+        Why each other column of the table is none of the covariates.
     encoder_ : TableEncoder
         What made ``X`` of ``frame``.
     arm_labels : tuple
@@ -236,6 +239,8 @@ class Trial(TrialTable):
     """
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
+        known = (self.roles, self.covariate_names, self.auxiliary_names)
+        self.no_covariates = why_no_covariates(map(str, analysed.columns), *known)
         # Of several arms, what rows tell is found in each contrast.
         self.row_findings = (
             ()
