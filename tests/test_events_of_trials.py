@@ -70,6 +70,7 @@ def test_missing_events_are_persons_without_an_outcome() -> None:
         ({"died": 30}, {}, "24 rows with more events than persons, the first of 30 in 'died'"),
         ({"births": 0}, {}, "missing in 0 rows and 0 in 24: leave out rows without anyone"),
         ({"births": np.nan}, {}, "is missing in 24 rows"),
+        ({"births": 1.5}, {}, "the time at risk of counted events, add endpoint='count'"),
         ({"births": 12.5}, {}, "24 values that are negative or not whole, such as 12.5"),
         ({"died": -1}, {}, "outcome column 'died' has 24 values that are negative or not whole"),
         ({"births": 9e6}, {}, "person-time is no number of persons"),

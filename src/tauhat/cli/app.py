@@ -17,7 +17,7 @@ from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.language import in_options
 from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
-from tauhat.cli.settings import Settings, read_config, with_options
+from tauhat.cli.settings import Settings, read_config, refuse_both_ways, with_options
 from tauhat.cli.simulate import simulate
 from tauhat.cli.streams import (
     complain,
@@ -175,6 +175,7 @@ app.command()(simulate)
 
 
 def _merged(given: Settings, config: Path | None) -> Settings:
+    refuse_both_ways(_arguments)
     return given if config is None else given.over(read_config(config))
 
 

@@ -182,7 +182,8 @@ _ALL = [
     Option("weight", "Column of sample weights, by which persons count.", goes_to="trial"),
     Option(
         "endpoint",
-        "Kind of the outcome: binary or continuous; with --event rmst, survival or time-lost.",
+        "Kind of the outcome: binary, continuous or count (of events, with --exposure the time at "
+        "risk); with --event rmst, survival or time-lost.",
         goes_to="trial",
         otherwise="told by its values; rmst with --event",
     ),
@@ -356,7 +357,8 @@ _ALL = [
     ),
     Option(
         "mcid",
-        "Smallest benefit that matters, in units of the outcome: who is expected to gain it.",
+        "Smallest benefit that matters, in units of the outcome (of a risk 0.03, not 3): who is "
+        "expected to gain it.",
         NUMBER,
         RUN,
         goes_to="analyze",

@@ -16,7 +16,13 @@ from tauhat.design import Design
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, fit_without_fold
-from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial, refuse_over_periods
+from tauhat.inference.inputs import (
+    OrderedTrial,
+    TrialLike,
+    ordered_trial,
+    refuse_no_trial,
+    refuse_over_periods,
+)
 from tauhat.inference.transport import TargetPopulation, target_population
 from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -325,8 +331,14 @@ def cross_fit(
         )
     chosen = DEFAULT_ESTIMATOR if estimator is None else estimator
     name = chosen if isinstance(chosen, str) else getattr(chosen, "known_as", type(chosen).__name__)
+    if not isinstance(chosen, str) and not hasattr(chosen, "get_params"):
+        raise TrialError(
+            f"estimator needs the name of an estimator, such as 'LMM', or an estimator, got "
+            f"{type(chosen).__name__} (`tauhat.estimator_names`)"
+        )
     effect_model: Any = registered_estimator(chosen) if isinstance(chosen, str) else clone(chosen)
     nuisance_model = AdditiveMixedModel() if outcome_model is None else outcome_model
+    refuse_no_trial(trial)
     if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):
         trial = tuple(trial)
     ordered = ordered_trial(trial, counted=True)

@@ -281,6 +281,7 @@ def _adjusted_for(frame: pd.DataFrame, adjust: Sequence[str] | None) -> tuple[st
     known = tuple(map(str, frame.columns))
     if adjust is None:
         return known
+    adjust = list(adjust)
     unknown = [name for name in adjust if name not in known]
     if unknown:
         raise TrialError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tauhat.errors import TrialError
-from tauhat.tables.toml_file import read_toml
+from tauhat.tables.toml_file import one_direction, read_toml
 from tauhat.trial.no_covariates import why_no_covariates
 
 TEXT, NUMBER, WHOLE, NAMES = "a text in quotes", "a number", "a whole number", "a list of names"
@@ -262,7 +262,10 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
         raise TrialError(
             f'{path} needs the table [run] with options of `tauhat run`, such as outcome = "sbp"'
         )
-    run = {key.replace("_", "-"): value for key, value in found.items()}
+    run = {
+        key.replace("_", "-"): value
+        for key, value in one_direction(found, f"{path}: [run]").items()
+    }
     covariates = run.get("covariates", [])
     if not _fits(covariates, NAMES):
         raise TrialError(

@@ -15,7 +15,10 @@ from tauhat.wording import counted
 
 # More rows than any trial has are a column that means something else.
 _MOST_PERSONS = 5_000_000
-_BOTH_WHOLE = "with exposure= both columns are numbers of persons"
+_BOTH_WHOLE = (
+    "with exposure= both columns are numbers of persons. If it is the time at risk of counted "
+    "events, add endpoint='count'"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +107,14 @@ def one_row_a_person(
         row = int(np.flatnonzero(beyond)[0])
         raise TrialError(
             f"{counted(int(beyond.sum()), 'row')} with more events than persons, the first of "
-            f"{events[row]:g} in {events_name!r} out of {persons[row]:g} in {persons_name!r}"
+            f"{events[row]:g} in {events_name!r} out of {persons[row]:g} in {persons_name!r}; of "
+            "a time at risk, add endpoint='count'"
         )
     total = float(persons.sum())
     if total > _MOST_PERSONS:
         raise TrialError(
             f"exposure column {persons_name!r} adds up to {total:g} persons, more than "
-            f"{_MOST_PERSONS:g}; person-time is no number of persons"
+            f"{_MOST_PERSONS:g}; person-time is no number of persons: add endpoint='count'"
         )
     times = persons.astype(np.int64)
     number = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)

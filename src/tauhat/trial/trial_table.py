@@ -45,12 +45,7 @@ from tauhat.trial.one_arm import refuse_covariates_of_clusters
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_period
 from tauhat.trial.rates_of_trials import counts_as_rates
-from tauhat.trial.roles import (
-    check_units,
-    label_values,
-    row_propensity,
-    single_roles,
-)
+from tauhat.trial.roles import as_listed, check_units, label_values, row_propensity, single_roles
 from tauhat.trial.several_arms import check_one_arm_each, named_pairs
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_arms, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
@@ -100,6 +95,8 @@ class TrialTable:
         period: str | None = None,
         crossed: str | Sequence[str] | None = None,
     ) -> None:
+        covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
+        arms, auxiliary, accept = as_listed(arms), as_listed(auxiliary), as_listed(accept)
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
         levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)
