@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def read_periods(
         no crossover.
     """
     numbers, labels = period_numbers(kept[roles["period"]])
-    check_over_periods(period=numbers, **known)
+    check_over_periods(period=numbers, period_labels=labels, **known)
     if "id" in roles:
         refuse_cohorts(kept[roles["id"]], numbers, known["clusters"])
     return numbers, tuple(labels)
@@ -159,6 +159,7 @@ def check_over_periods(
     observed: BoolArray,
     missing: str,
     n_arms: int,
+    period_labels: Sequence[Any] | None = None,
 ) -> None:
     """Raise an error when arms, clusters and periods make no stepped wedge and no crossover.
 
@@ -176,6 +177,8 @@ def check_over_periods(
         What is done about the others.
     n_arms
         Number of arms.
+    period_labels
+        Labels of the periods, by their numbers; None for the numbers.
 
     Examples
     --------
@@ -196,7 +199,8 @@ def check_over_periods(
         )
     codes, labels = pd.factorize(clusters)
     try:
-        cells = arms_of_cells(arm[observed], codes[observed], period[observed])
+        named = (labels, range(int(period.max()) + 1) if period_labels is None else period_labels)
+        cells = arms_of_cells(arm[observed], codes[observed], period[observed], named)
     except ValueError as error:
         raise DesignError(
             f"{error}. If persons were randomized within clusters, clusters are blocks: give them "
