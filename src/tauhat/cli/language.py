@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from tauhat.cli.options import OPTIONS
 
@@ -21,7 +22,7 @@ _ARGUMENT = re.compile(
 # A switch, and an option after its argument: the parentheses say the same once more.
 _SAID_TWICE = re.compile(rf"\b(?:{_NAMES})=True \((--[a-z-]+)\)")
 _OPTION_TWICE = re.compile(
-    r"(--[a-z-]+)((?: \"[^\"]*\"| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
+    r"(--[a-z-]+)((?: \"[^\"]*\"| '[^']*'| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
 )
 
 
@@ -52,6 +53,8 @@ def in_options(text: str) -> str:
 def _option(found: re.Match[str]) -> str:
     name, several, one = found.groups()
     value = ",".join(re.findall(r"['\"]([^'\"]*)['\"]", several or one or ""))
-    if any(mark in value for mark in " '\"$"):
+    if several:
+        value = shlex.quote(value) if value else ""
+    elif any(mark in value for mark in " '\"$()"):
         value = f'"{value}"'
     return f"{_SHOWN[name]} {value}" if value else _SHOWN[name]

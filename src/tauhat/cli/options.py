@@ -322,7 +322,8 @@ _ALL = [
     ),
     Option(
         "target",
-        "File of another population with the covariates: effects there, also of named groups.",
+        "File of another population: effects there, also of named groups. A column for each "
+        "covariate; a row for each person, or one row of means.",
         PATH,
         RUN,
         goes_to="analyze",

@@ -186,6 +186,21 @@ def refuse_both_ways(words: Sequence[str]) -> None:
             raise TrialError(f"{' and '.join(ways)} were both given; give one")
 
 
+def refuse_empty_paths(words: Sequence[str]) -> None:
+    """Raise a `TrialError` for a folder or file without a name, which would be the current folder.
+
+    Examples
+    --------
+    >>> refuse_empty_paths(["run", "t.csv", "--out", ""])
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: --out is empty; give a name, or . for the current folder
+    """
+    for option in (option.shown for option in OPTIONS.values() if option.kind is PATH):
+        pairs = zip(words, words[1:], strict=False)
+        if f"{option}=" in words or any(a == option and not b.strip() for a, b in pairs):
+            raise TrialError(f"{option} is empty; give a name, or . for the current folder")
+
+
 def read_config(path: Path) -> Settings:
     """Settings of a TOML file; its keys are those of `Settings`, paths relative to the file.
 

@@ -76,6 +76,8 @@ class CrossFit(Shown):
     >>> rng = np.random.default_rng(1)
     >>> X, arm = rng.normal(size=(200, 2)), np.arange(200) % 2
     >>> fit = cross_fit((X, X[:, 0] + arm + rng.normal(size=200), arm), n_splits=2, n_folds=2)
+    >>> fit
+    CrossFit(GAMM, persons=200, folds=2, splits=2)
     >>> fit.effects.shape, bool(abs(fit.scores.mean() - 1) < 0.3)
     ((2, 200), True)
     """
@@ -89,6 +91,12 @@ class CrossFit(Shown):
     outcome: FloatArray
     seed: int
     population: TargetPopulation | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"CrossFit({self.estimator}, persons={self.data.n}, folds={self.n_folds}, "
+            f"splits={self.n_splits})"
+        )
 
     @property
     def data(self) -> TrialData:

@@ -307,7 +307,7 @@ def order_of_moments(column: pd.Series[Any], most: int = MOST_PERIODS) -> AnyArr
         if pd.api.types.is_numeric_dtype(column.dtype):
             return pd.factorize(column.to_numpy(), sort=True)[0]
         codes, labels = pd.factorize(column.astype(object).to_numpy())
-        order = order_of_labels(column, labels)
+        order = order_of_labels(column, list(labels))
         if order is None:
             order = sorted(range(len(labels)), key=lambda k: _natural(labels[k]))
     except TypeError:

@@ -199,7 +199,8 @@ def check_over_periods(
         )
     codes, labels = pd.factorize(clusters)
     try:
-        named = (labels, range(int(period.max()) + 1) if period_labels is None else period_labels)
+        numbers = range(int(period.max()) + 1)
+        named = (list(labels), period_labels or numbers)
         cells = arms_of_cells(arm[observed], codes[observed], period[observed], named)
     except ValueError as error:
         raise DesignError(
