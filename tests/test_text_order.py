@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +91,17 @@ def test_text_without_an_order_is_refused_and_a_categorical_has_one() -> None:
     trial = th.Trial(df, **roles, covariates=["age"], period="half")  # type: ignore[arg-type]
     assert trial.baseline is not None
     assert trial.baseline.labels == ("start",)
+
+
+def test_labels_of_a_file_are_in_the_order_of_their_codes(tmp_path: Path) -> None:
+    df = halves("usual", "new").rename(columns={"half": "phase"})
+    df["phase"] = pd.Categorical(df["phase"], categories=["usual", "new"])
+    df.to_stata(tmp_path / "t.dta", write_index=False)
+    table = th.read_table(tmp_path / "t.dta")
+    roles = {"outcome": "y", "treatment": "arm", "control": "usual", "cluster": "clinic"}
+    trial = th.Trial(table, **roles, covariates=["age"], period="phase")  # type: ignore[arg-type]
+    assert trial.baseline is not None
+    assert trial.baseline.labels == ("usual",)
 
 
 def test_months_are_no_crossover() -> None:

@@ -12,6 +12,7 @@ from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.design.periods import UNSEEN, arms_of_cells
 from tauhat.endpoint import OF_COUNTS
 from tauhat.errors import DesignError, TrialError
+from tauhat.tables.account import codes_of
 from tauhat.tables.labels import plain_label, read_labels
 from tauhat.trial.design_hints import MOST_PERIODS, order_of_labels, order_of_moments
 from tauhat.wording import counted, first_of
@@ -81,7 +82,7 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
 
 
 def read_periods(
-    kept: pd.DataFrame, roles: Mapping[str, str], **known: Any
+    kept: pd.DataFrame, roles: Mapping[str, str], account: Mapping[str, Any] | None, **known: Any
 ) -> tuple[IntArray, tuple[Any, ...]]:
     """Number of the period of everyone enrolled, and the periods' labels in their order.
 
@@ -91,6 +92,8 @@ def read_periods(
         Columns of the trial, for everyone enrolled.
     roles
         Column of each role.
+    account
+        Account of the file, if the table was read from one.
     **known
         Arguments of `check_over_periods` but the period.
 
@@ -100,18 +103,20 @@ def read_periods(
         If the periods cannot be read, or arms, clusters and periods make no stepped wedge and
         no crossover.
     """
-    numbers, labels = period_numbers(kept[roles["period"]])
+    numbers, labels = period_numbers(kept[roles["period"]], account)
     check_over_periods(period=numbers, period_labels=labels, **known)
     if "id" in roles:
         refuse_cohorts(kept[roles["id"]], numbers, known["clusters"])
     return numbers, tuple(labels)
 
 
-def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
+def period_numbers(
+    column: pd.Series[Any], account: Mapping[str, Any] | None = None
+) -> tuple[IntArray, list[Any]]:
     """Number of the period of each row, and the labels of the periods in their order.
 
     Numbers, dates and ordered categories are in their order, and text in the one that it says
-    (`tauhat.tables.text_order.order_of_texts`).
+    (`tauhat.tables.text_order.order_of_texts`). Labels of a file are in the order of their codes.
 
     Raises
     ------
@@ -134,6 +139,10 @@ def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
             f"period column {column.name!r} is missing in {missing} of {len(column)} rows; fill "
             "it in"
         )
+    codes = codes_of(column, account)
+    if codes and all(isinstance(code, (int, float)) for code in codes.values()):
+        in_order = sorted(column.cat.categories, key=codes.__getitem__)
+        column = column.cat.set_categories(in_order, ordered=True)
     moments = order_of_moments(column)
     if moments is None:
         raise TrialError(

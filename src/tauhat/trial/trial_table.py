@@ -183,7 +183,7 @@ class TrialTable:
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if period is not None and self.baseline is None:
             self.enrolled_period, self.period_labels = read_periods(
-                kept, self.roles, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
+                kept, self.roles, self.file, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
                 arm=self.enrolled_treatment, clusters=self.enrolled_clusters,
                 blocks=self.enrolled_blocks,
             )  # fmt: skip
