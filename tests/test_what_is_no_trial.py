@@ -1,4 +1,4 @@
-"""What is given in place of a trial, of names or of an estimator: one error that says what to do."""
+"""What is given in place of a trial, names or an estimator: one error that says what to do."""
 
 from __future__ import annotations
 
@@ -70,8 +70,9 @@ def test_nor_is_anything_else(given: Any) -> None:
 @pytest.mark.parametrize("estimator", [DF.age > 60, (DF.age > 60).to_numpy(), lambda x: x])
 def test_who_is_treated_is_no_estimator(estimator: Any) -> None:
     trial = th.Trial(DF, outcome="y", treatment="arm", covariates=["age"])
-    with pytest.raises(th.TrialError, match="estimator needs the name of an estimator, such as"):
-        th.policy_value(trial, estimator)
+    for function in (lambda: th.policy_value(trial, estimator), lambda: trial.fit(estimator)):
+        with pytest.raises(th.TrialError, match="needs an estimator or the name of one, such as"):
+            function()
 
 
 @pytest.mark.parametrize("kind", [pd.Index, np.array, pd.Series, tuple])

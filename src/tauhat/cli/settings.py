@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +197,8 @@ def refuse_empty_paths(words: Sequence[str]) -> None:
     tauhat.errors.TrialError: --out is empty; give a name, or . for the current folder
     """
     for option in (option.shown for option in OPTIONS.values() if option.kind is PATH):
-        pairs = zip(words, words[1:], strict=False)
-        if f"{option}=" in words or any(a == option and not b.strip() for a, b in pairs):
+        empty = any(one == option and not after.strip() for one, after in pairwise(words))
+        if empty or f"{option}=" in words:
             raise TrialError(f"{option} is empty; give a name, or . for the current folder")
 
 

@@ -14,7 +14,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
 from tauhat.errors import TrialError
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import CateEstimator, refuse_no_estimator
 from tauhat.fitting.nuisance import Nuisance, fit_without_fold
 from tauhat.inference.inputs import (
     OrderedTrial,
@@ -339,11 +339,7 @@ def cross_fit(
         )
     chosen = DEFAULT_ESTIMATOR if estimator is None else estimator
     name = chosen if isinstance(chosen, str) else getattr(chosen, "known_as", type(chosen).__name__)
-    if not isinstance(chosen, str) and not hasattr(chosen, "get_params"):
-        raise TrialError(
-            f"estimator needs the name of an estimator, such as 'LMM', or an estimator, got "
-            f"{type(chosen).__name__} (`tauhat.estimator_names`)"
-        )
+    refuse_no_estimator(chosen)
     effect_model: Any = registered_estimator(chosen) if isinstance(chosen, str) else clone(chosen)
     nuisance_model = AdditiveMixedModel() if outcome_model is None else outcome_model
     refuse_no_trial(trial)

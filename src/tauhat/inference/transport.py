@@ -70,8 +70,9 @@ class TargetPopulation(Shown):
         clusters = ""
         if self.effective_clusters is not None:
             clusters = f", in as many as {self.effective_clusters:.1f} clusters of equal weight"
+        rows = counted(self.n, "row", form=",")
         return (
-            f"Effects are those of a population described by {counted(self.n, 'row', form=',')}; for it the "
+            f"Effects are those of a population described by {rows}; for it the "
             f"{len(self.weight):,} persons of the trial tell as much as {self.effective_n:.0f} "
             f"would that are like it{clusters}. It differs most in {worst!r}, by "
             f"{shift.max():.2f} standard deviations."

@@ -96,7 +96,7 @@ def refuse_nearly_one_arm(
     >>> arm = np.repeat([1, 0], [20, 21])
     >>> refuse_nearly_one_arm(groups, groups.isna().to_numpy(), arm, ("none", "group"))
     Traceback (most recent call last):
-    tauhat.errors.TrialError: cluster column 'group' is missing in 20 of 41 rows, as with clusters ...
+    tauhat.errors.TrialError: cluster column 'group' is missing in 20 of 41 rows, as with ...
     """
     if len(arm_labels) > 2 or not missing.any():
         return

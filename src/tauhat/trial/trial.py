@@ -14,7 +14,7 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import CateEstimator, refuse_no_estimator
 from tauhat.fitting.fitted_contrasts import FittedContrasts
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.extremes import warn_of_far_values
@@ -346,6 +346,7 @@ class Trial(TrialTable):
         CateEstimator or FittedContrasts
             Fitted; with more than two arms a copy to each contrast, and methods take ``contrast=``.
         """
+        refuse_no_estimator(estimator)
         if isinstance(estimator, str):
             # Here, so that a trial is read and checked without loading the engines.
             from tauhat.registry import estimator as registered_estimator

@@ -183,9 +183,9 @@ class TrialTable:
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if period is not None and self.baseline is None:
             self.enrolled_period, self.period_labels = read_periods(
-                kept, self.roles, self.file, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
-                arm=self.enrolled_treatment, clusters=self.enrolled_clusters,
-                blocks=self.enrolled_blocks,
+                kept, self.roles, self.file, n_arms=self.n_arms, missing=missing,
+                observed=self.has_outcome, arm=self.enrolled_treatment,
+                clusters=self.enrolled_clusters, blocks=self.enrolled_blocks,
             )  # fmt: skip
         elif self.n_arms == 2:
             # Time is sometimes taken for a level, and then tells what the design is.
