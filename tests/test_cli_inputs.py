@@ -77,6 +77,10 @@ def test_config_has_the_same_keys_and_the_command_line_wins(
         ("covariates = [['a']]", "covariates must be a list"),
         ("cluster-size = 1", "cluster_size must be true or false"),
         ("higher-is-better = 'yes'", "higher_is_better must be true or false"),
+        (
+            "higher-is-better = true\nlower_is_better = true",
+            "has both higher-is-better and lower-is-better; give one of them",
+        ),
         ("backend = 2", "backend must be a text in quotes"),
         ("file = 1", "file must be a path in quotes"),
     ],
@@ -87,6 +91,20 @@ def test_config_errors_name_the_key(tmp_path: Path, text: str, message: str) -> 
     with pytest.raises(TrialError, match=r"t\.toml") as caught:
         read_config(path)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "higher"),
+    [
+        ("lower-is-better = true", False),
+        ("lower_is_better = false", True),
+        ("higher-is-better = false", False),
+    ],
+)
+def test_either_direction_is_a_key(tmp_path: Path, text: str, *, higher: bool) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(text)
+    assert read_config(path).higher_is_better is higher
 
 
 def wide_file(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from tauhat.cli.language import in_options
 from tauhat.cli.result_files import refuse_other_results
 from tauhat.errors import TrialError
 from tauhat.report import plots
+from tauhat.trial.unsafe_covariates import comma_list
 
 ARGUMENT = re.compile(r"(?<![\w'\"-])[a-z_]+=(?=$|[\s.,;:)\['\"])")
 
@@ -72,6 +73,27 @@ def test_labels_of_the_data_stay_as_they_are() -> None:
     for said in ("cluster=5", "'event=yes'", "sex=event=1", "event=dead (12)"):
         assert in_options(said) == said
     assert in_options("give cluster= or accept=['heap']") == "give --cluster or --accept heap"
+
+
+def test_a_list_is_not_said_twice_whatever_its_names() -> None:
+    for names, told in ((["age", "(Intercept)"], "'age,(Intercept)'"), (["a b", "c"], "'a b,c'")):
+        said = f"it is covariates={names!r} (--covariates {comma_list(names)})"
+        assert in_options(said) == f"it is --covariates {told}"
+
+
+@pytest.mark.parametrize("out", [["--out", ""], ["--out", " "], ["--out="]])
+def test_a_folder_needs_a_name(
+    out: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "trial.csv"
+    table().to_csv(file, index=False)
+    roles = ["--outcome", "y", "--treatment", "arm", "--covariates", "age"]
+    assert main(["run", str(file), *roles, *out]) == 2
+    assert "--out is empty; give a name, or . for the current folder" in capsys.readouterr().err
+    config = tmp_path / "t.toml"
+    config.write_text('out = ""\n')
+    assert main(["run", str(file), *roles, "--config", str(config)]) == 2
+    assert "out must be a path in quotes, got ''" in capsys.readouterr().err
 
 
 def test_results_of_other_data_are_not_replaced(tmp_path: Path) -> None:

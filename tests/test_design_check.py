@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from tauhat.analysis.record import design_record
 from tauhat.errors import TrialError
 from tauhat.numerics.balance import arm_differences, chance_of_separation, outcome_correlation
 from tauhat.trial.checks.design_check import DesignCheck
@@ -142,6 +143,8 @@ def test_cluster_sizes_and_icc_are_measured() -> None:
     everyone = result.cluster_sizes.set_index("arm").loc["all"]
     assert everyone[["clusters", "minimum", "maximum"]].tolist() == [80, size.min(), size.max()]
     assert everyone["cv"] == pytest.approx(size.std() / size.mean())
+    trial = Trial(df, outcome="y", treatment="arm", cluster="clinic", covariates=["age"])
+    assert design_record(trial, None)["cluster_size"]["cv"] == pytest.approx(everyone["cv"])
     assert result.icc is not None
     assert result.icc.low < 0.2 < result.icc.high
     # One form for the share and for its interval.

@@ -46,6 +46,18 @@ def test_rows_of_events_are_those_of_the_persons_that_they_stand_for() -> None:
     assert [c.code for c in trial.check().graded if "row" in c.code] == ["rows-of-events"]
 
 
+def test_persons_of_a_row_are_no_copies_of_each_other() -> None:
+    df = grouped(30).assign(age=np.random.default_rng(3).normal(60, 5, 60), number=range(60))
+    found = trial_of(df, exposure="births", covariates=["older", "age"], id="number").check()
+    assert "repeated-rows" not in [one.code for one in found.findings]
+    twice = pd.concat([df, df.head(6)], ignore_index=True).drop(columns="number")
+    found = trial_of(twice, exposure="births", covariates=["older", "age"]).check()
+    (copies,) = [one for one in found.findings if one.code == "repeated-rows"]
+    assert (copies.value, copies.status) == ("6 rows", "error")
+    with pytest.raises(th.DesignError, match="6 identifiers stand on 12 rows"):
+        trial_of(pd.concat([df, df.head(6)], ignore_index=True), exposure="births", id="number")
+
+
 def test_missing_events_are_persons_without_an_outcome() -> None:
     df = grouped().astype({"died": float})
     df.loc[3, "died"] = np.nan
@@ -58,6 +70,7 @@ def test_missing_events_are_persons_without_an_outcome() -> None:
         ({"died": 30}, {}, "24 rows with more events than persons, the first of 30 in 'died'"),
         ({"births": 0}, {}, "missing in 0 rows and 0 in 24: leave out rows without anyone"),
         ({"births": np.nan}, {}, "is missing in 24 rows"),
+        ({"births": 1.5}, {}, "the time at risk of counted events, add endpoint='count'"),
         ({"births": 12.5}, {}, "24 values that are negative or not whole, such as 12.5"),
         ({"died": -1}, {}, "outcome column 'died' has 24 values that are negative or not whole"),
         ({"births": 9e6}, {}, "person-time is no number of persons"),

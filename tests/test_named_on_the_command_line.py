@@ -101,6 +101,10 @@ def test_the_same_in_a_toml_file_and_by_check(
         (["--subgroup", "age > 1000"], "holds everyone or no one"),
         (["--subgroup", "age >"], "subgroup: "),
         (["--subgroup", "__import__('os')"], "subgroup: "),
+        (["--subgroup", "later > 0"], "column 'later' is no covariate: add it to --covariates"),
+        (["--subgroup", "clinic == 3"], "column 'clinic' is the cluster: it has one arm only"),
+        (["--subgroup", "age > 60 and arm == 1"], "column 'arm' is the arm: effects compare"),
+        (["--subgroup", "y > 0"], "column 'y' is the outcome"),
         (["--adjust", "age"], "--adjust needs --modifiers"),
     ],
 )
@@ -124,6 +128,10 @@ def test_what_cannot_be_analysed_is_refused_before_any_work(
     [
         (["--mcid", "5"], "--higher-is-better or --lower-is-better"),
         (["--mcid", "-5", "--lower-is-better"], "--mcid must be a positive number"),
+        (
+            ["--mcid", "5", "--lower-is-better", "--higher-is-better"],
+            "--higher-is-better and --lower-is-better were both given; give one",
+        ),
     ],
 )
 def test_a_benefit_needs_a_size_and_a_direction(
@@ -134,6 +142,23 @@ def test_a_benefit_needs_a_size_and_a_direction(
     trial = th.Trial(table(), outcome="y", treatment="arm", cluster="clinic", covariates=["age"])
     with pytest.raises(th.TrialError, match="say which outcome is better"):
         th.analyze(trial, models=["LMM"], mcid=5)
+
+
+def test_a_benefit_that_no_one_can_have_is_refused() -> None:
+    rng = np.random.default_rng(6)
+    df = pd.DataFrame({"arm": np.arange(60) % 2, "age": rng.normal(60, 9, 60)})
+    df["died"], df["time"] = rng.integers(0, 2, 60), rng.uniform(1, 9, 60)
+    died = th.Trial(df, outcome="died", treatment="arm", covariates=["age"])
+    times = {"outcome": "time", "treatment": "arm", "event": "died", "covariates": ["age"]}
+    lived = th.Trial(df, **times, horizon=5, endpoint="survival")  # type: ignore[arg-type]
+    rmst = th.Trial(df, **times, horizon=5)  # type: ignore[arg-type]
+    for trial, mcid, said in (
+        (died, 3, r"mcid= is too large: a difference in risks is at most 1, got 3 .* it is 0.03"),
+        (lived, 10, r"at most 1, got 10 .* it is 0.1"),
+        (rmst, 10, "no effect is longer than the horizon, 5, got 10"),
+    ):
+        with pytest.raises(th.TrialError, match=said):
+            th.analyze(trial, models=["LMM"], mcid=mcid, higher_is_better=False)
 
 
 def test_gains_count_towards_what_is_better_and_few_are_not_told() -> None:

@@ -147,6 +147,18 @@ def test_what_is_not_supported_says_so() -> None:
     some = df.assign(therapist=df.therapist.mask(df.index < 40))
     with pytest.raises(TrialError, match=r"'therapist' is missing in \d+ of \d+ rows; fill it in"):
         trial(some)
+    rows = np.flatnonzero(df.arm == 0)[[4, 7]]
+    label = df.therapist.dropna().iloc[0]
+    few = df.assign(therapist=df.therapist.where(~np.isin(np.arange(len(df)), rows), label))
+    said = rf"2 persons have a cluster in arm 0 \(row {rows[0] + 1}, {rows[1] + 1}\)"
+    with pytest.raises(TrialError, match=said):
+        trial(few)
+    row = int(np.flatnonzero(df.arm == 1)[6])
+    lost = df.assign(therapist=df.therapist.mask(np.arange(len(df)) == row))
+    with pytest.raises(TrialError, match=rf"1 person has none in arm 1 \(row {row + 1}\): empty"):
+        trial(lost)
+    with pytest.raises(DesignError, match="If 'none given' says that persons of that arm had no"):
+        trial(df.fillna({"therapist": "none given"}))
     with pytest.raises(TrialError, match="cluster_size=True cannot be had"):
         trial(df, cluster_size=True)
     years = df.therapist.str.len() + df.therapist.str[1:].astype(float)

@@ -65,6 +65,14 @@ def test_averages_equal_the_r_package(name: str, kind: type) -> None:
     np.testing.assert_allclose(found.table["se"], expected["se"], atol=5e-5)
 
 
+def test_the_cluster_that_has_both_arms_in_a_period_is_named() -> None:
+    df = wedge()
+    row = df.index[(df.clinic == 4) & (df.month == 0)][0]
+    df.loc[row, "arm"] = 1
+    with pytest.raises(th.DesignError, match=r"1 of 36 cluster-periods \(4 in period 0\); with"):
+        th.Trial(df, **ROLES)
+
+
 def test_rows_and_labels_do_not_matter() -> None:
     df = wedge(slope=0.5)
     moved = df.sample(frac=1, random_state=1).reset_index(drop=True)

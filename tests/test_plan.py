@@ -15,7 +15,7 @@ from cli_runs import leave_out_the_slow, run_of, small_trial
 from tauhat.cli import main
 from tauhat.errors import TrialError
 from tauhat.power import power_rmst
-from tauhat.protocol import Lock, read_lock, read_plan
+from tauhat.protocol import Beside, Lock, read_lock, read_plan
 from tauhat.protocol.analysis_plan import plan_of
 from tauhat.protocol.document import _arms
 from tauhat.protocol.planned_power import modifier_powers
@@ -342,6 +342,28 @@ def test_hostile_words_do_nothing_in_the_page(tmp_path: Path) -> None:
     assert "<script>" not in files["plan.html"]
     assert "<script>" not in files["plan.md"]
     assert r"\| higher" in files["plan.md"]
+
+
+def test_either_direction_is_planned_and_a_contrary_one_is_told() -> None:
+    run = {"outcome": "y", "treatment": "a", "covariates": ["age"], "lower-is-better": True}
+    content = {"title": "A", "run": run, "expected": {"persons": 9}}
+    assert plan_of(content, Path("t.toml")).run["higher-is-better"] is False
+    with pytest.raises(TrialError, match="both higher-is-better and lower-is-better"):
+        plan_of({**content, "run": {**run, "higher-is-better": True}}, Path("t.toml"))
+    option = "--higher-is-better/--lower-is-better"
+    told = Beside(option, planned=True, given=False).text
+    assert told == "Lower is better was given; planned: higher is better."
+    unplanned = Beside(option, planned=None, given=True).text
+    assert unplanned == "Higher is better was given; the plan does not say."
+
+
+@pytest.mark.parametrize("name", ["arm", "clinic", "y"])
+def test_the_arm_is_no_modifier(name: str) -> None:
+    one = {"name": name, "direction": "none", "rationale": "asked for"}
+    run = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "covariates": ["age"]}
+    content = {"title": "A", "run": run, "expected": {"persons": 9}, "modifiers": [one]}
+    with pytest.raises(TrialError, match=f"{name!r} cannot be a modifier: column {name!r} is the"):
+        plan_of(content, Path("t.toml"))
 
 
 def test_a_modifier_named_twice_is_refused() -> None:

@@ -68,7 +68,7 @@ def test_arms_may_be_listed_or_left_out() -> None:
         (list("abcdefghi"), {"control": "a"}, "9 arms.*choose two or more"),
         (["a", "b", "c"], {"control": "a", "contrasts": "each"}, "control, sequential, all"),
         (["a", "b", "c"], {"arms": ["a"]}, "two arms or more"),
-        (["a", "b", "c"], {"control": "a", "propensity": 0.5}, "each arm's label"),
+        (["a", "b", "c"], {"control": "a", "propensity": 0.5}, "in Python only; leave it out"),
     ],
 )
 def test_what_cannot_be_told_is_refused(

@@ -58,6 +58,7 @@ def test_the_effect_is_that_of_the_target(roles: dict[str, object]) -> None:
     assert overlap.loc["age", "target"] == pytest.approx(target.age.mean())
     assert 600 < found.target.effective_n < 2400
     assert "It differs most in 'age'" in found.text
+    assert "described by 1 row;" in replace(found.target, n=1).text
 
 
 @pytest.mark.parametrize("roles", [{}, {"cluster": None}])
@@ -86,7 +87,10 @@ def test_one_row_of_means_is_a_target_too() -> None:
         (older(5).assign(age=lambda d: d.age * 365), "lies outside of the trial: .* 'age'"),
         (older(28), "too far from the trial|lies outside"),
         (older(5).assign(sex="other"), "target: column 'sex' has other, which nobody in the trial"),
-        (older(5)[["age"]], "target: the table lacks covariates .*: 'sex'"),
+        (
+            older(5)[["age"]],
+            "target: the table lacks covariates .*: 'sex'. .* one row of their mea",
+        ),
         (older(5).iloc[:0], "target: the table has no rows"),
         (older(5).assign(age="old"), "target: column 'age' holds 300 values that are not numbers"),
         (older(5).assign(age=np.nan), "target: column 'age' is missing in all rows"),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tauhat._typing import BoolArray
 from tauhat.disclosure import count_text, hidden_split, is_small
+from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
 from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
 from tauhat.runtime.display import Shown
@@ -93,13 +94,14 @@ def better_outcome(higher_is_better: bool | None) -> str | None:
     return "higher" if higher_is_better else "lower"
 
 
-def check_relevance(mcid: float | None, higher_is_better: bool | None) -> None:
-    """See that a benefit that matters has a size and a direction, before any work.
+def check_relevance(mcid: float | None, higher_is_better: bool | None, endpoint: Endpoint) -> None:
+    """See that a benefit that matters has a possible size and a direction, before any work.
 
     Raises
     ------
     TrialError
-        If it is not positive, or nobody said which outcome is better.
+        If it is not positive, larger than any effect can be, or nobody said which outcome is
+        better.
     """
     if mcid is None:
         return
@@ -110,6 +112,9 @@ def check_relevance(mcid: float | None, higher_is_better: bool | None) -> None:
             "mcid is a benefit, so say which outcome is better: higher_is_better=True or False "
             "(--higher-is-better or --lower-is-better)"
         )
+    too_large = endpoint.too_large(mcid)
+    if too_large:
+        raise TrialError(f"mcid= is too large: {too_large}")
 
 
 def relevance(

@@ -92,7 +92,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "min": int(counts.min()),
             "median": float(np.median(counts)),
             "max": int(counts.max()),
-            "cv": float(counts.std() / counts.mean()),
+            "cv": float(counts.std(ddof=1) / counts.mean()),
         }
     return {
         "type": "participant" if trial.units_are_participants else trial.design,

@@ -46,6 +46,7 @@ from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.exposure_time import exposure_effects
 from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
 from tauhat.inference.imputations import RUBINS_RULES
+from tauhat.inference.inputs import refuse_no_trial
 from tauhat.inference.modifiers import effect_modifiers
 from tauhat.inference.named_in_target import named_groups_in_target
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
@@ -214,6 +215,7 @@ def analyze(
     >>> analysis.effects.columns.tolist(), len(analysis.effects)
     (['row', 'effect', 'lower', 'upper'], 240)
     """
+    refuse_no_trial(trial, arrays=False)
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if n_seeds < 0:
@@ -236,7 +238,7 @@ def analyze(
     if progress is True:
         with progress_display() as display:
             return analyze(trial, random_state=random_state, progress=display, **given)
-    check_relevance(mcid, higher_is_better)
+    check_relevance(mcid, higher_is_better, next(iter(trial.contrasts.values())).endpoint)
     asked = tuple(listed(models))
     model_names(asked, trial.design)
     seed = resolve_seed(random_state)

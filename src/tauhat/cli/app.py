@@ -17,7 +17,13 @@ from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.language import in_options, wrong_number
 from tauhat.cli.limits import check_address_space, out_of_memory
 from tauhat.cli.power import power
-from tauhat.cli.settings import Settings, read_config, with_options
+from tauhat.cli.settings import (
+    Settings,
+    read_config,
+    refuse_both_ways,
+    refuse_empty_paths,
+    with_options,
+)
 from tauhat.cli.simulate import simulate
 from tauhat.cli.streams import (
     complain,
@@ -175,6 +181,7 @@ app.command()(simulate)
 
 
 def _merged(given: Settings, config: Path | None) -> Settings:
+    refuse_both_ways(_arguments)
     return given if config is None else given.over(read_config(config))
 
 
@@ -226,6 +233,7 @@ def _run(words: list[str]) -> int:
         with clean_interrupts(), warnings.catch_warnings():
             # What matters among the warnings is in the report.
             warnings.simplefilter("ignore")
+            refuse_empty_paths(words)
             code = app(words, standalone_mode=False, prog_name="tauhat")
             sys.stdout.flush()
     except (typer.TyperException, TrialError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 from tauhat.cli.options import OPTIONS
@@ -25,7 +26,7 @@ _SAID_TWICE = re.compile(rf"\b(?:{_NAMES})=True \((--[a-z-]+)\)")
 _COLUMN = re.compile(rf"^({_NAMES}): there is no column")
 _COVARIATES = "--covariates, --modifiers or --adjust"
 _OPTION_TWICE = re.compile(
-    r"(--[a-z-]+)((?: \"[^\"]*\"| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
+    r"(--[a-z-]+)((?: \"[^\"]*\"| '[^']*'| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
 )
 
 
@@ -79,6 +80,8 @@ def wrong_number(error: Exception | str) -> str | None:
 def _option(found: re.Match[str]) -> str:
     name, several, one = found.groups()
     value = ",".join(re.findall(r"['\"]([^'\"]*)['\"]", several or one or ""))
-    if any(mark in value for mark in " '\"$"):
+    if several:
+        value = shlex.quote(value) if value else ""
+    elif any(mark in value for mark in " '\"$()"):
         value = f'"{value}"'
     return f"{_SHOWN[name]} {value}" if value else _SHOWN[name]

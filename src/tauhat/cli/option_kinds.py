@@ -78,7 +78,7 @@ def _codes(value: Any) -> Any:
 
 
 def _path(value: Any) -> Path | None:
-    return Path(value) if isinstance(value, str) else None
+    return Path(value) if isinstance(value, str) and value.strip() else None
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,8 @@ _ALL = [
     Option("weight", "Column of sample weights, by which persons count.", goes_to="trial"),
     Option(
         "endpoint",
-        "Kind of the outcome: binary, continuous or count; with --event rmst, survival, time-lost.",
+        "Kind of the outcome: binary, continuous or count (of events, with --exposure the time at "
+        "risk); with --event rmst, survival or time-lost.",
         goes_to="trial",
         otherwise="told by its values; rmst with --event",
     ),
@@ -321,7 +322,8 @@ _ALL = [
     ),
     Option(
         "target",
-        "File of another population with the covariates: effects there, also of named groups.",
+        "File of another population: effects there, also of named groups. A column for each "
+        "covariate; a row for each person, or one row of means.",
         PATH,
         RUN,
         goes_to="analyze",
@@ -356,7 +358,8 @@ _ALL = [
     ),
     Option(
         "mcid",
-        "Smallest benefit that matters, in units of the outcome: who is expected to gain it.",
+        "Smallest benefit that matters, in units of the outcome (of a risk 0.03, not 3): who is "
+        "expected to gain it.",
         NUMBER,
         RUN,
         goes_to="analyze",

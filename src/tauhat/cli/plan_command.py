@@ -32,6 +32,7 @@ from tauhat.tables.columns import missing_values
 from tauhat.tables.reading import read_hashed
 from tauhat.tables.table_limits import close_names
 from tauhat.tables.where import rows_where
+from tauhat.trial.no_covariates import why_no_covariates
 from tauhat.trial.trial import Trial
 
 PAGE, TEXT, WORD, LOCK = "plan.html", "plan.md", "plan.docx", "plan.lock"
@@ -116,7 +117,18 @@ def _blinded(path: Path, settings: Settings) -> pd.DataFrame:
                 "and have clusters in one arm only, no plan can be written yet, since what it says "
                 "of the test and of errors is about parallel arms; otherwise fill it in"
             )
+    covariates = list(settings.covariates)
+    others = why_no_covariates(table.columns, _roles(settings), covariates)
+    for rule in settings.subgroup or ():
+        rows_where(shown[covariates], rule, what="subgroup", others=others)
     return shown[[name for name in shown.columns if name in named]]
+
+
+def _roles(settings: Settings) -> dict[str, str]:
+    """Column of each role that has a single one; of levels, that of the clusters."""
+    given = {role: settings.given.get(role) for role in ("outcome", "treatment", "event", "block")}
+    cluster = (settings.cluster or (None,))[0]
+    return {role: name for role, name in {**given, "cluster": cluster}.items() if name is not None}
 
 
 class FollowedPlan:

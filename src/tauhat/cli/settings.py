@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tauhat.cli.option import Command, Receiver
 from tauhat.cli.option_kinds import CODES, CONDITIONS, NAMES, PATH, split_names
 from tauhat.cli.options import OPTIONS
 from tauhat.errors import TrialError
-from tauhat.tables.toml_file import read_toml
+from tauhat.tables.toml_file import one_direction, read_toml
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,36 @@ def with_options(command: Command, **defaults: Any) -> Callable[..., Callable[..
     return decorate
 
 
+def refuse_both_ways(words: Sequence[str]) -> None:
+    """Raise a `TrialError` where a switch and its contrary were typed: neither wins silently.
+
+    Examples
+    --------
+    >>> refuse_both_ways(["run", "t.csv", "--lower-is-better", "--higher-is-better"])
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: --higher-is-better and --lower-is-better were both given; give one
+    """
+    for option in OPTIONS.values():
+        ways = option.shown.split("/")
+        if len(ways) > 1 and set(ways) <= set(words):
+            raise TrialError(f"{' and '.join(ways)} were both given; give one")
+
+
+def refuse_empty_paths(words: Sequence[str]) -> None:
+    """Raise a `TrialError` for a folder or file without a name, which would be the current folder.
+
+    Examples
+    --------
+    >>> refuse_empty_paths(["run", "t.csv", "--out", ""])
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: --out is empty; give a name, or . for the current folder
+    """
+    for option in (option.shown for option in OPTIONS.values() if option.kind is PATH):
+        empty = any(one == option and not after.strip() for one, after in pairwise(words))
+        if empty or f"{option}=" in words:
+            raise TrialError(f"{option} is empty; give a name, or . for the current folder")
+
+
 def read_config(path: Path) -> Settings:
     """Settings of a TOML file; its keys are those of `Settings`, paths relative to the file.
 
@@ -192,7 +223,7 @@ def settings_from(content: Mapping[str, Any], path: Path) -> Settings:
     True
     """
     values: dict[str, Any] = {}
-    for key, value in content.items():
+    for key, value in one_direction(content, str(path)).items():
         name = key.replace("-", "_")
         if name not in OPTIONS:
             near = difflib.get_close_matches(name, OPTIONS, n=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from tauhat.design.probabilities import probabilities
 from tauhat.errors import TrialError
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import first_rows
+from tauhat.wording import first_of
 
 #: What a schedule holds for a period in which none of a sequence's clusters was seen.
 UNSEEN = -1
@@ -179,8 +181,15 @@ def _unsupported(what: str) -> TrialError:
     )
 
 
-def arms_of_cells(treatment: IntArray, unit: IntArray, period: IntArray) -> IntArray:
+def arms_of_cells(
+    treatment: IntArray,
+    unit: IntArray,
+    period: IntArray,
+    labels: tuple[Sequence[Any], Sequence[Any]] | None = None,
+) -> IntArray:
     """Arm of each cluster in each period, `UNSEEN` without rows, shape (m, T).
+
+    ``labels`` are those of the clusters and of the periods, for the message.
 
     Raises
     ------
@@ -196,11 +205,13 @@ def arms_of_cells(treatment: IntArray, unit: IntArray, period: IntArray) -> IntA
     low, high = np.full(shape, 2), np.full(shape, UNSEEN)
     np.minimum.at(low, (unit, period), treatment)
     np.maximum.at(high, (unit, period), treatment)
-    mixed = int(((high == 1) & (low == 0)).sum())
-    if mixed:
+    mixed = np.argwhere((high == 1) & (low == 0))
+    if len(mixed):
+        clusters, periods = labels or (range(shape[0]), range(shape[1]))
+        found = [f"{clusters[k]} in period {periods[t]}" for k, t in mixed.tolist()]
         raise ValueError(
-            f"treatment varies within {mixed} of {int((high >= 0).sum())} cluster-periods; with "
-            "period= a cluster has one arm in each period"
+            f"treatment varies within {len(mixed)} of {int((high >= 0).sum())} cluster-periods "
+            f"({first_of(found, 3)}); with period= a cluster has one arm in each period"
         )
     return high
 

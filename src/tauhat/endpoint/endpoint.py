@@ -306,6 +306,24 @@ class Endpoint:
         """Effects no larger than can be, any shape; as they are without bounds."""
         return np.clip(effect, -self.largest_effect, self.largest_effect)
 
+    def too_large(self, size: float) -> str:
+        """What is wrong with an effect of this size, which none can have; empty if one can.
+
+        Examples
+        --------
+        >>> Endpoint.of(np.array([0.0, 1.0])).too_large(3)
+        'a difference in risks is at most 1, got 3 (of 3 in 100 it is 0.03)'
+        """
+        if size <= self.largest_effect:
+            return ""
+        made = self.kind.time
+        if made is not None and made.in_time:
+            return f"no effect is longer than the horizon, {self.largest_effect:g}, got {size:g}"
+        if self.largest_effect != 1:
+            return f"no effect can be larger than {self.largest_effect:g}, got {size:g}"
+        said = f" (of {size:g} in 100 it is {size / 100:g})" if size <= 100 else ""
+        return f"a difference in risks is at most 1, got {size:g}{said}"
+
     def outcome_of_times(self, times: Times, slopes: Slopes = "by arm") -> CensoredOutcome:
         """The outcome that is made of times (`tauhat.endpoint.follow_up.FollowUp.outcome`)."""
         made = self.kind.time

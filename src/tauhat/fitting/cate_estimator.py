@@ -290,3 +290,19 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             self.predict_effect(within_limits(data.X, self.trial_data_))
         )
         return -float(np.average(error**2, weights=data.sample_weight))
+
+
+def refuse_no_estimator(estimator: Any) -> None:
+    """Raise a `TrialError` for what is neither an estimator nor the name of one.
+
+    Examples
+    --------
+    >>> refuse_no_estimator(np.array([True, False]))
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: this needs an estimator or the name of one, such as 'LMM' ...
+    """
+    if not isinstance(estimator, str) and not hasattr(estimator, "set_params"):
+        raise TrialError(
+            "this needs an estimator or the name of one, such as 'LMM' "
+            f"(`tauhat.estimator_names`), got a {type(estimator).__name__}"
+        )

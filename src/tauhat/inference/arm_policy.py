@@ -26,6 +26,7 @@ from tauhat.inference.descriptive import (
     score_means,
 )
 from tauhat.inference.estimate import Estimate
+from tauhat.inference.inputs import refuse_no_trial
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.display import Shown
 from tauhat.trial.trial import Trial
@@ -152,6 +153,7 @@ def arm_policy_value(
     >>> found.over_best.lower > 0, bool(abs(found.over_control.estimate - 0.8) < 0.25)
     (True, True)
     """
+    refuse_no_trial(trial, arrays=False)
     names = _against_control(trial)
     seed = resolve_seed(random_state)
     estimator = DEFAULT_ESTIMATOR if estimator is None else estimator

@@ -10,6 +10,7 @@ import pandas as pd
 from tauhat._typing import FloatArray
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.averages import AverageEffects
+from tauhat.inference.inputs import refuse_no_trial
 from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
 from tauhat.trial.trial import Trial
@@ -78,6 +79,7 @@ def contrast_effects(trial: Trial, *, level: float = 0.95) -> ContrastEffects:
     >>> found.table.estimate.round(1).tolist()
     [1.1, 1.8]
     """
+    refuse_no_trial(trial, arrays=False)
     return ContrastEffects(
         {name: average_effects(part, level=level) for name, part in trial.contrasts.items()}
     )

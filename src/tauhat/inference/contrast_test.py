@@ -27,7 +27,7 @@ from tauhat.inference.heterogeneity_comparison import (
     unit_scores_of,
 )
 from tauhat.inference.heterogeneity_components import person_scores
-from tauhat.inference.inputs import OrderedTrial
+from tauhat.inference.inputs import OrderedTrial, refuse_no_trial
 from tauhat.inference.permutation_statistics import component_statistic
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.numerics.several_tests import closed_test
@@ -155,6 +155,7 @@ def test_contrasts(
     >>> found.p_value < 0.01, (found.table.p_adjusted < 0.05).tolist()
     (True, [False, True])
     """
+    refuse_no_trial(trial, arrays=False)
     seed = resolve_seed(random_state)
     if tests is None:
         tests = {

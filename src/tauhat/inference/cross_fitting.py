@@ -14,9 +14,15 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
 from tauhat.errors import TrialError
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import CateEstimator, refuse_no_estimator
 from tauhat.fitting.nuisance import Nuisance, fit_without_fold
-from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial, refuse_over_periods
+from tauhat.inference.inputs import (
+    OrderedTrial,
+    TrialLike,
+    ordered_trial,
+    refuse_no_trial,
+    refuse_over_periods,
+)
 from tauhat.inference.transport import TargetPopulation, target_population
 from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.numerics.seeds import derive_seed, resolve_seed
@@ -70,6 +76,8 @@ class CrossFit(Shown):
     >>> rng = np.random.default_rng(1)
     >>> X, arm = rng.normal(size=(200, 2)), np.arange(200) % 2
     >>> fit = cross_fit((X, X[:, 0] + arm + rng.normal(size=200), arm), n_splits=2, n_folds=2)
+    >>> fit
+    CrossFit(GAMM, persons=200, folds=2, splits=2)
     >>> fit.effects.shape, bool(abs(fit.scores.mean() - 1) < 0.3)
     ((2, 200), True)
     """
@@ -83,6 +91,12 @@ class CrossFit(Shown):
     outcome: FloatArray
     seed: int
     population: TargetPopulation | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"CrossFit({self.estimator}, persons={self.data.n}, folds={self.n_folds}, "
+            f"splits={self.n_splits})"
+        )
 
     @property
     def data(self) -> TrialData:
@@ -325,8 +339,10 @@ def cross_fit(
         )
     chosen = DEFAULT_ESTIMATOR if estimator is None else estimator
     name = chosen if isinstance(chosen, str) else getattr(chosen, "known_as", type(chosen).__name__)
+    refuse_no_estimator(chosen)
     effect_model: Any = registered_estimator(chosen) if isinstance(chosen, str) else clone(chosen)
     nuisance_model = AdditiveMixedModel() if outcome_model is None else outcome_model
+    refuse_no_trial(trial)
     if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):
         trial = tuple(trial)
     ordered = ordered_trial(trial, counted=True)

@@ -8,7 +8,7 @@ from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.cross_fitting import CrossFit, RandomState, cross_fit
-from tauhat.inference.inputs import TrialLike, counted_data, refuse_over_periods
+from tauhat.inference.inputs import TrialLike, counted_data, refuse_no_trial, refuse_over_periods
 from tauhat.inference.transport import TargetPopulation, target_population
 
 
@@ -47,6 +47,7 @@ def as_cross_fit(
                 ".target"
             )
         return trial if target is None else trial.carried_to(target)
+    refuse_no_trial(trial)
     if not isinstance(trial, TrialData) and not hasattr(trial, "frame"):
         trial = tuple(trial)
     # Before anything is fitted: it may be refused.

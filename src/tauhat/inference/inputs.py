@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,32 @@ class OrderedTrial:
     rows: IntArray
 
 
+def refuse_no_trial(trial: Any, *, arrays: bool = True) -> None:
+    """Raise a `TrialError` where something else was given in place of a trial.
+
+    Parameters
+    ----------
+    trial
+        What was given.
+    arrays
+        Whether arrays will do as well, in their order.
+
+    Examples
+    --------
+    >>> refuse_no_trial({"y": [1.0, 2.0]})
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: this needs a Trial, got a dict: th.Trial(df, outcome=..., ...
+    """
+    if isinstance(trial, Trial) or (arrays and isinstance(trial, (TrialData, tuple, list))):
+        return
+    table = isinstance(trial, (str, Path, Mapping, np.ndarray)) or hasattr(trial, "columns")
+    if table or not arrays or not isinstance(trial, Iterable):
+        raise TrialError(
+            f"this needs a Trial, got a {type(trial).__name__}: "
+            "th.Trial(df, outcome=..., treatment=..., cluster=...) makes one of a table"
+        )
+
+
 def as_trial_data(trial: TrialLike) -> TrialData:
     """Arrays of a trial in canonical order.
 
@@ -69,6 +96,7 @@ def as_trial_data(trial: TrialLike) -> TrialData:
     >>> as_trial_data((X, [1.0, 2.0, 3.0, 5.0], [0, 1, 0, 1])).n
     4
     """
+    refuse_no_trial(trial)
     if isinstance(trial, TrialData):
         return trial
     return trial.data if isinstance(trial, Trial) else validate_trial(*trial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,7 +216,8 @@ def interaction_effects(
     if not named:
         raise TrialError("name at least one modifier")
     account = getattr(trial, "file", None)
-    read = [read_modifier(frame, one, account).of(ordered.rows) for one in named]
+    others = getattr(trial, "no_covariates", {})
+    read = [read_modifier(frame, one, account, others).of(ordered.rows) for one in named]
     names = [one.name for one in read]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -255,15 +256,22 @@ def interaction_effects(
     )
 
 
-def read_modifier(frame: pd.DataFrame, modifier: Any, account: Any) -> NamedModifier:
-    """The modifier that a column's name, a condition, booleans or a function stand for."""
+def read_modifier(
+    frame: pd.DataFrame, modifier: Any, account: Any, others: Mapping[str, str]
+) -> NamedModifier:
+    """The modifier that a column's name, a condition, booleans or a function stand for.
+
+    ``others`` are columns that are no covariates, with the reason.
+    """
     if isinstance(modifier, str) and modifier in frame.columns:
         return column_modifier(frame[modifier], modifier)
+    if isinstance(modifier, str) and modifier in others:
+        raise TrialError(f"{modifier!r} cannot be a modifier: {others[modifier]}")
     if isinstance(modifier, str) and modifier.isidentifier():
         known = ", ".join(map(str, frame.columns))
         raise TrialError(f"there is no covariate {modifier!r} to be a modifier; they are {known}")
     if isinstance(modifier, str):
-        members = rows_where(frame, modifier, account, what="subgroup")
+        members = rows_where(frame, modifier, account, what="subgroup", others=others)
         return subgroup_modifier(members.true, f"'{modifier}'", members.known)
     member, words = read_rule(frame, modifier)
     return subgroup_modifier(member, words)
@@ -273,6 +281,7 @@ def _adjusted_for(frame: pd.DataFrame, adjust: Sequence[str] | None) -> tuple[st
     known = tuple(map(str, frame.columns))
     if adjust is None:
         return known
+    adjust = list(adjust)
     unknown = [name for name in adjust if name not in known]
     if unknown:
         raise TrialError(

@@ -69,9 +69,10 @@ def named_groups_in_target(
     ordered = ordered_trial(trial, counted=True)
     data, weight = ordered.data, target_population(None, ordered.data, population).weight
     frame = frame_within(covariate_frame(trial, data), data)
+    account, others = getattr(trial, "file", None), getattr(trial, "no_covariates", {})
     rows = []
     for one in modifiers:
-        modifier = read_modifier(frame, one, getattr(trial, "file", None)).of(ordered.rows)
+        modifier = read_modifier(frame, one, account, others).of(ordered.rows)
         kept = np.flatnonzero(modifier.known)
         known = data.take(kept)
         first = known.design.first if is_of_cluster(data, modifier) else None

@@ -18,7 +18,7 @@ from tauhat.tables.columns import level_labels, missing_values
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.reading import as_pandas
 from tauhat.trial.trial import Trial
-from tauhat.wording import first_of
+from tauhat.wording import counted, first_of
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class TargetPopulation(Shown):
         clusters = ""
         if self.effective_clusters is not None:
             clusters = f", in as many as {self.effective_clusters:.1f} clusters of equal weight"
+        rows = counted(self.n, "row", form=",")
         return (
-            f"Effects are those of a population described by {self.n:,} rows; for it the "
+            f"Effects are those of a population described by {rows}; for it the "
             f"{len(self.weight):,} persons of the trial tell as much as {self.effective_n:.0f} "
             f"would that are like it{clusters}. It differs most in {worst!r}, by "
             f"{shift.max():.2f} standard deviations."
@@ -142,11 +143,24 @@ def _encoded(trial: Trial, target: Any) -> pd.DataFrame:
     """The target's covariates in the trial's columns; messages say that it is the target's."""
     try:
         table = as_pandas(target)
+        _refuse_missing_columns(trial, table)
         _refuse_empty_columns(trial, table)
         _refuse_other_categories(trial, table)
         return trial.encode(table)
     except TrialError as error:
         raise TrialError(f"target: {error}") from error
+
+
+def _refuse_missing_columns(trial: Trial, table: pd.DataFrame) -> None:
+    """Raise a `TrialError` that says what a target is where it lacks columns of the trial's."""
+    given = [name for name in trial.covariate_names if name in trial.source.columns]
+    absent = [repr(name) for name in given if name not in table.columns]
+    if absent:
+        raise TrialError(
+            f"the table lacks covariates of the trial: {first_of(absent, 5)}. A target has a "
+            "column for each covariate, and a row for each of its persons or one row of their "
+            "means (shares, for 0 and 1)"
+        )
 
 
 def _refuse_empty_columns(trial: Trial, table: pd.DataFrame) -> None:

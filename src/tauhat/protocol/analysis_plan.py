@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tauhat.errors import TrialError
-from tauhat.tables.toml_file import read_toml
+from tauhat.tables.toml_file import one_direction, read_toml
+from tauhat.trial.no_covariates import why_no_covariates
 
 TEXT, NUMBER, WHOLE, NAMES = "a text in quotes", "a number", "a whole number", "a list of names"
 PAIR = "two probabilities, without and with the modifier"
@@ -62,6 +63,7 @@ _SHARES = ("icc", "share-treated", "drop-out", "risk-control", "risk-treated", "
 _MAY_BE_ZERO = ("icc", "drop-out", "size-cv", "accrual", "frailty-sd")
 _OF_TIMES = ("survival-control", "survival-treated", "shape", "accrual", "follow-up", "frailty-sd")
 AVERAGES = ("individual", "cluster")
+_ROLES = ("outcome", "treatment", "cluster", "block", "event", "period")
 #: The table of which there may be several.
 _MANY = "modifiers"
 
@@ -260,7 +262,10 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
         raise TrialError(
             f'{path} needs the table [run] with options of `tauhat run`, such as outcome = "sbp"'
         )
-    run = {key.replace("_", "-"): value for key, value in found.items()}
+    run = {
+        key.replace("_", "-"): value
+        for key, value in one_direction(found, f"{path}: [run]").items()
+    }
     covariates = run.get("covariates", [])
     if not _fits(covariates, NAMES):
         raise TrialError(
@@ -270,6 +275,11 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
     # The others are rules, such as "age > 65".
     columns = [name for name in names if name.isidentifier() or name in listed]
     rules = [name for name in names if name not in columns]
+    roles = {key: run[key] for key in _ROLES if isinstance(run.get(key), str)}
+    why = why_no_covariates((), roles, ())
+    refused = next((name for name in columns if name in why), None)
+    if refused is not None:
+        raise TrialError(f"{path}: {refused!r} cannot be a modifier: {why[refused]}")
     if "covariates" not in run:
         run["covariates"] = list(dict.fromkeys([*adjust, *columns]))
     if not run["covariates"]:

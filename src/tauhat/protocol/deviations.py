@@ -39,6 +39,13 @@ class Beside:
     @property
     def text(self) -> str:
         """The deviation in a sentence."""
+        ways = [way.strip("-").replace("-", " ") for way in self.option.split("/")]
+        if len(ways) == 2:
+            given, planned = (
+                None if value is None else ways[not value] for value in (self.given, self.planned)
+            )
+            rest = "the plan does not say" if planned is None else f"planned: {planned}"
+            return f"{given} was given; {rest}.".capitalize()
         if isinstance(self.given, bool) and self.planned is None:
             return f"{self.option} was given; the plan does not have it."
         given = f"{self.option} {_value(self.given)} was given"

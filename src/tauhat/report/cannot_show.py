@@ -113,7 +113,7 @@ def _missing_words(run: Run) -> str:
         "made for them from those of similar persons. This is right only if, given arm, "
         "covariates and what else tells who has an outcome, missingness is unrelated to the "
         f"outcome. Of persons with an outcome only, the average effect is "
-        f"{scale(alone['estimate'])} {scale.interval(alone['lower'], alone['upper'])}, "
+        f"{scale(alone['estimate'])} ({scale.interval(alone['lower'], alone['upper'])}), "
         f"{scale(alone['estimate'] - reported['estimate'])} from the reported one."
     )
 

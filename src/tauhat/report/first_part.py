@@ -8,7 +8,7 @@ from typing import Any
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
-from tauhat.report.per_hundred import per_words
+from tauhat.report.per_hundred import mcid_units
 from tauhat.report.pieces import cell, first_upper
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.rate_section import rate_words
@@ -339,7 +339,7 @@ def _relevant(run: Run) -> str:
 
     return (
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
-        f"{found['mcid']:g}{per_words(run)}, which was said to matter. A person's own interval "
+        f"{found['mcid']:g}{mcid_units(run)}, which was said to matter. A person's own interval "
         f"confirms it for {some('shown')}, rules it out for {some('excluded')} and else leaves it "
         "open"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")

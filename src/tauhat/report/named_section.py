@@ -15,7 +15,7 @@ from tauhat.report.numbers import (
     format_percent,
     typeset,
 )
-from tauhat.report.per_hundred import per_words, units_words
+from tauhat.report.per_hundred import mcid_units, units_words
 from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import Run, held_out_units, scale_of
 from tauhat.report.time_units import outcome_name
@@ -303,7 +303,7 @@ def relevance_words(run: Run) -> str:
         return f"{count:,} ({_share(found[f'share_{name}'])})"
 
     return (
-        f"A gain of at least {found['mcid']:g}{per_words(run)} in {outcome_name(run)} "
+        f"A gain of at least {found['mcid']:g}{mcid_units(run)} in {outcome_name(run)} "
         f"({found['better']} is better) was said to matter. By the models' estimates "
         f"{some('expected')} of {found['persons']:,} persons are expected to gain that much; the "
         f"interval allows that to be said of {some('shown')} and excludes it for "

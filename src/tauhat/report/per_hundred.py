@@ -107,6 +107,18 @@ def per_words(run: Mapping[str, Any]) -> str:
     return f" per {HUNDRED} persons" if is_per_hundred(run) else ""
 
 
+def mcid_units(run: Mapping[str, Any]) -> str:
+    """What follows a benefit that matters: that it is per 100, or per unit of the time at risk.
+
+    Examples
+    --------
+    >>> mcid_units({"average_rates": {"exposure": "years"}}), mcid_units({"endpoint": {}})
+    (' per unit of years', '')
+    """
+    time = (run.get("average_rates") or {}).get("exposure")
+    return per_words(run) if time is None else f" per unit of {time}"
+
+
 def units_words(run: Mapping[str, Any]) -> str:
     """What numbers that are effects are in."""
     return per_words(run).strip() or "in units of the outcome"

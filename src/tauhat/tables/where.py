@@ -70,6 +70,7 @@ def rows_where(
     account: Mapping[str, Any] | None = None,
     *,
     what: str = "where",
+    others: Mapping[str, str] | None = None,
 ) -> Rows:
     """Rows of a table that fulfil a condition.
 
@@ -89,6 +90,8 @@ def rows_where(
         Account of the file, if the table was read from one.
     what
         What the condition is for, with which messages begin.
+    others
+        Columns that there are but that must not be asked for, each with the reason.
 
     Returns
     -------
@@ -108,17 +111,22 @@ def rows_where(
     >>> rows_where(table, "not age >= 18").known.tolist()
     [True, True, False]
     """
-    return _Parser(table, condition, account, what).parsed()
+    return _Parser(table, condition, account, what, others or {}).parsed()
 
 
 class _Parser:
     """Reads a condition from left to right: or, and, not, then a comparison."""
 
     def __init__(
-        self, table: pd.DataFrame, condition: str, account: Mapping[str, Any] | None, what: str
+        self,
+        table: pd.DataFrame,
+        condition: str,
+        account: Mapping[str, Any] | None,
+        what: str,
+        others: Mapping[str, str],
     ) -> None:
         self._table, self._condition, self._account = table, condition, account
-        self._what = what
+        self._what, self._others = what, others
         self._tokens = self._split(condition)
         self._at = 0
         self._depth = 0
@@ -207,6 +215,8 @@ class _Parser:
             return self._table[text]
         if kind == "word" and text.lower() in _TRUTH:
             return _TRUTH[text.lower()]
+        if text in self._others:
+            raise TrialError(f"{self._what} {self._condition!r}: {self._others[text]}")
         self._refuse(f"there is no column {text!r}{close_names(text, self._table.columns)}")
 
     def _comparison(self) -> Rows:

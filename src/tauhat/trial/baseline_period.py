@@ -160,7 +160,7 @@ def _found(
     kept, arm = table.iloc[compared], arm[compared]
     clusters = label_values(kept[roles["cluster"]], "cluster")
     codes, labels = pd.factorize(clusters)
-    period, period_labels = period_numbers(kept[roles["period"]])
+    period, period_labels = period_numbers(kept[roles["period"]], file)
     if arm.max() > 1:
         return None
     try:

@@ -13,6 +13,7 @@ from scipy.special import comb
 
 from tauhat._typing import AnyArray, IntArray
 from tauhat.tables.columns import has_more_values
+from tauhat.tables.text_order import order_of_texts
 
 # Words that trials use for the arm without the treatment. The first must be the whole label,
 # the others may stand in it.
@@ -306,10 +307,31 @@ def order_of_moments(column: pd.Series[Any], most: int = MOST_PERIODS) -> AnyArr
         if pd.api.types.is_numeric_dtype(column.dtype):
             return pd.factorize(column.to_numpy(), sort=True)[0]
         codes, labels = pd.factorize(column.astype(object).to_numpy())
-        order = sorted(range(len(labels)), key=lambda k: _natural(labels[k]))
+        order = order_of_labels(column, list(labels))
+        if order is None:
+            order = sorted(range(len(labels)), key=lambda k: _natural(labels[k]))
     except TypeError:
         return None
     return np.argsort(order)[codes]
+
+
+def order_of_labels(column: pd.Series[Any], labels: Sequence[Any]) -> list[int] | None:
+    """Places of a column's values in the order of its categories, or that which text says.
+
+    None where text says none.
+
+    Examples
+    --------
+    >>> halves = pd.Categorical(["new", "old"], categories=["old", "new"], ordered=True)
+    >>> order_of_labels(pd.Series(halves), ["new", "old"])
+    [1, 0]
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype.ordered:
+        places = column.dtype.categories.get_indexer(pd.Index(labels, dtype=object))
+        return [int(k) for k in np.argsort(places)]
+    if any(isinstance(label, str) for label in labels):
+        return order_of_texts([str(label) for label in labels])
+    return sorted(range(len(labels)), key=lambda k: labels[k])
 
 
 def _natural(label: Any) -> Any:

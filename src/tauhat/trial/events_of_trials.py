@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tauhat._typing import IntArray
 from tauhat.endpoint import OF_COUNTS, OF_TWO_VALUES
 from tauhat.errors import TrialError
 from tauhat.trial.roles import single_roles, whole_numbers
@@ -15,7 +17,8 @@ from tauhat.wording import counted
 # More rows than any trial has are a column that means something else.
 _MOST_PERSONS = 5_000_000
 _BOTH_WHOLE = (
-    "with exposure= both columns are numbers of persons; of a time at risk say endpoint='count'"
+    "with exposure= both columns are numbers of persons. If it is the time at risk of counted "
+    "events, add endpoint='count'"
 )
 
 
@@ -30,9 +33,33 @@ def refuse_beside_exposure(endpoint: Any, event: Any, event_value: Any) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class RowsOfEvents:
+    """The rows that persons were read from.
+
+    Attributes
+    ----------
+    table
+        As it was given, one row per group of persons.
+    row
+        Row of each person, ascending.
+    """
+
+    table: pd.DataFrame
+    row: IntArray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def of(self, persons: IntArray) -> tuple[pd.DataFrame, IntArray]:
+        """The rows of some persons, and which of them is the first of each row."""
+        rows, first = np.unique(self.row[persons], return_index=True)
+        return self.table.iloc[rows], first.astype(np.int64)
+
+
 def one_row_a_person(
     table: pd.DataFrame, outcome: Any, exposure: Any, cluster: str | None
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, RowsOfEvents]:
     """A table of events out of persons as one of persons, each with the event or without.
 
     Nothing is lost: those of a row have its covariates, and the row's cluster says that their
@@ -51,8 +78,9 @@ def one_row_a_person(
 
     Returns
     -------
-    DataFrame
-        Without the column of the numbers of persons; the outcome is 1, 0 or missing.
+    tuple
+        The table without the column of the numbers of persons, where the outcome is 1, 0 or
+        missing; and the rows as they were given.
 
     Raises
     ------
@@ -63,7 +91,7 @@ def one_row_a_person(
     Examples
     --------
     >>> rows = pd.DataFrame({"clinic": ["a", "b"], "died": [1, 0], "births": [3, 2]})
-    >>> one_row_a_person(rows, "died", "births", "clinic")
+    >>> one_row_a_person(rows, "died", "births", "clinic")[0]
       clinic  died
     0      a   1.0
     1      a   0.0
@@ -92,17 +120,19 @@ def one_row_a_person(
         row = int(np.flatnonzero(beyond)[0])
         raise TrialError(
             f"{counted(int(beyond.sum()), 'row')} with more events than persons, the first of "
-            f"{events[row]:g} in {events_name!r} out of {persons[row]:g} in {persons_name!r}"
+            f"{events[row]:g} in {events_name!r} out of {persons[row]:g} in {persons_name!r}; of "
+            "a time at risk, add endpoint='count'"
         )
     total = float(persons.sum())
     if total > _MOST_PERSONS:
         raise TrialError(
             f"exposure column {persons_name!r} adds up to {total:g} persons, more than "
-            f"{_MOST_PERSONS:g}; person-time is no number of persons"
+            f"{_MOST_PERSONS:g}; person-time is no number of persons: add endpoint='count'"
         )
     times = persons.astype(np.int64)
     number = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
     happened = np.repeat(events, times)
     value = np.where(np.isnan(happened), np.nan, (number < happened).astype(np.float64))
-    rows = table.iloc[np.repeat(np.arange(len(table)), times)].reset_index(drop=True)
-    return rows.assign(**{events_name: value}).drop(columns=persons_name)
+    given = RowsOfEvents(table, np.repeat(np.arange(len(table)), times))
+    rows = table.iloc[given.row].reset_index(drop=True)
+    return rows.assign(**{events_name: value}).drop(columns=persons_name), given

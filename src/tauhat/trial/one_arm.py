@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat._typing import AnyArray, IntArray
+from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.design import ClustersInOneArm, Design
 from tauhat.errors import DesignError, TrialError
 from tauhat.tables.columns import missing_values
 from tauhat.tables.labels import read_labels
 from tauhat.trial.cluster_size import SIZE_COVARIATES
 from tauhat.trial.roles import label_values
-from tauhat.wording import join_words
+from tauhat.wording import counted, first_of, join_words
+
+# Clusters that all but a twentieth of one arm lack, and all but a twentieth of the other have, are
+# in one arm.
+_NEARLY = 0.95
 
 
 def labels_of_clusters(
@@ -56,6 +60,7 @@ def labels_of_clusters(
     lost = np.bincount(arm, weights=missing, minlength=len(arm_labels))
     without = lost == np.bincount(arm, minlength=len(arm_labels))
     if not without.any() or without.all() or (missing & ~without[arm]).any():
+        refuse_nearly_one_arm(column, missing, arm, arm_labels)
         return label_values(column, "cluster")
     if len(arm_labels) > 2 or levels:
         arms = join_words([str(arm_labels[int(k)]) for k in np.flatnonzero(without)])
@@ -78,6 +83,43 @@ def labels_of_clusters(
     labels = np.empty(len(column), dtype=np.result_type(known.dtype, alone.dtype))
     labels[~missing], labels[missing] = known, alone
     return labels
+
+
+def refuse_nearly_one_arm(
+    column: pd.Series[Any], missing: BoolArray, arm: IntArray, arm_labels: Sequence[Any]
+) -> None:
+    """Raise a `TrialError` where clusters are in one arm only but for a few rows, and name these.
+
+    Examples
+    --------
+    >>> groups = pd.Series(["g1"] * 20 + ["g1"] + [None] * 20, name="group")
+    >>> arm = np.repeat([1, 0], [20, 21])
+    >>> refuse_nearly_one_arm(groups, groups.isna().to_numpy(), arm, ("none", "group"))
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: cluster column 'group' is missing in 20 of 41 rows, as with ...
+    """
+    if len(arm_labels) > 2 or not missing.any():
+        return
+    share = [missing[arm == a].mean() for a in (0, 1)]
+    alone = int(np.argmax(share))
+    if share[alone] < _NEARLY or share[1 - alone] > 1 - _NEARLY:
+        return
+    exceptions = [
+        (alone, "a cluster", ~missing & (arm == alone)),
+        (1 - alone, "none", missing & (arm != alone)),
+    ]
+    told = [
+        f"{counted(int(odd.sum()), 'person has', 'persons have')} {what} in arm {arm_labels[of]} "
+        f"(row {first_of([str(row + 1) for row in np.flatnonzero(odd)], 5)})"
+        for of, what, odd in exceptions
+        if odd.any()
+    ]
+    raise TrialError(
+        f"cluster column {column.name!r} is missing in {int(missing.sum())} of {len(column)} rows, "
+        f"as with clusters in one arm only, but {join_words(told)}: empty every cell of arm "
+        f"{arm_labels[alone]} and fill in every one of arm {arm_labels[1 - alone]}, or all if both "
+        "had clusters"
+    )
 
 
 def refuse_covariates_of_clusters(

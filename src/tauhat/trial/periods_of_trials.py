@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from tauhat._typing import AnyArray, BoolArray, IntArray
 from tauhat.design.periods import UNSEEN, arms_of_cells
 from tauhat.endpoint import OF_COUNTS
 from tauhat.errors import DesignError, TrialError
-from tauhat.tables.labels import read_labels
-from tauhat.trial.design_hints import MOST_PERIODS, order_of_moments
-from tauhat.wording import counted
+from tauhat.tables.account import codes_of
+from tauhat.tables.labels import plain_label, read_labels
+from tauhat.trial.design_hints import MOST_PERIODS, order_of_labels, order_of_moments
+from tauhat.wording import counted, first_of
 
 _LEAST_CLUSTERS = 4
 _NO_COUNTS = (
@@ -84,7 +85,7 @@ def refuse_beside_periods(given: Mapping[str, Any]) -> None:
 
 
 def read_periods(
-    kept: pd.DataFrame, roles: Mapping[str, str], **known: Any
+    kept: pd.DataFrame, roles: Mapping[str, str], account: Mapping[str, Any] | None, **known: Any
 ) -> tuple[IntArray, tuple[Any, ...]]:
     """Number of the period of everyone enrolled, and the periods' labels in their order.
 
@@ -94,6 +95,8 @@ def read_periods(
         Columns of the trial, for everyone enrolled.
     roles
         Column of each role.
+    account
+        Account of the file, if the table was read from one.
     **known
         Arguments of `check_over_periods` but the period.
 
@@ -103,28 +106,35 @@ def read_periods(
         If the periods cannot be read, or arms, clusters and periods make no stepped wedge and
         no crossover.
     """
-    numbers, labels = period_numbers(kept[roles["period"]])
-    check_over_periods(period=numbers, **known)
+    numbers, labels = period_numbers(kept[roles["period"]], account)
+    check_over_periods(period=numbers, period_labels=labels, **known)
     if "id" in roles:
         refuse_cohorts(kept[roles["id"]], numbers, known["clusters"])
     return numbers, tuple(labels)
 
 
-def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
+def period_numbers(
+    column: pd.Series[Any], account: Mapping[str, Any] | None = None
+) -> tuple[IntArray, list[Any]]:
     """Number of the period of each row, and the labels of the periods in their order.
 
-    Numbers and dates are in their order, and text in that of the numbers in it.
+    Numbers, dates and ordered categories are in their order, and text in the one that it says
+    (`tauhat.tables.text_order.order_of_texts`). Labels of a file are in the order of their codes.
 
     Raises
     ------
     TrialError
-        If some are missing, there is one only, or there are too many to be periods.
+        If some are missing, there is one only, there are too many to be periods, or text does
+        not say its order.
 
     Examples
     --------
     >>> numbers, labels = period_numbers(pd.Series(["month 2", "month 10", "month 2"]))
     >>> numbers.tolist(), labels
     ([0, 1, 0], ['month 2', 'month 10'])
+    >>> period_numbers(pd.Series(["usual", "new"], name="phase"))
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: period column 'phase' is text that does not say which period comes ...
     """
     missing = int(column.isna().sum())
     if missing:
@@ -132,6 +142,10 @@ def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
             f"period column {column.name!r} is missing in {missing} of {len(column)} rows; fill "
             "it in"
         )
+    codes = codes_of(column, account)
+    if codes and all(isinstance(code, (int, float)) for code in codes.values()):
+        in_order = sorted(column.cat.categories, key=codes.__getitem__)
+        column = column.cat.set_categories(in_order, ordered=True)
     moments = order_of_moments(column)
     if moments is None:
         raise TrialError(
@@ -139,7 +153,14 @@ def period_numbers(column: pd.Series[Any]) -> tuple[IntArray, list[Any]]:
             f"{MOST_PERIODS} are periods. Put dates together to the periods of the design"
         )
     first = np.unique(moments, return_index=True)[1]
-    return np.asarray(moments, dtype=np.int64), [column.iloc[k] for k in first]
+    labels = [column.iloc[k] for k in first]
+    if not pd.api.types.is_numeric_dtype(column.dtype) and order_of_labels(column, labels) is None:
+        raise TrialError(
+            f"period column {column.name!r} is text that does not say which period comes first: "
+            f"{first_of([repr(plain_label(label)) for label in labels], 5)}. Number the periods "
+            '(1, 2, ...), such as "1 usual" and "2 new"; in Python an ordered categorical will do'
+        )
+    return np.asarray(moments, dtype=np.int64), labels
 
 
 def check_over_periods(
@@ -150,6 +171,7 @@ def check_over_periods(
     observed: BoolArray,
     missing: str,
     n_arms: int,
+    period_labels: Sequence[Any] | None = None,
 ) -> None:
     """Raise an error when arms, clusters and periods make no stepped wedge and no crossover.
 
@@ -167,6 +189,8 @@ def check_over_periods(
         What is done about the others.
     n_arms
         Number of arms.
+    period_labels
+        Labels of the periods, by their numbers; None for the numbers.
 
     Examples
     --------
@@ -187,7 +211,9 @@ def check_over_periods(
         )
     codes, labels = pd.factorize(clusters)
     try:
-        cells = arms_of_cells(arm[observed], codes[observed], period[observed])
+        numbers = range(int(period.max()) + 1)
+        named = (list(labels), period_labels or numbers)
+        cells = arms_of_cells(arm[observed], codes[observed], period[observed], named)
     except ValueError as error:
         raise DesignError(
             f"{error}. If persons were randomized within clusters, clusters are blocks: give them "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,19 @@ def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
     known = f"; the columns are {first_of(list(map(repr, table.columns)), 15)}"
     hint = close_names(name, table.columns) or known
     raise TrialError(f"{role}: there is no column {str(name)!r}{hint}")
+
+
+def as_listed(names: Any) -> Any:
+    """Several names as a list, whatever holds them; a single one, or none, as it is.
+
+    Examples
+    --------
+    >>> as_listed(pd.Index(["age", "sex"])), as_listed("age"), as_listed(None)
+    (['age', 'sex'], 'age', None)
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        return names
+    return list(names)
 
 
 def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> list[str]:
@@ -214,11 +227,19 @@ def check_units(
     with_outcome = np.bincount(codes, weights=observed) > 0
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:
+        one = int(np.argmin(per_arm))
+        only = [labels[k] for k in np.flatnonzero(with_outcome & ((treated > 0) == bool(one)))]
+        empty = (
+            f". If {plain_label(only[0])!r} says that persons of that arm had no cluster, leave "
+            "its cells empty: clusters in one arm only"
+            if min(per_arm) == 1 < max(per_arm)
+            else ""
+        )
         raise DesignError(
             f"there are {per_arm[0]} control and {per_arm[1]} treated clusters with outcomes"
             f"{where}; at least two in each arm are needed to tell effects from cluster "
             "differences. With one cluster in an arm a comparison is one of two places: if persons "
-            "were randomized within clusters, these are blocks"
+            f"were randomized within clusters, these are blocks{empty}"
         )
     if blocks is not None:
         pairs = pd.DataFrame({"cluster": codes, "block": pd.factorize(blocks)[0]})

@@ -207,7 +207,8 @@ def pair_propensity(propensity: Any, labels: Sequence[Any], pair: tuple[int, int
         if key is None:
             raise TrialError(
                 f"propensity: of {len(labels)} arms it is a mapping from each arm's label to its "
-                "probability; leave it out for the shares of the arms"
+                "probability, in Python only; leave it out for the shares of the arms, or name two "
+                "arms by arms="
             )
         chances.append(float(propensity[key]))
     if min(chances) <= 0 or sum(chances) > 1 + 1e-9:

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import CateEstimator, refuse_no_estimator
 from tauhat.fitting.fitted_contrasts import FittedContrasts
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.extremes import warn_of_far_values
@@ -26,6 +26,7 @@ from tauhat.trial.checks.time_checks import time_findings
 from tauhat.trial.cluster_size import SIZE_COVARIATES
 from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts, in_sentences
+from tauhat.trial.no_covariates import why_no_covariates
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.several_arms import find_contrast, pair_propensity
 from tauhat.trial.trial_table import TrialTable
@@ -137,7 +138,9 @@ class Trial(TrialTable):
         the innermost level within clusters, or the randomized unit without ``cluster``.
     period
         Column of the periods over which clusters change their arm by design, as in a stepped
-        wedge or a cluster crossover: numbers, dates or text in the order of the numbers in it.
+        wedge or a cluster crossover: numbers, dates, an ordered categorical, or text that says
+        its order: by numbers, as dates, months, or "pre" and "post"
+        (`tauhat.tables.text_order.PAIRS`); other text is refused.
         ``treatment`` is the arm that the cluster has in the period. Each period has other
         persons. Periods before parallel arms are a baseline: the mean of the outcome in each
         cluster is a covariate. Of two, ``treatment`` may be the arm allocated in both.
@@ -187,6 +190,8 @@ class Trial(TrialTable):
         Covariates of those whose rows ``enrolled_data`` names, before encoding.
     auxiliary_names : tuple of str
         Auxiliary columns.
+    no_covariates : dict of str
+        Why each other column of the table is none of the covariates.
     encoder_ : TableEncoder
         What made ``X`` of ``frame``.
     arm_labels : tuple
@@ -234,6 +239,8 @@ class Trial(TrialTable):
     """
 
     def _look_at_rows(self, analysed: pd.DataFrame, kept: pd.DataFrame) -> None:
+        known = (self.roles, self.covariate_names, self.auxiliary_names)
+        self.no_covariates = why_no_covariates(map(str, analysed.columns), *known)
         # Of several arms, what rows tell is found in each contrast.
         self.row_findings = (
             ()
@@ -339,6 +346,7 @@ class Trial(TrialTable):
         CateEstimator or FittedContrasts
             Fitted; with more than two arms a copy to each contrast, and methods take ``contrast=``.
         """
+        refuse_no_estimator(estimator)
         if isinstance(estimator, str):
             # Here, so that a trial is read and checked without loading the engines.
             from tauhat.registry import estimator as registered_estimator

@@ -37,7 +37,11 @@ from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
 from tauhat.trial.crossed_levels import crossed_columns, crossed_labels, refuse_crossed_beside
-from tauhat.trial.events_of_trials import one_row_a_person, refuse_beside_exposure
+from tauhat.trial.events_of_trials import (
+    RowsOfEvents,
+    one_row_a_person,
+    refuse_beside_exposure,
+)
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
@@ -45,12 +49,7 @@ from tauhat.trial.one_arm import refuse_covariates_of_clusters
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_period
 from tauhat.trial.rates_of_trials import counts_as_rates
-from tauhat.trial.roles import (
-    check_units,
-    label_values,
-    row_propensity,
-    single_roles,
-)
+from tauhat.trial.roles import as_listed, check_units, label_values, row_propensity, single_roles
 from tauhat.trial.several_arms import check_one_arm_each, named_pairs
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_arms, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
@@ -100,13 +99,15 @@ class TrialTable:
         period: str | None = None,
         crossed: str | Sequence[str] | None = None,
     ) -> None:
+        covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
+        arms, auxiliary, accept = as_listed(arms), as_listed(auxiliary), as_listed(accept)
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
         levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)
         if where is not None:
             table = keep_where(table, where)
         self.file = account_of(table)
-        self.n_rows_of_events = None
+        self.rows_of_events: RowsOfEvents | None = None
         self.units_are_participants = cluster is None and participant is not None
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
         if period is not None:
@@ -118,9 +119,9 @@ class TrialTable:
         if endpoint == OF_COUNTS:
             table, weight = counts_as_rates(table, outcome, exposure, weight)
         elif exposure is not None:
-            self.n_rows_of_events = len(table)
             endpoint = OF_TWO_VALUES if endpoint is None else endpoint
-            table = one_row_a_person(table, outcome, exposure, levels["cluster"])
+            of_cluster = levels["cluster"]
+            table, self.rows_of_events = one_row_a_person(table, outcome, exposure, of_cluster)
         self.accept = known_codes(accept)
         named = single_roles(
             table,
@@ -186,9 +187,9 @@ class TrialTable:
         refuse_lost_blocks(self.enrolled_blocks, self.has_outcome, self.roles)
         if period is not None and self.baseline is None:
             self.enrolled_period, self.period_labels = read_periods(
-                kept, self.roles, n_arms=self.n_arms, missing=missing, observed=self.has_outcome,
-                arm=self.enrolled_treatment, clusters=self.enrolled_clusters,
-                blocks=self.enrolled_blocks,
+                kept, self.roles, self.file, n_arms=self.n_arms, missing=missing,
+                observed=self.has_outcome, arm=self.enrolled_treatment,
+                clusters=self.enrolled_clusters, blocks=self.enrolled_blocks,
             )  # fmt: skip
         elif self.n_arms == 2:
             # Time is sometimes taken for a level, and then tells what the design is.

@@ -36,8 +36,8 @@ def spread_text(trial: TrialTable) -> str:
 
 def event_findings(trial: TrialTable) -> Iterator[Finding]:
     """What is found of an outcome that is an event; nothing of others."""
-    if trial.n_rows_of_events is not None:
-        rows = counted(trial.n_rows_of_events, "row")
+    if trial.rows_of_events is not None:
+        rows = counted(len(trial.rows_of_events), "row")
         persons = counted(trial.n_rows, "person")
         yield Finding(
             "rows of events",

@@ -11,12 +11,13 @@ from tauhat._typing import BoolArray, FloatArray
 from tauhat.design import ClustersOverPeriods
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
 from tauhat.trial.checks.finding import Finding
-from tauhat.wording import counted
+from tauhat.wording import counted, first_of
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
 
 _FEW_CLUSTERS = 40
+_MOST_NAMED = 12
 
 
 def period_findings(trial: TrialTable) -> Iterator[Finding]:
@@ -28,13 +29,15 @@ def period_findings(trial: TrialTable) -> Iterator[Finding]:
     patterns = ["".join(map(str, row)) for row in design.schedule.tolist()]
     told = ", ".join(f"{p} ({n})" for p, n in zip(patterns, sizes.tolist(), strict=True))
     column, compared = trial.roles["period"], design.compared_periods
+    labels = [str(label) for label in trial.period_labels if isinstance(label, str)]
+    in_order = f" (in this order: {first_of(labels, _MOST_NAMED)})" if labels else ""
     yield Finding(
         "design over periods",
         f"{design.name}, {design.n_units} clusters, {design.n_periods} periods ({column})",
         "note",
         f"This is a {design.name}: {counted(len(sizes), 'sequence')} of arms over the "
-        f"{design.n_periods} periods of {column!r}, 1 for {trial.arm_labels[1]!r} (clusters): "
-        f"{told}. Rows of different periods count as different persons.",
+        f"{design.n_periods} periods of {column!r}{in_order}, 1 for {trial.arm_labels[1]!r} "
+        f"(clusters): {told}. Rows of different periods count as different persons.",
         "design-over-periods",
     )
     without = np.setdiff1d(np.arange(design.n_periods), compared)

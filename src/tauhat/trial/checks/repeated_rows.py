@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,29 +76,52 @@ def row_findings(
         If identifiers repeat although the design does not say why.
     """
     roles = trial.roles
+    rows = _Rows(table, trial.treatment, trial.clusters, trial.blocks, trial.frame)
+    if trial.rows_of_events is not None:
+        # Persons of one row are no copies of each other.
+        rows = rows.taken(*trial.rows_of_events.of(trial.rows))
+        table = rows.table
     yield from _copies(table, roles)
     if "id" in roles:
-        yield from _identifier_findings(table[roles["id"]], enrolled[roles["id"]], trial)
+        yield from _identifier_findings(rows, enrolled[roles["id"]], trial)
         return
     taken = set(roles.values())
     visits = [name for name in table.columns if not _VISIT.isdisjoint(name_words(name))]
     visits = visits if table.shape[1] <= _MOST_COLUMNS else []
     for name in table.columns:
         if name not in taken and _may_identify(table[name], name):
-            finding = _suspect(table, name, visits, trial)
+            finding = _suspect(rows, name, visits, roles)
             if finding is not None:
                 yield finding
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The analysed rows with all their columns, and who they are, n rows each."""
+
+    table: pd.DataFrame
+    arm: IntArray
+    clusters: AnyArray | None
+    blocks: AnyArray | None
+    frame: pd.DataFrame
+
+    def taken(self, table: pd.DataFrame, at: IntArray) -> _Rows:
+        """Some of them, with columns of their own."""
+        clusters, blocks = (
+            None if one is None else one[at] for one in (self.clusters, self.blocks)
+        )
+        return _Rows(table, self.arm[at], clusters, blocks, self.frame.iloc[at])
+
+
 def _identifier_findings(
-    analysed: pd.Series[Any], enrolled: pd.Series[Any], trial: TrialTable
+    rows: _Rows, enrolled: pd.Series[Any], trial: TrialTable
 ) -> Iterator[Finding]:
     """What the design explains, and persons that only repeat among those without an outcome."""
     name = trial.roles["id"]
     if name == trial.roles.get(PARTICIPANT):
         return
     note = check_identifiers(
-        analysed, trial.treatment, trial.clusters, trial.blocks, trial.frame, trial.roles
+        rows.table[name], rows.arm, rows.clusters, rows.blocks, rows.frame, trial.roles
     )
     if note:
         yield Finding(
@@ -105,7 +129,7 @@ def _identifier_findings(
         )
         return
     found = find_repeats(read_labels(enrolled).values, trial.enrolled_treatment)
-    if found is not None:
+    if found is not None and trial.rows_of_events is None:
         yield Finding(
             "persons on several rows",
             f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",
@@ -129,10 +153,10 @@ def _may_identify(column: pd.Series[Any], name: str) -> bool:
 
 
 def _suspect(
-    table: pd.DataFrame, name: str, visits: Sequence[str], trial: TrialTable
+    rows: _Rows, name: str, visits: Sequence[str], roles: Mapping[str, str]
 ) -> Finding | None:
     """What is wrong if a column without a role tells persons apart, None if it does not."""
-    arm, clusters = trial.treatment, trial.clusters
+    table, arm, clusters = rows.table, rows.arm, rows.clusters
     of_person, of_something = names_persons(name), names_something(name)
     if not (of_person or of_something or visits):
         return None
@@ -145,7 +169,7 @@ def _suspect(
         return None
     n_values = int(found.codes.max()) + 1
     if of_person and n_values > 0.8 * len(table):
-        return _finding(found, name, trial, fails=False)
+        return _finding(found, name, arm, roles, fails=False)
     crossed = found.n_in_both_arms >= NEARLY_ALL * found.n_values and balanced(found, arm)
     if (
         found.n_values < FEWEST_PERSONS
@@ -153,17 +177,17 @@ def _suspect(
         or not (crossed or in_one_arm(found))
     ):
         return None
-    if numbered_within(found, (clusters, trial.blocks), arm) is not None:
+    if numbered_within(found, (clusters, rows.blocks), arm) is not None:
         return None
     if of_person:
-        return _finding(found, name, trial, fails=True)
+        return _finding(found, name, arm, roles, fails=True)
     by_visit = any(_tells_apart(found, table[visit]) for visit in visits if visit != name)
     if not (by_visit or of_something):
         return None
-    shared = shared_columns(found, table.drop(columns=[name, *trial.roles.values()]))
+    shared = shared_columns(found, table.drop(columns=[name, *roles.values()]))
     if not (of_something and (shared or by_visit)) and not (shared and by_visit):
         return None
-    return _finding(found, name, trial, fails=of_something and by_visit and bool(shared))
+    return _finding(found, name, arm, roles, fails=of_something and by_visit and bool(shared))
 
 
 def _of_clusters(found: Repeats, clusters: AnyArray | None) -> bool:
@@ -183,14 +207,16 @@ def _tells_apart(found: Repeats, visit: pd.Series[Any]) -> bool:
     return not pairs.duplicated().any() and pairs["visit"].nunique() < len(pairs) / 2
 
 
-def _finding(found: Repeats, name: str, trial: TrialTable, *, fails: bool) -> Finding:
+def _finding(
+    found: Repeats, name: str, arm: IntArray, roles: Mapping[str, str], *, fails: bool
+) -> Finding:
     return Finding(
         "persons on several rows",
         f"{name} ({counted(found.n_values, 'value')} on {found.n_rows} rows)",
         "error" if fails else "warning",
         f"{name!r} looks like an identifier of persons, and {found.n_values} of its values stand "
         f"on {found.n_rows} rows{where_they_stand(found)}: one row per person is needed, or errors "
-        f"come out too small. {what_to_do(found, trial.treatment, name, trial.roles)}.",
+        f"come out too small. {what_to_do(found, arm, name, roles)}.",
         "persons-on-several-rows",
         columns=() if fails else (name,),
     )
