@@ -243,20 +243,42 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
         "For whom, by how much?",
         headline=headline,
         paragraphs=[
-            words,
+            words + _left_out(named["comparisons"]),
             "p is adjusted for the number of modifiers named. Effects within the groups: appendix.",
         ],
         figures=_figure(
             sections["named"],
             "Difference of the effect along each named modifier, as in the appendix, with interval",
-            f"Difference of the effect along each named modifier with {level} interval. Below "
-            "zero: the effect is smaller in the group named first, or falls as the number rises.",
+            f"Difference of the effect along each named modifier with {level} interval. "
+            f"{_below_zero(run)}",
         )
         if found
         else [],
         tables=[table] if rows else [],
         beside=True,
     )
+
+
+def _left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
+    """Which comparisons have no estimate, beside others that have one."""
+    missing = [one for one in comparisons if one["estimate"] is None]
+    if not missing or len(missing) == len(comparisons):
+        return ""
+    names = [_compared_name(one, comparisons) for one in missing[:2]]
+    if len(missing) > 2:
+        names = [names[0], f"{len(missing) - 1} more"]
+    return f" Not estimated (why: appendix): {join_words(names)}."
+
+
+def _below_zero(run: Run) -> str:
+    """What a difference below zero says, in words of benefit where it is said what is better."""
+    if run["better"] is None:
+        return (
+            "Below zero: the effect is smaller in the group named first, or falls as the number "
+            "rises."
+        )
+    gain = "more" if run["better"] == "lower" else "less"
+    return f"Below zero: the group named first gains {gain}, or persons do as the number rises."
 
 
 def _of_groups(run: Run, sections: Mapping[str, Section]) -> Section:
@@ -363,10 +385,14 @@ def _size(run: Run) -> str:
     """How large a difference could have hidden."""
     scale, held, named = scale_of(run), run["held_out"], run["named_modifiers"]
     found = [] if named is None else named["comparisons"]
-    seen = {one["modifier"]: one["detectable"] for one in found if one["detectable"] is not None}
+    seen = sorted(
+        (one for one in found if one["detectable"] is not None), key=lambda one: one["detectable"]
+    )
     if seen:
-        ends = [min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)]
-        sizes = [f"{scale(seen[name])} ({cell(name, 30)})" for name in dict.fromkeys(ends)]
+        ends = seen[:1]
+        if scale(seen[-1]["detectable"]) != scale(seen[0]["detectable"]):
+            ends.append(seen[-1])
+        sizes = [f"{scale(one['detectable'])} ({_compared_name(one, found)})" for one in ends]
         return f" To be found 4 times in 5, a difference must be {' to '.join(sizes)}."
     if held["given"] and held["difference"]["se"] is not None:
         return (
@@ -374,6 +400,12 @@ def _size(run: Run) -> str:
             f"{scale(NOTICED * held['difference']['se'])} would mostly go unseen."
         )
     return " A trial of this size would miss moderate differences."
+
+
+def _compared_name(one: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:
+    """A comparison by its modifier, and by its groups where the modifier has several."""
+    alone = sum(other["modifier"] == one["modifier"] for other in found) == 1
+    return cell(one["modifier"] if alone else f"{one['modifier']}: {one['comparison']}", 40)
 
 
 def use(run: Run) -> list[str]:
