@@ -46,7 +46,7 @@ def longest() -> dict[str, Any]:
         "adjusted_for": names, "moderate": 3.0, "all_clusters": [], "groups": [], "notes": [],
         "comparisons": [comparison(name, 3.0) for name in names],
         "tests": [{"modifier": n, "p_value": 0.01, "p_adjusted": 0.03} for n in names],
-        "method": "Two stages.",
+        "method": "Two stages.", "n_tests": len(names),
     }  # fmt: skip
     run["relevance"] = {
         "mcid": 5.0, "better": "lower", "persons": 600, "expected": 300, "shown": 20,
@@ -132,6 +132,7 @@ def test_sizes_that_could_be_seen_are_of_all_comparisons() -> None:
     run["named_modifiers"]["tests"] = [
         {"modifier": name, "p_value": 0.1, "p_adjusted": 0.2} for name in ("'age>60'", "race")
     ]
+    run["named_modifiers"]["n_tests"] = 2
     parts = first_part(run, [Section("named", "N")])
     open_ = " ".join(parts[4].items)
     assert "a difference must be 5.0 ('age>60') to 33.3 (race: other less asian)" in open_

@@ -186,9 +186,9 @@ def test_a_group_that_few_units_hold_takes_no_other_with_it(design: str) -> None
         assert np.isfinite(rare.tests.p_value[0])
         (note,) = rare.notes
         counts = {
-            "persons": f"grade: {name} has fewer than five control and no treated persons",
+            "persons": f"grade: the group {name} has fewer than five control and no treated persons",
             "clusters": f"grade: {name} less a rests on 1 control and 0 treated clusters",
-            "areas": f"grade: {name} has 1 control and 0 treated clusters",
+            "areas": f"grade: the group {name} has 1 control and 0 treated clusters",
         }[design]
         assert note.startswith(counts)
         assert note.endswith("are compared, and tested together, without it.")

@@ -83,7 +83,10 @@ class InteractionEffects(Shown):
         effect within the group with ``se``, ``lower``, ``upper`` and ``degrees_of_freedom``.
     tests
         One row per modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
-        ``p_adjusted`` by Holm for the number of modifiers named.
+        ``p_adjusted`` by Holm for ``n_tests``.
+    n_tests
+        Tests that ``p_adjusted`` allows for: one a modifier named, whether it could be made or
+        not; in an analysis of several arms those of all contrasts.
     notes
         Sentences on single modifiers: persons without a value, few units.
     method
@@ -98,6 +101,7 @@ class InteractionEffects(Shown):
     all_clusters: pd.DataFrame
     groups: pd.DataFrame
     tests: pd.DataFrame
+    n_tests: int
     notes: tuple[str, ...]
     method: str
     adjusted_for: tuple[str, ...]
@@ -256,6 +260,7 @@ def interaction_effects(
         all_clusters=pd.DataFrame(second, columns=table.columns),
         groups=pd.DataFrame(groups),
         tests=tests,
+        n_tests=len(names),
         notes=tuple(notes),
         method=f"{method}.",
         adjusted_for=adjusted_for,

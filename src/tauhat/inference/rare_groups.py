@@ -107,7 +107,7 @@ def rare_notes(
     else:
         units = units_of_pairs(data, modifier, question)
         few = np.flatnonzero(units.diagonal().min(axis=0) < FEWEST_UNITS)
-        told = [f"{modifier.labels[k]} has {_counts(units[k, k], word)}" for k in few]
+        told = [f"the group {modifier.labels[k]} has {_counts(units[k, k], word)}" for k in few]
     rest = ""
     if len(missing) < len(pairs):
         together = ", and tested together," if found.joint is not None else ""

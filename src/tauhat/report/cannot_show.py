@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tauhat.report.numbers import format_percent
 from tauhat.report.randomized_units import in_clusters
-from tauhat.report.text import NOTICED, Run, astray_chains, in_one_arm, scale_of
+from tauhat.report.text import NOTICED, Run, astray_chains, in_one_arm, primary_effect, scale_of
 from tauhat.report.time_units import at_horizon
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
@@ -91,8 +91,7 @@ def limits(run: Run) -> list[str]:
 
 def _missing_words(run: Run) -> str:
     """What was done about missing outcomes, and what that supposes."""
-    average = run["average_effect"]
-    alone, reported = average.get("complete_cases"), average["individual"]
+    alone, reported = run["average_effect"].get("complete_cases"), primary_effect(run)
     if alone is None:
         return (
             " and are left out. This is harmless only if, given arm and covariates, missingness is "

@@ -38,6 +38,7 @@ from tauhat.report.text import (
     answers,
     arm_name,
     enrolled_counted,
+    estimands,
     scale_of,
     units_sentence,
 )
@@ -100,23 +101,18 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     scale = scale_of(run)
     effects, design = run["average_effect"], run["design"]
     level = format_percent(run["interval"]["level"])
-    individual = effects["individual"]
+    behind = {
+        "individual": "" if is_per_hundred(run) else " per person",
+        "cluster": ", clusters alike" if is_per_hundred(run) else " per cluster",
+    }
     numbers = [
         KeyNumber(
-            "Average effect" if is_per_hundred(run) else "Average effect per person",
-            f"{scale(individual['estimate'])}{in_units(run)}",
-            f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
+            f"Average effect{behind[name]}",
+            f"{scale(effects[name]['estimate'])}{in_units(run)}",
+            f"{level} CI {scale.interval(effects[name]['lower'], effects[name]['upper'])}",
         )
+        for name in estimands(run)
     ]
-    if effects["cluster"]:
-        cluster = effects["cluster"]
-        numbers.append(
-            KeyNumber(
-                f"Average effect{', clusters alike' if is_per_hundred(run) else ' per cluster'}",
-                f"{scale(cluster['estimate'])}{in_units(run)}",
-                f"{level} CI {scale.interval(cluster['lower'], cluster['upper'])}",
-            )
-        )
     test = run["heterogeneity_test"]
     numbers.append(
         KeyNumber("Test of differing effects", format_test(test["p_value"]), "primary test")
