@@ -186,11 +186,11 @@ def test_a_group_that_few_units_hold_takes_no_other_with_it(design: str) -> None
         assert np.isfinite(rare.tests.p_value[0])
         (note,) = rare.notes
         counts = {
-            "persons": f"grade: the group {name} has fewer than five control and no treated persons",
-            "clusters": f"grade: {name} less a rests on 1 control and 0 treated clusters",
-            "areas": f"grade: the group {name} has 1 control and 0 treated clusters",
+            "persons": f"the group {name} has fewer than five control and no treated persons",
+            "clusters": f"{name} less a rests on 1 control and 0 treated clusters",
+            "areas": f"the group {name} has 1 control and 0 treated clusters",
         }[design]
-        assert note.startswith(counts)
+        assert note.startswith(f"grade: {counts}")
         assert note.endswith("are compared, and tested together, without it.")
 
 

@@ -20,6 +20,7 @@ from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.averages import AverageEffects
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
@@ -376,7 +377,8 @@ def _share_lost(trial: Trial, arm: int, primary: str) -> float:
 
 
 def _tipping_point(trial: Trial, average: AverageEffects, primary: str) -> float | None:
-    lost, reported = _share_lost(trial, 1, primary), getattr(average, primary)
+    lost = _share_lost(trial, 1, primary)
+    reported: Estimate = getattr(average, primary)
     lower, upper = reported.lower, reported.upper
     if lost == 0 or lower <= 0 <= upper:
         return None

@@ -34,9 +34,11 @@ def units_of_pairs(data: TrialData, modifier: NamedModifier, question: str) -> I
     held[unit, modifier.group] = 1
     parts = [held[arm == a] for a in (0, 1)]
     if question == "within clusters":
-        return np.stack([part.T @ part for part in parts], axis=2)
+        both: IntArray = np.stack([part.T @ part for part in parts], axis=2)
+        return both
     counts = np.stack([part.sum(axis=0) for part in parts], axis=1)
-    return np.minimum(counts[:, None], counts[None, :])
+    fewer: IntArray = np.minimum(counts[:, None], counts[None, :])
+    return fewer
 
 
 def with_a_reference(data: TrialData, modifier: NamedModifier, question: str) -> NamedModifier:
