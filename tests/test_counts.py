@@ -163,7 +163,7 @@ def test_the_run_tells_rates_by_arm_and_how_persons_count(tmp_path: Path) -> Non
     run = {
         "endpoint": {"weight": "years"},
         "average_rates": record,
-        "average_effect": {"individual": {"se": average.individual.se}},
+        "average_effect": {"primary": "individual", "individual": {"se": average.individual.se}},
         "interval": {"level": 0.95},
         "design": {"arms": {"control": {"label": "usual"}, "treated": {"label": "new"}}},
     }

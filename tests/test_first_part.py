@@ -17,7 +17,7 @@ from tauhat.report.first_part import first_part
 from tauhat.report.glossary import glossary_section
 from tauhat.report.markdown import markdown_of
 from tauhat.report.paper import paper
-from tauhat.report.view import Section
+from tauhat.report.view import FigureView, Section
 from test_report import example_input, example_run
 
 JARGON = r"AUTOC|Qini|Kendall|CR2|Satterthwaite|jackknife|ICC|SHA-256|Holm|RMST|shrink|\bdf\b|SD\b"
@@ -46,7 +46,7 @@ def longest() -> dict[str, Any]:
         "adjusted_for": names, "moderate": 3.0, "all_clusters": [], "groups": [], "notes": [],
         "comparisons": [comparison(name, 3.0) for name in names],
         "tests": [{"modifier": n, "p_value": 0.01, "p_adjusted": 0.03} for n in names],
-        "method": "Two stages.",
+        "method": "Two stages.", "n_tests": len(names),
     }  # fmt: skip
     run["relevance"] = {
         "mcid": 5.0, "better": "lower", "persons": 600, "expected": 300, "shown": 20,
@@ -119,6 +119,39 @@ def test_nobody_is_told_to_act_where_the_test_shows_nothing() -> None:
     assert any("nothing here is a reason to treat one group otherwise" in item for item in use)
     whom = " ".join(first_part(run, [Section("named", "N")])[3].paragraphs)
     assert "this is a lead, no finding" in whom
+
+
+def test_sizes_that_could_be_seen_are_of_all_comparisons() -> None:
+    run = longest()
+    of_race = [
+        comparison("race", 1.0, comparison=f"{name} less asian", detectable=size)
+        for name, size in (("black", 12.8), ("native", None), ("other", 33.3), ("white", 15.7))
+    ]
+    of_race[1]["estimate"] = None
+    run["named_modifiers"]["comparisons"] = [comparison("'age>60'", 1.0, detectable=5.0), *of_race]
+    run["named_modifiers"]["tests"] = [
+        {"modifier": name, "p_value": 0.1, "p_adjusted": 0.2} for name in ("'age>60'", "race")
+    ]
+    run["named_modifiers"]["n_tests"] = 2
+    parts = first_part(run, [Section("named", "N")])
+    open_ = " ".join(parts[4].items)
+    assert "a difference must be 5.0 ('age>60') to 33.3 (race: other less asian)" in open_
+    assert "Not estimated (why: appendix): race: native less asian." in parts[3].paragraphs[0]
+
+
+@pytest.mark.parametrize(
+    ("better", "words"),
+    [
+        ("lower", "the group named first gains more"),
+        ("higher", "the group named first gains less"),
+        (None, "the effect is lower (or more negative) in the group named first"),
+    ],
+)
+def test_a_difference_below_zero_is_told_by_what_is_better(better: str | None, words: str) -> None:
+    run = longest() | {"better": better}
+    drawn = FigureView("data:,", "A forest", "Caption.")
+    whom = first_part(run, [Section("named", "N", figures=[drawn])])[3]
+    assert f"Below zero: {words}" in whom.figures[0].caption
 
 
 def table_one(frame: pd.DataFrame, arm: np.ndarray) -> dict[str, list[str]]:

@@ -148,10 +148,66 @@ def test_groups_that_hold_too_few_clusters_have_no_estimate() -> None:
     found = th.interaction_effects(trial(df), ["sex", "age"])
     assert found.table.set_index("modifier").estimate.isna()["sex"]
     assert np.isnan(found.tests.p_adjusted[0])
-    assert found.tests.p_adjusted[1] == found.tests.p_value[1]
+    # Two were named, whatever the data let one estimate.
+    assert found.tests.p_adjusted[1] == min(2 * found.tests.p_value[1], 1)
     assert "needs two in each arm" in found.text
     df = table().assign(grade=lambda d: d.grade.where(d.index % 7 > 0))
     assert "no value of grade" in th.interaction_effects(trial(df), "grade").text
+
+
+@pytest.mark.parametrize("design", ["persons", "clusters", "areas"])
+def test_a_group_that_few_units_hold_takes_no_other_with_it(design: str) -> None:
+    df = table(m=24, effect=0.6)
+    if design == "areas":
+        df["grade"] = np.array(["a", "b", "c"])[df.unit // 2 % 3]
+    if design == "persons":
+        df["arm"] = np.tile([0, 1], len(df) // 2)
+    roles: dict[str, Any] = {"covariates": ["sex", "age"]}
+    if design == "persons":
+        roles["cluster"] = None
+    added = df[df.unit == 0].assign(unit=99) if design == "areas" else df.iloc[[0]]
+
+    def found(rows: pd.DataFrame) -> th.InteractionEffects:
+        made = trial(rows, **{**roles, "covariates": ["sex", "age", "grade"]})
+        return th.interaction_effects(made, ["grade"], adjust=["sex", "age"])
+
+    alone = found(df)
+    for name in ("rare", "A"):  # behind the others, and in front of them
+        rare = found(pd.concat([df, added.assign(grade=name)]))
+        rows = rare.table.set_index("comparison")
+        assert np.isnan(rows.estimate.pop(f"{name} less a"))
+        if design != "clusters":
+            np.testing.assert_allclose(
+                rows.loc[["b less a", "c less a"], NUMBERS].to_numpy(float),
+                alone.table[NUMBERS].to_numpy(float),
+            )
+            assert rare.tests.p_value[0] == pytest.approx(alone.tests.p_value[0])
+        assert rows.estimate.notna().sum() == 2
+        assert np.isfinite(rare.tests.p_value[0])
+        (note,) = rare.notes
+        counts = {
+            "persons": f"the group {name} has fewer than five control and no treated persons",
+            "clusters": f"{name} less a rests on 1 control and 0 treated clusters",
+            "areas": f"the group {name} has 1 control and 0 treated clusters",
+        }[design]
+        assert note.startswith(f"grade: {counts}")
+        assert note.endswith("are compared, and tested together, without it.")
+
+
+def test_what_leaves_nothing_to_compare_is_not_said_to_lack_persons() -> None:
+    rng = np.random.default_rng(1)
+    many = pd.DataFrame(rng.normal(size=(24, 20)), columns=[f"x{k}" for k in range(20)])
+    df = many.assign(sex=np.tile(["boy", "girl"], 12), arm=np.arange(24) // 2 % 2, y=many.x0)
+    made = trial(df, cluster=None, covariates=[*many.columns, "sex"])
+    found = th.interaction_effects(made, "sex")
+    assert np.isnan(found.tests.p_value[0])
+    assert found.notes[0].endswith("there are too few persons for their number.")
+
+
+@pytest.mark.parametrize("other", ["age > 40.0", "40 < age", "age <= 40"])
+def test_the_same_groups_in_other_words_are_refused(other: str) -> None:
+    with pytest.raises(th.TrialError, match=f"'age > 40' and '{other}' .* name one of them"):
+        th.interaction_effects(trial(table()), ["sex", "age > 40", other])
 
 
 def test_where_many_clusters_hold_one_group_a_second_line_uses_all_of_them() -> None:

@@ -31,7 +31,7 @@ NO_EFFECTS = frozenset(
         *("share_interval_excludes_zero", "found", "control_units", "treated_units"),
         *("n_splits", "n_folds", "split", "value", "n_cut", "p_value_range"),
         *("share_expected", "share_shown", "share_excluded", "expected", "shown", "excluded"),
-        *("schema", "seed", "largest_effect"),
+        *("schema", "seed", "largest_effect", "n_tests"),
     }
 )
 

@@ -175,6 +175,43 @@ def test_a_run_is_as_planned_or_lists_every_deviation(
     assert "--seed 6 was given" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
+def test_the_planned_average_leads_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_out_the_slow(monkeypatch)
+    assert planned(tmp_path, f'{PLAN}[estimand]\naverage = "cluster"\n') == 0
+    table = small_trial()
+    # Clusters of two sizes, the small ones without any effect, so that the averages differ.
+    small = table.clinic.isin([f"c{k}" for k in range(8)])
+    table = table[~small | (table.groupby("clinic").cumcount() < 5)].copy()
+    gains = (table.arm != "HIC") & ~table.clinic.isin([f"c{k}" for k in range(8)])
+    table["sbp"] += 30.0 * gains
+    table.loc[table.index[::9], "sbp"] = np.nan
+    capsys.readouterr()
+    followed(tmp_path, table)
+    console = capsys.readouterr().out
+    run = run_of(tmp_path / "out")
+    effects = run["average_effect"]
+    assert effects["primary"] == "cluster"
+    lead, other = (effects[name]["estimate"] for name in ("cluster", "individual"))
+    assert abs(lead - other) > 2
+    told, other_told = (f"{value:.1f}".replace("-", "−") for value in (lead, other))
+    assert console.index("cluster-average") < console.index("individual-average")
+    assert f"Cluster-average effect: {lead:.1f}" in " ".join(console.split())
+    # What the result depends on is that of the same estimand.
+    averages = {row["change"]: row["estimate"] for row in run["sensitivity"]["averages"]}
+    assert averages["as reported"] == pytest.approx(lead)
+    assert averages["only persons with an outcome"] == effects["complete_cases"]["estimate"]
+    first = (tmp_path / "out" / "report.html").read_text("utf-8").split('<h2 class="appendix"')[0]
+    assert f"Every cluster counting the same, as the plan has it: {told}" in first
+    assert f"Every person counting the same, which is another question: {other_told}" in first
+    assert first.index("Average effect per cluster") < first.index("Average effect per person")
+    assert main(["methods", str(tmp_path / "out" / "run.json")]) == 0
+    paper = capsys.readouterr().out
+    assert "as the primary estimand of the plan the cluster-average effect" in paper
+    assert paper.index("The cluster-average effect was") < paper.index("The individual-average eff")
+
+
 def test_other_versions_are_a_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_out_the_slow(monkeypatch)
     assert planned(tmp_path) == 0

@@ -19,7 +19,7 @@ from tauhat.analysis.run_fields import differences
 from tauhat.cli import main
 from tauhat.design.permutations import assignments
 from tauhat.errors import DesignError, TrialError
-from tauhat.numerics.several_tests import closed_test
+from tauhat.numerics.several_tests import closed_test, holm
 
 CLUSTERED: dict[str, Any] = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}
 
@@ -261,13 +261,33 @@ def test_the_command_takes_three_arms(
     assert "c: 5 clusters" in capsys.readouterr().out
     out = tmp_path / "out"
     words += ["--models", "LMM", "--seed", "1", "--out", str(out)]
+    words += ["--modifiers", "x,w", "--mcid", "0.5", "--higher-is-better"]
     assert main(["run", str(tmp_path / "trial.csv"), *words]) == 0
     printed = capsys.readouterr().out
     assert "c against a" in printed
     assert "p adjusted" in printed
+    assert "Named modifiers: c against a" in printed
+    assert "c against a: A gain of at least 0.5" in printed
+    assert "for the number of modifiers named and of contrasts (2 times 3)" in " ".join(
+        printed.split()
+    )
     run = json.loads((out / "run.json").read_text("utf-8"))
     assert list(run["contrasts"]) == ["a against b", "c against b", "c against a"]
     assert "fewer than 6 clusters" in run["no_policy"]
+    # Two modifiers in three contrasts are six tests; averages of clusters are adjusted too.
+    tests = [one for part in run["contrasts"].values() for one in part["named_modifiers"]["tests"]]
+    adjusted = holm([one["p_value"] for one in tests])
+    np.testing.assert_allclose([one["p_adjusted"] for one in tests], adjusted)
+    assert min(adjusted) == pytest.approx(6 * min(one["p_value"] for one in tests))
+    averages = run["average_effects"]
+    of_clusters = holm([one["cluster"]["p_value"] for one in averages])
+    np.testing.assert_allclose([one["p_adjusted_cluster"] for one in averages], of_clusters)
+    first = (out / "report.html").read_text("utf-8").split('<h2 class="appendix"')[0]
+    assert "higher is better. a against b: Lower with a: worse." in first
+    assert "c against a: Higher with c: better." in first
+    assert "are expected to gain at least 0.5" in first
+    assert re.search(r">c against a</th>\s*<td[^>]*>x: per SD of", first)
+    assert "The p-values allow" not in first
     effects = pd.read_csv(out / "effects.csv")
     assert effects.columns.tolist() == ["row", "contrast", "effect", "lower", "upper"]
     assert len(effects) == 3 * 120

@@ -37,7 +37,11 @@ def trial(y: Any, **settings: Any) -> th.Trial:
         (np.zeros(N), {"endpoint": "count"}, "outcome column 'y' is constant"),
         (EVENT, {"endpoint": ["binary"]}, r"endpoint must be one of .*, got \['binary'\]"),
         (EVENT, {"endpoint": "rmst", "exposure": "time"}, "exposure= is for events out of persons"),
-        (EVENT, {"exposure": "x", "cluster": "arm"}, "time at risk of counted events, add endpoint='count'"),
+        (
+            EVENT,
+            {"exposure": "x", "cluster": "arm"},
+            "counted events, add endpoint='count'",
+        ),
     ],
 )
 def test_outcomes_that_are_none_are_named(y: Any, settings: dict[str, Any], said: str) -> None:

@@ -11,6 +11,7 @@ from tauhat.disclosure import is_small
 from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
+from tauhat.runtime.provenance import PlanFollowed
 from tauhat.trial.trial import Trial
 
 
@@ -22,9 +23,16 @@ def estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
     return {name: getattr(estimate, name) for name in names}
 
 
-def average_record(average: AverageEffects) -> dict[str, Any]:
-    """The average effects and how they were estimated."""
+def primary_average(average: AverageEffects, plan: PlanFollowed | None) -> str:
+    """Which average effect leads: the individual-average, unless a plan made the other primary."""
+    return "individual" if plan is None or average.cluster is None else plan.average
+
+
+def average_record(average: AverageEffects, plan: PlanFollowed | None) -> dict[str, Any]:
+    """The average effects, which of them leads, and how they were estimated."""
+    primary = primary_average(average, plan)
     return {
+        "primary": primary,
         "individual": estimate_record(average.individual),
         "cluster": estimate_record(average.cluster),
         "difference": estimate_record(average.difference),
@@ -37,7 +45,7 @@ def average_record(average: AverageEffects) -> dict[str, Any]:
         "size_p_value": average.size_p_value,
         "method": average.method,
         "complete_cases": estimate_record(
-            None if average.complete_cases is None else average.complete_cases.individual
+            None if average.complete_cases is None else getattr(average.complete_cases, primary)
         ),
     }
 

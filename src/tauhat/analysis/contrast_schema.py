@@ -19,6 +19,7 @@ class AverageOfContrast(TypedDict):
     cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
     difference: Annotated[EstimateWithTest | None, "the first less the second"]
     p_adjusted: Annotated[Number, "p-value of the first, adjusted for the number of contrasts"]
+    p_adjusted_cluster: Annotated[Number, "that of the second, adjusted likewise; null without it"]
 
 
 class ContrastTestRecord(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from tauhat.analysis.average_record import estimate_record
 from tauhat.analysis.held_out import HeldOutEffects
+from tauhat.analysis.named import named_over_contrasts
 from tauhat.analysis.parts import effects_table
 from tauhat.analysis.record import check_record, plain, records
 from tauhat.analysis.result import Analysis, figures_as_files, written_page
@@ -41,7 +42,8 @@ class ContrastAnalysis:
     check
         The design check of all contrasts.
     contrasts
-        `Analysis` of each contrast by its name: what `analyze` of its two arms alone gives.
+        `Analysis` of each contrast by its name: what `analyze` of its two arms alone gives, but
+        that p-values of named modifiers are adjusted for all contrasts too.
     average_effects
         Average effects of the contrasts side by side.
     heterogeneity
@@ -196,6 +198,9 @@ def analyze_contrasts(
         )
         for name, part in trial.contrasts.items()
     }
+    named = {n: one.named_modifiers for n, one in parts.items() if one.named_modifiers is not None}
+    for name, adjusted in named_over_contrasts(named).items():
+        parts[name] = replace(parts[name], named_modifiers=adjusted)
     test = test_contrasts(
         trial,
         random_state=seed,
@@ -275,7 +280,6 @@ def contrast_record(analysis: ContrastAnalysis) -> dict[str, Any]:
     persons = np.bincount(trial.treatment, minlength=trial.n_arms)
     design = trial.randomization
     units = design.arm_sizes if design.holds_persons else [None] * trial.n_arms
-    adjusted = analysis.average_effects.p_adjusted
     policy = analysis.policy
     record = {
         "schema": SCHEMA,
@@ -302,9 +306,13 @@ def contrast_record(analysis: ContrastAnalysis) -> dict[str, Any]:
                 "cluster": estimate_record(one.cluster),
                 "difference": estimate_record(one.difference),
                 "p_adjusted": p,
+                "p_adjusted_cluster": of_clusters,
             }
-            for (name, one), p in zip(
-                analysis.average_effects.effects.items(), adjusted, strict=True
+            for (name, one), p, of_clusters in zip(
+                analysis.average_effects.effects.items(),
+                analysis.average_effects.p_adjusted,
+                analysis.average_effects.p_adjusted_cluster,
+                strict=True,
             )
         ],
         "heterogeneity_test": {

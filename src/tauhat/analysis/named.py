@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from tauhat.disclosure import count_text, hidden_split, is_small
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
 from tauhat.inference.interaction_effects import InteractionEffects, interaction_effects
+from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
 from tauhat.trial.trial import Trial
 
@@ -177,6 +178,22 @@ def named_effects(
     return interaction_effects(trial, [*columns, *conditions], adjust=adjust, level=level)
 
 
+def named_over_contrasts(
+    found: Mapping[str, InteractionEffects],
+) -> dict[str, InteractionEffects]:
+    """Interactions of each contrast, their p-values adjusted for the tests of all contrasts."""
+    p_values = [p for one in found.values() for p in one.tests["p_value"]]
+    adjusted = iter(holm(p_values, planned=len(p_values)))
+    return {
+        name: replace(
+            one,
+            tests=one.tests.assign(p_adjusted=[next(adjusted) for _ in range(len(one.tests))]),
+            n_tests=len(p_values),
+        )
+        for name, one in found.items()
+    }
+
+
 def named_record(found: InteractionEffects | None, *, of_persons: bool) -> dict[str, Any] | None:
     """Named modifiers as JSON can hold them, nothing of it about fewer than five persons."""
     if found is None:
@@ -192,6 +209,7 @@ def named_record(found: InteractionEffects | None, *, of_persons: bool) -> dict[
         "comparisons": comparisons(found.table),
         "all_clusters": comparisons(found.all_clusters),
         "tests": found.tests.to_dict(orient="records"),
+        "n_tests": found.n_tests,
         "groups": _told_groups(found.groups, of_persons=of_persons),
         "notes": list(found.notes),
         "method": found.method,

@@ -23,7 +23,7 @@ class NamedComparison(EstimateWithTest):
 class NamedTest(TypedDict):
     modifier: Annotated[str, "column, or condition of the subgroup"]
     p_value: Annotated[Number, "of all its comparisons together"]
-    p_adjusted: Annotated[Number, "adjusted for the number of modifiers (Holm)"]
+    p_adjusted: Annotated[Number, "adjusted for n_tests (Holm)"]
 
 
 class NamedGroup(Interval):
@@ -42,6 +42,9 @@ class NamedModifiersRecord(TypedDict):
     comparisons: Annotated[list[NamedComparison], "interactions with the treatment"]
     all_clusters: Annotated[list[NamedComparison], "second line, over all clusters"]
     tests: Annotated[list[NamedTest], "one a modifier"]
+    n_tests: Annotated[
+        int, "tests allowed for: modifiers named, in a run of several arms times the contrasts"
+    ]
     groups: Annotated[list[NamedGroup], "effects within groups"]
     notes: Annotated[list[str], "on single modifiers"]
     method: Annotated[str, "how they were estimated, by modifier"]

@@ -301,7 +301,7 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
     made, average, test = analysis.provenance, analysis.average_effects, analysis.heterogeneity
     risks = risks_record(analysis.trial, average)
     rates = rates_record(analysis.trial, average)
-    effects = average_record(average)
+    effects = average_record(average, made.plan)
     if rates is not None and rates["individual"]["ratio"] is None:
         effects["ratio"] = None
     record = {

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tauhat.analysis.average_record import primary_average
 from tauhat.analysis.parts import AnalysisParts
 from tauhat.analysis.record import run_record
 from tauhat.disclosure import DIGITS_OF_DIFFERENCES
@@ -127,6 +128,8 @@ class Analysis(AnalysisParts):
             for name, one in estimands.items()
             if one is not None
         ]
+        if primary_average(average, self.provenance.plan) == "cluster":
+            rows.reverse()
         nothing = float("nan")
         test = self.heterogeneity.p_value
         rows.append(("test of a constant effect", nothing, nothing, nothing, test))

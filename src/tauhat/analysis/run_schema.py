@@ -149,6 +149,9 @@ class Check(TypedDict):
 
 
 class AverageEffect(TypedDict):
+    primary: Annotated[
+        str, 'which of the two leads: "individual", or "cluster" where the plan says so'
+    ]
     individual: Annotated[EstimateWithTest, "every person counts the same"]
     cluster: Annotated[EstimateWithTest | None, "every cluster counts the same"]
     difference: Annotated[EstimateWithTest | None, "individual-average less cluster-average effect"]
@@ -160,7 +163,7 @@ class AverageEffect(TypedDict):
     complete_cases: NotRequired[
         Annotated[
             EstimateWithTest | None,
-            "individual-average effect of persons with an outcome only; null where nobody else "
+            "primary average effect of persons with an outcome only; null where nobody else "
             "was counted",
         ]
     ]
@@ -309,7 +312,7 @@ class Split(TypedDict):
 
 class ChangedAverage(TypedDict):
     change: Annotated[str, "other treatment of missing data"]
-    estimate: Annotated[Number, "individual-average effect then"]
+    estimate: Annotated[Number, "primary average effect then"]
     lower: Annotated[Number, "lower end of its interval"]
     upper: Annotated[Number, "upper end of its interval"]
 

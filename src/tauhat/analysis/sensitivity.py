@@ -20,6 +20,7 @@ from tauhat.ensembles.robust import RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.averages import AverageEffects
+from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
@@ -50,7 +51,7 @@ class Sensitivity:
         Difference between the outer quarters by predicted effect in each split
         of the held-out effects: ``split``, ``estimate``, ``lower``, ``upper``.
     averages
-        The individual-average effect under other treatments of missing data:
+        The primary average effect under other treatments of missing data:
         ``change``, ``estimate``, ``lower``, ``upper``.
     p_value_range
         Range in which the p-value of the primary test would fall, in 95 of 100
@@ -128,6 +129,7 @@ def sensitivity(
     effect: FloatArray,
     member_effects: pd.DataFrame,
     average: AverageEffects,
+    primary: str,
     heterogeneity: HeterogeneityTest,
     held_out: HeldOutEffects | str,
     level: float,
@@ -154,6 +156,8 @@ def sensitivity(
         possible, one column each.
     average, heterogeneity, held_out
         What else was found.
+    primary
+        Which average effect leads, "individual" or "cluster".
     level
         Coverage of the intervals.
     seed
@@ -178,12 +182,12 @@ def sensitivity(
         members=pd.DataFrame(rows, columns=columns),
         splits=_splits(held_out, level),
         averages=pd.DataFrame(
-            _averages(trial, average, level, notes),
+            _averages(trial, average, primary, level, notes),
             columns=["change", "estimate", "lower", "upper"],
         ),
         p_value_range=_p_value_range(heterogeneity),
         without_one=average.without_one,
-        tipping_point=_tipping_point(trial, average, notes),
+        tipping_point=_tipping_point(trial, average, primary, notes),
         notes=tuple(notes),
     )
 
@@ -308,23 +312,23 @@ def _p_value_range(test: HeterogeneityTest) -> tuple[float, float] | None:
 
 
 def _averages(
-    trial: Trial, average: AverageEffects, level: float, notes: list[str]
+    trial: Trial, average: AverageEffects, primary: str, level: float, notes: list[str]
 ) -> list[tuple[str, float, float, float]]:
     """Average effect with other treatments of missing covariates and outcomes."""
-    reported = average.individual
+    reported = getattr(average, primary)
     rows = [("as reported", reported.estimate, reported.lower, reported.upper)]
     if average.complete_cases is not None:
-        seen = average.complete_cases.individual
+        seen = getattr(average.complete_cases, primary)
         rows.append(("only persons with an outcome", seen.estimate, seen.lower, seen.upper))
     data = trial.enrolled_data
     nothing = replace(data, X=np.zeros((data.n, 1)), feature_names=("none",))
-    alone = _average_of(nothing.with_outcome_made_anew(), level)
+    alone = _average_of(nothing.with_outcome_made_anew(), primary, level)
     if alone is not None:
         rows.append(("no covariates used", *alone))
     compared = trial.has_counterfactual
     n_complete, complete = _without_missing_covariates(trial)
     if n_complete < data.n:
-        found = _average_of(complete, level)
+        found = _average_of(complete, primary, level)
         share = f"{n_complete:,} of {data.n:,}"
         if found is None:
             notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
@@ -332,7 +336,7 @@ def _averages(
             rows.append((f"only rows without a missing covariate ({share})", *found))
     outcome_sd = float(np.std(trial.y[compared]))
     for arm, label in ((1, "treated"), (0, "control")):
-        lost = _share_lost(trial, arm)
+        lost = _share_lost(trial, arm, primary)
         if lost > 0:
             for departure in DEPARTURES:
                 shift = (1 if arm else -1) * departure * outcome_sd * lost
@@ -362,25 +366,34 @@ def _without_missing_covariates(trial: Trial) -> tuple[int, TrialLike]:
     return len(rows), tuple(None if part is None else np.asarray(part)[rows] for part in trial)
 
 
-def _average_of(trial: TrialLike, level: float) -> tuple[float, float, float] | None:
-    """Individual-average effect; None where the rows make no trial."""
+def _average_of(trial: TrialLike, primary: str, level: float) -> tuple[float, float, float] | None:
+    """The primary average effect; None where the rows make no trial."""
     try:
-        found = average_effects(trial, level=level).individual
+        found = getattr(average_effects(trial, level=level), primary)
     except (ValueError, np.linalg.LinAlgError):
         return None
     return found.estimate, found.lower, found.upper
 
 
-def _share_lost(trial: Trial, arm: int) -> float:
-    """Share of an arm's persons who have no outcome, in blocks that hold both arms."""
-    randomized = trial.enrolled_has_counterfactual
-    enrolled = (trial.enrolled_treatment == arm) & randomized
-    return float((enrolled & ~trial.has_outcome).sum() / max(enrolled.sum(), 1))
+def _share_lost(trial: Trial, arm: int, primary: str) -> float:
+    """Share of an arm's persons who have no outcome, in blocks that hold both arms.
+
+    For the cluster-average the mean of the clusters' shares: each counts the same.
+    """
+    enrolled = (trial.enrolled_treatment == arm) & trial.enrolled_has_counterfactual
+    lost = (~trial.has_outcome)[enrolled]
+    if primary == "cluster" and len(lost):
+        _, unit = np.unique(trial.enrolled_randomization.unit[enrolled], return_inverse=True)
+        return float((np.bincount(unit, weights=lost) / np.bincount(unit)).mean())
+    return float(lost.sum() / max(len(lost), 1))
 
 
-def _tipping_point(trial: Trial, average: AverageEffects, notes: list[str]) -> float | None:
-    lost = _share_lost(trial, 1)
-    lower, upper = average.individual.lower, average.individual.upper
+def _tipping_point(
+    trial: Trial, average: AverageEffects, primary: str, notes: list[str]
+) -> float | None:
+    lost = _share_lost(trial, 1, primary)
+    reported: Estimate = getattr(average, primary)
+    lower, upper = reported.lower, reported.upper
     if lost == 0 or lower <= 0 <= upper:
         return None
     nearest = lower if lower > 0 else upper

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tauhat.analysis.average_record import primary_average
 from tauhat.analysis.contrasts import ContrastAnalysis, analyze_contrasts
 from tauhat.analysis.held_out import OVER_PERIODS, QUICK, HeldOutEffects, held_out_effects
 from tauhat.analysis.models import (
@@ -363,6 +364,7 @@ def analyze(
             effect=effect,
             member_effects=raw[members],
             average=average,
+            primary=primary_average(average, source.plan),
             heterogeneity=heterogeneity,
             held_out=held_out,
             level=level,

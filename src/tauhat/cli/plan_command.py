@@ -175,4 +175,5 @@ class FollowedPlan:
             versions=package_versions(),
             forced=forced,
         )
-        return PlanFollowed(self._lock.date, self._lock.hash, found)
+        average = self._lock.plan["estimand"]["average"]
+        return PlanFollowed(self._lock.date, self._lock.hash, found, average)

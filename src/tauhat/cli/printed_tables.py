@@ -17,9 +17,10 @@ from tauhat.cli.language import in_options
 from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
-from tauhat.report.contrast_report import arms_sentence, contrast_answers
+from tauhat.report.contrast_report import arms_sentence, contrast_answers, p_adjusted
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
+from tauhat.report.named_words import allowed_for
 from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.per_hundred import is_per_hundred, told_per_hundred
 from tauhat.report.randomized_units import units_told
@@ -28,6 +29,7 @@ from tauhat.report.text import (
     Answer,
     answers,
     effects_in_words,
+    estimands,
     plan_sentence,
     scale_of,
     units_sentence,
@@ -87,14 +89,13 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         console.print(_text(f"Effects are {effects_in_words(run)}."))
         console.print()
     effects = _table("Average effects", "estimand", "effect", "SE", f"{level} CI", "p")
-    for name in ("individual", "cluster"):
+    for name in estimands(run):
         effect = run["average_effect"][name]
-        if effect is not None:
-            _row(effects, units_told(f"{name}-average", run), *scale.cells(effect))
+        _row(effects, units_told(f"{name}-average", run), *scale.cells(effect))
     console.print(effects)
     if run["average_risks"] is not None:
         console.print(_text(f"Event: {run['average_risks']['event']}."))
-        console.print(_text(run["average_risks"]["individual"]["text"]))
+        console.print(_text(run["average_risks"][run["average_effect"]["primary"]]["text"]))
     for told in rate_words(run):
         console.print(_text(told))
     console.print()
@@ -120,22 +121,25 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     _print_end(console, units_told(answers(run), run), paths)
 
 
-def _print_named(console: Console, run: Mapping[str, Any]) -> None:
+def _print_named(console: Console, run: Mapping[str, Any], contrast: str = "") -> None:
     """Interactions with the modifiers that were named, and how many gain what matters."""
+    behind = f": {contrast}" if contrast else ""
     named = run["named_modifiers"]
     if named is not None:
         level = format_percent(run["interval"]["level"])
         headers = ["modifier", "difference of the effect", "estimate", f"{level} CI"]
         headers += ["df", "p", "adjusted"]
-        table = _table("Named modifiers", *headers, numeric_from=2)
+        table = _table(f"Named modifiers{behind}", *headers, numeric_from=2)
         for cells in comparison_rows(run):
             _row(table, *cells)
         console.print(table)
+        console.print(_text(f"Adjusted for {allowed_for(named)} (Holm)."))
         for note in named["notes"]:
             console.print(_text(note))
         console.print()
     if run["relevance"] is not None:
-        console.print(_text(relevance_words(run)))
+        lead = f"{contrast}: " if contrast else ""
+        console.print(_text(f"{lead}{relevance_words(run)}"))
         console.print()
 
 
@@ -175,17 +179,10 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     headers = ("contrast", "estimand", "effect", "SE", f"{level} CI", "p", "p adjusted")
     effects = _table("Average effects", *headers, numeric_from=2)
     for one in run["average_effects"]:
-        scale = scale_of(run["contrasts"][one["contrast"]])
-        for name in ("individual", "cluster"):
-            effect = one[name]
-            if effect is not None:
-                _row(
-                    effects,
-                    one["contrast"],
-                    f"{name}-average",
-                    *scale.cells(effect),
-                    bare_p(one["p_adjusted"]) if name == "individual" else "-",
-                )
+        part = run["contrasts"][one["contrast"]]
+        for name in estimands(part):
+            cells = scale_of(part).cells(one[name])
+            _row(effects, one["contrast"], f"{name}-average", *cells, p_adjusted(one, name))
     console.print(effects)
     console.print()
     test = run["heterogeneity_test"]
@@ -197,6 +194,8 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
         _row(tests, one["contrast"], *cells)
     console.print(tests)
     console.print()
+    for name, part in run["contrasts"].items():
+        _print_named(console, {**part, "heterogeneity_test": test}, name)
     _print_end(console, contrast_answers(run), paths)
 
 

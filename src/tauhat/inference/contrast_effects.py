@@ -34,6 +34,12 @@ class ContrastEffects(Shown):
         return holm([one.individual.p_value for one in self.effects.values()])
 
     @property
+    def p_adjusted_cluster(self) -> FloatArray:
+        """The same of the cluster-average effects; NaN where persons were randomized."""
+        found = [one.cluster for one in self.effects.values()]
+        return holm([float("nan") if one is None else one.p_value for one in found])
+
+    @property
     def table(self) -> pd.DataFrame:
         """One row per contrast and estimand."""
         parts = [
@@ -41,9 +47,16 @@ class ContrastEffects(Shown):
             for name, one in self.effects.items()
         ]
         table = pd.concat(parts, ignore_index=True)
-        adjusted = dict(zip(self.effects, self.p_adjusted, strict=True))
-        first = table["estimand"] == "individual-average"
-        table["p_adjusted"] = table["contrast"].map(adjusted).where(first)
+        adjusted = {
+            (name, estimand): p
+            for estimand, p_values in (
+                ("individual-average", self.p_adjusted),
+                ("cluster-average", self.p_adjusted_cluster),
+            )
+            for name, p in zip(self.effects, p_values, strict=True)
+        }
+        rows = zip(table["contrast"], table["estimand"], strict=True)
+        table["p_adjusted"] = [adjusted.get(row, float("nan")) for row in rows]
         return table
 
     @property

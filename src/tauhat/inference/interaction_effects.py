@@ -36,7 +36,13 @@ from tauhat.inference.modifier_groups import (
     over_all_clusters,
     single_group_share,
 )
-from tauhat.inference.named_modifiers import NamedModifier, column_modifier, subgroup_modifier
+from tauhat.inference.named_modifiers import (
+    NamedModifier,
+    column_modifier,
+    refuse_same_groups,
+    subgroup_modifier,
+)
+from tauhat.inference.rare_groups import Estimator, among_frequent, rare_notes, with_a_reference
 from tauhat.numerics.several_tests import holm
 from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
@@ -44,8 +50,6 @@ from tauhat.tables.extremes import frame_within
 from tauhat.tables.where import rows_where
 from tauhat.wording import counted, p_words
 
-# Below this many degrees of freedom an interval says next to nothing.
-FEW_DEGREES = 4
 # Differences, in standard deviations of the outcome, whose power is told.
 MODERATE = 0.3
 # Share of clusters of one group only from which the difference over all clusters is told too.
@@ -79,7 +83,10 @@ class InteractionEffects(Shown):
         effect within the group with ``se``, ``lower``, ``upper`` and ``degrees_of_freedom``.
     tests
         One row per modifier: ``modifier``, ``p_value`` (of all its comparisons together) and
-        ``p_adjusted`` by Holm for the number of modifiers.
+        ``p_adjusted`` by Holm for ``n_tests``.
+    n_tests
+        Tests that ``p_adjusted`` allows for: one a modifier named, whether it could be made or
+        not; in an analysis of several arms those of all contrasts.
     notes
         Sentences on single modifiers: persons without a value, few units.
     method
@@ -94,6 +101,7 @@ class InteractionEffects(Shown):
     all_clusters: pd.DataFrame
     groups: pd.DataFrame
     tests: pd.DataFrame
+    n_tests: int
     notes: tuple[str, ...]
     method: str
     adjusted_for: tuple[str, ...]
@@ -189,7 +197,8 @@ def interaction_effects(
     ------
     TrialError
         If a modifier is neither a covariate nor a condition, has one value only, more than ten
-        categories, or is named twice; or if ``adjust`` names something else than covariates.
+        categories, or is named twice; if two subgroups divide the persons into the same groups;
+        or if ``adjust`` names something else than covariates.
     ValueError
         If ``level`` is not between 0 and 1.
 
@@ -222,6 +231,7 @@ def interaction_effects(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TrialError(f"the modifier {twice[0]!r} is named twice")
+    refuse_same_groups(read)
     adjusted_for = _adjusted_for(frame, adjust)
     moderate = MODERATE * _spread_within_arms(data)
     rows: list[dict[str, Any]] = []
@@ -238,10 +248,12 @@ def interaction_effects(
         rows += one.rows(main, one.question, level, moderate)
         groups += one.groups(level)
         p_values.append(_p_value(main))
-        notes += _few(modifier.name, main, data)
+        notes += rare_notes(one.data, one.modifier, main, one.question)
         if one.asks_over_all_clusters():
             second += one.rows(one.over_all_clusters(), "all clusters", level, moderate)
-    tests = pd.DataFrame({"modifier": names, "p_value": p_values, "p_adjusted": holm(p_values)})
+    # Those without a p-value count too: which they are is seen in the data only.
+    adjusted = holm(p_values, planned=len(names))
+    tests = pd.DataFrame({"modifier": names, "p_value": p_values, "p_adjusted": adjusted})
     method = ". ".join(f"{how} ({', '.join(which)})" for how, which in methods.items())
     table = pd.DataFrame(rows)
     return InteractionEffects(
@@ -249,6 +261,7 @@ def interaction_effects(
         all_clusters=pd.DataFrame(second, columns=table.columns),
         groups=pd.DataFrame(groups),
         tests=tests,
+        n_tests=len(names),
         notes=tuple(notes),
         method=f"{method}.",
         adjusted_for=adjusted_for,
@@ -315,7 +328,6 @@ class _Analysed:
             self.data, modifier = self.data.take(kept), modifier.of(kept)
         used = [source in adjusted_for and source != modifier.name for source in ordered.sources]
         self.covariates = self.data.X[:, np.array(used, dtype=bool)]
-        self.modifier = modifier
         self.measured_on = "cluster" if of_cluster else "person"
         self.question = "persons"
         if of_cluster:
@@ -323,14 +335,14 @@ class _Analysed:
             self.question = "within blocks" if paired else "between clusters"
         elif self.data.design.holds_persons and self.data.design.can_permute:
             self.question = "within clusters"
+        self.modifier = with_a_reference(self.data, modifier, self.question)
 
     def main(self) -> Interaction:
         """Its interaction with the treatment."""
-        if self.question == "persons":
-            return between_persons(self.data, self.modifier, self.covariates)
-        if self.measured_on == "cluster":
-            return between_clusters(self.data, self.modifier, self.covariates)
-        return within_clusters(self.data, self.modifier, self.covariates)
+        if self.question == "within clusters":
+            return within_clusters(self.data, self.modifier, self.covariates)
+        estimate = between_persons if self.question == "persons" else between_clusters
+        return self._among_frequent(estimate, self.question)
 
     def asks_over_all_clusters(self) -> bool:
         """Whether many clusters tell nothing within them, so that the second line is told too."""
@@ -340,7 +352,10 @@ class _Analysed:
 
     def over_all_clusters(self) -> Interaction:
         """The difference between its groups over all clusters."""
-        return over_all_clusters(self.data, self.modifier, self.covariates)
+        return self._among_frequent(over_all_clusters, "all clusters")
+
+    def _among_frequent(self, estimate: Estimator, question: str) -> Interaction:
+        return among_frequent(estimate, self.data, self.modifier, self.covariates, question)
 
     def rows(
         self, found: Interaction, question: str, level: float, moderate: float
@@ -423,23 +438,7 @@ def _numbers(one: Comparison, level: float, moderate: float) -> dict[str, float]
 def _p_value(found: Interaction) -> float:
     if found.joint is not None:
         return found.joint.p_value
-    tests = [one.test for one in found.comparisons]
-    if len(tests) == 1 and tests[0] is not None:
+    tests = [one.test for one in found.comparisons if one.test is not None]
+    if len(tests) == 1:
         return tests[0].p_value
     return float("nan")
-
-
-def _few(name: str, found: Interaction, data: TrialData) -> list[str]:
-    """What to say of comparisons of few units."""
-    missing = [one for one in found.comparisons if one.test is None]
-    word = data.design.units_word
-    if missing:
-        control, treated = missing[0].units
-        return [
-            f"{name} cannot be analysed in full: a comparison rests on {control} control and "
-            f"{treated} treated {word}, and needs two in each arm."
-        ]
-    df = min(one.test.degrees_of_freedom for one in found.comparisons if one.test is not None)
-    if df < FEW_DEGREES:
-        return [f"{name} rests on {df:.1f} degrees of freedom: its interval says very little."]
-    return []

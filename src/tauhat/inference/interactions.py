@@ -53,7 +53,7 @@ class Interaction:
     comparisons
         One for each column of the modifier.
     joint
-        Of all columns together; None for one column, or where units are too few.
+        Of all that have a test together; None for one, or where units are too few.
     method
         How they were estimated.
     """
@@ -177,7 +177,13 @@ def within_clusters(
         if several and modifier.group is not None:
             rows = np.isin(modifier.group, (0, k + 1))
         comparisons.append(_slopes_between_arms(data, column, covariates, rows))
-    joint = _joint_within(data, modifier, covariates) if several else None
+    joint = None
+    if modifier.group is not None and sum(one.test is not None for one in comparisons) > 1:
+        # Groups that are in no comparison are no part of the joint test.
+        told = np.array([True, *(one.test is not None for one in comparisons)])
+        rows = told[modifier.group]
+        kept = np.flatnonzero(rows)
+        joint = _joint_within(data.take(kept), modifier.of(kept).among(told), covariates[kept])
     method = (
         "Slopes within clusters, precision-weighted, compared between arms with CR2 errors over "
         "clusters"

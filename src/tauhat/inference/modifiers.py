@@ -142,8 +142,8 @@ def effect_modifiers(
         raise ValueError(f"there are {len(values)} effects but the trial has {len(columns)} rows")
     if not np.isfinite(values).all():
         raise ValueError(f"{int((~np.isfinite(values)).sum())} effects are missing or infinite")
-    compared = np.sort(ordered.rows)
-    columns, values = columns[compared], values[compared]
+    # In canonical order: what is drawn and shuffled then hangs on no order of the rows given.
+    columns, values = columns[ordered.rows], values[ordered.rows]
     spread = float(values.std())
     constant = spread <= 1e-9 * max(float(np.abs(values).max()), 1e-300)
     groups: dict[str, list[int]] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from tauhat.tables.columns import column_kind, level_labels, missing_values, num
 
 # Categories beyond which a modifier says too little about each.
 MOST_CATEGORIES = 10
+_OF_SUBGROUPS = ("in the subgroup less outside",)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,19 @@ class NamedModifier:
         """The modifier of some persons, by their places."""
         group = None if self.group is None else self.group[rows]
         return replace(self, known=self.known[rows], values=self.values[rows], group=group)
+
+    def led_by(self, first: int) -> NamedModifier:
+        """The same categories, one of them first: the one that all others are compared with."""
+        assert self.group is not None
+        places = [first, *(k for k in range(len(self.labels)) if k != first)]
+        group = np.where(self.known, np.argsort(places)[self.group], -1)
+        return _categories(self.name, group, [self.labels[k] for k in places])
+
+    def among(self, kept: BoolArray) -> NamedModifier:
+        """The modifier of persons who all have one of the categories kept, shape (q + 1,)."""
+        assert self.group is not None
+        group = np.where(self.known, (np.cumsum(kept) - 1)[self.group], -1)
+        return _categories(self.name, group, [self.labels[k] for k in np.flatnonzero(kept)])
 
 
 def column_modifier(column: pd.Series[Any], name: str) -> NamedModifier:
@@ -138,7 +154,28 @@ def subgroup_modifier(
         raise TrialError(f"the subgroup {name} holds everyone or no one")
     group = np.where(known, member, -1).astype(np.int64)
     made = _categories(name, group, ["outside", "in"])
-    return replace(made, comparisons=("in the subgroup less outside",))
+    return replace(made, comparisons=_OF_SUBGROUPS)
+
+
+def refuse_same_groups(modifiers: Sequence[NamedModifier]) -> None:
+    """See that no two subgroups divide the persons into the same groups.
+
+    One test would count as two, and be adjusted for itself.
+
+    Raises
+    ------
+    TrialError
+        If two do.
+    """
+    subgroups = [one for one in modifiers if one.comparisons == _OF_SUBGROUPS]
+    for one, other in combinations(subgroups, 2):
+        both = one.values[:, 0], other.values[:, 0]
+        same = np.array_equal(*both) or np.array_equal(both[0], other.known - both[1])
+        if same and np.array_equal(one.known, other.known):
+            raise TrialError(
+                f"the subgroups {one.name} and {other.name} divide the persons into the same two "
+                "groups, which is one comparison: name one of them"
+            )
 
 
 def _categories(name: str, group: IntArray, labels: list[str]) -> NamedModifier:

@@ -9,20 +9,28 @@ import numpy as np
 from tauhat._typing import FloatArray
 
 
-def holm(p_values: Sequence[float]) -> FloatArray:
-    """P-values adjusted for their number by Holm (1979); missing ones stay and do not count.
+def holm(p_values: Sequence[float], *, planned: int | None = None) -> FloatArray:
+    """P-values adjusted for their number by Holm (1979); missing ones stay.
+
+    Parameters
+    ----------
+    p_values
+        NaN where there is none.
+    planned
+        How many tests were planned, so that a test that cannot be made counts too; None for
+        the p-values that there are.
 
     Examples
     --------
-    >>> holm([0.01, np.nan, 0.04]).tolist()
-    [0.02, nan, 0.04]
+    >>> holm([0.01, np.nan, 0.04]).tolist(), holm([0.01, np.nan, 0.04], planned=3).tolist()
+    ([0.02, nan, 0.04], [0.03, nan, 0.08])
     """
     p = np.asarray(p_values, dtype=np.float64)
     result = np.full(len(p), np.nan)
     order = [int(k) for k in np.argsort(p) if np.isfinite(p[k])]
-    largest = 0.0
+    number, largest = planned or len(order), 0.0
     for place, k in enumerate(order):
-        largest = max(largest, min(1.0, float(p[k]) * (len(order) - place)))
+        largest = max(largest, min(1.0, float(p[k]) * (number - place)))
         result[k] = largest
     return result
 

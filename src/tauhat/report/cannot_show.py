@@ -10,6 +10,7 @@ from tauhat.report.text import (
     astray_chains,
     far_from_learned,
     in_one_arm,
+    primary_effect,
     scale_of,
 )
 from tauhat.report.time_units import at_horizon
@@ -100,8 +101,7 @@ def limits(run: Run) -> list[str]:
 
 def _missing_words(run: Run) -> str:
     """What was done about missing outcomes, and what that supposes."""
-    average = run["average_effect"]
-    alone, reported = average.get("complete_cases"), average["individual"]
+    alone, reported = run["average_effect"].get("complete_cases"), primary_effect(run)
     if alone is None:
         return (
             " and are left out. This is harmless only if, given arm and covariates, missingness is "

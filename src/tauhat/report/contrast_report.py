@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.inference.descriptive import DESCRIPTIVE
-from tauhat.report.first_part import outcome_words, unknown, use
+from tauhat.report.contrast_first_part import contrast_first_part
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
@@ -22,6 +22,7 @@ from tauhat.report.text import (
     Run,
     covers_zero,
     enrolled_counted,
+    estimands,
     evidence,
     for_whom_answer,
     label_name,
@@ -155,12 +156,12 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
     for one in run["average_effects"]:
         part = run["contrasts"][one["contrast"]]
         scale, level = scale_of(part), format_percent(part["interval"]["level"])
-        individual = one["individual"]
+        found = one[part["average_effect"]["primary"]]
         numbers.append(
             KeyNumber(
                 f"Average effect, {one['contrast']}",
-                scale(individual["estimate"]),
-                f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
+                scale(found["estimate"]),
+                f"{level} CI {scale.interval(found['lower'], found['upper'])}",
             )
         )
     test = run["heterogeneity_test"]["p_value"]
@@ -175,6 +176,7 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
 def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     inputs = {name: replace(one, run=deferring(one.run, run)) for name, one in inputs.items()}
     parts = {name: shown_sections(one) for name, one in inputs.items()}
+    runs = {name: one.run for name, one in inputs.items()}
     first = next(iter(inputs.values()))
     # What the run as a whole has of its own, in the place of that of a contrast.
     whole = replace(first, run={**first.run, **{name: run[name] for name in _OF_ALL}})
@@ -187,7 +189,7 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
         _test_section(run),
         _policy_section(run),
         _modifier_section(inputs),
-        *_survival_section(parts, {name: one.run for name, one in inputs.items()}),
+        *_survival_section(parts, runs),
         *_joined(parts),
         made_section(whole),
     ]
@@ -195,50 +197,16 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
         whole,
         f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}",
         arms_sentence(run),
-        _first_part(run, inputs, parts),
+        contrast_first_part(
+            run,
+            runs,
+            parts,
+            contrast_answers({**run, "contrasts": runs}),
+            _average_section(run, inputs).tables,
+        ),
         contrast_numbers(run),
         shown,
     )
-
-
-def _first_part(
-    run: Run, inputs: Mapping[str, ReportInput], parts: Mapping[str, list[Section]]
-) -> list[Section]:
-    """The questions of a committee, each answered for all contrasts."""
-    told = {**run, "contrasts": {name: one.run for name, one in inputs.items()}}
-    answers = [
-        Section(f"answer-{number}", one.question, headline=one.headline, paragraphs=[one.text])
-        for number, one in enumerate(contrast_answers(told), start=1)
-    ]
-    for_whom = [f"{name}: {for_whom_answer(one.run).text}" for name, one in inputs.items()]
-    answers[1] = replace(answers[1], paragraphs=for_whom)
-    done = told_once(
-        {name: use({**one.run, "check": run["check"]}) for name, one in inputs.items()}
-    )
-    average = _average_section(run, inputs)
-    one = next(iter(inputs.values())).run
-    clustered = any(found["cluster"] is not None for found in run["average_effects"])
-    estimands = (
-        " Individual-average: every person counts the same; cluster-average: every cluster does, "
-        "which is another question."
-    )
-    first = Section(
-        "average-first",
-        "What was compared, and what did it do on average?",
-        paragraphs=[
-            outcome_words(one, "the arm named first minus the one that it is held against"),
-            f"A contrast is the comparison of two arms.{estimands * clustered} Adjusted p-values "
-            "allow for the number of contrasts, the intervals do not.",
-        ],
-        tables=average.tables,
-    )
-    open_ = told_once({name: unknown(one.run) for name, one in inputs.items()})
-    return [
-        first,
-        *answers,
-        Section("unknown", "What is not known?", items=open_[:6]),
-        Section("use", "What to do with it?", items=done),
-    ]
 
 
 def _compared_section(sections: Mapping[str, list[Section]]) -> Section:
@@ -271,28 +239,31 @@ def _design_section(run: Run, sections: Mapping[str, list[Section]]) -> Section:
 def _average_section(run: Run, inputs: Mapping[str, ReportInput]) -> Section:
     """Average effects of all contrasts in one table."""
     rows, notes = [], []
-    kinds = {"individual": "individual-average", "cluster": "cluster-average"}
     level = ""
     for one in run["average_effects"]:
         part = inputs[one["contrast"]].run
         scale, level = scale_of(part), format_percent(part["interval"]["level"])
         notes.append(f"{one['contrast']}: {part['average_effect']['method']}.")
-        for kind, words in kinds.items():
-            found = one[kind]
-            if found is not None:
-                adjusted = bare_p(one["p_adjusted"]) if kind == "individual" else "–"
-                rows.append([one["contrast"], words, *scale.cells(found), adjusted])
+        for kind in estimands(part):
+            cells = scale.cells(one[kind])
+            rows.append([one["contrast"], f"{kind}-average", *cells, p_adjusted(one, kind)])
     headers = ["Contrast", "Estimand", "Effect", "SE", f"{level} CI", "p", "p adjusted"]
     return Section(
         "average",
         "Average effects",
         paragraphs=[
             "These come from the randomization, each from the two arms that it compares. "
-            "Adjusted p-values allow for the number of contrasts (Holm); intervals do not."
+            "The column p adjusted allows for the number of contrasts (Holm), for each estimand "
+            "alone; p and the intervals do not."
         ],
         tables=[TableView("Average effects by contrast", headers, rows, numeric_from=2)],
         notes=list(dict.fromkeys(notes)),
     )
+
+
+def p_adjusted(one: Mapping[str, Any], estimand: str) -> str:
+    """Adjusted p-value of a contrast's average effect, "individual" or "cluster"."""
+    return bare_p(one["p_adjusted" if estimand == "individual" else "p_adjusted_cluster"])
 
 
 def _test_section(run: Run) -> Section:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
+from tauhat.report.named_words import allowed_for, below_zero, compared_name, left_out
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
 from tauhat.report.per_hundred import mcid_units
 from tauhat.report.pieces import cell, first_upper
@@ -19,6 +20,7 @@ from tauhat.report.text import (
     covers_zero,
     effects_in_words,
     enrolled_counted,
+    estimands,
     far_from_learned,
     for_whom_answer,
     heterogeneity_answer,
@@ -26,6 +28,7 @@ from tauhat.report.text import (
     in_one_arm,
     models_astray,
     plan_sentence,
+    primary_effect,
     scale_of,
 )
 from tauhat.report.time_units import at_horizon, in_units
@@ -130,23 +133,29 @@ def _estimate_words(found: Mapping[str, Any], scale: Scale) -> str:
     return f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])})"
 
 
+def average_headline(run: Run) -> str:
+    """What the average effect is shown to be, with whether that is better."""
+    found = primary_effect(run)
+    if covers_zero(found):
+        return "No effect shown"
+    way = "higher" if found["estimate"] > 0 else "lower"
+    headline = f"{first_upper(way)} with {arm_name(run, 'treated')}"
+    if run["better"] is None:
+        return headline
+    return f"{headline}: {'better' if way == run['better'] else 'worse'}"
+
+
 def _on_average(run: Run) -> Section:
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
     effects = run["average_effect"]
-    individual, cluster = effects["individual"], effects["cluster"]
-    if covers_zero(individual):
-        headline = "No effect shown"
-    else:
-        way = "higher" if individual["estimate"] > 0 else "lower"
-        headline = f"{first_upper(way)} with {arm_name(run, 'treated')}"
-        if run["better"] is not None:
-            headline += ": better" if way == run["better"] else ": worse"
+    lead, *others = estimands(run)
+    primary = effects[lead]
     told = (
-        f"{scale(individual['estimate'])}{in_units(run)} ({level} confidence interval "
-        f"{scale.interval(individual['lower'], individual['upper'])}; "
-        f"{format_p(individual['p_value'])})."
+        f"{scale(primary['estimate'])}{in_units(run)} ({level} confidence interval "
+        f"{scale.interval(primary['lower'], primary['upper'])}; "
+        f"{format_p(primary['p_value'])})."
     )
-    if cluster is None:
+    if not others:
         weighed = (
             ""
             if run["endpoint"]["weight"] is None
@@ -154,20 +163,25 @@ def _on_average(run: Run) -> Section:
         )
         told = f"Average effect{weighed} {told}"
     else:
-        told = f"Every person counting {how_persons_count(run)}: {told}"
+        counting = {
+            "individual": f"Every person counting {how_persons_count(run)}",
+            "cluster": "Every cluster counting the same",
+        }
+        planned = ", as the plan has it" if lead == "cluster" else ""
+        told = f"{counting[lead]}{planned}: {told}"
         if effects["difference"]["se"] != 0:
             told += (
-                f" Every cluster counting the same, which is another question: "
-                f"{_estimate_words(cluster, scale)}."
+                f" {counting[others[0]]}, which is another question: "
+                f"{_estimate_words(effects[others[0]], scale)}."
             )
     risks = run["average_risks"]
     return Section(
         "average-first",
         "What did it do on average?",
-        headline=headline,
+        headline=average_headline(run),
         paragraphs=[
             told,
-            *([] if risks is None else _risk_words(risks["individual"])),
+            *([] if risks is None else _risk_words(risks[lead])),
             *rate_words(run),
             adjustment_words(run),
             "The interval holds the effects that fit the data; p is how often chance alone would "
@@ -203,8 +217,7 @@ def for_whom(run: Run, appendix: Sequence[Section]) -> Section:
     """For whom, by how much: the named modifiers, or the groups of most and least benefit."""
     made = _of_named if run["named_modifiers"] is not None else _of_groups
     section = made(run, {section.anchor: section for section in appendix})
-    relevance = [] if run["relevance"] is None else [_relevant(run)]
-    return replace(section, paragraphs=[*section.paragraphs, *relevance])
+    return replace(section, paragraphs=[*section.paragraphs, *relevant(run)])
 
 
 def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
@@ -249,33 +262,19 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
         "For whom, by how much?",
         headline=headline,
         paragraphs=[
-            words,
-            "p is adjusted for the number of modifiers named. Effects within the groups: appendix.",
+            words + left_out(named["comparisons"]),
+            f"p is adjusted for {allowed_for(named)}. Effects within the groups: appendix.",
         ],
         figures=_figure(
             sections["named"],
             "Difference of the effect along each named modifier, as in the appendix, with interval",
             f"Difference of the effect along each named modifier with {level} interval. "
-            f"{_below_zero(run)}",
+            f"{below_zero(run)}",
         )
         if found
         else [],
         tables=[table] if rows else [],
         beside=True,
-    )
-
-
-def _below_zero(run: Run) -> str:
-    """What it means that a difference of effects lies left of zero."""
-    if run["better"] is None:
-        return (
-            "Below zero: the effect is lower (or more negative) in the group named first, or falls "
-            "as the number rises."
-        )
-    benefit = "more" if run["better"] == "lower" else "less"
-    return (
-        f"Below zero: {benefit} benefit in the group named first, or {benefit} the higher the "
-        "number."
     )
 
 
@@ -331,19 +330,22 @@ def _figure(section: Section, alt: str, caption: str) -> list[FigureView]:
     ]
 
 
-def _relevant(run: Run) -> str:
+def relevant(run: Run) -> list[str]:
+    """How many gain at least what matters, in a sentence; none where nobody said what does."""
     found = run["relevance"]
+    if found is None:
+        return []
 
     def some(name: str) -> str:
         return "fewer than five (or all but so few)" if found[name] is None else f"{found[name]:,}"
 
-    return (
+    return [
         f"Of {found['persons']:,} persons {some('expected')} are expected to gain at least "
         f"{found['mcid']:g}{mcid_units(run)}, which was said to matter. A person's own interval "
         f"confirms it for {some('shown')}, rules it out for {some('excluded')} and else leaves it "
         "open"
         + (": a lead, while effects are not shown to differ." if not effects_differ(run) else ".")
-    )
+    ]
 
 
 def unknown(run: Run) -> list[str]:
@@ -389,10 +391,14 @@ def _size(run: Run) -> str:
     """How large a difference could have hidden."""
     scale, held, named = scale_of(run), run["held_out"], run["named_modifiers"]
     found = [] if named is None else named["comparisons"]
-    seen = {one["modifier"]: one["detectable"] for one in found if one["detectable"] is not None}
+    seen = sorted(
+        (one for one in found if one["detectable"] is not None), key=lambda one: one["detectable"]
+    )
     if seen:
-        ends = [min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)]
-        sizes = [f"{scale(seen[name])} ({cell(name, 30)})" for name in dict.fromkeys(ends)]
+        ends = seen[:1]
+        if scale(seen[-1]["detectable"]) != scale(seen[0]["detectable"]):
+            ends.append(seen[-1])
+        sizes = [f"{scale(one['detectable'])} ({compared_name(one, found)})" for one in ends]
         return f" To be found 4 times in 5, a difference must be {' to '.join(sizes)}."
     if held["given"] and held["difference"]["se"] is not None:
         return (
@@ -407,7 +413,7 @@ def use(run: Run) -> list[str]:
     items = []
     if run["check"]["failures"]:
         items.append("Settle first what the design check found wrong; until then use no number.")
-    if covers_zero(run["average_effect"]["individual"]):
+    if covers_zero(primary_effect(run)):
         items.append(
             "The average effect may be none, or of either sign: weigh the whole interval, not the "
             "estimate."

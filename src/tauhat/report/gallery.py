@@ -28,6 +28,7 @@ from tauhat.report.held_out_figures import (
 )
 from tauhat.report.per_hundred import per_words
 from tauhat.report.pieces import average_interval, axis_label
+from tauhat.report.text import estimands
 from tauhat.report.time_units import at_horizon, outcome_name, unit_of_time
 from tauhat.report.view import ReportInput
 
@@ -79,8 +80,7 @@ def average_effects_figure(data: ReportInput) -> plots.Plot:
             effects[name]["lower"],
             effects[name]["upper"],
         )
-        for name in ("individual", "cluster")
-        if effects[name] is not None
+        for name in estimands(data.run)
     ]
     return plots.interval_plot(rows, axis_label=axis_label(data))
 

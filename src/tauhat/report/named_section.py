@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.report import gallery
+from tauhat.report.named_words import allowed_for
 from tauhat.report.numbers import (
     Scale,
     bare_p,
@@ -63,7 +64,7 @@ def named_section(data: ReportInput) -> Section | None:
             f"{counted(len(named['tests']), 'modifier')} named when the analysis was called, each "
             f"compared alone; effects are {units_words(run)}. An estimate is the effect in one "
             "group less that in another, or the change of the effect with a number. p is for one "
-            "comparison or modifier alone, p adjusted takes account of how many were named (Holm).",
+            f"comparison or modifier alone, p adjusted allows for {allowed_for(named)} (Holm).",
             _finding(run),
         ],
         items=[
@@ -100,7 +101,9 @@ def comparison_rows(run: Run) -> list[list[str]]:
                 rows.append(_per_unit(one))
         if not alone:
             together = ["–", "–", "–", bare_p(test["p_value"]), bare_p(test["p_adjusted"])]
-            rows.append([cell(modifier), "all groups together", *together])
+            every = all(one["estimate"] is not None for one in own)
+            words = "all groups together" if every else "those estimated together"
+            rows.append([cell(modifier), words, *together])
         rows += [
             [*_row(one, f"{one['comparison']}, over all clusters", scale), ""]
             for one in named["all_clusters"]
@@ -139,21 +142,22 @@ def _finding(run: Run) -> str:
         return "None of them can be compared: too few units tell anything about it."
     if not shown:
         return (
-            "The effect is not shown to differ by any of them, adjusted for their number. An "
+            "The effect is not shown to differ by any of them, adjusted for "
+            f"{allowed_for(run['named_modifiers'])}. An "
             "interval that holds zero is no evidence of equal effects: the last table says what "
             "could have been seen."
         )
     names = join_words([f"{cell(t['modifier'])} ({format_p(t['p_adjusted'])})" for t in shown])
     if effects_differ(run):
         return (
-            f"The primary test shows that the effect differs; adjusted for the {len(tests)} named, "
-            f"it differs by {names}."
+            "The primary test shows that the effect differs; adjusted for "
+            f"{allowed_for(run['named_modifiers'])}, it differs by {names}."
             if len(tests) > 1
             else f"The primary test shows that the effect differs; it goes with {names}."
         )
     return (
-        f"Taken alone, adjusted for their number, the effect would differ by {names}."
-        f"{unless_shown(run)}"
+        f"Taken alone, adjusted for {allowed_for(run['named_modifiers'])}, the effect would differ "
+        f"by {names}.{unless_shown(run)}"
     )
 
 

@@ -15,6 +15,7 @@ from tauhat.report.text import (
     arm_name,
     effects_in_words,
     enrolled_counted,
+    estimands,
     how_persons_count,
     plan_sentence,
     scale_of,
@@ -112,14 +113,9 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
     texts = []
     if run["plan"] is not None:
         texts.append(f"The analysis was {_lower(plan_sentence(run['plan']))}")
-    estimands = (
-        f"the individual-average effect, in which every person counts {how_persons_count(run)}, "
-        "and the cluster-average effect, in which every cluster does"
-        if in_clusters(run)
-        else "the average effect"
-    )
     average = (
-        f"We estimated {estimands}: {effects_in_words(run)}, treated less control, as randomized, "
+        f"We estimated {_estimands(run)}: {effects_in_words(run)}, treated less control, as "
+        f"randomized, "
         f"with {level} intervals. {effect['method']}"
     )
     if in_clusters(run):
@@ -162,6 +158,22 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
         f"{versions.get('python', '')}), seed {run['seed']}."
     )
     return texts
+
+
+def _estimands(run: Run) -> str:
+    """The average effects that were estimated, and which of them a plan made primary."""
+    if not in_clusters(run):
+        return "the average effect"
+    if run["average_effect"]["primary"] == "cluster":
+        return (
+            "as the primary estimand of the plan the cluster-average effect, in which every "
+            "cluster counts the same, and beside it the individual-average effect, in which every "
+            f"person counts {how_persons_count(run)}"
+        )
+    return (
+        f"the individual-average effect, in which every person counts {how_persons_count(run)}, "
+        "and the cluster-average effect, in which every cluster does"
+    )
 
 
 def _of_models(run: Run) -> str:
@@ -233,8 +245,7 @@ def _averages(run: Run) -> list[str]:
     effects = run["average_effect"]
     return [
         f"The {name}-average effect was {_estimate(run, effects[name], in_units(run))}."
-        for name in ("individual", "cluster")
-        if effects[name] is not None
+        for name in estimands(run)
     ]
 
 
@@ -329,7 +340,9 @@ def _numbers(run: Run) -> str:
 
 def _risks(run: Run) -> str:
     risks = run["average_risks"]
-    return "not binary" if risks is None else typeset(risks["individual"]["text"])
+    return (
+        "not binary" if risks is None else typeset(risks[run["average_effect"]["primary"]]["text"])
+    )
 
 
 def _planned_or_not(run: Run) -> str:

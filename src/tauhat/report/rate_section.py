@@ -15,7 +15,7 @@ from tauhat.report.numbers import (
     format_percent,
 )
 from tauhat.report.pieces import cell
-from tauhat.report.text import Run, arm_name, scale_of
+from tauhat.report.text import Run, arm_name, estimands, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
 _HIDDEN = "–"
@@ -29,7 +29,7 @@ def rate_section(data: ReportInput) -> Section | None:
         return None
     level = format_percent(run["interval"]["level"])
     rows = []
-    for name in ("individual", "cluster"):
+    for name in estimands(run):
         if found[name] is not None:
             rows += _rows(run, f"{name.capitalize()}-average", found[name])
     time = "–" if found["exposure"] is None else cell(found["exposure"])
@@ -70,7 +70,7 @@ def rate_words(run: Run) -> list[str]:
     found = run.get("average_rates")
     if found is None or found["individual"]["control"] is None:
         return []
-    one, scale = found["individual"], scale_of(run)
+    one, scale = found[run["average_effect"]["primary"]], scale_of(run)
     told = (
         f"Events per {rate_unit(run)}: {scale(one['treated'])} with {arm_name(run, 'treated')} and "
         f"{scale(one['control'])} with {arm_name(run, 'control')}"

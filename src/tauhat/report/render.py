@@ -38,6 +38,7 @@ from tauhat.report.text import (
     answers,
     arm_name,
     enrolled_counted,
+    estimands,
     scale_of,
     units_sentence,
 )
@@ -95,8 +96,10 @@ def _environment() -> Environment:
     )
 
 
-def _average_name(run: Run) -> str:
-    """What the average effect over persons is called above its number."""
+def _average_name(run: Run, estimand: str) -> str:
+    """What an average effect is called above its number."""
+    if estimand == "cluster":
+        return f"Average effect{', clusters alike' if is_per_hundred(run) else ' per cluster'}"
     time = (run.get("average_rates") or {}).get("exposure")
     if time is not None:
         return f"Average effect per unit of {shorten(time, 30)}"
@@ -108,23 +111,14 @@ def key_numbers(run: Run) -> list[KeyNumber]:
     scale = scale_of(run)
     effects, design = run["average_effect"], run["design"]
     level = format_percent(run["interval"]["level"])
-    individual = effects["individual"]
     numbers = [
         KeyNumber(
-            _average_name(run),
-            f"{scale(individual['estimate'])}{in_units(run)}",
-            f"{level} CI {scale.interval(individual['lower'], individual['upper'])}",
+            _average_name(run, name),
+            f"{scale(effects[name]['estimate'])}{in_units(run)}",
+            f"{level} CI {scale.interval(effects[name]['lower'], effects[name]['upper'])}",
         )
+        for name in estimands(run)
     ]
-    if effects["cluster"]:
-        cluster = effects["cluster"]
-        numbers.append(
-            KeyNumber(
-                f"Average effect{', clusters alike' if is_per_hundred(run) else ' per cluster'}",
-                f"{scale(cluster['estimate'])}{in_units(run)}",
-                f"{level} CI {scale.interval(cluster['lower'], cluster['upper'])}",
-            )
-        )
     test = run["heterogeneity_test"]
     numbers.append(
         KeyNumber("Test of differing effects", format_test(test["p_value"]), "primary test")

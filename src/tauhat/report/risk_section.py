@@ -15,7 +15,7 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import cell, figure_of
-from tauhat.report.text import Run, evidence
+from tauhat.report.text import Run, estimands, evidence
 from tauhat.report.view import ReportInput, Section, TableView
 
 _HIDDEN = "–"
@@ -27,8 +27,9 @@ def risk_section(data: ReportInput) -> Section | None:
     if found is None:
         return None
     level = format_percent(data.run["interval"]["level"])
+    primary = data.run["average_effect"]["primary"]
     rows = []
-    for name in ("individual", "cluster"):
+    for name in estimands(data.run):
         if found[name] is not None:
             rows += _rows(f"{name.capitalize()}-average", found[name])
     events = [
@@ -51,7 +52,7 @@ def risk_section(data: ReportInput) -> Section | None:
         "Risks of the event",
         figures=figures,
         paragraphs=[
-            f"The event is {found['event']}. {typeset(found['individual']['text'])}",
+            f"The event is {found['event']}. {typeset(found[primary]['text'])}",
             "The average effects again, in risks: ratios are of both arms' average risks, which "
             "are adjusted for covariates as the average effects are. A risk ratio tells by what "
             "factor the risk changes, a difference for how many persons the event does; report "

@@ -13,7 +13,14 @@ from tauhat.report.findings import check_state, grade_words
 from tauhat.report.numbers import format_fixed, format_p, format_percent, typeset
 from tauhat.report.pieces import figure_of, first_upper, table_of
 from tauhat.report.randomized_units import in_clusters
-from tauhat.report.text import Run, effects_in_words, how_persons_count, plan_sentence, scale_of
+from tauhat.report.text import (
+    Run,
+    effects_in_words,
+    estimands,
+    how_persons_count,
+    plan_sentence,
+    scale_of,
+)
 from tauhat.report.unadjusted import adjustment_words, unadjusted
 from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import neutral
@@ -101,7 +108,8 @@ def average_section(data: ReportInput) -> Section:
         "cluster": "Cluster-average (every cluster counts the same)",
         "difference": "Difference of the two",
     }
-    present = {name: effects[name] for name in labels if effects[name] is not None}
+    shown = [*estimands(run), "difference"]
+    present = {name: effects[name] for name in shown if effects[name] is not None}
     rows = [[labels[name], *scale.cells(found)] for name, found in present.items()]
     if present.get("difference", {}).get("se") == 0:
         rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
@@ -109,7 +117,7 @@ def average_section(data: ReportInput) -> Section:
     alone = unadjusted(run)
     if alone is not None:
         ends = scale.interval(alone["lower"], alone["upper"])
-        rows.append([f"{labels['individual']}, without covariates", scale(alone["estimate"]), "–",
+        rows.append([f"{labels[shown[0]]}, without covariates", scale(alone["estimate"]), "–",
                      ends, "–"])  # fmt: skip
     drawn = gallery.average_effects_figure(data)
     figure = figure_of(

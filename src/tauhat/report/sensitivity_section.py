@@ -146,6 +146,7 @@ def _seeds_rows(run: Run, scale: Scale) -> list[list[str]]:
 
 def _averages_table(run: Run, scale: Scale, level: str) -> TableView:
     found = run["sensitivity"]
+    alike = "cluster" if run["average_effect"]["primary"] == "cluster" else "person"
     rows = [
         [
             first_upper(cell(row["change"])),
@@ -156,9 +157,10 @@ def _averages_table(run: Run, scale: Scale, level: str) -> TableView:
     ]
     if found["without_one_cluster"]:
         low, high = found["without_one_cluster"]
-        rows.insert(1, ["Without any one cluster", scale.interval(low, high), "–"])
+        of = "" if alike == "person" else ", every person counting the same"
+        rows.insert(1, [f"Without any one cluster{of}", scale.interval(low, high), "–"])
     return TableView(
-        "The average effect per person otherwise estimated",
+        f"The average effect per {alike} otherwise estimated",
         ["Change", "Effect", f"{level} CI"],
         rows,
     )

@@ -176,7 +176,7 @@ def _ratio_sentence(run: Run, level: str) -> str:
     ratios = run["average_effect"]["ratio"]
     if ratios is None:
         return ""
-    one = ratios["individual"]
+    one = ratios[run["average_effect"]["primary"]]
     scale = Scale(decimals_for(one["se"] or 0.0))
     return (
         f" Adjusted, the treated arm's {'mean' if run['endpoint']['in_time'] else 'probability'} "

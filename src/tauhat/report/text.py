@@ -40,6 +40,25 @@ def scale_of(run: Run) -> Scale:
     return Scale(decimals_for(float(run["average_effect"]["individual"]["se"])))
 
 
+def estimands(run: Run) -> list[str]:
+    """The average effects that were estimated, the primary one first.
+
+    Examples
+    --------
+    >>> estimands({"average_effect": {"primary": "cluster", "individual": {}, "cluster": {}}})
+    ['cluster', 'individual']
+    """
+    effects = run["average_effect"]
+    found = [name for name in ("individual", "cluster") if effects[name] is not None]
+    return sorted(found, key=lambda name: name != effects["primary"])
+
+
+def primary_effect(run: Run) -> Mapping[str, Any]:
+    """The average effect that leads: the individual-average, or what a plan made primary."""
+    found: Mapping[str, Any] = run["average_effect"][run["average_effect"]["primary"]]
+    return found
+
+
 def effects_in_words(run: Run) -> str:
     """What effects are, such as "RMST differences in months, horizon 24".
 
@@ -334,11 +353,12 @@ def far_from_learned(run: Run) -> str:
 def certainty_answer(run: Run) -> Answer:
     """Answer how sure we are."""
     scale = scale_of(run)
-    average = run["average_effect"]["individual"]
+    average = primary_effect(run)
+    named = "Average" if average is run["average_effect"]["individual"] else "Cluster-average"
     about_average = average["lower"] > 0 or average["upper"] < 0
     level = format_percent(run["interval"]["level"])
     said = [
-        f"Average effect: {scale(average['estimate'])}{in_units(run)} ({level} interval "
+        f"{named} effect: {scale(average['estimate'])}{in_units(run)} ({level} interval "
         f"{scale.interval(average['lower'], average['upper'])}, {format_p(average['p_value'])}).",
         "Interval of one person's expected effect: "
         f"{scale(run['effects']['mean_interval_width'])}{in_units(run)} wide on average.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tauhat.report.pieces import cell
-from tauhat.report.text import HARDLY, Run, scale_of
+from tauhat.report.text import HARDLY, Run, primary_effect, scale_of
 from tauhat.wording import join_words
 
 NAMES_TOLD = 4
@@ -15,7 +15,7 @@ UNADJUSTED = "no covariates used"
 
 def adjustment_words(run: Run) -> str:
     """What the average effect is adjusted for, what it is without, and why the two differ."""
-    scale, individual = scale_of(run), run["average_effect"]["individual"]
+    scale, primary = scale_of(run), primary_effect(run)
     names = [cell(name, 30) for name in run["design"]["covariates"]]
     if not names:
         return "No covariates were given, so nothing is adjusted for."
@@ -25,7 +25,7 @@ def adjustment_words(run: Run) -> str:
     alone = unadjusted(run)
     if alone is None:
         return told
-    apart = abs(individual["estimate"] - alone["estimate"]) > HARDLY * individual["se"]
+    apart = abs(primary["estimate"] - alone["estimate"]) > HARDLY * primary["se"]
     why = (
         "the arms happen to differ in these covariates, and the adjusted effect is the answer"
         if apart
@@ -36,6 +36,6 @@ def adjustment_words(run: Run) -> str:
 
 
 def unadjusted(run: Run) -> Mapping[str, Any] | None:
-    """The individual-average effect without covariates; None where it was not estimated."""
+    """The primary average effect without covariates; None where it was not estimated."""
     rows = run["sensitivity"]["averages"]
     return next((row for row in rows if row["change"] == UNADJUSTED), None)

@@ -49,7 +49,7 @@ def other_averages(run: Mapping[str, Any], scale: Scale) -> list[str]:
 
     Examples
     --------
-    >>> average = {"average_effect": {"individual": {"estimate": 7.47}}}
+    >>> average = {"average_effect": {"primary": "individual", "individual": {"estimate": 7.47}}}
     >>> quarters = [{"estimate": value, "persons": 10} for value in (5.0, 11.0)]
     >>> policy = {"better": "higher", "comparisons": [
     ...     {"treating": "everyone against no one", "estimate": 7.61}]}
@@ -72,13 +72,15 @@ def other_averages(run: Mapping[str, Any], scale: Scale) -> list[str]:
             if row["treating"] == "everyone against no one" and row["estimate"] is not None:
                 sign = -1 if policy["better"] == "lower" else 1
                 told["as the gain of treating everyone"] = scale(sign * row["estimate"])
-    apart = [f"{number} {where}" for where, number in told.items() if number != reported]
+    apart = [f"{number} {by}" for by, number in told.items() if number != reported]
     if not apart:
         return []
+    leads = run["average_effect"]["primary"] == "individual"
+    where = "at the top" if leads else "among the average effects"
     return [
-        f"The average effect is {' and '.join(apart)}, and {reported} at the top: one estimand, "
+        f"The average effect is {' and '.join(apart)}, and {reported} {where}: one estimand, "
         "adjusted here by models that left each person out and there by the regression named with "
-        "it. The one at the top is the answer."
+        f"it. The one {where} is the answer."
     ]
 
 

@@ -41,11 +41,14 @@ class PlanFollowed:
         Its hash.
     deviations
         Every deviation of the run from it, in sentences.
+    average
+        The average effect that it made primary: "individual" or "cluster".
     """
 
     date: str
     sha256: str
     deviations: tuple[str, ...] = ()
+    average: str = "individual"
 
     @property
     def record(self) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Words on named modifiers that several places of a report share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tauhat.report.pieces import cell
+from tauhat.report.text import Run
+from tauhat.wording import join_words
+
+
+def allowed_for(named: Mapping[str, Any]) -> str:
+    """What adjusted p-values of named modifiers allow for."""
+    modifiers = len(named["tests"])
+    if named["n_tests"] == modifiers:
+        return "the number of modifiers named"
+    return (
+        f"the number of modifiers named and of contrasts ({modifiers} times "
+        f"{named['n_tests'] // modifiers})"
+    )
+
+
+def compared_name(one: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:
+    """A comparison by its modifier, and by its groups where the modifier has several."""
+    alone = sum(other["modifier"] == one["modifier"] for other in found) == 1
+    return cell(one["modifier"] if alone else f"{one['modifier']}: {one['comparison']}", 40)
+
+
+def left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
+    """Which comparisons have no estimate, beside others that have one."""
+    missing = [one for one in comparisons if one["estimate"] is None]
+    if not missing or len(missing) == len(comparisons):
+        return ""
+    names = [compared_name(one, comparisons) for one in missing[:2]]
+    if len(missing) > 2:
+        names = [names[0], f"{len(missing) - 1} more"]
+    return f" Not estimated (why: appendix): {join_words(names)}."
+
+
+def below_zero(run: Run) -> str:
+    """What a difference below zero says, in words of benefit where it is said what is better."""
+    if run["better"] is None:
+        return (
+            "Below zero: the effect is lower (or more negative) in the group named first, or falls "
+            "as the number rises."
+        )
+    gain = "more" if run["better"] == "lower" else "less"
+    return f"Below zero: the group named first gains {gain}, or persons do as the number rises."
