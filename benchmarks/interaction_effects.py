@@ -8,10 +8,12 @@ the groups.
 
     python benchmarks/interaction_effects.py --trials 400
     python benchmarks/interaction_effects.py --trials 600 --seed 211 --only "same in pairs"
+    python benchmarks/interaction_effects.py --trials 300 --permutation --only "12 clusters"
     python benchmarks/interaction_effects.py --pair-means 40000
 
-The last draws the clusters' means of the cell with a modifier that is the same in pairs without
-their persons, and compares the pairs' differences by t with equal weights.
+With `--permutation` the primary test, which permutes the arms, is made beside it of this modifier
+alone. The last draws the clusters' means of the cell with a modifier that is the same in pairs
+without their persons, and compares the pairs' differences by t with equal weights.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Cell:
 
     ``slope_sd`` is the SD of the clusters' own slopes on the modifier, in the control and in the
     treated arm; ``extra_sd`` that of the effect between treated clusters; ``single`` the share
-    of clusters that hold one group only.
+    of clusters that hold one group only; ``together`` the correlation of a cluster's slope and
+    level; ``event`` says that the outcome is an event, whose log odds have them.
     """
 
     clusters: int
@@ -49,6 +52,13 @@ class Cell:
     pairs: str = ""
     size: int = 25
     informative: bool = False
+    together: float = 0.0
+    event: bool = False
+
+    @property
+    def effect(self) -> float:
+        """Effect for everyone; none of an event, so that it is the same on each scale."""
+        return 0.0 if self.event else EFFECT
 
 
 CELLS = {
@@ -74,11 +84,13 @@ CELLS = {
     "20 clusters, a third treated, a third of one group, slopes vary in it": Cell(
         20, 1 / 3, slope_sd=(0.0, 0.5), single=0.3
     ),
+    "20 clusters, slopes go with levels": Cell(20, together=0.7),
+    "24 clusters, events": Cell(24, event=True),
 }
 
 
-def draw(cell: Cell, seed: int) -> th.Trial:
-    """One trial whose effect does not depend on the modifier M."""
+def draw(cell: Cell, seed: int, difference: float = 0.0) -> th.Trial:
+    """One trial whose effect depends on the modifier M by ``difference``, of a number."""
     rng = np.random.default_rng(seed)
     m = cell.clusters
     pair = np.arange(m) // 2
@@ -104,15 +116,20 @@ def draw(cell: Cell, seed: int) -> th.Trial:
             modifier[unit == cluster] = k % 2
     shared = rng.normal(size=m // 2 + 1)[pair] if cell.pairs else np.zeros(m)
     level = 0.42 * (rng.normal(size=m) + shared) / (np.sqrt(2) if cell.pairs else 1)
-    slope = np.array(cell.slope_sd)[arm] * rng.normal(size=m)
+    slope = np.sqrt(1 - cell.together**2) * rng.normal(size=m) + cell.together * level / 0.42
+    slope = np.array(cell.slope_sd)[arm] * slope
     extra = cell.extra_sd * rng.normal(size=m) * arm
-    effect = EFFECT + (0.3 * (sizes / sizes.mean() - 1) if cell.informative else 0.0)
+    effect = cell.effect + (0.3 * (sizes / sizes.mean() - 1) if cell.informative else 0.0)
     x = 0.5 * modifier + rng.normal(size=n)
     y = 0.3 * modifier + 0.4 * x + rng.normal(size=n) + (effect * arm + extra)[unit]
+    y = y + difference * modifier * arm[unit]
     if not persons:
         y = y + level[unit] + slope[unit] * (modifier - modifier.mean())
     else:
         y = y + shared[unit]
+    if cell.event:
+        # Noise of the same variance as that of a logistic variable, and an event in a third.
+        y = (y + 0.8 * rng.logistic(size=n) > 1.2).astype(float)
     df = pd.DataFrame({"y": y, "arm": arm[unit], "M": modifier, "x": x, "unit": unit})
     roles = {} if persons else {"cluster": "unit"}
     if cell.pairs:
@@ -133,17 +150,31 @@ def two_groups(
             return group
 
 
-def measured(cell: Cell, number: int, trials: int, seed: int = SEED) -> dict[str, float]:
+def of_modifier_alone(trial: th.Trial, seed: int) -> float:
+    """P-value of the permutation test, of the modifier alone."""
+    data, settings = trial.data, {"random_state": seed, "n_permutations": 199}
+    alone = (data.X[:, [trial.X.columns.get_loc("M")]], data.y, data.treatment, data.clusters)
+    return float(th.test_heterogeneity(alone, **settings).p_value)
+
+
+def measured(
+    cell: Cell, number: int, trials: int, seed: int = SEED, permutation: bool = False
+) -> dict[str, float]:
     """Size, median width, power and mean degrees of freedom of one cell."""
-    rows, second, covered = [], [], []
+    rows, second, covered, permuted = [], [], [], []
     for k in range(trials):
-        trial = draw(cell, derive_seed(seed, str(number), k))
+        stream = derive_seed(seed, str(number), k)
+        trial = draw(cell, stream)
+        unit = float(trial.data.y.std()) if cell.event else 1.0
         found = th.interaction_effects(trial, "M")
-        rows.append(judged(found.table.iloc[0]))
+        rows.append(judged(found.table.iloc[0], unit))
         if len(found.all_clusters):
-            second.append(judged(found.all_clusters.iloc[0]))
+            second.append(judged(found.all_clusters.iloc[0], unit))
         known = found.groups[found.groups.se.notna()]
-        covered += ((known.lower < EFFECT) & (known.upper > EFFECT)).tolist()
+        covered += ((known.lower < cell.effect) & (known.upper > cell.effect)).tolist()
+        if permutation:
+            both = (trial, draw(cell, stream, DIFFERENCE))
+            permuted.append([of_modifier_alone(one, k) < 0.05 for one in both])
     values, others = (known_of(one) for one in (rows, second))
     size = values[:, 0].mean()
     result = {
@@ -154,6 +185,9 @@ def measured(cell: Cell, number: int, trials: int, seed: int = SEED) -> dict[str
         "df": values[:, 3].mean(),
         "groups": np.mean(covered),
     }
+    if permutation:
+        rejected = np.mean(permuted, axis=0)
+        result |= {"permutation: size": rejected[0], "permutation: power": rejected[1]}
     if len(others):
         result |= {
             "all clusters: size": others[:, 0].mean(),
@@ -180,11 +214,12 @@ def pair_means(trials: int, seed: int) -> float:
     return float(np.mean(p_value < 0.05))
 
 
-def judged(found: pd.Series) -> list[float]:
+def judged(found: pd.Series, unit: float) -> list[float]:
     """Whether an estimate is significant, its width, whether it would be with an effect, df."""
     quantile = (found.upper - found.lower) / (2 * found.se)
-    away = abs(found.estimate + DIFFERENCE) > quantile * found.se
-    return [found.p_value < 0.05, found.upper - found.lower, away, found.degrees_of_freedom]
+    away = abs(found.estimate + DIFFERENCE * unit) > quantile * found.se
+    width = (found.upper - found.lower) / unit
+    return [found.p_value < 0.05, width, away, found.degrees_of_freedom]
 
 
 def known_of(rows: list[list[float]]) -> np.ndarray:
@@ -199,13 +234,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of cells")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--permutation", action="store_true")
     parser.add_argument("--pair-means", type=int, default=0, metavar="TRIALS")
     given = parser.parse_args()
     if given.pair_means:
         print(f"size {pair_means(given.pair_means, given.seed):.4f}")
         return
     rows = {
-        name: measured(cell, number, given.trials, given.seed)
+        name: measured(cell, number, given.trials, given.seed, given.permutation)
         for number, (name, cell) in enumerate(CELLS.items())
         if any(words in name for words in given.only)
     }
