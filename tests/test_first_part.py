@@ -142,8 +142,8 @@ def test_sizes_that_could_be_seen_are_of_all_comparisons() -> None:
 @pytest.mark.parametrize(
     ("better", "words"),
     [
-        ("lower", "the group named first gains more"),
-        ("higher", "the group named first gains less"),
+        ("lower", "more benefit in the group named first"),
+        ("higher", "less benefit in the group named first"),
         (None, "the effect is lower (or more negative) in the group named first"),
     ],
 )

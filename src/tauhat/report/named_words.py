@@ -45,5 +45,8 @@ def below_zero(run: Run) -> str:
             "Below zero: the effect is lower (or more negative) in the group named first, or falls "
             "as the number rises."
         )
-    gain = "more" if run["better"] == "lower" else "less"
-    return f"Below zero: the group named first gains {gain}, or persons do as the number rises."
+    benefit = "more" if run["better"] == "lower" else "less"
+    return (
+        f"Below zero: {benefit} benefit in the group named first, or {benefit} the higher the "
+        "number."
+    )
