@@ -226,7 +226,7 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
     found = [one for one in named["comparisons"] if one["estimate"] is not None]
     rows = [
         [
-            cell(f"{one['modifier']}: {one['comparison']}", 80),
+            cell(f"{one['modifier']}: {one['comparison']}", 50),
             _estimate_words(one, scale),
             bare_p(adjusted[one["modifier"]]),
         ]
@@ -234,7 +234,7 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
     ]
     level = format_percent(run["interval"]["level"])
     table = TableView(
-        "By how much the effect differs along the named modifiers",
+        "Difference of the effect along the named modifiers",
         ["Modifier", f"Difference ({level} CI)", "p, adjusted"],
         rows,
     )
@@ -268,8 +268,7 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
         figures=_figure(
             sections["named"],
             "Difference of the effect along each named modifier, as in the appendix, with interval",
-            f"Difference of the effect along each named modifier with {level} interval. "
-            f"{below_zero(run)}",
+            f"With {level} interval. {below_zero(run)}",
         )
         if found
         else [],
