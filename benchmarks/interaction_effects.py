@@ -121,15 +121,16 @@ def draw(cell: Cell, seed: int, difference: float = 0.0) -> th.Trial:
     extra = cell.extra_sd * rng.normal(size=m) * arm
     effect = cell.effect + (0.3 * (sizes / sizes.mean() - 1) if cell.informative else 0.0)
     x = 0.5 * modifier + rng.normal(size=n)
-    y = 0.3 * modifier + 0.4 * x + rng.normal(size=n) + (effect * arm + extra)[unit]
+    noise = rng.normal(size=n)
+    y = 0.3 * modifier + 0.4 * x + noise + (effect * arm + extra)[unit]
     y = y + difference * modifier * arm[unit]
     if not persons:
         y = y + level[unit] + slope[unit] * (modifier - modifier.mean())
     else:
         y = y + shared[unit]
     if cell.event:
-        # Noise of the same variance as that of a logistic variable, and an event in a third.
-        y = (y + 0.8 * rng.logistic(size=n) > 1.2).astype(float)
+        # The same sum without its noise are the log odds, of an event in a quarter.
+        y = (y - noise + rng.logistic(size=n) > 1.2).astype(float)
     df = pd.DataFrame({"y": y, "arm": arm[unit], "M": modifier, "x": x, "unit": unit})
     roles = {} if persons else {"cluster": "unit"}
     if cell.pairs:
