@@ -112,7 +112,9 @@ def average_section(data: ReportInput) -> Section:
     present = {name: effects[name] for name in shown if effects[name] is not None}
     rows = [[labels[name], *scale.cells(found)] for name, found in present.items()]
     if present.get("difference", {}).get("se") == 0:
-        rows[-1][2:] = ["–", "the same by design: clusters are of equal size", "–"]
+        # In the first column, whose words may wrap: beside a figure there is no room for more.
+        rows[-1][0] += ": none by design, as clusters are of equal size"
+        rows[-1][2:] = ["–", "–", "–"]
     level = format_percent(run["interval"]["level"])
     alone = unadjusted(run)
     if alone is not None:
