@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
 from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.numerics.effect_evidence import EffectEvidence
+from tauhat.numerics.slope_prior import posterior_probability
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class EvidenceShares(Strategy):
         calm = np.array([name in self.given for name in names])
         if not calm.any():
             calm[:] = True
-        varies = float(expit(evidence.log_bayes_factor))
+        varies = posterior_probability(evidence.log_bayes_factor, null_mass=0.5)
         shares = by_name(names, (1 - varies) * calm / calm.sum() + varies / len(names))
         mean = Weights(shares).combined(effects)
         level = float(np.average(mean, weights=data.sample_weight))

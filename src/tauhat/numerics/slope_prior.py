@@ -12,13 +12,15 @@ NULL_MASS = 0.2
 SLOPE_SD = 0.5
 
 
-def posterior_probability(log_bayes_factor: float) -> float:
+def posterior_probability(log_bayes_factor: float, null_mass: float = NULL_MASS) -> float:
     """Posterior probability of heterogeneity, given its Bayes factor against a constant effect.
 
     Parameters
     ----------
     log_bayes_factor
         Natural logarithm.
+    null_mass
+        Prior probability of a constant effect.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def posterior_probability(log_bayes_factor: float) -> float:
     >>> posterior_probability(0.0) == 1 - NULL_MASS
     True
     """
-    return float(expit(log_bayes_factor + np.log(1 / NULL_MASS - 1)))
+    return float(expit(log_bayes_factor + np.log(1 / null_mass - 1)))
 
 
 def probability_real(slope: float, se: float) -> float:

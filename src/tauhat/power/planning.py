@@ -113,7 +113,7 @@ def power_hte(
     :math:`p_0, p_1` of a binary outcome the variance is
     :math:`\sigma_y^2 = (1-\pi) p_1 (1-p_1) + \pi p_0 (1-p_0)`, which gives both arms their own.
     ``primary_power`` is that of `tauhat.test_heterogeneity` (`tauhat.power.primary_power`):
-    by simulation off by .015 on average and by .05 at most (``benchmarks/primary_power.py``).
+    by simulation off by .012 on average and by .03 at most (``benchmarks/primary_power.py``).
 
     References
     ----------

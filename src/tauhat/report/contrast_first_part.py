@@ -32,7 +32,8 @@ def contrast_first_part(
     run
         Content of ``run.json``, of all contrasts.
     runs
-        That of each contrast by its name.
+        That of each contrast by its name, its test that over all contrasts
+        (`tauhat.report.voice.deferring`).
     parts
         The appendix of each.
     answers
@@ -40,9 +41,6 @@ def contrast_first_part(
     averages
         Tables of the average effects.
     """
-    # What is said and done goes by the one test over all contrasts.
-    of_all = {"heterogeneity_test": run["heterogeneity_test"], "check": run["check"]}
-    judged = {name: {**one, **of_all} for name, one in runs.items()}
     differs, whom, *others = [
         Section(f"answer-{number}", one.question, headline=one.headline, paragraphs=[one.text])
         for number, one in enumerate(answers, start=1)
@@ -51,13 +49,15 @@ def contrast_first_part(
     return [
         _on_average(runs, averages),
         differs,
-        _for_whom(whom, runs, judged, parts),
+        _for_whom(whom, runs, parts),
         *others,
         Section("unknown", "What is not known?", items=open_[:6]),
         Section(
             "use",
             "What to do with it?",
-            items=told_once({name: use(one) for name, one in judged.items()}),
+            items=told_once(
+                {name: use({**one, "check": run["check"]}) for name, one in runs.items()}
+            ),
         ),
     ]
 
@@ -86,15 +86,14 @@ def _on_average(runs: Mapping[str, Run], tables: Sequence[TableView]) -> Section
 def _for_whom(
     answer: Section,
     runs: Mapping[str, Run],
-    judged: Mapping[str, Run],
     parts: Mapping[str, Sequence[Section]],
 ) -> Section:
     """The named modifiers of all contrasts in one table; without any, the covariates."""
     if any(one["named_modifiers"] is None for one in runs.values()):
-        gains = told_once({name: relevant(one) for name, one in judged.items()})
+        gains = told_once({name: relevant(one) for name, one in runs.items()})
         told = [f"{name}: {for_whom_answer(one).text}" for name, one in runs.items()]
         return replace(answer, paragraphs=[*told, *gains])
-    found = {name: for_whom(one, parts[name]) for name, one in judged.items()}
+    found = {name: for_whom(one, parts[name]) for name, one in runs.items()}
     heads = list(dict.fromkeys(section.headline for section in found.values()))
     tables = [table for section in found.values() for table in section.tables]
     rows = [

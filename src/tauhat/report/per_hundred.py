@@ -107,6 +107,12 @@ def per_words(run: Mapping[str, Any]) -> str:
     return f" per {HUNDRED} persons" if is_per_hundred(run) else ""
 
 
+def time_at_risk(run: Mapping[str, Any]) -> str | None:
+    """The column of the time in which events were counted; None where effects are no rates."""
+    column: str | None = (run.get("average_rates") or {}).get("exposure")
+    return column
+
+
 def mcid_units(run: Mapping[str, Any]) -> str:
     """What follows a benefit that matters: that it is per 100, or per unit of the time at risk.
 
@@ -115,7 +121,7 @@ def mcid_units(run: Mapping[str, Any]) -> str:
     >>> mcid_units({"average_rates": {"exposure": "years"}}), mcid_units({"endpoint": {}})
     (' per unit of years', '')
     """
-    time = (run.get("average_rates") or {}).get("exposure")
+    time = time_at_risk(run)
     return per_words(run) if time is None else f" per unit of {time}"
 
 

@@ -22,7 +22,7 @@ from tauhat.report.long_names import shortened, shortened_run
 from tauhat.report.missing_section import missing_section
 from tauhat.report.named_section import named_section, relevance_section
 from tauhat.report.numbers import format_percent, format_test
-from tauhat.report.per_hundred import is_per_hundred, told_per_hundred
+from tauhat.report.per_hundred import is_per_hundred, time_at_risk, told_per_hundred
 from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
 from tauhat.report.plots import shorten
@@ -100,7 +100,7 @@ def _average_name(run: Run, estimand: str) -> str:
     """What an average effect is called above its number."""
     if estimand == "cluster":
         return f"Average effect{', clusters alike' if is_per_hundred(run) else ' per cluster'}"
-    time = (run.get("average_rates") or {}).get("exposure")
+    time = time_at_risk(run)
     if time is not None:
         return f"Average effect per unit of {shorten(time, 30)}"
     return "Average effect" if is_per_hundred(run) else "Average effect per person"

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -263,17 +263,21 @@ class Plan:
             "subgroup_shares": str(list(self.subgroup_shares)),
             "rows": json.dumps([f"{row.key} {row.higher_is_better}" for row in self.rows]),
         }
+        designs = self._designs() if with_code else []
         for spec in self.estimators:
-            code = self._code(spec) if with_code else ""
+            code = self._code(spec, designs) if with_code else ""
             described = [spec.estimator, spec.path, dict(spec.settings), code]
             words[f"estimator {spec.name}"] = json.dumps(described, sort_keys=True)
         return words
 
-    def _code(self, spec: EstimatorSpec) -> str:
+    def _designs(self) -> list[str]:
+        """What is randomized in the rows, "cluster" or "individual"."""
+        sources = (scenario(row.scenario, **row.settings) for row in self.rows)
+        return sorted({"cluster" if one.randomizes_clusters else "individual" for one in sources})
+
+    def _code(self, spec: EstimatorSpec, designs: Sequence[str]) -> str:
         """What the numbers of an estimator depend on beside its settings."""
         if spec.path:
             return _source_hash(spec.path, self.folder)
         made = spec.make(self.folder)
-        sources = [scenario(row.scenario, **row.settings) for row in self.rows]
-        designs = {"cluster" if one.randomizes_clusters else "individual" for one in sources}
-        return ", ".join(mark for design in sorted(designs) if (mark := made.recipe(design)))
+        return ", ".join(mark for design in designs if (mark := made.recipe(design)))
