@@ -83,6 +83,7 @@ def search(target: Penalty, start: FloatArray, *, near: bool = False) -> FloatAr
         only = _one_ratio(target, float(start[0]))
         if only is not None:
             return only
+    target = _asked_once(target)
     best = _minimise(target, start)
     if at_zero(best).any() and not (near and _rises_from(target, best)):
         # The deviance is flat near zero variance: a long step can get lost there.
@@ -91,6 +92,19 @@ def search(target: Penalty, start: FloatArray, *, near: bool = False) -> FloatAr
             retries.append(_minimise(target, np.where(at_zero(best), np.log(ratio), best)))
         best = min(retries, key=lambda point: target(point)[0])
     return _polish(target, best)
+
+
+def _asked_once(target: Penalty) -> Penalty:
+    """The same deviance, which is not made anew where it was asked for last."""
+    latest: tuple[FloatArray, float, FloatArray] | None = None
+
+    def known(log_ratios: FloatArray) -> tuple[float, FloatArray]:
+        nonlocal latest
+        if latest is None or not np.array_equal(latest[0], log_ratios):
+            latest = log_ratios.copy(), *target(log_ratios)
+        return latest[1], latest[2].copy()
+
+    return known
 
 
 def _rises_from(target: Penalty, point: FloatArray) -> bool:
