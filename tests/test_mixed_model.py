@@ -5,6 +5,7 @@ import pytest
 
 from tauhat.numerics import reml_search
 from tauhat.numerics.mixed_model import MixedModel, fit_random_intercept
+from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.standardised_columns import independent_columns
 
 
@@ -162,6 +163,55 @@ def test_one_ratio_is_found_where_several_are(between):
         free = not reml_search.at_zero(found).any()
         if free and not reml_search.at_zero(general).any():
             np.testing.assert_allclose(found, general, rtol=1e-8, atol=1e-8)
+
+
+def test_without_a_cluster_a_zero_is_settled_by_the_slope():
+    """From the estimates of all clusters: the same minimum, zero or not, from fewer evaluations."""
+    asked = []
+    found, rises = [], 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        cell = np.repeat(np.arange(40), 4)
+        y = rng.normal(size=160) + 0.15 * rng.normal(size=10)[cell // 4]
+        fixed = np.column_stack([np.ones(160), cell // 4 % 2, rng.normal(size=160)])
+
+        def deviance(keep, y=y, fixed=fixed, cell=cell):
+            groups = np.unique(cell[keep], return_inverse=True)[1]
+            lies_in = np.unique(cell[keep] // 4, return_inverse=True)[1]
+            nesting = lies_in[np.searchsorted(groups, np.arange(groups.max() + 1))]
+            model = mixed_model(y[keep], fixed[keep], clusters=groups, nesting=nesting)
+
+            def counted(log_ratios):
+                asked.append(len(keep))
+                return model.objective(log_ratios)
+
+            return counted
+
+        everyone = reml_search.search(deviance(np.arange(160)), np.log([0.1, 0.1]))
+        for one in range(3):
+            own = deviance(np.flatnonzero(cell // 4 != one))
+            counts, pair = [], []
+            for near in (False, True):
+                asked.clear()
+                pair.append(reml_search.search(own, everyone, near=near))
+                counts.append(len(asked))
+            found.append(pair)
+            rises += counts[1] < 0.5 * counts[0]
+    general, near = np.exp(np.array(found)).swapaxes(0, 1)
+    np.testing.assert_allclose(near, general, atol=1e-9)
+    assert 10 <= rises < len(found)
+    assert (near[:, 1] > 0.01).any()
+
+
+def test_a_zero_from_which_the_deviance_falls_is_left():
+    """Starting there, a search does not see it: all is flat on the logarithmic scale."""
+
+    def deviance(x):
+        ratio = np.exp(x)
+        return float(((ratio - 0.02) ** 2).sum()), 2 * (ratio - 0.02) * ratio
+
+    found = reml_search.search(deviance, np.full(2, -18.0), near=True)
+    np.testing.assert_allclose(np.exp(found), 0.02, rtol=1e-6)
 
 
 def test_a_second_minimum_is_left_to_the_general_search():

@@ -157,7 +157,7 @@ def _arm_means(
         (y - y.mean()) / scale, fixed, blocks, intercepts.groups, nesting=intercepts.nesting
     )
     begin = start if start is not None and len(start) == model.n_ratios else None
-    fit = model.fit(start=begin)
+    fit = model.fit(start=begin, near=begin is not None)
     columns = np.hstack([fixed, *blocks])
     of_arm = scale * float(fit.coefficients[1])
     fitted = y.mean() + scale * (columns @ fit.coefficients)

@@ -248,7 +248,13 @@ class MixedModel:
         root, _, rss, ratios = self._solve(log_ratios)
         return self._deviance(root, rss, log_ratios, ratios)
 
-    def fit(self, *, start: FloatArray | None = None, penalty: Penalty | None = None) -> MixedFit:
+    def fit(
+        self,
+        *,
+        start: FloatArray | None = None,
+        penalty: Penalty | None = None,
+        near: bool = False,
+    ) -> MixedFit:
         """Maximise the restricted likelihood (plus a log prior) over the variance ratios.
 
         Parameters
@@ -258,13 +264,16 @@ class MixedModel:
         penalty
             Function of the log ratios that returns minus twice a log prior and
             its gradient.
+        near
+            Whether ``start`` is the estimate from nearly the same rows
+            (`tauhat.numerics.reml_search.search`).
 
         Returns
         -------
         MixedFit
         """
         first = np.full(self.n_ratios, np.log(0.1)) if start is None else start
-        return self.at(search(penalised(self.objective, penalty), first))
+        return self.at(search(penalised(self.objective, penalty), first, near=near))
 
     def at(self, log_ratios: FloatArray) -> MixedFit:
         """Return the fit at given log ratios."""

@@ -31,11 +31,17 @@ def levels_above(nesting: Nesting | None) -> tuple[IntArray, ...]:
 
 
 class _Levels(NamedTuple):
-    """Ratio, weight and shrinkage of the units of each level, clusters first."""
+    """What the units of each level are at some ratios, clusters first.
+
+    Their ratio, weight and shrinkage, and the sums of columns and outcome that the intercepts
+    below leave.
+    """
 
     ratio: list[FloatArray]
     weight: list[FloatArray]
     shrink: list[FloatArray]
+    columns: list[FloatArray]
+    outcome: list[FloatArray]
 
     def of(self, level: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Those of one level."""
@@ -92,6 +98,7 @@ class NestedMixedModel(MixedModel):
             sparse.csr_array((np.ones(len(lies_in)), (lies_in, np.arange(len(lies_in)))))
             for lies_in in self.nesting
         ]
+        self._latest: tuple[FloatArray, _Levels] | None = None
 
     @property
     def n_ratios(self) -> int:
@@ -99,28 +106,29 @@ class NestedMixedModel(MixedModel):
         return super().n_ratios + len(self.nesting)
 
     def _levels(self, ratios: FloatArray) -> _Levels:
-        """Ratio, weight and shrinkage of the units of each level, clusters first."""
+        """Those at these ratios; one evaluation asks several times."""
+        if self._latest is None or not np.array_equal(self._latest[0], ratios):
+            self._latest = ratios.copy(), self._levels_at(ratios)
+        return self._latest[1]
+
+    def _levels_at(self, ratios: FloatArray) -> _Levels:
         of_units, weight = [self._cluster_ratios(ratios)], [self.clusters.weight]
         shrink = [1 + of_units[0] * weight[0]]
+        columns, outcome = [self.clusters.columns], [self.clusters.outcome]
         for gather, ratio in zip(self.gather, ratios[-len(self.gather) :], strict=True):
-            weight.append(np.asarray(gather @ (weight[-1] / shrink[-1]), dtype=np.float64))
+            left = shrink[-1]
+            weight.append(np.asarray(gather @ (weight[-1] / left), dtype=np.float64))
+            columns.append(np.asarray(gather @ (columns[-1] / left[:, None]), dtype=np.float64))
+            outcome.append(np.asarray(gather @ (outcome[-1] / left), dtype=np.float64))
             of_units.append(np.full(len(weight[-1]), ratio))
             shrink.append(1 + of_units[-1] * weight[-1])
-        return _Levels(of_units, weight, shrink)
+        return _Levels(of_units, weight, shrink, columns, outcome)
 
-    def _up(self, of_clusters: FloatArray, levels: _Levels) -> list[FloatArray]:
-        """Sums over the units of each level of what the intercepts below leave."""
-        sums = [of_clusters]
-        for gather, shrink in zip(self.gather, levels.shrink[:-1], strict=True):
-            left = sums[-1] / (shrink if of_clusters.ndim == 1 else shrink[:, None])
-            sums.append(np.asarray(gather @ left, dtype=np.float64))
-        return sums
-
-    def _down(self, of_clusters: FloatArray, levels: _Levels) -> list[FloatArray]:
-        """The same of V^-1 times the values, of which these are the clusters' sums, (m, l)."""
+    def _down(self, up: list[FloatArray], levels: _Levels) -> list[FloatArray]:
+        """Sums over units of V^-1 times values, of which these are what intercepts below leave."""
         found: list[FloatArray] = []
-        above = np.zeros((1, of_clusters.shape[1]))
-        for level, sums in reversed(list(enumerate(self._up(of_clusters, levels)))):
+        above = np.zeros((1, up[0].shape[1]))
+        for level, sums in reversed(list(enumerate(up))):
             ratio, weight, shrink = levels.of(level)
             if found:
                 above = above[self.nesting[level]]
@@ -145,18 +153,16 @@ class NestedMixedModel(MixedModel):
     def _without_intercepts(self, ratios: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         precision, right, total = super()._without_intercepts(ratios)
         levels = self._levels(ratios)
-        columns = self._up(self.clusters.columns, levels)
-        outcome = self._up(self.clusters.outcome, levels)
-        for level in range(1, len(columns)):
+        for level in range(1, len(levels.columns)):
             ratio, _, shrink = levels.of(level)
             k = ratio / shrink
-            sums, sums_y = columns[level], outcome[level]
+            sums, sums_y = levels.columns[level], levels.outcome[level]
             precision = cholesky.less_cross_products(precision, np.sqrt(k)[:, None] * sums)
             right, total = right - sums.T @ (k * sums_y), total - float(k @ sums_y**2)
         return precision, right, total
 
     def _volume(self, ratios: FloatArray) -> float:
-        ratio, weight, _ = self._levels(ratios)
+        ratio, weight = self._levels(ratios)[:2]
         above = zip(ratio[1:], weight[1:], strict=True)
         return super()._volume(ratios) + float(sum(np.log1p(r * w).sum() for r, w in above))
 
@@ -165,8 +171,10 @@ class NestedMixedModel(MixedModel):
     ) -> FloatArray:
         levels = self._levels(ratios)
         # Residuals, and the columns in the metric of their precision.
-        residual = self.clusters.outcome - self.clusters.columns @ coefficients
-        both = np.column_stack([residual, self.clusters.columns @ inverse_root])
+        both = [
+            np.column_stack([outcome - columns @ coefficients, columns @ inverse_root])
+            for columns, outcome in zip(levels.columns, levels.outcome, strict=True)
+        ]
         slopes = []
         for sums, trace in zip(self._down(both, levels), self._traces(levels), strict=True):
             fit = self.degrees_of_freedom * sums[:, 0] ** 2 / rss
@@ -180,8 +188,11 @@ class NestedMixedModel(MixedModel):
 
     def _intercepts(self, ratios: FloatArray, coefficients: FloatArray) -> list[FloatArray]:
         levels = self._levels(ratios)
-        residual = self.clusters.outcome - self.clusters.columns @ coefficients
-        sums = self._down(residual[:, None], levels)
+        residual = [
+            (outcome - columns @ coefficients)[:, None]
+            for columns, outcome in zip(levels.columns, levels.outcome, strict=True)
+        ]
+        sums = self._down(residual, levels)
         return [ratio * of[:, 0] for ratio, of in zip(levels.ratio, sums, strict=True)]
 
     def satterthwaite(self, fit: MixedFit, contrast: FloatArray) -> float:

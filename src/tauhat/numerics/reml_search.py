@@ -16,6 +16,9 @@ _LOWER, _UPPER = -18.0, 12.0
 # Where a search that ended at zero starts again.
 _RETRIES = (1e-3, 1e-2, 1.0)
 
+# A log ratio below this that is not zero may be on its way there or lost where all is flat.
+_FLAT = -12.0
+
 Penalty = Callable[[FloatArray], tuple[float, FloatArray]]
 
 
@@ -52,7 +55,7 @@ def penalised(deviance: Penalty, penalty: Penalty | None) -> Penalty:
     return total
 
 
-def search(target: Penalty, start: FloatArray) -> FloatArray:
+def search(target: Penalty, start: FloatArray, *, near: bool = False) -> FloatArray:
     """Log ratios at which a deviance is least, to many digits.
 
     Parameters
@@ -61,6 +64,9 @@ def search(target: Penalty, start: FloatArray) -> FloatArray:
         Deviance and its exact gradient as a function of the log ratios.
     start
         Log ratios to start from.
+    near
+        Whether the deviance is nearly that of which ``start`` is the minimum. Then a zero from
+        which it rises is taken for the minimum; otherwise larger ratios are always tried too.
 
     Returns
     -------
@@ -77,14 +83,37 @@ def search(target: Penalty, start: FloatArray) -> FloatArray:
         only = _one_ratio(target, float(start[0]))
         if only is not None:
             return only
+    target = _asked_once(target)
     best = _minimise(target, start)
-    if at_zero(best).any():
+    if at_zero(best).any() and not (near and _rises_from(target, best)):
         # The deviance is flat near zero variance: a long step can get lost there.
         retries = [best]
         for ratio in _RETRIES:
             retries.append(_minimise(target, np.where(at_zero(best), np.log(ratio), best)))
         best = min(retries, key=lambda point: target(point)[0])
     return _polish(target, best)
+
+
+def _asked_once(target: Penalty) -> Penalty:
+    """The same deviance, which is not made anew where it was asked for last."""
+    latest: tuple[FloatArray, float, FloatArray] | None = None
+
+    def known(log_ratios: FloatArray) -> tuple[float, FloatArray]:
+        nonlocal latest
+        if latest is None or not np.array_equal(latest[0], log_ratios):
+            latest = log_ratios.copy(), *target(log_ratios)
+        return latest[1], latest[2].copy()
+
+    return known
+
+
+def _rises_from(target: Penalty, point: FloatArray) -> bool:
+    """Whether a deviance rises from the zeros of a point whose other ratios are far from zero."""
+    zero = at_zero(point)
+    if (point[~zero] < _FLAT).any():
+        return False
+    # The derivative in a ratio has the sign of that in its logarithm.
+    return bool((target(point)[1][zero] > 0).all())
 
 
 def _one_ratio(target: Penalty, start: float) -> FloatArray | None:
