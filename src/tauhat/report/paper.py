@@ -83,7 +83,7 @@ def paper(run: Run) -> DocumentView:
     over_periods = run.get("over_periods")
     of_clusters = in_clusters(run) and not of_participants_alone(run)
     cited = ["consort-cluster" if of_clusters else "consort", "iceman", "path"]
-    if over_periods:
+    if over_periods and over_periods["design"] in _CONSORT_OVER_PERIODS:
         cited.append(_CONSORT_OVER_PERIODS[over_periods["design"]])
     methods = _methods(run, cited)
     sections = [
