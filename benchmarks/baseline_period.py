@@ -99,7 +99,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first trial")
     parser.add_argument("--icc", type=float, default=0.1)
     parser.add_argument("--autocorrelation", type=float, nargs="+", default=[0.8])
-    parser.add_argument("--informative", type=float, default=0.0, help="SD of it over .32")
+    parser.add_argument(
+        "--informative",
+        type=float,
+        default=0.0,
+        help="slope of the effect along what lasts, in SDs of intercepts",
+    )
     parser.add_argument("--learners", nargs="+", default=["LMM"])
     parser.add_argument("--ways", nargs="+", default=WAYS)
     parser.add_argument("--store", type=Path, help="file of a row a trial, to go on with")
