@@ -100,10 +100,7 @@ def main() -> None:
     parser.add_argument("--icc", type=float, default=0.1)
     parser.add_argument("--autocorrelation", type=float, nargs="+", default=[0.8])
     parser.add_argument(
-        "--informative",
-        type=float,
-        default=0.0,
-        help="slope of the effect along what lasts, in SDs of intercepts",
+        "--informative", type=float, default=0.0, help="slope of the effect along the intercept"
     )
     parser.add_argument("--learners", nargs="+", default=["LMM"])
     parser.add_argument("--ways", nargs="+", default=WAYS)

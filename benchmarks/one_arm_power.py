@@ -4,9 +4,9 @@
     python benchmarks/one_arm_power.py --what interaction --trials 1000
 
 One line per design: power by `tauhat.power.power_one_arm`, the share of simulated trials in which
-`tauhat.average_effects` (or, of a modifier, `tauhat.interaction_effects`) has p of at most .05 with its Monte
-Carlo error, and their difference. Trials have the sizes, ICC and variances of the plan, and a covariate
-that tells nothing of the outcome.
+`tauhat.average_effects` (or, of a modifier, `tauhat.interaction_effects`) has p of at most .05 with
+its Monte Carlo error, and their difference. Trials have the sizes, ICC and variances of the plan,
+and a covariate that tells nothing of the outcome.
 """
 
 from __future__ import annotations
