@@ -6,11 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tauhat._typing import FloatArray
 from tauhat.errors import TrialError
-from tauhat.power.interaction_power import cluster_information, cluster_sizes
+from tauhat.numerics.arm_variances import (
+    EXPECTED_CORRELATION,
+    degrees_of_freedom,
+    moderated_variance,
+)
+from tauhat.power.interaction_power import (
+    PROBABILITIES,
+    SHARES,
+    cluster_information,
+    cluster_sizes,
+)
 from tauhat.power.planned_design import MOST_UNITS
 from tauhat.runtime.display import Shown
 
@@ -43,7 +55,10 @@ class OneArmPower(Shown):
     se, degrees_of_freedom
         Standard error of the effect, or of the interaction, and those of its t test.
     power
-        Of the two-sided t test.
+        Of the two-sided test of `tauhat.average_effects`, or `tauhat.interaction_effects`.
+    published_power
+        By the t distribution with these degrees of freedom; None of an interaction, whose power
+        is that.
     significance_level
         Its level.
     """
@@ -62,6 +77,7 @@ class OneArmPower(Shown):
     se: float
     degrees_of_freedom: float
     power: float
+    published_power: float | None
     significance_level: float
 
     @property
@@ -89,6 +105,7 @@ class OneArmPower(Shown):
             ("degrees of freedom", self.degrees_of_freedom),
             ("significance level, two-sided", self.significance_level),
             ("power", self.power),
+            ("power by the published formula", self.published_power),
         ]
         known = [row for row in rows if row[1] is not None]
         return pd.DataFrame(known, columns=["quantity", "value"]).astype({"value": "float64"})
@@ -101,17 +118,18 @@ class OneArmPower(Shown):
             if self.delta is None
             else f"a change of {self.delta:.3g} in the effect with one unit of a modifier"
         )
+        source = "Roberts and Roberts (2005)" if self.delta is None else "Yang et al. (2020)"
         other = (
             "" if self.sd_alone == self.sd_y else f" in clusters and {self.sd_alone:.3g} outside"
         )
         return (
-            f"With persons randomized to {self.n_clusters} clusters of {self.cluster_size:g} on "
-            f"average in one arm, or to be one of {self.n_alone} single persons in the other, a "
+            f"With persons randomized to an arm that is treated in {self.n_clusters} clusters of "
+            f"{self.cluster_size:g} on average, or to one of {self.n_alone} single persons, a "
             f"two-sided t test at the {100 * self.significance_level:.3g}% level "
             f"({self.degrees_of_freedom:.1f} degrees of freedom by Satterthwaite) has "
             f"{100 * self.power:.1f}% power to detect {shown}, assuming an outcome standard "
             f"deviation of {self.sd_y:.3g}{other} and an ICC of {self.icc:.3g} within clusters. "
-            "Variance of Roberts and Roberts (2005), each arm with its own. With "
+            f"Variance of {source}, each arm with its own. With "
             f"{100 * self.best_share:.0f}% of the persons in clusters of this size the error would "
             "be smallest."
         )
@@ -149,7 +167,10 @@ def power_one_arm(
     .. math:: \nu = \frac{(v_1 + v_0)^2}{v_1^2/f_1 + v_0^2/f_0}, \qquad
         f_a = \frac{(\sum_j q_j)^2}{\sum_j q_j^2} - 1,
 
-    where a unit j of the arm adds :math:`q_j` to its variance: about k - 1 and n - 1. Of a total of
+    where a unit j of the arm adds :math:`q_j` to its variance: about k - 1 and n - 1. The published
+    formula takes t with so many; here the power is averaged over the estimates :math:`\hat v_a \sim
+    v_a \chi^2_{f_a} / f_a`, moderated as in the test, with the degrees of freedom that each
+    pair of them gives. Of a total of
     persons the variance is smallest where the share in groups is
     :math:`\{1 + \sqrt{v_0 n / (v_1 k \bar m)}\}^{-1}`.
 
@@ -207,7 +228,7 @@ def power_one_arm(
     >>> round(plan.power, 2), round(plan.degrees_of_freedom, 1), round(plan.best_share, 2)
     (0.87, 25.0, 0.58)
     >>> power_one_arm(power=0.9, **given).n_clusters
-    15
+    14
     """
     alone = sd_y if sd_alone is None else sd_alone
     _check(
@@ -220,7 +241,7 @@ def power_one_arm(
         significance_level=(significance_level, 0 < significance_level < 1, "in (0, 1)"),
     )
     if (effect is None) == (delta is None):
-        raise TrialError("give one of effect (on average) and delta (with a modifier)")
+        raise TrialError("give one of effect and delta, on average or with a modifier")
     sought = effect if delta is None else delta
     if sought is None or not math.isfinite(sought) or sought == 0:
         name = "effect" if delta is None else "delta"
@@ -260,7 +281,8 @@ def power_one_arm(
             icc=float(icc),
             se=se,
             degrees_of_freedom=df,
-            power=_power(sought / se, df, significance_level),
+            power=parts.power(sought, clusters, others, significance_level),
+            published_power=None if effect is None else _power(effect / se, df, significance_level),
             significance_level=float(significance_level),
         )
 
@@ -286,12 +308,16 @@ class _Parts:
         Variance of an arm's part of the estimate, times its number of units.
     spread_clustered, spread_alone
         Squared coefficient of variation of what units add to it.
+    expected
+        What the averages expect a cluster to add for each that a person alone adds; None of an
+        interaction, whose test knows of no such thing.
     """
 
     clustered: float
     alone: float
     spread_clustered: float
     spread_alone: float
+    expected: float | None = None
 
     @classmethod
     def of(
@@ -304,7 +330,9 @@ class _Parts:
             added = sizes**2 * icc + sizes * (1 - icc)
             first, second = float(probabilities @ added), float(probabilities @ added**2)
             of_clusters = sd_y**2 * first / mean**2
-            return cls(of_clusters, sd_alone**2, second / first**2 - 1, 0.0)
+            rho = EXPECTED_CORRELATION
+            expected = float(probabilities @ (sizes**2 * rho + sizes * (1 - rho))) / mean**2
+            return cls(of_clusters, sd_alone**2, second / first**2 - 1, 0.0, expected)
         one = cluster_information(sizes, probabilities, icc=icc, icc_x=0.0, sd_y=sd_y, sd_x=sd_x)
         information = one.within + one.between
         # A sum of squares of normal values varies, of one person by twice the square of its mean.
@@ -312,10 +340,39 @@ class _Parts:
 
     def degrees_of_freedom(self, clusters: int, alone: int) -> float:
         """Satterthwaite's."""
-        v1, v0 = self.clustered / clusters, self.alone / alone
-        f1 = max(clusters / (1 + self.spread_clustered) - 1, 1.0)
-        f0 = max(alone / (1 + self.spread_alone) - 1, 1.0)
-        return (v1 + v0) ** 2 / (v1**2 / f1 + v0**2 / f0)
+        variances = np.array([[self.clustered / clusters], [self.alone / alone]])
+        return float(_satterthwaite(variances, self._free(clusters, alone))[0])
+
+    def _free(self, clusters: int, alone: int) -> FloatArray:
+        """Degrees of freedom of each arm's variance, shape (2, 1)."""
+        free = [clusters / (1 + self.spread_clustered) - 1, alone / (1 + self.spread_alone) - 1]
+        return np.maximum(np.array(free)[:, None], 1.0)
+
+    def power(self, sought: float, clusters: int, alone: int, significance_level: float) -> float:
+        """Power of the two-sided test that the analysis makes."""
+        units = np.array([[clusters], [alone]], dtype=np.float64)
+        variances = np.array([[self.clustered], [self.alone]]) / units
+        se = math.sqrt(float(variances.sum()))
+        free = self._free(clusters, alone)
+        if self.expected is None:
+            df = float(_satterthwaite(variances, free)[0])
+            return _power(sought / se, df, significance_level)
+        drawn = [stats.chi2.ppf(PROBABILITIES, f) / f for f in free[:, 0]]
+        found = variances * np.array(np.meshgrid(*drawn, indexing="ij")).reshape(2, -1)
+        expected = np.broadcast_to(np.array([[self.expected], [1.0]]) / units, found.shape)
+        moderated = moderated_variance(found, expected, units - 1)
+        by_design = degrees_of_freedom(expected, units - 1, units.sum(axis=0) - 2)
+        df_found = np.minimum(_satterthwaite(found, free), by_design)
+        critical = stats.t.isf(significance_level / 2, df_found) * np.sqrt(moderated) / se
+        shift = abs(sought) / se
+        reached = stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift)
+        return float(np.outer(SHARES, SHARES).ravel() @ reached)
+
+
+def _satterthwaite(variances: FloatArray, free: FloatArray) -> FloatArray:
+    """Degrees of freedom of the sum of both arms' variances, shape (q,)."""
+    df: FloatArray = variances.sum(axis=0) ** 2 / (variances**2 / free).sum(axis=0)
+    return df
 
 
 def _check(**values: tuple[float, bool, str]) -> None:
