@@ -247,7 +247,7 @@ def power_one_arm(
         name = "effect" if delta is None else "delta"
         raise TrialError(f"{name} must be a number other than 0, got {sought}")
     if n_alone is not None and share_clustered is not None:
-        raise TrialError("give one of n_alone and share_clustered: one tells the other")
+        raise TrialError("give one of n_alone and share_clustered, which tell each other")
     share = 0.5 if share_clustered is None else share_clustered
     if not 0 < share < 1:
         raise TrialError(f"share_clustered must be in (0, 1), got {share:g}")
@@ -346,7 +346,8 @@ class _Parts:
     def _free(self, clusters: int, alone: int) -> FloatArray:
         """Degrees of freedom of each arm's variance, shape (2, 1)."""
         free = [clusters / (1 + self.spread_clustered) - 1, alone / (1 + self.spread_alone) - 1]
-        return np.maximum(np.array(free)[:, None], 1.0)
+        found: FloatArray = np.maximum(np.array(free)[:, None], 1.0)
+        return found
 
     def power(self, sought: float, clusters: int, alone: int, significance_level: float) -> float:
         """Power of the two-sided test that the analysis makes."""

@@ -100,7 +100,7 @@ class SimulatedTrial(SimulatedPersons):
     def __iter__(self) -> Iterator[Any]:
         """Yield the arguments of ``CateEstimator.fit`` in their order."""
         clusters: Any = self.clusters
-        if self.within is not None:
+        if self.clusters is not None and self.within is not None:
             clusters = np.column_stack([self.clusters, self.within])
         yield from (
             self.X,

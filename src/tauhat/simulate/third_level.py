@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -96,4 +96,5 @@ class ThirdLevelTrial(ClusterTrial):
             third_level_effect (g).
         """
         trial = super().draw(n, random_state)
-        return replace(trial, **{self._field: trial.nodes["third_level"].to_numpy()})
+        unit: Any = {self._field: trial.nodes["third_level"].to_numpy()}
+        return replace(trial, **unit)
