@@ -185,7 +185,7 @@ def test_saved_and_read_again(trial: th.Trial, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_and_its_report(tmp_path: Path) -> None:
+def test_a_run_and_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "trial.csv"
     sections().drop(columns="allocated").to_csv(file, index=False)
     words = ["run", str(file), "--outcome", "sbp", "--treatment", "arm", "--cluster", "clinic"]
@@ -194,3 +194,8 @@ def test_a_run_and_its_report(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "A parallel trial with a baseline period (2 periods)" in page
     assert "for what the baseline says of each cluster" in page
+    capsys.readouterr()
+    assert main(["methods", str(tmp_path / "out")]) == 0
+    paragraphs = capsys.readouterr().out
+    assert "in the model (Hooper and others 2018). Adjustment was for age." in paragraphs
+    assert "BMJ 360:k1121" in paragraphs
