@@ -17,6 +17,7 @@ from tauhat.simulate import (
     TRANSFORMATIONS,
     ClusterTrial,
     SecondOrder,
+    SimulatedArms,
     SimulatedTimes,
     Term,
     register_scenario,
@@ -25,7 +26,7 @@ from tauhat.simulate import (
     unregister_scenario,
 )
 from tauhat.simulate.pd_l1 import NODES
-from tauhat.simulate.scenario import randomize
+from tauhat.simulate.randomize import randomize
 
 # Each seed of these is another trial, also in size, blocks and allocation.
 WORLDS = {"broad", "crt-broad"}
@@ -57,7 +58,8 @@ def test_trial_is_complete_and_reproducible(name: str) -> None:
     pd.testing.assert_frame_equal(trial.X, again.X, check_exact=True)
     assert trial.tau.tobytes() == again.tau.tobytes()
     assert not np.array_equal(trial.y[:100], other.y[:100])
-    observed = np.where(trial.treatment == 1, trial.nodes["y1"], trial.nodes["y0"])
+    outcomes = [trial.nodes[f"y{arm}"] for arm in range(int(trial.treatment.max()) + 1)]
+    observed = np.choose(trial.treatment, outcomes)
     if isinstance(trial, SimulatedTimes):
         # Cut at the horizon; some were censored before, and the outcome is made of the times.
         seen = (trial.event == 1) | (trial.time >= trial.horizon)
@@ -69,7 +71,14 @@ def test_trial_is_complete_and_reproducible(name: str) -> None:
         assert np.array_equal(trial.y, observed)
     if trial.period is not None:
         # Arms change within clusters, which the arguments of fit cannot say.
-        assert trial.data.design.name == "stepped wedge"
+        assert trial.data.design.name in ("stepped wedge", "cluster crossover")
+        return
+    if isinstance(trial, SimulatedArms):
+        assert trial.data.n == trial.compared.n == (trial.treatment < 2).sum()
+        units = trial.treatment
+        if trial.clusters is not None:
+            units = pd.Series(trial.treatment).groupby(trial.clusters).first().to_numpy()
+        assert np.ptp(np.bincount(units)) <= 1
         return
     X, y, treatment, clusters, weight, blocks, propensity = trial
     assert X is trial.X
@@ -81,6 +90,8 @@ def test_trial_is_complete_and_reproducible(name: str) -> None:
     if name in WORLDS:
         return
     assert blocks is None
+    if np.ndim(clusters) == 2:
+        clusters = clusters[:, 0]
     if clusters is None or not data.design.can_permute:
         assert abs(int(treatment.sum()) - 1501 / 2) == 0.5
     else:

@@ -23,6 +23,7 @@ SMALL: dict[str, Any] = {
 def test_the_shipped_plans_are_those_of_both_papers_and_of_the_flagship() -> None:
     assert plan_names() == [
         "baseline-period",
+        "cluster-crossover",
         "cluster-flagship",
         "cluster-trials",
         "cluster-trials-quick",
@@ -31,7 +32,9 @@ def test_the_shipped_plans_are_those_of_both_papers_and_of_the_flagship() -> Non
         "robust-ensembles-quick",
         "robust-flagship",
         "robust-training",
+        "several-arms",
         "stepped-wedge",
+        "three-levels",
     ]
     flagship = load_plan("robust-flagship")
     plan = load_plan("robust-ensembles")

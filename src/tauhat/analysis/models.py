@@ -29,6 +29,10 @@ from tauhat.registry import estimator, estimator_names
 DEFAULT_MODEL = "Robust"
 #: The same where clusters change their arm over periods, for which no ensemble is supported.
 DEFAULT_OVER_PERIODS = "GAMM"
+#: Designs over periods.
+OVER_PERIODS: tuple[DesignName, ...] = (
+    "stepped wedge", "cluster crossover", "parallel trial with a baseline period",
+)  # fmt: skip
 #: Effects whose SD is at most this share of the outcome's SD put nobody before anybody.
 LEAST_SPREAD_OF_EFFECTS = 1e-3
 #: What averages several single models that are named.
@@ -40,6 +44,7 @@ QUICK_MODELS: Mapping[DesignName, tuple[str, ...]] = {
     "clusters in one arm": ("LMM", "GAMM", "X-GAMM-RF", "Additive-Boosting"),
     "stepped wedge": ("LMM",),
     "cluster crossover": ("LMM",),
+    "parallel trial with a baseline period": ("LMM",),
 }
 #: The same where the outcome is an event: models of its log odds, since those that take 0 and 1
 #: as numbers are both slower and further off.
@@ -105,7 +110,7 @@ def model_names(
     typed = (models,) if isinstance(models, str) else tuple(models)
     known = {name.casefold(): name for name in ("default", "quick", *estimator_names(every=True))}
     names = tuple(known.get(name.casefold(), name) for name in typed)
-    over_periods = design in ("stepped wedge", "cluster crossover")
+    over_periods = design in OVER_PERIODS
     if names == ("default",):
         return (DEFAULT_OVER_PERIODS if over_periods else DEFAULT_MODEL,)
     if names == ("quick",):

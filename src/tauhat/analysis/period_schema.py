@@ -26,9 +26,13 @@ class ExposureRecord(TypedDict):
 
 
 class OverPeriodsRecord(TypedDict):
-    design: Annotated[str, '"stepped wedge" or "cluster crossover"']
+    design: Annotated[
+        str, '"stepped wedge", "cluster crossover" or "parallel trial with a baseline period"'
+    ]
     periods: Annotated[list[str], "labels of the periods in their order"]
     compared: Annotated[list[str], "those in which both arms were seen"]
     sequences: Annotated[list[SequenceRecord], "sequences of arms"]
     averages: Annotated[list[PeriodAverageRecord], "averages over persons, clusters and periods"]
-    exposure: Annotated[ExposureRecord | None, "effects by exposure time; null in a crossover"]
+    exposure: Annotated[
+        ExposureRecord | None, "effects by exposure time; null unless a stepped wedge"
+    ]

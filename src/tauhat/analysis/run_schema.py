@@ -91,8 +91,9 @@ class LevelRecord(TypedDict):
 class DesignRecord(TypedDict):
     type: Annotated[
         str,
-        '"individual", "cluster", "participant" (with several rows each), "stepped wedge" or '
-        '"cluster crossover": what was randomized',
+        '"individual", "cluster", "participant" (with several rows each), "stepped wedge", '
+        '"cluster crossover" or "parallel trial with a baseline period" (its rows modelled): what '
+        "was randomized",
     ]
     n: Annotated[int, "persons compared, those of all other numbers"]
     n_rows: Annotated[int, "rows of the input"]

@@ -121,6 +121,12 @@ _ALL = [
         is_label=True,
     ),
     Option(
+        "baseline_rows",
+        "What rows of a baseline period are for: covariate (the cluster's mean) or model.",
+        goes_to="trial",
+        otherwise="covariate",
+    ),
+    Option(
         "covariates",
         "Columns measured before randomization.",
         NAMES,

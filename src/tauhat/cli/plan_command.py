@@ -157,8 +157,8 @@ class FollowedPlan:
         if trial.period is not None or not trial.randomization.can_permute:
             of = "a" if trial.period is not None else "a trial with"
             raise TrialError(
-                f"this is {of} {trial.design}, and a plan describes parallel arms only (with a "
-                "baseline period or without): run it without --plan"
+                f"this is {of} {trial.design}, and a plan describes parallel arms only (with the "
+                "mean of a baseline period as a covariate or without): run it without --plan"
             )
         beside = []
         for name, given in self._beside.given.items():

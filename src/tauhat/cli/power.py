@@ -13,16 +13,17 @@ import typer
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.limits import check_address_space
 from tauhat.cli.options import available_cores
+from tauhat.cli.power_plans import (
+    print_one_arm,
+    print_quantities,
+    print_times,
+    print_told,
+    print_wedge,
+)
 from tauhat.errors import TrialError
 
 if TYPE_CHECKING:
-    from tauhat.power import (
-        HtePower,
-        RmstPower,
-        SeveralArmsPower,
-        SimulatedPower,
-        SteppedWedgePower,
-    )
+    from tauhat.power import HtePower, SimulatedPower
 
 # Option of each argument of `tauhat.power_hte`; the first five take lists.
 OPTIONS: Mapping[str, str] = {
@@ -63,14 +64,12 @@ OPTIONS_OF_WEDGES: Mapping[str, str] = {
 }
 # That of `tauhat.power.power_several_arms` besides.
 OPTIONS_OF_ARMS: Mapping[str, str] = {"n_arms": "--arms"}
-
-_SHARED_WITH_TIMES = (
-    "n_clusters", "n_persons", "cluster_size", "power", "prevalence", "size_cv", "share_treated",
-    "significance_level",
-)  # fmt: skip
-
-# Larger numbers are not read to a fraction.
-_WHOLE_FROM = 1000
+# Those of `tauhat.power.power_one_arm` besides.
+OPTIONS_OF_ONE_ARM: Mapping[str, str] = {
+    "n_alone": "--alone",
+    "sd_alone": "--sd-alone",
+    "share_clustered": "--share-treated",
+}
 
 Numbers = str | None
 
@@ -139,7 +138,8 @@ def power(
         ),
     ] = None,
     effect: Annotated[
-        float | None, typer.Option(help="Average effect that the stepped wedge is to show.")
+        float | None,
+        typer.Option(help="Average effect to show, of a stepped wedge or with --one-arm."),
     ] = None,
     autocorrelation: Annotated[
         float,
@@ -150,6 +150,24 @@ def power(
     arms: Annotated[
         int, typer.Option(help="Arms of one size, the control among them; more share the level.")
     ] = 2,
+    one_arm: Annotated[
+        bool,
+        typer.Option(
+            "--one-arm",
+            help="Persons are randomized, and those of one arm treated in --clusters of --size.",
+        ),
+    ] = False,
+    alone: Annotated[
+        int | None,
+        typer.Option(
+            help="With --one-arm: persons of the other arm (default: as --share-treated of the "
+            "persons are in clusters)."
+        ),
+    ] = None,
+    sd_alone: Annotated[
+        float | None,
+        typer.Option(help="With --one-arm: SD of the outcome in the other arm (default: --sd-y)."),
+    ] = None,
     simulate: Annotated[
         int | None,
         typer.Option(
@@ -196,8 +214,24 @@ def power(
     ):  # fmt: skip
         if value is not None and value < least:
             raise TrialError(f"{option} must be at least {least}, got {value}")
-    alone = {name: values[0] for name, values in given.items()}
+    plan = {name: values[0] for name, values in given.items()}
     several = [OPTIONS[name] for name, values in given.items() if len(values) > 1]
+    if one_arm:
+        for option, other in (
+            ("--periods", periods), ("--horizon", horizon), ("--simulate", simulate),
+            ("--arms", None if arms == 2 else arms),
+        ):  # fmt: skip
+            if other is not None:
+                raise TrialError(f"{option} does not go with --one-arm")
+        if several:
+            raise TrialError(f"--one-arm is for one plan, but {several[0]} has several values")
+        of_one_arm = {"effect": effect, "n_alone": alone, "sd_alone": sd_alone}
+        with _told_in_options():
+            print_one_arm(plan, of_one_arm, csv=csv)
+        return
+    for option, of_one in (("--alone", alone), ("--sd-alone", sd_alone)):
+        if of_one is not None:
+            raise TrialError(f"{option} needs --one-arm")
     if arms != 2:
         for option, other in (
             ("--periods", periods), ("--horizon", horizon), ("--simulate", simulate),
@@ -209,7 +243,7 @@ def power(
         with _told_in_options():
             from tauhat.power import power_several_arms
 
-            _print_told(power_several_arms(arms, **alone), csv=csv)
+            print_told(power_several_arms(arms, **plan), csv=csv)
         return
     if periods is not None:
         if horizon is not None or simulate is not None:
@@ -218,11 +252,12 @@ def power(
             )
         of_wedge = {"n_periods": periods, "effect": effect, "autocorrelation": autocorrelation}
         with _told_in_options():
-            _print_wedge(alone, of_wedge, csv=csv)
+            print_wedge(plan, of_wedge, csv=csv)
         return
     if effect is not None or autocorrelation != 1.0:
         option = "--autocorrelation" if effect is None else "--effect"
-        raise TrialError(f"{option} needs --periods: it is of a stepped wedge")
+        or_one_arm = "" if effect is None else " (or, with --one-arm, of groups in one arm)"
+        raise TrialError(f"{option} needs --periods: it is of a stepped wedge{or_one_arm}")
     if horizon is None:
         for option, text in (
             ("--survival-control", survival_control), ("--survival-treated", survival_treated),
@@ -242,7 +277,7 @@ def power(
             "frailty_sd": frailty_sd,
         }
         with _told_in_options():
-            _print_times(alone, of_times, csv=csv)
+            print_times(plan, of_times, csv=csv)
         return
     if several and simulate is not None:
         raise TrialError(f"--simulate is for one plan, but {several[0]} has several values")
@@ -251,7 +286,7 @@ def power(
             _print_grid(given, csv=csv)
         else:
             _print_plan(
-                alone,
+                plan,
                 n_trials=simulate,
                 seed=seed,
                 jobs=available_cores() if jobs is None else jobs,
@@ -276,7 +311,13 @@ def in_options(message: str) -> str:
     >>> in_options("icc_x must be in [0, 1], got 2")
     '--icc-x must be in [0, 1], got 2'
     """
-    options = {**OPTIONS, **OPTIONS_OF_TIMES, **OPTIONS_OF_WEDGES, **OPTIONS_OF_ARMS}
+    options = {
+        **OPTIONS,
+        **OPTIONS_OF_TIMES,
+        **OPTIONS_OF_WEDGES,
+        **OPTIONS_OF_ARMS,
+        **OPTIONS_OF_ONE_ARM,
+    }
     names = "|".join(sorted(options, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
     pattern = (
@@ -339,74 +380,9 @@ def _print_plan(
             row |= {f"{test}_{part}": getattr(one, part) for part in ("power", "lower", "upper")}
         print(csv_text(pd.DataFrame([row])), end="")
         return
-    _print_quantities([*plan.table.itertuples(index=False, name=None), *needed])
+    print_quantities([*plan.table.itertuples(index=False, name=None), *needed])
     for text in [plan.text, *(one.text for one in simulated)]:
         print(f"\n{text}")
-
-
-def _print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: bool) -> None:
-    """A plan of a trial with times to an event."""
-    from tauhat.power import power_rmst
-
-    for name in ("survival_control", "survival_treated"):
-        if of_times[name] == [None]:
-            raise TrialError(f"{name} is missing: the share that has no event by then")
-    unused = ("icc", "icc_x", "delta", "sd_x", "risk_control", "risk_treated", "drop_out")
-    for name in unused:
-        if given[name]:
-            raise TrialError(f"{name} belongs to outcomes that are no times")
-    plan = power_rmst(
-        **{name: given[name] for name in _SHARED_WITH_TIMES},
-        **of_times,
-    )
-    _print_told(plan, csv=csv)
-
-
-def _print_told(plan: RmstPower | SteppedWedgePower | SeveralArmsPower, *, csv: bool) -> None:
-    """The quantities of a plan and its sentences, or its quantities as CSV."""
-    from tauhat.runtime.files import csv_text
-
-    if csv:
-        row = plan.table.set_index("quantity")["value"].rename_axis(None).to_frame().T
-        print(csv_text(row), end="")
-        return
-    _print_quantities(list(plan.table.itertuples(index=False, name=None)))
-    print(f"\n{plan.text}")
-
-
-def _print_wedge(given: Mapping[str, Any], of_wedge: dict[str, Any], *, csv: bool) -> None:
-    """A plan of a stepped wedge."""
-    from tauhat.power import power_stepped_wedge
-
-    for name, value, what in (
-        ("cluster_period_size", given["cluster_size"], "persons of a cluster in one period"),
-        ("effect", of_wedge["effect"], "the average effect to be shown"),
-        ("icc", given["icc"], "the intracluster correlation of the outcome within a period"),
-    ):
-        if value is None:
-            raise TrialError(f"{name} is missing: {what}")
-    unused = (
-        "n_persons", "icc_x", "delta", "sd_x", "prevalence", "size_cv", "risk_control",
-        "risk_treated", "drop_out", "n_others",
-    )  # fmt: skip
-    for name in unused:
-        if given[name]:
-            raise TrialError(f"{name} belongs to trials without periods")
-    if given["share_treated"] != 0.5:
-        raise TrialError("share_treated belongs to trials without periods")
-    shared = ("n_clusters", "icc", "sd_y", "power", "significance_level")
-    plan = power_stepped_wedge(
-        cluster_period_size=given["cluster_size"],
-        **{name: given[name] for name in shared},
-        **of_wedge,
-    )
-    _print_told(plan, csv=csv)
-
-
-def _print_quantities(rows: list[tuple[str, float]]) -> None:
-    for quantity, value in rows:
-        whole = value.is_integer() or abs(value) >= _WHOLE_FROM
-        print(f"{quantity:<38} {value:>10{'.0f' if whole else '.4g'}}")
 
 
 def _needed(arguments: Mapping[str, Any], unit: str) -> list[tuple[str, float]]:

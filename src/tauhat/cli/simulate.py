@@ -8,7 +8,7 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
@@ -174,7 +174,9 @@ def _draw(source: Scenario, name: str, persons: int | None, seed: int) -> Simula
     if source.randomizes_clusters:
         least = 1
         settings = source.settings
-        expected = settings["n_clusters"] * (settings["mean_size"] if persons is None else 1)
+        # A scenario without these settings draws its size, and keeps it within bounds.
+        expected = settings.get("n_clusters", 0)
+        expected *= settings.get("mean_size", 0) if persons is None else 1
     elif persons is None:
         raise TrialError(f"missing --persons: {name} randomizes persons, so say how many")
     else:
@@ -214,13 +216,25 @@ def _tell(trial: SimulatedTrial, out: Path, beside: Path, *, truth: bool) -> Non
         units = f"persons in {int(trial.clusters.max()) + 1} clusters"
     print(f"{out}: {trial.n} {units}, {counted(trial.X.shape[1], 'covariate')}")
     if truth:
-        averages = f"{trial.individual_average:.4g} over persons"
-        if trial.clusters is not None:
-            averages += f", {trial.cluster_average:.4g} over clusters"
-        print(f"{beside}: true effect of each person; the average is {averages}")
+        for name, persons in _by_contrast(trial).items():
+            averages = f"{persons.individual_average:.4g} over persons"
+            if trial.clusters is not None:
+                averages += f", {persons.cluster_average:.4g} over clusters"
+            effect = f"true effect of {name} on" if name else "true effect of"
+            print(f"{beside}: {effect} each person; the average is {averages}")
     elif beside.exists():
         print(f"tauhat: note: {beside} is of an earlier draw", file=sys.stderr)
     print(shlex.join(["tauhat", *_analysis(trial, out)]))
+
+
+def _by_contrast(trial: SimulatedTrial) -> dict[str, SimulatedTrial]:
+    """The persons with their effects of each arm against the control, by the contrast's name."""
+    from tauhat.simulate import SimulatedArms
+
+    if not isinstance(trial, SimulatedArms):
+        return {"": trial}
+    arms = range(1, trial.effects.shape[1])
+    return {f"{a} against 0": replace(trial, tau=trial.effects[:, a]) for a in arms}
 
 
 def trial_table(trial: SimulatedTrial) -> pd.DataFrame:
@@ -238,8 +252,12 @@ def trial_table(trial: SimulatedTrial) -> pd.DataFrame:
     else:
         table.insert(0, "outcome", trial.y)
     table.insert(0, "treatment", trial.treatment)
-    if trial.period is not None:
-        table.insert(0, "period", trial.period)
+    for name, of_person in (("period", trial.period), ("block", trial.blocks)):
+        if of_person is not None:
+            table.insert(0, name, of_person)
+    for name, unit in (("area", trial.crossed), ("provider", trial.within)):
+        if unit is not None:
+            table.insert(0, name, unit)
     if trial.clusters is not None:
         table.insert(0, "cluster", trial.clusters)
     table.insert(0, "person", range(1, trial.n + 1))
@@ -250,12 +268,12 @@ def truth_table(trial: SimulatedTrial) -> pd.DataFrame:
     """What no analysis may see: true effect and true mean outcome without treatment."""
     import pandas as pd
 
+    effects = {
+        "_".join(["true_effect", *name.split()]): persons.tau
+        for name, persons in _by_contrast(trial).items()
+    }
     return pd.DataFrame(
-        {
-            "person": range(1, trial.n + 1),
-            "true_effect": trial.tau,
-            "true_untreated_mean": trial.mu0,
-        }
+        {"person": range(1, trial.n + 1), **effects, "true_untreated_mean": trial.mu0}
     )
 
 
@@ -267,7 +285,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 def _analysis(trial: SimulatedTrial, out: Path) -> list[str]:
     """Words of the command that analyses the file."""
-    from tauhat.simulate import SimulatedTimes
+    from tauhat.simulate import SimulatedArms, SimulatedTimes
 
     times = isinstance(trial, SimulatedTimes)
     words = ["run", str(out), "--outcome", "time" if times else "outcome"]
@@ -275,11 +293,17 @@ def _analysis(trial: SimulatedTrial, out: Path) -> list[str]:
     if isinstance(trial, SimulatedTimes):
         words += ["--event", "event", "--horizon", f"{trial.horizon:g}"]
     if trial.clusters is not None:
-        words += ["--cluster", "cluster"]
+        words += ["--cluster", "cluster" if trial.within is None else "cluster,provider"]
+    if trial.crossed is not None:
+        words += ["--crossed", "area"]
+    if trial.blocks is not None:
+        words += ["--block", "block"]
     if trial.period is not None:
         words += ["--period", "period"]
     words += ["--id", "person"]
-    if isinstance(trial.propensity, float):
+    # Of several arms, and over periods, the command takes the shares in the file.
+    by_file = isinstance(trial, SimulatedArms) or trial.period is not None
+    if isinstance(trial.propensity, float) and not by_file:
         words += ["--propensity", str(trial.propensity)]
     return words
 

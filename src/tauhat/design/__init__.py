@@ -7,6 +7,7 @@ from tauhat.design.design import Design
 from tauhat.design.intercepts import Intercepts
 from tauhat.design.kinds import design_of
 from tauhat.design.names import DesignName
+from tauhat.design.parallel_with_baseline import ParallelWithBaseline
 from tauhat.design.periods import ClustersOverPeriods
 from tauhat.design.persons import Persons
 from tauhat.design.stepped_wedge import SteppedWedge
@@ -19,6 +20,7 @@ __all__ = [
     "Design",
     "DesignName",
     "Intercepts",
+    "ParallelWithBaseline",
     "Persons",
     "SteppedWedge",
     "design_of",

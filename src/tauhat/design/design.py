@@ -45,7 +45,7 @@ class Design(ABC):
         clinics, outermost first, shape (n,) each.
     name
         Of the kind: "individual", "cluster", "stepped wedge", "cluster crossover",
-        "clusters in one arm".
+        "parallel trial with a baseline period", "clusters in one arm".
     unit_word, whole_units
         What a unit is called, and several of them in a sentence on splits.
     holds_persons

@@ -12,6 +12,8 @@ from tauhat.design.cluster_crossover import ClusterCrossover
 from tauhat.design.clusters import Clusters
 from tauhat.design.clusters_in_one_arm import ClustersInOneArm, clustered_in_one_arm
 from tauhat.design.design import Design
+from tauhat.design.parallel_with_baseline import ParallelWithBaseline
+from tauhat.design.periods import ClustersOverPeriods
 from tauhat.design.persons import Persons
 from tauhat.design.stepped_wedge import SteppedWedge
 
@@ -66,7 +68,10 @@ def design_of(
     """
     if period is not None:
         assert clusters is not None
-        kind = SteppedWedge if never_back(arm, clusters, period) else ClusterCrossover
+        kind: type[ClustersOverPeriods] = ClusterCrossover
+        if never_back(arm, clusters, period):
+            parallel = parallel_after_baseline(arm, clusters, period)
+            kind = ParallelWithBaseline if parallel else SteppedWedge
         return kind.over(arm, clusters, period, blocks)
     if clusters is None:
         return Persons.of(arm, blocks, propensity)
@@ -89,3 +94,24 @@ def never_back(arm: IntArray, clusters: AnyArray, period: IntArray) -> bool:
     order = np.lexsort((arm, period, cluster))
     went_back = (np.diff(arm[order]) < 0) & (np.diff(cluster[order]) == 0)
     return not went_back.any()
+
+
+def parallel_after_baseline(arm: IntArray, clusters: AnyArray, period: IntArray) -> bool:
+    """Whether clusters are all controls at first, and later some treated at once and others never.
+
+    Examples
+    --------
+    >>> clinic, month = np.array([1, 1, 2, 2]), np.array([0, 1, 0, 1])
+    >>> parallel_after_baseline(np.array([0, 1, 0, 0]), clinic, month)
+    True
+    >>> parallel_after_baseline(np.array([0, 1, 1, 1]), clinic, month)
+    False
+    """
+    start = period[arm == 1].min()
+    if start == period.min():
+        return False
+    later = period >= start
+    cluster = pd.factorize(clusters)[0]
+    treated = np.bincount(cluster, weights=later * (arm == 1)) > 0
+    control = np.bincount(cluster, weights=later * (arm == 0)) > 0
+    return bool(not (treated & control).any() and control.any())

@@ -3,6 +3,11 @@
 from typing import Literal
 
 DesignName = Literal[
-    "individual", "cluster", "stepped wedge", "cluster crossover", "clusters in one arm"
+    "individual",
+    "cluster",
+    "stepped wedge",
+    "cluster crossover",
+    "parallel trial with a baseline period",
+    "clusters in one arm",
 ]
 """Names of the kinds of design."""

@@ -182,6 +182,7 @@ def _of_data(data: TrialData, level: float) -> AverageEffects:
         "clusters in one arm": _cluster_randomized,
         "stepped wedge": average_over_periods,
         "cluster crossover": average_over_periods,
+        "parallel trial with a baseline period": average_over_periods,
     }
     found = estimate[data.design.name](data, level)
     method = found.method if data.missing is None else f"{found.method}; {data.missing.text}"

@@ -27,7 +27,7 @@ from tauhat.inference.heterogeneity_comparison import (
 )
 from tauhat.inference.inputs import OrderedTrial, TrialLike, as_trial_data, ordered_trial
 from tauhat.inference.one_arm_test import Signs, problem_in_one_arm
-from tauhat.inference.period_test import problem_over_periods
+from tauhat.inference.period_test import problem_over_periods, without_baseline
 from tauhat.inference.relative_scale import on_log_odds
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.display import html
@@ -258,8 +258,8 @@ def test_heterogeneity(
     treatment (`tauhat.inference.relative_scale.on_log_odds`), of persons with an outcome. That
     test is approximate: its residuals come from a fit that knows the arms.
     In a stepped wedge or a cluster crossover the sequences of whole clusters are permuted within
-    blocks (`tauhat.inference.period_test.problem_over_periods`). With clusters in one arm only
-    nothing is permuted: signs of the scores are drawn
+    blocks (`tauhat.inference.period_test.problem_over_periods`); rows of a baseline take no part.
+    With clusters in one arm only nothing is permuted: signs of the scores are drawn
     (`tauhat.inference.one_arm_test.problem_in_one_arm`), which is approximate.
     Adjusted p-values follow Westfall and Young (1993), step-single max-|t|, from
     the same permutations.
@@ -289,7 +289,7 @@ def test_heterogeneity(
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
     data = ordered.data if scale == "difference" else on_log_odds(ordered.data)
-    ordered = replace(ordered, data=data.with_outcome_made_anew("shared"))
+    ordered = without_baseline(replace(ordered, data=data.with_outcome_made_anew("shared")))
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.design import ClustersOverPeriods
+from tauhat.design import ClustersOverPeriods, ParallelWithBaseline
 from tauhat.endpoint import SCALES
 from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.averages import AverageEffects
@@ -35,8 +35,12 @@ def average_over_periods(data: TrialData, level: float) -> AverageEffects:
     clusters and of their periods, by REML. The weight :math:`w_{ij}` is the number of persons
     :math:`N_{ij}`; or :math:`N_{ij}` over the cluster's persons; and periods count by the sum of
     their weights (the horizontal averages). The vertical ones take the means of the periods'
-    differences, with weights :math:`N_{ij}` and 1. Standard errors are those of the
-    delete-one-cluster jackknife, everything anew without each cluster,
+    differences, with weights :math:`N_{ij}` and 1. Where rows of a baseline period are modelled,
+    :math:`\bar\eta_{ij}(z)` holds what they let expect of the cluster
+    (`tauhat.design.ParallelWithBaseline.expected_levels`); they are from before randomization, so
+    that it makes no bias, and takes away of the error what lasts of the clusters' differences.
+    Standard errors are those of the delete-one-cluster jackknife, everything anew without each
+    cluster,
 
     .. math:: v = \frac{m - 1}{m} \sum_i (\hat\theta_{(-i)} - \bar\theta)^2,
 
@@ -79,10 +83,12 @@ def average_over_periods(data: TrialData, level: float) -> AverageEffects:
         for estimate, error, bound in zip(estimates, errors, largest, strict=True)
     ]
     compared = len(design.compared_periods)
+    modelled = isinstance(design, ParallelWithBaseline)
+    of_baseline = " and for what the baseline says of each cluster" if modelled else ""
     method = (
         f"Model-robust estimate over {m} clusters in the {compared} of {design.n_periods} periods "
-        "that have both arms, adjusted for periods; delete-one-cluster jackknife, t with "
-        f"{with_degrees(str(m - 2))}"
+        f"that have both arms, adjusted for periods{of_baseline}; delete-one-cluster jackknife, t "
+        f"with {with_degrees(str(m - 2))}"
     )
     averages = AverageEffects(
         found[0],
@@ -169,7 +175,12 @@ def _arm_means(
     def mean(values: FloatArray) -> FloatArray:
         return np.bincount(cell[2], weights=values[kept]) / persons
 
-    # What the fixed effects say under control; under treatment it is the arm's part more.
+    if isinstance(design, ParallelWithBaseline) and intercepts.nesting is not None:
+        # The rows of the baseline say before randomization what else to expect of a cluster.
+        variances = (fit.nesting_variances[0], fit.between_cluster_variance, fit.residual_variance)
+        level = design.expected_levels((y - fitted) / scale, *map(float, variances))
+        fitted = fitted + scale * level[design.unit]
+    # What the model says under control; under treatment it is the arm's part more.
     control = mean(fitted - of_arm * design.treatment)
     of_cell = (design.unit[first], design.period[first], design.treatment[first])
     return _weighted(control, mean(y - fitted), persons, *of_cell, of_arm), fit

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.design import Clusters, ClustersOverPeriods
+from tauhat.design import Clusters, ClustersOverPeriods, ParallelWithBaseline
 from tauhat.errors import NothingToTestError
 from tauhat.inference.heterogeneity_comparison import LEAST_CLUSTERS, Problem
 from tauhat.inference.heterogeneity_components import PersonScores, person_scores, unit_scores
@@ -72,6 +74,30 @@ class SequenceScores:
         """Sum of the squares over the columns, shape (k,)."""
         squares: FloatArray = (self.z(assigned) ** 2).sum(axis=1)
         return squares
+
+
+def without_baseline(ordered: OrderedTrial) -> OrderedTrial:
+    """The rows in which the arms of a parallel trial with a baseline period are compared.
+
+    They are those of parallel clusters, and of other designs all rows. Persons of the baseline
+    would tell nothing of what differs between persons unless slopes differed between clusters.
+    Outcomes are less the mean of their period, of both arms together.
+    """
+    data = ordered.data
+    design = data.design
+    if not isinstance(design, ParallelWithBaseline):
+        return ordered
+    rows, later = design.after_baseline()
+    of_period = pd.factorize(design.period[rows])[0]
+    y = data.y[rows]
+    level = (np.bincount(of_period, weights=y) / np.bincount(of_period))[of_period] - y.mean()
+    kept = design.unit[rows][later.first]
+    found = replace(
+        data.take(rows), design=later, measured=(y - level)[:, None], cluster_labels=None
+    )
+    return replace(
+        ordered, data=found, unit_labels=ordered.unit_labels[kept], rows=ordered.rows[rows]
+    )
 
 
 def problem_over_periods(ordered: OrderedTrial, wanted: Mapping[str, float]) -> Problem:

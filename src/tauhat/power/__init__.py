@@ -2,6 +2,7 @@
 
 from tauhat.power.event_trials import EventInteraction
 from tauhat.power.interaction_trials import ClusterInteraction, IndividualInteraction
+from tauhat.power.one_arm_power import OneArmPower, power_one_arm
 from tauhat.power.planned_times import RmstPower
 from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte, power_table
@@ -15,6 +16,7 @@ __all__ = [
     "EventInteraction",
     "HtePower",
     "IndividualInteraction",
+    "OneArmPower",
     "RmstPower",
     "SeveralArmsPower",
     "SimulatedPower",
@@ -22,6 +24,7 @@ __all__ = [
     "interaction_test",
     "power_by_simulation",
     "power_hte",
+    "power_one_arm",
     "power_rmst",
     "power_several_arms",
     "power_stepped_wedge",

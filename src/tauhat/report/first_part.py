@@ -126,7 +126,10 @@ def _over_periods(run: Run) -> str:
     found = run.get("over_periods")
     if not found:
         return ""
-    return f"A {found['design']}: clusters change their arm over {len(found['periods'])} periods. "
+    periods = len(found["periods"])
+    if found["design"] == "parallel trial with a baseline period":
+        return f"A {found['design']} ({periods} periods), whose persons are in the models. "
+    return f"A {found['design']}: clusters change their arm over {periods} periods. "
 
 
 def _estimate_words(found: Mapping[str, Any], scale: Scale) -> str:

@@ -10,6 +10,7 @@ from tauhat.report.numbers import format_fixed, format_p, format_percent, typese
 from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
 from tauhat.report.rate_section import rate_words
+from tauhat.report.references import SOURCES
 from tauhat.report.text import (
     Run,
     arm_name,
@@ -29,37 +30,6 @@ from tauhat.wording import counted, join_words
 COMPARED = "What was compared, in whom"
 AUTHORS = "for the authors: not in the data"
 _ENDS = ("estimate", "lower", "upper")
-
-_SOURCES = {
-    "jackknife": "F. Li, Tong, Fang, Cheng, Kahan, Wang (2025). Model-robust standardization in "
-    "cluster-randomized trials. Statistics in Medicine.",
-    "periods": "Fang, Wang, Heagerty, Wang, F. Li (2026). Model-robust standardization in "
-    "longitudinal cluster-randomized trials. arXiv 2507.17190.",
-    "consort-wedge": "Hemming and others (2018). Reporting of stepped wedge cluster randomised "
-    "trials: extension of the CONSORT 2010 statement with explanation and elaboration. BMJ "
-    "363:k1614.",
-    "consort-crossover": "McKenzie and others (2025). Reporting of cluster randomised crossover "
-    "trials: extension of the CONSORT 2010 statement with explanation and elaboration. BMJ "
-    "388:e080472.",
-    "westfall": "Westfall, Young (1993). Resampling-based multiple testing. Wiley.",
-    "cr2": "Pustejovsky, Tipton (2018). Small-sample methods for cluster-robust variance "
-    "estimation and hypothesis testing in fixed effects models. Journal of Business & Economic "
-    "Statistics 36:672-683.",
-    "holm": "Holm (1979). A simple sequentially rejective multiple test procedure. Scandinavian "
-    "Journal of Statistics 6:65-70.",
-    "gates": "Chernozhukov, Demirer, Duflo, Fernandez-Val (2018). Generic machine learning "
-    "inference on heterogeneous treatment effects in randomized experiments. NBER 24678.",
-    "rate": "Yadlowsky, Fleming, Shah, Brunskill, Wager (2025). Evaluating treatment "
-    "prioritization rules via rank-weighted average treatment effects. Journal of the "
-    "American Statistical Association 120:38-51.",
-    "consort-cluster": "Campbell, Piaggio, Elbourne, Altman (2012). Consort 2010 statement: "
-    "extension to cluster randomised trials. BMJ 345:e5661.",
-    "consort": "Schulz, Altman, Moher (2010). CONSORT 2010 statement. BMJ 340:c332.",
-    "iceman": "Schandelmaier and others (2020). Development of the Instrument to assess the "
-    "Credibility of Effect Modification Analyses (ICEMAN). CMAJ 192:E901-E906.",
-    "path": "Kent and others (2020). The Predictive Approaches to Treatment effect Heterogeneity "
-    "(PATH) statement. Annals of Internal Medicine 172:35-45.",
-}
 
 _CONSORT_OVER_PERIODS = {
     "stepped wedge": "consort-wedge",
@@ -83,7 +53,7 @@ def paper(run: Run) -> DocumentView:
     over_periods = run.get("over_periods")
     of_clusters = in_clusters(run) and not of_participants_alone(run)
     cited = ["consort-cluster" if of_clusters else "consort", "iceman", "path"]
-    if over_periods:
+    if over_periods and over_periods["design"] in _CONSORT_OVER_PERIODS:
         cited.append(_CONSORT_OVER_PERIODS[over_periods["design"]])
     methods = _methods(run, cited)
     sections = [
@@ -93,7 +63,7 @@ def paper(run: Run) -> DocumentView:
         _items("iceman", "ICEMAN", _iceman(run)),
         _items("path", "PATH", _path(run)),
         Section(
-            "references", "References", items=[_SOURCES[key] for key in _SOURCES if key in cited]
+            "references", "References", items=[SOURCES[key] for key in SOURCES if key in cited]
         ),
     ]
     made = DocumentView(
@@ -122,6 +92,9 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
         of_periods = bool(run.get("over_periods"))
         cited.append("periods" if of_periods else "jackknife")
         average += " (Fang and others 2026)" if of_periods else " (Li and others 2025)"
+        if of_periods and run["over_periods"]["design"] not in _CONSORT_OVER_PERIODS:
+            cited.append("baseline")
+            average += ", with the rows of the baseline in the model (Hooper and others 2018)"
     average += f". Adjustment was for {join_words(covariates)}." if covariates else "."
     texts.append(average)
     test = run["heterogeneity_test"]

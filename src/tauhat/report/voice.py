@@ -137,7 +137,8 @@ def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
 # Arguments as messages name them: NAME=, NAME='value', NAME=['a', 'b']; labels of the data are not
 # written so.
 _ARGUMENTS = (
-    "accept|arms|auxiliary|block|censoring|cluster|cluster_covariates|contrasts|control|covariates|"
+    "accept|arms|auxiliary|baseline_rows|block|censoring|cluster|cluster_covariates|contrasts|"
+    "control|covariates|"
     "crossed|endpoint|event|event_value|exposure|horizon|id|missing|na|normalise_labels|participant|period|"
     "propensity|weight|where"
 )

@@ -15,6 +15,7 @@ slightly-nonlinear p=20        0.50     0.50       1.00          0.63  0.56
 highly-nonlinear               0.50     0.50       1.00          1.00  0.53
 second-order                   0.00     0.00       1.00          1.00  0.71
 pd-l1                         -0.43    -0.43       1.00          1.19  0.67
+several-arms                   0.55     0.55       0.41          0.69  0.45
 survival                       2.63     2.63       2.81          3.89  0.17
 crt-binary                     0.16     0.16       0.03          0.16  0.15
 crt-survival                   2.36     2.36       2.95          4.11  0.21
@@ -31,8 +32,12 @@ crt-null-icsize                0.40     0.40       0.00          0.77  0.39
 crt-null-weak                  0.40     0.40       0.00          0.69  0.26
 crt-null-skew                  0.40     0.40       0.00          0.69  0.34
 crt-baseline                   0.55     0.55       0.42          0.69  0.45
+crt-several-arms               0.55     0.55       0.42          0.69  0.45
+crt-three-levels               0.55     0.55       0.51          0.75  0.46
+crt-crossed                    0.55     0.55       0.51          0.75  0.46
 one-arm-clusters               0.55     0.55       0.42          0.69  0.46
 stepped-wedge                  0.55     0.55       0.42          0.69  0.39
+cluster-crossover              0.55     0.55       0.42          0.69  0.44
 tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 =======================  ==========  =======  =========  ============  ====
 
@@ -40,7 +45,7 @@ tassh-like                    -3.60    -3.60       1.90          4.15  0.10
 The constants of the individual scenarios are calibrated to published tables,
 not published themselves. The effects of the scenarios with "binary" in their
 name are differences of risks, those with "survival" differences in restricted mean survival time
-up to 24, with 30% censored before.
+up to 24, with 30% censored before. Those with "several-arms" are of their first contrast.
 """
 
 from tauhat.simulate.baseline_scenario import BaselinePeriodTrial
@@ -48,6 +53,8 @@ from tauhat.simulate.binary_scenario import BinaryTrial
 from tauhat.simulate.broad_scenario import BroadTrial
 from tauhat.simulate.cluster import CLUSTER_DESIGNS, NULL_DESIGNS, ClusterTrial
 from tauhat.simulate.cluster_scenario import ClusterScenario
+from tauhat.simulate.crossed_scenario import CrossedTrial
+from tauhat.simulate.crossover_scenario import ClusterCrossoverTrial
 from tauhat.simulate.individual import HighlyNonlinear, Linear, SlightlyNonlinear
 from tauhat.simulate.metrics import (
     bias,
@@ -76,10 +83,12 @@ from tauhat.simulate.scenario import (
 )
 from tauhat.simulate.second_order import TRANSFORMATIONS, SecondOrder, Term
 from tauhat.simulate.semi_synthetic import SemiSynthetic
+from tauhat.simulate.several_arms_scenario import SeveralArmsTrial, SimulatedArms
 from tauhat.simulate.stepped_wedge_scenario import SteppedWedgeTrial
 from tauhat.simulate.subgroup_metrics import SubgroupMeans, subgroup_means, subgroup_metrics
 from tauhat.simulate.survival_scenario import SimulatedTimes, SurvivalTrial
 from tauhat.simulate.tassh import TasshLike
+from tauhat.simulate.three_levels_scenario import ThreeLevelsTrial
 
 __all__ = [
     "CLUSTER_DESIGNS",
@@ -89,8 +98,10 @@ __all__ = [
     "BaselinePeriodTrial",
     "BinaryTrial",
     "BroadTrial",
+    "ClusterCrossoverTrial",
     "ClusterScenario",
     "ClusterTrial",
+    "CrossedTrial",
     "HighlyNonlinear",
     "Linear",
     "OneArmTrial",
@@ -99,6 +110,8 @@ __all__ = [
     "Scenario",
     "SecondOrder",
     "SemiSynthetic",
+    "SeveralArmsTrial",
+    "SimulatedArms",
     "SimulatedPersons",
     "SimulatedTimes",
     "SimulatedTrial",
@@ -108,6 +121,7 @@ __all__ = [
     "SurvivalTrial",
     "TasshLike",
     "Term",
+    "ThreeLevelsTrial",
     "bias",
     "calibration_slope",
     "centred_srmse",

@@ -16,12 +16,12 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.marginal_risks import marginal_mean
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_sizes import ScenarioOfUnits
+from tauhat.simulate.randomize import randomize
 from tauhat.simulate.scenario import (
     RandomState,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
-    randomize,
     register_scenario,
 )
 

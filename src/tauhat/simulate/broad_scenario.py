@@ -14,13 +14,13 @@ from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_scenario import shaped_noise
 from tauhat.simulate.cluster_sizes import apportion
 from tauhat.simulate.random_surfaces import Surface, random_surface
+from tauhat.simulate.randomize import randomize
 from tauhat.simulate.scenario import (
     RandomState,
     Scenario,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
-    randomize,
     register_scenario,
     whole_number,
 )

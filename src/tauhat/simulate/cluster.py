@@ -11,7 +11,8 @@ import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.simulate.cluster_scenario import ClusterScenario
-from tauhat.simulate.scenario import randomize, register_scenario, whole_number
+from tauhat.simulate.randomize import randomize
+from tauhat.simulate.scenario import register_scenario, whole_number
 from tauhat.simulate.surfaces import (
     EFFECT_SURFACES,
     PROGNOSIS_SURFACES,

@@ -14,12 +14,12 @@ from scipy.special import expit, logit
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_sizes import SizedScenario
+from tauhat.simulate.randomize import randomize
 from tauhat.simulate.scenario import (
     RandomState,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
-    randomize,
     whole_number,
 )
 

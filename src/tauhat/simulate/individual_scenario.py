@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.simulate.randomize import randomize
 from tauhat.simulate.scenario import (
     RandomState,
     Scenario,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
-    randomize,
     whole_number,
 )
 

@@ -82,6 +82,11 @@ class SimulatedTrial(SimulatedPersons):
         Period of each person where clusters change their arm over them, shape (n,), or None.
     blocks
         Block of each person within which units were randomized, shape (n,), or None.
+    within
+        Unit of the level within clusters of each person, shape (n,), or None.
+    crossed
+        Unit of a level that crosses the clusters, shape (n,), or None; ``data`` knows it, the
+        arguments of ``fit`` do not.
     """
 
     y: FloatArray
@@ -89,14 +94,19 @@ class SimulatedTrial(SimulatedPersons):
     propensity: float | FloatArray
     period: IntArray | None = field(default=None, kw_only=True)
     blocks: IntArray | None = field(default=None, kw_only=True)
+    within: IntArray | None = field(default=None, kw_only=True)
+    crossed: IntArray | None = field(default=None, kw_only=True)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the arguments of ``CateEstimator.fit`` in their order."""
+        clusters: Any = self.clusters
+        if self.clusters is not None and self.within is not None:
+            clusters = np.column_stack([self.clusters, self.within])
         yield from (
             self.X,
             self.y,
             self.treatment,
-            self.clusters,
+            clusters,
             None,
             self.blocks,
             self.propensity,
@@ -106,8 +116,14 @@ class SimulatedTrial(SimulatedPersons):
     def data(self) -> TrialData:
         """The trial as validated arrays in canonical order, which studies fit to."""
         if self.period is None:
-            return validate_trial(*self)
+            crossed = () if self.crossed is None else (self.crossed,)
+            return validate_trial(*self, crossed=crossed)
         return validate_trial(self.X, self.y, self.treatment, self.clusters, period=self.period)
+
+    @property
+    def compared(self) -> SimulatedTrial:
+        """The trial of the two arms whose effect ``tau`` is: this one, unless it has more."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +180,7 @@ class Scenario(ABC):
         >>> round(values.individual_average, 1), round(values.sd_effect, 1)
         (1.0, 1.0)
         """
-        trial = self._large_trial(whole_number(n, "n"), resolve_seed(random_state))
+        trial = self._large_trial(whole_number(n, "n"), resolve_seed(random_state)).compared
         explained = trial.mu0 + trial.treatment * trial.tau
         return PopulationValues(
             individual_average=trial.individual_average,
@@ -206,6 +222,20 @@ def whole_number(n: int | None, name: str, least: int = 1) -> int:
     return int(n)
 
 
+def numbered_anew(clusters: IntArray | None, rows: IntArray) -> IntArray | None:
+    """Clusters of some persons, numbered from 0; None where there are none.
+
+    Examples
+    --------
+    >>> numbered_anew(np.array([0, 1, 2, 2]), np.array([1, 3])).tolist()
+    [0, 1]
+    """
+    if clusters is None:
+        return None
+    anew: IntArray = np.unique(clusters[rows], return_inverse=True)[1]
+    return anew
+
+
 def part_generator(seed: int, *key: str | int) -> np.random.Generator:
     """Generator of one part of a simulation, independent of all other parts.
 
@@ -227,48 +257,6 @@ def part_generator(seed: int, *key: str | int) -> np.random.Generator:
     True
     """
     return np.random.default_rng(derive_seed(seed, "simulate", *key))
-
-
-def randomize(units: int, share_treated: float, rng: np.random.Generator) -> IntArray:
-    """Complete randomization: fixed arm sizes, every unit treated with the same probability.
-
-    Parameters
-    ----------
-    units
-        Number of persons or clusters, at least 2.
-    share_treated
-        Probability of treatment. When ``units * share_treated`` is not whole,
-        the number of treated units is one of its neighbours, by chance, so
-        that the probability is exact; both arms always get a unit.
-    rng
-        Generator.
-
-    Returns
-    -------
-    ndarray, shape (units,)
-        0 or 1.
-
-    Raises
-    ------
-    ValueError
-        If ``share_treated`` is not strictly between 0 and 1 or there are
-        fewer than 2 units.
-
-    Examples
-    --------
-    >>> int(randomize(10, 0.5, np.random.default_rng(1)).sum())
-    5
-    """
-    if not 0.0 < share_treated < 1.0:
-        raise ValueError(f"share_treated must lie strictly between 0 and 1, got {share_treated}")
-    if units < 2:
-        raise ValueError(f"two arms need at least 2 units to randomize, got {units}")
-    whole = round(units * share_treated, 9)
-    treated = int(whole) + int(rng.random() < whole - int(whole))
-    treated = min(max(treated, 1), units - 1)
-    arm = np.zeros(units, dtype=np.int64)
-    arm[rng.permutation(units)[:treated]] = 1
-    return arm
 
 
 @dataclass(frozen=True)

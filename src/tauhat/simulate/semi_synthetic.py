@@ -14,13 +14,13 @@ from tauhat.data import TrialData, validate_trial
 from tauhat.numerics.mixed_model import fit_random_intercept
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.numerics.standardised_columns import independent_columns
+from tauhat.simulate.randomize import randomize
 from tauhat.simulate.scenario import (
     RandomState,
     Scenario,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
-    randomize,
     register_scenario,
     whole_number,
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
+from tauhat._typing import IntArray
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster import ClusterTrial
 from tauhat.simulate.scenario import (
@@ -56,10 +58,12 @@ class SteppedWedgeTrial(ClusterTrial):
     trend: float = 0.25
     autocorrelation: float = 0.8
 
+    _least_periods: ClassVar[int] = 3
+
     def __post_init__(self) -> None:
         """Refuse settings that make no stepped wedge."""
         super().__post_init__()
-        whole_number(self.n_periods, "n_periods", 3)
+        whole_number(self.n_periods, "n_periods", self._least_periods)
         if self.n_clusters < self.n_periods - 1:
             raise ValueError(
                 f"n_clusters must be at least n_periods - 1 = {self.n_periods - 1}, so that some "
@@ -74,9 +78,16 @@ class SteppedWedgeTrial(ClusterTrial):
             raise ValueError(f"autocorrelation must lie in [0, 1], got {self.autocorrelation}")
         if self.share_treated != 0.5 or self.treated_cluster_variance != 1:
             raise ValueError(
-                "share_treated and treated_cluster_variance have no place in a stepped wedge, in "
-                "which all clusters are treated in the end"
+                "share_treated and treated_cluster_variance have no place in a stepped wedge or "
+                "crossover, in which clusters change their arm"
             )
+
+    def _arms(self, seed: int) -> IntArray:
+        """Arm of each cluster in each period, shape (n_clusters, n_periods)."""
+        steps = np.resize(np.arange(1, self.n_periods), self.n_clusters)
+        start = part_generator(seed, "trial", "treatment").permutation(steps)
+        arms: IntArray = (np.arange(self.n_periods) >= start[:, None]).astype(np.int64)
+        return arms
 
     def draw(self, n: int | None = None, random_state: RandomState = None) -> SimulatedTrial:
         """Draw one trial; see `ClusterScenario.draw`.
@@ -100,9 +111,7 @@ class SteppedWedgeTrial(ClusterTrial):
         clusters = np.repeat(np.arange(m), sizes)
         first = np.r_[0, np.cumsum(sizes)[:-1]]
         period = (np.arange(len(clusters)) - first[clusters]) % self.n_periods
-        steps = np.resize(np.arange(1, self.n_periods), m)
-        start = part_generator(seed, "trial", "treatment").permutation(steps)
-        treatment = (period >= start[clusters]).astype(np.int64)
+        treatment = self._arms(seed)[clusters, period]
         nodes = self._outcomes(persons, clusters, seed)
         of_cells = part_generator(seed, "trial", "cluster-periods").standard_normal(
             (m, self.n_periods)

@@ -17,12 +17,12 @@ from tauhat.endpoint import OF_TIMES, FollowUp
 from tauhat.numerics.quadrature import hermite_nodes
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.simulate.cluster_sizes import ScenarioOfUnits
+from tauhat.simulate.randomize import randomize
 from tauhat.simulate.scenario import (
     RandomState,
     SimulatedPersons,
     SimulatedTrial,
     part_generator,
-    randomize,
     register_scenario,
 )
 

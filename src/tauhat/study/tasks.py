@@ -87,7 +87,7 @@ def draw_task(plan: Plan, row: Row, seed: int) -> tuple[SimulatedTrial, Simulate
     """Trial and test persons of the task with this seed."""
     source = scenario(row.scenario, **row.settings)
     draw_seed = derive_seed(seed, "draw")
-    return source.draw(row.n, draw_seed), source.population(plan.test_size, draw_seed)
+    return source.draw(row.n, draw_seed).compared, source.population(plan.test_size, draw_seed)
 
 
 def _fit_all(

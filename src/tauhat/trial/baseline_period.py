@@ -19,6 +19,10 @@ from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import period_numbers, refuse_beside_periods
 from tauhat.trial.roles import label_values
 
+MODELLED = "model"
+BASELINE_ROWS = ("covariate", MODELLED)
+"""What the rows of a baseline period are for."""
+
 
 @dataclass(frozen=True, eq=False)
 class BaselinePeriod:
@@ -121,8 +125,11 @@ def baseline_period(
     arm: IntArray,
     file: Mapping[str, Any] | None,
     given: Mapping[str, Any],
-) -> BaselinePeriod | None:
-    """What the rows before any cluster was treated say; None if this is no such trial.
+) -> tuple[BaselinePeriod | None, IntArray]:
+    """What the rows before any cluster was treated say, and the arm of each row.
+
+    There is nothing to say, and None, if this is no such trial, or if these rows are to be modelled
+    like the others; the arm of whoever was not treated yet is then the control.
 
     Parameters
     ----------
@@ -143,10 +150,22 @@ def baseline_period(
         If the columns cannot be read, the covariate's name is taken, or this is no such trial
         and arguments do not go with clusters that change their arm.
     """
+    rows_are_for = given["baseline_rows"]
+    if rows_are_for not in BASELINE_ROWS:
+        raise TrialError(
+            f"baseline_rows must be one of {', '.join(BASELINE_ROWS)}, got {rows_are_for!r}"
+        )
     found = _found(table, roles, arm, file, given)
-    if found is None:
+    if rows_are_for == MODELLED and found is None:
+        raise TrialError(
+            f"baseline_rows={MODELLED!r} is for parallel clusters that were observed before any "
+            "was treated, and these are not: leave it out"
+        )
+    if found is None or rows_are_for == MODELLED:
         refuse_beside_periods(given)
-    return found
+    if found is None or rows_are_for != MODELLED:
+        return found, arm
+    return None, np.where(found.rows, 0, arm)
 
 
 def _found(

@@ -38,6 +38,8 @@ def refuse_beside_any_period(given: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     tauhat.errors.TrialError: event= is not supported with period= yet: times to an event are ...
     """
+    if given.get("period") is None:
+        raise TrialError("baseline_rows= needs period=, the column that says which rows they are")
     if given.get("cluster") is None:
         raise TrialError("period= needs cluster=: it says when clusters were observed")
     if given.get("event") is not None:

@@ -139,11 +139,12 @@ class Trial(TrialTable):
     period
         Column of the periods over which clusters change their arm by design, as in a stepped
         wedge or a cluster crossover: numbers, dates, an ordered categorical, or text that says
-        its order: by numbers, as dates, months, or "pre" and "post"
-        (`tauhat.tables.text_order.PAIRS`); other text is refused.
+        its order, such as months, or "pre" and "post" (`tauhat.tables.text_order.PAIRS`).
         ``treatment`` is the arm that the cluster has in the period. Each period has other
-        persons. Periods before parallel arms are a baseline: the mean of the outcome in each
-        cluster is a covariate. Of two, ``treatment`` may be the arm allocated in both.
+        persons. Periods before parallel arms are a baseline; of two, ``treatment`` may be the arm
+        allocated in both.
+    baseline_rows
+        "covariate" (the cluster's mean outcome then) or "model" (rows like others, no effect).
     crossed
         Column, or columns, of what crosses the clusters, such as the neighbourhoods that pupils of
         several schools come from: mixed models of numbers have a random intercept of it.
@@ -168,7 +169,7 @@ class Trial(TrialTable):
     period_labels : tuple
         Labels of the periods in their order.
     baseline : BaselinePeriod or None
-        What was found in a baseline period; ``period`` is None then.
+        What was found in a baseline period, unless modelled; ``period`` is None then.
     id : ndarray, shape (n,), or None
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None

@@ -97,6 +97,7 @@ class TrialTable:
         contrasts: str = "control",
         participant: str | None = None,
         period: str | None = None,
+        baseline_rows: str = "covariate",
         crossed: str | Sequence[str] | None = None,
     ) -> None:
         covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
@@ -110,7 +111,7 @@ class TrialTable:
         self.rows_of_events: RowsOfEvents | None = None
         self.units_are_participants = cluster is None and participant is not None
         self.weight_is_time = endpoint == OF_COUNTS and exposure is not None
-        if period is not None:
+        if period is not None or baseline_rows != "covariate":
             refuse_beside_any_period(given)
         if exposure is not None:
             refuse_beside_exposure(endpoint, event, event_value)
@@ -165,7 +166,7 @@ class TrialTable:
         self.n_excluded = int((arm < 0).sum())
         enrolled = arm >= 0
         if period is not None:
-            self.baseline = baseline_period(self._table, self.roles, arm, self.file, given)
+            self.baseline, arm = baseline_period(self._table, self.roles, arm, self.file, given)
         if self.baseline is not None:
             enrolled &= ~self.baseline.rows
         enrolled_rows = np.flatnonzero(enrolled)
@@ -433,8 +434,7 @@ class TrialTable:
             Table with the trial's covariates. With ``cluster_size=True`` it also
             needs the column ``cluster size`` (of ``log_cluster_size=True``, ``log cluster size``)
             or the cluster column: a cluster of the trial then has its size in the trial, a new one
-            the number of its rows in ``df``. So it is
-            with means of a baseline period, which a new one lacks.
+            the number of its rows in ``df``. So are means of a baseline period.
 
         Returns
         -------
