@@ -3,7 +3,7 @@
     python benchmarks/stepped_wedge.py            # 11, 12, 20 and 40 clusters over 5 periods
     python benchmarks/stepped_wedge.py --clusters 11 --trials 200
     python benchmarks/stepped_wedge.py --cost     # 5,000 persons, 100 clusters, 6 periods
-    python benchmarks/stepped_wedge.py --what events --clusters 11 --trials 300
+    python benchmarks/stepped_wedge.py --what events --clusters 11 20 --trials 300
 
 Clusters of unequal size (Poisson, mean 12 persons in a period), a trend, intercepts of clusters
 (SD .4) and of their periods (SD .2), residual SD 1. The effect is .5 for everyone for size and
