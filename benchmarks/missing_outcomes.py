@@ -342,7 +342,7 @@ def main() -> None:
         )
         if options.designs:
             for design in DESIGNS:
-                one_design(*design, options.trials)
+                one_design(*design, options.trials, impute=not options.no_imputation)
             return
         given = (options.clusters, options.persons, options.first, not options.no_imputation)
         for lost in options.lost:

@@ -40,6 +40,8 @@ from tauhat.wording import counted, with_degrees
 # would adjust part of the effect away.
 SIZE_DIFFERS_P = 0.001
 NO_TARGET_OVER_PERIODS = "persons of another population have no weights within periods"
+# Of models of the event where outcomes are made of times.
+FOLDS_OF_TIMES = 5
 # Cluster sizes that differ by less than this share are equal.
 _SAME_SIZE = 1e-9
 
@@ -175,7 +177,7 @@ def average_effects(
 def _of_data(data: TrialData, level: float) -> AverageEffects:
     """Average effects of a trial's arrays."""
     if data.endpoint.follow_up is not None:
-        data = data.with_outcome_made_anew(n_folds=5)
+        data = data.with_outcome_made_anew(n_folds=FOLDS_OF_TIMES)
     estimate = {
         "individual": _individually_randomized,
         "cluster": _cluster_randomized,
@@ -223,9 +225,9 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     )
     treated_share = data.propensity[first]
     inverse = np.where(arm == 1, 1 / treated_share, 1 / (1 - treated_share))
-    coefficients, without_each = model.jackknife()
+    coefficients, without_each, moved = model.jackknife(data.changes_without_units(FOLDS_OF_TIMES))
     adjusted = model.adjusted_means(coefficients)
-    adjusted_without = model.adjusted_means(without_each)
+    adjusted_without = model.adjusted_means(without_each) + moved
     # What each cluster counts in the individual-average and in the cluster-average.
     counted = np.column_stack([model.sizes, np.ones(len(first))])
     weights = counted * inverse[:, None]
@@ -280,7 +282,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     if data.endpoint.ends is None:
         return found
     means, deleted = clusters_left_out(
-        model, coefficients, without_each, counted, weights, arm, along if sloped else None
+        model, coefficients, without_each, moved, counted, weights, arm, along if sloped else None
     )
     even = None if even is None else even[:, :2]
     arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True, even=even)
