@@ -71,6 +71,13 @@ class MissingOutcomes:
         told = FEW if is_small(floored) else counted(floored, "person")
         return f"{done}; {told} had a probability of {SMALLEST_PROBABILITY:g} or less to have one"
 
+    @property
+    def inverse(self) -> FloatArray:
+        """Inverse probability to have an outcome of those who have one, 0 of others, shape (n,)."""
+        probability = np.ones(len(self.observed)) if self.probability is None else self.probability
+        inverse: FloatArray = self.observed / probability
+        return inverse
+
     def take(self, rows: IntArray | BoolArray) -> MissingOutcomes:
         """Return the rows named."""
         chance = None if self.probability is None else self.probability[rows]

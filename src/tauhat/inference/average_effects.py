@@ -332,10 +332,11 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         by_person[:, arm] = weight * (predicted[arm] + own - means[arm]) / weight.sum()
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
-    expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
-    even = None
-    if data.sample_weight is not None:
-        ones = np.ones(data.n)
+    # Of outcomes that are made, only those who were seen tell how they vary.
+    told = weight if data.missing is None else weight * data.missing.inverse
+    ones, even = np.ones(data.n), None
+    expected = expected_of_averages(told, ones, data.propensity, arm_of)[:, :1]
+    if data.sample_weight is not None or data.missing is not None:
         even = expected_of_averages(ones, ones, data.propensity, arm_of)[:, :1]
     df = float(design.degrees_of_freedom(expected, even=even)[0])
     se = float(errors_of_persons(design, shares[:, None], expected)[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
 from tauhat.errors import TrialError
@@ -193,6 +193,12 @@ class CrossFit(Shown):
         """Outcome less its held-out expectation in the person's own arm, shape (splits, n)."""
         own: FloatArray = np.where(self.data.treatment == 1, self.treated, self.control)
         return self.data.y - own
+
+    @property
+    def observed(self) -> BoolArray:
+        """Who has an outcome, shape (n,)."""
+        missing = self.data.missing
+        return np.full(self.data.n, True) if missing is None else missing.observed
 
     @cached_property
     def outcome_changes(self) -> ChangesWithout | None:

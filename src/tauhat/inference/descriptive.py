@@ -28,10 +28,13 @@ _NOISE = 1e-12
 
 
 def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:
-    """Control and treated units with members of each group, whose columns are 1 for members."""
+    """Control and treated units with members of each group who have an outcome.
+
+    Columns of ``member`` are 1 for members.
+    """
     counts = []
     for arm in (0, 1):
-        here = member * (fit.data.treatment == arm)[:, None]
+        here = member * ((fit.data.treatment == arm) & fit.observed)[:, None]
         counts.append((sums_by_unit(here, fit.units) > 0).sum(axis=0))
     return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
 
@@ -94,7 +97,8 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
     Returns
     -------
     Jackknife
-        One estimate a group; not a number for one with fewer than two units in an arm.
+        One estimate a group; not a number for one with fewer than two units in an arm with members
+        who have an outcome.
     """
     units, weight = fit.units, fit.weight
     weighted = member * weight[:, None]
@@ -112,7 +116,7 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
             left = total.sum(axis=0) - total
             others = residual.sum(axis=0) - residual + outcome_moves(fit, inverse)
             deleted = deleted + sign * others / left
-            few |= (total > 0).sum(axis=0) < 2
+            few |= (sums_by_unit(inverse * fit.observed[:, None], units) > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
     largest = _largest(fit, np.ones(member.shape[1]))
     expected, even = expected_in_groups(fit, member), expected_without_weights(fit, member)
@@ -233,12 +237,7 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
     noise = _NOISE * float(fit.data.y.std())
     return Jackknife(
         _without_noise(mean_scores(parts.sum(axis=0), totals.sum(axis=0)), noise),
-        _without_noise(
-            mean_scores(
-                parts.sum(axis=0) - parts + moved, totals.sum(axis=0) - totals + moved_totals
-            ),
-            noise,
-        ),
+        _without_noise(mean_scores(left, totals.sum(axis=0) - totals + moved_totals), noise),
         expected_in_groups(fit, np.ones(share.shape)),
         fit.design,
         _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
