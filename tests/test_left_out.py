@@ -45,5 +45,7 @@ def test_sums_of_changes_leave_out_the_units_own_values() -> None:
         changes[:, part.rows] += part.without @ part.slopes.T
     changes[unit, np.arange(12)] = 0
     weights = rng.normal(size=(12, 3))
-    found = ChangesWithout(parts, unit).sums(weights)
-    np.testing.assert_allclose(found, changes @ weights)
+    made = ChangesWithout(parts, unit)
+    np.testing.assert_allclose(made.sums(weights), changes @ weights)
+    of_units = (changes * weights[:, 0]) @ np.eye(4)[unit]
+    np.testing.assert_allclose(made.sums_of_units(weights[:, 0]), of_units, atol=1e-12)

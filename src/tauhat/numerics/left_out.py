@@ -143,6 +143,27 @@ class ChangesWithout:
     parts: Sequence[PartOfChange]
     unit: IntArray
 
+    @property
+    def m(self) -> int:
+        """Number of units."""
+        return int(self.unit.max()) + 1
+
+    def sums_of_units(self, weight: FloatArray) -> FloatArray:
+        """Weighted sums of the changes in each other unit's values without each unit, (m, m).
+
+        Parameters
+        ----------
+        weight
+            Shape (n,).
+        """
+        total: FloatArray = np.zeros((self.m, self.m))
+        for part in self.parts:
+            slopes = np.zeros((self.m, part.slopes.shape[1]))
+            np.add.at(slopes, self.unit[part.rows], part.slopes * weight[part.rows, None])
+            total += part.without @ slopes.T
+        np.fill_diagonal(total, 0.0)
+        return total
+
     def sums(self, weights: FloatArray) -> FloatArray:
         """Weighted sums of the changes without each unit, over the other units' values, (m, k).
 
@@ -151,7 +172,7 @@ class ChangesWithout:
         weights
             Shape (n, k).
         """
-        total: FloatArray = np.zeros((int(self.unit.max()) + 1, weights.shape[1]))
+        total: FloatArray = np.zeros((self.m, weights.shape[1]))
         own = np.zeros(len(self.unit))
         for part in self.parts:
             total += part.without @ (part.slopes.T @ weights[part.rows])

@@ -160,9 +160,10 @@ class ExchangeableWorkingModel:
         shrink = rho / (1 - rho + rho * self.sizes)
         weight = self._weight[:, None]
         of_rows = (self._weighted - weight * (shrink[:, None] * self._sums)[unit]) / (1 - rho)
-        of_means = weight * np.eye(m)[unit] / self.sizes
-        both = changes.sums(np.hstack([of_rows / self._scale, of_means]))
-        return both[:, :q], both[:, q:]
+        return (
+            changes.sums(of_rows / self._scale),
+            changes.sums_of_units(self._weight) / self.sizes,
+        )
 
     def adjusted_means(self, coefficients: FloatArray) -> FloatArray:
         """Cluster means of the outcome less everything the model explains but the treatment.
