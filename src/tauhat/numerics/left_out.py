@@ -41,9 +41,8 @@ class WeightedRows:
     @property
     def shrinkage(self) -> FloatArray:
         """What makes predicted intercepts of sums of weighted residuals, shape (m,)."""
-        total = np.bincount(self.unit, weights=self.weight, minlength=self.m)
-        k: FloatArray = self.ratio / (1 + self.ratio * total)
-        return k
+        total: FloatArray = np.bincount(self.unit, self.weight, self.m).astype(np.float64)
+        return self.ratio / (1 + self.ratio * total)
 
     def effects(self, residual: FloatArray) -> FloatArray:
         """Predicted intercepts of residuals from the columns, shape (m,)."""
