@@ -2,7 +2,7 @@
 
 The school trial lacks covariates in about three of ten rows; a fifth of its outcomes are taken away
 at random to see what outcomes that are made cost in 850 clusters. ACTG 175 lacks the CD4 count at
-96 weeks of 797 of 2,139 persons. ``--runs`` times ``analyze(models="LMM")`` too. The trials stand in
+96 weeks of 797 of 2,139 persons. ``--runs`` times ``analyze(models="LMM")`` too. Trials stand in
 ``../shared/data``; one that does not is left out.
 
     python benchmarks/missing_run_times.py [--runs]
