@@ -14,7 +14,9 @@ and a random intercept of clusters, Rubin's rules) and beside the same trial wit
 effects of everyone enrolled by learners of those with an outcome, as a run fits them, with
 learners of the outcomes made, as held-out effects have them, and of these weighted by the
 probability that the outcome is seen, which is the inverse of what making them adds to the
-variance; "none" has the same effect for all (of an event: the same odds ratio).
+variance; "none" has the same effect for all (of an event: the same odds ratio). ``--intervals``
+says how many of these effects lie in their 95 % intervals (its Monte Carlo error) and how wide
+these are.
 
 Usage: python benchmarks/missing_outcomes.py --trials 200 [--outcome binary] [--designs] [--tests]
 """
@@ -247,13 +249,18 @@ def true_effects(frame: pd.DataFrame, differs: bool, outcome: str, spread: float
     return (risks[1] - risks[0]) @ share / share.sum()
 
 
+def trial_of_learners(frame: pd.DataFrame, randomized: str) -> th.Trial:
+    """The trial that learners are fitted to."""
+    roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
+    roles |= {"cluster": "unit"} if randomized == "clusters" else {}
+    return th.Trial(frame, **roles)
+
+
 def errors_of_learners(
     names: list[str], frame: pd.DataFrame, randomized: str, differs: bool, outcome: str
 ) -> np.ndarray:
     """Errors of the effects of everyone enrolled, shape (learners, ways)."""
-    roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
-    roles |= {"cluster": "unit"} if randomized == "clusters" else {}
-    trial = th.Trial(frame, **roles)
+    trial = trial_of_learners(frame, randomized)
     enrolled = trial.enrolled_data
     spread = 1 / 3 if randomized == "clusters" else 0.0
     truth = true_effects(frame.iloc[enrolled.rows], differs, outcome, spread)
@@ -263,6 +270,45 @@ def errors_of_learners(
         for name, ways in ((name, (trial.data, enrolled, weighed)) for name in names)
     ]
     return np.sqrt(((np.array(found) - truth) ** 2).mean(axis=2))
+
+
+def intervals_of_learners(
+    names: list[str], trials: int, lost: list[str], outcome: str, designs: list[str]
+) -> None:
+    """Print how often intervals of persons' effects cover, by what learners are fitted to."""
+    print(
+        "| randomized | effects differ | lost | learner | complete cases: covered, width "
+        "| outcomes made |\n|---|---|--:|---|---|---|"
+    )
+    for randomized in designs:
+        spread = 1 / 3 if randomized == "clusters" else 0.0
+        for differs in (True, False):
+            for share in lost:
+                key = derive_seed(20261201, "learners", randomized, int(differs), share)
+                given = {"differs": differs, "seen_more": LOST[share], "outcome": outcome}
+                found = np.empty((trials, len(names), 2, 2))
+                for k in range(trials):
+                    frame = draw(
+                        randomized, True, randomized == "clusters", derive_seed(key, k), **given
+                    )
+                    trial = trial_of_learners(frame, randomized)
+                    enrolled = trial.enrolled_data
+                    truth = true_effects(frame.iloc[enrolled.rows], differs, outcome, spread)
+                    for j, name in enumerate(names):
+                        for way, data in enumerate((trial.data, enrolled)):
+                            fit = th.estimator(name).fit_data(data)
+                            lower, upper = fit.effect_interval(enrolled.X)
+                            covered = ((lower <= truth) & (truth <= upper)).mean()
+                            found[k, j, way] = covered, (upper - lower).mean()
+                mean, sd = found.mean(axis=0), found[..., 0].std(axis=0, ddof=1)
+                for j, name in enumerate(names):
+                    cells = (
+                        f"{mean[j, way, 0]:.3f} ({sd[j, way] / np.sqrt(trials):.3f}), "
+                        f"{mean[j, way, 1]:.2f}"
+                        for way in (0, 1)
+                    )
+                    cell = f"| {randomized} | {'yes' if differs else 'none'} | {share}% | {name} |"
+                    print(cell, " | ".join(cells), "|", flush=True)
 
 
 def learners(
@@ -318,6 +364,7 @@ def main() -> None:
         "--outcome", choices=("continuous", "binary", "times"), default="continuous"
     )
     parser.add_argument("--learners", nargs="+", help="errors of learners by name")
+    parser.add_argument("--intervals", action="store_true", help="of --learners, not errors")
     parser.add_argument("--randomized", nargs="+", default=["clusters", "persons"])
     parser.add_argument("--designs", action="store_true", help="other designs, one share lost")
     parser.add_argument("--lost", nargs="+", choices=LOST, default=list(LOST), help="about, %%")
@@ -329,7 +376,8 @@ def main() -> None:
     with threadpool_limits(limits=1):
         if options.learners:
             given = (options.outcome, options.randomized)
-            learners(options.learners, options.trials, options.lost, *given)
+            show = intervals_of_learners if options.intervals else learners
+            show(options.learners, options.trials, options.lost, *given)
             return
         if options.tests:
             for randomized in ("clusters", "persons"):
@@ -342,7 +390,7 @@ def main() -> None:
         )
         if options.designs:
             for design in DESIGNS:
-                one_design(*design, options.trials)
+                one_design(*design, options.trials, impute=not options.no_imputation)
             return
         given = (options.clusters, options.persons, options.first, not options.no_imputation)
         for lost in options.lost:

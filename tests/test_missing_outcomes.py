@@ -1,15 +1,20 @@
 """Persons without an outcome count in averages, tests and held-out effects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import tauhat as th
 from tauhat.analysis.missing_record import missing_record
+from tauhat.data import FOLDS_OF_MISSING, TrialData
 from tauhat.endpoint import MissingOutcomes
 from tauhat.errors import DesignError, TrialError
+from tauhat.inference import cross_fit, group_effect, policy_value, rate
 from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
 from tauhat.numerics.missingness import losses_along
+from tauhat.numerics.seeds import derive_seed
 from tauhat.report.plots import missing_outcomes_plot
 
 ROLES = {"outcome": "y", "treatment": "arm", "cluster": "clinic", "covariates": ["x"]}
@@ -158,6 +163,90 @@ def test_bad_input_is_one_clear_error(changes: dict[str, object], message: str) 
         trial_of(df, **changes)
 
 
+def test_nobody_seen_in_an_arm_of_the_other_folds_is_no_failure() -> None:
+    rng = np.random.default_rng(2)
+    x, arm = rng.normal(size=100), np.arange(100) % 2
+    fold = np.arange(100) // 2 % 5
+    seen = (arm == 0) | (fold == 3)
+    y = np.where(seen, 2 * arm + x, 0.0)
+    made = made_outcome(y, seen, arm, [x[:, None]], [x[:, None]], None, fold)
+    # What was seen in that fold alone tells of the arm in all of them.
+    assert np.abs(made.values - 2 * arm - x).max() < 0.1
+
+
+def test_few_who_are_seen_leave_few_degrees_of_freedom() -> None:
+    df = complete(400, 1).drop(columns="clinic").assign(block=0)
+    everybody = th.average_effects(trial_of(df, cluster=None)).individual
+    treated = np.flatnonzero(df.arm == 1)
+    df.loc[treated[3:], "y"] = np.nan
+    few = th.average_effects(trial_of(df, cluster=None))
+    assert everybody.degrees_of_freedom > 390
+    assert few.individual.degrees_of_freedom < 3.5
+    assert few.individual.upper - few.individual.lower > 1
+
+
+def test_a_group_in_which_nobody_of_an_arm_was_seen_has_no_effect() -> None:
+    df = complete()
+    df.loc[(df.x > 0.5) & (df.arm == 1), "y"] = np.nan
+    fit = cross_fit(trial_of(df), "LMM", n_splits=1)
+    with pytest.raises(TrialError, match="12 control and 0 treated clusters with anyone in it who"):
+        group_effect(fit, "x > 0.5")
+    assert np.isfinite(group_effect(fit, "x > 0").inside.se)
+
+
+def test_outcomes_are_made_anew_without_each_cluster() -> None:
+    data = trial_of(with_losses(complete(), 2.0)).enrolled_data
+    changes = data.changes_without_units()
+    assert changes is not None
+    weight = np.where(data.treatment == 1, 1.0, -1.0)[:, None] / (data.n / 2)
+    told = changes.sums(weight)[:, 0]
+    fold = data.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes"))
+    exact = np.empty(data.n_units)
+    for one in range(data.n_units):
+        rows = np.flatnonzero(data.clusters != one)
+        others = data.take(rows)
+        made = others.missing.made(
+            others.measured[:, 1], others.treatment, others.X, others.clusters, fold[rows], None
+        )
+        exact[one] = weight[rows, 0] @ (made.values - data.y[rows])
+    # Variances are not estimated anew, and changes are of the first order.
+    assert np.corrcoef(told, exact)[0, 1] > 0.8
+    assert 0.6 < np.linalg.norm(told) / np.linalg.norm(exact) < 1.2
+
+
+def test_errors_count_that_outcomes_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    df = with_losses(complete(), 2.0)
+    df["y"] = (df.y > 0.3).astype(float).where(df.y.notna())
+    trial = trial_of(df, endpoint="binary")
+
+    def errors() -> dict[str, float]:
+        found, fit = th.average_effects(trial), cross_fit(trial, "LMM", n_splits=1)
+        group = group_effect(fit, "x > 0")
+        return {
+            "individual": found.individual.se,
+            "cluster": found.cluster.se,
+            "ratio": found.individual_risks.ratio.se,
+            "group": group.inside.se,
+            "ratio in the group": group.inside_risks.ratio.se,
+            "policy": policy_value(fit, higher_is_better=True).table["se"][0],
+            "rank": rate(fit, higher_is_better=True).autoc.se,
+        }
+
+    anew = errors()
+    monkeypatch.setattr(TrialData, "changes_without_units", lambda self, n_folds=0: None)
+    ratios = {name: anew[name] / held for name, held in errors().items()}
+    assert all(1.01 < ratios[name] < 1.1 for name in ("individual", "cluster", "ratio", "policy"))
+    # Groups and ranks are small parts, where changes may go either way.
+    assert all(0.9 < ratio < 1.1 and ratio != 1 for ratio in ratios.values())
+
+
+def test_imputing_nothing_gives_the_same_complete_cases() -> None:
+    trial = trial_of(with_losses(complete(8, 10)))
+    once, imputed = (th.average_effects(trial, imputations=k) for k in (None, 2))
+    assert once.complete_cases.individual == imputed.complete_cases.individual
+    assert "no covariate had to be imputed" in imputed.complete_cases.method
+
+
 def test_a_block_or_an_arm_without_any_outcome_is_refused() -> None:
     df = complete(12, 10)
     with pytest.raises(TrialError, match=r"missing for everybody in 1 of 3 blocks \(1\)"):
@@ -202,9 +291,9 @@ def test_constant_covariates_and_no_auxiliary_columns_do_no_harm() -> None:
     seen, arm = rng.random(200) < 0.8, np.arange(200) % 2
     missing = MissingOutcomes(seen, np.zeros((200, 0)))
     y = np.where(seen, arm + rng.normal(size=200), 0.0)
-    values, made = missing.made(y, arm, np.ones((200, 2)), None, np.arange(200) % 5, None)
-    assert np.isfinite(values).all()
-    assert "less to have one" not in made.text
+    made = missing.made(y, arm, np.ones((200, 2)), None, np.arange(200) % 5, None)
+    assert np.isfinite(made.values).all()
+    assert "less to have one" not in replace(missing, probability=made.probability).text
     rare = MissingOutcomes(seen, missing.auxiliary, np.where(arm == 1, 0.05, 0.5))
     assert rare.text.endswith("100 persons had a probability of 0.05 or less to have one")
 

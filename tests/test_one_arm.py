@@ -209,3 +209,10 @@ def test_what_crosses_clusters_has_an_intercept_of_both_arms() -> None:
     # Persons were randomized within areas: averages do not ask for them.
     found = [th.average_effects(one).table for one in (crossing, plain)]
     pd.testing.assert_frame_equal(*found)
+
+
+def test_one_cluster_with_outcomes_is_too_few() -> None:
+    df = table()
+    lost = df.therapist.notna() & (df.therapist != "t3")
+    with pytest.raises(DesignError, match="the treated arm has 1 cluster with outcomes, and the"):
+        trial(df.assign(y=df.y.mask(lost)))

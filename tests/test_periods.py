@@ -175,6 +175,10 @@ def test_other_designs_are_named() -> None:
     with pytest.raises(th.DesignError, match=r"stepped wedge.*as period"):
         th.Trial(df, **{**ROLES, "period": None})
     lost = df.assign(y=df.y.where(df.index > 3))
+    first = df.clinic == df.clinic[df.arm == 1].iloc[0]
+    one_left = df.assign(y=df.y.where((df.arm == 0) | first))
+    with pytest.raises(th.DesignError, match="outcomes as controls and 1 when treated"):
+        th.Trial(one_left, **{**ROLES, "missing": "complete-cases"})
     with pytest.raises(th.TrialError, match="complete-cases"):
         th.Trial(lost, **ROLES)
     assert th.Trial(lost, **ROLES, missing="complete-cases").n == len(df) - 4

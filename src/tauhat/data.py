@@ -18,6 +18,8 @@ from tauhat.endpoint.follow_up import Slopes
 from tauhat.learning import LearningView
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.latent import ProbitOutcome
+from tauhat.numerics.left_out import ChangesWithout
+from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import (
     LEAST_SPREAD_OF_OUTCOME,
@@ -215,30 +217,65 @@ class TrialData:
         if self.endpoint.follow_up is None and self.missing is None:
             return self
         measured, missing = self.measured.copy(), self.missing
-        smallest = self.probability_followed
-        if self.endpoint.follow_up is not None:
-            seen = np.full(self.n, True) if missing is None else missing.observed
-            fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-            fold = None if fold is None else fold[seen]
-            weight = self.sample_weight_of(np.flatnonzero(seen))
-            time, cause = self.times
-            time, cause = time[seen], cause[seen]
-            times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
-            made = self.endpoint.outcome_of_times(times, slopes)
-            measured[seen, 0], smallest = made.values, made.smallest
-        else:
-            measured[:, 0] = measured[:, 1]
+        measured[:, 0], smallest = self._outcome_seen(slopes, n_folds)
         if missing is not None:
-            measured[:, 0], missing = missing.made(
-                measured[:, 0],
-                self.treatment,
-                self.X,
-                self.blocks if self.clusters is None else self.clusters,
-                self.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes")),
-                self.sample_weight,
-                by_arm=slopes == "by arm",
-            )
+            made = self._outcome_made(missing, measured[:, 0], slopes)
+            measured[:, 0], missing = made.values, replace(missing, probability=made.probability)
         return replace(self, measured=measured, missing=missing, probability_followed=smallest)
+
+    def changes_without_units(self, n_folds: int = 0) -> ChangesWithout | None:
+        """How outcomes made for those who lack one change without each cluster, to first order.
+
+        Parameters
+        ----------
+        n_folds
+            As in `with_outcome_made_anew`, which made this trial's outcomes.
+
+        Returns
+        -------
+        ChangesWithout or None
+            None where nobody lacks one, and where persons were randomized: one of them changes
+            next to nothing in the models.
+        """
+        if self.missing is None or not self.design.holds_persons:
+            return None
+        y = self._outcome_seen("by arm", n_folds)[0]
+        return self._outcome_made(self.missing, y, "by arm", self.design.unit).without
+
+    def _outcome_seen(self, slopes: Slopes, n_folds: int) -> tuple[FloatArray, float]:
+        """Outcome of those who have one, shape (n,), and the smallest probability in it."""
+        if self.endpoint.follow_up is None:
+            return self.measured[:, 1], self.probability_followed
+        values = self.y.copy()
+        seen = np.full(self.n, True) if self.missing is None else self.missing.observed
+        fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
+        fold = None if fold is None else fold[seen]
+        weight = self.sample_weight_of(np.flatnonzero(seen))
+        time, cause = self.times
+        time, cause = time[seen], cause[seen]
+        times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
+        made = self.endpoint.outcome_of_times(times, slopes)
+        values[seen] = made.values
+        return values, made.smallest
+
+    def _outcome_made(
+        self,
+        missing: MissingOutcomes,
+        y: FloatArray,
+        slopes: Slopes,
+        unit: IntArray | None = None,
+    ) -> MadeOutcome:
+        """Outcomes of everybody from those of persons who have one."""
+        return missing.made(
+            y,
+            self.treatment,
+            self.X,
+            self.blocks if self.clusters is None else self.clusters,
+            self.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes")),
+            self.sample_weight,
+            by_arm=slopes == "by arm",
+            unit=unit,
+        )
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:
         def pick(values: AnyArray | None) -> Any:

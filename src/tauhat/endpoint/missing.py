@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tauhat.disclosure import FEW, is_small
 from tauhat.endpoint.follow_up import with_squares
 from tauhat.errors import TrialError
 from tauhat.numerics.em import identified_clusters
-from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, made_outcome
+from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, MadeOutcome, made_outcome
 from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
 from tauhat.wording import counted
 
@@ -71,6 +71,13 @@ class MissingOutcomes:
         told = FEW if is_small(floored) else counted(floored, "person")
         return f"{done}; {told} had a probability of {SMALLEST_PROBABILITY:g} or less to have one"
 
+    @property
+    def inverse(self) -> FloatArray:
+        """Inverse probability to have an outcome of those who have one, 0 of others, shape (n,)."""
+        probability = np.ones(len(self.observed)) if self.probability is None else self.probability
+        inverse: FloatArray = self.observed / probability
+        return inverse
+
     def take(self, rows: IntArray | BoolArray) -> MissingOutcomes:
         """Return the rows named."""
         chance = None if self.probability is None else self.probability[rows]
@@ -86,12 +93,13 @@ class MissingOutcomes:
         weight: FloatArray | None,
         *,
         by_arm: bool = True,
-    ) -> tuple[FloatArray, MissingOutcomes]:
+        unit: IntArray | None = None,
+    ) -> MadeOutcome:
         """An outcome for everybody, and how likely it was to be seen (`made_outcome`).
 
         Parameters
         ----------
-        y, treatment, fold, weight, by_arm
+        y, treatment, fold, weight, by_arm, unit
             As there.
         X
             Covariates, shape (n, p).
@@ -103,7 +111,7 @@ class MissingOutcomes:
         bends = [with_squares(X)[:, X.shape[1] :]] if curved else []
         outcome_columns = [lines, *map(_standard, bends)]
         observed_columns = [lines, _standard(self.auxiliary)]
-        made = made_outcome(
+        return made_outcome(
             y,
             self.observed,
             treatment,
@@ -113,8 +121,8 @@ class MissingOutcomes:
             fold,
             weight,
             by_arm=by_arm,
+            unit=unit,
         )
-        return made.values, replace(self, probability=made.probability)
 
 
 def _standard(columns: FloatArray) -> FloatArray:

@@ -130,6 +130,7 @@ def clusters_left_out(
     model: ExchangeableWorkingModel,
     coefficients: FloatArray,
     without_each: FloatArray,
+    moved: FloatArray,
     counted: FloatArray,
     weights: FloatArray,
     arm: IntArray,
@@ -146,8 +147,9 @@ def clusters_left_out(
     ----------
     model
         Working regression.
-    coefficients, without_each
-        Its coefficients with all clusters and without each (`ExchangeableWorkingModel.jackknife`).
+    coefficients, without_each, moved
+        Its coefficients with all clusters and without each, and what the cluster means change
+        then (`ExchangeableWorkingModel.jackknife`).
     counted
         What each cluster counts in each average, shape (m, k).
     weights
@@ -165,6 +167,7 @@ def clusters_left_out(
     """
     stacked = np.vstack([coefficients, without_each])
     explained, adjusted = model.explained(stacked), model.adjusted_means(stacked)
+    adjusted[1:] += moved
     m, k = counted.shape
     kept = np.vstack([np.ones(m), 1 - np.eye(m)])
     means = np.empty((m + 1, k, 2))

@@ -40,6 +40,8 @@ from tauhat.wording import counted, with_degrees
 # would adjust part of the effect away.
 SIZE_DIFFERS_P = 0.001
 NO_TARGET_OVER_PERIODS = "persons of another population have no weights within periods"
+# Of models of the event where outcomes are made of times.
+FOLDS_OF_TIMES = 5
 # Cluster sizes that differ by less than this share are equal.
 _SAME_SIZE = 1e-9
 
@@ -175,7 +177,7 @@ def average_effects(
 def _of_data(data: TrialData, level: float) -> AverageEffects:
     """Average effects of a trial's arrays."""
     if data.endpoint.follow_up is not None:
-        data = data.with_outcome_made_anew(n_folds=5)
+        data = data.with_outcome_made_anew(n_folds=FOLDS_OF_TIMES)
     estimate = {
         "individual": _individually_randomized,
         "cluster": _cluster_randomized,
@@ -224,9 +226,9 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     )
     treated_share = data.propensity[first]
     inverse = np.where(arm == 1, 1 / treated_share, 1 / (1 - treated_share))
-    coefficients, without_each = model.jackknife()
+    coefficients, without_each, moved = model.jackknife(data.changes_without_units(FOLDS_OF_TIMES))
     adjusted = model.adjusted_means(coefficients)
-    adjusted_without = model.adjusted_means(without_each)
+    adjusted_without = model.adjusted_means(without_each) + moved
     # What each cluster counts in the individual-average and in the cluster-average.
     counted = np.column_stack([model.sizes, np.ones(len(first))])
     weights = counted * inverse[:, None]
@@ -281,7 +283,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     if data.endpoint.ends is None:
         return found
     means, deleted = clusters_left_out(
-        model, coefficients, without_each, counted, weights, arm, along if sloped else None
+        model, coefficients, without_each, moved, counted, weights, arm, along if sloped else None
     )
     even = None if even is None else even[:, :2]
     arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True, even=even)
@@ -331,10 +333,11 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
         by_person[:, arm] = weight * (predicted[arm] + own - means[arm]) / weight.sum()
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
-    expected = expected_of_averages(weight, np.ones(data.n), data.propensity, arm_of)[:, :1]
-    even = None
-    if data.sample_weight is not None:
-        ones = np.ones(data.n)
+    # Of outcomes that are made, only those who were seen tell how they vary.
+    told = weight if data.missing is None else weight * data.missing.inverse
+    ones, even = np.ones(data.n), None
+    expected = expected_of_averages(told, ones, data.propensity, arm_of)[:, :1]
+    if data.sample_weight is not None or data.missing is not None:
         even = expected_of_averages(ones, ones, data.propensity, arm_of)[:, :1]
     df = float(design.degrees_of_freedom(expected, even=even)[0])
     se = float(errors_of_persons(design, shares[:, None], expected)[0])

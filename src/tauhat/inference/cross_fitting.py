@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
 from tauhat.errors import TrialError
@@ -24,6 +24,7 @@ from tauhat.inference.inputs import (
     refuse_over_periods,
 )
 from tauhat.inference.transport import TargetPopulation, target_population
+from tauhat.numerics.left_out import ChangesWithout
 from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -192,6 +193,17 @@ class CrossFit(Shown):
         """Outcome less its held-out expectation in the person's own arm, shape (splits, n)."""
         own: FloatArray = np.where(self.data.treatment == 1, self.treated, self.control)
         return self.data.y - own
+
+    @property
+    def observed(self) -> BoolArray:
+        """Who has an outcome, shape (n,)."""
+        missing = self.data.missing
+        return np.full(self.data.n, True) if missing is None else missing.observed
+
+    @cached_property
+    def outcome_changes(self) -> ChangesWithout | None:
+        """How outcomes made for those who lack one change without each cluster; None if none do."""
+        return self.data.changes_without_units()
 
     @property
     def centred_effects(self) -> FloatArray:

@@ -28,10 +28,13 @@ _NOISE = 1e-12
 
 
 def units_an_arm(fit: CrossFit, member: FloatArray) -> list[tuple[int, int]]:
-    """Control and treated units with members of each group, whose columns are 1 for members."""
+    """Control and treated units with members of each group who have an outcome.
+
+    Columns of ``member`` are 1 for members.
+    """
     counts = []
     for arm in (0, 1):
-        here = member * (fit.data.treatment == arm)[:, None]
+        here = member * ((fit.data.treatment == arm) & fit.observed)[:, None]
         counts.append((sums_by_unit(here, fit.units) > 0).sum(axis=0))
     return [(int(control), int(treated)) for control, treated in zip(*counts, strict=True)]
 
@@ -49,6 +52,24 @@ def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
     return result
 
 
+def outcome_moves(fit: CrossFit, weights: FloatArray) -> FloatArray:
+    """Changes of weighted sums of the others' outcomes without each unit, shape (u, k).
+
+    Zero but where outcomes are made for those who lack one (`TrialData.changes_without_units`).
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    weights
+        Shape (n, k).
+    """
+    changes = fit.outcome_changes
+    if changes is None:
+        return np.zeros((fit.design.n_units, weights.shape[1]))
+    return changes.sums(weights)
+
+
 def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackknife:
     r"""Average effects of groups of persons, with their delete-one-unit jackknife.
 
@@ -61,7 +82,8 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
     with the held-out effects and the residuals r of the split: the Hajek form of
     the mean score, so that a difference in level between arms that the group
     shares cancels. Held-out predictions of a cluster do not depend on it, so
-    leaving it out only drops its terms.
+    leaving it out only drops its terms, and changes outcomes that are made for those who
+    lack one.
 
     Parameters
     ----------
@@ -75,7 +97,8 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
     Returns
     -------
     Jackknife
-        One estimate a group; not a number for one with fewer than two units in an arm.
+        One estimate a group; not a number for one with fewer than two units in an arm with members
+        who have an outcome.
     """
     units, weight = fit.units, fit.weight
     weighted = member * weight[:, None]
@@ -91,8 +114,9 @@ def split_group_effects(fit: CrossFit, split: int, member: FloatArray) -> Jackkn
             total = sums_by_unit(inverse, units)
             estimate = estimate + sign * residual.sum(axis=0) / total.sum(axis=0)
             left = total.sum(axis=0) - total
-            deleted = deleted + sign * (residual.sum(axis=0) - residual) / left
-            few |= (total > 0).sum(axis=0) < 2
+            others = residual.sum(axis=0) - residual + outcome_moves(fit, inverse)
+            deleted = deleted + sign * others / left
+            few |= (sums_by_unit(inverse * fit.observed[:, None], units) > 0).sum(axis=0) < 2
     estimate[few], deleted[:, few] = np.nan, np.nan
     largest = _largest(fit, np.ones(member.shape[1]))
     expected, even = expected_in_groups(fit, member), expected_without_weights(fit, member)
@@ -208,15 +232,39 @@ def score_means(fit: CrossFit, split: int, share: FloatArray) -> Jackknife:
     products = (share[:, :, None] * columns[:, None, :]).reshape(len(share), -1)
     parts = sums_by_unit(products, units).reshape(-1, share.shape[1], columns.shape[1])
     totals = sums_by_unit(columns, units)
+    moved, moved_totals = score_moves(fit, share)
+    left = parts.sum(axis=0) - parts + moved
     noise = _NOISE * float(fit.data.y.std())
     return Jackknife(
         _without_noise(mean_scores(parts.sum(axis=0), totals.sum(axis=0)), noise),
-        _without_noise(mean_scores(parts.sum(axis=0) - parts, totals.sum(axis=0) - totals), noise),
+        _without_noise(mean_scores(left, totals.sum(axis=0) - totals + moved_totals), noise),
         expected_in_groups(fit, np.ones(share.shape)),
         fit.design,
         _largest(fit, np.average(np.abs(share), axis=0, weights=fit.weight)),
         expected_without_weights(fit, np.ones(share.shape)),
     )
+
+
+def score_moves(fit: CrossFit, share: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Changes without each unit of the sums of `score_columns` with shares, and without.
+
+    Parameters
+    ----------
+    fit
+        Cross-fit of the trial.
+    share
+        Shape (n, k).
+
+    Returns
+    -------
+    with_shares, without
+        Shapes (u, k, 6) and (u, 6).
+    """
+    every = np.column_stack([share, np.ones(len(share))])
+    moved = np.zeros((fit.design.n_units, every.shape[1], 6))
+    for column, arm in ((3, 1), (5, 0)):
+        moved[:, :, column] = outcome_moves(fit, every * arm_inverse(fit, arm)[:, None])
+    return moved[:, :-1], moved[:, -1]
 
 
 def _without_noise(values: FloatArray, noise: float) -> FloatArray:

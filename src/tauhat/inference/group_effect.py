@@ -46,7 +46,7 @@ class GroupEffect(Shown):
     n_inside, n_outside
         Persons in and outside the subgroup.
     units
-        Randomized units with members: (control, treated).
+        Randomized units with members who have an outcome: (control, treated).
     method
         How it was estimated.
     inside_risks, outside_risks
@@ -187,9 +187,12 @@ def group_effect(
     units = units_an_arm(fit, member)
     for where, (control, treated) in zip(("in", "outside"), units, strict=True):
         if min(control, treated) < 2:
+            anyone = (
+                "anyone in it" if fit.data.missing is None else "anyone in it who has an outcome"
+            )
             raise TrialError(
                 f"{where} the subgroup {words} there are {control} control and {treated} treated "
-                f"{fit.design.units_word} with anyone in it; an average effect needs two in each "
+                f"{fit.design.units_word} with {anyone}; an average effect needs two in each "
                 "arm. Choose a wider subgroup"
             )
     contrast = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]])

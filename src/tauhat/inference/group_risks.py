@@ -10,7 +10,7 @@ from tauhat._typing import FloatArray
 from tauhat.inference.arm_means import ArmMeans
 from tauhat.inference.average_risks import AverageRisks, average_risks
 from tauhat.inference.cross_fitting import CrossFit
-from tauhat.inference.descriptive import arm_inverse
+from tauhat.inference.descriptive import arm_inverse, outcome_moves
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.centring import sums_by_unit
@@ -64,7 +64,8 @@ def group_risks(
         outcome = sums_by_unit(inverse * data.y[:, None], fit.units)
         total = sums_by_unit(inverse, fit.units)
         average += part * outcome.sum(axis=0) / total.sum(axis=0)
-        without += part * (outcome.sum(axis=0) - outcome) / (total.sum(axis=0) - total)
+        others = outcome.sum(axis=0) - outcome + outcome_moves(fit, inverse)
+        without += part * others / (total.sum(axis=0) - total)
     effect = np.mean([one.estimate for one in results], axis=0)
     effect_without = np.mean([one.deleted for one in results], axis=0)
     signs = np.stack([-share, 1 - share], axis=-1)

@@ -300,6 +300,8 @@ def averages_over_imputations(
     result = _pooled_averages(found)
     if trial.data is trial.enrolled_data:
         return result
+    if len(parts) == 1:
+        return replace(result, complete_cases=_pooled_averages([of_data(trial.data, level)]))
     alone = [_with_outcome_only(data, trial.data) for data in parts]
     return replace(result, complete_cases=_pooled_averages([of_data(one, level) for one in alone]))
 

@@ -20,6 +20,7 @@ from tauhat.inference.descriptive import (
     one_sided,
     over_splits,
     score_columns,
+    score_moves,
 )
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.given_or_fitted import as_cross_fit
@@ -217,6 +218,13 @@ def _one_split(
     rows_of = [np.flatnonzero(folds == fold) for fold in range(fit.n_folds)]
     parts = [part(rows) for rows in rows_of]
     whole, totals = np.sum(parts, axis=0), columns.sum(axis=0)
+    moved = np.zeros((design.n_units, len(whole) + 1, 6))
+    if design is fit.design:
+        # Ranks stay: only outcomes that are made change beside what is left out.
+        share = np.ones((len(effects), len(whole) + 1))
+        for rows in rows_of:
+            share[rows, :-1] = _rank_weights(effects[rows], fit.weight[rows])
+        moved = score_moves(fit, sign * share)[0]
     deleted = np.empty((design.n_units, len(whole)))
     members = np.split(np.argsort(units, kind="stable"), np.cumsum(np.bincount(units))[:-1])
     for i, rows in enumerate(members):
@@ -224,7 +232,8 @@ def _one_split(
         for fold in np.unique(folds[rows]):
             kept = rows_of[fold][~np.isin(rows_of[fold], rows)]
             without += (part(kept) if len(kept) else 0.0) - parts[fold]
-        deleted[i] = mean_scores(without, totals - columns[rows].sum(axis=0))
+        left = totals - columns[rows].sum(axis=0) + moved[i, -1]
+        deleted[i] = mean_scores(without + moved[i, :-1], left)
     expected, even = np.ones(deleted.shape), None
     if design is fit.design:
         everybody = np.ones((fit.data.n, deleted.shape[1]))

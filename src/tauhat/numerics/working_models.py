@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.left_out import ChangesWithout
 
 # Working correlation between two persons of a cluster; it moves the precision of estimates, never
 # what is estimated.
@@ -54,7 +55,7 @@ class ExchangeableWorkingModel:
     >>> model = ExchangeableWorkingModel(
     ...     y, np.column_stack([np.ones(8), arm]), np.arange(8.0)[:, None] % 2,
     ...     clusters=clusters, weight=np.ones(8), correlation=0.05)
-    >>> coefficients, without_each = model.jackknife()
+    >>> coefficients, without_each, moved = model.jackknife()
     >>> without_each.shape
     (4, 3)
     """
@@ -86,6 +87,7 @@ class ExchangeableWorkingModel:
         starts = np.flatnonzero(np.r_[True, np.diff(clusters) != 0])
         self._bounds = list(zip(starts, np.r_[starts[1:], len(y)], strict=True))
         self._design, self._weighted = design, design * weight[:, None]
+        self._weight = weight
         self._outcome = outcome
         self._sums = np.add.reduceat(self._weighted, starts, axis=0)
         self._outcome_sums = np.add.reduceat(weight * outcome, starts)
@@ -122,15 +124,46 @@ class ExchangeableWorkingModel:
         gram, cross = self._normal_equations()
         return self._scale * np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
 
-    def jackknife(self) -> tuple[FloatArray, FloatArray]:
-        """Coefficients on all clusters, (k + p,), and without each of them, (m, k + p)."""
+    def jackknife(
+        self, changes: ChangesWithout | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Coefficients on all clusters, and without each of them.
+
+        Parameters
+        ----------
+        changes
+            How the outcomes of the others change without each cluster; None if they do not.
+
+        Returns
+        -------
+        coefficients, without_each
+            Shapes (k + p,) and (m, k + p).
+        moved
+            What the cluster means change without each cluster, in units of the outcome, (m, m).
+        """
         gram, cross = self._normal_equations()
         full = np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
         without_each: FloatArray = np.empty((len(self._bounds), len(gram)))
+        in_cross, moved = self._moved(changes)
         for i in range(len(self._bounds)):
             own_gram, own_cross = self._moments(i)
-            without_each[i] = np.linalg.solve(gram - own_gram, cross - own_cross)
-        return full, without_each
+            right = cross - own_cross + in_cross[i]
+            without_each[i] = np.linalg.solve(gram - own_gram, right)
+        return full, without_each, moved
+
+    def _moved(self, changes: ChangesWithout | None) -> tuple[FloatArray, FloatArray]:
+        """Changes of the cross products and of the cluster means without each cluster."""
+        m, q = self._sums.shape
+        if changes is None:
+            return np.zeros((m, q)), np.zeros((m, m))
+        unit, rho = changes.unit, self._correlation
+        shrink = rho / (1 - rho + rho * self.sizes)
+        weight = self._weight[:, None]
+        of_rows = (self._weighted - weight * (shrink[:, None] * self._sums)[unit]) / (1 - rho)
+        return (
+            changes.sums(of_rows / self._scale),
+            changes.sums_of_units(self._weight) / self.sizes,
+        )
 
     def adjusted_means(self, coefficients: FloatArray) -> FloatArray:
         """Cluster means of the outcome less everything the model explains but the treatment.

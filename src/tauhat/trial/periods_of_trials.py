@@ -236,6 +236,12 @@ def check_over_periods(
             "in each period all clusters have the same arm, so that the effect cannot be told "
             "from what else changed: period= needs clusters of both arms in some period"
         )
+    ever = [int((cells == a).any(axis=1).sum()) for a in (0, 1)]
+    if min(ever) < 2:
+        raise DesignError(
+            f"{counted(ever[0], 'cluster has', 'clusters have')} outcomes as controls and "
+            f"{ever[1]} when treated; at least two of each are needed"
+        )
     if len(cells) < _LEAST_CLUSTERS:
         raise DesignError(
             f"there are {len(cells)} clusters; with period= at least {_LEAST_CLUSTERS} are needed"

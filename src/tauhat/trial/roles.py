@@ -228,6 +228,12 @@ def check_units(
     per_arm = [int(((treated > 0) == a)[with_outcome].sum()) for a in (False, True)]
     if min(per_arm) < 2:
         one = int(np.argmin(per_arm))
+        if size[(treated > 0) != bool(one)].max(initial=0) == 1 and max(per_arm) > 1:
+            raise DesignError(
+                f"the {('control', 'treated')[one]} arm has {counted(per_arm[one], 'cluster')} "
+                f"with outcomes{where}, and the other one single persons; at least two clusters "
+                "are needed to tell effects from cluster differences"
+            )
         only = [labels[k] for k in np.flatnonzero(with_outcome & ((treated > 0) == bool(one)))]
         empty = (
             f". If {plain_label(only[0])!r} says that persons of that arm had no cluster, leave "
