@@ -1,7 +1,7 @@
 """Power with clusters in one arm only: the formula against simulated trials.
 
     python benchmarks/one_arm_power.py --trials 2000
-    python benchmarks/one_arm_power.py --what interaction --trials 1000
+    python benchmarks/one_arm_power.py --what interaction --trials 400
 
 One line per design: power by `tauhat.power.power_one_arm`, the share of simulated trials in which
 `tauhat.average_effects` (or, of a modifier, `tauhat.interaction_effects`) has p of at most .05 with
