@@ -15,7 +15,7 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import cell, figure_of
-from tauhat.report.text import Run, estimands, evidence
+from tauhat.report.text import Run, estimands, evidence, label_name
 from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.wording import with_digits_alike
 
@@ -34,7 +34,11 @@ def risk_section(data: ReportInput) -> Section | None:
         if found[name] is not None:
             rows += _rows(f"{name.capitalize()}-average", found[name])
     events = [
-        [cell(arm["arm"]), format_count(arm["persons"]), _events(arm["events"], arm["persons"])]
+        [
+            cell(label_name(data.run, arm["arm"])),
+            format_count(arm["persons"]),
+            _events(arm["events"], arm["persons"]),
+        ]
         for arm in found["arms"]
     ]
     drawn = gallery.effect_by_risk(data)
