@@ -63,6 +63,7 @@ def risk_section(data: ReportInput) -> Section | None:
             "factor the risk changes, a difference for how many persons the event does; report "
             "both.",
             *_differs(data.run),
+            *_one_risk(data.run),
         ],
         tables=[
             TableView("Average effects on the risk", ["", "Estimate", f"{level} CI", "p"], rows),
@@ -94,6 +95,16 @@ def _differs(run: Run) -> list[str]:
         f"Absolute benefit: the primary test gives {words[0]} that risk differences differ "
         f"between people ({p[0]}). Relative effect: a secondary test gives {words[1]} that the "
         f"odds ratio differs ({p[1]}). {meant}"
+    ]
+
+
+def _one_risk(run: Run) -> list[str]:
+    """That there are no groups by risk, where covariates do not tell it."""
+    if run["relative_effect"] is None or len(run["relative_effect"]["by_risk"]) != 1:
+        return []
+    return [
+        "The covariates hardly tell who is at a higher risk without treatment, so effects are not "
+        "drawn by that risk."
     ]
 
 
