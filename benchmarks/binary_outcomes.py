@@ -12,7 +12,7 @@ out of it, which takes seconds.
 
     python benchmarks/binary_outcomes.py --draws 3
     python benchmarks/binary_outcomes.py --draws 5 --intervals
-    python benchmarks/binary_outcomes.py --draws 2 --first 800 --intervals --robust
+    python benchmarks/binary_outcomes.py --draws 8 --first 1000 --intervals --robust --store r.jsonl
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import tauhat as th
+from kept_rows import kept_rows
 from tauhat.data import validate_trial
 from tauhat.ensembles.robust import CLUSTER_EVENT_MEMBERS, INDIVIDUAL_EVENT_MEMBERS, RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -58,6 +62,8 @@ CELLS: dict[str, tuple[dict, int | None]] = {
     "I6": ({**PERSONS, "effect": "additive-risk", "base_risk": 0.30}, 750),
 }
 FLAT = ("null", "risk-difference")
+# By what half widths of intervals of `Robust` are multiplied, to see what would do.
+FACTORS = (0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1)
 ON_LOG_ODDS = ("GAMM", "LMM", "Constant-Odds-Ratio", "Risk")
 
 
@@ -119,6 +125,7 @@ def one_trial(
     if intervals:
         share_reference(average, reference)
         inside["Robust"] |= covered(average, trial)
+        inside["Robust"] |= scaled(average.effect_interval(trial.X), effects["Robust"], trial.tau)
     error = np.sqrt(np.mean((effects["reference"] - trial.tau) ** 2))
     rows = []
     for name, effect in effects.items():
@@ -143,6 +150,18 @@ def covered(model: CateEstimator, trial: SimulatedTrial) -> dict[str, float]:
     low, high = model.effect_interval(trial.X)
     inside = np.mean((low <= trial.tau) & (trial.tau <= high))
     return {"coverage": 100 * inside, "width": 100 * np.mean(high - low)}
+
+
+def scaled(
+    interval: tuple[np.ndarray, np.ndarray], effect: np.ndarray, tau: np.ndarray
+) -> dict[str, float]:
+    """Coverage and width with half widths multiplied by each of the factors, in per cent."""
+    found = {}
+    for factor in FACTORS:
+        low, high = (effect + factor * (end - effect) for end in interval)
+        found[f"coverage x {factor}"] = 100 * float(np.mean((low <= tau) & (tau <= high)))
+        found[f"width x {factor}"] = 100 * float(np.mean(high - low))
+    return found
 
 
 def report(results: pd.DataFrame) -> None:
@@ -170,16 +189,37 @@ def report(results: pd.DataFrame) -> None:
     frame["seconds"] = by_model["seconds"].mean().round(2)
     print("\nRatio to the reference (Monte Carlo error), CPU seconds")
     print(frame.to_string(na_rep=""), flush=True)
+    cells = varied[varied["model"] == "Robust"].groupby("cell", sort=False)["log ratio"]
+    ratio = np.exp(cells.mean())
+    by_cell = pd.DataFrame({"ratio": ratio, "error": ratio * cells.sem()}).T
+    print("\nRobust: ratio to the reference by cell, with its Monte Carlo error")
+    print(by_cell.round(2).to_string(), flush=True)
     if "coverage" not in results:
         return
     results = results.dropna(subset="coverage")
     design = np.where(results["cell"].str.startswith("C"), "cluster", "individual")
     rows = results.groupby([design, "model"], sort=False)
-    table = rows[["coverage", "width"]].mean().round(1)
-    by_kind = results.groupby([design, "model", "kind"], sort=False)["coverage"].mean()
-    table = table.join(by_kind.unstack().round(1))
-    print("\nCoverage and width of intervals, %, and coverage by kind of effect")
-    print(table.to_string(na_rep=""))
+    by_kind = results.groupby([design, "model", "kind"], sort=False)["coverage"]
+    for what, of in (("", "mean"), (": Monte Carlo errors", "sem")):
+        table = rows[["coverage", "width"]].agg(of).join(by_kind.agg(of).unstack())
+        print(f"\nCoverage and width of intervals, %, and coverage by kind of effect{what}")
+        print(table.round(1).to_string(na_rep=""))
+    told = []
+    for (units, factor), found in by_factor(results[results["model"] == "Robust"]):
+        kinds = found.groupby("kind", sort=False)["coverage"].mean()
+        row = {"units": units, "half widths": factor, "coverage": found["coverage"].mean()}
+        told.append({**row, "width": found["width"].mean(), **kinds})
+    print("\nRobust, with half widths multiplied by a factor")
+    print(pd.DataFrame(told).round(1).to_string(index=False, na_rep=""))
+
+
+def by_factor(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Coverage and width of each kind of units and factor."""
+    for units, first in (("cluster", "C"), ("individual", "I")):
+        found = rows[rows["cell"].str.startswith(first)]
+        for factor in FACTORS if len(found) else ():
+            told = {what: found[f"{what} x {factor}"] for what in ("coverage", "width")}
+            yield (units, f"x {factor}"), found[["kind"]].assign(**told)
 
 
 def main() -> None:
@@ -191,21 +231,26 @@ def main() -> None:
     parser.add_argument("--intervals", action="store_true", help="coverage and width too")
     parser.add_argument("--no-trees", action="store_true", help="no BCF in the average")
     parser.add_argument("--robust", action="store_true", help="no other model by itself")
+    parser.add_argument(
+        "--store", type=Path, help="file of trials that are kept for another run of these options"
+    )
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows = []
-    for number in range(given.first, given.first + given.draws):
-        for cell in given.cells:
-            rows += one_trial(
-                cell,
-                number,
-                quick=given.quick,
-                intervals=given.intervals,
-                trees=not given.no_trees,
-                alone=given.robust,
-            )
-        print(f"\nAfter {number + 1 - given.first} draws", flush=True)
-        report(pd.DataFrame(rows))
+
+    def of_trial(cell: str, number: int) -> dict[str, Any]:
+        rows = one_trial(
+            cell,
+            number,
+            quick=given.quick,
+            intervals=given.intervals,
+            trees=not given.no_trees,
+            alone=given.robust,
+        )
+        return {"cell": cell, "number": number, "models": rows}
+
+    numbers = range(given.first, given.first + given.draws)
+    trials = kept_rows(of_trial, given.cells, numbers, given.store)
+    report(pd.DataFrame([row for trial in trials for row in trial["models"]]))
 
 
 if __name__ == "__main__":

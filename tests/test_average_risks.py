@@ -15,8 +15,9 @@ from tauhat.analysis.average_record import risks_record
 from tauhat.analysis.run_fields import differences
 from tauhat.errors import TrialError
 from tauhat.inference import average_effects
-from tauhat.inference.average_risks import NumberNeeded
+from tauhat.inference.average_risks import AverageRisks, NumberNeeded
 from tauhat.inference.estimate import Estimate
+from tauhat.report.risk_section import risk_words
 
 
 def tiny(*, sizes: tuple[int, ...] = (4,) * 6) -> tuple[np.ndarray, ...]:
@@ -151,6 +152,31 @@ def test_number_needed_goes_through_infinity_where_the_difference_may_be_none() 
     assert none.text == "No number of persons treated makes one event more or fewer."
 
 
+def test_numbers_of_one_sentence_have_the_same_decimals() -> None:
+    difference = Estimate.from_t(-0.0772, 0.027, degrees_of_freedom=597, level=0.95)
+    risks = AverageRisks(0.49, 0.0916, difference, None, None)
+    assert risks.text.startswith(
+        "9.2 of 100 persons have the event with treatment and 49.0 without"
+    )
+    assert risks.text.endswith("for every 13.0 persons treated (interval 7.7 to 41.4).")
+    rare = NumberNeeded.of(Estimate.from_t(8e-4, 6e-4, degrees_of_freedom=9999, level=0.95))
+    assert "every 1250 persons treated (interval from 506 for one event more" in rare.text
+
+
+def test_decision_makers_are_told_the_event_its_ratio_and_the_number_needed() -> None:
+    ratio = {"estimate": 0.543, "lower": 0.349, "upper": 0.847}
+    needed = {"estimate": 12.96, "lower": 7.71, "upper": 41.1, "fewer": True, "crosses": False}
+    risks = {"control": 0.169, "treated": 0.0916, "ratio": ratio, "number_needed": needed}
+    assert risk_words("pancreatitis = 1", risks) == [
+        "Event: pancreatitis = 1. Of 100 persons 9.2 have it with treatment and 16.9 without, risk "
+        "ratio 0.54 (0.35 to 0.85): one event fewer for every 13.0 persons treated (7.7 to 41.1)."
+    ]
+    crossing = {**risks, "ratio": None, "number_needed": {**needed, "crosses": True}}
+    (told,) = risk_words("pancreatitis = 1", crossing)
+    assert told.endswith("have it with treatment and 16.9 without.")
+    assert risk_words("pancreatitis = 1", {**risks, "control": None}) == []
+
+
 def test_results_show_risks_per_hundred() -> None:
     rng = np.random.default_rng(3)
     A = np.arange(600) % 2
@@ -188,6 +214,8 @@ def test_a_run_tells_risks_ratios_and_events_of_both_arms() -> None:
     page = found.to_html()
     assert "Risks of the event" in page
     assert "risk difference, per 100" in page
+    share = np.bincount(trial.treatment, weights=event)[0] / (trial.treatment == 0).sum()
+    assert f"{risks['arms'][0]['events']} ({100 * share:.0f}%)" in page
     assert f"{own['ratio']['estimate']:.2f}" in page
 
 

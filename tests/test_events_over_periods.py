@@ -89,7 +89,7 @@ def test_models_are_linear_and_reports_tell_risks(tmp_path: Path) -> None:
     page = done.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"{100 * estimate:.1f} per 100 persons" in page
     assert "All models here are linear in its risk" in page
-    assert f"{100 * run['average_risks']['individual']['treated']:.3g} of 100 persons" in page
+    assert f"{100 * run['average_risks']['individual']['treated']:.1f} of 100 persons" in page
 
 
 @pytest.mark.parametrize(

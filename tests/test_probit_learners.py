@@ -8,6 +8,7 @@ from scipy.special import ndtr
 
 import tauhat as th
 from tauhat.data import validate_trial
+from tauhat.fitting.reference_posterior import overlooked_by
 from tauhat.learners import BayesianCausalForest, BayesianRidgeEffect, SLearner
 from tauhat.outcome import MixedBART
 
@@ -205,3 +206,23 @@ def test_intervals_mix_the_trees_with_the_reference(fits, clustered):
     inside = (low < model.effect(X)) & (model.effect(X) < high) & (low > -1) & (high < 1)
     np.testing.assert_allclose(((low + high) / 2)[inside], middle[inside], atol=1e-9)
     assert inside.mean() > 0.9
+
+
+def test_intervals_of_events_are_no_narrower_than_what_a_trial_may_overlook() -> None:
+    rng = np.random.default_rng(6)
+    X, A = rng.normal(size=(200, 2)), np.arange(200) % 2
+    model = th.estimator("LMM", random_state=1).fit(X, rng.random(200) < 0.4 - 0.1 * A, treatment=A)
+    posterior, effect = model.reference_posterior(), model.effect(X)
+    assert posterior.overlooked == 0.2
+    spread = np.sqrt(((posterior.effect_draws(X) - effect) ** 2).mean(axis=0))
+    risk = posterior.log_odds.risks(X).mean(axis=1)
+    least = 0.2 * np.sqrt(risk * (1 - risk))
+    error = posterior.expected_error(X, effect)
+    np.testing.assert_allclose(error, np.maximum(0.9 * spread, least))
+    assert (0.9 * spread < least).any()
+    # Larger trials overlook less, and rates are another matter.
+    assert overlooked_by(125_000) == pytest.approx(0.02)
+    counts = th.estimator("LMM", random_state=1).fit_data(
+        validate_trial(X, rng.poisson(2, 200), A, endpoint="count")
+    )
+    assert counts.reference_posterior().overlooked == 0

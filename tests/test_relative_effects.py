@@ -100,3 +100,15 @@ def test_effects_by_risk_follow_the_model_of_one_odds_ratio() -> None:
     # The same model on both sides.
     assert np.abs(table.effect - table.one_odds_ratio).max() < 0.02
     assert table.one_odds_ratio.iloc[3] > table.one_odds_ratio.iloc[0] > 0
+
+
+def test_persons_whom_covariates_do_not_tell_apart_are_one_group_by_risk() -> None:
+    # No covariate predicts: risks that differ by nothing are no gradient.
+    rng = np.random.default_rng(8)
+    X, arm = rng.normal(size=(400, 5)), np.arange(400) % 2
+    model = single_estimator("LMM", random_state=1).fit(
+        X, rng.random(400) < 0.45 - 0.2 * arm, treatment=arm
+    )
+    table = effects_by_risk(model, X, model.effect(X))
+    assert table.persons.tolist() == [400]
+    assert table.risk.iloc[0] == pytest.approx(0.45, abs=0.08)

@@ -78,6 +78,14 @@ def test_the_risk_model_finds_an_odds_ratio_that_changes_with_the_risk():
     assert np.abs(np.diff(effect[order]))[nearly_same].max() < 0.002
 
 
+def test_risk_finds_no_gradient_along_a_prediction_of_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X, A = rng.normal(size=(128, 8)), np.arange(128) % 2
+    model = RiskEffect().fit(X, rng.random(128) < 0.45 - 0.2 * A, treatment=A)
+    # Log odds that differ by .0002, in units of their own, made effects that differed by .07.
+    assert model.effect(X).std() < 0.001
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("grouped", [True, False])
 def test_exchanged_arms_exchange_the_risks_and_no_event_mirrors_them(name, grouped):

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from tauhat._typing import FloatArray
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.heterogeneity import HeterogeneityTest
 
 _GROUPS, _FEWEST = 5, 20
+# Standard deviation of the log odds below which everybody is at about the same risk.
+_LEAST_SPREAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,10 @@ class RelativeEffects:
     test
         Secondary test of one odds ratio for everyone.
     by_risk
-        One row per group of persons by their risk without treatment, smallest first:
-        ``persons``, ``risk`` (its mean), ``effect`` (mean risk difference as reported) and
-        ``one_odds_ratio`` (mean risk difference if one odds ratio held for everyone).
+        One row per group of persons by their risk without treatment, smallest first, or one in
+        all where it hardly differs: ``persons``, ``risk`` (its mean), ``effect`` (mean risk
+        difference as reported) and ``one_odds_ratio`` (mean risk difference if one odds ratio held
+        for everyone).
     """
 
     test: HeterogeneityTest
@@ -50,6 +54,8 @@ def effects_by_risk(model: CateEstimator, X: FloatArray, effect: FloatArray) -> 
     """
     risks = model.average_risk().form.risks(X)
     groups = min(_GROUPS, max(len(X) // _FEWEST, 1))
+    if logit(np.clip(risks[:, 0], 1e-12, 1 - 1e-12)).std() < _LEAST_SPREAD:
+        groups = 1
     # Equal risks stay together, whatever the order of the rows.
     place = pd.Series(risks[:, 0].round(12)).rank(method="average", pct=True).to_numpy()
     group = np.minimum((place * groups).astype(np.int64), groups - 1)

@@ -183,7 +183,10 @@ class HeterogeneityTestRecord(TypedDict):
 
 class RelativeEffectRecord(TypedDict):
     test: Annotated[HeterogeneityTestRecord, "secondary test of one odds ratio for everyone"]
-    by_risk: Annotated[list[EffectByRisk], "fifths of persons by risk, smallest first"]
+    by_risk: Annotated[
+        list[EffectByRisk],
+        "fifths of persons by risk, smallest first; one group if it hardly differs",
+    ]
 
 
 class Modifier(TypedDict):

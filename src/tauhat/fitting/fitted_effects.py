@@ -179,7 +179,8 @@ class FittedEffects(RisksOfArms):
         reference posterior R, the Bayesian ridge mixed model
         (`tauhat.learners.BayesianRidgeEffect`) fitted to the same trial, of an event a
         mixture with an additive model of its log odds: the root expected squared error
-        of this estimate under R. In a cluster
+        of this estimate under R, of an event no less than what a trial of this size may
+        overlook (`tauhat.fitting.reference_posterior.EventReference`). In a cluster
         trial an estimator P with posterior draws has
 
         .. math:: 0.6\,m_P(x) + 0.4\,m_R(x) \pm t_{1-(1-level)/2,\,u-2}

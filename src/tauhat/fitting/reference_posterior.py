@@ -21,6 +21,10 @@ from tauhat.numerics.standardised_columns import row_parts
 # benchmarks/binary_outcomes.py and count_effects.py: with less of it steps and products are covered
 # too rarely, with more of it intervals are wider than need be.
 _RIDGE_SHARE = {"logit": 0.75, "log": 0.2}
+# Standard deviation of effects, in standard deviations of the event, that trials of so many persons
+# or fewer overlook: where they find nothing, both posteriors are too sure that there is nothing
+# (benchmarks/binary_outcomes.py --intervals).
+_OVERLOOKED, _PERSONS = 0.2, 1250
 # Arrays of the size of the draws that are held while they are made.
 _COPIES = 8
 
@@ -58,11 +62,15 @@ class EventReference:
         Draws of the latter.
     ridge_share
         s: .75 of events, .2 of counts.
+    overlooked
+        Standard deviation of effects, in standard deviations of the outcome, that a trial of this
+        size may well overlook (`overlooked_by`); none of counts.
     """
 
     log_odds: RiskForm
     ridge: RidgePosterior
     ridge_share: float = 0.2
+    overlooked: float = 0.0
 
     @property
     def n_draws(self) -> int:
@@ -81,18 +89,46 @@ class EventReference:
         return np.vstack([(risks[..., 1] - risks[..., 0])[kept], ridge])
 
     def expected_error(self, X: FloatArray, effect: FloatArray) -> FloatArray:
-        """Root expected squared distance to an effect, each of shape (k,)."""
+        r"""Root expected squared distance to an effect, each of shape (k,).
+
+        .. math:: \max\Big\{(1 - c/2)\,\sqrt{\mathrm{E}\{\tau(x) - \hat\tau(x)\}^2},\;
+                  c\,\sqrt{\bar\mu(x)\{1 - \bar\mu(x)\}}\Big\}
+
+        with c = `overlooked` and the mean of both risks :math:`\bar\mu(x)`: never less than what
+        the trial may have overlooked, and a little less than the posterior has it elsewhere.
+        """
         error = np.empty(len(effect))
         for rows in row_parts(len(effect), _COPIES * self.n_draws):
             distance = self.effect_draws(X[rows]) - effect[rows]
             error[rows] = np.sqrt((distance**2).mean(axis=0))
-        return error
+        if not self.overlooked:
+            return error
+        risk = self.log_odds.risks(X).mean(axis=1)
+        least = self.overlooked * np.sqrt(risk * (1 - risk))
+        told: FloatArray = np.maximum((1 - self.overlooked / 2) * error, least)
+        return told
 
 
 def _spread_out(available: int, count: float) -> IntArray:
     """Numbers of so many of the available draws, as far apart as can be."""
     chosen = np.linspace(0, available - 1, min(round(count), available))
     return np.round(chosen).astype(np.int64)
+
+
+def overlooked_by(n_persons: int) -> float:
+    """Standard deviation of effects on an event that a trial may overlook, in those of the event.
+
+    Parameters
+    ----------
+    n_persons
+        Persons of the trial.
+
+    Examples
+    --------
+    >>> overlooked_by(300), overlooked_by(5000)
+    (0.2, 0.1)
+    """
+    return _OVERLOOKED * min(1.0, float(np.sqrt(_PERSONS / n_persons)))
 
 
 _OF_LINKS = {"logit": "log odds", "log": "log rate"}
@@ -141,7 +177,9 @@ def sample_reference(
     if is_ridge(data.endpoint):
         return ridge
     link = data.endpoint.link
-    return EventReference(ADDITIVE_FORMS[link]().fit(data, seed), ridge, _RIDGE_SHARE[link])
+    overlooked = overlooked_by(data.n) if link == "logit" else 0.0
+    form = ADDITIVE_FORMS[link]().fit(data, seed)
+    return EventReference(form, ridge, _RIDGE_SHARE[link], overlooked)
 
 
 def ridge_posterior(

@@ -39,10 +39,10 @@ class NumberNeeded(Shown):
     --------
     >>> difference = Estimate.from_t(-0.05, 0.02, degrees_of_freedom=1000, level=0.95)
     >>> NumberNeeded.of(difference).text
-    'One event fewer for every 20 persons treated (interval 11.2 to 93).'
+    'One event fewer for every 20 persons treated (interval 11 to 93).'
     >>> wide = Estimate.from_t(-0.05, 0.03, degrees_of_freedom=1000, level=0.95)
     >>> NumberNeeded.of(wide).text
-    'One event fewer for every 20 persons treated (interval from 9.19 for one event fewer, ...
+    'One event fewer for every 20.0 persons treated (interval from 9.19 for one event fewer, ...
     """
 
     estimate: float | None
@@ -82,12 +82,17 @@ class NumberNeeded(Shown):
         if self.estimate is None:
             return "No number of persons treated makes one event more or fewer."
         one, other = ("fewer", "more") if self.fewer else ("more", "fewer")
-        start = f"One event {one} for every {self.estimate:.3g} persons treated"
+        numbers = self.estimate, self.lower, self.upper
         if not self.crosses:
-            return f"{start} (interval {self.lower:.3g} to {self.upper:.3g})."
+            told, lower, upper = with_digits_alike(*numbers)
+            return (
+                f"One event {one} for every {told} persons treated (interval {lower} to {upper})."
+            )
+        # Ends on either side of infinity have no width between them.
+        told, lower, upper = (_digits(number) for number in numbers)
         return (
-            f"{start} (interval from {self.lower:.3g} for one event {one}, through infinity, to "
-            f"{self.upper:.3g} for one event {other})."
+            f"One event {one} for every {told} persons treated (interval from {lower} for one "
+            f"event {one}, through infinity, to {upper} for one event {other})."
         )
 
 
@@ -150,9 +155,11 @@ class AverageRisks(Shown):
         )
         if self.control is None or self.treated is None:
             return f"The risk difference is {interval} {self.number_needed.text}"
+        # As many decimals as their difference has, which is known no better than they are.
+        decimals = len(told.partition(".")[2])
         parts = [
-            f"{100 * self.treated:.3g} of 100 persons have the event with treatment and "
-            f"{100 * self.control:.3g} without, a risk difference of {interval}"
+            f"{100 * self.treated:.{decimals}f} of 100 persons have the event with treatment and "
+            f"{100 * self.control:.{decimals}f} without, a risk difference of {interval}"
         ]
         ratios = [
             f"{word} {_digits(found.estimate)} ({_digits(found.lower)} to {_digits(found.upper)})"
@@ -167,9 +174,9 @@ class AverageRisks(Shown):
         return " ".join([*parts, self.number_needed.text])
 
 
-def _digits(ratio: float) -> str:
-    """A ratio with three digits, zeros at its end too."""
-    return f"{ratio:#.3g}".rstrip(".")
+def _digits(number: float) -> str:
+    """A number with three digits, zeros at its end too, or in full where it has more."""
+    return f"{number:.0f}" if number >= 100 else f"{number:#.3g}"
 
 
 def average_risks(risks: ArmMeans, differences: list[Estimate], level: float) -> list[AverageRisks]:

@@ -16,7 +16,10 @@ from tauhat.fitting.risk_form import RiskForm
 # Prior SDs of the coefficient of the predicted log odds and of its interaction with treatment,
 # per standard deviation of the predicted log odds: the first is next to none.
 _SLOPE_SD, _INTERACTION_SD = 10.0, 0.3
-_LEAST_SPREAD = 1e-6
+#: Standard deviation of predicted log odds below which they are taken in units of this. Predictions
+#: that hardly differ are mostly noise; in units of their own the odds ratio along them would be
+#: shrunk no more than along any other, and their shrinkage undone (benchmarks/weak_prognosis.py).
+LEAST_SPREAD = 0.5
 
 
 class RiskLogOdds(LogOddsForm):
@@ -37,12 +40,12 @@ class RiskLogOdds(LogOddsForm):
         self.prediction_.fit(data, seed)
         predicted = self.prediction_.log_odds(data.X).mean(axis=1)
         self.mean_ = float(np.average(predicted, weights=data.sample_weight))
-        self.scale_ = max(float(predicted.std()), _LEAST_SPREAD)
+        self.scale_ = max(float(predicted.std()), LEAST_SPREAD)
         self.fit_model(data, seed, held=(_SLOPE_SD**2, _INTERACTION_SD**2))
         return self
 
     def blocks(self, X: FloatArray) -> list[FloatArray]:
-        """The predicted log odds in standard units, the mean of both arms."""
+        """The predicted log odds in their units, the mean of both arms."""
         predicted = self.prediction_.log_odds(X).mean(axis=1)
         return [((predicted - self.mean_) / self.scale_)[:, None]]
 
@@ -58,7 +61,8 @@ class RiskEffect(LinkedEffect):
         \mathrm{logit}\,P(Y_{ij} = 1) = \alpha + \beta\,r(x)
         + (A_i - \tfrac12)\{\delta + \gamma\,r(x)\} + b_i, \qquad \gamma \sim N(0, 0.3^2)
 
-    with r(x) in standard units. The effect is the difference of both arms' risks in a new
+    with r(x) in standard units, or in units of .5 where its standard deviation is less: such
+    differences are mostly noise. The effect is the difference of both arms' risks in a new
     cluster.
 
     Parameters

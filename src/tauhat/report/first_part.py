@@ -13,6 +13,7 @@ from tauhat.report.per_hundred import mcid_units
 from tauhat.report.pieces import cell, first_upper
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.rate_section import rate_words
+from tauhat.report.risk_section import risk_words
 from tauhat.report.text import (
     NOTICED,
     Run,
@@ -184,23 +185,13 @@ def _on_average(run: Run) -> Section:
         headline=average_headline(run),
         paragraphs=[
             told,
-            *([] if risks is None else _risk_words(risks[lead])),
+            *([] if risks is None else risk_words(risks["event"], risks[lead])),
             *rate_words(run),
             adjustment_words(run),
             "The interval holds the effects that fit the data; p is how often chance alone would "
             "give an estimate as far from no effect.",
         ],
     )
-
-
-def _risk_words(risks: Mapping[str, Any]) -> list[str]:
-    """Both arms' risks as numbers out of 100, where they may be told."""
-    if risks["control"] is None or risks["treated"] is None:
-        return []
-    return [
-        f"Of 100 persons {100 * risks['treated']:.1f} have the event with treatment and "
-        f"{100 * risks['control']:.1f} without."
-    ]
 
 
 def _differs(run: Run) -> Section:

@@ -10,6 +10,7 @@ import pandas as pd
 from tauhat.report import plots
 from tauhat.report.per_hundred import gain_words, per_words
 from tauhat.report.pieces import average_interval, axis_label, first_upper
+from tauhat.report.text import arm_name
 from tauhat.report.view import ReportInput
 
 # Covariates of the forest plot.
@@ -64,7 +65,7 @@ def risk_calibration(data: ReportInput) -> plots.Plot | None:
     groups = data.run["held_out"]["calibration"].get("risks")
     if not groups:
         return None
-    arms = [str(arm["arm"]) for arm in data.run["average_risks"]["arms"]]
+    arms = [arm_name(data.run, arm) for arm in ("control", "treated")]
     return plots.risk_calibration_plot(pd.DataFrame(groups), arms=arms)
 
 

@@ -15,7 +15,7 @@ from tauhat.report.numbers import (
     format_percent,
 )
 from tauhat.report.pieces import cell
-from tauhat.report.text import Run, arm_name, estimands, scale_of
+from tauhat.report.text import Run, arm_name, estimands, label_name, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
 _HIDDEN = "–"
@@ -35,7 +35,7 @@ def rate_section(data: ReportInput) -> Section | None:
     time = "–" if found["exposure"] is None else cell(found["exposure"])
     arms = [
         [
-            cell(arm["arm"]),
+            cell(label_name(run, arm["arm"])),
             format_count(arm["persons"]),
             _HIDDEN if arm["events"] is None else format_count(arm["events"]),
             _HIDDEN if arm["time"] is None else format_fixed(arm["time"], 1),

@@ -15,8 +15,9 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.pieces import cell, figure_of
-from tauhat.report.text import Run, estimands, evidence
+from tauhat.report.text import Run, estimands, evidence, label_name
 from tauhat.report.view import ReportInput, Section, TableView
+from tauhat.wording import with_digits_alike
 
 _HIDDEN = "–"
 
@@ -33,7 +34,11 @@ def risk_section(data: ReportInput) -> Section | None:
         if found[name] is not None:
             rows += _rows(f"{name.capitalize()}-average", found[name])
     events = [
-        [cell(arm["arm"]), format_count(arm["persons"]), _events(arm["events"])]
+        [
+            cell(label_name(data.run, arm["arm"])),
+            format_count(arm["persons"]),
+            _events(arm["events"], arm["persons"]),
+        ]
         for arm in found["arms"]
     ]
     drawn = gallery.effect_by_risk(data)
@@ -58,6 +63,7 @@ def risk_section(data: ReportInput) -> Section | None:
             "factor the risk changes, a difference for how many persons the event does; report "
             "both.",
             *_differs(data.run),
+            *_one_risk(data.run),
         ],
         tables=[
             TableView("Average effects on the risk", ["", "Estimate", f"{level} CI", "p"], rows),
@@ -92,8 +98,59 @@ def _differs(run: Run) -> list[str]:
     ]
 
 
-def _events(count: int | None) -> str:
-    return _HIDDEN if count is None else format_count(count)
+def _one_risk(run: Run) -> list[str]:
+    """That there are no groups by risk, where covariates do not tell it."""
+    if run["relative_effect"] is None or len(run["relative_effect"]["by_risk"]) != 1:
+        return []
+    return [
+        "The covariates hardly tell who is at a higher risk without treatment, so effects are not "
+        "drawn by that risk."
+    ]
+
+
+def risk_words(event: str, risks: Mapping[str, Any]) -> list[str]:
+    """Both arms' risks out of 100 persons and what they amount to, where they may be told.
+
+    Parameters
+    ----------
+    event
+        The outcome and its value that is the event.
+    risks
+        Those of one average in ``run.json``.
+    """
+    if risks["control"] is None or risks["treated"] is None:
+        return []
+    told = (
+        f"Event: {event}. Of 100 persons {_per_100(risks['treated'])} have it with treatment and "
+        f"{_per_100(risks['control'])} without"
+    )
+    ratio, needed = risks["ratio"], risks["number_needed"]
+    if ratio is not None:
+        told += f", risk ratio {format_fixed(ratio['estimate'], 2)} ({_ends(ratio)})"
+    if needed["crosses"]:
+        return [f"{told}."]
+    number, ends = _needed(needed)
+    return [
+        f"{told}: one event {'fewer' if needed['fewer'] else 'more'} for every {number} persons "
+        f"treated ({ends})."
+    ]
+
+
+def _events(count: int | None, persons: int) -> str:
+    return (
+        _HIDDEN if count is None else f"{format_count(count)} ({format_percent(count / persons)})"
+    )
+
+
+def _ends(told: Mapping[str, Any]) -> str:
+    """Interval of a ratio."""
+    return f"{format_fixed(told['lower'], 2)} to {format_fixed(told['upper'], 2)}"
+
+
+def _needed(number: Mapping[str, Any]) -> tuple[str, str]:
+    """A number needed to treat and its interval, which does not hold infinity."""
+    told, lower, upper = with_digits_alike(number["estimate"], number["lower"], number["upper"])
+    return told, f"{lower} to {upper}"
 
 
 def _rows(average: str, risks: Mapping[str, Any]) -> list[list[str]]:
@@ -114,9 +171,12 @@ def _rows(average: str, risks: Mapping[str, Any]) -> list[list[str]]:
     for word, name in (("risk ratio", "ratio"), ("odds ratio", "odds_ratio")):
         told = risks[name]
         if told is not None:
-            ends = f"{format_fixed(told['lower'], 2)} to {format_fixed(told['upper'], 2)}"
             estimate = format_fixed(told["estimate"], 2)
-            rows.append([f"{average}: {word}", estimate, ends, bare_p(told["p_value"])])
+            rows.append([f"{average}: {word}", estimate, _ends(told), bare_p(told["p_value"])])
+    needed = risks["number_needed"]
+    if not needed["crosses"]:
+        which = "fewer" if needed["fewer"] else "more"
+        rows.append([f"{average}: persons treated for one event {which}", *_needed(needed), ""])
     return rows
 
 
