@@ -22,6 +22,7 @@ from tauhat.numerics.piecewise_hazards import (
     mean_in_new_cluster,
     polynomials,
 )
+from tauhat.numerics.risk_mixture import RiskMixture
 from tauhat.simulate import SurvivalTrial
 from tauhat.study.plan import EstimatorSpec, Plan, Row
 from tauhat.study.tasks import run_task
@@ -103,7 +104,9 @@ def test_means_are_the_integrals_of_the_curves() -> None:
 def test_the_mean_is_that_of_a_new_cluster() -> None:
     none = np.zeros((1, 0))
     coefficients = np.r_[np.log(2.0), 0.0, 0.0]
-    fit = PiecewiseHazards(np.array([0.0, 1.0]), coefficients, 0, 0, (0.5, 0.5), none[0], 0.5, 0.0)
+    cuts, variances = np.array([0.0, 1.0]), (0.5, 0.5)
+    known = RiskMixture(np.ones(1), coefficients[None], np.eye(3)[None], 1, variances, none)
+    fit = PiecewiseHazards(cuts, coefficients, 0, 0, variances, none[0], 0.5, 0.0, known)
     drawn = np.exp(np.sqrt(0.5) * np.random.default_rng(1).normal(size=400_000))
     survival = mean_in_new_cluster(ALIVE, [fit], none, none, 0)
     assert survival[0] == pytest.approx(np.exp(-2 * drawn).mean(), abs=2e-3)
@@ -140,6 +143,46 @@ def test_probabilities_and_time_lost_have_models_of_their_own() -> None:
         trial_of(df, endpoint="time-lost", event="cause", event_value=1)
     ).table.estimate
     np.testing.assert_allclose(means.mean(axis=0), observed[:2], atol=0.9)
+
+
+def test_ratios_of_restricted_means_are_those_of_the_arms() -> None:
+    df = times(3000)
+    trial = trial_of(df)
+    persons = pd.DataFrame({"x": [-1.0, 1.0], "z": [0.0, 0.0]})
+    hazard = 0.06 * np.exp([[0.0, 0.2], [0.0, -1.0]])
+    mean = (1 - np.exp(-24 * hazard)) / hazard
+    truth = mean[:, 1] / mean[:, 0]
+    for name in ("PEM", "LMM", "T-Linear"):
+        model = trial.fit(name, random_state=1)
+        ratio = model.effect(persons, scale="ratio")
+        np.testing.assert_allclose(ratio, truth, rtol=0.12)
+        low, high = model.effect_interval(persons, scale="ratio")
+        assert ((low < ratio) & (ratio < high)).all()
+        sure = np.concatenate(model.effect_interval(persons))
+        # Longer is a ratio above one, and as sure.
+        np.testing.assert_array_equal(np.sign(sure), np.sign(np.log(np.concatenate([low, high]))))
+    one, _ = th.average_effects(trial).on("ratio")
+    means = trial.fit("PEM").predict_means(trial.X.to_numpy()).mean(axis=0)
+    assert means[1] / means[0] == pytest.approx(one.estimate, rel=0.03)
+
+
+@pytest.mark.parametrize("endpoint", ["survival", "time-lost"])
+def test_probabilities_and_time_lost_have_ratios_too(tmp_path, endpoint: str) -> None:
+    trial = trial_of(
+        times(800, clusters=20), endpoint=endpoint, event="cause", event_value=1, cluster="clinic"
+    )
+    model = trial.fit("BCF-RE", random_state=1)
+    ratio = model.effect(trial.X, scale="ratio")
+    assert np.array_equal(ratio > 1, model.effect(trial.X) > 0)
+    draws = model.effect_draws(trial.X, scale="ratio")
+    assert np.quantile(np.abs(np.log(np.median(draws, axis=0) / ratio)), 0.9) < 0.1
+    average, _ = th.average_effects(trial).on("ratio")
+    assert np.exp(np.log(ratio).mean()) == pytest.approx(average.estimate, rel=0.1)
+    th.save(model, tmp_path / "m.tauhat", with_data=False)
+    loaded = th.load(tmp_path / "m.tauhat")
+    np.testing.assert_array_equal(loaded.effect(trial.X, scale="ratio"), ratio)
+    with pytest.raises(TrialError, match="effects on it are differences or ratios"):
+        model.effect(trial.X, scale="odds ratio")
 
 
 def test_a_trial_without_interactions_has_next_to_none() -> None:

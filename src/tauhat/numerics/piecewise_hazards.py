@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -122,6 +122,8 @@ class PiecewiseHazards:
         Predicted log frailties; empty without clusters.
     between, nesting
         Variance of the clusters' log frailties, and of those of what clusters lie in.
+    posterior
+        What the coefficients are the mean of.
     """
 
     cuts: FloatArray
@@ -132,6 +134,12 @@ class PiecewiseHazards:
     cluster_effects: FloatArray
     between: float
     nesting: float
+    posterior: RiskMixture
+
+    def drawn(self, count: int, rng: np.random.Generator) -> Iterator[PiecewiseHazards]:
+        """Posterior draws of the hazards; frailties vary as much in each."""
+        for coefficients in self.posterior.coefficient_draws(count, rng):
+            yield replace(self, coefficients=coefficients)
 
     def hazards(self, prognosis: FloatArray, effect: FloatArray, arm: int) -> FloatArray:
         """Hazards at a frailty of one in an arm, shape (persons, k).
@@ -298,4 +306,5 @@ def fit_piecewise_hazards(
         cluster_effects=model.cluster_effects,
         between=float(model.cluster_variances.sum()),
         nesting=model.nesting_variance,
+        posterior=posterior,
     )

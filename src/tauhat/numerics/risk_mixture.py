@@ -177,13 +177,26 @@ class RiskMixture:
                 risks[:, arm] += share * _normal_mean(rows @ coefficients, variance, self.link)
         return risks
 
+    def coefficient_draws(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """Posterior draws of the coefficients, shape (count, q).
+
+        Every draw has a mirror image about its fit's coefficients.
+        """
+        drawn = []
+        for share, coefficients, root in zip(
+            _counts(self.shares, count), self.coefficients, self.covariance_roots, strict=True
+        ):
+            noise = rng.normal(size=((share + 1) // 2, len(coefficients)))
+            noise = np.vstack([noise, -noise])[:share]
+            drawn.append(coefficients + cholesky.solve(root, np.asfortranarray(noise.T)).T)
+        return np.vstack(drawn)
+
     def risk_draws(
         self, prognosis: FloatArray, effect: FloatArray, count: int, rng: np.random.Generator
     ) -> FloatArray:
         """Posterior draws of the risks, shape (count, k, 2).
 
-        Every draw has a mirror image about its fit's coefficients, so that the draws' mean
-        is near to `risks`.
+        Their mean is near to `risks`, since draws of the coefficients have mirror images.
 
         Parameters
         ----------
@@ -194,14 +207,7 @@ class RiskMixture:
         rng
             Generator.
         """
-        drawn = []
-        for share, coefficients, root in zip(
-            _counts(self.shares, count), self.coefficients, self.covariance_roots, strict=True
-        ):
-            noise = rng.normal(size=((share + 1) // 2, len(coefficients)))
-            noise = np.vstack([noise, -noise])[:share]
-            drawn.append(coefficients + cholesky.solve(root, np.asfortranarray(noise.T)).T)
-        every = np.vstack(drawn)
+        every = self.coefficient_draws(count, rng)
         draws = np.empty((count, len(prognosis), 2))
         for rows in row_parts(len(prognosis), 4 * count):
             for arm in (0, 1):
