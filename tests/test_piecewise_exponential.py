@@ -22,7 +22,6 @@ from tauhat.numerics.piecewise_hazards import (
     mean_in_new_cluster,
     polynomials,
 )
-from tauhat.numerics.risk_mixture import RiskMixture
 from tauhat.simulate import SurvivalTrial
 from tauhat.study.plan import EstimatorSpec, Plan, Row
 from tauhat.study.tasks import run_task
@@ -104,9 +103,7 @@ def test_means_are_the_integrals_of_the_curves() -> None:
 def test_the_mean_is_that_of_a_new_cluster() -> None:
     none = np.zeros((1, 0))
     coefficients = np.r_[np.log(2.0), 0.0, 0.0]
-    cuts, variances = np.array([0.0, 1.0]), (0.5, 0.5)
-    known = RiskMixture(np.ones(1), coefficients[None], np.eye(3)[None], 1, variances, none)
-    fit = PiecewiseHazards(cuts, coefficients, 0, 0, variances, none[0], 0.5, 0.0, known)
+    fit = PiecewiseHazards(np.array([0.0, 1.0]), coefficients, 0, 0, (0.5, 0.5), none[0], 0.5, 0.0)
     drawn = np.exp(np.sqrt(0.5) * np.random.default_rng(1).normal(size=400_000))
     survival = mean_in_new_cluster(ALIVE, [fit], none, none, 0)
     assert survival[0] == pytest.approx(np.exp(-2 * drawn).mean(), abs=2e-3)

@@ -26,9 +26,11 @@ class PiecewiseExponentialEffect(CateEstimator):
     each, a line and a parabola q of the number of the interval, so that hazards need not be
     proportional, and a normal log frailty b. f is what the endpoint asks for: the restricted mean
     survival time, the probability to be without an event at the horizon, or the restricted mean
-    time lost; where events compete, they have a model of their own. Slopes, interactions and
-    intervals are random blocks with a variance each, and the estimate is averaged over how much
-    treatment may interact (`tauhat.numerics.risk_mixture`).
+    time lost; where events compete, they have a model of their own. Slopes of the prognosis and
+    intervals are random blocks with a variance each. The slopes :math:`\gamma` of the effect are
+    averaged over which of them are there: none, a few, or all
+    (`tauhat.numerics.sparse_slopes.average_over_sets`), so that a single covariate that matters
+    is not shrunk as the others are.
 
     It takes the times themselves, not the outcome that is made of them, and assumes that
     censoring has nothing to do with the time to the event given covariates and arm. Where hazards
@@ -63,6 +65,7 @@ class PiecewiseExponentialEffect(CateEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> from tauhat.trial.trial import Trial
     >>> rng = np.random.default_rng(1)
