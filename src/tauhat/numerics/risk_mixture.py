@@ -54,10 +54,11 @@ def log_prior(off: float) -> FloatArray:
 
 def kept_variances(two_arms: TwoArmModel, fit: GeneralisedFit) -> FloatArray:
     """Variances of a fit in the order of its working model, none below the least."""
-    kept = np.r_[fit.block_variances, fit.cluster_variances]
+    kept: FloatArray = np.r_[fit.block_variances, fit.cluster_variances]
     if two_arms.model.nesting is not None:
         kept = np.r_[kept, fit.nesting_variance]
-    return np.maximum(kept, np.exp(LOWEST))
+    kept = np.maximum(kept, np.exp(LOWEST))
+    return kept
 
 
 def grid_variances(kept: FloatArray, first: int, last: int) -> Iterator[tuple[FloatArray, float]]:

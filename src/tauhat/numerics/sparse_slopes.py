@@ -142,5 +142,5 @@ def mean_coefficients(two_arms: TwoArmModel, fitted: TwoArmFit) -> FloatArray:
         logs.append(log_marginal - (half @ half) / 2 + volume + found.log_marginal + log_share)
         means.append(mean)
     shares = np.exp(np.array(logs) - logsumexp(logs))
-    coefficients: FloatArray = fit.coefficients + shares @ np.array(means) - at_mode
-    return coefficients
+    averaged: FloatArray = fit.coefficients + shares @ np.array(means) - at_mode
+    return averaged
