@@ -104,11 +104,6 @@ class PiecewiseExponentialEffect(CateEstimator):
         self.variance_components_ = self.form_.components_
         self.cluster_effects_ = self.form_.cluster_effects_
 
-    @property
-    def models_risks(self) -> bool:
-        """Yes: what arms are compared on follows from their hazards."""
-        return True
-
     def predict_means(self, X: FloatArray) -> FloatArray:
         """What is compared, without and with treatment in a new cluster, shape (k, 2).
 
