@@ -11,6 +11,7 @@ the time as it stands. "PEM+GAMM" is the mean of the effects of both.
                                                               ratio of the errors to the first's
     python benchmarks/time_to_event.py averages --draws 300   bias, error, coverage
     python benchmarks/time_to_event.py coverage --draws 10    of the intervals of persons' effects
+    python benchmarks/time_to_event.py ratios --draws 8       of restricted means, of persons
     python benchmarks/time_to_event.py size --draws 500       of the heterogeneity test
                                                               (--slopes shared for its own only)
     python benchmarks/time_to_event.py speed                  100,000 persons
@@ -108,6 +109,12 @@ def true_effects(source: SurvivalTrial, people: SimulatedPersons, endpoint: str)
     """Effects on persons of new clusters, shape (n,)."""
     if endpoint == "rmst":
         return people.tau
+    without, treated = true_means(source, people, endpoint).T
+    return treated - without
+
+
+def true_means(source: SurvivalTrial, people: SimulatedPersons, endpoint: str) -> np.ndarray:
+    """What arms are compared on, of persons of new clusters, without and with treatment (n, 2)."""
     time = np.linspace(0, source.horizon, 241)
     middle = (time[1:] + time[:-1]) / 2
     nodes, shares = hermite_nodes(9)
@@ -125,10 +132,13 @@ def true_effects(source: SurvivalTrial, people: SimulatedPersons, endpoint: str)
         if endpoint == "survival":
             means.append(alive[:, -1])
             continue
+        if endpoint == "rmst":
+            means.append((alive[:, 1:] + alive[:, :-1]) @ np.diff(time) / 2)
+            continue
         rate = competing_hazard(people.X, np.full(people.n, arm))[:, None]
         had_it = -np.diff(alive, axis=1) * np.exp(-rate * middle)
         means.append(had_it @ (source.horizon - middle))
-    return means[1] - means[0]
+    return np.column_stack(means)
 
 
 def known(trial: SimulatedTimes, y: np.ndarray) -> TrialData:
@@ -345,6 +355,35 @@ def coverage(n_draws: int, seed: int, learners: list[str], cells: list[str]) -> 
     print(table.round(3).to_string())
 
 
+def ratios(n_draws: int, seed: int, learners: list[str], cells: list[str]) -> None:
+    """Error of persons' log ratios of restricted means over their SD, and coverage of intervals.
+
+    Where there is no effect the error itself; widths are of log ratios.
+    """
+    rows = []
+    for name in cells:
+        settings, n = CELLS[name]
+        source = SurvivalTrial(**settings)
+        people = source.population(800, derive_seed(seed, name, "people"))
+        without, treated = true_means(source, people, "rmst").T
+        truth = np.log(treated / without)
+        spread = truth.std() if settings["effect"] != "null" else 1.0
+        for k in range(n_draws):
+            data = trial_data(source.draw(n, derive_seed(seed, name, k)), "arm")
+            for learner in learners:
+                fitted = th.estimator(learner, random_state=1).fit_data(data)
+                error = np.log(fitted.effect(people.X, "ratio")) - truth
+                low, high = map(np.log, fitted.effect_interval(people.X, scale="ratio"))
+                covered = ((low <= truth) & (truth <= high)).mean()
+                rmse = np.sqrt((error**2).mean()) / spread
+                rows.append((name, learner, rmse, covered, (high - low).mean()))
+    columns = ["cell", "learner", "error", "coverage", "width"]
+    groups = pd.DataFrame(rows, columns=columns).groupby(["cell", "learner"], sort=False)
+    table = groups.mean()
+    table.insert(1, "its error", groups.error.sem())
+    print(table.round(3).to_string())
+
+
 def size(n_draws: int, seed: int, compared: list[str]) -> None:
     """Rejections of a true hypothesis at .05 and .10; slopes by arm are there for comparison."""
     rows = []
@@ -378,7 +417,8 @@ def speed() -> None:
 def main() -> None:
     """Run one of the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["accuracy", "averages", "coverage", "size", "speed"])
+    parts = ["accuracy", "averages", "coverage", "ratios", "size", "speed"]
+    parser.add_argument("part", choices=parts)
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--learners", nargs="+", default=["LMM", "GAMM", "PEM"])
@@ -405,6 +445,8 @@ def main() -> None:
     elif chosen.part == "coverage":
         cells = chosen.cells or ["I2", "I5", "C1", "C2"]
         coverage(chosen.draws, chosen.seed, chosen.learners, cells)
+    elif chosen.part == "ratios":
+        ratios(chosen.draws, chosen.seed, chosen.learners, chosen.cells or list(CELLS))
     elif chosen.part == "speed":
         speed()
     elif chosen.part == "averages":

@@ -13,7 +13,7 @@ import pytest
 
 from tauhat.report import plots, render_html
 from tauhat.report.compared_section import baseline_tables
-from tauhat.report.first_part import first_part
+from tauhat.report.first_part import average_headline, first_part
 from tauhat.report.glossary import glossary_section
 from tauhat.report.markdown import markdown_of
 from tauhat.report.paper import paper
@@ -152,6 +152,22 @@ def test_a_difference_below_zero_is_told_by_what_is_better(better: str | None, w
     drawn = FigureView("data:,", "A forest", "Caption.")
     whom = first_part(run, [Section("named", "N", figures=[drawn])])[3]
     assert f"Below zero: {words}" in whom.figures[0].caption
+
+
+@pytest.mark.parametrize(
+    ("effect", "in_time", "words"),
+    [
+        ("RMST difference", True, "Longer with"),
+        ("difference in time lost", True, "More time lost with"),
+        ("survival difference", False, "Higher with"),
+    ],
+)
+def test_the_headline_says_what_is_longer(effect: str, in_time: bool, words: str) -> None:
+    run = example_run()
+    run["endpoint"] |= {"effect": effect, "in_time": in_time, "horizon": 24.0}
+    run["average_effect"]["individual"] |= {"estimate": 2.0, "lower": 1.0, "upper": 3.0}
+    run["average_effect"]["cluster"] |= {"estimate": 2.0, "lower": 1.0, "upper": 3.0}
+    assert average_headline(run).startswith(words)
 
 
 def table_one(frame: pd.DataFrame, arm: np.ndarray) -> dict[str, list[str]]:

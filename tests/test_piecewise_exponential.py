@@ -142,6 +142,46 @@ def test_probabilities_and_time_lost_have_models_of_their_own() -> None:
     np.testing.assert_allclose(means.mean(axis=0), observed[:2], atol=0.9)
 
 
+def test_ratios_of_restricted_means_are_those_of_the_arms() -> None:
+    df = times(3000)
+    trial = trial_of(df)
+    persons = pd.DataFrame({"x": [-1.0, 1.0], "z": [0.0, 0.0]})
+    hazard = 0.06 * np.exp([[0.0, 0.2], [0.0, -1.0]])
+    mean = (1 - np.exp(-24 * hazard)) / hazard
+    truth = mean[:, 1] / mean[:, 0]
+    for name in ("PEM", "LMM", "T-Linear"):
+        model = trial.fit(name, random_state=1)
+        ratio = model.effect(persons, scale="ratio")
+        np.testing.assert_allclose(ratio, truth, rtol=0.12)
+        low, high = model.effect_interval(persons, scale="ratio")
+        assert ((low < ratio) & (ratio < high)).all()
+        sure = np.concatenate(model.effect_interval(persons))
+        # Longer is a ratio above one, and as sure.
+        np.testing.assert_array_equal(np.sign(sure), np.sign(np.log(np.concatenate([low, high]))))
+    one, _ = th.average_effects(trial).on("ratio")
+    means = trial.fit("PEM").predict_means(trial.X.to_numpy()).mean(axis=0)
+    assert means[1] / means[0] == pytest.approx(one.estimate, rel=0.03)
+
+
+@pytest.mark.parametrize("endpoint", ["survival", "time-lost"])
+def test_probabilities_and_time_lost_have_ratios_too(tmp_path, endpoint: str) -> None:
+    trial = trial_of(
+        times(800, clusters=20), endpoint=endpoint, event="cause", event_value=1, cluster="clinic"
+    )
+    model = trial.fit("BCF-RE", random_state=1)
+    ratio = model.effect(trial.X, scale="ratio")
+    assert np.array_equal(ratio > 1, model.effect(trial.X) > 0)
+    draws = model.effect_draws(trial.X, scale="ratio")
+    assert np.quantile(np.abs(np.log(np.median(draws, axis=0) / ratio)), 0.9) < 0.1
+    average, _ = th.average_effects(trial).on("ratio")
+    assert np.exp(np.log(ratio).mean()) == pytest.approx(average.estimate, rel=0.1)
+    th.save(model, tmp_path / "m.tauhat", with_data=False)
+    loaded = th.load(tmp_path / "m.tauhat")
+    np.testing.assert_array_equal(loaded.effect(trial.X, scale="ratio"), ratio)
+    with pytest.raises(TrialError, match="effects on it are differences or ratios"):
+        model.effect(trial.X, scale="odds ratio")
+
+
 def test_a_trial_without_interactions_has_next_to_none() -> None:
     trial = SurvivalTrial(n_clusters=None, effect="null").draw(1500, 4)
     df = pd.DataFrame(trial.X).assign(t=trial.time, d=trial.event, arm=trial.treatment)

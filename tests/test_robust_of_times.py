@@ -7,13 +7,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
 import tauhat as th
 from tauhat.ensembles.evidence_shares import EvidenceShares
-from tauhat.ensembles.robust import CALM_ON_TIMES, CLUSTER_TIME_MEMBERS, INDIVIDUAL_TIME_MEMBERS
+from tauhat.ensembles.explanation import explain_weights
+from tauhat.ensembles.robust import (
+    CALM_ON_TIMES,
+    CLUSTER_TIME_MEMBERS,
+    INDIVIDUAL_TIME_MEMBERS,
+    recipe_for,
+)
 from tauhat.numerics.effect_evidence import EffectEvidence
+from tauhat.numerics.kendall import puts_in_order
 from timed_trials import table, trial_of
 
 EFFECTS = {"a": np.array([0.0, 1.0]), "b": np.array([1.0, 1.0]), "c": np.array([4.0, -2.0])}
@@ -50,6 +58,38 @@ def test_a_restricted_mean_time_has_members_of_its_own(clusters: int) -> None:
     expected = sum(share * of_members[name] for name, share in model.weights_.items())
     np.testing.assert_allclose(model.effect(trial.data.X), expected, atol=1e-10)
     assert f"posterior probability of {w:.2f}" in model.explain().text
+
+
+def test_a_member_that_orders_nobody_agrees_with_nobody() -> None:
+    weighing = weights(0.0, "a", "b")
+    agreement = pd.DataFrame(np.ones((3, 3)), list("abc"), list("abc"))
+    agreement.loc["a", "c"] = agreement.loc["c", "a"] = 0.4
+    agreement.loc["b"] = agreement["b"] = np.nan
+    told = explain_weights(weighing, EFFECTS, agreement)
+    assert told.table["agreement"].to_dict() == pytest.approx(
+        {"a": 0.4, "b": np.nan, "c": 0.4}, nan_ok=True
+    )
+    assert "correlation of members that put persons in an order is 0.40" in told.text
+    alone = explain_weights(weighing, EFFECTS, agreement * np.nan)
+    assert "Kendall" not in alone.text
+
+
+def test_effects_that_are_one_number_have_no_order_in_an_ensemble() -> None:
+    data = trial_of().data
+    flat = th.estimator("PEM").fit_data(data).effect(data.X)
+    assert not puts_in_order(flat.mean() + 1e-6 * (flat - flat.mean()), data.y)
+    assert puts_in_order(flat, data.y)
+
+
+@pytest.mark.parametrize("clusters", [0, 24])
+def test_time_lost_is_weighed_like_a_restricted_mean(clusters: int) -> None:
+    df = table(clusters=clusters)
+    more = {"cluster": "clinic"} if clusters else {}
+    data = trial_of(df, endpoint="time-lost", **more).data
+    recipe = recipe_for(data)
+    assert recipe.members == (CLUSTER_TIME_MEMBERS if clusters else INDIVIDUAL_TIME_MEMBERS)
+    assert recipe.weighting is EvidenceShares
+    assert recipe.given == CALM_ON_TIMES
 
 
 def test_it_survives_saving(tmp_path: Path) -> None:

@@ -189,8 +189,6 @@ def test_averages_have_a_ratio_near_that_of_the_curves(cluster: str | None) -> N
         assert f" control: {ratio.estimate:.3g} (" in found.text
         with pytest.raises(TrialError, match="odds ratio"):
             found.on("odds ratio")
-        with pytest.raises(TrialError, match="averages have the ratio too"):
-            trial.fit("LMM").effect(trial.X, scale="ratio")
 
 
 def test_effects_over_horizons_end_with_the_planned_one() -> None:

@@ -22,7 +22,7 @@ from tauhat.fitting.cate_estimator import NO_PERIODS, CateEstimator
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import fit_nuisances, pick
 from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
-from tauhat.numerics.kendall import kendall_matrix
+from tauhat.numerics.kendall import kendall_matrix, puts_in_order
 from tauhat.registry import estimator, estimator_names
 
 #: The ensemble of ``models="default"``.
@@ -31,10 +31,10 @@ DEFAULT_MODEL = "Robust"
 DEFAULT_OVER_PERIODS = "GAMM"
 #: Designs over periods.
 OVER_PERIODS: tuple[DesignName, ...] = (
-    "stepped wedge", "cluster crossover", "parallel trial with a baseline period",
-)  # fmt: skip
-#: Effects whose SD is at most this share of the outcome's SD put nobody before anybody.
-LEAST_SPREAD_OF_EFFECTS = 1e-3
+    "stepped wedge",
+    "cluster crossover",
+    "parallel trial with a baseline period",
+)
 #: What averages several single models that are named.
 CONSENSUS = "CBA"
 #: Models of ``models="quick"``: one of each family, cheap enough for a first look.
@@ -307,22 +307,6 @@ def _row(
         "converged": None if np.isnan(r_hat) else r_hat <= LARGEST_R_HAT,
         "failure": failure,
     }
-
-
-def puts_in_order(effect: FloatArray, outcome: FloatArray) -> bool:
-    """Whether effects differ enough to put persons in an order.
-
-    Effects shrunken to one number still differ in their last digits; an order by these is noise.
-
-    Examples
-    --------
-    >>> outcome = np.array([1.0, 2.0, 3.0])
-    >>> puts_in_order(np.array([-7.0, -7.1, -7.2]), outcome)
-    True
-    >>> puts_in_order(np.array([-7.0, -7.000001, -7.000002]), outcome)
-    False
-    """
-    return bool(effect.std() > LEAST_SPREAD_OF_EFFECTS * outcome.std())
 
 
 def agreement_table(

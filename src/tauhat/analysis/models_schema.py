@@ -15,7 +15,7 @@ class ExplainedMember(TypedDict):
     earned_sd: Annotated[Number, "its standard deviation over reweighted trials"]
     mean_effect: Annotated[float, "mean of its effects"]
     sd: Annotated[float, "their standard deviation"]
-    agreement: Annotated[Number, "mean Kendall's tau-b with the others"]
+    agreement: Annotated[Number, "mean Kendall's tau-b with the others; null without an order"]
 
 
 class ExplanationRecord(TypedDict):

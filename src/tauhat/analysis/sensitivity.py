@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat._typing import FloatArray
 from tauhat.analysis.held_out import HeldOutEffects
-from tauhat.analysis.models import fit_models, puts_in_order
+from tauhat.analysis.models import fit_models
 from tauhat.data import TrialData
 from tauhat.design.blocks import has_counterfactual
 from tauhat.ensembles.ensemble import Ensemble
@@ -24,7 +24,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.heterogeneity import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
-from tauhat.numerics.kendall import kendall_matrix
+from tauhat.numerics.kendall import kendall_matrix, puts_in_order
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.display import html
 from tauhat.trial.trial import Trial

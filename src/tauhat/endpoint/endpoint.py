@@ -185,11 +185,15 @@ class Endpoint:
         return self.kind.words
 
     @property
+    def means_have_ratio(self) -> bool:
+        """Whether both arms' means, of rates or of what is made of times, are modelled."""
+        return self.mean_exposure is not None or self.follow_up is not None
+
+    @property
     def ends(self) -> tuple[float, float] | None:
         """Least and largest mean that can be, where means have a ratio; else None."""
-        if self.kind.counts_events or self.follow_up is not None:
-            return 0.0, self.largest_effect
-        return self.codes
+        above_none = self.kind.counts_events or self.follow_up is not None
+        return (0.0, self.largest_effect) if above_none else self.codes
 
     def events(self, values: FloatArray) -> FloatArray:
         """1 where an outcome is an event and 0 where it is none, shape (n,).
@@ -255,12 +259,7 @@ class Endpoint:
         if name not in SCALES:
             raise TrialError(f"scale must be one of {', '.join(SCALES)}, got {name!r}")
         scale = SCALES[name]
-        if scale.is_log and not (self.mean_exposure and name in self.kind.scales):
-            if self.kind.time is not None and name == "ratio":
-                raise TrialError(
-                    "persons' effects on a time to an event are differences; averages have the "
-                    "ratio too, average_effects(trial).on('ratio')"
-                )
+        if scale.is_log and not (self.means_have_ratio and name in self.kind.scales):
             self.refuse_without_events(f"scale={name!r}")
         return scale
 
@@ -270,6 +269,8 @@ class Endpoint:
             raise TrialError(
                 f"{what} needs an outcome with two values, an event or none; this one is "
                 f"{self.kind_name}, and effects on it are differences"
+                + " or ratios"
+                * self.means_have_ratio
             )
         return self.codes
 
@@ -293,9 +294,8 @@ class Endpoint:
         """
         if not self.kind.counts_events:
             return self
-        if weight is None:
-            return replace(self, mean_exposure=1.0)
-        return replace(self, mean_exposure=float(weight.mean()) if is_time else None)
+        mean = 1.0 if weight is None else float(weight.mean()) if is_time else None
+        return replace(self, mean_exposure=mean)
 
     def times_at_risk(self, weight: FloatArray | None, n: int) -> FloatArray:
         """Time at risk of each of n rows behind counts, given relative weights, shape (n,)."""

@@ -46,7 +46,7 @@ def kind_of_times(name: str, effect: str, note: str, beyond: str, time: TimeOutc
         link="identity",
         marginal_mean=same_mean,
         variance=constant_variance,
-        scales=("difference",),
+        scales=("difference", "ratio"),
         words=Words(effect=effect, values="times to an event", note=note, beyond=beyond),
         time=time,
     )

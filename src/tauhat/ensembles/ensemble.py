@@ -24,7 +24,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.fitting.reference_posterior import Reference
 from tauhat.fitting.registered import RegisteredEstimator
-from tauhat.numerics.kendall import kendall_matrix
+from tauhat.numerics.kendall import kendall_matrix, puts_in_order
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome_model import OutcomeModel
 from tauhat.runtime.parallel import run_tasks
@@ -102,7 +102,8 @@ class Ensemble(CateEstimator):
         `tauhat.ensembles.out_of_fold.OutOfFold`: folds, effects and outcomes, in the
         order of ``trial_data_``; None for aggregations that need none.
     agreement_
-        Kendall's tau-b between the members' effects on the training rows.
+        Kendall's tau-b between the members' effects on the training rows; NaN for a member whose
+        effects are next to the same for everyone (`tauhat.numerics.kendall.puts_in_order`).
     training_effects_
         The members' effects on the training rows, in canonical order, by name; a
         saved model does not hold them.
@@ -290,7 +291,9 @@ class Ensemble(CateEstimator):
                 raise ValueError(f"no member could be fitted out of fold: {self.failures_}")
         names = list(self.members_)
         columns = np.column_stack([effects[name] for name in names])
-        self.agreement_ = pd.DataFrame(kendall_matrix(columns), index=names, columns=names)
+        orders = [puts_in_order(effect, self.trial_data_.y) for effect in columns.T]
+        agreement = np.where(np.outer(orders, orders), kendall_matrix(columns), np.nan)
+        self.agreement_ = pd.DataFrame(agreement, index=names, columns=names)
         self.out_of_fold_ = held_out
         ordered = {name: effects[name] for name in names}
         self.weighing_ = self.weigh(ordered, held_out, self.trial_data_)

@@ -31,7 +31,7 @@ class Explanation:
         typical clues and that of its mean effect, of shares the given and earned weight and the
         standard deviation of the latter over reweightings of the units; mean and standard
         deviation of the member's effects over the trial, and its mean Kendall correlation with
-        the others.
+        the others, NaN where its effects are next to the same for everyone.
     text
         The same in sentences.
     warning
@@ -58,7 +58,7 @@ def explain_weights(
     effects
         Effects on the persons of the trial by member, each of shape (n,).
     agreement
-        Kendall correlations between the members.
+        Kendall correlations between the members; NaN where one puts persons in no order.
 
     Returns
     -------
@@ -130,13 +130,13 @@ def _table(
 ) -> pd.DataFrame:
     """Weights, and what every member says, heaviest member first."""
     names = list(effects)
-    others = max(len(names) - 1, 1)
+    with_others = agreement.loc[names, names].mask(np.eye(len(names), dtype=bool))
     return pd.DataFrame(
         {
             **weights,
             "mean effect": [float(np.mean(effects[name])) for name in names],
             "sd": [float(np.std(effects[name])) for name in names],
-            "agreement": (agreement.loc[names, names].sum(axis=1) - 1) / others,
+            "agreement": with_others.mean(axis=1),
         },
         index=pd.Index(names, name="member"),
     ).sort_values("weight", ascending=False, kind="stable")
@@ -148,10 +148,14 @@ def _most_weight(table: pd.DataFrame) -> str:
 
 
 def _of_effects(effect: FloatArray, table: pd.DataFrame) -> str:
-    return (
-        f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}; "
-        f"the members' mean Kendall correlation is {table['agreement'].mean():.2f}."
+    told = (
+        f"Mean effect {np.mean(effect):.3g}, standard deviation over persons {np.std(effect):.3g}"
     )
+    if table["agreement"].isna().all():
+        return f"{told}."
+    ordering = "" if table["agreement"].notna().all() else " that put persons in an order"
+    mean = table["agreement"].mean()
+    return f"{told}; the mean Kendall correlation of members{ordering} is {mean:.2f}."
 
 
 def _of_rule(

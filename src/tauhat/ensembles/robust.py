@@ -118,6 +118,10 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
     ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
     ("cluster", "rmst"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
+    ("individual", "time-lost"): Recipe(
+        INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES
+    ),
+    ("cluster", "time-lost"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
     ("individual", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
     ("cluster", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
 }

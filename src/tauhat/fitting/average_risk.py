@@ -11,6 +11,7 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.endpoint import EffectScale
 from tauhat.fitting.additive_forms import ADDITIVE_FORMS
+from tauhat.fitting.hazards_form import HazardsForm
 from tauhat.fitting.risk_form import RiskForm
 from tauhat.numerics.standardised_columns import row_parts
 
@@ -27,7 +28,9 @@ class AverageRisk:
         p_a(x) = \mathrm{E}_b\,\mathrm{expit}\{\alpha + f(x) + (a - \tfrac12)\delta + b\}
 
     with lines and smooth curves in f (`tauhat.fitting.log_odds.AdditiveLogOdds`; of counts the
-    rate, `tauhat.fitting.log_rates.AdditiveLogRates`). The treatment has one coefficient: what is
+    rate, `tauhat.fitting.log_rates.AdditiveLogRates`; of times what hazards make of them, as a
+    share of the largest effect that can be, `tauhat.fitting.hazards_form.HazardsForm`). The
+    treatment has one coefficient: what is
     learned here says who is at risk, not whom the treatment helps.
 
     Attributes
@@ -60,9 +63,12 @@ class AverageRisk:
 
     @classmethod
     def of(cls, data: TrialData, seed: int) -> Self:
-        """Fit to a trial as its learners see it; the outcome must be an event or a count."""
+        """Fit to a trial as its learners see it; of an event, counts or times."""
         share = float(np.average(data.propensity, weights=data.sample_weight))
         endpoint = data.endpoint
+        if endpoint.follow_up is not None:
+            hazards = HazardsForm(interactions=False).fit(data, seed)
+            return cls(hazards, share, 0.5 / data.n)
         make = ADDITIVE_FORMS["log" if endpoint.mean_exposure else "logit"]
         time, most = endpoint.mean_exposure or 1.0, np.inf if endpoint.mean_exposure else 1.0
         return cls(make(interactions=False).fit(data, seed), share, 0.5 / (data.n * time), most)

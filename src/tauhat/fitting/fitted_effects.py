@@ -100,9 +100,11 @@ class FittedEffects(RisksOfArms):
         X
             Covariates with the columns of the fit, shape (k, p).
         scale
-            "difference"; of counts also "ratio", and of an outcome that is an event "ratio" and
-            "odds ratio", those of the two `risks`. An odds ratio of these is nearer to one than
-            that of a model with a random intercept, which compares persons of the same cluster.
+            "difference"; of counts and of times to an event also "ratio", and of an outcome that
+            is an event "ratio" and "odds ratio", those of the two `risks`. Of times it is that of
+            both arms' restricted means, probabilities at the horizon, or times lost. An odds ratio
+            of risks is nearer to one than that of a model with a random intercept, which compares
+            persons of the same cluster.
 
         Returns
         -------

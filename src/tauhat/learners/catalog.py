@@ -167,8 +167,8 @@ DIRECT: dict[str, RegisteredEstimator] = {
     ),
     "PEM": RegisteredEstimator(
         PiecewiseExponentialEffect,
-        "piecewise-exponential mixed model: hazards with a frailty of the cluster, shrunken "
-        "treatment-by-covariate interactions",
+        "piecewise-exponential mixed model: hazards with a frailty of the cluster, "
+        "treatment-by-covariate interactions averaged over which are there",
         "Holford 1980; Laird and Olivier 1981; the shrinkage is tauhat's",
         _EITHER,
         block_intercepts="intercept",

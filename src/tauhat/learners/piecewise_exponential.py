@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
-from tauhat.fitting.allocation import allocation_basis
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.fitting.identified_intercepts import identified_intercepts
+from tauhat.fitting.hazards_form import HazardsForm
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
-from tauhat.numerics.additive_columns import AdditiveColumns
-from tauhat.numerics.piecewise_hazards import (
-    PiecewiseHazards,
-    fit_piecewise_hazards,
-    interval_cuts,
-    mean_in_new_cluster,
-)
-from tauhat.numerics.standardised_columns import row_parts
-
-#: Variance of the log of a time whose hazard is constant: the residual one beside log frailties.
-LOG_TIME_VARIANCE: Final = float(np.pi**2 / 6)
-
-# Arrays of persons by intervals that are held at once.
-_COPIES = 10
+from tauhat.numerics.piecewise_hazards import PiecewiseHazards
 
 
 class PiecewiseExponentialEffect(CateEstimator):
@@ -43,9 +26,11 @@ class PiecewiseExponentialEffect(CateEstimator):
     each, a line and a parabola q of the number of the interval, so that hazards need not be
     proportional, and a normal log frailty b. f is what the endpoint asks for: the restricted mean
     survival time, the probability to be without an event at the horizon, or the restricted mean
-    time lost; where events compete, they have a model of their own. Slopes, interactions and
-    intervals are random blocks with a variance each, and the estimate is averaged over how much
-    treatment may interact (`tauhat.numerics.risk_mixture`).
+    time lost; where events compete, they have a model of their own. Slopes of the prognosis and
+    intervals are random blocks with a variance each. The slopes :math:`\gamma` of the effect are
+    averaged over which of them are there: none, a few, or all
+    (`tauhat.numerics.sparse_slopes.average_over_sets`), so that a single covariate that matters
+    is not shrunk as the others are.
 
     It takes the times themselves, not the outcome that is made of them, and assumes that
     censoring has nothing to do with the time to the event given covariates and arm. Where hazards
@@ -80,6 +65,7 @@ class PiecewiseExponentialEffect(CateEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> from tauhat.trial.trial import Trial
     >>> rng = np.random.default_rng(1)
@@ -113,36 +99,10 @@ class PiecewiseExponentialEffect(CateEstimator):
                 f"{self.known_as} models the hazard of an event, so it needs a time to an event: "
                 f"a Trial with event= and horizon=; this outcome is {data.endpoint.kind_name}"
             )
-        intercepts = identified_intercepts(data, by_arm=False)[0].of_clusters()
-        cluster_level = np.zeros(data.X.shape[1], dtype=bool)
-        self.columns_ = AdditiveColumns.of(
-            data.X, cluster_level, data.n_units, 0, data.sample_weight
-        )
-        (lines,) = self.columns_.blocks(data.X)
-        # Levels that go with the probability of treatment; new persons have their mean.
-        levels = allocation_basis(data)
-        self.n_levels_ = levels.shape[1]
-        time, cause = data.times
-        cuts = interval_cuts(time, cause > 0, follow_up.horizon)
-        self.hazards_ = [
-            fit_piecewise_hazards(
-                time,
-                cause == number,
-                cuts,
-                data.treatment,
-                [lines, levels] if self.n_levels_ else [lines],
-                [lines],
-                clusters=intercepts.groups,
-                nesting=intercepts.nesting,
-                weight=data.sample_weight,
-            )
-            for number in ((1, 2) if made.competing else (1,))
-        ]
-        event = self.hazards_[0]
-        components = intercepts.components([event.between, event.nesting], LOG_TIME_VARIANCE)
-        self.variance_components_ = replace(components, scale="log hazard")
-        of_clusters = not intercepts.groups_are_blocks
-        self.cluster_effects_ = event.cluster_effects if of_clusters else np.zeros(0)
+        self.form_ = HazardsForm(n_splines=0).fit(data, seed)
+        self.hazards_ = self.form_.hazards_
+        self.variance_components_ = self.form_.components_
+        self.cluster_effects_ = self.form_.cluster_effects_
 
     def predict_means(self, X: FloatArray) -> FloatArray:
         """What is compared, without and with treatment in a new cluster, shape (k, 2).
@@ -150,17 +110,11 @@ class PiecewiseExponentialEffect(CateEstimator):
         Mean times up to the horizon, probabilities at it, or mean times lost, as the endpoint
         says.
         """
-        made = self.trial_data_.endpoint.kind.time
-        assert made is not None
-        (lines,) = self.columns_.blocks(X)
-        prognosis = np.hstack([lines, np.zeros((len(X), self.n_levels_))])
-        means = np.empty((len(X), 2))
-        for rows in row_parts(len(X), _COPIES * len(self.hazards_[0].cuts)):
-            for arm in (0, 1):
-                means[rows, arm] = mean_in_new_cluster(
-                    made.functional, self.hazards_, prognosis[rows], lines[rows], arm
-                )
-        return means
+        return self.form_.means(X)
+
+    def predict_risks(self, X: FloatArray) -> FloatArray:
+        """The same as shares of the largest effect that can be, such as the horizon."""
+        return self.form_.risks(X)
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy import stats
 
 from tauhat._typing import FloatArray
+
+#: Of the outcome's standard deviation: effects that spread less than this are one number.
+LEAST_SPREAD_OF_EFFECTS: Final = 1e-3
+
+
+def puts_in_order(effect: FloatArray, outcome: FloatArray) -> bool:
+    """Whether effects differ enough to put persons in an order.
+
+    Effects shrunken to one number still differ in their last digits; an order by these is noise.
+
+    Examples
+    --------
+    >>> outcome = np.array([1.0, 2.0, 3.0])
+    >>> puts_in_order(np.array([-7.0, -7.1, -7.2]), outcome)
+    True
+    >>> puts_in_order(np.array([-7.0, -7.000001, -7.000002]), outcome)
+    False
+    """
+    return bool(effect.std() > LEAST_SPREAD_OF_EFFECTS * outcome.std())
 
 
 def kendall_tau(first: FloatArray, second: FloatArray) -> float:

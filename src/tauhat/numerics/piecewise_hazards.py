@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -14,6 +14,7 @@ from tauhat.numerics.censored_outcomes import Functional
 from tauhat.numerics.quadrature import hermite_nodes
 from tauhat.numerics.responses import Counts
 from tauhat.numerics.risk_mixture import RiskMixture
+from tauhat.numerics.sparse_slopes import mean_coefficients
 from tauhat.numerics.two_arm_logit import TwoArmModel
 
 # Intervals have so many events each, and there are not more of them than this.
@@ -122,6 +123,8 @@ class PiecewiseHazards:
         Predicted log frailties; empty without clusters.
     between, nesting
         Variance of the clusters' log frailties, and of those of what clusters lie in.
+    posterior
+        What the coefficients are the mean of, where there are no columns z; else None.
     """
 
     cuts: FloatArray
@@ -132,6 +135,13 @@ class PiecewiseHazards:
     cluster_effects: FloatArray
     between: float
     nesting: float
+    posterior: RiskMixture | None = None
+
+    def drawn(self, count: int, rng: np.random.Generator) -> Iterator[PiecewiseHazards]:
+        """Posterior draws of the hazards; frailties vary as much in each."""
+        assert self.posterior is not None
+        for coefficients in self.posterior.coefficient_draws(count, rng):
+            yield replace(self, coefficients=coefficients)
 
     def hazards(self, prognosis: FloatArray, effect: FloatArray, arm: int) -> FloatArray:
         """Hazards at a frailty of one in an arm, shape (persons, k).
@@ -230,9 +240,9 @@ def fit_piecewise_hazards(
     r"""Fit the hazards of one kind of event.
 
     The likelihood of times with piecewise constant hazards is that of Poisson counts, one for
-    each person and interval, with the log time at risk as offset. Intervals, prognosis and effect
-    are ridge blocks with a variance each, those of the effect with a prior at none and averaged
-    over (`tauhat.numerics.two_arm_logit`, `tauhat.numerics.risk_mixture`); log frailties are
+    each person and interval, with the log time at risk as offset. Intervals and prognosis are
+    ridge blocks with a variance each (`tauhat.numerics.two_arm_logit`), slopes of the effect are
+    averaged over which of them are there (`tauhat.numerics.sparse_slopes`), log frailties are
     normal and integrated out.
 
     Parameters
@@ -287,15 +297,20 @@ def fit_piecewise_hazards(
         nesting=None if clusters is None else nesting,
     )
     fit = two_arms.fit()
-    posterior = RiskMixture.of(two_arms, fit)
+    posterior = None if effect else RiskMixture.of(two_arms, fit)
     model = fit.model
     return PiecewiseHazards(
         cuts=cuts,
-        coefficients=posterior.shares @ posterior.coefficients,
+        coefficients=(
+            mean_coefficients(two_arms, fit)
+            if posterior is None
+            else posterior.shares @ posterior.coefficients
+        ),
         n_prognosis=sum(block.shape[1] for block in prognosis),
         n_effect=sum(block.shape[1] for block in effect),
         intercept_variances=fit.intercept_variances,
         cluster_effects=model.cluster_effects,
         between=float(model.cluster_variances.sum()),
         nesting=model.nesting_variance,
+        posterior=posterior,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.special import expit
 from tauhat._typing import FloatArray
 from tauhat.numerics import cholesky
 from tauhat.numerics.marginal_risks import marginal_mean
+from tauhat.numerics.mixed_logit import GeneralisedFit
 from tauhat.numerics.quadrature import hermite_nodes
 from tauhat.numerics.responses import Link
 from tauhat.numerics.standardised_columns import row_parts
@@ -48,6 +50,27 @@ def log_prior(off: float) -> FloatArray:
     mass = -np.diff(np.exp(-_RATE * edges))
     logs: FloatArray = np.log(np.r_[off, (1 - off) * mass])
     return logs
+
+
+def kept_variances(two_arms: TwoArmModel, fit: GeneralisedFit) -> FloatArray:
+    """Variances of a fit in the order of its working model, none below the least."""
+    kept: FloatArray = np.r_[fit.block_variances, fit.cluster_variances]
+    if two_arms.model.nesting is not None:
+        kept = np.r_[kept, fit.nesting_variance]
+    kept = np.maximum(kept, np.exp(LOWEST))
+    return kept
+
+
+def grid_variances(kept: FloatArray, first: int, last: int) -> Iterator[tuple[FloatArray, float]]:
+    """Variances with those of blocks ``first`` to ``last`` over `GRID`, and log priors of these.
+
+    All of these blocks are thought to be off with probability one half.
+    """
+    values, of_later = np.maximum(GRID, np.exp(LOWEST / 2)), log_prior(_OFF_LATER)
+    for chosen in product(range(len(GRID)), repeat=last - first):
+        variances = kept.copy()
+        variances[first:last] = values[list(chosen)] ** 2
+        yield variances, float(of_later[list(chosen)].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +126,7 @@ class RiskMixture:
             Whether to average over the standard deviations of the effect's blocks.
         """
         model, fit = two_arms.model, fitted.model
-        kept = np.r_[fit.block_variances, fit.cluster_variances]
-        if model.nesting is not None:
-            kept = np.r_[kept, fit.nesting_variance]
-        kept = np.maximum(kept, np.exp(LOWEST))
+        kept = kept_variances(two_arms, fit)
         first, last = two_arms.effect_blocks
         working = model.working(fit.response, fit.predictor)
         at_mode, root, _ = working.given(kept)
@@ -177,13 +197,26 @@ class RiskMixture:
                 risks[:, arm] += share * _normal_mean(rows @ coefficients, variance, self.link)
         return risks
 
+    def coefficient_draws(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """Posterior draws of the coefficients, shape (count, q).
+
+        Every draw has a mirror image about its fit's coefficients.
+        """
+        drawn = []
+        for share, coefficients, root in zip(
+            _counts(self.shares, count), self.coefficients, self.covariance_roots, strict=True
+        ):
+            noise = rng.normal(size=((share + 1) // 2, len(coefficients)))
+            noise = np.vstack([noise, -noise])[:share]
+            drawn.append(coefficients + cholesky.solve(root, np.asfortranarray(noise.T)).T)
+        return np.vstack(drawn)
+
     def risk_draws(
         self, prognosis: FloatArray, effect: FloatArray, count: int, rng: np.random.Generator
     ) -> FloatArray:
         """Posterior draws of the risks, shape (count, k, 2).
 
-        Every draw has a mirror image about its fit's coefficients, so that the draws' mean
-        is near to `risks`.
+        Their mean is near to `risks`, since draws of the coefficients have mirror images.
 
         Parameters
         ----------
@@ -194,14 +227,7 @@ class RiskMixture:
         rng
             Generator.
         """
-        drawn = []
-        for share, coefficients, root in zip(
-            _counts(self.shares, count), self.coefficients, self.covariance_roots, strict=True
-        ):
-            noise = rng.normal(size=((share + 1) // 2, len(coefficients)))
-            noise = np.vstack([noise, -noise])[:share]
-            drawn.append(coefficients + cholesky.solve(root, np.asfortranarray(noise.T)).T)
-        every = np.vstack(drawn)
+        every = self.coefficient_draws(count, rng)
         draws = np.empty((count, len(prognosis), 2))
         for rows in row_parts(len(prognosis), 4 * count):
             for arm in (0, 1):

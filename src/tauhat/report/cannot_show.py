@@ -13,7 +13,7 @@ from tauhat.report.text import (
     primary_effect,
     scale_of,
 )
-from tauhat.report.time_units import at_horizon
+from tauhat.report.time_units import at_horizon, in_units
 from tauhat.report.voice import ends_told
 from tauhat.wording import counted, join_words
 
@@ -128,8 +128,8 @@ def _detectable(run: Run) -> list[str]:
         found.append(
             f"The effects of the quarters of persons with {quarters} differ with a standard "
             f"error of {scale(difference['se'])}: a true difference "
-            f"under about {scale(NOTICED * difference['se'])} would probably not be detected "
-            "here."
+            f"under about {scale(NOTICED * difference['se'])}{in_units(run)} would probably not be "
+            "detected here."
         )
     if subgroups and in_clusters(run):
         fewest = min(min(g["control_units"], g["treated_units"]) for g in subgroups)

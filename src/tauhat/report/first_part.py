@@ -116,10 +116,14 @@ def _in_clusters(run: Run) -> str:
 
 def _spelled_out(run: Run) -> str:
     """What effects are, without an abbreviation that the first page would not explain."""
-    words = effects_in_words(run)
-    if not words.startswith("RMST"):
-        return words
+    if not _in_restricted_means(run):
+        return effects_in_words(run)
     return f"differences in the mean time without the event (RMST) up to {at_horizon(run)}"
+
+
+def _in_restricted_means(run: Run) -> bool:
+    """Whether effects are on the mean time without an event."""
+    return effects_in_words(run).startswith("RMST")
 
 
 def _over_periods(run: Run) -> str:
@@ -142,8 +146,14 @@ def average_headline(run: Run) -> str:
     found = primary_effect(run)
     if covers_zero(found):
         return "No effect shown"
-    way = "higher" if found["estimate"] > 0 else "lower"
-    headline = f"{first_upper(way)} with {arm_name(run, 'treated')}"
+    raised = found["estimate"] > 0
+    way = "higher" if raised else "lower"
+    told = first_upper(way)
+    if _in_restricted_means(run):
+        told = "Longer" if raised else "Shorter"
+    elif run["endpoint"]["in_time"]:
+        told = "More time lost" if raised else "Less time lost"
+    headline = f"{told} with {arm_name(run, 'treated')}"
     if run["better"] is None:
         return headline
     return f"{headline}: {'better' if way == run['better'] else 'worse'}"
@@ -396,7 +406,7 @@ def _size(run: Run) -> str:
     if held["given"] and held["difference"]["se"] is not None:
         return (
             " Of two quarters of the persons, a difference under about "
-            f"{scale(NOTICED * held['difference']['se'])} would mostly go unseen."
+            f"{scale(NOTICED * held['difference']['se'])}{in_units(run)} would mostly go unseen."
         )
     return " A trial of this size would miss moderate differences."
 

@@ -25,7 +25,10 @@ WEIGHTS_NOTE = (
     "persons it had not seen, with its standard deviation when the randomized units are weighted "
     "at random. "
 )
-AGREEMENT_NOTE = "Agreement: mean Kendall correlation with the other members."
+AGREEMENT_NOTE = (
+    "Agreement: mean Kendall correlation with the other members; a dash stands for a member whose "
+    "effects are next to the same for everyone."
+)
 
 
 def models_section(data: ReportInput) -> Section:
@@ -63,6 +66,11 @@ def models_section(data: ReportInput) -> Section:
             f"their mean Kendall correlation is {agreement['mean']:.2f} (1: the same order of "
             f"persons; 0: unrelated).{left_out}"
         )
+    flat = [] if explanation is None else _without_order(explanation)
+    if flat:
+        paragraphs.append(
+            f"By {join_words(flat)} everyone has next to the same effect: no order of persons."
+        )
     if spread is not None:
         figures.append(_spread_figure(spread, scale))
     failures = [f"{m['name']} failed: {cell(m['failure'])}" for m in run["models"] if m["failure"]]
@@ -83,6 +91,13 @@ def models_section(data: ReportInput) -> Section:
         ],
         notes=[_weights_note(explanation)] if explanation else [],
     )
+
+
+def _without_order(explanation: Mapping[str, Any]) -> list[str]:
+    """Members whose effects are next to the same for everyone, beside some that are not."""
+    members = explanation["members"]
+    flat = [cell(row["member"]) for row in members if row["agreement"] is None]
+    return flat if len(flat) < len(members) else []
 
 
 def _by_rule(explanation: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tauhat import data, design, ensembles, learners, learning, numerics, outcome, outcome_model
 from tauhat.endpoint import endpoint, follow_up, missing
-from tauhat.fitting import average_risk, log_odds, log_rates, reference_posterior
+from tauhat.fitting import average_risk, hazards_form, log_odds, log_rates, reference_posterior
 from tauhat.outcome.tree_draws import TreeDraws
 from tauhat.saving import trees
 
@@ -43,6 +43,7 @@ def known_classes() -> dict[str, type]:
         follow_up,
         missing,
         average_risk,
+        hazards_form,
         log_odds,
         log_rates,
         reference_posterior,
