@@ -5,7 +5,8 @@ and R's rbart_vi, on the same draws of the designs c1 to c6. Each fit is a line 
 it is there, so the command can be stopped and goes on where it was.
 
 Usage: python benchmarks/bart_treatment.py --draws 2
-       python benchmarks/bart_treatment.py --draws 2 --rbart --library FOLDER   # where dbarts is
+       python benchmarks/bart_treatment.py --draws 10 --learners BART-RE rbart_vi --library FOLDER
+                                                                               # where dbarts is
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--seed", type=int, default=291127)
-    parser.add_argument("--rbart", action="store_true", help="also R's rbart_vi")
+    parser.add_argument("--learners", nargs="+", choices=[*OURS, PEER], default=list(OURS))
     parser.add_argument("--library", default="", help="folder with the R package dbarts")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
@@ -119,7 +120,7 @@ def main() -> None:
         done = set(zip(before["learner"], before["design"], before["draw"], strict=True))
     for draw in range(options.draws):
         for design in DESIGNS:
-            for name in (*OURS, *([PEER] if options.rbart else [])):
+            for name in options.learners:
                 if (name, design, draw) in done:
                     continue
                 line = pd.DataFrame([one_fit(name, design, draw, options)])
