@@ -1,0 +1,115 @@
+"""How wide intervals of `Robust` need be where persons are randomized, and what else could weigh.
+
+`Robust` is fitted to broad trials of persons (`tauhat.simulate.BroadTrial`), of which widths may be
+learned, and to fresh draws of the 16 situations of the second paper's study, on which they are
+judged. Each fit leaves a small file, so the command can be stopped and goes on where it was.
+
+Usage: python benchmarks/robust_persons.py --broad 80 --draws 5
+       python benchmarks/robust_persons.py --table          # of what is there; nothing is fitted
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+import tauhat as th
+from peer_tables import markdown
+from tauhat.fitting.bootstrap import t_quantile
+from tauhat.simulate import BroadTrial, SimulatedPersons, SimulatedTrial
+from tauhat.study import read_study
+from tauhat.study.tasks import draw_task
+
+STORE = Path("out/benchmarks/robust_persons")
+STUDY = Path(__file__).parent / "studies" / "robust-flagship"
+SEED = 301_200
+TEST_PERSONS = 400
+LEVEL = 0.95
+SHAPES = ("linear", "additive", "trees", "all")
+
+
+def fit_one(path: Path, trial: SimulatedTrial, persons: SimulatedPersons, seed: int) -> None:
+    """Fit `Robust` to a trial and keep what it and its members say of new persons."""
+    X = np.asarray(persons.X, dtype=np.float64)[:TEST_PERSONS]
+    start = time.process_time()
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = th.estimator("Robust", random_state=seed).fit(*trial)
+        draws = model.reference_posterior().effect_draws(X)
+    members, weighing, held_out = model.member_effects(X), model.weighing_, model.out_of_fold_
+    names, earning = list(members), list(held_out.names)
+    apart = held_out.imputed[:, None] - held_out.effects
+    shapes = held_out.evidence.shapes
+    part = path.with_name("part-of-" + path.name)
+    np.savez_compressed(
+        part,
+        names=names,
+        effects=np.array([members[name] for name in names], dtype=np.float32),
+        means=[model.training_effects_[name].mean() for name in names],
+        weights=[weighing.shares[name] for name in names],
+        earned=[weighing.earned.get(name, 0.0) for name in names],
+        straight=weighing.straight,
+        shrinkage=weighing.shrinkage,
+        estimate=model.predict_effect(X).astype(np.float32),
+        reference=np.array([draws.mean(axis=0), draws.std(axis=0)], dtype=np.float32),
+        truth=np.asarray(persons.tau)[:TEST_PERSONS],
+        shapes=[shapes.get(name, 0.0) for name in SHAPES],
+        log_bayes_factor=held_out.evidence.log_bayes_factor,
+        earning=earning,
+        losses=np.cov(apart.T, bias=True),
+        persons=len(trial.y),
+        covariates=X.shape[1],
+        outcome_sd=float(np.std(trial.y)),
+        seconds=time.process_time() - start,
+    )
+    os.replace(part, path)
+
+
+def is_cheap(trial: SimulatedTrial, most_persons: int) -> bool:
+    """Whether a trial is small enough to be fitted."""
+    return len(trial.y) * max(1.0, trial.X.shape[1] / 8) <= most_persons
+
+
+def collect(store: Path, options: argparse.Namespace) -> None:
+    """Fit what is not there yet."""
+    store.mkdir(parents=True, exist_ok=True)
+    for number in range(options.broad):
+        path = store / f"broad-{number}.npz"
+        trial = BroadTrial().draw(random_state=SEED + number)
+        if path.exists() or not is_cheap(trial, options.most_persons):
+            continue
+        persons = BroadTrial().population(TEST_PERSONS, SEED + number)
+        fit_one(path, trial, persons, SEED + number)
+        print(path.stem, len(trial.y), trial.X.shape[1], flush=True)
+    plan = read_study(STUDY).plan
+    for replicate in range(options.draws):
+        for number, row in enumerate(plan.rows):
+            path = store / f"row-{number}-{replicate}.npz"
+            if path.exists():
+                continue
+            seed = SEED + 1000 * (1 + number) + replicate
+            fit_one(path, *draw_task(plan, row, seed), seed)
+            print(path.stem, row.label, row.n, flush=True)
+
+
+def main() -> None:
+    """Fit what is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--broad", type=int, default=80, help="numbers of broad trials tried")
+    parser.add_argument("--draws", type=int, default=5, help="of each of the 16 situations")
+    parser.add_argument("--most-persons", type=int, default=800)
+    parser.add_argument("--store", type=Path, default=STORE)
+    options = parser.parse_args()
+    collect(options.store, options)
+
+
+if __name__ == "__main__":
+    main()
