@@ -47,7 +47,7 @@ def fit_one(path: Path, trial: SimulatedTrial, persons: SimulatedPersons, seed: 
     members, weighing, held_out = model.member_effects(X), model.weighing_, model.out_of_fold_
     names, earning = list(members), list(held_out.names)
     apart = held_out.imputed[:, None] - held_out.effects
-    shapes = held_out.evidence.shapes
+    shapes = model.evidence_.shapes
     part = path.with_name("part-of-" + path.name)
     np.savez_compressed(
         part,
@@ -62,7 +62,7 @@ def fit_one(path: Path, trial: SimulatedTrial, persons: SimulatedPersons, seed: 
         reference=np.array([draws.mean(axis=0), draws.std(axis=0)], dtype=np.float32),
         truth=np.asarray(persons.tau)[:TEST_PERSONS],
         shapes=[shapes.get(name, 0.0) for name in SHAPES],
-        log_bayes_factor=held_out.evidence.log_bayes_factor,
+        log_bayes_factor=model.evidence_.log_bayes_factor,
         earning=earning,
         losses=np.cov(apart.T, bias=True),
         persons=len(trial.y),
