@@ -5,7 +5,7 @@ learned, and to fresh draws of the 16 situations of the second paper's study, on
 judged. Each fit leaves a small file, so the command can be stopped and goes on where it was.
 
 Usage: python benchmarks/robust_persons.py --broad 80 --draws 5
-       python benchmarks/robust_persons.py --table          # of what is there; nothing is fitted
+       python benchmarks/robust_persons.py --broad 0 --draws 0     # the tables of what is there
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SEED = 301_200
 TEST_PERSONS = 400
 LEVEL = 0.95
 SHAPES = ("linear", "additive", "trees", "all")
+FACTORS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 
 
 def fit_one(path: Path, trial: SimulatedTrial, persons: SimulatedPersons, seed: int) -> None:
@@ -100,6 +101,68 @@ def collect(store: Path, options: argparse.Namespace) -> None:
             print(path.stem, row.label, row.n, flush=True)
 
 
+Record = dict[str, Any]
+
+
+def read(store: Path, kind: str) -> list[Record]:
+    """What was kept of broad trials ("broad") or of the situations ("row")."""
+    paths = sorted(store.glob(f"{kind}-*.npz"))
+    return [{**np.load(path), "place": path.stem.split("-")[1]} for path in paths]
+
+
+def needed_factors(one: Record) -> np.ndarray:
+    """Factor of the half width at which each person's interval just covers the effect."""
+    mean, sd = one["reference"]
+    quantile = t_quantile(LEVEL, int(one["persons"]) - 2)
+    half = quantile * np.hypot(sd, one["estimate"] - mean)
+    return np.abs(one["truth"] - one["estimate"]) / half
+
+
+def coverage(records: list[Record]) -> np.ndarray:
+    """Coverage of each trial at each factor, shape (trials, factors)."""
+    needed = [needed_factors(one) for one in records]
+    return np.array([[np.mean(far <= factor) for factor in FACTORS] for far in needed])
+
+
+def widths_table(store: Path) -> pd.DataFrame:
+    """Coverage at each factor, in groups of broad trials and in each situation."""
+    broad, rows = read(store, "broad"), read(store, "row")
+    covered = coverage(broad)
+    varies = np.array([np.ptp(one["truth"]) > 0 for one in broad])
+    evidence = np.array([float(one["log_bayes_factor"]) for one in broad])
+    persons = np.array([int(one["persons"]) for one in broad])
+    few = persons <= np.median(persons)
+    groups = {
+        "broad, same effect": ~varies,
+        "broad, effect differs": varies,
+        "little evidence": varies & (evidence <= 1),
+        "evidence": varies & (evidence > 1),
+        f"at most {np.median(persons):.0f} persons": varies & few,
+        "more persons": varies & ~few,
+    }
+    lines = {name: covered[take] for name, take in groups.items()}
+    labels = [f"{row.label} {row.n}" for row in read_study(STUDY).plan.rows]
+    of_rows = coverage(rows)
+    place = np.array([int(one["place"]) for one in rows])
+    for number in np.unique(place):
+        lines[labels[number]] = of_rows[place == number]
+    table = []
+    for name, part in lines.items():
+        of_factors = {
+            f"{factor:g}": f"{mean:.3f}" for factor, mean in zip(FACTORS, part.mean(0), strict=True)
+        }
+        table.append({"trials": name, "number": len(part), **of_factors})
+    worst = np.quantile(covered[varies], 0.1, axis=0)
+    for name, values in {
+        "worst tenth of broad trials": worst,
+        "all situations": of_rows.mean(axis=0),
+        "their lowest": np.array([of_rows[place == k].mean(0) for k in np.unique(place)]).min(0),
+    }.items():
+        of_factors = {f"{f:g}": f"{value:.3f}" for f, value in zip(FACTORS, values, strict=True)}
+        table.append({"trials": name, "number": "", **of_factors})
+    return pd.DataFrame(table)
+
+
 def main() -> None:
     """Fit what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -109,6 +172,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=STORE)
     options = parser.parse_args()
     collect(options.store, options)
+    print(markdown(widths_table(options.store)))
 
 
 if __name__ == "__main__":
