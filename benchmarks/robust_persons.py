@@ -94,7 +94,7 @@ def collect(store: Path, options: argparse.Namespace) -> None:
     for replicate in range(options.draws):
         for number, row in enumerate(plan.rows):
             path = store / f"row-{number}-{replicate}.npz"
-            if path.exists():
+            if path.exists() or number not in (options.rows or range(len(plan.rows))):
                 continue
             seed = SEED + 1000 * (1 + number) + replicate
             fit_one(path, *draw_task(plan, row, seed), seed)
@@ -168,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--broad", type=int, default=80, help="numbers of broad trials tried")
     parser.add_argument("--draws", type=int, default=5, help="of each of the 16 situations")
+    parser.add_argument("--rows", nargs="+", type=int, help="which of them, from 0; all if left out")
     parser.add_argument("--most-persons", type=int, default=800)
     parser.add_argument("--store", type=Path, default=STORE)
     options = parser.parse_args()
