@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 import tauhat as th
 from peer_tables import markdown
 from tauhat.fitting.bootstrap import t_quantile
+from tauhat.numerics.slope_prior import posterior_probability
 from tauhat.simulate import BroadTrial, SimulatedPersons, SimulatedTrial
 from tauhat.study import read_study
 from tauhat.study.tasks import draw_task
@@ -163,17 +164,73 @@ def widths_table(store: Path) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def recombined(one: Record) -> dict[str, np.ndarray]:
+    """Effects of a trial's test persons by other weights of the same fits."""
+    names = [str(name) for name in one["names"]]
+    stacked = [name for name in names if name.startswith("X-Stack")]
+    lines, curves = one["shapes"][:2]
+    varies = posterior_probability(float(one["log_bayes_factor"]), null_mass=0.5)
+
+    def equally(*chosen: str) -> np.ndarray:
+        return np.isin(names, chosen) / len(chosen)
+
+    def by(weights: np.ndarray, factor: float = float(one["shrinkage"])) -> np.ndarray:
+        level = weights @ one["means"]
+        return level + factor * (weights @ one["effects"] - level)
+
+    equal, own = equally(*names), one["weights"]
+    of_lines, of_trees = equally("T-Linear"), equally(*stacked, "X-BART", "BCF")
+    all_trees = equally("X-BART", "X-RF", "BCF", "BRM")
+    pair = equally("T-Linear", "X-Stack-Stack")
+    shape = lines * of_lines + curves * equally("GAMM") + (1 - lines - curves) * of_trees
+    return {
+        "not shrunk": by(own, 1.0),
+        "half way to equal weights": by((own + equal) / 2),
+        "equal weights": by(equal),
+        "by the effect's shape": by(shape),
+        "two always, trees as the effect varies": by(
+            (1 - varies / 2) * pair + varies / 2 * all_trees, 1.0
+        ),
+    }
+
+
+def errors_table(store: Path) -> pd.DataFrame:
+    """Root mean squared errors by other weights over those of `Robust`, where effects differ."""
+    columns = {}
+    for kind, title in {"broad": "broad trials", "row": "situations"}.items():
+        records = [one for one in read(store, kind) if np.ptp(one["truth"]) > 0]
+        ratios = []
+        for one in records:
+            own = np.mean((one["estimate"] - one["truth"]) ** 2)
+            others = recombined(one).items()
+            ratios.append(
+                {n: np.log(np.mean((e - one["truth"]) ** 2) / own) / 2 for n, e in others}
+            )
+        logs = pd.DataFrame(ratios)
+        if kind == "row":
+            logs = logs.groupby([int(one["place"]) for one in records]).mean()
+            columns["worst situation"] = np.exp(logs.max()).round(3)
+        columns[f"{title} ({len(records)} trials)"] = [
+            f"{np.exp(mean):.3f} ({error:.3f})"
+            for mean, error in zip(logs.mean(), logs.sem(), strict=True)
+        ]
+    return pd.DataFrame(columns).rename_axis("weights").reset_index()
+
+
 def main() -> None:
     """Fit what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--broad", type=int, default=80, help="numbers of broad trials tried")
     parser.add_argument("--draws", type=int, default=5, help="of each of the 16 situations")
-    parser.add_argument("--rows", nargs="+", type=int, help="which of them, from 0; all if left out")
+    parser.add_argument(
+        "--rows", nargs="+", type=int, help="which of them, from 0; all if left out"
+    )
     parser.add_argument("--most-persons", type=int, default=800)
     parser.add_argument("--store", type=Path, default=STORE)
     options = parser.parse_args()
     collect(options.store, options)
-    print(markdown(widths_table(options.store)))
+    print(markdown(widths_table(options.store)), "\n")
+    print(markdown(errors_table(options.store)))
 
 
 if __name__ == "__main__":
