@@ -113,6 +113,7 @@ def main() -> None:
     """Fit what is not there yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="draw from which on the table counts")
     parser.add_argument("--seed", type=int, default=291127)
     parser.add_argument("--learners", nargs="+", choices=[*OURS, PEER], default=list(OURS))
     parser.add_argument("--library", default="", help="folder with the R package dbarts")
@@ -131,7 +132,7 @@ def main() -> None:
                 line = pd.DataFrame([one_fit(name, design, draw, options)])
                 line.to_csv(options.out, mode="a", header=not options.out.exists(), index=False)
     found = pd.read_csv(options.out)
-    print(markdown(summary(found[found["draw"] < options.draws])))
+    print(markdown(summary(found[found["draw"].between(options.first, options.draws - 1)])))
 
 
 if __name__ == "__main__":
