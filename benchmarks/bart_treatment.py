@@ -1,11 +1,13 @@
-"""How often BART with a random intercept should propose to split on the treatment.
+"""How many trees BART with a random intercept needs, and how often to split on the treatment.
 
-`BART-RE`, where three in ten are of the treatment, the same where every column has an equal part,
-and R's rbart_vi, on the same draws of the designs c1 to c6. Each fit is a line of a file as soon as
-it is there, so the command can be stopped and goes on where it was.
+`BART-RE`, with 100 trees and three in ten of the proposed splits of the treatment, the same with 50
+trees, these where every column has an equal part, and R's rbart_vi, on the same draws of the
+designs c1 to c6. Each fit is a line of a file as soon as it is there, so the command can be stopped
+and goes on where it was.
 
 Usage: python benchmarks/bart_treatment.py --draws 2
-       python benchmarks/bart_treatment.py --draws 2 --rbart --library FOLDER   # where dbarts is
+       python benchmarks/bart_treatment.py --draws 10 --learners BART-RE rbart_vi --library FOLDER
+                                                                               # where dbarts is
 """
 
 from __future__ import annotations
@@ -30,8 +32,12 @@ from tauhat.simulate import SimulatedPersons, SimulatedTrial, rmse, srmse
 
 OUT = Path("out/benchmarks/bart_treatment.csv")
 TEST_PERSONS = 400
-#: Share of the proposed splits that are of the treatment, by how the table calls it.
-OURS = {"BART-RE": 0.3, "equal parts": None}
+#: Trees, and share of the proposed splits that are of the treatment, by how the table calls it.
+OURS = {
+    "BART-RE": {"n_trees": 100, "treatment_share": 0.3},
+    "50 trees": {"n_trees": 50, "treatment_share": 0.3},
+    "50 trees, equal parts": {"n_trees": 50, "treatment_share": None},
+}
 PEER = "rbart_vi"
 
 
@@ -52,7 +58,7 @@ def of_r(
 
 def of_ours(name: str, trial: SimulatedTrial, persons: SimulatedPersons, seed: int) -> np.ndarray:
     """Effects by BART with a random intercept."""
-    model = SLearner(MixedBART(treatment_share=OURS[name]))
+    model = SLearner(MixedBART(**OURS[name]))
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.set_params(random_state=seed).fit(*trial).effect(persons.X)
@@ -107,8 +113,9 @@ def main() -> None:
     """Fit what is not there yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="draw from which on the table counts")
     parser.add_argument("--seed", type=int, default=291127)
-    parser.add_argument("--rbart", action="store_true", help="also R's rbart_vi")
+    parser.add_argument("--learners", nargs="+", choices=[*OURS, PEER], default=list(OURS))
     parser.add_argument("--library", default="", help="folder with the R package dbarts")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
@@ -119,13 +126,13 @@ def main() -> None:
         done = set(zip(before["learner"], before["design"], before["draw"], strict=True))
     for draw in range(options.draws):
         for design in DESIGNS:
-            for name in (*OURS, *([PEER] if options.rbart else [])):
+            for name in options.learners:
                 if (name, design, draw) in done:
                     continue
                 line = pd.DataFrame([one_fit(name, design, draw, options)])
                 line.to_csv(options.out, mode="a", header=not options.out.exists(), index=False)
     found = pd.read_csv(options.out)
-    print(markdown(summary(found[found["draw"] < options.draws])))
+    print(markdown(summary(found[found["draw"].between(options.first, options.draws - 1)])))
 
 
 if __name__ == "__main__":

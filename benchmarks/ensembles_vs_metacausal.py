@@ -51,7 +51,7 @@ def same_input(rules: dict, seed: int) -> pd.DataFrame:
     source = CausalStacking(members, outcome_model=LinearMixedModel(), random_state=1)
     source.fit(*trial)
     data, found = source.trial_data_, source.out_of_fold_
-    all_rows = source.member_effects(data.X)
+    all_rows = np.column_stack(list(source.member_effects(data.X).values()))
     rows = []
     for name, make in rules.items():
         ours = source.reaggregate(name)

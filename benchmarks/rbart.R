@@ -9,10 +9,10 @@ folder <- arguments[1]
 trial <- read.csv(file.path(folder, "trial.csv"))
 new <- read.csv(file.path(folder, "new.csv"))
 both <- rbind(transform(new, arm = 1), transform(new, arm = 0))
-# The intercept of whichever cluster drops out of the difference.
-taken <- rep(trial$cluster[1], nrow(both))
+# The intercept of whichever cluster drops out of the difference. It is an expression, not a
+# variable: rbart_vi takes the first column of `test` for a variable that `test` does not hold.
 time <- system.time(model <- rbart_vi(
-  y ~ . - cluster, trial, test = both, group.by = trial$cluster, group.by.test = taken,
+  y ~ . - cluster, trial, test = both, group.by = trial$cluster, group.by.test = rep(trial$cluster[1], nrow(both)),
   n.chains = 4L, n.threads = 1L, n.burn = 1000L, n.samples = 800L, n.thin = 2L,
   keepTrees = FALSE, keepTrainingFits = FALSE, verbose = FALSE, seed = as.integer(arguments[2])
 ))

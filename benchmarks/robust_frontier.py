@@ -45,8 +45,9 @@ class Draw:
         model = th.estimator("Robust", random_state=derive_seed(seed, "fit"))
         model = model.set_params(weighting="shares").fit(*trial)
         self.tau = np.asarray(persons.tau)
-        self.effects = model.member_effects(np.asarray(persons.X, dtype=np.float64))
-        self.level = model.member_effects(np.asarray(trial.X, dtype=np.float64)).mean(axis=0)
+        own = model.member_effects(np.asarray(persons.X, dtype=np.float64))
+        self.effects = np.column_stack([own[name] for name in model.members_])
+        self.level = np.array([model.training_effects_[name].mean() for name in model.members_])
         self.own = model.effect(persons.X)
         self.shrinkage, lines, share = (
             model.weighing_.shrinkage,

@@ -44,11 +44,12 @@ PARTS = {
     "AnalysisParts", "EventInteraction", "Field", "OrderedTrial", "PersonScores", "Problem",
     "ExposureEffects", "PeriodAverages", "Source",
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
-    "EarnedWeights", "EqualShares", "EvidenceShares", "GivenAndEarned", "LearnedRule",
-    "LearnedWeights", "ImputedWeights", "Interaction",
+    "EarnedWeights", "EqualShares", "EvidenceShares", "EvidenceWeights", "GivenAndEarned",
+    "LearnedRule", "LearnedWeights", "ImputedWeights", "Interaction",
     "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression",
     "PlanFollowed", "RankWeights",
-    "Recipe", "Refits", "RelativeEffects", "RuleWeights", "Signs", "Sums", "Strategy",
+    "Recipe", "Refits", "RelativeEffects", "RuleWeights", "ShrunkWeights", "Signs", "Sums",
+    "Strategy",
     "TargetGroups", "TargetWeights", "TemperedWeights", "Weights",
 }  # fmt: skip
 

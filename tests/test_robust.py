@@ -12,7 +12,6 @@ from sklearn.base import clone
 
 from tauhat.data import validate_trial
 from tauhat.ensembles import RobustEnsemble
-from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
 from tauhat.ensembles.losses import effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.ensembles.robust import (
@@ -23,6 +22,7 @@ from tauhat.ensembles.robust import (
     RECIPES,
     STACKED,
 )
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy
 from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
 from tauhat.learners.catalog import single_estimator
@@ -262,9 +262,10 @@ def test_it_takes_over_no_other_ensemble(clustered: RobustEnsemble) -> None:
 class Equal(Strategy):
     """The same weight for every member, whatever the data say: nothing is refitted."""
 
-    def weights(self, effects: Any, held_out: Any, data: Any) -> EarnedWeights:
+    def weights(self, effects: Any, data: Any, held_out: Any, evidence: Any) -> ShrunkWeights:
         assert held_out is None
-        return EarnedWeights(dict.fromkeys(effects, 1 / len(effects)), given_share=1.0)
+        assert evidence is None
+        return ShrunkWeights(dict.fromkeys(effects, 1 / len(effects)))
 
 
 def test_a_kind_of_outcome_can_have_other_members_and_another_weighting() -> None:

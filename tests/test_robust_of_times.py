@@ -30,7 +30,7 @@ EFFECTS = {"a": np.array([0.0, 1.0]), "b": np.array([1.0, 1.0]), "c": np.array([
 def weights(log_bayes_factor: float, *given: str) -> Any:
     unweighted: Any = SimpleNamespace(sample_weight=None)
     evidence = EffectEvidence(log_bayes_factor)
-    return EvidenceShares(0.4, given).weights(EFFECTS, evidence, unweighted)
+    return EvidenceShares(0.4, given).weights(EFFECTS, unweighted, None, evidence)
 
 
 def test_evidence_moves_weight_from_calm_members_to_all() -> None:

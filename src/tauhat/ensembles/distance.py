@@ -14,8 +14,9 @@ from tauhat.wording import counted
 #: Distance from which on a trial is far: four times the largest, or a quarter of the smallest.
 FAR = 2.0
 
-# Respects that are shares, compared by their odds, and how each is told; others are counts.
-_SHARES = {"share treated": "{:.0%} treated", "ICC": "an ICC of {:.2f}"}
+# Respects that are shares, compared by their odds: words around one, and how its number is
+# written. Others are counts.
+_SHARES = {"share treated": ("{} treated", ".0%"), "ICC": ("an ICC of {}", ".2f")}
 _VARIATION = "variation of cluster sizes"
 # Less of these is nothing strange.
 _UPWARD = ("ICC", _VARIATION)
@@ -98,9 +99,8 @@ def told(name: str, value: float, seen: Range) -> str:
     """
     low, high = seen
     if name in _SHARES:
-        form = _SHARES[name]
-        number = form[form.index("{") : form.index("}") + 1]
-        return f"{form.format(value)} ({number.format(low)} to {number.format(high)})"
+        words, form = _SHARES[name]
+        return f"{words.format(format(value, form))} ({low:{form}} to {high:{form}})"
     if name == _VARIATION:
         return f"cluster sizes that vary by {value:.0%} of their mean ({low:.0%} to {high:.0%})"
     count = counted(round(value), name.removesuffix("s"), form=",")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy
 from tauhat.ensembles.weighing import Weights, by_name
+from tauhat.numerics.effect_evidence import EffectEvidence
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,14 @@ class EqualShares(Strategy):
     """
 
     def weights(
-        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
-    ) -> EarnedWeights:
+        self,
+        effects: Mapping[str, FloatArray],
+        data: TrialData,
+        held_out: OutOfFold | None,
+        evidence: EffectEvidence | None,
+    ) -> ShrunkWeights:
         """The same weight for all, and nothing shrunk."""
         named = by_name(list(effects), np.full(len(effects), 1 / len(effects)))
         mean = Weights(named).combined(effects)
         level = float(np.average(mean, weights=data.sample_weight))
-        return EarnedWeights(named, given_share=1.0, level=level)
+        return ShrunkWeights(named, level=level)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
-from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy
 from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.numerics.slope_prior import posterior_probability
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceWeights(ShrunkWeights):
+    """Weights by whether the effect varies.
+
+    Attributes
+    ----------
+    varies
+        Posterior probability that it does.
+    """
+
+    varies: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,10 +47,14 @@ class EvidenceShares(Strategy):
     by_evidence: ClassVar[bool] = True
 
     def weights(
-        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
-    ) -> EarnedWeights:
-        """Weight of every member; ``held_out`` is the evidence for heterogeneity."""
-        evidence: EffectEvidence = held_out
+        self,
+        effects: Mapping[str, FloatArray],
+        data: TrialData,
+        held_out: OutOfFold | None,
+        evidence: EffectEvidence | None,
+    ) -> EvidenceWeights:
+        """Weight of every member, by the evidence."""
+        assert evidence is not None
         names = list(effects)
         calm = np.array([name in self.given for name in names])
         if not calm.any():
@@ -45,4 +63,4 @@ class EvidenceShares(Strategy):
         shares = by_name(names, (1 - varies) * calm / calm.sum() + varies / len(names))
         mean = Weights(shares).combined(effects)
         level = float(np.average(mean, weights=data.sample_weight))
-        return EarnedWeights(shares, given_share=1.0, level=level, varies=varies)
+        return EvidenceWeights(shares, level=level, varies=varies)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.ensembles.evidence_shares import EvidenceWeights
 from tauhat.ensembles.given_and_earned import STRAIGHT, EarnedWeights
 from tauhat.ensembles.learned_weights import RuleWeights
+from tauhat.ensembles.strategy import ShrunkWeights
 from tauhat.runtime.display import html
 
 # Shares of the largest members that sentences name.
@@ -47,9 +49,9 @@ class Explanation:
 
 
 def explain_weights(
-    weighing: EarnedWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
+    weighing: ShrunkWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
 ) -> Explanation:
-    """Explanation of given and earned weights.
+    """Explanation of the weights of `Robust`.
 
     Parameters
     ----------
@@ -82,12 +84,18 @@ def explain_weights(
     """
     if isinstance(weighing, RuleWeights):
         return _of_rule(weighing, effects, agreement)
+    if isinstance(weighing, EarnedWeights):
+        return _of_shares(weighing, effects, agreement)
+    return _of_given(weighing, effects, agreement)
+
+
+def _of_shares(
+    weighing: EarnedWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
+) -> Explanation:
+    """Explanation of given and earned weights."""
     given_share, earned = weighing.given_share, weighing.earned
-    straight, shrinkage = weighing.straight, weighing.shrinkage
-    effect = weighing.combined(effects)
-    names = list(effects)
-    own = (1 - given_share) * pd.Series(earned).reindex(names)
-    total = pd.Series(weighing.shares).reindex(names)
+    own = (1 - given_share) * pd.Series(earned).reindex(list(effects))
+    total = pd.Series(weighing.shares)
     table = _table(
         effects,
         agreement,
@@ -95,34 +103,42 @@ def explain_weights(
             "weight": total,
             "given": (total - own.fillna(0.0)).round(12),
             "earned": own,
-            "earned sd": (1 - given_share) * pd.Series(weighing.earned_sd).reindex(names),
+            "earned sd": (1 - given_share) * pd.Series(weighing.earned_sd),
         },
     )
-    dropped = [name for name, share in earned.items() if share < 0.01]
-    earning = (
+    text = [
         f"{given_share:.0%} of the weight was fixed in advance and {1 - given_share:.0%} was "
-        "earned by predicting persons that a member had not seen."
-        if earned
-        else "All of the weight was fixed in advance."
-    )
-    if weighing.varies is not None:
-        earning = (
+        f"earned by predicting persons that a member had not seen. {_most_weight(table)}"
+    ]
+    if weighing.straight >= _TOLD:
+        text.append(
+            f"{weighing.straight:.0%} of what was given went to {STRAIGHT}: that is the posterior "
+            "probability that an effect that varies does so in straight lines."
+        )
+    dropped = [name for name, share in earned.items() if share < 0.01]
+    if dropped:
+        text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
+    text += [_of_evidence(weighing.shrinkage), _of_effects(weighing.combined(effects), table)]
+    return Explanation(table, " ".join(text))
+
+
+def _of_given(
+    weighing: ShrunkWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
+) -> Explanation:
+    """Explanation of weights none of which was earned."""
+    total = pd.Series(weighing.shares)
+    nothing = pd.Series(np.nan, index=total.index)
+    columns = {"weight": total, "given": total, "earned": nothing, "earned sd": nothing}
+    table = _table(effects, agreement, columns)
+    fixed = "All of the weight was fixed in advance."
+    if isinstance(weighing, EvidenceWeights):
+        fixed = (
             "The effect differs between persons with a posterior probability of "
             f"{weighing.varies:.2f}: with that weight all members count alike, with the rest only "
             "those that find few differences where there are none."
         )
-    text = [f"{earning} {_most_weight(table)}"]
-    if straight >= _TOLD:
-        text.append(
-            f"{straight:.0%} of what was given went to {STRAIGHT}: that is the posterior "
-            "probability that an effect that varies does so in straight lines."
-        )
-    if dropped:
-        text.append(f"Next to nothing was earned by {', '.join(dropped)}.")
-    if earned:
-        text.append(_of_evidence(shrinkage))
-    text.append(_of_effects(effect, table))
-    return Explanation(table, " ".join(text))
+    said = _of_effects(weighing.combined(effects), table)
+    return Explanation(table, f"{fixed} {_most_weight(table)} {said}")
 
 
 def _table(
@@ -133,7 +149,7 @@ def _table(
     with_others = agreement.loc[names, names].mask(np.eye(len(names), dtype=bool))
     return pd.DataFrame(
         {
-            **weights,
+            **{column: values.reindex(names) for column, values in weights.items()},
             "mean effect": [float(np.mean(effects[name])) for name in names],
             "sd": [float(np.std(effects[name])) for name in names],
             "agreement": with_others.mean(axis=1),
@@ -162,14 +178,13 @@ def _of_rule(
     weighing: RuleWeights, effects: Mapping[str, FloatArray], agreement: pd.DataFrame
 ) -> Explanation:
     """Explanation of weights by a learned rule."""
-    names = list(effects)
     table = _table(
         effects,
         agreement,
         {
-            "weight": pd.Series(weighing.shares).reindex(names),
-            "typical weight": pd.Series(weighing.typical).reindex(names),
-            "weight of mean": pd.Series(weighing.level_shares).reindex(names),
+            "weight": pd.Series(weighing.shares),
+            "typical weight": pd.Series(weighing.typical),
+            "weight of mean": pd.Series(weighing.level_shares),
         },
     )
     clues = ", ".join(f"{name} {value:.0%}" for name, value in weighing.clues.items())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,12 @@ from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.losses import EffectLoss, effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy
 from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit
 from tauhat.learners.outcome_models import outcome_model
 from tauhat.learners.x import XLearner
-from tauhat.numerics.effect_evidence import EffectEvidence, effect_evidence
-from tauhat.numerics.em import identified_clusters
+from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
 from tauhat.numerics.slope_prior import posterior_probability
@@ -51,34 +50,9 @@ def second_stage(name: str) -> OutcomeModel:
     return StackedModel([(part, outcome_model(part)) for part in STACK], weights="nnls")
 
 
-def evidence_of(data: TrialData, seed: int) -> EffectEvidence:
-    """What the outcomes of a trial say about the shape of the effect.
-
-    Parameters
-    ----------
-    data
-        The trial as its learners see it.
-    seed
-        Seed of the ensemble.
-    """
-    intercepts = data.design.intercepts()
-    return effect_evidence(
-        data.X,
-        data.working_with_blocks,
-        data.treatment - data.propensity,
-        identified_clusters(intercepts.groups),
-        data.sample_weight,
-        derive_seed(seed, "evidence"),
-        intercepts.nesting,
-    )
-
-
 @dataclass(frozen=True, eq=False)
-class EarnedWeights(Weights):
-    r"""Given and earned weights, and a heterogeneity that is shrunk.
-
-    .. math:: \hat\tau(x) = \bar\tau + s\,\{\tilde\tau(x) - \bar\tau\}, \qquad
-        \tilde\tau(x) = \sum_k w_k\, \hat\tau_k(x)
+class EarnedWeights(ShrunkWeights):
+    """Weights of which a share was given and the rest earned.
 
     Attributes
     ----------
@@ -92,89 +66,19 @@ class EarnedWeights(Weights):
         Share of the given weight that went to T-Linear: where others are given
         weight beside the members, the posterior probability that an effect that
         varies does so in straight lines only.
-    varies
-        Posterior probability of an effect that varies, where members have weight by that; else
-        None.
-    shrinkage
-        s, between 0 and 1.
-    level
-        Mean effect over the persons of the trial.
-    interval_scale
-        Factor of the intervals' half width; other than 1 where it was learned.
     """
 
     given_share: float = 0.0
     earned: Mapping[str, float] = field(default_factory=dict)
     earned_sd: Mapping[str, float] = field(default_factory=dict)
     straight: float = 0.0
-    varies: float | None = None
-    shrinkage: float = 1.0
-    level: float = 0.0
-    interval_scale: float = 1.0
-
-    def combined(self, effects: Mapping[str, FloatArray]) -> FloatArray:
-        """Effect of some persons, given the members' effects on them by name, shape (k,)."""
-        return self.level + self.shrinkage * (super().combined(effects) - self.level)
-
-
-@dataclass(frozen=True)
-class Strategy(ABC):
-    """How `Robust` weighs its members in one kind of trial.
-
-    Attributes
-    ----------
-    given_share
-        Share of the weight that is given.
-    given
-        Names to which it goes; all members if none of these was fitted.
-    """
-
-    given_share: float
-    given: tuple[str, ...] = ()
-
-    #: Whether members are weighed by their effects on rows that they did not see.
-    out_of_fold: ClassVar[bool] = False
-    #: Whether they are weighed by the evidence for heterogeneity, which takes the place of what
-    #: was held out.
-    by_evidence: ClassVar[bool] = False
-    #: Whether earned weights are the mean over reweightings of the units, drawn with the seed.
-    averages_draws: ClassVar[bool] = False
-
-    def nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
-        """Outcome regressions beside those on the folds."""
-        return ()
-
-    def completed(
-        self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
-    ) -> OutOfFold:
-        """What members say of rows they did not see, and whatever else `weights` needs."""
-        return held_out
-
-    @abstractmethod
-    def weights(
-        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
-    ) -> EarnedWeights:
-        """Weight of every member, and how far their heterogeneity is believed.
-
-        Parameters
-        ----------
-        effects
-            Members' effects on the training rows by name, each of shape (n,).
-        held_out
-            `OutOfFold`, or `EffectEvidence` for a strategy by evidence, or None.
-        data
-            The trial.
-
-        Returns
-        -------
-        EarnedWeights
-        """
 
 
 class GivenAndEarned(Strategy):
     """Gives a share of the weight in equal parts, and lets the members earn the rest."""
 
     out_of_fold = True
+    by_evidence = True
 
     @abstractmethod
     def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
@@ -200,16 +104,16 @@ class GivenAndEarned(Strategy):
         ndarray, shape (k,)
         """
 
-    def completed(
-        self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
-    ) -> OutOfFold:
-        """What members say of rows they did not see, and what the outcomes say of heterogeneity."""
-        return replace(held_out, evidence=evidence_of(data, held_out.seed))
-
     def weights(
-        self, effects: Mapping[str, FloatArray], held_out: OutOfFold, data: TrialData
+        self,
+        effects: Mapping[str, FloatArray],
+        data: TrialData,
+        held_out: OutOfFold | None,
+        evidence: EffectEvidence | None,
     ) -> EarnedWeights:
         """Given and earned weight of every member, and how far their heterogeneity is believed."""
+        assert held_out is not None
+        assert evidence is not None
         loss = self.loss(held_out, data)
         target, columns = loss.system()
         rng = np.random.default_rng(derive_seed(held_out.seed, "weights"))
@@ -223,8 +127,7 @@ class GivenAndEarned(Strategy):
         spread: FloatArray = draws.std(axis=0)
         if not self.averages_draws:
             earned = self.earned(target, columns, loss.variance, np.ones(data.n))
-        earning, evidence = list(held_out.names), held_out.evidence
-        assert evidence is not None
+        earning = list(held_out.names)
         given = [name for name in effects if name in self.given]
         beside = not set(given) <= set(earning)
         straight = evidence.linear if beside and STRAIGHT in earning else 0.0
@@ -266,11 +169,11 @@ class ImputedWeights(GivenAndEarned):
     def completed(
         self, held_out: OutOfFold, data: TrialData, nuisances: Mapping[str, NuisanceFit]
     ) -> OutOfFold:
-        """What members and outcomes say, and the imputed effects."""
+        """What members say of rows they did not see, and the imputed effects."""
         control = nuisances[f"{_IMPUTED}/control"].fitted.predict(data.X)
         treated = nuisances[f"{_IMPUTED}/treated"].fitted.predict(data.X)
         imputed = np.where(data.treatment == 1, data.working - control, treated - data.working)
-        return replace(super().completed(held_out, data, nuisances), imputed=imputed)
+        return replace(held_out, imputed=imputed)
 
     def loss(self, held_out: OutOfFold, data: TrialData) -> EffectLoss:
         """Squared distance to the imputed effects."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.distance import FAR, respects_of
-from tauhat.ensembles.given_and_earned import EarnedWeights, Strategy
 from tauhat.ensembles.learned_rule import LearnedRule, learned_rule, shape_clues
+from tauhat.ensembles.out_of_fold import OutOfFold
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy
 from tauhat.ensembles.weighing import Weights, by_name
 from tauhat.numerics.effect_evidence import EffectEvidence
 
 
 @dataclass(frozen=True, eq=False)
-class RuleWeights(EarnedWeights):
+class RuleWeights(ShrunkWeights):
     r"""Weights by a learned rule, a level of its own, and a heterogeneity that is shrunk.
 
     .. math:: \hat\tau(x) = \sum_k v_k \bar\tau_k
@@ -77,10 +78,14 @@ class LearnedWeights(Strategy):
     by_evidence: ClassVar[bool] = True
 
     def weights(
-        self, effects: Mapping[str, FloatArray], held_out: Any, data: TrialData
+        self,
+        effects: Mapping[str, FloatArray],
+        data: TrialData,
+        held_out: OutOfFold | None,
+        evidence: EffectEvidence | None,
     ) -> RuleWeights:
-        """Weight of every member; ``held_out`` is the evidence for heterogeneity."""
-        evidence: EffectEvidence = held_out
+        """Weight of every member, by the rule's clues in the evidence."""
+        assert evidence is not None
         rule = learned_rule()
         names = list(effects)
         clues = shape_clues(evidence)
@@ -89,7 +94,6 @@ class LearnedWeights(Strategy):
         means = np.array([np.average(effects[name], weights=data.sample_weight) for name in names])
         return RuleWeights(
             by_name(names, weights),
-            given_share=1.0,
             shrinkage=rule.factor(evidence.log_bayes_factor),
             level=float(levels @ means),
             middle=float(weights @ means),

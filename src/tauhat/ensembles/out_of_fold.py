@@ -14,7 +14,6 @@ from tauhat.data import TrialData
 from tauhat.ensembles.fits import MemberFit, fit_sharing
 from tauhat.errors import TauhatWarning
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.parallel import WorkerLostError, run_tasks
 
@@ -83,8 +82,6 @@ class OutOfFold:
         Seed of an aggregation that draws.
     imputed
         Effects imputed by the other arm, shape (n,), for aggregations that ask for them.
-    evidence
-        Evidence for heterogeneity in the outcomes, for aggregations that ask for it.
     """
 
     folds: IntArray
@@ -95,7 +92,6 @@ class OutOfFold:
     treated: FloatArray
     seed: int = 0
     imputed: FloatArray | None = None
-    evidence: EffectEvidence | None = None
 
     def only(self, names: Sequence[str]) -> OutOfFold:
         """Return the part of some members; those that were not refitted are passed over."""

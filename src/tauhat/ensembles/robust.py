@@ -16,11 +16,8 @@ from tauhat.ensembles.equal_shares import EqualShares
 from tauhat.ensembles.evidence_shares import EvidenceShares
 from tauhat.ensembles.explanation import Explanation, explain_weights
 from tauhat.ensembles.given_and_earned import (
-    EarnedWeights,
     ImputedWeights,
-    Strategy,
     TemperedWeights,
-    evidence_of,
     imputing_stack,
     second_stage,
 )
@@ -28,6 +25,7 @@ from tauhat.ensembles.learned_rule import rule_mark
 from tauhat.ensembles.learned_weights import LearnedWeights, RuleWeights
 from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy, evidence_of
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import NuisanceFit
@@ -65,7 +63,7 @@ class Recipe:
         Names of the members.
     weighting
         Makes the strategy that weighs them, a
-        `tauhat.ensembles.given_and_earned.Strategy`, of the share of the weight that
+        `tauhat.ensembles.strategy.Strategy`, of the share of the weight that
         is given and of the names that it goes to.
     given
         Names of the members to which that share goes; empty for all of them.
@@ -219,7 +217,7 @@ class RobustEnsemble(Ensemble):
         and the level; of shares `tauhat.ensembles.given_and_earned.EarnedWeights`: earned weights
         and their spread, and what was given to straight lines.
     evidence_
-        What the outcomes say about the shape of the effect, for the learned rule; else None.
+        What the outcomes say about the shape of the effect; None where it does not count.
     members_, weights_, out_of_fold_, kept_, agreement_, failures_, seconds_
         As in `tauhat.ensembles.ensemble.Ensemble`; ``out_of_fold_`` holds the
         members that earn, of shares.
@@ -245,7 +243,7 @@ class RobustEnsemble(Ensemble):
     registered_name = "Robust"
 
     flips_exactly: ClassVar[bool] = False
-    weighing_: EarnedWeights
+    weighing_: ShrunkWeights
     evidence_: EffectEvidence | None
 
     def __init__(
@@ -302,7 +300,8 @@ class RobustEnsemble(Ensemble):
     def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """Members, those beside them that are given weight, and what the strategy needs."""
         plan = super().plan(data, seed)
-        if self._strategy(data).by_evidence:
+        strategy = self._strategy(data)
+        if strategy.by_evidence and not strategy.out_of_fold:
             check_units(self.known_as, data, "by what the outcomes say about the effect's shape")
         beside: dict[str, CateEstimator] = {}
         if self.members is None and self.given_share > 0:
@@ -315,13 +314,13 @@ class RobustEnsemble(Ensemble):
             members={**plan.members, **beside},
             # At the shorter settings of the bootstrap: these fits only weigh.
             refits={name: member.reduced() for name, member in plan.refits.items()},
-            nuisances=[*plan.nuisances, *self._strategy(data).nuisances(data, seed)],
+            nuisances=[*plan.nuisances, *strategy.nuisances(data, seed)],
         )
 
     def _held_out(
         self, data: TrialData, refits: Refits, nuisances: Mapping[str, NuisanceFit]
     ) -> OutOfFold:
-        """What members and outcomes say, and what the strategy asks of the outcomes besides."""
+        """What members say of rows they did not see, and what the strategy needs besides."""
         found = super()._held_out(data, refits, nuisances)
         return self._strategy(data).completed(found, data, nuisances)
 
@@ -335,11 +334,9 @@ class RobustEnsemble(Ensemble):
 
     def weigh(
         self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None, data: TrialData
-    ) -> EarnedWeights:
+    ) -> ShrunkWeights:
         """Weights of the strategy for this trial."""
-        strategy = self._strategy(data)
-        known = self.evidence_ if strategy.by_evidence else held_out
-        return strategy.weights(effects, known, data)
+        return self._strategy(data).weights(effects, data, held_out, self.evidence_)
 
     @property
     def interval_scale(self) -> float:

@@ -57,9 +57,12 @@ _EITHER = ("individual", "cluster")
 _NO_EVENTS = [name for name, kind in KINDS.items() if kind.link != "logit"]
 _NO_TIMES = [name for name, kind in KINDS.items() if kind.time is None]
 
-# Why not, to follow the names of one or several of them and a colon.
-# Share of the splits that BART-RE proposes of the arm (benchmarks/bart_treatment.py).
+# Number of trees of BART-RE, and share of the splits that it proposes of the arm
+# (benchmarks/bart_treatment.py).
+_BART_TREES = 100
 _TREATMENT_SHARE = 0.3
+
+# Why not, to follow the names of one or several of them and a colon.
 _NO_INTERCEPT = (
     "no random intercept, so what the persons of a cluster share can pass for an effect of their "
     "covariates"
@@ -175,7 +178,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
         refuses=dict.fromkeys(_NO_TIMES, "it models the hazard of an event"),
     ),
     "BART-RE": _mixed(
-        lambda: SLearner(MixedBART(treatment_share=_TREATMENT_SHARE)),
+        lambda: SLearner(MixedBART(n_trees=_BART_TREES, treatment_share=_TREATMENT_SHARE)),
         "S-learner on BART with a random cluster intercept",
         "Chipman, George and McCulloch 2010; stochtree",
         risks_for=("cluster",),
@@ -320,6 +323,7 @@ def ensemble_member(name: str) -> CateEstimator:
         # Effects that add up on the scale of the risk, beside those on the log odds.
         return AdditiveMixedEffect(link="identity")
     if name == "BART-RE":
+        # Half the trees: it is one voice of several.
         return SLearner(MixedBART(treatment_share=_TREATMENT_SHARE).quick())
     estimator = single_estimator(name)
     if isinstance(estimator, BayesianCausalForest):
