@@ -5,7 +5,8 @@ Usage: python benchmarks/against_build.py b8f3fa0 --draws 5
 
 The other revision is unpacked into a temporary folder and put in front of this
 environment's packages; where these are not what it asks for, it gets an environment of
-its own. Both builds take turns, each run is a new process.
+its own. Both builds take turns, each run is a new process. Pages that processes share
+count in each of them in the MiB, and once in PSS.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def distance(one: Path, other: Path) -> float:
 
 def row(case: str, runs: pd.DataFrame) -> dict[str, object]:
     """Medians of both builds over the draws, and their ratios."""
-    middle = runs.groupby("build")[["cpu", "mebibytes"]].median()
+    middle = runs.groupby("build")[["cpu", "mebibytes", "proportional"]].median()
     by_draw = runs.pivot(index="draw", columns="build", values="cpu")
     ratios = by_draw["this"] / by_draw["other"]
     return {
@@ -112,6 +113,9 @@ def row(case: str, runs: pd.DataFrame) -> dict[str, object]:
         "MiB, other": round(middle.mebibytes["other"]),
         "MiB, this": round(middle.mebibytes["this"]),
         "ratio MiB": round(middle.mebibytes["this"] / middle.mebibytes["other"], 2),
+        "PSS, other": round(middle.proportional["other"]),
+        "PSS, this": round(middle.proportional["this"]),
+        "ratio PSS": round(middle.proportional["this"] / middle.proportional["other"], 2),
         "effects differ by": None if runs.distance.isna().all() else f"{runs.distance.max():.1g}",
     }
 
@@ -139,8 +143,10 @@ def main() -> None:
                     else:
                         words = [word.format(draw=draw, out=out) for word in words]
                     cost = measure([python, *words], interval=0.02, environment=environment)
-                    runs.append((build, draw, cost.cpu_seconds, cost.peak_mebibytes))
-            table = pd.DataFrame(runs, columns=["build", "draw", "cpu", "mebibytes"])
+                    memory = cost.peak_mebibytes, cost.peak_proportional
+                    runs.append((build, draw, cost.cpu_seconds, *memory))
+            columns = ["build", "draw", "cpu", "mebibytes", "proportional"]
+            table = pd.DataFrame(runs, columns=columns)
             saved = [folder / f"{case}-{draw}" for draw in table.draw.unique()]
             pairs = [(Path(f"{path}-this.npy"), Path(f"{path}-other.npy")) for path in saved]
             found = [distance(*pair) if pair[0].exists() else np.nan for pair in pairs]

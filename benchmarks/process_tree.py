@@ -18,11 +18,28 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took, with all of its processes."""
+    """What a command took, with all of its processes.
+
+    Pages that processes share count in each of them in ``peak_mebibytes``, and once in
+    ``peak_proportional``.
+    """
 
     seconds: float
     cpu_seconds: float
     peak_mebibytes: float
+    peak_proportional: float
+
+
+def proportional(process: int) -> int:
+    """Bytes of a process, those it shares divided by the number that share them; 0 once it ended.
+
+    For a process alone in the system they are its resident bytes.
+    """
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def tree(root: int) -> dict[int, tuple[int, float]]:
@@ -55,7 +72,7 @@ def measure(
 ) -> Cost:
     """Run a command to its end; an error with its messages when it fails."""
     start = time.perf_counter()
-    peak = 0
+    peak = shared = 0
     # Workers that are killed rather than waited for never reach the parent's own counters;
     # what a process does after the last look at it is only in them.
     used: dict[int, float] = {}
@@ -69,6 +86,7 @@ def measure(
                 break
             now = tree(process.pid)
             peak = max(peak, sum(resident for resident, _ in now.values()))
+            shared = max(shared, sum(map(proportional, now)))
             used.update({number: cpu for number, (_, cpu) in now.items()})
             time.sleep(interval)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -77,7 +95,7 @@ def measure(
             messages.seek(0)
             sys.exit(f"{' '.join(command)} failed:\n{messages.read().decode()}")
     cpu_seconds = max(sum(used.values()), own.ru_utime + own.ru_stime)
-    return Cost(seconds, cpu_seconds, peak / 2**20)
+    return Cost(seconds, cpu_seconds, peak / 2**20, shared / 2**20)
 
 
 def exponent(sizes: list[float], costs: list[float]) -> float:

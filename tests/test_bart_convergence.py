@@ -202,6 +202,26 @@ def test_quick_is_unfitted_and_shorter():
         assert quick.n_burn_in < model.n_burn_in
 
 
+def test_brief_chains_start_from_few_coarse_forests_and_lengthen_nothing():
+    for model in (BART(), MixedBART()):
+        brief = model.brief()
+        assert type(brief) is type(model)
+        assert (brief.n_grow, brief.n_burn_in, brief.n_cutpoints) == (6, 25, 30)
+        assert (brief.n_chains, brief.n_draws) == (model.n_chains, model.n_draws)
+    short = BART(n_grow=5, n_burn_in=10, n_cutpoints=20)
+    assert short.brief().get_params() == short.get_params()
+    assert BART(n_chains=8).brief().n_grow == 8  # a forest for each chain
+
+
+def test_greedy_forests_look_at_no_more_cutpoints_than_they_are_given():
+    X, y, _, _ = clustered(0)
+    alone = {"n_trees": 1, "n_chains": 1, "n_grow": 1, "n_burn_in": 0, "n_draws": 1}
+    seen = {n: BART(n_cutpoints=n, **alone, random_state=1).fit(X, y).predict(X) for n in (1, 100)}
+    assert not np.array_equal(seen[1], seen[100])
+    with pytest.raises(ValueError, match="n_cutpoints must be at least 1, got 0"):
+        BART(n_cutpoints=0).fit(X, y)
+
+
 def test_mixed_bart_predicts_for_named_clusters():
     X, y, _, clusters = clustered(2, between=1.0)
     model = MixedBART(n_trees=20, **SHORT, random_state=1).fit(X, y, clusters=clusters)

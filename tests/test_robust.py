@@ -68,6 +68,21 @@ def change_recipe(patch: pytest.MonkeyPatch, design: str, **changes: Any) -> Non
     patch.setitem(RECIPES, (design, None), replace(RECIPES[design, None], **changes))
 
 
+def test_chains_are_brief_where_persons_are_randomized_and_shared_with_the_stack():
+    rng = np.random.default_rng(0)
+    X, A = rng.normal(size=(60, 3)), np.tile([0, 1], 30)
+    data = validate_trial(X, rng.normal(size=60), A)
+    plan = RobustEnsemble(random_state=1).plan(data, 1)
+    member = plan.members["X-BART"].outcome_model
+    (stack,) = (n.model for n in plan.nuisances if n.name == "/imputed/control")
+    in_stack = dict(stack.base_models())["BART"]
+    second = plan.members["X-Stack-BART"].effect_model
+    assert member.n_grow == 6
+    assert member.get_params() == in_stack.get_params() == second.get_params()
+    assert single_estimator("X-BART").outcome_model.n_grow == 10
+    assert plan.members["BCF"].n_grow == 10
+
+
 def test_library_of_the_design() -> None:
     X, y, A, clusters = cluster_trial(m=8)
     individual = validate_trial(X, y, np.tile([0, 1], len(y) // 2))

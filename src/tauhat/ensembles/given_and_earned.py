@@ -22,6 +22,7 @@ from tauhat.numerics.effect_evidence import EffectEvidence
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.simplex import simplex_minimum
 from tauhat.numerics.slope_prior import posterior_probability
+from tauhat.outcome.bart import BART
 from tauhat.outcome.stacked import StackedModel
 from tauhat.outcome_model import OutcomeModel
 
@@ -40,14 +41,20 @@ _TEMPERATURE = 16.0
 
 def imputing_stack() -> StackedModel:
     """Convex stack of six outcome models, for the arms of an individual trial."""
-    return StackedModel([(name, outcome_model(name)) for name in STACK], weights="convex")
+    return StackedModel([(name, _part(name)) for name in STACK], weights="convex")
 
 
 def second_stage(name: str) -> OutcomeModel:
     """Regression of the imputed effects: an outcome model, or "Stack" for all six together."""
     if name != "Stack":
-        return outcome_model(name)
-    return StackedModel([(part, outcome_model(part)) for part in STACK], weights="nnls")
+        return _part(name)
+    return StackedModel([(part, _part(part)) for part in STACK], weights="nnls")
+
+
+def _part(name: str) -> OutcomeModel:
+    """Outcome model of a name, one of many: chains are brief."""
+    model = outcome_model(name)
+    return model.brief() if isinstance(model, BART) else model
 
 
 @dataclass(frozen=True, eq=False)

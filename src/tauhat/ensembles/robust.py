@@ -70,12 +70,15 @@ class Recipe:
     stacked
         Second stages of X-learners on the imputing stack that stand beside the
         members, and have the given weight to themselves.
+    brief
+        Whether the members on BART have brief chains, as those beside them do.
     """
 
     members: tuple[str, ...]
     weighting: Callable[[float, tuple[str, ...]], Strategy]
     given: tuple[str, ...] = ()
     stacked: tuple[str, ...] = ()
+    brief: bool = False
 
 
 # Members for an event: of both links, with an odds ratio that may differ or follows the risk, and
@@ -107,7 +110,7 @@ CLUSTER_TIME_MEMBERS = (*CALM_ON_TIMES, "Effect-Boosting", "X-GAMM-RF")
 #: without a recipe of its own takes that of `None`, and so does `weighting="shares"` where the
 #: recipe is that of a learned rule.
 RECIPES: dict[tuple[str, str | None], Recipe] = {
-    ("individual", None): Recipe(INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED),
+    ("individual", None): Recipe(INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED, brief=True),
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
     ("cluster", "continuous"): Recipe(CLUSTER_LEARNED, LearnedWeights),
     ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
@@ -295,7 +298,8 @@ class RobustEnsemble(Ensemble):
         return self._strategy(data).out_of_fold
 
     def _library(self, data: TrialData) -> Members:
-        return [(name, ensemble_member(name)) for name in self._recipe(data).members]
+        recipe = self._recipe(data)
+        return [(name, ensemble_member(name, brief=recipe.brief)) for name in recipe.members]
 
     def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """Members, those beside them that are given weight, and what the strategy needs."""

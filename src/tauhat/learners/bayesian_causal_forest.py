@@ -230,8 +230,10 @@ class BayesianCausalForest(CateEstimator):
         if self.models_risks:
             risks = self.draw_risks(X)
             return risks[..., 1] - risks[..., 0]
-        trees = self.tree_draws_.predict(self.columns_.apply(X))
-        draws: FloatArray = self.constant_draws_[:, None] + self.scale_ * trees
+        # In place: of thousands of persons the draws are the largest array of a fit.
+        draws = self.tree_draws_.predict(self.columns_.apply(X))
+        draws *= self.scale_
+        draws += self.constant_draws_[:, None]
         return draws
 
     def quick(self) -> Self:

@@ -25,7 +25,7 @@ from tauhat.learners.risk import RiskEffect
 from tauhat.learners.s import SLearner
 from tauhat.learners.t import TLearner
 from tauhat.learners.x import XLearner
-from tauhat.outcome.bart import MixedBART
+from tauhat.outcome.bart import BART, MixedBART
 from tauhat.outcome.elastic_net import ElasticNetModel
 from tauhat.outcome.forest import RandomForest
 from tauhat.outcome.gamm import AdditiveMixedModel
@@ -305,11 +305,18 @@ def single_estimator(name: str, **settings: Any) -> CateEstimator:
     return estimator
 
 
-def ensemble_member(name: str) -> CateEstimator:
+def ensemble_member(name: str, *, brief: bool = False) -> CateEstimator:
     """Single estimator of a name, at settings that are enough for points.
 
     Long chains serve the posterior of one estimator; the average of many takes
     its intervals from elsewhere.
+
+    Parameters
+    ----------
+    name
+        As in `single_estimator`.
+    brief
+        Whether an X-learner on BART has brief chains.
 
     Examples
     --------
@@ -328,6 +335,8 @@ def ensemble_member(name: str) -> CateEstimator:
     estimator = single_estimator(name)
     if isinstance(estimator, BayesianCausalForest):
         return estimator.quick()
+    if brief and isinstance(estimator, XLearner) and isinstance(estimator.outcome_model, BART):
+        estimator.set_params(outcome_model=estimator.outcome_model.brief())
     return estimator
 
 

@@ -68,7 +68,7 @@ class _Rotation:
 
 
 def _rotation(parts: list[FloatArray] | _Parts, most: int) -> _Rotation:
-    """Principal components of a block whose rows come in parts."""
+    """Principal components of a block whose rows come in parts, which are overwritten."""
     n = sum(len(part) for part in parts)
     centre: FloatArray = sum(part.sum(axis=0) for part in parts) / n
     q = len(centre)
@@ -76,8 +76,8 @@ def _rotation(parts: list[FloatArray] | _Parts, most: int) -> _Rotation:
     if q <= n:
         gram = np.zeros((q, q))
         for part in parts:
-            centred = part - centre
-            gram += centred.T @ centred
+            part -= centre
+            gram += part.T @ part
         values, vectors = np.linalg.eigh(gram / n)
     else:
         centred = np.vstack(list(parts)) - centre

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,13 @@ class RidgePosterior:
 
     def effect_design(self, X: FloatArray) -> FloatArray:
         """Level and blocks at any rows, shape (k, 1 + q)."""
-        blocks = self.dictionary.blocks(X)
-        return np.hstack([np.ones((len(X), 1)), *(blocks[name] for name in self.dictionary.names)])
+        names = self.dictionary.names
+        edges = np.cumsum([1, *map(self.dictionary.width, names)])
+        design = np.ones((len(X), edges[-1]))
+        # One block at a time: all of them would be as large as the design.
+        for name, (first, last) in zip(names, pairwise(edges), strict=True):
+            design[:, first:last] = self.dictionary.block(name, X)
+        return design
 
     def effect_draws(self, X: FloatArray) -> FloatArray:
         """Draws of the effect, shape (draws, k)."""
@@ -75,8 +81,10 @@ class RidgePosterior:
     def expected_error(self, X: FloatArray, effect: FloatArray) -> FloatArray:
         """Root expected squared distance of the effect from an estimate of it, shape (k,)."""
         if len(X) <= MANY_ROWS:
-            distance = self.effect_draws(X) - effect
-            error: FloatArray = np.sqrt((distance**2).mean(axis=0))
+            # In place: of thousands of persons it is the largest array of an analysis.
+            distance = self.effect_draws(X)
+            distance -= effect
+            error: FloatArray = np.sqrt(np.square(distance, out=distance).mean(axis=0))
             return error
         # A root of the draws' covariance has fewer rows than there are draws.
         mean = self.effect_draws_.mean(axis=0)

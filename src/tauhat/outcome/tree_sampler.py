@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MOST_COLUMNS_TO_GROW = 100
 RESIDUAL = "residual standard deviation"
 BETWEEN = "between-cluster standard deviation"
-_CUTPOINTS = 100
 _LEAF_PRIOR_SHAPE = 3.0
 
 
@@ -74,12 +73,15 @@ class Chains:
         Iterations of each chain thrown away.
     n_draws
         Draws kept of each chain.
+    n_cutpoints
+        Most cutpoints of a column that a greedy iteration looks at.
     """
 
     n_chains: int
     n_grow: int
     n_burn_in: int
     n_draws: int
+    n_cutpoints: int = 100
 
     def __post_init__(self) -> None:
         if self.n_grow < self.n_chains:
@@ -87,6 +89,8 @@ class Chains:
                 f"n_grow ({self.n_grow}) must be at least n_chains ({self.n_chains}): "
                 "every chain starts from its own greedy forest"
             )
+        if self.n_cutpoints < 1:
+            raise ValueError(f"n_cutpoints must be at least 1, got {self.n_cutpoints}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +128,7 @@ class TreePosterior:
 class _Term:
     """The engine's side of one sum of trees."""
 
-    def __init__(self, term: TreeTerm, X: FloatArray, residual: Residual) -> None:
+    def __init__(self, term: TreeTerm, X: FloatArray, residual: Residual, n_cutpoints: int) -> None:
         n, p = X.shape
         self.term = term
         self.engine = engine("stochtree")
@@ -148,7 +152,7 @@ class _Term:
             max_depth=term.max_depth,
             leaf_model_type=leaf_model,
             leaf_model_scale=term.leaf_variance / term.n_trees,
-            cutpoint_grid_size=_CUTPOINTS,
+            cutpoint_grid_size=n_cutpoints,
             num_features_subsample=min(p, MOST_COLUMNS_TO_GROW),
         )
         self.leaf_variance = term.leaf_variance / term.n_trees
@@ -239,7 +243,8 @@ def sample_trees(
     engine_rng = stochtree.RNG(derive_seed(seed, "trees") % (2**31 - 1))
     z = outcome.values
     residual = stochtree.Residual(z)
-    parts = [_Term(term, np.ascontiguousarray(X), residual) for term in terms]
+    columns = np.ascontiguousarray(X)
+    parts = [_Term(term, columns, residual, chains.n_cutpoints) for term in terms]
     variance = outcome.first_variance
     p, m = linear.columns.shape[1], len(linear.totals)
     state = LinearDraw(np.zeros(p), np.zeros(m), 0.0, np.zeros(len(z)))
