@@ -100,7 +100,7 @@ class TrialTable:
         crossed: str | Sequence[str] | None = None,
     ) -> None:
         covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
-        arms, auxiliary, accept = as_listed(arms), as_listed(auxiliary), as_listed(accept)
+        arms, auxiliary, accept = as_listed(arms, "arms"), as_listed(auxiliary), as_listed(accept)
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
         levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)
