@@ -69,8 +69,8 @@ def unless_shown(run: Mapping[str, Any]) -> str:
     --------
     >>> unless_shown({"heterogeneity_test": {"p_value": 0.3}})
     ' The primary test does not show that effects differ (p = 0.30): this is a lead, no finding.'
-    >>> unless_shown({"heterogeneity_test": {"p_value": 0.01, "p_adjusted": 0.41}})[:73]
-    ' Adjusted for the number of contrasts, the primary test does not show that'
+    >>> unless_shown({"heterogeneity_test": {"p_value": 0.01, "p_adjusted": 0.41}})[:69]
+    ' Adjusted for the number of contrasts, the primary test does not show'
     >>> unless_shown({"heterogeneity_test": {"p_value": 0.01}})
     ''
     """
