@@ -165,6 +165,10 @@ CASES: list[Case] = [
     ("outcome-type", "note", lambda: persons().assign(y=lambda d: (d["y"] > 118) * 1), {}),
     ("rare-events", "warning", lambda: persons().assign(y=lambda d: (d["y"] > 134) * 1), {}),
     ("late-treatment", "warning", late_arm, {}),
+    ("unnamed-clusters", "warning", lambda: clinics().rename(columns={"clinic": "centre"}), {}),
+    ("unnamed-clusters", "warning",
+     lambda: clinics().assign(
+         region=lambda d: d["arm"] * 10 + pd.factorize(d["clinic"])[0] // 10), {}),
     # Persons and rows
     ("repeated-rows", "error", lambda: repeated(persons(), 20), {}),
     ("repeated-rows", "warning", lambda: repeated(persons(), 2), {}),
