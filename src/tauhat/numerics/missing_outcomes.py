@@ -94,7 +94,12 @@ def made_outcome(
     """
     probability = _probability(observed, treatment, observed_columns, groups, weight)
     floored = np.maximum(probability, SMALLEST_PROBABILITY)
-    expected = _expected(y, observed, treatment, outcome_columns, groups, fold, weight, by_arm)
+    # Far from zero, squares of outcomes would drown what they differ by.
+    centre = y[observed].mean()
+    from_centre = np.where(observed, y - centre, 0.0)
+    expected = centre + _expected(
+        from_centre, observed, treatment, outcome_columns, groups, fold, weight, by_arm
+    )
     inverse = observed / floored
     return MadeOutcome(
         expected + inverse * np.where(observed, y - expected, 0.0),
