@@ -83,7 +83,7 @@ class Relevance(Shown):
         return record
 
 
-def listed(names: str | Sequence[str], argument: str = "") -> list[str]:
+def listed(names: Any, argument: str = "") -> list[str]:
     """One name or several as a list.
 
     Raises
