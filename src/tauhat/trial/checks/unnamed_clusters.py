@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # Chance that a column of a trial without such clusters is taken for one.
 _CHANCE = 1e-8
-_FEWEST_IN_AN_ARM = 2
+# Fewer may be parts of an arm: its drugs, its doses.
+_FEWEST_IN_AN_ARM = 4
 _MOST_COLUMNS = 200
 
 
