@@ -163,8 +163,13 @@ CASES: list[Case] = [
      lambda: persons(600).assign(
          y=lambda d: d["y"].mask(some(d, np.where(d["age"] > 68, 0.97, 0.05)))), {}),
     ("outcome-type", "note", lambda: persons().assign(y=lambda d: (d["y"] > 118) * 1), {}),
+    ("event-codes", "warning", lambda: persons().assign(y=lambda d: (d["y"] > 118) + 1), {}),
     ("rare-events", "warning", lambda: persons().assign(y=lambda d: (d["y"] > 134) * 1), {}),
     ("late-treatment", "warning", late_arm, {}),
+    ("unnamed-clusters", "warning", lambda: clinics().rename(columns={"clinic": "centre"}), {}),
+    ("unnamed-clusters", "warning",
+     lambda: clinics().assign(
+         region=lambda d: d["arm"] * 10 + pd.factorize(d["clinic"])[0] // 10), {}),
     # Persons and rows
     ("repeated-rows", "error", lambda: repeated(persons(), 20), {}),
     ("repeated-rows", "warning", lambda: repeated(persons(), 2), {}),

@@ -277,9 +277,25 @@ def test_unusable_lists_of_models(models: Any, message: str) -> None:
         model_names(models, "cluster")
 
 
-def test_level_is_checked_before_the_work() -> None:
-    with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
-        analyze(trial_of(table(clusters=12, size=8)), level=95)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"level": 95}, "level must lie between 0 and 1, got 95: write 0.95 for 95%"),
+        ({"level": "0.95"}, "level must be a number such as 0.95, got '0.95'"),
+        ({"n_seeds": 1.5}, "n_seeds must be a whole number of 0 or more, got 1.5"),
+        ({"n_permutations": 9.5}, "n_permutations must be a whole number of 1 or more, got 9.5"),
+        ({"n_jobs": 0}, "n_jobs must be a whole number, 1 or more, or -1 for all cores, got 0"),
+        ({"n_jobs": "2"}, "n_jobs must be a whole number, 1 or more, or -1 .* got '2'"),
+        ({"models": None}, "models must be text or a list of texts, got NoneType"),
+        ({"subgroups": 5}, "subgroups must be text or a list of texts, got int"),
+        ({"higher_is_better": "no"}, "higher_is_better must be True or False, got 'no'"),
+        ({"mcid": "2", "higher_is_better": True}, "mcid must be a positive number .* got '2'"),
+        ({"target": 5}, r"a table \(DataFrame\) is needed, got int"),
+    ],
+)
+def test_arguments_are_checked_before_the_work(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(TrialError, match=message):
+        analyze(trial_of(table(clusters=12, size=8)), **wrong)
 
 
 def test_level_reaches_every_interval() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from tauhat.errors import DesignError
 
 ROLES: dict[str, Any] = {
     "outcome": "sbp",
@@ -172,3 +173,12 @@ def test_pairs_of_schools_with_two_baseline_years() -> None:
     assert errors[0] < 0.8 * errors[1]
     test = th.test_heterogeneity(trial, random_state=1, n_permutations=199)
     assert test.p_value < 0.05
+
+
+def test_periods_of_different_clusters_are_no_baseline() -> None:
+    df = sections().assign(urban=lambda rows: rows.clinic % 4 // 2)
+    wrong = (
+        r"period column 'urban': no cluster of 'clinic' was seen both in the baseline period \(0\)"
+    )
+    with pytest.raises(DesignError, match=wrong):
+        th.Trial(df, **{**ROLES, "treatment": "allocated"}, period="urban")

@@ -349,6 +349,12 @@ def test_prints_on_a4_with_every_figure(browser: Browser, report: Path) -> None:
             f"t.getBoundingClientRect().right > {width + 1}).map(t => t.caption.textContent)"
         )
         assert wide == []
+        # A long table stands below its figure, not beside it.
+        columns = browser.evaluate(
+            "[...document.querySelectorAll('.pair:has(.tall)')].map("
+            "p => getComputedStyle(p).gridTemplateColumns.split(' ').length)"
+        )
+        assert set(columns) == {1}
         folded = browser.evaluate(
             "[...document.querySelectorAll('.folded table')].map(t => t.offsetHeight)"
         )

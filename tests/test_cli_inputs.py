@@ -141,6 +141,11 @@ def text_file(text: str, name: str = "text.csv") -> Callable[[Path], Path]:
     return write
 
 
+def utf_16(folder: Path) -> Path:
+    (folder / "unicode.csv").write_text("a,b\n1,2\n", encoding="utf-16")
+    return folder / "unicode.csv"
+
+
 def as_it_is(folder: Path) -> Path:
     return changed()(folder)
 
@@ -156,6 +161,7 @@ WRONG_INPUTS: dict[str, tuple[Callable[[Path], Path], dict[str, str | None], str
     "empty file": (text_file(""), {}, "is empty"),
     "header only": (text_file("sbp,arm,clinic,age,female,urban\n"), {}, "no rows"),
     "binary": (text_file("a\0b\n1\n"), {}, "binary data"),
+    "UTF-16": (utf_16, {}, "is text in UTF-16"),
     "not a table": (text_file("sbp,arm\n1,2\n1,2,3,4\n"), {}, "is not a table"),
     "not parquet": (text_file("sbp", "t.parquet"), {}, "not a Parquet table"),
     "too wide": (wide_file, {}, "30,000 columns, more than 20,000"),

@@ -113,3 +113,21 @@ def test_a_second_fit_forgets_the_first() -> None:
     np.testing.assert_array_equal(model.effect(X), model.effect(X.to_numpy()))
     with pytest.raises(ValueError, match="column 'bmi' of X is not numeric"):
         model.effect(X.assign(bmi="high"))
+
+
+def test_how_new_persons_get_the_columns_of_a_model() -> None:
+    df = X.assign(site=CLUSTERS, arm=A, y=Y, grp=np.resize(["a", "b", "c"], 180))
+    trial = Trial(df, outcome="y", treatment="arm", cluster="site", covariates=["age", "grp"])
+    model = trial.fit("LMM")
+    new = pd.DataFrame({"age": [0.5], "grp": ["b"]})
+    with pytest.raises(ValueError, match=r"unexpected \['grp'\]; trial\.encode\(table\)"):
+        model.effect(new)
+    assert model.effect(trial.encode(new)).shape == (1,)
+
+
+def test_a_trial_given_whole_to_a_model_is_to_be_unpacked() -> None:
+    trial = Trial(X.assign(site=CLUSTERS, arm=A, y=Y), outcome="y", treatment="arm", cluster="site")
+    with pytest.raises(th.TrialError, match=r"of a Trial write fit\(\*trial\)"):
+        th.estimator("LMM").fit(trial)
+    with pytest.raises(th.TrialError, match="unknown estimator None"):
+        th.estimator(None)

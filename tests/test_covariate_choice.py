@@ -161,3 +161,20 @@ def test_a_label_tells_what_a_name_does_not() -> None:
     df.attrs["file"] = asdict(Account("SPSS", labels={"v17": "Apgar score at 5 minutes"}))
     with pytest.raises(TrialError, match=r"'v17' \(by its name\)"):
         Trial(df, **roles)
+
+
+def test_a_set_of_covariates_has_one_order_and_a_set_of_arms_none() -> None:
+    df = clustered().assign(bmi=lambda d: d["age"] ** 2, sex=lambda d: d["clinic"] % 3)
+    roles = {"outcome": "y", "treatment": "arm", "cluster": "clinic"}
+    names = {"sex", "bmi", "age"}
+    assert Trial(df, **roles, covariates=names).covariate_names == ("age", "bmi", "sex")
+    frozen = Trial(df, **roles, covariates=frozenset(names))
+    assert frozen.covariate_names == ("age", "bmi", "sex")
+    with pytest.raises(TrialError, match=r"arms is a set, which has no order, .* give a list"):
+        Trial(df, **roles, arms={0, 1}, covariates=["age"])
+
+
+def test_a_name_in_other_case_is_recognised() -> None:
+    df = clustered().rename(columns={"y": "sbp_12m"})
+    with pytest.raises(TrialError, match=r"no column 'SBP_12M'; did you mean 'sbp_12m'\?"):
+        Trial(df, outcome="SBP_12M", treatment="arm", cluster="clinic")

@@ -349,3 +349,18 @@ def test_a_few_lost_are_not_told_of() -> None:
     assert record is not None
     assert record["predictors"] == [] == record["clusters"]
     assert {arm["share_observed"] for arm in record["arms"]} == {None}
+
+
+def test_an_outcome_far_from_zero_is_made_as_well() -> None:
+    rng = np.random.default_rng(8)
+    site = np.repeat(np.arange(20), 12)
+    df = pd.DataFrame({"site": site, "arm": site % 2, "x": rng.normal(size=240)})
+    y = df.x + df.arm + rng.normal(size=20)[site] + rng.normal(size=240)
+    y = y.mask(rng.random(240) < 0.1 + 0.2 * (df.x > 0))
+    roles = {"outcome": "y", "treatment": "arm", "cluster": "site"}
+    near, far = (
+        th.average_effects(th.Trial(df.assign(y=y + shift), **roles)).individual
+        for shift in (0.0, 1e7)
+    )
+    assert far.estimate == pytest.approx(near.estimate, rel=1e-6)
+    assert far.se == pytest.approx(near.se, rel=1e-6)

@@ -97,7 +97,9 @@ def test_the_same_in_a_toml_file_and_by_check(
     ("given", "said"),
     [
         (["--modifiers", "height"], "height"),
-        (["--modifiers", "clinic"], "clinic"),
+        (["--modifiers", "clinic"], "--modifiers: column 'clinic' is the cluster: it has one arm"),
+        (["--modifiers", "arm"], "--modifiers: column 'arm' is the arm: effects compare the arms"),
+        (["--modifiers", "age,y"], "--modifiers: column 'y' is the outcome: what is measured"),
         (["--subgroup", "age > 1000"], "holds everyone or no one"),
         (["--subgroup", "age >"], "subgroup: "),
         (["--subgroup", "__import__('os')"], "subgroup: "),

@@ -208,13 +208,17 @@ def test_contrasts_defer_to_the_test_over_all_of_them() -> None:
     own["heterogeneity_test"]["p_value"] = 0.01
     modifier = dict(own["modifiers"][0], p_adjusted=0.01)
     own["modifiers"] = [modifier]
-    test = {"p_value": 0.2, "contrasts": [], "text": ""}
+    row = {"contrast": "a against b", "p_value": 0.01, "p_adjusted": 0.2}
+    test = {"p_value": 0.2, "contrasts": [row], "text": ""}
     run = {"heterogeneity_test": test, "contrasts": {"a against b": own},
            "policy": [], "no_policy": ""}  # fmt: skip
     _, whom, _ = contrast_answers(run)
     assert "the effect goes with" not in whom.text
     assert not whom.headline.startswith("It differs")
     test["p_value"] = 0.01
+    _, whom, _ = contrast_answers(run)
+    assert "the effect goes with" not in whom.text
+    row["p_adjusted"] = 0.02
     _, whom, _ = contrast_answers(run)
     assert f"the effect goes with {modifier['covariate']}" in whom.text
 

@@ -258,6 +258,15 @@ def test_without_a_covariate_that_passes_its_test_the_report_names_nobody() -> N
     assert "No single covariate explains it" in words_of(run)
 
 
+def test_the_report_points_to_no_section_that_it_lacks() -> None:
+    run = example_run()
+    assert "under Effects in groups of persons along each covariate. Orange" in words_of(run)
+    run["held_out"] = {**run["held_out"], "given": False, "reason": "Not estimated."}
+    page = words_of(run)
+    assert "in groups of persons, without intervals. Orange" in page
+    assert "Named modifiers" not in page
+
+
 def test_a_covariate_along_which_effects_hardly_vary_is_no_lead() -> None:
     run = example_run()
     run["heterogeneity_test"]["p_value"] = 0.4

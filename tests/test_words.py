@@ -179,6 +179,11 @@ def test_an_imbalance_is_said_once() -> None:
     ("cells", "said"),
     [
         (["21,5", "23,4", "30"], "with decimal commas, such as '21,5'; write them with decimal"),
+        ([f"{kg}.5 kg" for kg in range(50, 62)], "with the unit 'kg', such as '50.5 kg'; write"),
+        (
+            [*(f"{k} cm" for k in range(150, 170)), "1.7 m"],
+            "with several units, 'cm' and 'm', such as '1.7 m'; write them in one unit",
+        ),
         (["45%", "50 %", "7.5%"], "with percent signs, such as '45%'; write them without the sign"),
         (["1,200", "12,000"], "with commas that may be decimal or part thousands"),
         (["1.200,50", "12.000,75"], "with thousands separators, such as '1.200,50'"),
@@ -201,6 +206,8 @@ def test_numbers_written_as_text_are_no_identifiers() -> None:
 
 
 def test_categories_are_no_numbers() -> None:
-    for cells in (["1-2", "3-4"], ["low", "1,5"], ["I,II", "III"]):
+    sides = [f"{k} {'left' if k % 2 else 'right'}" for k in range(20)]
+    doses = ["5 mg", "10 mg", "20 mg"]
+    for cells in (["1-2", "3-4"], ["low", "1,5"], ["I,II", "III"], sides, doses):
         df = villages().assign(stage=np.resize(cells, 240))
         assert sentences(df, "numbers written as text", covariates=["x", "stage"]) == []

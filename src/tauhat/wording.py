@@ -138,7 +138,7 @@ def p_words(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
-def unknown_name(what: str, name: str, known: list[str]) -> str:
+def unknown_name(what: str, name: object, known: list[str]) -> str:
     """Message for an unknown name, with the nearest known ones.
 
     Examples
@@ -147,6 +147,6 @@ def unknown_name(what: str, name: str, known: list[str]) -> str:
     "unknown estimator 'lmn'; did you mean LMM?"
     """
     folded = {one.casefold(): one for one in known}
-    near = [folded[one] for one in get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
+    near = [folded[one] for one in get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)]
     hint = f"did you mean {', '.join(near)}?" if near else "see `tauhat estimators`"
     return f"unknown {what} {name!r}; {hint}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray
+from tauhat.arguments import check_positive, check_switch
 from tauhat.disclosure import count_text, hidden_split, is_small
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
@@ -83,9 +83,28 @@ class Relevance(Shown):
         return record
 
 
-def listed(names: str | Sequence[str]) -> list[str]:
-    """One name or several as a list."""
-    return [names] if isinstance(names, str) else list(names)
+def listed(names: Any, argument: str = "") -> list[str]:
+    """One name or several as a list.
+
+    Raises
+    ------
+    TrialError
+        If what was given for the argument holds no names.
+
+    Examples
+    --------
+    >>> listed("age"), listed(("age", "sex"))
+    (['age'], ['age', 'sex'])
+    >>> listed(5, "subgroups")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: subgroups must be text or a list of texts, got int
+    """
+    if isinstance(names, str):
+        return [names]
+    if not isinstance(names, Iterable):
+        kind = type(names).__name__
+        raise TrialError(f"{argument or 'names'} must be text or a list of texts, got {kind}")
+    return list(names)
 
 
 def better_outcome(higher_is_better: bool | None) -> str | None:
@@ -101,13 +120,14 @@ def check_relevance(mcid: float | None, higher_is_better: bool | None, endpoint:
     Raises
     ------
     TrialError
-        If it is not positive, larger than any effect can be, or nobody said which outcome is
-        better.
+        If the benefit is not positive or larger than any effect can be, or nobody said which
+        outcome is better.
     """
+    if higher_is_better is not None:
+        check_switch(higher_is_better, "higher_is_better")
     if mcid is None:
         return
-    if not (np.isfinite(mcid) and mcid > 0):
-        raise TrialError(f"mcid must be a positive number in units of the outcome, got {mcid:g}")
+    check_positive(mcid, "mcid", "units of the outcome")
     if higher_is_better is None:
         raise TrialError(
             "mcid is a benefit, so say which outcome is better: higher_is_better=True or False "
@@ -126,7 +146,7 @@ def relevance(
     Examples
     --------
     >>> effects = pd.DataFrame({"effect": [-6.0, -2.0], "lower": [-9.0, -4.0], "upper": [-5.0, 1]})
-    >>> found = relevance(effects, np.ones(2, bool), 5.0, False)
+    >>> found = relevance(effects, effects.effect < 0, 5.0, False)
     >>> found.expected, found.shown, found.excluded
     (1, 1, 1)
     """

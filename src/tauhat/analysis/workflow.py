@@ -41,6 +41,7 @@ from tauhat.analysis.run_words import (
 )
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.analysis.target_groups import target_groups
+from tauhat.arguments import check_count, check_jobs, check_level
 from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.average_effects import NO_TARGET_OVER_PERIODS, average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
@@ -57,7 +58,7 @@ from tauhat.runtime.progress import progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within, within_limits
-from tauhat.tables.reading import read_table
+from tauhat.tables.reading import as_pandas, read_table
 from tauhat.trial.trial import Trial
 
 Progress = Callable[[str, int, int], None]
@@ -217,10 +218,10 @@ def analyze(
     (['row', 'effect', 'lower', 'upper'], 240)
     """
     refuse_no_trial(trial, arrays=False)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    if n_seeds < 0:
-        raise ValueError(f"n_seeds must not be negative, got {n_seeds}")
+    check_level(level)
+    check_count(n_seeds, "n_seeds", 0)
+    check_count(n_permutations, "n_permutations", 1)
+    check_jobs(n_jobs)
     given: dict[str, Any] = {
         "models": models,
         "level": level,
@@ -240,15 +241,15 @@ def analyze(
         with progress_display() as display:
             return analyze(trial, random_state=random_state, progress=display, **given)
     check_relevance(mcid, higher_is_better, next(iter(trial.contrasts.values())).endpoint)
-    asked = tuple(listed(models))
+    asked = tuple(listed(models, "models"))
     model_names(asked, trial.design)
     seed = resolve_seed(random_state)
     source = source or Source()
     named_arguments: dict[str, Any] = {
         "higher_is_better": higher_is_better,
-        "modifiers": listed(modifiers) or None,
-        "subgroups": listed(subgroups) or None,
-        "adjust": None if adjust is None else listed(adjust),
+        "modifiers": listed(modifiers, "modifiers") or None,
+        "subgroups": listed(subgroups, "subgroups") or None,
+        "adjust": None if adjust is None else listed(adjust, "adjust"),
         "mcid": mcid,
         "n_seeds": n_seeds or None,
         "imputations": imputations,
@@ -270,7 +271,10 @@ def analyze(
 
     if imputations is not None and target is not None:
         raise TrialError("imputations= and target= cannot be given together")
-    population = read_table(target) if isinstance(target, (str, Path)) else target
+    if target is None:
+        population = None
+    else:
+        population = read_table(target) if isinstance(target, (str, Path)) else as_pandas(target)
     _refuse_arguments_over_periods(
         trial, modifiers=modifiers, subgroups=subgroups, target=population
     )

@@ -28,6 +28,8 @@ _COVARIATES = "--covariates, --modifiers or --adjust"
 _OPTION_TWICE = re.compile(
     r"(--[a-z-]+)((?: \"[^\"]*\"| '[^']*'| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
 )
+# An argument, and its option after a comma: the option alone, with what it takes.
+_OPTION_AFTER = re.compile(r"(--[a-z-]+), on the command line (?=\1\b)")
 
 
 def in_options(text: str) -> str:
@@ -45,6 +47,8 @@ def in_options(text: str) -> str:
     'say --control "usual care"'
     >>> in_options("merge them with normalise_labels=True (--normalise-labels)")
     'merge them with --normalise-labels'
+    >>> in_options("choose some with arms=(usual, new, ...), on the command line --arms USUAL,NEW")
+    'choose some with --arms USUAL,NEW'
     >>> in_options("the level 'cluster=5' is rare"), in_options("event=dead (12 persons)")
     ("the level 'cluster=5' is rare", 'event=dead (12 persons)')
     >>> in_options("cluster: there is no column 'clinik'; did you mean 'clinic'?")
@@ -54,7 +58,8 @@ def in_options(text: str) -> str:
     for words, told in _SWITCHES.items():
         text = text.replace(words, told)
     text = _SAID_TWICE.sub(r"\1", text)
-    return _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
+    text = _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
+    return _OPTION_AFTER.sub("", text)
 
 
 def _of_column(found: re.Match[str]) -> str:

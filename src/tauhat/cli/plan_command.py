@@ -118,17 +118,10 @@ def _blinded(path: Path, settings: Settings) -> pd.DataFrame:
                 "of the test and of errors is about parallel arms; otherwise fill it in"
             )
     covariates = list(settings.covariates)
-    others = why_no_covariates(table.columns, _roles(settings), covariates)
+    others = why_no_covariates(table.columns, settings.roles, covariates)
     for rule in settings.subgroup or ():
         rows_where(shown[covariates], rule, what="subgroup", others=others)
     return shown[[name for name in shown.columns if name in named]]
-
-
-def _roles(settings: Settings) -> dict[str, str]:
-    """Column of each role that has a single one; of levels, that of the clusters."""
-    given = {role: settings.given.get(role) for role in ("outcome", "treatment", "event", "block")}
-    cluster = (settings.cluster or (None,))[0]
-    return {role: name for role, name in {**given, "cluster": cluster}.items() if name is not None}
 
 
 class FollowedPlan:

@@ -16,6 +16,9 @@ from tauhat.cli.option_kinds import CODES, CONDITIONS, NAMES, PATH, split_names
 from tauhat.cli.options import OPTIONS
 from tauhat.errors import TrialError
 from tauhat.tables.toml_file import one_direction, read_toml
+from tauhat.trial.no_covariates import why_no_covariates
+
+_SINGLE = ("outcome", "treatment", "event", "block", "period")
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,27 @@ class Settings:
         }
 
     @property
+    def roles(self) -> dict[str, str]:
+        """Column of each role that has a single one; of levels, that of the clusters.
+
+        Examples
+        --------
+        >>> Settings({"outcome": "y", "cluster": ("clinic", "ward")}).roles
+        {'outcome': 'y', 'cluster': 'clinic'}
+        """
+        given = {role: self.given.get(role) for role in _SINGLE}
+        given["cluster"] = (self.cluster or (None,))[0]
+        return {role: name for role, name in given.items() if name is not None}
+
+    @property
     def trial_arguments(self) -> dict[str, Any]:
         """Arguments of `tauhat.Trial`; named modifiers and adjustments are covariates too."""
         arguments = self.arguments("trial")
         if "covariates" in arguments:
+            why = why_no_covariates((), self.roles, arguments["covariates"])
+            for name in self.modifiers or ():
+                if name in why:
+                    raise TrialError(f"--modifiers: {why[name]}")
             named = (*arguments["covariates"], *(self.modifiers or ()), *(self.adjust or ()))
             arguments["covariates"] = tuple(dict.fromkeys(named))
         return arguments

@@ -10,6 +10,7 @@ from math import factorial, prod
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray, IntArray
+from tauhat.arguments import check_count
 from tauhat.errors import TrialError
 from tauhat.numerics.seeds import derive_seed
 
@@ -236,8 +237,7 @@ def assignments(
     >>> possible.n_assignments, possible.enumerated
     (6, True)
     """
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations must be at least 1, got {n_permutations}")
+    check_count(n_permutations, "n_permutations", 1)
     seed = derive_seed(random_state, "permutations")
     if allocations is not None:
         return _from_list(arm, stratum, allocations, n_permutations, seed)

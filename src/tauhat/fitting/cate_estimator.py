@@ -103,7 +103,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         treatment: Any = None,
         clusters: Any = None,
         sample_weight: Any = None,
@@ -147,6 +147,10 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             If the arrays do not make a two-arm trial; the message names the
             argument, column or count.
         """
+        if y is None:
+            raise TrialError(
+                "fit takes arrays, fit(X, y, treatment, ...): of a Trial write fit(*trial)"
+            )
         if treatment is None:
             raise ValueError(f"fit(X, y, treatment=...) needs the treatment.{_ROUTING}")
         data = validate_trial(X, y, treatment, clusters, sample_weight, blocks, propensity)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_level
 from tauhat.data import TrialData
 from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.reference_posterior import Reference, sample_reference
@@ -228,8 +229,7 @@ class FittedEffects(RisksOfArms):
         TrialError
             If effects on such an outcome cannot be told on the scale.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        check_level(level)
         checked = self._check_new(X)
         told = self.trial_data_.endpoint.scale(scale)
         lower, upper = self._interval_of_difference(checked, level, n_bootstrap)

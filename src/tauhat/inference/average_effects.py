@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_level
 from tauhat.data import TrialData
 from tauhat.endpoint import SCALES, Endpoint
 from tauhat.errors import TrialError
@@ -152,8 +153,7 @@ def average_effects(
     >>> result.individual.lower < 2 < result.individual.upper
     True
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     if imputations is not None:
         if target is not None:
             raise TrialError("imputations= and target= cannot be given together")

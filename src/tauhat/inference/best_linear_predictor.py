@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
-from tauhat.errors import TrialError
+from tauhat.arguments import check_level
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.cross_fitting import CrossFit, RandomState
 from tauhat.inference.descriptive import DESCRIPTIVE, estimate_columns, no_estimate
@@ -149,8 +149,7 @@ def best_linear_predictor(
     >>> result.p_value < 0.001, bool(0.7 < result.slope.estimate < 1.3)
     (True, True)
     """
-    if not 0 < level < 1:
-        raise TrialError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tauhat.arguments import check_level
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.inference.inputs import TrialLike, ordered_trial, refuse_over_periods
 from tauhat.outcome.linear_mixed import LinearMixedModel
@@ -89,8 +90,7 @@ def cluster_intercepts(trial: TrialLike, *, level: float = 0.95) -> ClusterInter
     >>> found.table["cluster"].iloc[0] in (0, 1), bool(found.between_cluster > 1)
     (True, True)
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     ordered = ordered_trial(trial)
     data = ordered.data
     if not data.design.holds_persons:

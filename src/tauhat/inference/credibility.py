@@ -18,6 +18,18 @@ CHANCE = (
     (0.05, "chance is a likely explanation"),
     (1.0, "chance is a very likely explanation"),
 )
+AGAINST_CHANCE = "Does a test of interaction speak against chance?"
+
+
+def chance_words(p_value: float) -> str:
+    """How far chance explains effects that differ, in the words of ICEMAN.
+
+    Examples
+    --------
+    >>> chance_words(0.03)
+    'chance is a likely explanation'
+    """
+    return next(words for bound, words in CHANCE if p_value <= bound)
 
 
 def credibility_table(
@@ -82,7 +94,7 @@ def credibility_table(
     chance = "not tested"
     basis = "the trial leaves nothing that a primary test could compare"
     if heterogeneity.tested:
-        chance = next(words for bound, words in CHANCE if p <= bound)
+        chance = chance_words(p)
         basis = f"primary test of a constant effect, all covariates at once: {p_words(p)}"
     clear = difference.lower > 0 or difference.upper < 0
     rows = [
@@ -97,7 +109,7 @@ def credibility_table(
             "the data of one trial cannot say",
         ),
         (
-            "Does a test of interaction speak against chance?",
+            AGAINST_CHANCE,
             chance,
             basis,
         ),

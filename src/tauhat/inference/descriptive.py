@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tauhat._typing import FloatArray
-from tauhat.errors import TrialError
+from tauhat.arguments import check_level
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.jackknife import Jackknife
@@ -362,8 +362,7 @@ def over_splits(
     list of Estimate
         One of each of the k estimates; not a number where there is none.
     """
-    if not 0 < level < 1:
-        raise TrialError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     estimates = np.array([result.estimate for result in results])
     errors = np.array([result.errors for result in results])
     if fixed:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tauhat.arguments import check_level
 from tauhat.fitting.bootstrap import t_quantile
 from tauhat.runtime.display import Shown
 from tauhat.wording import p_words, with_digits_alike
@@ -51,8 +52,7 @@ class Estimate(Shown):
         cls, estimate: float, se: float, *, degrees_of_freedom: float, level: float
     ) -> Estimate:
         """Interval and p-value of an estimate whose ratio to its error follows t."""
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        check_level(level)
         half = t_quantile(level, degrees_of_freedom) * se
         if se > 0:
             p_value = float(2 * stats.t.sf(abs(estimate) / se, max(degrees_of_freedom, 1.0)))

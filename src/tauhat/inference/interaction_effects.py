@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tauhat.arguments import check_level
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import covariate_frame
@@ -215,8 +216,7 @@ def interaction_effects(
     >>> bool(found.table.lower[0] < 1 < found.table.upper[0]), bool(found.tests.p_value[1] > 0.05)
     (True, True)
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     ordered = ordered_trial(trial, counted=True)
     refuse_over_periods(ordered.data, "comparisons along named modifiers are")
     data = ordered.data
@@ -294,7 +294,7 @@ def _adjusted_for(frame: pd.DataFrame, adjust: Sequence[str] | None) -> tuple[st
     known = tuple(map(str, frame.columns))
     if adjust is None:
         return known
-    adjust = list(adjust)
+    adjust = [adjust] if isinstance(adjust, str) else list(adjust)
     unknown = [name for name in adjust if name not in known]
     if unknown:
         raise TrialError(

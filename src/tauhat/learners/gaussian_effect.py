@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_level
 from tauhat.data import TrialData
 from tauhat.design import Intercepts
 from tauhat.fitting.bootstrap import t_quantile
@@ -125,8 +126,7 @@ class GaussianEffect(LinkedEffect):
         lower, upper
             Each of shape (k,).
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
+        check_level(level)
         checked = self._check_new(X)
         centre = self.predict_effect(checked)
         if self.models_risks:

@@ -105,9 +105,13 @@ def made_outcome(
         observed, treatment, observed_columns, groups, weight, unit
     )
     floored = np.maximum(probability, SMALLEST_PROBABILITY)
+    # Far from zero, squares of outcomes would drown what they differ by.
+    centre = y[observed].mean()
+    from_centre = np.where(observed, y - centre, 0.0)
     expected, parts = _expected(
-        y, observed, treatment, outcome_columns, groups, fold, weight, by_arm, unit
+        from_centre, observed, treatment, outcome_columns, groups, fold, weight, by_arm, unit
     )
+    expected += centre
     inverse = observed / floored
     residual = np.where(observed, y - expected, 0.0)
     without = None

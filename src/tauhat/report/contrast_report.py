@@ -102,7 +102,9 @@ def contrast_answers(run: Run) -> list[Answer]:
             f"between people ({format_p(test['p_value'])}). Adjusted for the number of contrasts: "
             f"{each}.",
         )
-    told = {name: for_whom_answer(deferring(one, run)) for name, one in run["contrasts"].items()}
+    told = {
+        name: for_whom_answer(deferring(one, run, name)) for name, one in run["contrasts"].items()
+    }
     heads = list(dict.fromkeys(answer.headline for answer in told.values()))
     shown = test["p_value"] is not None and test["p_value"] < 0.05
     several = "It depends on the comparison" if shown else "This trial cannot say"
@@ -174,7 +176,7 @@ def contrast_numbers(run: Run) -> list[KeyNumber]:
 
 
 def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
-    inputs = {name: replace(one, run=deferring(one.run, run)) for name, one in inputs.items()}
+    inputs = {name: replace(one, run=deferring(one.run, run, name)) for name, one in inputs.items()}
     parts = {name: shown_sections(one) for name, one in inputs.items()}
     runs = {name: one.run for name, one in inputs.items()}
     first = next(iter(inputs.values()))

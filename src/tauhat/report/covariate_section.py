@@ -12,6 +12,8 @@ from tauhat.report.pieces import arrow_note, cell, figure_of
 from tauhat.report.text import held_out_units, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
+ALONG_COVARIATES = "Effects in groups of persons along each covariate"
+
 
 def covariate_section(data: ReportInput) -> Section | None:
     """Forest plot and table of the effects in thirds or categories of each covariate."""
@@ -37,7 +39,7 @@ def covariate_section(data: ReportInput) -> Section | None:
     more = f" Covariates not shown here, but in run.json: {left_out}." if left_out else ""
     return Section(
         "covariates",
-        "Effects in groups of persons along each covariate",
+        ALONG_COVARIATES,
         paragraphs=[
             "Descriptive: nothing here is a test. Unlike the figures before, these effects are "
             "estimated from the outcomes of the persons in each group, with the randomization "

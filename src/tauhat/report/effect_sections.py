@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from tauhat.report import gallery, plots
+from tauhat.report.covariate_section import ALONG_COVARIATES
 from tauhat.report.grouping import EffectGroups
 from tauhat.report.numbers import Scale, bare_p, format_count, format_percent
 from tauhat.report.pieces import cell, figure_of, first_upper
-from tauhat.report.text import scale_of
+from tauhat.report.text import Run, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
 from tauhat.report.voice import end_words
+from tauhat.wording import join_words
 
 
 def distribution_section(data: ReportInput) -> Section:
@@ -136,14 +138,22 @@ def modifier_section(data: ReportInput) -> Section:
         figures=figures,
         tables=[TableView("Estimated effects along each covariate", headers, rows, numeric_from=3)],
         notes=[
-            "Figures: mean estimated effect of the models in groups of persons, without intervals: "
-            "groups with intervals of their own stand under Effects in groups of persons along "
-            "each covariate and under Named modifiers. Orange, the average effect and its "
-            "interval; dotted, no effect. Groups of fewer than five persons are merged or left out."
+            "Figures: mean estimated effect of the models in groups of persons, without "
+            f"intervals{_with_intervals(data.run)}. Orange, the average effect and its interval; "
+            "dotted, no effect. Groups of fewer than five persons are merged or left out."
         ]
         if figures
         else [],
     )
+
+
+def _with_intervals(run: Run) -> str:
+    """Where the report has groups with intervals of their own, if it has any."""
+    sections = [ALONG_COVARIATES] * bool(run["held_out"]["given"])
+    sections += ["Named modifiers"] * (run["named_modifiers"] is not None)
+    if not sections:
+        return ""
+    return f": groups with intervals of their own stand under {join_words(sections)}"
 
 
 def _map_figure(names: tuple[str, str], drawn: plots.Plot, scale: Scale) -> FigureView:

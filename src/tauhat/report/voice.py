@@ -6,21 +6,60 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tauhat.inference.credibility import AGAINST_CHANCE, chance_words
 from tauhat.report.numbers import Scale, format_p
+from tauhat.wording import p_words
 
 
 def effects_differ(run: Mapping[str, Any]) -> bool:
-    """Whether the primary test shows that the effect differs."""
-    p_value = run["heterogeneity_test"]["p_value"]
+    """Whether the primary test shows that the effect differs; of a contrast, that its own does.
+
+    Examples
+    --------
+    >>> effects_differ({"heterogeneity_test": {"p_value": 0.01}})
+    True
+    >>> effects_differ({"heterogeneity_test": {"p_value": 0.01, "p_adjusted": 0.4}})
+    False
+    """
+    test = run["heterogeneity_test"]
+    return _below(test["p_value"]) and _below(test.get("p_adjusted", test["p_value"]))
+
+
+def _below(p_value: float | None) -> bool:
     return p_value is not None and p_value < 0.05
 
 
-def deferring(one: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    """A contrast's run whose sentences on differing effects go by the test over all contrasts."""
-    test = {**one["heterogeneity_test"], "p_value": run["heterogeneity_test"]["p_value"]}
+def deferring(one: Mapping[str, Any], run: Mapping[str, Any], contrast: str) -> dict[str, Any]:
+    """A contrast's run whose sentences on differing effects go by the test over all contrasts.
+
+    Parameters
+    ----------
+    one
+        The contrast's run, as if it were a trial of its own.
+    run
+        That of all contrasts.
+    contrast
+        Its name.
+    """
+    joint = run["heterogeneity_test"]
+    adjusted = {row["contrast"]: row["p_adjusted"] for row in joint["contrasts"]}.get(contrast)
+    test = {**one["heterogeneity_test"], "p_value": joint["p_value"], "p_adjusted": adjusted}
     # Other random assignments were drawn for the contrast's own part of the test.
     sensitivity = {**one["sensitivity"], "p_value_range": None}
-    return {**one, "heterogeneity_test": test, "sensitivity": sensitivity}
+    held = one["held_out"]
+    if held["given"]:
+        subgroups = held["subgroups"]
+        rows = [_over_contrasts(row, adjusted) for row in subgroups["credibility"]]
+        held = {**held, "subgroups": {**subgroups, "credibility": rows}}
+    return {**one, "heterogeneity_test": test, "sensitivity": sensitivity, "held_out": held}
+
+
+def _over_contrasts(row: Mapping[str, Any], p_adjusted: float | None) -> Mapping[str, Any]:
+    """A question on the credibility of subgroups, that on chance answered by the adjusted test."""
+    if row["item"] != AGAINST_CHANCE or p_adjusted is None:
+        return row
+    basis = f"primary test, adjusted for the number of contrasts: {p_words(p_adjusted)}"
+    return {**row, "answer": chance_words(p_adjusted), "basis": basis}
 
 
 def unless_shown(run: Mapping[str, Any]) -> str:
@@ -30,6 +69,8 @@ def unless_shown(run: Mapping[str, Any]) -> str:
     --------
     >>> unless_shown({"heterogeneity_test": {"p_value": 0.3}})
     ' The primary test does not show that effects differ (p = 0.30): this is a lead, no finding.'
+    >>> unless_shown({"heterogeneity_test": {"p_value": 0.01, "p_adjusted": 0.41}})[:69]
+    ' Adjusted for the number of contrasts, the primary test does not show'
     >>> unless_shown({"heterogeneity_test": {"p_value": 0.01}})
     ''
     """
@@ -38,6 +79,12 @@ def unless_shown(run: Mapping[str, Any]) -> str:
     p_value = run["heterogeneity_test"]["p_value"]
     if p_value is None:
         return " Whether effects differ was not tested: this is a lead, no finding."
+    if _below(p_value):
+        adjusted = run["heterogeneity_test"]["p_adjusted"]
+        return (
+            " Adjusted for the number of contrasts, the primary test does not show that effects "
+            f"differ in this one ({format_p(adjusted)}): this is a lead, no finding."
+        )
     return (
         f" The primary test does not show that effects differ ({format_p(p_value)}): this is a "
         "lead, no finding."

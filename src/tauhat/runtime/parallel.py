@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import joblib
 from threadpoolctl import ThreadpoolController
 
+from tauhat.arguments import check_jobs
 from tauhat.runtime.workers import WatchedWorkers, give_back_memory, workers
 
 Result = TypeVar("Result")
@@ -190,6 +191,7 @@ def run_tasks(
     >>> run_tasks(pow, [(2, 3), (3, 2)])
     [8, 9]
     """
+    check_jobs(n_jobs)
     total = len(tasks)
     listeners = [listener for listener in (on_done, _listener.get()) if listener is not None]
     found: dict[int, Result] = {}

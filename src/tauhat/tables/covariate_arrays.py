@@ -42,7 +42,8 @@ def check_covariates(X: Any, expected_names: Sequence[str] | None = None) -> Flo
             extra = [name for name in names if name not in set(expected_names)]
             raise ValueError(
                 "the columns of X differ from those of the fit: "
-                f"missing {missing}, unexpected {extra}"
+                f"missing {missing}, unexpected {extra}; trial.encode(table) makes them of a table "
+                "with the trial's columns"
                 if missing or extra
                 else "the columns of X are in another order than in the fit; "
                 f"use X[{list(expected_names)!r}]"

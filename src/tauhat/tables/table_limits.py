@@ -69,6 +69,13 @@ def close_names(name: object, names: Iterable[str]) -> str:
     --------
     >>> close_names("clinik", ["clinic", "age"])
     "; did you mean 'clinic'?"
+    >>> close_names("AGE", ["clinic", "age"])
+    "; did you mean 'age'?"
     """
-    near = difflib.get_close_matches(str(name), list(names), n=3, cutoff=0.6)
+    candidates = list(names)
+    near = difflib.get_close_matches(str(name), candidates, n=3, cutoff=0.6)
+    if not near:
+        folded = {candidate.casefold(): candidate for candidate in candidates}
+        found = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.6)
+        near = [folded[one] for one in found]
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -30,6 +30,15 @@ _STYLES = (
 )
 _PLAIN = re.compile(r"[-+\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _MOSTLY = 0.3
+_WITH_UNIT = re.compile(rf"{_SIGN}(?:\d+(?:[.,]\d+)?) ?([^\W\d_]{{1,8}}(?:/[^\W\d_]{{1,4}}\d?)?)")
+# Fewer may be categories that are called so: doses, weeks.
+_LEAST_WITH_UNITS = 10
+# Any word may be the one unit of a column; several are units where all of them are known.
+_KNOWN_UNITS = (
+    "kg|g|mg|\u00b5g|lb|lbs|oz|km|m|cm|mm|in|ft|y|yr|yrs|year|years|mo|month|months|w|wk|week|weeks"
+    "|d|day|days|h|hr|hrs|hour|hours|min|s|sec|l|dl|ml|mmHg|kPa|mg/dl|mmol/l|\u00b5mol/l|kg/m2"
+)
+_UNITS = frozenset(_KNOWN_UNITS.split("|"))
 
 
 def way_of_writing(texts: Iterable[str]) -> str:
@@ -53,6 +62,8 @@ def way_of_writing(texts: Iterable[str]) -> str:
     "with percent signs, such as '45%'; write them without the sign"
     >>> way_of_writing(["1,200", "12,500"])
     "with commas that may be decimal or part thousands, such as '1,200'; write them with ..."
+    >>> way_of_writing([f"{kg} kg" for kg in range(50, 60)])
+    "with the unit 'kg', such as '50 kg'; write them without it"
     >>> way_of_writing(["low", "1,5"]), way_of_writing(["3", "4"])
     ('', '')
     """
@@ -60,6 +71,9 @@ def way_of_writing(texts: Iterable[str]) -> str:
     odd = [text for text in plain if not _PLAIN.fullmatch(text)]
     if len(odd) < max(1, _MOSTLY * len(plain)):
         return ""
+    with_unit = _with_unit(odd, len(plain))
+    if with_unit:
+        return with_unit
     found: dict[str, str] = {}
     for text in odd:
         what = next((what for what, form, _ in _STYLES if re.fullmatch(form, text)), None)
@@ -71,6 +85,22 @@ def way_of_writing(texts: Iterable[str]) -> str:
         found.pop(_EITHER, None)
     what, how = next((what, how) for what, _, how in _STYLES if what in found)
     return f"with {what}, such as {found[what]!r}; write them {how}"
+
+
+def _with_unit(odd: list[str], n_texts: int) -> str:
+    """How numbers that all have a unit behind them are written; empty if not all have one."""
+    matched = [_WITH_UNIT.fullmatch(text) for text in odd]
+    units = sorted({match[1] for match in matched if match is not None})
+    if n_texts < _LEAST_WITH_UNITS or None in matched:
+        return ""
+    if len(units) == 1:
+        return f"with the unit {units[0]!r}, such as {odd[0]!r}; write them without it"
+    if not _UNITS.issuperset(units):
+        return ""
+    return (
+        f"with several units, {' and '.join(map(repr, units))}, such as {odd[0]!r}; write them in "
+        "one unit, without it"
+    )
 
 
 # Separators of thousands and decimal signs that numbers are written with.

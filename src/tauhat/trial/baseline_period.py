@@ -18,6 +18,7 @@ from tauhat.tables.labels import label_text, read_labels
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import period_numbers, refuse_beside_periods
 from tauhat.trial.roles import label_values
+from tauhat.wording import first_of
 
 MODELLED = "model"
 BASELINE_ROWS = ("covariate", MODELLED)
@@ -212,6 +213,13 @@ def _found(
     total = np.bincount(codes[counts], weights=weight[counts], minlength=m)
     of_outcome = np.bincount(codes[counts], weights=(weight * values)[counts], minlength=m)
     seen, later = total > 0, np.bincount(codes[~before], minlength=m) > 0
+    if not (seen & later).any():
+        raise DesignError(
+            f"period column {roles['period']!r}: no cluster of {roles['cluster']!r} was seen both "
+            f"in the baseline period ({first_of(list(map(str, period_labels[:start])), 3)}) and "
+            "after it, so it says nothing of those that are compared: leave period= out, and give "
+            "a column that tells clusters apart as a covariate or block"
+        )
     rows = np.zeros(len(table), dtype=bool)
     rows[compared[before]] = True
     return BaselinePeriod(

@@ -31,8 +31,8 @@ from tauhat.tables.reading import as_pandas, keep_where
 from tauhat.tables.spelling import MergedLabels
 from tauhat.trial.arms import choose_arms
 from tauhat.trial.baseline_period import BaselinePeriod, baseline_period
+from tauhat.trial.checks.answers import known_codes
 from tauhat.trial.checks.finding import Finding
-from tauhat.trial.checks.finding_codes import known_codes
 from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
@@ -101,7 +101,7 @@ class TrialTable:
         crossed: str | Sequence[str] | None = None,
     ) -> None:
         covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
-        arms, auxiliary, accept = as_listed(arms), as_listed(auxiliary), as_listed(accept)
+        arms, auxiliary, accept = as_listed(arms, "arms"), as_listed(auxiliary), as_listed(accept)
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
         table = as_pandas(df)
         levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)

@@ -18,6 +18,7 @@ _WHY = {
     "outcome-copy": "copies the outcome",
     "outcome-determined": "nearly tells the outcome",
     "treatment-copy": "tells the arm",
+    "unnamed-clusters": "has one arm for each value, as clusters have: name it in cluster=",
     "differs-by-arm": "differs between the arms beyond chance",
     "missing-by-arm": "is missing in one arm more than in the other",
     "missing-with-outcome": "is missing where the outcome is",

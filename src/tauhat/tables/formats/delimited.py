@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -219,6 +220,11 @@ def _format_of(request: Request, content: bytes) -> tuple[bytes, str, str]:
     """First bytes of a text file, its separator and its decimal sign."""
     path = request.path
     start = content[:_MAX_HEADER_BYTES]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TrialError(
+            f'{path} is text in UTF-16, as Excel\'s "Unicode text" is; save it as UTF-8 (in Excel '
+            '"CSV UTF-8")'
+        )
     if b"\0" in start:
         raise TrialError(f"{path} is not a table of UTF-8 text: it holds binary data")
     text = start.decode("utf-8-sig", errors="replace")

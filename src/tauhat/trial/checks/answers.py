@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tauhat.errors import TrialError
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.checks.finding_codes import CODES
 from tauhat.wording import join_words
 
 # As many of one kind stand alone.
@@ -105,3 +107,36 @@ def _without_name(finding: Finding) -> str:
 def _first_name(sentence: str) -> str:
     found = _QUOTED.search(sentence)
     return found[0] if found else ""
+
+
+def known_codes(given: Iterable[str]) -> tuple[str, ...]:
+    """Codes as a user gave them, each once.
+
+    Raises
+    ------
+    TrialError
+        For a code that there is not, with the nearest one, or one that is never a warning.
+
+    Examples
+    --------
+    >>> known_codes(["few-clusters", "few-clusters"])
+    ('few-clusters',)
+    >>> known_codes(["few_cluster"])
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: accept: there is no code 'few_cluster'; did you mean 'few-clusters'?
+    """
+    if isinstance(given, str):
+        raise TrialError(f"accept must be a list of codes; write accept=[{given!r}]")
+    names = tuple(dict.fromkeys(map(str, given)))
+    for name in names:
+        if name not in CODES:
+            close = difflib.get_close_matches(name, CODES, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "`tauhat check` shows them"
+            raise TrialError(f"accept: there is no code {name!r}; {hint}")
+        if "warning" not in CODES[name].grades:
+            advice = {
+                "error": "an error: an error is put right, or overruled by --force",
+                "note": "a note: notes need no answer",
+            }[CODES[name].grades[0]]
+            raise TrialError(f"accept: {name!r} is never a warning but {advice}")
+    return names

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
-
-from tauhat.errors import TrialError
 
 Grade = Literal["error", "warning", "note"]
 GRADES: tuple[Grade, ...] = ("error", "warning", "note")
@@ -162,6 +158,11 @@ _ALL = (
         "late-treatment", _DESIGN, ("warning",),
         "the first rows are all of one arm, and only then do both arms come in turn",
         "see whether the arms were open at the same time",
+    ),
+    Code(
+        "unnamed-clusters", _DESIGN, ("warning",),
+        "each value of a column without a role, or of a covariate, has one arm only",
+        "name it in `cluster` if whole groups were randomized, or persons treated in groups",
     ),
     Code(
         "persons-on-several-rows", _PERSONS, ("error", "warning"),
@@ -393,39 +394,6 @@ _ALL = (
 
 #: Every code by its name.
 CODES: dict[str, Code] = {code.name: code for code in _ALL}
-
-
-def known_codes(given: Iterable[str]) -> tuple[str, ...]:
-    """Codes as a user gave them, each once.
-
-    Raises
-    ------
-    TrialError
-        For a code that there is not, with the nearest one, or one that is never a warning.
-
-    Examples
-    --------
-    >>> known_codes(["few-clusters", "few-clusters"])
-    ('few-clusters',)
-    >>> known_codes(["few_cluster"])
-    Traceback (most recent call last):
-    tauhat.errors.TrialError: accept: there is no code 'few_cluster'; did you mean 'few-clusters'?
-    """
-    if isinstance(given, str):
-        raise TrialError(f"accept must be a list of codes; write accept=[{given!r}]")
-    names = tuple(dict.fromkeys(map(str, given)))
-    for name in names:
-        if name not in CODES:
-            close = difflib.get_close_matches(name, CODES, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "`tauhat check` shows them"
-            raise TrialError(f"accept: there is no code {name!r}; {hint}")
-        if "warning" not in CODES[name].grades:
-            advice = {
-                "error": "an error: an error is put right, or overruled by --force",
-                "note": "a note: notes need no answer",
-            }[CODES[name].grades[0]]
-            raise TrialError(f"accept: {name!r} is never a warning but {advice}")
-    return names
 
 
 def codes_table() -> str:

@@ -46,6 +46,17 @@ def outcome_findings(trial: TrialTable) -> Iterator[Finding]:
         yield Finding("type of outcome", words.values, "note", words.note, "outcome-type")
     if trial.outcome.follow_up is not None:
         yield from _follow_up_findings(trial, trial.outcome)
+    elif trial.endpoint.codes == (1.0, 2.0) and not trial.outcome.label:
+        name = trial.roles["outcome"]
+        yield Finding(
+            "codes of the event",
+            f"{name} (1, 2)",
+            "warning",
+            f"{name!r} has the codes 1 and 2, of which 2 was read as the event; if 1 is the event, "
+            "as in many tables where 1 is yes and 2 is no, give event_value=1, otherwise "
+            "event_value=2.",
+            "event-codes",
+        )
 
 
 def _follow_up_findings(trial: TrialTable, found: OutcomeColumns) -> Iterator[Finding]:

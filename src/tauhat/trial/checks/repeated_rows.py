@@ -13,6 +13,7 @@ import pandas as pd
 from tauhat._typing import AnyArray, IntArray
 from tauhat.tables.labels import read_labels
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.checks.unnamed_clusters import unnamed_cluster_findings
 from tauhat.trial.identifier_columns import names_persons, names_something
 from tauhat.trial.later_names import name_words
 from tauhat.trial.levels import PARTICIPANT
@@ -59,7 +60,7 @@ _FEW_ROWS = 20
 def row_findings(
     table: pd.DataFrame, enrolled: pd.DataFrame, trial: TrialTable
 ) -> Iterator[Finding]:
-    """Give rows that are copies of others, and persons with several rows.
+    """Give rows that are copies of others, groups of one arm, and persons with several rows.
 
     Parameters
     ----------
@@ -82,6 +83,7 @@ def row_findings(
         rows = rows.taken(*trial.rows_of_events.of(trial.rows))
         table = rows.table
     yield from _copies(table, roles)
+    yield from unnamed_cluster_findings(table, trial, roles.values())
     if "id" in roles:
         yield from _identifier_findings(rows, enrolled[roles["id"]], trial)
         return
