@@ -21,7 +21,7 @@ from tauhat.analysis import Analysis, analyze
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.learners.catalog import single_estimator
 from tauhat.outcome_model import VarianceComponents
-from tauhat.power import power_several_arms, power_stepped_wedge
+from tauhat.power import power_one_arm, power_several_arms, power_stepped_wedge
 from tauhat.report.plots import Plot
 from tauhat.runtime.progress import NotebookCell, PlainLines, progress_display
 from tauhat.simulate import performance, scenario
@@ -131,6 +131,7 @@ def results(trial: Trial, found: Analysis) -> Iterator[Any]:
     yield from (tauhat.effect_over_horizons(timed, [12]), tauhat.survival_of_groups(timed))
     yield power_stepped_wedge(12, n_periods=4, cluster_period_size=10, effect=0.4, icc=0.05)
     yield power_several_arms(n_arms=3, n_persons=300, delta=0.4)
+    yield power_one_arm(n_clusters=12, cluster_size=10, icc=0.1, effect=0.5)
     yield tauhat.power_rmst(n_persons=400, horizon=24, survival_control=0.4, survival_treated=0.5)
 
 
