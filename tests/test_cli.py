@@ -240,7 +240,8 @@ def test_interruption_half_way_leaves_no_file_and_no_process(
     words = arguments(file, out, models="T-Linear,LMM", jobs=jobs)
     returned, said, session = interrupt(words, number, after)
     assert returned == code, said
-    assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"
+    # The workers' tracker of resources may still say that a file of theirs had gone already.
+    assert "tauhat: interrupted; no results were written" in said.splitlines()
     assert "Traceback" not in said
     assert not (tmp_path / "deep").exists()
     deadline = time.monotonic() + 10
