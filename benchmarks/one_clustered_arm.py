@@ -109,14 +109,15 @@ SETTINGS = {
 }
 
 
-def primary_test(groups, trials):
+def primary_test(groups, trials, first, settings):
     """Rejections at .05 of the primary test: where the effect is the same, and where it is not."""
     rows = []
-    for name, setting in SETTINGS.items():
+    for name in settings:
+        setting = SETTINGS[name]
         row = {"groups": groups, "setting": name}
         for what, slope in (("size", 0.0), ("power", 0.4)):
             p = []
-            for number in range(trials):
+            for number in range(first, first + trials):
                 trial, *_ = draw(number, groups, slope=slope, **setting)
                 p.append(th.test_heterogeneity(trial, random_state=number, n_permutations=499))
             share = np.mean([one.p_value <= 0.05 for one in p])
@@ -163,14 +164,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--groups", type=int, nargs="+", default=[8, 12, 20])
     parser.add_argument("--trials", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0, help="of averages: the first trial")
+    parser.add_argument(
+        "--first", type=int, default=0, help="of averages and the test: the first trial"
+    )
     parser.add_argument("--ratios", type=float, nargs="+", default=RATIOS, help="of averages")
+    parser.add_argument(
+        "--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), help="of the test"
+    )
     parser.add_argument("--what", nargs="+", choices=WHAT, default=list(WHAT))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     with threadpool_limits(limits=1):
         for name in options.what:
-            more = (options.first, options.ratios) if name == "averages" else ()
+            more = {
+                "averages": (options.first, options.ratios),
+                "test": (options.first, options.settings),
+                "effects": (),
+            }[name]
             rows = [row for m in options.groups for row in WHAT[name](m, options.trials, *more)]
             print(pd.DataFrame(rows).to_string(index=False), end="\n\n", flush=True)
 
