@@ -349,12 +349,15 @@ def test_prints_on_a4_with_every_figure(browser: Browser, report: Path) -> None:
             f"t.getBoundingClientRect().right > {width + 1}).map(t => t.caption.textContent)"
         )
         assert wide == []
-        # A long table stands below its figure, not beside it.
+        # A long table stands below its figure, a short one beside it.
         columns = browser.evaluate(
-            "[...document.querySelectorAll('.pair:has(.tall)')].map("
-            "p => getComputedStyle(p).gridTemplateColumns.split(' ').length)"
+            "(() => { const p = document.querySelector('.pair:has(.table):not(:has(.tall))');"
+            " const count = () => getComputedStyle(p).gridTemplateColumns.split(' ').length;"
+            " const short = count(); const table = p.querySelector('.table');"
+            " table.classList.add('tall'); const tall = count(); table.classList.remove('tall');"
+            " return [short, tall]; })()"
         )
-        assert set(columns) == {1}
+        assert columns == [2, 1]
         folded = browser.evaluate(
             "[...document.querySelectorAll('.folded table')].map(t => t.offsetHeight)"
         )

@@ -16,7 +16,6 @@ from tauhat.cli.option_kinds import CODES, CONDITIONS, NAMES, PATH, split_names
 from tauhat.cli.options import OPTIONS
 from tauhat.errors import TrialError
 from tauhat.tables.toml_file import one_direction, read_toml
-from tauhat.trial.no_covariates import why_no_covariates
 
 _SINGLE = ("outcome", "treatment", "event", "block", "period")
 
@@ -76,6 +75,9 @@ class Settings:
         """Arguments of `tauhat.Trial`; named modifiers and adjustments are covariates too."""
         arguments = self.arguments("trial")
         if "covariates" in arguments:
+            # Here, so that help need not import NumPy.
+            from tauhat.trial.no_covariates import why_no_covariates
+
             why = why_no_covariates((), self.roles, arguments["covariates"])
             for name in self.modifiers or ():
                 if name in why:
