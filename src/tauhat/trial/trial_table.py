@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.arguments import check_switch
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, DesignName, design_of
 from tauhat.design.blocks import has_counterfactual
@@ -37,11 +38,7 @@ from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
 from tauhat.trial.crossed_levels import crossed_columns, crossed_labels, refuse_crossed_beside
-from tauhat.trial.events_of_trials import (
-    RowsOfEvents,
-    one_row_a_person,
-    refuse_beside_exposure,
-)
+from tauhat.trial.events_of_trials import RowsOfEvents, one_row_a_person, refuse_beside_exposure
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
@@ -103,6 +100,8 @@ class TrialTable:
         covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
         arms, auxiliary, accept = as_listed(arms, "arms"), as_listed(auxiliary), as_listed(accept)
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
+        for name in ("cluster_size", "log_cluster_size", "normalise_labels"):
+            check_switch(given[name], name)
         table = as_pandas(df)
         levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)
         if where is not None:
