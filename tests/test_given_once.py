@@ -48,6 +48,9 @@ def test_lists_come_in_parts_and_switches_say_the_same_again(
     found = capsys.readouterr().out
     assert "age > 60" in found
     assert "female == 1" in found
+    for first, second in (("urban", "urbn"), ("urbn", "urban")):
+        assert main([*words, "--covariates", first, "--covariates", second]) == 2
+        assert "no column 'urbn'" in capsys.readouterr().err
 
 
 def test_help_is_given_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
