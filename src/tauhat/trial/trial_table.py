@@ -62,6 +62,7 @@ class TrialTable:
     enrolled_period: IntArray | None = None
     period_labels: tuple[Any, ...] = ()
     baseline: BaselinePeriod | None = None
+    modelled_baseline: BaselinePeriod | None = None
 
     def __init__(
         self,
@@ -151,7 +152,6 @@ class TrialTable:
         self._table = table[list(used)].copy()
         for name in used:
             refuse_collections(self._table[name], name)
-
         treatment_column = self._table[self.roles["treatment"]]
         refuse_shared_labels(treatment_column, self.file)
         arm, self.arm_labels = choose_arms(
@@ -161,11 +161,12 @@ class TrialTable:
             codes=codes_of(treatment_column, self.file),
         )
         self.pairs = named_pairs(self.arm_labels, contrasts)
-        self.n_rows = len(table)
-        self.n_excluded = int((arm < 0).sum())
+        self.n_rows, self.n_excluded = len(table), int((arm < 0).sum())
         enrolled = arm >= 0
         if period is not None:
-            self.baseline, arm = baseline_period(self._table, self.roles, arm, self.file, given)
+            self.baseline, self.modelled_baseline, arm = baseline_period(
+                self._table, self.roles, arm, self.file, given
+            )
         if self.baseline is not None:
             enrolled &= ~self.baseline.rows
         enrolled_rows = np.flatnonzero(enrolled)
