@@ -13,6 +13,12 @@ from tauhat.power import power_hte
 PLAN = ["power", "--clusters", "32", "--size", "25", "--icc", "0.05", "--icc-x", "0.1"]
 
 
+def plan_with(option: str, value: str) -> list[str]:
+    """The plan with another value of one of its options."""
+    where = PLAN.index(option) + 1
+    return [*PLAN[:where], value, *PLAN[where + 1 :]]
+
+
 def values_of(text: str) -> dict[str, float]:
     """Table on standard output as a dictionary."""
     rows = (line.rsplit(maxsplit=1) for line in text.split("\n\n")[0].splitlines())
@@ -95,15 +101,22 @@ def test_simulation_is_the_same_for_any_jobs(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([*PLAN, "--icc-x", "2", "--delta", "1"], "--icc-x must be in [0, 1], got 2"),
-        ([*PLAN, "--size", "0.5", "--delta", "1"], "--size must be at least 1, got 0.5"),
+        ([*plan_with("--icc-x", "2"), "--delta", "1"], "--icc-x must be in [0, 1], got 2"),
+        ([*plan_with("--size", "0.5"), "--delta", "1"], "--size must be at least 1, got 0.5"),
         ([*PLAN, "--power", "1.5"], "--power must lie between the significance level"),
         (PLAN, "of --clusters, --delta and --power leave exactly one out, to be solved for;"),
         (PLAN, "; missing: --delta, --power"),
-        ([*PLAN, "--clusters", "4", "--delta", "1"], "--clusters must give at least 3 to each arm"),
+        (
+            [*plan_with("--clusters", "4"), "--delta", "1"],
+            "--clusters must give at least 3 to each arm, got 4 with 2 treated; a random intercept",
+        ),
+        (
+            ["power", "--persons", "4", "--delta", "1"],
+            "--persons must give at least 3 persons to each arm, got 4 with 2 treated; a",
+        ),
         ([*PLAN, "--delta", "0"], "--delta must be a number other than 0"),
         ([*PLAN, "--delta", "small"], "--delta takes numbers with commas between them, got 's"),
-        ([*PLAN, "--clusters", "20.5"], "--clusters takes whole numbers"),
+        (plan_with("--clusters", "20.5"), "--clusters takes whole numbers"),
         ([*PLAN, "--persons", "20"], "--persons belongs to trials that randomize persons"),
         (["power", "--clusters", "20"], "--size, the mean number of persons"),
         (["power", "--persons", "90", "--icc", "0.1"], "--icc needs --size"),

@@ -183,6 +183,7 @@ def test_a_code_that_answers_nothing_is_said_in_one_line(
     assert main([*words, "--accept", code]) == 2
     err = capsys.readouterr().err
     assert said in err
+    assert err.startswith("tauhat: error: --accept: ")
     assert err.count("\n") == 1
     assert main([*words, "--accept", "few-clusters"]) == 0
     assert "Design check: passed; 1 warning accepted" in capsys.readouterr().out

@@ -52,6 +52,14 @@ def test_paragraphs_hold_the_numbers_of_the_run(run: dict[str, Any]) -> None:
     assert "Holm" not in text
 
 
+def test_clusters_of_one_size_have_no_range(run: dict[str, Any]) -> None:
+    run["design"]["cluster_size"] = {"min": 10, "median": 10.0, "max": 10, "cv": 0.0}
+    text = " ".join(markdown_of(paper(run)).split())
+    assert "; clusters of 10 persons each" in text
+    assert "10 to 10" not in text
+    assert "persons in a cluster, median" not in text
+
+
 def test_what_was_done_about_missing_outcomes_is_that_of_the_run(run: dict[str, Any]) -> None:
     run["design"]["n_missing_outcome"] = 3
     run["average_effect"]["complete_cases"] = None

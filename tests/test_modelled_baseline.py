@@ -37,6 +37,29 @@ def test_nobody_is_treated_in_the_baseline(treatment: str) -> None:
     assert design.in_baseline.sum() == 400
 
 
+def test_labels_by_allocation_are_warned_of_as_with_a_covariate() -> None:
+    df = sections()
+    last = "so that only the order of the periods says which came first."
+    for treatment, warned in (("arm", 0), ("allocated", 1)):
+        check = modelled(df, treatment=treatment).check()
+        found = [one for one in check.findings if one.code == "baseline-period"]
+        assert [one.status for one in found] == ["warning"] * warned
+        assert sum(last in one for one in check.warnings) == warned
+    (found_one,) = found
+    assert found_one.value == "year: 0; 400 persons"
+    (beside,) = (
+        one
+        for one in th.Trial(df, **{**ROLES, "treatment": "allocated"}, period="year")
+        .check()
+        .warnings
+        if last in one
+    )
+    assert found_one.sentence.split(". ")[-1] == beside.split(". ")[-1]
+    answered = modelled(df, treatment="allocated", accept=["baseline-period"]).check()
+    assert any(last in one for one in answered.accepted)
+    assert not any(last in one for one in answered.warnings)
+
+
 def test_what_the_baseline_lets_expect_of_a_cluster() -> None:
     rng = np.random.default_rng(1)
     clinic = np.repeat(np.arange(5), 12)

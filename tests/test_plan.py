@@ -291,7 +291,11 @@ def test_a_lock_is_not_replaced_by_another_plan(
         (("clusters = 16", ""), r"\[expected\] lacks clusters"),
         (("icc = 0.05", "icc = 5"), r"\[expected\] icc must be between 0 and 1, got 5"),
         (("sd = 7.0", "risk-control = 0.2"), "needs both risk-control and risk-treated"),
-        (('title = "Pressure in clinics"', ""), "title must be a text"),
+        (
+            ('title = "Pressure in clinics"', ""),
+            r'trial\.toml has no title: .* before the tables, .* title = "Name of the trial"$',
+        ),
+        (('title = "Pressure in clinics"', "title = 5"), "title must be a text in quotes, got 5"),
         (("sd = 7.0", "survival-control = 0.5"), "needs .run. event and horizon"),
         (('cluster = "clinic"', ""), r"\[expected\] clusters needs \[run\] cluster"),
     ],

@@ -227,7 +227,15 @@ def test_text_and_table_say_what_was_planned():
         ({"n_persons": 100, "delta": 1, "sd_y": 0}, "sd_y must be above 0, got 0"),
         ({"n_persons": 100, "delta": 1, "prevalence": 1}, r"prevalence must be in \(0, 1\), got 1"),
         ({"n_persons": 100, "delta": 1, "prevalence": 0.5, "sd_x": 1}, "exclude each other"),
-        ({"n_persons": 4, "delta": 1}, "n_persons must give at least 3 to each arm, got 4"),
+        (
+            {"n_persons": 4, "delta": 1},
+            "n_persons must give at least 3 persons to each arm, got 4 with 2 treated; "
+            "a regression on the modifier",
+        ),
+        (
+            {"n_persons": 7, "delta": 1, "drop_out": 0.3},
+            "n_persons must give at least 3 persons with an outcome to each arm, got 7",
+        ),
         ({"n_persons": 10.5, "delta": 1}, "n_persons must be a whole number"),
         ({"delta": 1e-6, "power": 0.8}, "delta = 1e-06 would need more than 10,000,000 persons"),
     ],

@@ -54,7 +54,7 @@ from tauhat.inference.named_in_target import named_groups_in_target
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.parallel import report_progress
-from tauhat.runtime.progress import progress_display
+from tauhat.runtime.progress import check_progress, progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
 from tauhat.tables.extremes import frame_within, within_limits
@@ -222,6 +222,7 @@ def analyze(
     check_count(n_seeds, "n_seeds", 0)
     check_count(n_permutations, "n_permutations", 1)
     check_jobs(n_jobs)
+    check_progress(progress)
     given: dict[str, Any] = {
         "models": models,
         "level": level,

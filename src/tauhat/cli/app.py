@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tauhat.cli.exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, OK, SIGNALLED, UNREAD
+from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.interrupts import Terminated, clean_interrupts
 from tauhat.cli.language import in_options, wrong_number
 from tauhat.cli.limits import check_address_space, out_of_memory
@@ -83,7 +84,7 @@ def tauhat(
     """Hold the options that come before the name of a command."""
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 @with_options("run")
 def run(
     given: Settings,
@@ -107,7 +108,7 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 @with_options("check")
 def check(given: Settings, config: Config = None, json: Json = False) -> None:
     """Check the design and the data, without looking at any effect."""
@@ -117,7 +118,7 @@ def check(given: Settings, config: Config = None, json: Json = False) -> None:
     raise typer.Exit(check_trial(_merged(given, config), json_output=json))
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 @with_options("demo", out=Path("tauhat-demo"))
 def demo(given: Settings, json: Json = False) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
@@ -127,7 +128,7 @@ def demo(given: Settings, json: Json = False) -> None:
     raise typer.Exit(run_demo(given, json_output=json, command=_command(*given.paths)))
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 def plan(
     file: Annotated[Path, typer.Argument(help="TOML file with the plan (docs/planning.md).")],
     data: Annotated[
@@ -148,7 +149,7 @@ def plan(
     raise typer.Exit(write_plan(file, data, out, force=force))
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 def methods(
     run: Annotated[Path, typer.Argument(help="run.json of a run, or its folder.")],
     tables: Annotated[
@@ -164,7 +165,7 @@ def methods(
     raise typer.Exit(write_methods(run, tables))
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 def estimators(
     every: Annotated[
         bool, typer.Option("--all", help="Add every meta-learner with every outcome model.")
@@ -176,8 +177,8 @@ def estimators(
     list_estimators(every=every)
 
 
-app.command()(power)
-app.command()(simulate)
+app.command(cls=OnceCommand)(power)
+app.command(cls=OnceCommand)(simulate)
 
 
 def _merged(given: Settings, config: Path | None) -> Settings:

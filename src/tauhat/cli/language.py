@@ -24,6 +24,7 @@ _ARGUMENT = re.compile(
 _SAID_TWICE = re.compile(rf"\b(?:{_NAMES})=True \((--[a-z-]+)\)")
 # Modifiers and what they are adjusted for are covariates too.
 _COLUMN = re.compile(rf"^({_NAMES}): there is no column")
+_CODE = re.compile(r"^accept: ")
 _COVARIATES = "--covariates, --modifiers or --adjust"
 _OPTION_TWICE = re.compile(
     r"(--[a-z-]+)((?: \"[^\"]*\"| '[^']*'| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
@@ -53,8 +54,10 @@ def in_options(text: str) -> str:
     ("the level 'cluster=5' is rare", 'event=dead (12 persons)')
     >>> in_options("cluster: there is no column 'clinik'; did you mean 'clinic'?")
     "--cluster: there is no column 'clinik'; did you mean 'clinic'?"
+    >>> in_options("accept: there is no code 'heaps'; did you mean 'heap'?")
+    "--accept: there is no code 'heaps'; did you mean 'heap'?"
     """
-    text = _COLUMN.sub(_of_column, text)
+    text = _CODE.sub(f"{_SHOWN['accept']}: ", _COLUMN.sub(_of_column, text))
     for words, told in _SWITCHES.items():
         text = text.replace(words, told)
     text = _SAID_TWICE.sub(r"\1", text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.limits import check_address_space
 from tauhat.cli.options import available_cores
 from tauhat.cli.streams import telling_what_was_written
@@ -56,7 +57,7 @@ PlanName = Annotated[
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the study.")]
 
 
-@study_app.command()
+@study_app.command(cls=OnceCommand)
 def run(
     plan: PlanName,
     out: Annotated[Path, typer.Option(help="Folder of the study; continued if it has begun.")],
@@ -96,7 +97,7 @@ def run(
         print(f"{study.n_tasks} of {study.plan.n_tasks} tasks{failures}: {out}")
 
 
-@study_app.command()
+@study_app.command(cls=OnceCommand)
 def status(folder: Folder) -> None:
     """Say how far a study has come."""
     from tauhat.study.results import read_study
@@ -123,7 +124,7 @@ def status(folder: Folder) -> None:
         print(f"{counted(times, 'time')}: {name}: {message}")
 
 
-@study_app.command()
+@study_app.command(cls=OnceCommand)
 def table(
     folder: Folder,
     metric: Annotated[str, typer.Option(help="srmse, rod, subgroup_srmse, ...")] = "srmse",
@@ -171,7 +172,7 @@ def table(
         print(f"\n{study.plan.note}")
 
 
-@study_app.command()
+@study_app.command(cls=OnceCommand)
 def figure(
     folder: Folder,
     out: Annotated[
@@ -192,7 +193,7 @@ def figure(
             print(path)
 
 
-@study_app.command()
+@study_app.command(cls=OnceCommand)
 def plans() -> None:
     """List the plans that come with tauhat."""
     from tauhat.study.plan_file import load_plan, plan_names

@@ -131,10 +131,13 @@ class PlannedDesign:
             raise TrialError(f"{self.unit} must be a whole number, got {number!r}")
         arms = arm_sizes(self.analysed(int(number)), self.share_treated)
         if min(arms) < LEAST_IN_ARM:
-            lost = " with an outcome" if self.drop_out and self.cluster_size is None else ""
+            counted, model = "", "a random intercept model"
+            if self.cluster_size is None:
+                counted = " persons with an outcome" if self.drop_out else " persons"
+                model = "a regression on the modifier in each arm"
             raise TrialError(
-                f"{self.unit} must give at least {LEAST_IN_ARM}{lost} to each arm, got {number} "
-                f"with {max(arms[0], 0)} treated; a random intercept model needs them"
+                f"{self.unit} must give at least {LEAST_IN_ARM}{counted} to each arm, got {number} "
+                f"with {max(arms[0], 0)} treated; {model} needs them"
             )
         return int(number)
 

@@ -154,7 +154,12 @@ def plan_of(content: Mapping[str, Any], path: Path) -> AnalysisPlan:
     (['sex'], False)
     """
     _known(content, ("title", "run", *TABLES), str(path))
-    title = content.get("title")
+    if "title" not in content:
+        raise TrialError(
+            f"{path} has no title: begin it, before the tables, with a line such as "
+            'title = "Name of the trial"'
+        )
+    title = content["title"]
     if not isinstance(title, str) or not title.strip():
         raise TrialError(f"{path}: title must be a text in quotes, got {title!r}")
     tables = {name: _table(content.get(name, {}), name, path) for name in TABLES if name != _MANY}

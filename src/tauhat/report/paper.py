@@ -245,6 +245,16 @@ def _items(anchor: str, name: str, rows: Sequence[tuple[str, str, str]]) -> Sect
     return Section(anchor, name, tables=[table])
 
 
+def _sizes(sizes: Mapping[str, Any]) -> str:
+    """Persons in a cluster, from the smallest to the largest where they differ."""
+    if sizes["min"] == sizes["max"]:
+        return f"clusters of {counted(sizes['min'], 'person')} each"
+    return (
+        f"{sizes['min']} to {sizes['max']} persons in a cluster, median {sizes['median']:g}, "
+        f"CV {sizes['cv']:.2f}"
+    )
+
+
 def _consort(run: Run) -> list[tuple[str, str, str]]:
     design, clustered = run["design"], in_clusters(run)
     arms = [(arm_name(run, name), design["arms"][name]) for name in ("control", "treated")]
@@ -273,12 +283,7 @@ def _consort(run: Run) -> list[tuple[str, str, str]]:
             f"sequences of two arms{blocks}: {listed}"
         )
         by_arm = "Numbers of clusters that were seen in each arm"
-    spread = (
-        f"; {sizes['min']} to {sizes['max']} persons in a cluster, median {sizes['median']:g}, "
-        f"CV {sizes['cv']:.2f}"
-        if sizes
-        else ""
-    )
+    spread = "" if not sizes else f"; {_sizes(sizes)}"
     icc = [] if design["icc"] is None else [f"ICC {format_fixed(design['icc'], 3)}."]
     return [
         ("3a", "Design, and what was randomized", what),

@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tauhat.errors import TrialError
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -180,6 +182,19 @@ def _notebook() -> Any:
     from importlib import import_module
 
     return import_module("IPython.display")
+
+
+def check_progress(progress: Any) -> None:
+    """Raise a `TrialError` unless progress is shown, is not, or is told to a function.
+
+    Examples
+    --------
+    >>> check_progress("no")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: progress must be True, False or a function, got 'no'
+    """
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise TrialError(f"progress must be True, False or a function, got {progress!r}")
 
 
 def progress_display(stream: TextIO | None = None) -> ProgressDisplay:

@@ -126,11 +126,12 @@ def baseline_period(
     arm: IntArray,
     file: Mapping[str, Any] | None,
     given: Mapping[str, Any],
-) -> tuple[BaselinePeriod | None, IntArray]:
+) -> tuple[BaselinePeriod | None, BaselinePeriod | None, IntArray]:
     """What the rows before any cluster was treated say, and the arm of each row.
 
-    There is nothing to say, and None, if this is no such trial, or if these rows are to be modelled
-    like the others; the arm of whoever was not treated yet is then the control.
+    What they say comes first where they are a covariate, and second where they are to be modelled
+    like the others; the arm of whoever was not treated yet is then the control. Both are None if
+    this is no such trial.
 
     Parameters
     ----------
@@ -165,8 +166,8 @@ def baseline_period(
     if found is None or rows_are_for == MODELLED:
         refuse_beside_periods(given)
     if found is None or rows_are_for != MODELLED:
-        return found, arm
-    return None, np.where(found.rows, 0, arm)
+        return found, None, arm
+    return None, found, np.where(found.rows, 0, arm)
 
 
 def _found(

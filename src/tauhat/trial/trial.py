@@ -168,8 +168,8 @@ class Trial(TrialTable):
         Number of each person's period.
     period_labels : tuple
         Labels of the periods in their order.
-    baseline : BaselinePeriod or None
-        What was found in a baseline period, unless modelled; ``period`` is None then.
+    baseline, modelled_baseline : BaselinePeriod or None
+        What was found in a baseline period, a covariate (``period`` is None then) or modelled.
     id : ndarray, shape (n,), or None
         Identifiers as they stand in the table.
     propensity : ndarray, shape (n,), or None

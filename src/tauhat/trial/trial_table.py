@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
+from tauhat.arguments import check_switch
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, DesignName, design_of
 from tauhat.design.blocks import has_counterfactual
@@ -37,11 +38,7 @@ from tauhat.trial.cluster_size import CLUSTER_SIZE, LOG_CLUSTER_SIZE
 from tauhat.trial.covariate_choice import CovariateChoice, choose_covariates
 from tauhat.trial.covariates_of_clusters import CovariatesOfClusters
 from tauhat.trial.crossed_levels import crossed_columns, crossed_labels, refuse_crossed_beside
-from tauhat.trial.events_of_trials import (
-    RowsOfEvents,
-    one_row_a_person,
-    refuse_beside_exposure,
-)
+from tauhat.trial.events_of_trials import RowsOfEvents, one_row_a_person, refuse_beside_exposure
 from tauhat.trial.incomplete_blocks import compared_within_blocks
 from tauhat.trial.levels import clusters_and_levels, is_level, level_columns, with_levels
 from tauhat.trial.merged_labels import with_merged_labels
@@ -65,6 +62,7 @@ class TrialTable:
     enrolled_period: IntArray | None = None
     period_labels: tuple[Any, ...] = ()
     baseline: BaselinePeriod | None = None
+    modelled_baseline: BaselinePeriod | None = None
 
     def __init__(
         self,
@@ -103,6 +101,8 @@ class TrialTable:
         covariates, cluster_covariates = as_listed(covariates), as_listed(cluster_covariates)
         arms, auxiliary, accept = as_listed(arms, "arms"), as_listed(auxiliary), as_listed(accept)
         given = {name: value for name, value in locals().items() if name not in ("self", "df")}
+        for name in ("cluster_size", "log_cluster_size", "normalise_labels"):
+            check_switch(given[name], name)
         table = as_pandas(df)
         levels = level_columns(cluster, participant) | crossed_columns(crossed, cluster)
         if where is not None:
@@ -152,7 +152,6 @@ class TrialTable:
         self._table = table[list(used)].copy()
         for name in used:
             refuse_collections(self._table[name], name)
-
         treatment_column = self._table[self.roles["treatment"]]
         refuse_shared_labels(treatment_column, self.file)
         arm, self.arm_labels = choose_arms(
@@ -162,11 +161,12 @@ class TrialTable:
             codes=codes_of(treatment_column, self.file),
         )
         self.pairs = named_pairs(self.arm_labels, contrasts)
-        self.n_rows = len(table)
-        self.n_excluded = int((arm < 0).sum())
+        self.n_rows, self.n_excluded = len(table), int((arm < 0).sum())
         enrolled = arm >= 0
         if period is not None:
-            self.baseline, arm = baseline_period(self._table, self.roles, arm, self.file, given)
+            self.baseline, self.modelled_baseline, arm = baseline_period(
+                self._table, self.roles, arm, self.file, given
+            )
         if self.baseline is not None:
             enrolled &= ~self.baseline.rows
         enrolled_rows = np.flatnonzero(enrolled)

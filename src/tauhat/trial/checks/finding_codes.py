@@ -53,7 +53,8 @@ _ALL = (
     ),
     Code(
         "baseline-period", _DESIGN, ("warning", "note"),
-        "parallel arms with a baseline period, whose means by cluster are a covariate",
+        "parallel arms with a baseline period, whose means by cluster are a covariate or whose "
+        "rows are modelled",
         "check which periods came before the treatment",
     ),
     Code(
