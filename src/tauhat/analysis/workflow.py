@@ -46,7 +46,8 @@ from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.average_effects import NO_TARGET_OVER_PERIODS, average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts
 from tauhat.inference.exposure_time import exposure_effects
-from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
+from tauhat.inference.heterogeneity import test_heterogeneity
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.imputations import RUBINS_RULES
 from tauhat.inference.inputs import refuse_no_trial
 from tauhat.inference.modifiers import effect_modifiers
