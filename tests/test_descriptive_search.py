@@ -12,7 +12,7 @@ from tauhat.inference.credibility import credibility_table
 from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import DESCRIPTIVE, score_means
 from tauhat.inference.estimate import Estimate
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import ordered_trial
 from tauhat.inference.policy_value import policy_value
 from tauhat.inference.rate import rate

@@ -110,6 +110,17 @@ def test_order_labels_units_and_swapped_arms_change_what_they_should() -> None:
     np.testing.assert_allclose(swapped.se, base[:, 1], rtol=1e-7)
 
 
+def test_names_in_a_set_have_the_same_order_in_every_process() -> None:
+    # Six names come out of a set in the order of the alphabet once in 720 times.
+    df = table().assign(**{f"z{k}": np.arange(len(table())) % (k + 2) for k in range(6)})
+    names = [f"z{k}" for k in range(6)]
+    wide = th.Trial(df, outcome="y", treatment="arm", cluster="unit", covariates=["sex", *names])
+    found = th.interaction_effects(wide, set(names), adjust=frozenset(["sex"]))
+    assert list(found.tests.modifier) == names
+    given = th.interaction_effects(wide, names, adjust=["sex"])
+    pd.testing.assert_frame_equal(found.table, given.table)
+
+
 def test_p_values_are_of_modifiers_and_adjusted_for_their_number() -> None:
     found = th.interaction_effects(trial(table(effect=1.0)), ["sex", "grade", "age"])
     assert found.tests.modifier.tolist() == ["sex", "grade", "age"]

@@ -174,6 +174,15 @@ def test_nobody_seen_in_an_arm_of_the_other_folds_is_no_failure() -> None:
     assert np.abs(made.values - 2 * arm - x).max() < 0.1
 
 
+def test_all_who_were_seen_may_be_in_one_fold() -> None:
+    rng = np.random.default_rng(3)
+    x, arm = rng.normal(size=100), np.arange(100) % 2
+    fold = np.arange(100) // 2 % 5
+    y = np.where(fold == 3, 2 * arm + x, 0.0)
+    made = made_outcome(y, fold == 3, arm, [x[:, None]], [x[:, None]], None, fold)
+    assert np.abs(made.values - 2 * arm - x).max() < 0.2
+
+
 def test_few_who_are_seen_leave_few_degrees_of_freedom() -> None:
     df = complete(400, 1).drop(columns="clinic").assign(block=0)
     everybody = th.average_effects(trial_of(df, cluster=None)).individual

@@ -71,6 +71,7 @@ def test_an_effect_has_the_power_of_its_mirror_image_and_level_without_any() -> 
     [
         (None, {}, "give one of n_clusters and power"),
         (2, {}, "n_clusters must be a whole number of at least 3"),
+        (float("nan"), {}, "n_clusters must be a whole number of at least 3, got nan"),
         (12, {"icc": 1.0}, "icc must be in"),
         (12, {"cluster_size": 1}, "cluster_size must be at least 2"),
         (12, {"effect": None}, "give one of effect"),
@@ -82,7 +83,7 @@ def test_an_effect_has_the_power_of_its_mirror_image_and_level_without_any() -> 
         (None, {"power": 0.01}, "power must be in"),
     ],
 )
-def test_what_makes_no_plan(clusters: int | None, changes: dict[str, Any], message: str) -> None:
+def test_what_makes_no_plan(clusters: float | None, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(th.TrialError, match=message):
         power_one_arm(clusters, **{**GIVEN, **changes})
 

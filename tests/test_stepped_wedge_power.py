@@ -69,6 +69,7 @@ def test_the_number_of_clusters_is_the_smallest() -> None:
         (12, {"icc": 1.0}, "icc must be in"),
         (12, {"autocorrelation": 2.0}, "autocorrelation must be in"),
         (12, {"n_periods": 2}, "n_periods must be a whole number of at least 3"),
+        (12, {"n_periods": float("inf")}, "n_periods must be a whole number of at least 3"),
         (12, {"effect": 0.0}, "effect must be a number other than 0"),
         (None, {"power": 0.01}, "power must be in"),
     ],

@@ -1,13 +1,39 @@
-"""Arguments of functions: levels, whole numbers and switches, refused in one voice."""
+"""Arguments of functions: lists, levels, whole numbers and switches, refused in one voice."""
 
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable, Set
 from typing import Any
 
 import numpy as np
 
 from tauhat.errors import TrialError
+
+
+def as_listed(names: Any, ordered: str = "") -> Any:
+    """Several names as a list, whatever holds them; a single one, or none, as it is.
+
+    A set has another order in every process: its names are sorted, so that the same seed gives
+    the same numbers, or refused for an argument (``ordered``) in which the order has a meaning.
+
+    Examples
+    --------
+    >>> as_listed(("sex", "age")), as_listed({"sex", "age"}), as_listed("age")
+    (['sex', 'age'], ['age', 'sex'], 'age')
+    >>> as_listed({"usual", "new"}, "arms")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: arms is a set, which has no order, and the first has a meaning: ...
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        return names
+    if isinstance(names, Set):
+        if ordered:
+            raise TrialError(
+                f"{ordered} is a set, which has no order, and the first has a meaning: give a list"
+            )
+        return sorted(names, key=str)
+    return list(names)
 
 
 def check_level(level: Any, name: str = "level") -> None:
@@ -37,6 +63,17 @@ def check_count(count: Any, name: str, least: int) -> None:
     """
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
         raise TrialError(f"{name} must be a whole number of {least} or more, got {count!r}")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a number without a fraction, of any type.
+
+    Examples
+    --------
+    >>> is_whole(12.0), is_whole(12.5), is_whole(float("nan")), is_whole("12")
+    (True, False, False, False)
+    """
+    return _is_number(value) and float(value).is_integer()
 
 
 def check_jobs(n_jobs: Any) -> None:

@@ -19,7 +19,7 @@ from tauhat.inference.cross_fitting import CrossFit, cross_fit
 from tauhat.inference.descriptive import estimate_columns
 from tauhat.inference.effect_calibration import EffectCalibration, effect_calibration
 from tauhat.inference.estimate import Estimate
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.policy_value import PolicyValue, policy_value
 from tauhat.inference.rate import RankWeightedEffect, rate
 from tauhat.inference.risk_calibration import risk_calibration

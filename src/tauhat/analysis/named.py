@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tauhat._typing import BoolArray
-from tauhat.arguments import check_positive, check_switch
+from tauhat.arguments import as_listed, check_positive, check_switch
 from tauhat.disclosure import count_text, hidden_split, is_small
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
@@ -84,7 +84,7 @@ class Relevance(Shown):
 
 
 def listed(names: Any, argument: str = "") -> list[str]:
-    """One name or several as a list.
+    """One name or several as a list; those of a set sorted (`tauhat.arguments.as_listed`).
 
     Raises
     ------
@@ -93,8 +93,8 @@ def listed(names: Any, argument: str = "") -> list[str]:
 
     Examples
     --------
-    >>> listed("age"), listed(("age", "sex"))
-    (['age'], ['age', 'sex'])
+    >>> listed("age"), listed(("age", "sex")), listed({"sex", "age"})
+    (['age'], ['age', 'sex'], ['age', 'sex'])
     >>> listed(5, "subgroups")
     Traceback (most recent call last):
     tauhat.errors.TrialError: subgroups must be text or a list of texts, got int
@@ -104,7 +104,7 @@ def listed(names: Any, argument: str = "") -> list[str]:
     if not isinstance(names, Iterable):
         kind = type(names).__name__
         raise TrialError(f"{argument or 'names'} must be text or a list of texts, got {kind}")
-    return list(names)
+    return list(as_listed(names))
 
 
 def better_outcome(higher_is_better: bool | None) -> str | None:

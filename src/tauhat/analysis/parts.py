@@ -18,7 +18,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.cluster_intercepts import ClusterIntercepts
 from tauhat.inference.exposure_time import ExposureEffects
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.interaction_effects import InteractionEffects
 from tauhat.inference.modifiers import EffectModifiers
 from tauhat.runtime.display import Shown

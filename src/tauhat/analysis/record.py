@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tauhat.analysis.parts import AnalysisParts
     from tauhat.analysis.relative_effects import RelativeEffects
     from tauhat.analysis.sensitivity import Sensitivity
-    from tauhat.inference.heterogeneity import HeterogeneityTest
+    from tauhat.inference.heterogeneity_result import HeterogeneityTest
     from tauhat.trial.checks.design_check import DesignCheck
     from tauhat.trial.trial import Trial
 

@@ -10,7 +10,7 @@ from scipy.special import logit
 
 from tauhat._typing import FloatArray
 from tauhat.fitting.cate_estimator import CateEstimator
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 
 _GROUPS, _FEWEST = 5, 20
 # Standard deviation of the log odds below which everybody is at about the same risk.

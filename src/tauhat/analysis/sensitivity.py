@@ -21,7 +21,7 @@ from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.numerics.kendall import kendall_matrix, puts_in_order

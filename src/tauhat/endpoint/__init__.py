@@ -8,8 +8,6 @@ from tauhat.endpoint.endpoint import (
     OF_TIMES,
     OF_TWO_VALUES,
     Endpoint,
-    outcome_events,
-    outcome_values,
     takes_times,
 )
 from tauhat.endpoint.follow_up import (
@@ -22,6 +20,7 @@ from tauhat.endpoint.follow_up import (
 )
 from tauhat.endpoint.kind import OutcomeKind, TimeOutcome, Words
 from tauhat.endpoint.missing import COMPLETE_CASES, DOUBLY_ROBUST, MissingOutcomes, checked_way
+from tauhat.endpoint.outcome_values import outcome_events, outcome_values
 from tauhat.endpoint.recorded_times import RecordedTimes, recorded_times
 from tauhat.endpoint.sample_weights import effective_size, weight_values
 from tauhat.endpoint.scales import SCALES, EffectScale

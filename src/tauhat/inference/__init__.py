@@ -21,9 +21,9 @@ from tauhat.inference.exposure_time import ExposureEffects, exposure_effects
 from tauhat.inference.group_effect import GroupEffect, group_effect
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
-    HeterogeneityTest,
     test_heterogeneity,
 )
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.imputations import (
     completed_trials,
     effects_over_imputations,

@@ -16,7 +16,6 @@ from tauhat.errors import NothingToTestError
 from tauhat.inference.all_arms import all_arms
 from tauhat.inference.heterogeneity import (
     DEFAULT_WEIGHTS,
-    HeterogeneityTest,
     permuted_units,
     test_heterogeneity,
 )
@@ -27,6 +26,7 @@ from tauhat.inference.heterogeneity_comparison import (
     unit_scores_of,
 )
 from tauhat.inference.heterogeneity_components import person_scores
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import OrderedTrial, refuse_no_trial
 from tauhat.inference.permutation_statistics import component_statistic
 from tauhat.numerics.seeds import resolve_seed

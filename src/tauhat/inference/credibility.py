@@ -8,7 +8,7 @@ import pandas as pd
 
 from tauhat.inference.descriptive import interval_text
 from tauhat.inference.estimate import Estimate
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.wording import p_words
 
 # Bounds of the p-value of the interaction in ICEMAN.

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
-from tauhat.inference.heterogeneity import HeterogeneityTest
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import (
     TrialLike,
     missing_marks,

@@ -25,7 +25,8 @@ from tauhat.inference.descriptive import (
 )
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.given_or_fitted import as_cross_fit
-from tauhat.inference.heterogeneity import HeterogeneityTest, test_heterogeneity
+from tauhat.inference.heterogeneity import test_heterogeneity
+from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown, html
 from tauhat.wording import counted

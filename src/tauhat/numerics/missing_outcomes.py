@@ -188,7 +188,7 @@ def _expected(
     for number in np.unique(fold):
         here = np.flatnonzero(fold == number)
         others = np.flatnonzero(observed & (fold != number))
-        if np.ptp(treatment[others]) == 0:
+        if len(np.unique(treatment[others])) < 2:
             others = np.flatnonzero(observed)
         own = None if groups is None else np.unique(groups[others], return_inverse=True)[1]
         model = MixedModel(

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import is_whole
 from tauhat.errors import TrialError
 from tauhat.numerics.arm_variances import (
     EXPECTED_CORRELATION,
@@ -251,7 +252,7 @@ def power_one_arm(
     share = 0.5 if share_clustered is None else share_clustered
     if not 0 < share < 1:
         raise TrialError(f"share_clustered must be in (0, 1), got {share:g}")
-    if n_alone is not None and (_not_whole(n_alone) or n_alone < _LEAST_ALONE):
+    if n_alone is not None and (not is_whole(n_alone) or n_alone < _LEAST_ALONE):
         raise TrialError(
             f"n_alone must be a whole number of at least {_LEAST_ALONE}, got {n_alone!r}"
         )
@@ -287,7 +288,7 @@ def power_one_arm(
         )
 
     if n_clusters is not None:
-        if _not_whole(n_clusters) or n_clusters < _LEAST_CLUSTERS:
+        if not is_whole(n_clusters) or n_clusters < _LEAST_CLUSTERS:
             raise TrialError(
                 f"n_clusters must be a whole number of at least {_LEAST_CLUSTERS}, "
                 f"got {n_clusters!r}"
@@ -380,10 +381,6 @@ def _check(**values: tuple[float, bool, str]) -> None:
     for name, (value, within, wanted) in values.items():
         if not within:
             raise TrialError(f"{name} must be {wanted}, got {value:g}")
-
-
-def _not_whole(number: Any) -> bool:
-    return isinstance(number, bool) or number != int(number)
 
 
 def _power(shift: float, df: float, significance_level: float) -> float:

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import is_whole
 from tauhat.errors import TrialError
 from tauhat.power.planned_design import MOST_UNITS
 from tauhat.runtime.display import Shown
@@ -199,7 +200,7 @@ def power_stepped_wedge(
     ):
         if not within:
             raise TrialError(f"{name} must be {wanted}, got {value:g}")
-    if _not_whole(n_periods) or n_periods < 3:
+    if not is_whole(n_periods) or n_periods < 3:
         raise TrialError(f"n_periods must be a whole number of at least 3, got {n_periods!r}")
     if (n_clusters is None) == (power is None):
         raise TrialError("give one of n_clusters and power: the other is solved for")
@@ -211,7 +212,7 @@ def power_stepped_wedge(
         return _planned(clusters, *shape, **given, significance_level=significance_level)
 
     if n_clusters is not None:
-        if _not_whole(n_clusters) or n_clusters < least:
+        if not is_whole(n_clusters) or n_clusters < least:
             raise TrialError(
                 f"n_clusters must be a whole number of at least {least} with {n_periods} periods, "
                 f"got {n_clusters!r}"
@@ -235,10 +236,6 @@ def power_stepped_wedge(
         else:
             low = middle
     return plan(high * steps)
-
-
-def _not_whole(number: Any) -> bool:
-    return isinstance(number, bool) or number != int(number)
 
 
 def _treated(n_clusters: int, n_periods: int) -> tuple[IntArray, IntArray]:

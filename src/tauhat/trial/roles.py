@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,31 +52,6 @@ def require_column(table: pd.DataFrame, name: Any, role: str) -> str:
     known = f"; the columns are {first_of(list(map(repr, table.columns)), 15)}"
     hint = close_names(name, table.columns) or known
     raise TrialError(f"{role}: there is no column {str(name)!r}{hint}")
-
-
-def as_listed(names: Any, ordered: str = "") -> Any:
-    """Several names as a list, whatever holds them; a single one, or none, as it is.
-
-    A set has another order in every process: its names are sorted, so that the same seed gives
-    the same numbers, or refused for an argument (``ordered``) in which the order has a meaning.
-
-    Examples
-    --------
-    >>> as_listed(pd.Index(["sex", "age"])), as_listed({"sex", "age"}), as_listed("age")
-    (['sex', 'age'], ['age', 'sex'], 'age')
-    >>> as_listed({"usual", "new"}, "arms")
-    Traceback (most recent call last):
-    tauhat.errors.TrialError: arms is a set, which has no order, and the first has a meaning: ...
-    """
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        return names
-    if isinstance(names, Set):
-        if ordered:
-            raise TrialError(
-                f"{ordered} is a set, which has no order, and the first has a meaning: give a list"
-            )
-        return sorted(names, key=str)
-    return list(names)
 
 
 def require_columns(table: pd.DataFrame, names: Sequence[Any], role: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
-from tauhat.arguments import check_switch
+from tauhat.arguments import as_listed, check_switch
 from tauhat.data import TrialData, validate_trial
 from tauhat.design import Design, DesignName, design_of
 from tauhat.design.blocks import has_counterfactual
@@ -46,7 +46,7 @@ from tauhat.trial.one_arm import refuse_covariates_of_clusters
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.periods_of_trials import read_periods, refuse_beside_any_period
 from tauhat.trial.rates_of_trials import counts_as_rates
-from tauhat.trial.roles import as_listed, check_units, label_values, row_propensity, single_roles
+from tauhat.trial.roles import check_units, label_values, row_propensity, single_roles
 from tauhat.trial.several_arms import check_one_arm_each, named_pairs
 from tauhat.trial.unobserved import auxiliary_columns, refuse_lost_arms, refuse_lost_blocks
 from tauhat.trial.unsafe_covariates import set_aside
@@ -116,7 +116,7 @@ class TrialTable:
         if exposure is not None:
             refuse_beside_exposure(endpoint, event, event_value)
         # A time at risk weighs persons, and messages call it what the user does.
-        self.weighs_by = "exposure" if exposure is not None and endpoint == OF_COUNTS else "weight"
+        self.weighs_by = "exposure" if self.weight_is_time else "weight"
         if endpoint == OF_COUNTS:
             table, weight = counts_as_rates(table, outcome, exposure, weight)
         elif exposure is not None:
@@ -169,10 +169,9 @@ class TrialTable:
             )
         if self.baseline is not None:
             enrolled &= ~self.baseline.rows
-        enrolled_rows = np.flatnonzero(enrolled)
-        self.enrolled_rows: IntArray = enrolled_rows.astype(np.int64)
-        kept = self._table.iloc[enrolled_rows].reset_index(drop=True)
-        self.enrolled_treatment: IntArray = arm[enrolled_rows]
+        self.enrolled_rows: IntArray = np.flatnonzero(enrolled).astype(np.int64)
+        kept = self._table.iloc[self.enrolled_rows].reset_index(drop=True)
+        self.enrolled_treatment: IntArray = arm[self.enrolled_rows]
         self.enrolled_clusters, self.enrolled_within = clusters_and_levels(
             kept, self.roles, self.enrolled_treatment, self.arm_labels, participant
         )
@@ -196,7 +195,7 @@ class TrialTable:
             # Time is sometimes taken for a level, and then tells what the design is.
             taken = [n for n in self.roles.values() if n not in self.level_names.values()]
             units = (self.enrolled_treatment, self.enrolled_clusters, self.enrolled_blocks)
-            unnamed = table.iloc[enrolled_rows].drop(columns=taken)
+            unnamed = table.iloc[self.enrolled_rows].drop(columns=taken)
             check_units(*units, self.has_outcome, table=unnamed)
         else:
             check_one_arm_each(
@@ -211,7 +210,7 @@ class TrialTable:
         if self.n_arms == 2:
             design = self.enrolled_randomization
             refuse_covariates_of_clusters(self.enrolled_frame, design, self.arm_labels)
-        self._set_analysed(kept, enrolled_rows, propensity)
+        self._set_analysed(kept, propensity)
         self._set_outcome(columns, horizon, censoring)
         if self.crossed and self.n_arms == 2:
             refuse_crossed_beside(self.roles, self.endpoint.link)
@@ -258,10 +257,10 @@ class TrialTable:
         self.cluster_level_names = self._of_clusters.shared(frame, self.enrolled_clusters)
         return frame
 
-    def _set_analysed(self, kept: pd.DataFrame, enrolled_rows: IntArray, propensity: Any) -> None:
+    def _set_analysed(self, kept: pd.DataFrame, propensity: Any) -> None:
         """Arrays of the persons with an outcome."""
         observed = self.has_outcome
-        self.rows: IntArray = enrolled_rows[observed].astype(np.int64)
+        self.rows: IntArray = self.enrolled_rows[observed]
         self.treatment: IntArray = self.enrolled_treatment[observed]
         self.clusters, self.blocks = (
             None if labels is None else labels[observed]
@@ -431,10 +430,10 @@ class TrialTable:
         Parameters
         ----------
         df
-            Table with the trial's covariates. With ``cluster_size=True`` it also
-            needs the column ``cluster size`` (of ``log_cluster_size=True``, ``log cluster size``)
-            or the cluster column: a cluster of the trial then has its size in the trial, a new one
-            the number of its rows in ``df``. So are means of a baseline period.
+            Table with the trial's covariates. With ``cluster_size=True`` it also needs the column
+            ``cluster size`` (of ``log_cluster_size=True``, ``log cluster size``) or the cluster
+            column: a cluster of the trial then has its size in the trial, a new one the number of
+            its rows in ``df``. A mean of a baseline period is looked up by the cluster, too.
 
         Returns
         -------
