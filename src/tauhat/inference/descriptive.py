@@ -260,10 +260,11 @@ def score_moves(fit: CrossFit, share: FloatArray) -> tuple[FloatArray, FloatArra
     with_shares, without
         Shapes (u, k, 6) and (u, 6).
     """
-    every = np.column_stack([share, np.ones(len(share))])
-    moved = np.zeros((fit.design.n_units, every.shape[1], 6))
-    for column, arm in ((3, 1), (5, 0)):
-        moved[:, :, column] = outcome_moves(fit, every * arm_inverse(fit, arm)[:, None])
+    moved = np.zeros((fit.design.n_units, share.shape[1] + 1, 6))
+    if fit.outcome_changes is not None:
+        every = np.column_stack([share, np.ones(len(share))])
+        for column, arm in ((3, 1), (5, 0)):
+            moved[:, :, column] = outcome_moves(fit, every * arm_inverse(fit, arm)[:, None])
     return moved[:, :-1], moved[:, -1]
 
 

@@ -219,7 +219,7 @@ def _one_split(
     parts = [part(rows) for rows in rows_of]
     whole, totals = np.sum(parts, axis=0), columns.sum(axis=0)
     moved = np.zeros((design.n_units, len(whole) + 1, 6))
-    if design is fit.design:
+    if design is fit.design and fit.outcome_changes is not None:
         # Ranks stay: only outcomes that are made change beside what is left out.
         share = np.ones((len(effects), len(whole) + 1))
         for rows in rows_of:
