@@ -24,12 +24,9 @@ def print_times(given: Mapping[str, Any], of_times: dict[str, Any], *, csv: bool
     from tauhat.power import power_rmst
 
     for name in ("survival_control", "survival_treated"):
-        if of_times[name] == [None]:
-            raise TrialError(f"{name} is missing: the share that has no event by then")
+        _require(name, of_times[name][0], "the share that has no event by then")
     unused = ("icc", "icc_x", "delta", "sd_x", "risk_control", "risk_treated", "drop_out")
-    for name in unused:
-        if given[name]:
-            raise TrialError(f"{name} belongs to outcomes that are no times")
+    _refuse(given, unused, "outcomes that are no times")
     plan = power_rmst(
         **{name: given[name] for name in _SHARED_WITH_TIMES},
         **of_times,
@@ -55,20 +52,14 @@ def print_wedge(given: Mapping[str, Any], of_wedge: dict[str, Any], *, csv: bool
     """A plan of a stepped wedge."""
     from tauhat.power import power_stepped_wedge
 
-    for name, value, what in (
-        ("cluster_period_size", given["cluster_size"], "persons of a cluster in one period"),
-        ("effect", of_wedge["effect"], "the average effect to be shown"),
-        ("icc", given["icc"], "the intracluster correlation of the outcome within a period"),
-    ):
-        if value is None:
-            raise TrialError(f"{name} is missing: {what}")
+    _require("cluster_period_size", given["cluster_size"], "persons of a cluster in one period")
+    _require("effect", of_wedge["effect"], "the average effect to be shown")
+    _require("icc", given["icc"], "the intracluster correlation of the outcome within a period")
     unused = (
         "n_persons", "icc_x", "delta", "sd_x", "prevalence", "size_cv", "risk_control",
         "risk_treated", "drop_out", "n_others",
     )  # fmt: skip
-    for name in unused:
-        if given[name]:
-            raise TrialError(f"{name} belongs to trials without periods")
+    _refuse(given, unused, "trials without periods")
     if given["share_treated"] != 0.5:
         raise TrialError("share_treated belongs to trials without periods")
     shared = ("n_clusters", "icc", "sd_y", "power", "significance_level")
@@ -84,18 +75,12 @@ def print_one_arm(given: Mapping[str, Any], of_one_arm: dict[str, Any], *, csv: 
     """A plan with clusters in one arm only."""
     from tauhat.power import power_one_arm
 
-    for name, what in (
-        ("cluster_size", "persons in a cluster"),
-        ("icc", "the intracluster correlation of the outcome"),
-    ):
-        if given[name] is None:
-            raise TrialError(f"{name} is missing: {what}")
+    _require("cluster_size", given["cluster_size"], "persons in a cluster")
+    _require("icc", given["icc"], "the intracluster correlation of the outcome")
     unused = (
         "n_persons", "icc_x", "prevalence", "risk_control", "risk_treated", "drop_out", "n_others",
     )  # fmt: skip
-    for name in unused:
-        if given[name]:
-            raise TrialError(f"{name} belongs to trials with clusters in both arms or none")
+    _refuse(given, unused, "trials with clusters in both arms or none")
     share = given["share_treated"]
     if of_one_arm["n_alone"] is not None and share == 0.5:
         # The default of the option.
@@ -118,3 +103,16 @@ def print_quantities(rows: list[tuple[str, float]]) -> None:
     for quantity, value in rows:
         whole = value.is_integer() or abs(value) >= _WHOLE_FROM
         print(f"{quantity:<38} {value:>10{'.0f' if whole else '.4g'}}")
+
+
+def _require(name: str, value: Any, what: str) -> None:
+    """Raise a `TrialError` where an argument that this plan needs was not given."""
+    if value is None:
+        raise TrialError(f"{name} is missing: {what}")
+
+
+def _refuse(given: Mapping[str, Any], names: tuple[str, ...], owners: str) -> None:
+    """Raise a `TrialError` where an argument of other plans was given."""
+    for name in names:
+        if given[name]:
+            raise TrialError(f"{name} belongs to {owners}")
