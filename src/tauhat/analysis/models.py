@@ -29,8 +29,8 @@ from tauhat.registry import estimator, estimator_names
 DEFAULT_MODEL = "Robust"
 #: The same where clusters change their arm over periods, for which no ensemble is supported.
 DEFAULT_OVER_PERIODS = "GAMM"
-#: Designs over periods.
-OVER_PERIODS: tuple[DesignName, ...] = (
+# Designs over periods.
+_DESIGNS_OVER_PERIODS: tuple[DesignName, ...] = (
     "stepped wedge",
     "cluster crossover",
     "parallel trial with a baseline period",
@@ -110,7 +110,7 @@ def model_names(
     typed = (models,) if isinstance(models, str) else tuple(models)
     known = {name.casefold(): name for name in ("default", "quick", *estimator_names(every=True))}
     names = tuple(known.get(name.casefold(), name) for name in typed)
-    over_periods = design in OVER_PERIODS
+    over_periods = design in _DESIGNS_OVER_PERIODS
     if names == ("default",):
         return (DEFAULT_OVER_PERIODS if over_periods else DEFAULT_MODEL,)
     if names == ("quick",):
