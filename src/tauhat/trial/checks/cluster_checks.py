@@ -58,6 +58,20 @@ def _analysed_clusters(trial: TrialTable) -> tuple[int, int]:
     return control, treated
 
 
+def told_sizes(smallest: int, largest: int, median: float, cv: float | None = None) -> str:
+    """Persons in a cluster in words, one number where all are alike.
+
+    Examples
+    --------
+    >>> told_sizes(10, 10, 10.0), told_sizes(7, 12, 9.5, 0.2)
+    ('10 each', '7 to 12, median 9.5, CV 0.20')
+    """
+    if smallest == largest:
+        return f"{smallest} each"
+    varies = "" if cv is None else f", CV {cv:.2f}"
+    return f"{smallest} to {largest}, median {median:g}{varies}"
+
+
 def cluster_findings(
     trial: TrialTable, sizes: pd.DataFrame, icc: IntraclusterCorrelation, units: IntArray
 ) -> Iterator[Finding]:
@@ -99,8 +113,7 @@ def cluster_findings(
     )
     yield Finding(
         "cluster size",
-        f"{everyone['minimum']} to {everyone['maximum']}, median {everyone['median']:g}, "
-        f"CV {everyone['cv']:.2f}",
+        told_sizes(everyone["minimum"], everyone["maximum"], everyone["median"], everyone["cv"]),
     )
     rows = trial.enrolled_has_counterfactual
     arm = pd.Series(trial.enrolled_treatment[rows]).groupby(units[rows]).first().to_numpy()

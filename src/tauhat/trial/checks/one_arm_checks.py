@@ -10,6 +10,7 @@ import numpy as np
 from tauhat.design import ClustersInOneArm
 from tauhat.design.clusters_in_one_arm import FEWEST_FOR_TEST
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
+from tauhat.trial.checks.cluster_checks import told_sizes
 from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted
 
@@ -56,7 +57,7 @@ def one_arm_findings(trial: TrialTable, icc: IntraclusterCorrelation | None) -> 
         "has a variance of its own.",
         "clusters-in-one-arm",
     )
-    yield Finding("cluster size", f"{size.min()} to {size.max()}, median {np.median(size):g}")
+    yield Finding("cluster size", told_sizes(size.min(), size.max(), float(np.median(size))))
     yield Finding(
         f"ICC of the outcome in arm {with_clusters}",
         f"{icc.value:z.3f} ({icc.low:z.3f} to {icc.high:z.3f})",
