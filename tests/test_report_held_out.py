@@ -177,7 +177,10 @@ def test_what_was_not_estimated_is_one_section_with_the_reason() -> None:
     page = page_of(run)
     assert "The smaller arm has 4 clusters." in section(page, "groups")
     assert 'id="subgroups"' not in page
-    assert "Calibration and discrimination for benefit" not in section(page, "checklist")
+    covered = section(page, "checklist")
+    assert "Calibration and discrimination for benefit" not in covered
+    assert "Absolute effects across groups of predicted benefit" not in covered
+    assert "Groups, subgroups and calibration" not in covered
     assert "held-out" not in certainty_answer(run).text
 
 

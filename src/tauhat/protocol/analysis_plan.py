@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tauhat.errors import TrialError
+from tauhat.protocol.planned_arms import check_arms
 from tauhat.tables.toml_file import one_direction, read_toml
 from tauhat.trial.no_covariates import why_no_covariates
 
@@ -174,6 +175,7 @@ def plan_of(content: Mapping[str, Any], path: Path) -> AnalysisPlan:
     run = _run(content.get("run", {}), names, tables["adjustment"].get("columns", []), path)
     timed = "event" in run and "horizon" in run
     _check_expected(tables["expected"], clustered="cluster" in run, timed=timed, path=path)
+    check_arms(run, tables["expected"], str(path))
     average = tables["estimand"].get("average", AVERAGES[0])
     if average not in (AVERAGES if "cluster" in run else AVERAGES[:1]):
         wanted = " or ".join(f'"{one}"' for one in AVERAGES)

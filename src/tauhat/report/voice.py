@@ -167,6 +167,27 @@ def ends_told(text: str, run: Mapping[str, Any]) -> str:
     return re.sub(r"\b([Ll]argest|[Ss]mallest)( predicted)?(?: effects?)?(?![\w])", told, text)
 
 
+def directions_told(text: str, run: Mapping[str, Any]) -> str:
+    """A text on where effects are larger, in words of benefit where it is said what is better.
+
+    Examples
+    --------
+    >>> directions_told("beds (larger effect at smaller values)", {"better": "lower"})
+    'beds (more benefit at larger values)'
+    >>> directions_told("beds (larger effect at smaller values)", {"better": None})
+    'beds (larger effect at smaller values)'
+    """
+    if run["better"] is None:
+        return text
+    other = {"larger": "smaller", "smaller": "larger"}
+
+    def told(found: re.Match[str]) -> str:
+        where = found[1] if run["better"] == "higher" else other[found[1]]
+        return f"more benefit at {where} values"
+
+    return re.sub(r"\blarger effect at (larger|smaller) values\b", told, text)
+
+
 def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:
     """A run whose held-out groups and subgroups are named in words of benefit."""
     found = run["held_out"]
