@@ -14,6 +14,8 @@ import pytest
 
 from cli_runs import leave_out_the_slow, run_of, small_trial
 from tauhat.cli import main
+from tauhat.cli.plan_command import FollowedPlan
+from tauhat.cli.settings import Settings
 from tauhat.errors import TrialError
 from tauhat.power import power_hte, power_rmst
 from tauhat.protocol import Beside, Lock, read_lock, read_plan
@@ -162,6 +164,36 @@ def test_rows_cannot_be_chosen_by_the_outcome(
     assert planned(tmp_path, text, "--data", str(tmp_path / "blinded.csv")) == 2
     assert "sbp" in capsys.readouterr().err
     assert not (tmp_path / "plan").exists()
+
+
+def test_paths_of_a_plan_start_at_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = PLAN.replace("seed = 5", 'seed = 5\ntarget = "others.csv"')
+    assert planned(tmp_path, text) == 0
+    assert read_lock(tmp_path / "plan" / "plan.lock").plan["run"]["target"] == "../others.csv"
+    monkeypatch.chdir(tmp_path)
+    assert planned(Path(), text, "--force") == 0
+    assert read_lock(tmp_path / "plan" / "plan.lock").plan["run"]["target"] == "../others.csv"
+    beside = Settings({"file": tmp_path / "trial.csv", "out": tmp_path / "run"})
+    run = FollowedPlan(tmp_path / "plan" / "plan.lock", beside).settings
+    assert Path(run.given["target"]).resolve() == (tmp_path / "others.csv").resolve()
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ('subgroup = ["age > 65"]', "name the rule under [[modifiers]]"),
+        ('modifiers = ["urban"]', "name each under [[modifiers]]"),
+        ('adjust = ["urban"]', "name the columns under [adjustment]"),
+    ],
+)
+def test_what_is_compared_stands_in_the_plan_with_its_reason(
+    line: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert planned(tmp_path, PLAN.replace("seed = 5", f"seed = 5\n{line}")) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{line.split()[0]} is no option of [run] in a plan: {place}" in said
+    assert planned(tmp_path) == 0
+    assert "| age, per unit | 0.3 |" in written(tmp_path)["plan.md"]
 
 
 def test_clusters_in_one_arm_have_no_plan_yet(

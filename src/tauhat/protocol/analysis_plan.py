@@ -65,6 +65,12 @@ _MAY_BE_ZERO = ("icc", "drop-out", "size-cv", "accrual", "frailty-sd")
 _OF_TIMES = ("survival-control", "survival-treated", "shape", "accrual", "follow-up", "frailty-sd")
 AVERAGES = ("individual", "cluster")
 _ROLES = ("outcome", "treatment", "cluster", "block", "event", "period")
+#: Options that a plan has from other tables, where it says why.
+_ELSEWHERE = {
+    "modifiers": "name each under [[modifiers]], with its direction and rationale",
+    "subgroup": "name the rule under [[modifiers]], with its direction and rationale",
+    "adjust": "name the columns under [adjustment]",
+}
 #: The table of which there may be several.
 _MANY = "modifiers"
 
@@ -273,6 +279,9 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
         key.replace("_", "-"): value
         for key, value in one_direction(found, f"{path}: [run]").items()
     }
+    for key, place in _ELSEWHERE.items():
+        if key in run:
+            raise TrialError(f"{path}: {key} is no option of [run] in a plan: {place}")
     covariates = run.get("covariates", [])
     if not _fits(covariates, NAMES):
         raise TrialError(

@@ -21,7 +21,7 @@ class ModifierPower:
     Attributes
     ----------
     name
-        Of the modifier.
+        Of the modifier, and that a difference is one per unit of it where it is a number.
     difference
         The difference that was named; None where none was.
     power, primary_power
@@ -89,6 +89,7 @@ def _power_of(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> ModifierPower:
         return ModifierPower(
             modifier["name"], timed.interaction, timed.interaction_power, None, None
         )
+    name = f"{modifier['name']}, per unit" if "sd" in modifier else modifier["name"]
     given: dict[str, Any] = {
         "sd_y": expected.get("sd", 1.0),
         "risk_control": expected.get("risk-control"),
@@ -114,6 +115,6 @@ def _power_of(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> ModifierPower:
     detectable = power_hte(**given, power=POWER).delta
     difference = modifier.get("difference")
     if difference is None:
-        return ModifierPower(modifier["name"], None, None, None, detectable)
+        return ModifierPower(name, None, None, None, detectable)
     found = power_hte(**given, delta=difference)
-    return ModifierPower(modifier["name"], difference, found.power, found.primary_power, detectable)
+    return ModifierPower(name, difference, found.power, found.primary_power, detectable)
