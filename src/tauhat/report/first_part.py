@@ -35,7 +35,7 @@ from tauhat.report.text import (
 from tauhat.report.time_units import at_horizon, in_units
 from tauhat.report.unadjusted import adjustment_words
 from tauhat.report.view import FigureView, Section, TableView
-from tauhat.report.voice import effects_differ, end_words, ends_told, unless_shown
+from tauhat.report.voice import effects_differ, end_words, ends_told, order_words, unless_shown
 from tauhat.wording import join_words
 
 ROWS_TOLD = 4
@@ -322,7 +322,8 @@ def _groups_words(run: Run) -> str:
     if not apart:
         return f"{told} They are not shown to differ."
     gap = _estimate_words(held["difference"], scale)
-    return f"{told} The interval of their difference, {gap}, leaves out zero.{unless_shown(run)}"
+    left_out = f"{told} The interval of their difference, {gap}, leaves out zero."
+    return f"{left_out}{order_words(run)}{unless_shown(run)}"
 
 
 def _figure(section: Section, alt: str, caption: str) -> list[FigureView]:

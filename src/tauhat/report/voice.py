@@ -91,6 +91,20 @@ def unless_shown(run: Mapping[str, Any]) -> str:
     )
 
 
+def order_words(run: Mapping[str, Any]) -> str:
+    """What is said where effects of the outer quarters lie the other way round than predicted.
+
+    Examples
+    --------
+    >>> order_words({"held_out": {"difference": {"lower": -21.0, "upper": -0.3}}})
+    ' That is the opposite of the order predicted.'
+    >>> order_words({"held_out": {"difference": {"lower": -1.0, "upper": 3.0}}})
+    ''
+    """
+    upper = run["held_out"]["difference"]["upper"]
+    return "" if upper is None or upper >= 0 else " That is the opposite of the order predicted."
+
+
 def other_averages(run: Mapping[str, Any], scale: Scale) -> list[str]:
     """Why the average effect told by groups or policies is another number; none where it is not.
 
