@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
-from tauhat.report.named_words import allowed_for, below_zero, compared_name, left_out
+from tauhat.report.named_words import (
+    allowed_for,
+    below_zero,
+    besides_named,
+    compared_name,
+    left_out,
+)
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
 from tauhat.report.per_hundred import mcid_units
 from tauhat.report.pieces import cell, first_upper
@@ -255,7 +261,8 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
             "gains more."
         )
     elif effects_differ(run):
-        headline, words = f"It differs by {names}", "An interval without zero shows a difference."
+        headline = f"It differs by {names}"
+        words = "Shown where the adjusted p is below 0.05; intervals are not adjusted."
     else:
         headline, words = (
             "A lead only",
@@ -268,6 +275,7 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
         paragraphs=[
             words + left_out(named["comparisons"]),
             f"p is adjusted for {allowed_for(named)}. Effects within the groups: appendix.",
+            *besides_named(run),
         ],
         figures=_figure(
             sections["named"],
