@@ -154,6 +154,31 @@ def test_names_of_what_comes_after_randomization_are_known() -> None:
     assert not sounds_later("qol_t1", "pain_t2")
 
 
+@pytest.mark.parametrize(
+    ("name", "outcome", "later"),
+    [
+        ("hba1c_0", "hba1c", False),
+        ("hba1c_0", "hba1c_12m", False),
+        ("hba1c_baseline", "hba1c", False),
+        ("phq9", "phq9_6m", False),
+        ("phq9_t0", "phq9_t1", False),
+        ("fev1_pre", "fev1_post", False),
+        ("PHQ9_V1", "PHQ9_V4", False),
+        ("il6", "il6_w12", False),
+        ("il6_1d", "il6_28d", False),
+        ("phq9_6m", "phq9_12m", True),
+        ("sbp_6m", "sbp_12m", True),
+        ("sbp_0m", "sbp_12m", False),
+        ("cd820", "cd420", True),
+        ("cd420_b", "cd420", True),
+        ("cd80", "cd420", False),
+        ("t2_phq9", "t1_phq9", True),
+    ],
+)
+def test_a_number_of_the_measure_is_no_time(name: str, outcome: str, later: bool) -> None:
+    assert sounds_later(name, outcome) is later
+
+
 def test_a_label_tells_what_a_name_does_not() -> None:
     df = clustered().drop(columns="clinic").assign(v17=lambda d: d["age"] % 7)
     roles = {"outcome": "y", "treatment": "arm"}

@@ -255,6 +255,7 @@ def test_identifiers_are_refused() -> None:
         (pd.DataFrame({"a": []}), "no rows"),
         (pd.DataFrame({"a": [1, 1]}), "no usable covariate"),
         (np.eye(2), "DataFrame"),
+        ({"a": [1, 2]}, r"got dict; make one of it, .* pandas.DataFrame"),
         ("trial.csv", "read_table"),
         (pd.DataFrame({"a": ["p", "q", "q"], "a=q": [1, 2, 3]}), "rename one"),
     ],
@@ -268,6 +269,8 @@ def test_new_rows_need_the_learned_columns_and_numbers_in_them() -> None:
     encoder = TableEncoder().fit(pd.DataFrame({"age": [1.0, 2.0], "bmi": [3.0, 4.0]}))
     with pytest.raises(TrialError, match="lacks covariates that the encoder learned: '"):
         encoder.transform(pd.DataFrame({"age": [1.0]}))
+    with pytest.raises(TrialError, match=r"encoder learned: 'bmi'; did you mean 'BMI'\?"):
+        encoder.transform(pd.DataFrame({"age": [1.0], "BMI": [3.0]}))
     with pytest.raises(TrialError, match=r"'bmi' holds 1 value that is no number.*'x'"):
         encoder.transform(pd.DataFrame({"age": [1.0, 2.0], "bmi": ["x", "2"]}))
 

@@ -121,6 +121,25 @@ def test_nobody_is_told_to_act_where_the_test_shows_nothing() -> None:
     assert "this is a lead, no finding" in whom
 
 
+def test_what_was_not_named_and_passes_its_test_is_a_lead_beside_what_was() -> None:
+    run = longest()
+    run["heterogeneity_test"]["p_value"] = 0.01
+    for test in run["named_modifiers"]["tests"]:
+        test["p_adjusted"] = 0.9
+    named = {test["modifier"] for test in run["named_modifiers"]["tests"]}
+    beds = {**run["modifiers"][0], "covariate": "beds", "p_adjusted": 0.015}
+    run["modifiers"] = [one for one in run["modifiers"] if one["covariate"] in named]
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert "Not among them" not in " ".join(whom.paragraphs)
+    run["modifiers"] = [beds]
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert whom.headline == "Not shown to differ by a modifier named"
+    assert "so a lead: the effect goes with beds (p = 0.015)" in " ".join(whom.paragraphs)
+    run["named_modifiers"]["tests"][0]["p_adjusted"] = 0.01
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert "Shown where the adjusted p is below 0.05" in whom.paragraphs[0]
+
+
 def test_sizes_that_could_be_seen_are_of_all_comparisons() -> None:
     run = longest()
     of_race = [

@@ -14,11 +14,13 @@ import pytest
 
 import tauhat as th
 from tauhat.report import plots
+from tauhat.report.cannot_show import limits
+from tauhat.report.checklist import checklist_section
 from tauhat.report.contrast_report import contrast_answers
 from tauhat.report.numbers import format_p
 from tauhat.report.render import build_view
-from tauhat.report.view import ReportView
-from tauhat.report.voice import groups_told
+from tauhat.report.view import ReportView, Section
+from tauhat.report.voice import directions_told, groups_told
 from tauhat.wording import degrees_text
 from test_report import example_input, example_run
 
@@ -282,3 +284,31 @@ def without_images(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", SLOW)
 def test_sentences_of_many_analyses_agree(name: str) -> None:
     assert faults(*view_of(analysed(SLOW[name]))) == []
+
+
+def test_where_effects_are_larger_is_told_by_what_is_better() -> None:
+    said = "Tested: age (larger effect at larger values), bmi (larger effect at smaller values)."
+    assert directions_told(said, {"better": "higher"}) == (
+        "Tested: age (more benefit at larger values), bmi (more benefit at smaller values)."
+    )
+    assert directions_told(said, {"better": "lower"}) == (
+        "Tested: age (more benefit at smaller values), bmi (more benefit at larger values)."
+    )
+    run = example_run() | {"better": "lower"}
+    run["heterogeneity_test"]["text"] = said
+    data = replace(example_input(), run=run)
+    (test,) = [one for one in build_view(data).sections if one.anchor == "test"]
+    assert "bmi (more benefit at larger values)" in test.paragraphs[0]
+
+
+def test_clusters_of_one_arm_are_no_cluster_trial_and_not_all_that_averages_rest_on() -> None:
+    run = example_run()
+    both = " ".join(limits(run))
+    assert "the average effect included, rests on" in both
+    arms = run["design"]["arms"]
+    arms[next(iter(arms))]["clusters"] = 0
+    assert "the arm that has them rests on" in " ".join(limits(run))
+    assert "the average effect included" not in " ".join(limits(run))
+    covered = checklist_section(run, [Section("compared", "Who"), Section("average", "Averages")])
+    assert {row[0].split(" ")[0] for row in covered.tables[0].rows} == {"PATH", "CONSORT"}
+    assert ["CONSORT 13a", "Numbers of persons by arm", "Who"] in covered.tables[0].rows

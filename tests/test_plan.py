@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ import pytest
 
 from cli_runs import leave_out_the_slow, run_of, small_trial
 from tauhat.cli import main
+from tauhat.cli.plan_command import FollowedPlan
+from tauhat.cli.settings import Settings
 from tauhat.errors import TrialError
-from tauhat.power import power_rmst
+from tauhat.power import power_hte, power_rmst
 from tauhat.protocol import Beside, Lock, read_lock, read_plan
 from tauhat.protocol.analysis_plan import plan_of
-from tauhat.protocol.document import _arms
+from tauhat.protocol.deviations import deviations
+from tauhat.protocol.planned_arms import compared, multiplicity_words
 from tauhat.protocol.planned_power import modifier_powers
 from tauhat.protocol.planned_survival import average_power
+from tauhat.trial.trial import Trial
 
 PLAN = """
 title = "Pressure in clinics"
@@ -82,9 +87,53 @@ def test_a_plan_says_what_will_be_done_and_why(tmp_path: Path) -> None:
 
 
 def test_a_plan_names_every_arm() -> None:
-    assert _arms({"control": "usual"}) == ("usual", "treatment")
-    assert _arms({"arms": "usual, low,high"}) == ("usual", "low or high")
-    assert _arms({"arms": ["usual", "high"]}) == ("usual", "high")
+    assert compared({"control": "usual"}) == ("usual", "treatment")
+    assert compared({"arms": "usual, low,high"}) == ("usual", "low or high")
+    assert compared({"arms": ["usual", "high"]}) == ("usual", "high")
+
+
+@pytest.mark.parametrize(("contrasts", "number"), [("control", 2), ("sequential", 2), ("all", 3)])
+@pytest.mark.parametrize("clustered", [True, False])
+def test_power_of_several_arms_is_that_of_one_contrast(contrasts, number, clustered) -> None:
+    content = tomllib.loads(PLAN)
+    one = {"run": {**content["run"], "arms": ["HIC", "low", "high"], "contrasts": contrasts}}
+    expected = {"persons": 1200, "sd": 15.0}
+    given: dict[str, Any] = {"sd_y": 15.0, "n_others": 2, "significance_level": 0.05 / number}
+    if clustered:
+        expected |= {"clusters": 61, "icc": 0.02}
+        given |= {"n_clusters": 40, "cluster_size": 1200 / 61, "icc": 0.02, "icc_x": 0.01}
+    else:
+        del one["run"]["cluster"]
+        given |= {"n_persons": 800}
+    plan = plan_of({**content, **one, "expected": expected}, Path("trial.toml"))
+    (found,) = modifier_powers(plan)
+    wanted = power_hte(**given, sd_x=plan.modifiers[0]["sd"], delta=plan.modifiers[0]["difference"])
+    assert (found.power, found.primary_power) == (wanted.power, wanted.primary_power)
+    assert multiplicity_words(plan.run, 1)[0].startswith("The primary test is one over all contr")
+    assert f"times that of contrasts ({number} in all)" in multiplicity_words(plan.run, 1)[1]
+    with pytest.raises(TrialError, match="share-treated belongs to plans of two arms"):
+        plan_of({**content, **one, "expected": {**expected, "share-treated": 0.4}}, Path("t.toml"))
+
+
+def test_a_plan_of_three_arms_says_so_and_one_of_two_does_not_fit_them(tmp_path: Path) -> None:
+    table = small_trial()
+    third = np.random.default_rng(1).permutation(table.clinic.unique())[:6]
+    table.loc[table.clinic.isin(third), "arm"] = "third"
+    roles = {"outcome": "sbp", "treatment": "arm", "control": "HIC", "cluster": "clinic"}
+    trial = Trial(table, **roles, covariates=["female", "urban", "age"])
+    assert planned(tmp_path) == 0
+    lock = read_lock(tmp_path / "plan" / "plan.lock")
+    found = deviations(lock, trial, versions=lock.versions)
+    assert any("3 arms are compared (HIC, " in one and "is of two" in one for one in found)
+    text = PLAN.replace('control = "HIC"', 'arms = ["HIC", "TASSH", "third"]')
+    assert planned(tmp_path, text, "--force") == 0
+    said = written(tmp_path)["plan.md"]
+    assert "randomized to HIC, TASSH or third" in said
+    assert "of each contrast (TASSH against HIC; third against HIC)" in said
+    assert "at the 2.5% level, which makes 5% for all 2 contrasts (Bonferroni)" in said
+    lock = read_lock(tmp_path / "plan" / "plan.lock")
+    found = deviations(lock, trial, versions=lock.versions)
+    assert not any("arms are compared" in one for one in found)
 
 
 @pytest.mark.parametrize("column", ["sbp", "arm"])
@@ -115,6 +164,36 @@ def test_rows_cannot_be_chosen_by_the_outcome(
     assert planned(tmp_path, text, "--data", str(tmp_path / "blinded.csv")) == 2
     assert "sbp" in capsys.readouterr().err
     assert not (tmp_path / "plan").exists()
+
+
+def test_paths_of_a_plan_start_at_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = PLAN.replace("seed = 5", 'seed = 5\ntarget = "others.csv"')
+    assert planned(tmp_path, text) == 0
+    assert read_lock(tmp_path / "plan" / "plan.lock").plan["run"]["target"] == "../others.csv"
+    monkeypatch.chdir(tmp_path)
+    assert planned(Path(), text, "--force") == 0
+    assert read_lock(tmp_path / "plan" / "plan.lock").plan["run"]["target"] == "../others.csv"
+    beside = Settings({"file": tmp_path / "trial.csv", "out": tmp_path / "run"})
+    run = FollowedPlan(tmp_path / "plan" / "plan.lock", beside).settings
+    assert Path(run.given["target"]).resolve() == (tmp_path / "others.csv").resolve()
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ('subgroup = ["age > 65"]', "name the rule under [[modifiers]]"),
+        ('modifiers = ["urban"]', "name each under [[modifiers]]"),
+        ('adjust = ["urban"]', "name the columns under [adjustment]"),
+    ],
+)
+def test_what_is_compared_stands_in_the_plan_with_its_reason(
+    line: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert planned(tmp_path, PLAN.replace("seed = 5", f"seed = 5\n{line}")) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{line.split()[0]} is no option of [run] in a plan: {place}" in said
+    assert planned(tmp_path) == 0
+    assert "| age, per unit | 0.3 |" in written(tmp_path)["plan.md"]
 
 
 def test_clusters_in_one_arm_have_no_plan_yet(

@@ -194,3 +194,13 @@ def test_qini_is_the_targeting_curve_times_the_share() -> None:
 def test_figures_are_found_under_the_package() -> None:
     assert tauhat.plots.qini_plot is plots.qini_plot
     assert "plots" in dir(tauhat)
+
+
+def test_bars_that_are_narrow_on_their_axis_are_not_covered_by_their_edges() -> None:
+    counts = np.full(22, 20.0)
+    wide = plots.Interval("average", -6.3, -10.9, -1.8)
+    for spread, width in ((0.5, 0.0), (20.0, 0.8)):
+        edges = -6.3 + np.linspace(-spread, spread, 23)
+        drawn = plots.effect_distribution_plot(edges, counts, average=wide, axis_label="effect")
+        bars = drawn.figure.axes[0].containers[0]
+        assert {bar.get_linewidth() for bar in bars} == {width}

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from tauhat.report import ReportInput, plots, render_html
 from tauhat.report.cannot_show import limits
+from tauhat.report.paper import paper
 from tauhat.report.text import certainty_answer
 
 RUN = Path(__file__).with_name("report_run.json")
@@ -177,7 +178,10 @@ def test_what_was_not_estimated_is_one_section_with_the_reason() -> None:
     page = page_of(run)
     assert "The smaller arm has 4 clusters." in section(page, "groups")
     assert 'id="subgroups"' not in page
-    assert "Calibration and discrimination for benefit" not in section(page, "checklist")
+    covered = section(page, "checklist")
+    assert "Calibration and discrimination for benefit" not in covered
+    assert "Absolute effects across groups of predicted benefit" not in covered
+    assert "Groups, subgroups and calibration" not in covered
     assert "held-out" not in certainty_answer(run).text
 
 
@@ -186,6 +190,12 @@ def test_first_screen_says_whether_the_quarters_differ() -> None:
     assert "predicted effect do differ (4.5, 0.5 to 8.5)" in certainty_answer(run).text
     run["held_out"]["difference"]["lower"] = -0.5
     assert "are not shown to differ" in certainty_answer(run).text
+    assert "order predicted" not in certainty_answer(run).text
+    run["held_out"]["difference"] |= {"estimate": -4.5, "lower": -8.5, "upper": -0.5}
+    said = "(−4.5, −8.5 to −0.5). That is the opposite of the order predicted."
+    assert said in certainty_answer(run).text
+    assert "The two groups differ. That is the opposite of" in section(page_of(run), "groups")
+    assert "no model saw. That is the opposite of" in str(paper(run))
 
 
 def test_limits_name_the_difference_that_would_go_unseen() -> None:

@@ -209,8 +209,37 @@ def test_section_says_which_member_decides_and_where_the_interval_tips() -> None
         p_value_range=[0.04, 0.06], tipping_point=None, without_one_cluster=None,
     )  # fmt: skip
     assert "No single member determines" in calm
+    same = [{"what": "member", "change": name, "mean_effect": 1.0, "sd_effect": 0.0,
+             "kendall": None, "mean_change": 0.2} for name in "BC"]  # fmt: skip
+    member = {"what": "member", "change": "A", "mean_effect": 1.0, "sd_effect": 1.0,
+              "kendall": 1.0, "mean_change": 0.1}  # fmt: skip
+    none_left = section(members=[member, *same])
+    assert "No single member determines" not in none_left
+    assert "depends on B and C: without B or C the effects are the same for everyone" in none_left
+    assert "reason to trust them" in none_left
     assert "on either side of 0.05" in calm
     assert "would reach zero" not in calm
+
+
+def test_nothing_is_explained_that_is_not_there() -> None:
+    nobody = [{"change": "as reported", "estimate": 1.0, "lower": 0.5, "upper": 1.5}]
+    run: dict[str, Any] = json.loads(RUN.read_text("utf-8"))
+    for members, averages, words in (
+        ([], nobody, ""),
+        (run["sensitivity"]["members"], nobody, "Same order"),
+        ([], run["sensitivity"]["averages"], "Lost persons"),
+    ):
+        run["sensitivity"] |= {"members": members, "averages": averages}
+        nothing = np.zeros(5)
+        data = ReportInput(run, pd.DataFrame(), nothing, nothing, nothing, pd.DataFrame(),
+                           pd.DataFrame())  # fmt: skip
+        made = sensitivity_section(data)
+        notes = " ".join(made.notes)
+        assert ("Same order" in notes, "Lost persons" in notes) == (
+            words == "Same order",
+            words == "Lost persons",
+        )
+        assert ("no model was fitted again" in made.paragraphs[0]) == bool(members)
 
 
 def test_report_has_the_section_and_the_clusters(found: Analysis) -> None:

@@ -22,6 +22,8 @@ from tauhat.cli.app import main
 from tauhat.errors import TrialError
 from tauhat.inference import cross_fit, group_effect, policy_value, sorted_group_effects
 from tauhat.inference.named_in_target import named_groups_in_target
+from tauhat.report.paper import paper
+from tauhat.report.target_words import target_words
 
 EFFECT_SLOPE = 0.5
 
@@ -133,7 +135,7 @@ def test_few_who_speak_leave_few_degrees_of_freedom() -> None:
     assert 5 < there < 21
 
 
-def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch) -> None:
+def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch, capsys) -> None:
     leave_out_the_slow(monkeypatch)
     file, out, clinics = small_trial_csv(tmp_path), tmp_path / "out", tmp_path / "clinics.csv"
     df = small_trial().drop(columns=["sbp", "arm", "clinic"])
@@ -145,6 +147,11 @@ def test_the_command_takes_a_file_and_the_report_says_so(tmp_path, monkeypatch) 
     # The effect falls with age.
     assert target["estimate"] < average["estimate"] - 0.4
     assert "The effect in another population" in (out / "report.html").read_text("utf-8")
+    (told,) = target_words(run)
+    assert told.startswith("Average effect in the population given: −")
+    assert told in str(paper(run))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert told.replace("−", "-") in printed
     df.assign(age=df.age + 400).to_csv(clinics, index=False)
     assert main(arguments(file, tmp_path / "other", "--target", str(clinics))) == 2
     assert not (tmp_path / "other" / "run.json").exists()

@@ -95,7 +95,13 @@ class Sensitivity:
                 f"{left_out['mean_effect'].min():.4g} and {left_out['mean_effect'].max():.4g}."
             )
         ordered = left_out.dropna(subset="kendall")
-        if len(ordered):
+        if 0 < len(ordered) < len(left_out):
+            alike = left_out.loc[left_out["kendall"].isna(), "change"]
+            said.append(
+                f"Without {' or '.join(alike)} the effects are the same for everyone, so that "
+                "no order is left."
+            )
+        elif len(ordered):
             lowest = ordered.sort_values("kendall", kind="stable").iloc[0]
             said.append(
                 f"The order of the persons changes most without {lowest['change']} (Kendall "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from tauhat.cli.option_kinds import PATH
 from tauhat.cli.options import OPTIONS
 from tauhat.cli.settings import Settings, settings_from
 from tauhat.cli.streams import telling_what_was_written
@@ -54,6 +56,7 @@ def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
     )
     check_writable(out, [PAGE, TEXT, WORD, LOCK])
     settle(out)
+    plan = _from_the_lock(plan, file, out)
     lock = Lock(plan.record, utc_now()[:10], package_versions(), columns)
     if not force and (out / LOCK).exists():
         earlier = read_lock(out / LOCK)
@@ -76,6 +79,18 @@ def write_plan(file: Path, data: Path | None, out: Path, *, force: bool) -> int:
         for path in paths:
             print(path)
     return 0
+
+
+def _from_the_lock(plan: AnalysisPlan, file: Path, out: Path) -> AnalysisPlan:
+    """The plan with its paths, which start at the plan's own folder, starting at the lock's."""
+    paths = {option.key for option in OPTIONS.values() if option.kind is PATH}
+    run = {
+        key: Path(os.path.relpath(file.parent / value, out)).as_posix()
+        if key in paths and not Path(value).is_absolute()
+        else value
+        for key, value in plan.run.items()
+    }
+    return replace(plan, run=run)
 
 
 def _view(plan: AnalysisPlan, lock: Lock, filled: Settings) -> DocumentView:

@@ -25,6 +25,7 @@ from tauhat.report.numbers import MINUS, bare_p, format_percent, format_test
 from tauhat.report.per_hundred import is_per_hundred, told_per_hundred
 from tauhat.report.randomized_units import units_told
 from tauhat.report.rate_section import rate_words
+from tauhat.report.target_words import target_words
 from tauhat.report.text import (
     Answer,
     answers,
@@ -96,7 +97,7 @@ def print_analysis(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     if run["average_risks"] is not None:
         console.print(_text(f"Event: {run['average_risks']['event']}."))
         console.print(_text(run["average_risks"][run["average_effect"]["primary"]]["text"]))
-    for told in rate_words(run):
+    for told in [*rate_words(run), *target_words(run)]:
         console.print(_text(told))
     console.print()
     test = run["heterogeneity_test"]
@@ -195,6 +196,9 @@ def print_contrasts(run: Mapping[str, Any], paths: Sequence[Path]) -> None:
     console.print(tests)
     console.print()
     for name, part in run["contrasts"].items():
+        for told in target_words(part):
+            console.print(_text(f"{name}: {told}"))
+            console.print()
         _print_named(console, {**part, "heterogeneity_test": test}, name)
     _print_end(console, contrast_answers(run), paths)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tauhat.errors import TrialError
+from tauhat.protocol.planned_arms import check_arms
 from tauhat.tables.toml_file import one_direction, read_toml
 from tauhat.trial.no_covariates import why_no_covariates
 
@@ -64,6 +65,12 @@ _MAY_BE_ZERO = ("icc", "drop-out", "size-cv", "accrual", "frailty-sd")
 _OF_TIMES = ("survival-control", "survival-treated", "shape", "accrual", "follow-up", "frailty-sd")
 AVERAGES = ("individual", "cluster")
 _ROLES = ("outcome", "treatment", "cluster", "block", "event", "period")
+#: Options that a plan has from other tables, where it says why.
+_ELSEWHERE = {
+    "modifiers": "name each under [[modifiers]], with its direction and rationale",
+    "subgroup": "name the rule under [[modifiers]], with its direction and rationale",
+    "adjust": "name the columns under [adjustment]",
+}
 #: The table of which there may be several.
 _MANY = "modifiers"
 
@@ -174,6 +181,7 @@ def plan_of(content: Mapping[str, Any], path: Path) -> AnalysisPlan:
     run = _run(content.get("run", {}), names, tables["adjustment"].get("columns", []), path)
     timed = "event" in run and "horizon" in run
     _check_expected(tables["expected"], clustered="cluster" in run, timed=timed, path=path)
+    check_arms(run, tables["expected"], str(path))
     average = tables["estimand"].get("average", AVERAGES[0])
     if average not in (AVERAGES if "cluster" in run else AVERAGES[:1]):
         wanted = " or ".join(f'"{one}"' for one in AVERAGES)
@@ -271,6 +279,9 @@ def _run(found: Any, names: list[str], adjust: list[str], path: Path) -> dict[st
         key.replace("_", "-"): value
         for key, value in one_direction(found, f"{path}: [run]").items()
     }
+    for key, place in _ELSEWHERE.items():
+        if key in run:
+            raise TrialError(f"{path}: {key} is no option of [run] in a plan: {place}")
     covariates = run.get("covariates", [])
     if not _fits(covariates, NAMES):
         raise TrialError(

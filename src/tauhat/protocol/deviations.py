@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tauhat.protocol.lock import Lock
+from tauhat.protocol.planned_arms import arms_of
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def deviations(
     return (
         *(one.text for one in beside if one.planned != one.given),
         *(f"This version has no option {name}; it was left out." for name in unknown),
+        *_arms(lock, trial),
         *_columns(lock, trial.frame),
         *_numbers(lock, trial),
         *_versions(lock.versions, versions),
@@ -121,6 +123,14 @@ def _kind(column: pd.Series[Any]) -> str:
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         return "labels"
     return "numbers"
+
+
+def _arms(lock: Lock, trial: Trial) -> list[str]:
+    """Arms beyond two of which the plan does not know: its texts and its power are those of two."""
+    if trial.n_arms == 2 or arms_of(lock.plan["run"]):
+        return []
+    labels = ", ".join(map(str, trial.arm_labels))
+    return [f"{trial.n_arms} arms are compared ({labels}); the plan names no arms and is of two."]
 
 
 def _columns(lock: Lock, frame: pd.DataFrame) -> list[str]:

@@ -10,6 +10,13 @@ from tauhat.inference.heterogeneity import DEFAULT_WEIGHTS
 from tauhat.protocol.analysis_plan import AnalysisPlan
 from tauhat.protocol.deviations import FAR, FAR_SHARE
 from tauhat.protocol.lock import Lock
+from tauhat.protocol.planned_arms import (
+    arm_words,
+    compared,
+    contrasts_of,
+    multiplicity_words,
+    power_words,
+)
 from tauhat.protocol.planned_power import POWER, ModifierPower, lacking, modifier_powers
 from tauhat.protocol.planned_survival import average_power
 from tauhat.report.numbers import format_percent
@@ -83,7 +90,6 @@ def _unit(plan: AnalysisPlan) -> str:
 
 def _trial(plan: AnalysisPlan) -> Section:
     run = plan.run
-    control, treated = _arms(run)
     unit = f" ({run['unit']})" if "unit" in run else ""
     levels = run.get("cluster", [])
     name = levels if isinstance(levels, str) else ", which hold ".join(levels)
@@ -101,7 +107,7 @@ def _trial(plan: AnalysisPlan) -> Section:
         "trial",
         "The trial",
         paragraphs=[
-            f"{randomized} are randomized{within} to {treated} or {control} (column "
+            f"{randomized} are randomized{within} to {arm_words(run)} (column "
             f"{run['treatment']}). The {kind} is {run['outcome']}{unit}{horizon}."
             f"{better}{_baseline(run)}"
         ],
@@ -119,16 +125,6 @@ def _baseline(run: Mapping[str, Any]) -> str:
     )
 
 
-def _arms(run: Mapping[str, Any]) -> tuple[str, str]:
-    """The control and all that it is compared with."""
-    if "arms" in run:
-        given = run["arms"]
-        named = given.split(",") if isinstance(given, str) else given
-        control, *others = (str(one).strip() for one in named)
-        return control, " or ".join(others)
-    return (str(run["control"]) if "control" in run else "control"), "treatment"
-
-
 def _number(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -142,7 +138,14 @@ def _number(value: Any) -> str:
 
 
 def _estimand(plan: AnalysisPlan) -> Section:
-    control, treated = _arms(plan.run)
+    control, treated = compared(plan.run)
+    contrasts = contrasts_of(plan.run)
+    of = f" of each contrast ({'; '.join(contrasts)})" if contrasts else ""
+    what = (
+        "the arm named first less that under the other"
+        if contrasts
+        else f"{treated} less that under {control}"
+    )
     said = {
         "individual": "every person counts the same"
         if "weight" not in plan.run
@@ -151,8 +154,8 @@ def _estimand(plan: AnalysisPlan) -> Section:
     }
     average = plan.estimand["average"]
     texts = [
-        f"The primary average effect is the {average}-average effect ({said[average]}): the mean "
-        f"outcome under {treated} less that under {control}, as randomized, whatever was received."
+        f"The primary average effect{of} is the {average}-average effect ({said[average]}): the "
+        f"mean outcome under {what}, as randomized, whatever was received."
     ]
     if plan.clustered:
         other = "cluster" if average == "individual" else "individual"
@@ -186,6 +189,7 @@ def _average(plan: AnalysisPlan) -> Section:
     power = average_power(plan)
     if power is not None:
         texts.append(f"{power.text} Covariates, which are adjusted for, are left out of this.")
+        texts += power_words(plan.run)
     return Section("average", "Average effect and adjustment", paragraphs=texts)
 
 
@@ -196,7 +200,8 @@ def _primary_test(
     weights = ", ".join(f"{name} {weight:g}" for name, weight in DEFAULT_WEIGHTS.items())
     seed = plan.run.get("seed", defaults.get("seed"))
     texts = [
-        "One test, named here beforehand, asks whether the effect is the same for everyone: the "
+        "One test, named here beforehand, asks whether the effect"
+        f"{' in every contrast' if contrasts_of(plan.run) else ''} is the same for everyone: the "
         f"weighted min-p permutation test, two-sided at the 5% level, of "
         f"{counted(len(covariates), 'covariate')} ({join_words(list(map(str, covariates)))}). "
         f"Whole {_unit(plan)} are permuted"
@@ -230,6 +235,7 @@ def _primary_test(
             else "Power of the interaction is that of restricted means by Kaplan and Meier "
             "without covariates; that of the primary test is not known without simulation."
         )
+        texts += power_words(plan.run)
     return Section("test", "Primary test of effect heterogeneity", paragraphs=texts, tables=tables)
 
 
@@ -286,6 +292,8 @@ def _modifiers(plan: AnalysisPlan, powers: list[ModifierPower]) -> Section:
         for one in plan.modifiers
         if (missing := lacking(plan, one))
     ]
+    if found:
+        notes += power_words(plan.run)
     return Section(
         "modifiers",
         "Named modifiers",
@@ -305,12 +313,7 @@ def _multiplicity(plan: AnalysisPlan) -> Section:
         "The primary test of heterogeneity is one test; the p-values of its blocks are not further "
         "tests."
     ]
-    if plan.modifiers:
-        texts.append(
-            f"The {counted(len(plan.modifiers), 'named modifier')} "
-            f"{'is' if len(plan.modifiers) == 1 else 'are'} adjusted by Holm for their number; "
-            "unadjusted p-values stand beside."
-        )
+    texts += multiplicity_words(plan.run, len(plan.modifiers))
     texts.append("All else is exploratory and claims nothing.")
     return Section(
         "multiplicity", "Multiplicity", paragraphs=[*texts, *_remark(plan, "multiplicity")]

@@ -8,6 +8,7 @@ from typing import Any
 
 from tauhat.power.planning import power_hte
 from tauhat.protocol.analysis_plan import AnalysisPlan
+from tauhat.protocol.planned_arms import level_of, of_a_contrast
 from tauhat.protocol.planned_survival import RMST, SURVIVAL, interaction_power, of_restricted_means
 
 POWER = 0.8
@@ -20,7 +21,7 @@ class ModifierPower:
     Attributes
     ----------
     name
-        Of the modifier.
+        Of the modifier, and that a difference is one per unit of it where it is a number.
     difference
         The difference that was named; None where none was.
     power, primary_power
@@ -88,6 +89,7 @@ def _power_of(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> ModifierPower:
         return ModifierPower(
             modifier["name"], timed.interaction, timed.interaction_power, None, None
         )
+    name = f"{modifier['name']}, per unit" if "sd" in modifier else modifier["name"]
     given: dict[str, Any] = {
         "sd_y": expected.get("sd", 1.0),
         "risk_control": expected.get("risk-control"),
@@ -97,21 +99,22 @@ def _power_of(plan: AnalysisPlan, modifier: Mapping[str, Any]) -> ModifierPower:
         "share_treated": expected.get("share-treated", 0.5),
         "drop_out": expected.get("drop-out", 0.0),
         "n_others": max(len(plan.run["covariates"]) - 1, 0),
+        "significance_level": level_of(plan.run),
     }
     if plan.clustered:
         clusters = expected["clusters"]
         given |= {
-            "n_clusters": clusters,
+            "n_clusters": of_a_contrast(clusters, plan.run),
             "cluster_size": expected["persons"] / clusters,
             "icc": expected["icc"],
             "icc_x": modifier["icc"],
             "size_cv": expected.get("size-cv", 0.0),
         }
     else:
-        given["n_persons"] = expected["persons"]
+        given["n_persons"] = of_a_contrast(expected["persons"], plan.run)
     detectable = power_hte(**given, power=POWER).delta
     difference = modifier.get("difference")
     if difference is None:
-        return ModifierPower(modifier["name"], None, None, None, detectable)
+        return ModifierPower(name, None, None, None, detectable)
     found = power_hte(**given, delta=difference)
-    return ModifierPower(modifier["name"], difference, found.power, found.primary_power, detectable)
+    return ModifierPower(name, difference, found.power, found.primary_power, detectable)

@@ -9,6 +9,7 @@ from tauhat.errors import TrialError
 from tauhat.power.planned_times import RmstPower
 from tauhat.power.times_power import power_rmst
 from tauhat.protocol.analysis_plan import AnalysisPlan
+from tauhat.protocol.planned_arms import level_of, of_a_contrast
 
 #: Of [expected]: what the power of times is made of.
 SURVIVAL = ("survival-control", "survival-treated")
@@ -55,12 +56,16 @@ def _power(plan: AnalysisPlan, survival: Mapping[str, Any], prevalence: float | 
     kept = 1 - expected.get("drop-out", 0.0)
     given = {name.replace("-", "_"): expected[name] for name in _OTHERS if name in expected}
     given |= {name.replace("-", "_"): value for name, value in survival.items()}
+    given["significance_level"] = level_of(plan.run)
     # Those who drop out tell of no time at all.
     if plan.clustered:
         clusters = expected["clusters"]
-        given |= {"n_clusters": clusters, "cluster_size": kept * expected["persons"] / clusters}
+        given |= {
+            "n_clusters": of_a_contrast(clusters, plan.run),
+            "cluster_size": kept * expected["persons"] / clusters,
+        }
     else:
-        given["n_persons"] = round(kept * expected["persons"])
+        given["n_persons"] = of_a_contrast(round(kept * expected["persons"]), plan.run)
     try:
         return power_rmst(**given, prevalence=prevalence, horizon=float(plan.run["horizon"]))
     except TrialError as error:

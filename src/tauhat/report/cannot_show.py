@@ -146,9 +146,14 @@ def _cluster_limits(run: Run) -> list[str]:
     found: list[str] = []
     if m < FEW_CLUSTERS:
         strength = "very few" if m < VERY_FEW_CLUSTERS else "few"
+        what = (
+            "what is known of the arm that has them"
+            if in_one_arm(run)
+            else "everything that compares clusters, the average effect included,"
+        )
         found.append(
-            f"{m} clusters are {strength}: everything that compares clusters, the average effect "
-            f"included, rests on {m} independent units, however many persons they hold."
+            f"{m} clusters are {strength}: {what} rests on {m} independent units, however many "
+            "persons they hold."
         )
     smaller = min(int(arm["clusters"]) for arm in design["arms"].values())
     if in_one_arm(run):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tauhat.report.randomized_units import in_clusters, of_participants_alone
-from tauhat.report.text import Run
+from tauhat.report.text import Run, in_one_arm
 from tauhat.report.view import Section, TableView
 
 
@@ -91,7 +91,8 @@ def checklist_section(run: Run, sections: Sequence[Section]) -> Section:
     >>> checklist_section(run, page).tables[0].rows[0]
     ['PATH', 'The overall result first', 'Average effects']
     """
-    clustered = in_clusters(run) and not of_participants_alone(run)
+    # Persons who were randomized, and then treated in clusters, are no cluster trial.
+    clustered = in_clusters(run) and not of_participants_alone(run) and not in_one_arm(run)
     words = {
         "consort": "CONSORT-cluster" if clustered else "CONSORT",
         "units": "clusters and persons" if clustered else "persons",
@@ -99,7 +100,9 @@ def checklist_section(run: Run, sections: Sequence[Section]) -> Section:
         "levels": ", of persons and clusters" if clustered else "",
         "icc": ", and the intracluster correlation" if clustered else "",
     }
-    titles = {section.anchor: section.title for section in sections}
+    # Without held-out effects their section says no more than why there are none.
+    empty = set() if run.get("held_out", {}).get("given", True) else {"groups"}
+    titles = {one.anchor: one.title for one in sections if one.anchor not in empty}
     rows = []
     for item in (*WATCH, *PATH, *CONSORT):
         where = [titles[anchor] for anchor in item.anchors if anchor in titles]

@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
-from tauhat.report.named_words import allowed_for, below_zero, compared_name, left_out
+from tauhat.report.named_words import (
+    allowed_for,
+    below_zero,
+    besides_named,
+    compared_name,
+    left_out,
+)
 from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
 from tauhat.report.per_hundred import mcid_units
 from tauhat.report.pieces import cell, first_upper
@@ -35,7 +41,7 @@ from tauhat.report.text import (
 from tauhat.report.time_units import at_horizon, in_units
 from tauhat.report.unadjusted import adjustment_words
 from tauhat.report.view import FigureView, Section, TableView
-from tauhat.report.voice import effects_differ, end_words, ends_told, unless_shown
+from tauhat.report.voice import effects_differ, end_words, ends_told, order_words, unless_shown
 from tauhat.wording import join_words
 
 ROWS_TOLD = 4
@@ -255,7 +261,8 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
             "gains more."
         )
     elif effects_differ(run):
-        headline, words = f"It differs by {names}", "An interval without zero shows a difference."
+        headline = f"It differs by {names}"
+        words = "Shown where the adjusted p is below 0.05; intervals are not adjusted."
     else:
         headline, words = (
             "A lead only",
@@ -268,6 +275,7 @@ def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
         paragraphs=[
             words + left_out(named["comparisons"]),
             f"p is adjusted for {allowed_for(named)}. Effects within the groups: appendix.",
+            *besides_named(run),
         ],
         figures=_figure(
             sections["named"],
@@ -322,7 +330,8 @@ def _groups_words(run: Run) -> str:
     if not apart:
         return f"{told} They are not shown to differ."
     gap = _estimate_words(held["difference"], scale)
-    return f"{told} The interval of their difference, {gap}, leaves out zero.{unless_shown(run)}"
+    left_out = f"{told} The interval of their difference, {gap}, leaves out zero."
+    return f"{left_out}{order_words(run)}{unless_shown(run)}"
 
 
 def _figure(section: Section, alt: str, caption: str) -> list[FigureView]:

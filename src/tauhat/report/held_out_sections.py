@@ -23,7 +23,13 @@ from tauhat.report.randomized_units import in_clusters
 from tauhat.report.survival_section import curves_of_groups
 from tauhat.report.text import Run, covers_zero, held_out_units, in_one_arm, scale_of
 from tauhat.report.view import FigureView, ReportInput, Section, TableView
-from tauhat.report.voice import effects_differ, ends_told, other_averages, unless_shown
+from tauhat.report.voice import (
+    effects_differ,
+    ends_told,
+    order_words,
+    other_averages,
+    unless_shown,
+)
 from tauhat.wording import join_words
 
 ROWS_OF_CLASSIFICATION = 12
@@ -119,9 +125,10 @@ def _groups_finding(run: Run, scale: Scale) -> str:
     verdict = "They are not shown to differ."
     if not covers_zero(found["difference"]):
         verdict = (
-            "The two groups differ."
+            f"The two groups differ.{order_words(run)}"
             if effects_differ(run)
-            else f"The interval of their difference leaves out zero.{unless_shown(run)}"
+            else "The interval of their difference leaves out zero."
+            f"{order_words(run)}{unless_shown(run)}"
         )
     return ends_told(
         f"In the quarter of persons with the largest predicted effects the effect is "

@@ -5,9 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tauhat.report.numbers import format_p
 from tauhat.report.pieces import cell
-from tauhat.report.text import Run
+from tauhat.report.text import Run, named_modifiers
+from tauhat.report.voice import effects_differ
 from tauhat.wording import join_words
+
+
+def besides_named(run: Run) -> list[str]:
+    """What covariates that were not named show by tests of their own; mostly nothing.
+
+    Examples
+    --------
+    >>> run = {
+    ...     "named_modifiers": {"tests": [{"modifier": "age"}]},
+    ...     "modifiers": [{"covariate": "beds", "p_adjusted": 0.015}],
+    ...     "heterogeneity_test": {"p_value": 0.01},
+    ... }
+    >>> print(besides_named(run)[0][:73])
+    Not among them, so a lead: the effect goes with beds (p = 0.015); p is ad
+    >>> besides_named({**run, "heterogeneity_test": {"p_value": 0.2}})
+    []
+    """
+    named = {test["modifier"] for test in run["named_modifiers"]["tests"]}
+    others = [one for one in named_modifiers(run) if one["covariate"] not in named][:3]
+    if not others or not effects_differ(run):
+        return []
+    passed = [f"{cell(one['covariate'], 30)} ({format_p(one['p_adjusted'])})" for one in others]
+    return [
+        f"Not among them, so a lead: the effect goes with {join_words(passed)}; p is adjusted "
+        "for the number of covariates."
+    ]
 
 
 def allowed_for(named: Mapping[str, Any]) -> str:

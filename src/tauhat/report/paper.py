@@ -11,6 +11,7 @@ from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
 from tauhat.report.rate_section import rate_words
 from tauhat.report.references import SOURCES
+from tauhat.report.target_words import target_words
 from tauhat.report.text import (
     Run,
     arm_name,
@@ -24,6 +25,7 @@ from tauhat.report.text import (
 )
 from tauhat.report.time_units import in_units
 from tauhat.report.view import DocumentView, Section, TableView
+from tauhat.report.voice import order_words
 from tauhat.wording import counted, join_words
 
 # Title of the section of the report with the flow of participants and Table 1.
@@ -192,6 +194,7 @@ def _results(run: Run) -> list[str]:
     if risks is not None:
         texts.append(_risks(run))
     texts += rate_words(run)
+    texts += target_words(run)
     texts.append(_of_test(run))
     named = run["named_modifiers"]
     if named is not None:
@@ -209,7 +212,7 @@ def _results(run: Run) -> list[str]:
         texts.append(
             "Between the outer quarters by predicted effect, the effect differed by "
             f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])}), "
-            "by effects that no model saw."
+            f"by effects that no model saw.{order_words(run)}"
         )
     return texts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tauhat.inference.over_periods import ESTIMANDS
-from tauhat.report.numbers import format_count, format_percent
+from tauhat.report.numbers import format_count, format_percent, typeset
 from tauhat.report.text import scale_of
 from tauhat.report.view import ReportInput, Section, TableView
 
@@ -48,7 +48,7 @@ def period_section(data: ReportInput) -> Section | None:
         )
     exposure = found["exposure"]
     if exposure is not None:
-        paragraphs.append(exposure["text"])
+        paragraphs.append(typeset(exposure["text"]))
         rows = [[str(one["exposure"]), *scale.cells(one)] for one in exposure["effects"]]
         tables.append(
             TableView(

@@ -23,7 +23,7 @@ from tauhat.report.text import (
 )
 from tauhat.report.unadjusted import adjustment_words, unadjusted
 from tauhat.report.view import ReportInput, Section, TableView
-from tauhat.report.voice import neutral
+from tauhat.report.voice import directions_told, neutral
 
 KINDS_OF_HETEROGENEITY = {
     "linear": "steadily along covariates of the person",
@@ -181,7 +181,7 @@ def heterogeneity_section(data: ReportInput) -> Section:
         "test",
         "Does the effect differ? The primary test",
         paragraphs=[
-            test["text"],
+            directions_told(test["text"], data.run),
             "This is the one test of the hypothesis that the effect is the same for everybody. "
             "All that follows is descriptive and does not replace it.",
         ],

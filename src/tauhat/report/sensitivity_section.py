@@ -22,9 +22,11 @@ def sensitivity_section(data: ReportInput) -> Section:
     found = run["sensitivity"]
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
     members = [row for row in found["members"] if row["what"] == "member"]
+    members_said = (
+        " Members were left out by weighing the others anew; no model was fitted again for it."
+    )
     paragraphs = [
-        "Each line changes one thing and leaves the rest. Members were left out by weighing the "
-        "others anew; no model was fitted again for it.",
+        "Each line changes one thing and leaves the rest." + (members_said if members else "")
     ]
     paragraphs += [said for said in (_members_words(members), _missing_words(run, scale)) if said]
     tables = []
@@ -42,14 +44,26 @@ def sensitivity_section(data: ReportInput) -> Section:
         paragraphs=paragraphs,
         items=[cell(note, longest=300) for note in found["notes"]],
         tables=tables,
-        notes=[
+        notes=_notes(found),
+    )
+
+
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    """What the columns and rows that are there mean."""
+    said = []
+    if len(found["members"]):
+        said.append(
             "Same order: Kendall correlation between the changed and the reported effects over the "
             "persons, 1 for the same order. Mean change: how far a person's estimated effect moves "
-            "on average. Lost persons: the average effect if those without an outcome differed by "
-            "so many standard deviations of the outcome from similar persons with one; the "
-            "width of the interval is that of the reported one."
-        ],
-    )
+            "on average."
+        )
+    if any(str(row["change"]).startswith("lost ") for row in found["averages"]):
+        said.append(
+            "Lost persons: the average effect if those without an outcome differed by so many "
+            "standard deviations of the outcome from similar persons with one; the width of the "
+            "interval is that of the reported one."
+        )
+    return [" ".join(said)] if said else []
 
 
 def _members_words(members: Sequence[Mapping[str, Any]]) -> str | None:
@@ -57,6 +71,14 @@ def _members_words(members: Sequence[Mapping[str, Any]]) -> str | None:
     told = [row for row in members if row["kendall"] is not None]
     if not told:
         return None
+    if len(told) < len(members):
+        alike = [cell(row["change"]) for row in members if row["kendall"] is None]
+        which, them = " or ".join(alike), "it" if len(alike) == 1 else "them"
+        return (
+            f"The ranking of the persons depends on {' and '.join(alike)}: without {which} the "
+            "effects are the same for everyone, so that no ranking is left. Do not rank persons "
+            f"by these effects without a reason to trust {them}."
+        )
     worst = min(told, key=lambda row: float(row["kendall"]))
     name, kendall = cell(worst["change"]), float(worst["kendall"])
     if kendall >= SAME_ORDER:

@@ -12,14 +12,13 @@ from tauhat.report.numbers import (
     Scale,
     format_count,
     format_fixed,
-    format_p,
     format_percent,
     typeset,
 )
 from tauhat.report.per_hundred import gain_words
 from tauhat.report.pieces import cell, figure_of
+from tauhat.report.target_words import target_words
 from tauhat.report.text import Run, scale_of
-from tauhat.report.time_units import in_units
 from tauhat.report.view import ReportInput, Section, TableView
 from tauhat.report.voice import ends_told
 
@@ -37,7 +36,7 @@ def target_section(data: ReportInput) -> Section | None:
     found, drawn = data.run.get("target"), gallery.target_overlap(data)
     if found is None or drawn is None:
         return None
-    scale, effect = scale_of(data.run), found["individual"]
+    scale = scale_of(data.run)
     level = format_percent(data.run["interval"]["level"])
     shifts = sorted(found["shifts"], key=lambda row: -abs(float(row["shift"])))
     held_out = found["held_out"]
@@ -54,9 +53,7 @@ def target_section(data: ReportInput) -> Section | None:
         "target",
         "The effect in another population",
         paragraphs=[
-            "Average effect in the population given: "
-            f"{scale(effect['estimate'])}{in_units(data.run)} ({level} interval "
-            f"{scale.interval(effect['lower'], effect['upper'])}, {format_p(effect['p_value'])}).",
+            *target_words(data.run),
             cell(found["text"], longest=600),
             "This holds if persons with the same covariates have the same average effect there as "
             "in the trial. The interval takes the population's means for known.",

@@ -10,7 +10,7 @@ from tauhat.report.numbers import Scale, decimals_for, format_p, format_percent
 from tauhat.report.per_hundred import per_words
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.time_units import at_horizon, in_units, unit_of_time
-from tauhat.report.voice import effects_differ, ends_told, unless_shown
+from tauhat.report.voice import effects_differ, ends_told, order_words, unless_shown
 from tauhat.wording import counted, join_words
 
 Run = Mapping[str, Any]
@@ -402,7 +402,7 @@ def _held_out_sentence(run: Run) -> str:
     return (
         f"Judged on held-out {held_out_units(run)}, the quarters with {quarters} "
         f"{verdict} ({scale(difference['estimate'])}, "
-        f"{scale.interval(difference['lower'], difference['upper'])}).{deferred}"
+        f"{scale.interval(difference['lower'], difference['upper'])}).{order_words(run)}{deferred}"
     )
 
 

@@ -91,6 +91,20 @@ def unless_shown(run: Mapping[str, Any]) -> str:
     )
 
 
+def order_words(run: Mapping[str, Any]) -> str:
+    """What is said where effects of the outer quarters lie the other way round than predicted.
+
+    Examples
+    --------
+    >>> order_words({"held_out": {"difference": {"lower": -21.0, "upper": -0.3}}})
+    ' That is the opposite of the order predicted.'
+    >>> order_words({"held_out": {"difference": {"lower": -1.0, "upper": 3.0}}})
+    ''
+    """
+    upper = run["held_out"]["difference"]["upper"]
+    return "" if upper is None or upper >= 0 else " That is the opposite of the order predicted."
+
+
 def other_averages(run: Mapping[str, Any], scale: Scale) -> list[str]:
     """Why the average effect told by groups or policies is another number; none where it is not.
 
@@ -165,6 +179,27 @@ def ends_told(text: str, run: Mapping[str, Any]) -> str:
         return f"{amount}{found[2] or ''} {benefit}"
 
     return re.sub(r"\b([Ll]argest|[Ss]mallest)( predicted)?(?: effects?)?(?![\w])", told, text)
+
+
+def directions_told(text: str, run: Mapping[str, Any]) -> str:
+    """A text on where effects are larger, in words of benefit where it is said what is better.
+
+    Examples
+    --------
+    >>> directions_told("beds (larger effect at smaller values)", {"better": "lower"})
+    'beds (more benefit at larger values)'
+    >>> directions_told("beds (larger effect at smaller values)", {"better": None})
+    'beds (larger effect at smaller values)'
+    """
+    if run["better"] is None:
+        return text
+    other = {"larger": "smaller", "smaller": "larger"}
+
+    def told(found: re.Match[str]) -> str:
+        where = found[1] if run["better"] == "higher" else other[found[1]]
+        return f"more benefit at {where} values"
+
+    return re.sub(r"\blarger effect at (larger|smaller) values\b", told, text)
 
 
 def groups_told(run: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from tauhat.tables.columns import (
     refuse_scale,
 )
 from tauhat.tables.reading import as_pandas
+from tauhat.tables.table_limits import close_names
 from tauhat.tables.written_numbers import way_of_writing
 from tauhat.wording import counted, first_of
 
@@ -258,7 +259,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         absent = [c.source for c in self.columns_ if c.source not in table.columns]
         if absent:
             names = first_of([repr(name) for name in absent], 10)
-            raise TrialError(f"the table lacks covariates that the encoder learned: {names}")
+            near = close_names(absent[0], table.columns) if len(absent) == 1 else ""
+            raise TrialError(f"the table lacks covariates that the encoder learned: {names}{near}")
         encoded: dict[str, FloatArray] = {}
         for column in self.columns_:
             encoded.update(self._encode(table[column.source], column))

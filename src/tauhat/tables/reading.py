@@ -52,7 +52,10 @@ def as_pandas(table: Any) -> pd.DataFrame:
     if not isinstance(table, pd.DataFrame) and hasattr(table, "to_pandas"):
         table = table.to_pandas()
     if not isinstance(table, pd.DataFrame):
-        raise TrialError(f"a table (DataFrame) is needed, got {type(table).__name__}")
+        raise TrialError(
+            f"a table (DataFrame) is needed, got {type(table).__name__}; make one of it, such as "
+            "with its .collect() or .df(), or with pandas.DataFrame(...)"
+        )
     if isinstance(table.columns, pd.MultiIndex):
         raise TrialError("the column names have several levels; flatten them to one")
     names = [str(column) for column in table.columns]

@@ -101,6 +101,7 @@ def sounds_later(name: str, outcome: str, label: str = "") -> bool:
     It has a word for it, is made of words of follow-up alone, has a time after the start
     ("week 12") or the outcome's occasion ("t2"), or is the outcome's name with a number at
     least as large: ``cd820`` or ``cd420_b`` for the outcome ``cd420``, but not ``cd40``.
+    A number that both have before they part is the measure's (``hba1c_0``, ``hba1c_12``).
 
     Parameters
     ----------
@@ -117,17 +118,16 @@ def sounds_later(name: str, outcome: str, label: str = "") -> bool:
     [False, False, False]
     >>> sounds_later("cd820", "cd420"), sounds_later("cd40", "cd420")
     (True, False)
+    >>> sounds_later("hba1c_0", "hba1c"), sounds_later("phq9_6m", "phq9_12m")
+    (False, True)
     >>> sounds_later("v17", "y", label="Date of death")
     True
     """
     if speaks_of_follow_up(name) or any(_says_later(text) for text in (name, label) if text):
         return True
-    if _same_occasion(name, outcome):
-        return True
-    number, outcome_number = (re.search(r"\d+", text) for text in (name, outcome))
-    if number is None or outcome_number is None or name_words(name)[:1] != name_words(outcome)[:1]:
-        return False
-    return int(number[0]) >= int(outcome_number[0])
+    return _same_occasion(name, outcome) or (
+        not says_before(name, label) and _later_than(name, outcome)
+    )
 
 
 def says_before(name: str, label: str = "") -> bool:
@@ -145,6 +145,27 @@ def _same_occasion(name: str, outcome: str) -> bool:
     """Whether two names end with the same letter and number, as "qol_t2" and "pain_t2" do."""
     mine, its = (re.search(r" ([a-z]\d+)$", spaced(text)) for text in (name, outcome))
     return mine is not None and its is not None and mine[1] == its[1] and mine[1][1:] != "0"
+
+
+def _later_than(name: str, outcome: str) -> bool:
+    """Whether a name is the outcome's but for a number that is no smaller, or a suffix."""
+    mine, its = (re.findall(r"[a-z]+|\d+", spaced(text)) for text in (name, outcome))
+    if not mine or not its or name_words(name)[:1] != name_words(outcome)[:1]:
+        return False
+    shared = 0
+    while shared < min(len(mine), len(its)) and mine[shared] == its[shared]:
+        shared += 1
+    known = any(token.isdigit() for token in mine[:shared])
+    mine, its = mine[shared:], its[shared:]
+    number = next((int(token) for token in mine if token.isdigit()), None)
+    outcome_number = next((int(token) for token in its if token.isdigit()), None)
+    if outcome_number is None:
+        return known and not its and number != 0
+    if number is None:
+        return False
+    if mine[1:] == its[1:] and "".join(mine[1:]) in (*_UNITS, *_SHORT):
+        return number > (mine[1] in ("d", "day", "days"))  # day 1 may be the first of all
+    return number >= outcome_number
 
 
 def _says_later(text: str) -> bool:

@@ -24,6 +24,8 @@ from tauhat.report.plots.style import (
 )
 
 _MANY = 2000
+#: Part of the axis: the white edges of narrower bars would cover them.
+LEAST_BAR_WITH_EDGE = 0.02
 
 
 @styled
@@ -122,7 +124,7 @@ def effect_distribution_plot(
     if average is not None:
         average_band(axes, average, vertical=True)
     zero_line(axes, vertical=True)
-    axes.bar(
+    bars = axes.bar(
         edges[:-1],
         np.nan_to_num(counts),
         width=np.diff(edges),
@@ -133,6 +135,9 @@ def effect_distribution_plot(
         linewidth=0.8,
         zorder=2,
     )
+    if np.diff(edges).min() < LEAST_BAR_WITH_EDGE * np.ptp(axes.get_xlim()):
+        for bar in bars:
+            bar.set_linewidth(0)
     axes.set_xlabel(shorten(axis_label, 60))
     axes.set_ylabel("Persons")
     data = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "persons": counts})
