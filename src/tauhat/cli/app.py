@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tauhat.cli.early_fork import note_beginning
 from tauhat.cli.exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, OK, SIGNALLED, UNREAD
 from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.interrupts import Terminated, clean_interrupts
@@ -223,6 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _arguments[:] = words
+    note_beginning()
     fill_closed_streams()
     with escapes_for_missing_letters():
         return _run(words)
