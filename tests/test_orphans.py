@@ -22,6 +22,7 @@ POWER += ["--delta", "0.3", "--simulate", "5000", "--jobs", "2"]
 COMMAND = [sys.executable, "-m", "tauhat", *POWER]
 TASKS = "import time; from tauhat.runtime.parallel import run_tasks; "
 TASKS += "run_tasks(time.sleep, [(99,)] * 2{})"
+COPY = "from tauhat.runtime.fork_server import fork_here; fork_here(); "
 IN_A_THREAD = "import threading; t = threading.Thread(target=lambda: {}); t.start(); t.join()"
 
 
@@ -79,10 +80,12 @@ def families() -> Iterator[list[Family]]:
         family.head.stderr.close()
 
 
-@pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
-def test_workers_end_when_their_parent_is_killed(thread: bool, families: list[Family]) -> None:
+@pytest.mark.parametrize("begin", ["main thread", "another thread", "copy of the command"])
+def test_workers_end_when_their_parent_is_killed(begin: str, families: list[Family]) -> None:
     script = TASKS.format(", n_jobs=2")
-    if thread:
+    if begin == "copy of the command":
+        script = COPY + script
+    if begin == "another thread":
         first, _, call = script.rpartition("; ")
         script = f"{first}; {IN_A_THREAD.format(call)}"
     family = Family([sys.executable, "-c", script])

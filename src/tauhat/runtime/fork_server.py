@@ -28,7 +28,7 @@ from joblib.externals.loky.backend.context import LokyContext
 from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import ParallelBackendBase
 
-from tauhat.runtime.forked import InheritedDescriptor, serve
+from tauhat.runtime.forked import InheritedDescriptor, fork, serve
 from tauhat.runtime.signals import deferred_signals
 
 # So that no library starts threads, which a fork does not copy.
@@ -200,7 +200,7 @@ def fork_here() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with deferred_signals():
         parent = os.getpid()
-        number = os.fork()
+        number = fork()
         if number == 0:
             try:
                 ours.close()

@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing import process
 from typing import Any, Final, NoReturn
@@ -92,7 +93,7 @@ def serve(
                 break
             # A worker that ends at once must be known before it is taken leave of.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-            worker = os.fork()
+            worker = fork()
             if worker == 0:
                 requests.close()
                 _work(descriptors, mask)
@@ -106,6 +107,13 @@ def serve(
         while True:
             os.wait()
     os._exit(0)
+
+
+def fork() -> int:
+    """Fork; Python cannot know that the threads of pyarrow's allocators survive it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _take_leave() -> None:
