@@ -208,7 +208,15 @@ def fork_here() -> None:
             finally:
                 os._exit(1)
         theirs.close()
-        _server = ForkServer(number, ours, lambda: os.waitpid(number, os.WNOHANG)[0] == number)
+        _server = ForkServer(number, ours, lambda: _has_ended(number))
+
+
+def _has_ended(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == child
+    except ChildProcessError:
+        # Somebody else waited for it.
+        return True
 
 
 def stop_fork_server() -> None:
@@ -236,7 +244,7 @@ class ForkingContext(LokyContext):  # type: ignore[misc]
 class _ForkedWorker(popen_forkserver.Popen):
     """Starts a worker through the server, and waits for it."""
 
-    DupFd = InheritedDescriptor
+    DupFd = InheritedDescriptor  # type: ignore[assignment]
 
     def _launch(self, process: ForkedProcess) -> None:
         server = fork_server()
