@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import io
 import os
 import signal
 import socket
@@ -19,16 +18,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
-from multiprocessing import popen_forkserver, util
-from multiprocessing.connection import wait
-from multiprocessing.context import set_spawning_popen
+from multiprocessing import util
 
-from joblib.externals.loky.backend import reduction, spawn
-from joblib.externals.loky.backend.context import LokyContext
-from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import ParallelBackendBase
 
-from tauhat.runtime.forked import InheritedDescriptor, fork, serve
+from tauhat.runtime.forked import fork, serve
 from tauhat.runtime.signals import deferred_signals
 
 # So that no library starts threads, which a fork does not copy.
@@ -225,54 +219,6 @@ def stop_fork_server() -> None:
     server, _server = _server, None
     if server is not None:
         server.stop()
-
-
-class ForkedProcess(LokyProcess):  # type: ignore[misc]
-    """A worker that the fork server starts."""
-
-    @staticmethod
-    def _Popen(process: ForkedProcess) -> _ForkedWorker:  # noqa: N802
-        return _ForkedWorker(process)
-
-
-class ForkingContext(LokyContext):  # type: ignore[misc]
-    """joblib's way to make queues, locks and processes, with `ForkedProcess` for these."""
-
-    Process = ForkedProcess
-
-
-class _ForkedWorker(popen_forkserver.Popen):
-    """Starts a worker through the server, and waits for it."""
-
-    DupFd = InheritedDescriptor  # type: ignore[assignment]
-
-    def _launch(self, process: ForkedProcess) -> None:
-        server = fork_server()
-        if server is None:
-            raise BrokenProcessPool("there is no process that starts workers")
-        # As joblib does, without the user's main module.
-        preparation = spawn.get_preparation_data(process._name, process.init_main_module)
-        self._fds = [preparation["tracker_fd"], preparation["mp_tracker_fd"]]
-        words = io.BytesIO()
-        set_spawning_popen(self)
-        try:
-            reduction.dump(({**os.environ, **process.env}, preparation), words)
-            reduction.dump(process, words)
-        finally:
-            set_spawning_popen(None)
-        self.pid, self.sentinel, source = server.fork(self._fds)
-        self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
-        with open(source, "wb") as stream:
-            stream.write(words.getbuffer())
-
-    def poll(self, flag: int = os.WNOHANG) -> int | None:
-        """255 when it has ended, whose own code is not known here; None before."""
-        if self.returncode is None:
-            timeout = 0 if flag == os.WNOHANG else None
-            if not wait([self.sentinel], timeout):
-                return None
-            self.returncode = 255
-        return self.returncode
 
 
 atexit.register(stop_fork_server)

@@ -17,7 +17,7 @@ from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
 
 from tauhat.errors import TrialError
-from tauhat.runtime.fork_server import ForkingContext, fork_server, stop_fork_server
+from tauhat.runtime.fork_server import fork_server, stop_fork_server
 from tauhat.runtime.parent_watch import end_with_parent
 from tauhat.runtime.signals import deferred_signals
 
@@ -46,6 +46,9 @@ class WatchedWorkers(LokyBackend):  # type: ignore[misc]
         with deferred_signals():
             n_jobs: int = super().configure(*args, **{**watch, **settings})
         if server is not None:
+            # Not on other systems, which have no such processes.
+            from tauhat.runtime.forking_context import ForkingContext
+
             self._workers._context = ForkingContext()
         global _started
         _started = weakref.ref(self._workers)
