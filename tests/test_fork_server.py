@@ -131,6 +131,7 @@ COPY = """
 import sys
 from tauhat.cli import early_fork
 early_fork.note_beginning()
+early_fork.hold_to_one_thread()
 import numpy
 early_fork.fork_early(2)
 from tauhat.runtime import fork_server
@@ -147,10 +148,26 @@ early_fork.fork_early(2)
 """
 
 
+def ran(script: str, **variables: str) -> str:
+    """What a script prints in an interpreter of its own."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=kept | variables)
+    assert done.stderr == ""
+    return done.stdout
+
+
 def test_a_command_forks_from_a_copy_of_itself_and_says_nothing_twice() -> None:
-    done = subprocess.run([sys.executable, "-c", COPY], capture_output=True, text=True, check=True)
-    assert done.stdout == "before [(True, True), (True, True)]\n"
-    late = COPY.replace("early_fork.note_beginning()\nimport numpy\n", "")
-    late = late.replace("import sys\n", "import sys, numpy\n", 1)
-    done = subprocess.run([sys.executable, "-c", late], capture_output=True, text=True, check=True)
-    assert done.stdout == "before [(False, False), (False, False)]\n"
+    assert ran(COPY) == "before [(True, True), (True, True)]\n"
+
+
+def test_no_copy_is_made_of_a_process_that_may_have_computed() -> None:
+    late = COPY.replace("import sys\n", "import sys, numpy\n", 1)
+    assert ran(late) == "before [(False, False), (False, False)]\n"
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the library has one thread on one core")
+def test_no_copy_is_made_of_a_process_whose_libraries_have_threads() -> None:
+    found = ran(COPY, OPENBLAS_NUM_THREADS="2")
+    assert found == "before [(False, False), (False, False)]\n"

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tauhat.cli.early_fork import note_beginning
+from tauhat.cli.early_fork import hold_to_one_thread, note_beginning
 from tauhat.cli.exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, OK, SIGNALLED, UNREAD
 from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.interrupts import Terminated, clean_interrupts
@@ -96,6 +96,7 @@ def run(
 ) -> None:
     """Analyse a trial: report.html, effects.csv and run.json in the folder of --out."""
     check_address_space()
+    hold_to_one_thread()
     from tauhat.cli.commands import run_trial
 
     code = run_trial(
@@ -124,6 +125,7 @@ def check(given: Settings, config: Config = None, json: Json = False) -> None:
 def demo(given: Settings, json: Json = False) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
     check_address_space()
+    hold_to_one_thread()
     from tauhat.cli.commands import run_demo
 
     raise typer.Exit(run_demo(given, json_output=json, command=_command(*given.paths)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from tauhat.cli.early_fork import fork_early
+from tauhat.cli.early_fork import fork_early, hold_to_one_thread
 from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.limits import check_address_space
 from tauhat.cli.options import available_cores
@@ -75,9 +74,7 @@ def run(
 ) -> None:
     """Run what is missing of a study. Stop it at any time; the same command goes on."""
     check_address_space()
-    # One thread a task, also in workers that are yet to start.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    hold_to_one_thread()
     # Here, so that the workers have what they need.
     import tauhat.study.tasks  # noqa: F401
     from tauhat.study.runner import run_study

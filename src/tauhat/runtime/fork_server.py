@@ -34,6 +34,7 @@ _PATIENCE = 0.5
 _NOT_FOR_WORKERS = ("tauhat.analysis", "tauhat.report", "tauhat.cli")
 
 _server: ForkServer | None = None
+_one_starts = threading.Lock()
 
 
 class ForkServer:
@@ -140,11 +141,12 @@ def fork_server(engines: Iterable[str] = ()) -> ForkServer | None:
     global _server
     if not can_fork():
         return None
-    if _server is None or not _server.serves:
-        stop_fork_server()
-        with deferred_signals():
-            _server = _started([*_imported(), *engines])
-    return _server
+    with _one_starts:
+        if _server is None or not _server.serves:
+            stop_fork_server()
+            with deferred_signals():
+                _server = _started([*_imported(), *engines])
+        return _server
 
 
 def _imported() -> list[str]:
