@@ -76,6 +76,7 @@ def main() -> None:
                 "seconds": round(cost.seconds, 1),
                 "cpu_seconds": round(cost.cpu_seconds, 1),
                 "peak_MiB": round(cost.peak_mebibytes),
+                "peak_PSS": round(cost.peak_proportional),
             }
         )
         print(rows[-1], flush=True)
@@ -84,9 +85,9 @@ def main() -> None:
     if len(table) > 1:
         sizes = list(table.persons)
         print(f"growth exponent of CPU time: {exponent(sizes, list(table.cpu_seconds)):.2f}")
-        extra = table.peak_MiB.iloc[-1] - table.peak_MiB.iloc[0]
+        extra = table.peak_PSS.iloc[-1] - table.peak_PSS.iloc[0]
         more = (sizes[-1] - sizes[0]) / 1000
-        print(f"memory from first to last: {extra / more:.1f} MiB for each 1,000 persons")
+        print(f"memory from first to last: {extra / more:.1f} MiB (PSS) for each 1,000 persons")
     name = f"run_time_{options.models.replace(',', '_')}_{'_'.join(map(str, options.persons))}.csv"
     table.to_csv(OUT / name, index=False)
 

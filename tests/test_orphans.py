@@ -22,6 +22,7 @@ POWER += ["--delta", "0.3", "--simulate", "5000", "--jobs", "2"]
 COMMAND = [sys.executable, "-m", "tauhat", *POWER]
 TASKS = "import time; from tauhat.runtime.parallel import run_tasks; "
 TASKS += "run_tasks(time.sleep, [(99,)] * 2{})"
+COPY = "from tauhat.runtime.fork_server import fork_here; fork_here(); "
 IN_A_THREAD = "import threading; t = threading.Thread(target=lambda: {}); t.start(); t.join()"
 
 
@@ -79,16 +80,18 @@ def families() -> Iterator[list[Family]]:
         family.head.stderr.close()
 
 
-@pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
-def test_workers_end_when_their_parent_is_killed(thread: bool, families: list[Family]) -> None:
+@pytest.mark.parametrize("begin", ["main thread", "another thread", "copy of the command"])
+def test_workers_end_when_their_parent_is_killed(begin: str, families: list[Family]) -> None:
     script = TASKS.format(", n_jobs=2")
-    if thread:
+    if begin == "copy of the command":
+        script = COPY + script
+    if begin == "another thread":
         first, _, call = script.rpartition("; ")
         script = f"{first}; {IN_A_THREAD.format(call)}"
     family = Family([sys.executable, "-c", script])
     families.append(family)
-    # It, the tracker of its resources, and two workers.
-    assert family.has(4, seconds=120)
+    # It, what forks its workers, two trackers of its resources, and two workers.
+    assert family.has(6, seconds=120)
     family.head.kill()
     assert family.has(0, seconds=60), family.members()
 
@@ -124,16 +127,15 @@ def test_a_signal_while_workers_start_ends_a_command(families: list[Family]) -> 
 
 
 def test_ctrl_c_while_workers_import_prints_no_traceback(families: list[Family]) -> None:
-    # As a terminal does: to the command and its workers, which do not hear it.
+    # As a terminal does: to the command and the process that forks its workers, which does
+    # not hear it.
     script = (
-        "import os, signal, sys, time\n"
-        "from joblib.externals.loky.backend import fork_exec as started\n"
-        "from tauhat.cli.app import main\nfork = started.fork_exec\n"
-        "def interrupted(*given, **more):\n    pid = fork(*given, **more)\n"
-        "    time.sleep(0.2)\n    os.kill(pid, signal.SIGINT)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "    return pid\n"
-        "started.fork_exec = interrupted\nsys.exit(main(sys.argv[1:]))"
+        "import os, signal, subprocess, sys, time\n"
+        "from tauhat.cli.app import main\nfrom tauhat.runtime import fork_server\n"
+        "class Interrupted(subprocess.Popen):\n    def __init__(self, *given, **more):\n"
+        "        super().__init__(*given, **more)\n        time.sleep(0.2)\n"
+        "        os.kill(self.pid, signal.SIGINT)\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "fork_server.subprocess.Popen = Interrupted\nsys.exit(main(sys.argv[1:]))"
     )
     family = Family([sys.executable, "-c", script, *POWER])
     families.append(family)
@@ -161,7 +163,7 @@ def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) 
         family = Family(COMMAND)
         families.append(family)
         # While it starts, while workers start, and while they work.
-        assert family.has(int(rng.integers(1, 5)), seconds=60)
+        assert family.has(int(rng.integers(1, 7)), seconds=60)
         time.sleep(rng.uniform(0, 2))
         family.head.kill()
         family.head.communicate()

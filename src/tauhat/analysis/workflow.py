@@ -43,7 +43,8 @@ from tauhat.inference.modifiers import effect_modifiers
 from tauhat.inference.named_in_target import named_groups_in_target
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
-from tauhat.runtime.parallel import report_progress
+from tauhat.runtime.engines import USUAL
+from tauhat.runtime.parallel import prepare_workers, report_progress
 from tauhat.runtime.progress import check_progress, progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
@@ -279,6 +280,7 @@ def analyze(
             rerun=rerun,
             **{**given, "target": population},
         )
+    prepare_workers(n_jobs, USUAL)
     clock = _Clock(progress or None)
     with clock.step("check", "checking the design"):
         check = trial.check()

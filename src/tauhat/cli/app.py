@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tauhat.cli.early_fork import hold_to_one_thread, note_beginning
 from tauhat.cli.exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, OK, SIGNALLED, UNREAD
 from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.interrupts import Terminated, clean_interrupts
@@ -95,6 +96,7 @@ def run(
 ) -> None:
     """Analyse a trial: report.html, effects.csv and run.json in the folder of --out."""
     check_address_space()
+    hold_to_one_thread()
     from tauhat.cli.commands import run_trial
 
     code = run_trial(
@@ -123,6 +125,7 @@ def check(given: Settings, config: Config = None, json: Json = False) -> None:
 def demo(given: Settings, json: Json = False) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
     check_address_space()
+    hold_to_one_thread()
     from tauhat.cli.commands import run_demo
 
     raise typer.Exit(run_demo(given, json_output=json, command=_command(*given.paths)))
@@ -223,6 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _arguments[:] = words
+    note_beginning()
     fill_closed_streams()
     with escapes_for_missing_letters():
         return _run(words)

@@ -13,6 +13,7 @@ from tauhat.analysis import Source, analyze
 from tauhat.analysis.models import model_names
 from tauhat.analysis.named import named_effects, named_record
 from tauhat.analysis.record import check_record, plain, records
+from tauhat.cli.early_fork import fork_early
 from tauhat.cli.exit_codes import BAD_OUTPUT, CHECK_FAILED, OK
 from tauhat.cli.interrupts import raise_if_interrupted
 from tauhat.cli.language import in_options
@@ -37,7 +38,7 @@ from tauhat.errors import UnsafeCovariatesError
 from tauhat.runtime.files import check_writable, settle
 from tauhat.runtime.overwriting import refuse_overwriting
 from tauhat.runtime.progress import progress_display
-from tauhat.runtime.workers import check_shared_memory
+from tauhat.runtime.workers import check_shared_memory, release_workers
 from tauhat.tables.descriptions import Descriptions, read_descriptions
 from tauhat.tables.reading import read_hashed
 from tauhat.trial.checks.design_check import DesignCheck
@@ -159,6 +160,7 @@ def _prepare(settings: Settings, inputs: Sequence[Path]) -> None:
     """See that the results can be written and nothing is lost to them, before any work."""
     if settings.jobs > 1:
         check_shared_memory()
+        fork_early(settings.jobs, settings.backend)
     refuse_overwriting(inputs, paths_written(settings.out, figures=bool(settings.figures)))
     check_writable(settings.out, names_written(figures=bool(settings.figures)))
     settle(settings.out)
@@ -183,6 +185,8 @@ def _analyze_and_write(trial: Trial, settings: Settings, source: Source, json_ou
             progress=progress,
             source=source,
         )
+        # Figures need memory, and there are no more fits.
+        release_workers()
         progress("writing the report", 0, 1)
         paths, record = write_results(
             analysis,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from tauhat.cli.early_fork import fork_early, hold_to_one_thread
 from tauhat.cli.given_once import OnceCommand
 from tauhat.cli.limits import check_address_space
 from tauhat.cli.options import available_cores
@@ -74,17 +74,19 @@ def run(
 ) -> None:
     """Run what is missing of a study. Stop it at any time; the same command goes on."""
     check_address_space()
-    # One thread a task, also in workers that are yet to start.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    hold_to_one_thread()
+    # Here, so that the workers have what they need.
+    import tauhat.study.tasks  # noqa: F401
     from tauhat.study.runner import run_study
 
+    jobs = available_cores() if jobs is None else jobs
+    fork_early(jobs, backend.value)
     display = _ProgressLine(sys.stderr)
     try:
         study = run_study(
             plan,
             out,
-            n_jobs=available_cores() if jobs is None else jobs,
+            n_jobs=jobs,
             backend=backend.value,
             address=address,
             replicates=replicates,

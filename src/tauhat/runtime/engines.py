@@ -11,6 +11,9 @@ from typing import Any
 
 from tauhat.runtime.parallel import hold_new_libraries
 
+#: What nearly every ensemble learns with.
+USUAL = ("lightgbm", "stochtree")
+
 
 def engine(name: str) -> Any:
     """Import an outside engine, or return it; inside a task it gets one thread.
@@ -43,6 +46,7 @@ class _LaterModule(ModuleType):
 
     # stochtree names this class in a signature, which is evaluated at import.
     Axes = object
+    pyplot: ModuleType
 
     def __getattr__(self, name: str) -> Any:
         _remove(self)
@@ -59,13 +63,16 @@ def _without_pyplot() -> Iterator[None]:
     """Import modules that import matplotlib.pyplot without it.
 
     stochtree does so for one function that draws a trace, which costs a third of
-    the time to import tauhat, in every worker too. Meanwhile placeholders stand in
+    the time to import tauhat. Meanwhile placeholders stand in
     ``sys.modules``; what keeps one (``stochtree.plotting``) gets the real
     module from it at the first use.
     """
     names = ("matplotlib", "matplotlib.pyplot")
     placed = [_LaterModule(name) for name in names if name not in sys.modules]
     sys.modules.update({module.__name__: module for module in placed})
+    if len(placed) == len(names):
+        # "import matplotlib.pyplot as plt" asks the package for it.
+        placed[0].pyplot = placed[1]
     try:
         yield
     finally:

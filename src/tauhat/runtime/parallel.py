@@ -13,6 +13,7 @@ import joblib
 from threadpoolctl import ThreadpoolController
 
 from tauhat.arguments import check_jobs
+from tauhat.runtime.fork_server import fork_server
 from tauhat.runtime.workers import WatchedWorkers, give_back_memory, workers
 
 Result = TypeVar("Result")
@@ -134,6 +135,24 @@ def run_in_parts(function: Callable[[Listener], Result]) -> Result:
     """
     listener = _listener.get() or (lambda done, total: None)
     return _single_threaded(function, (listener,))
+
+
+def prepare_workers(n_jobs: int, engines: Iterable[str] = ()) -> None:
+    """Let what workers share be imported while this process goes on.
+
+    Parameters
+    ----------
+    n_jobs
+        Number of workers that there will be; nothing is done for one.
+    engines
+        Outside engines that they need.
+
+    Examples
+    --------
+    >>> prepare_workers(1)
+    """
+    if n_jobs > 1 and _pool.get() is None and workers() is not None:
+        fork_server(engines)
 
 
 class WorkerLostError(RuntimeError):

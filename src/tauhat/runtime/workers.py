@@ -6,10 +6,8 @@ import contextlib
 import ctypes
 import os
 import shutil
-import signal
 import sys
 import threading
-import time
 import weakref
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,32 +17,39 @@ from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
 
 from tauhat.errors import TrialError
+from tauhat.runtime.fork_server import fork_server, stop_fork_server
+from tauhat.runtime.parent_watch import end_with_parent
 from tauhat.runtime.signals import deferred_signals
 
 # Where Linux keeps the locks that processes share; each takes a page.
 SHARED_MEMORY = Path("/dev/shm")
 LEAST_SHARED_MEMORY = 1024**2
-_SECONDS_BETWEEN_LOOKS = 0.5
-_PR_SET_PDEATHSIG = 1
 
 # The processes that were started last, as long as there are any.
 _started: weakref.ref[Any] | None = None
 
 
 class WatchedWorkers(LokyBackend):  # type: ignore[misc]
-    """joblib's own workers, which end when the process that started them does.
+    """joblib's own workers, forked where they can be, which end when this process does.
 
     Left to themselves, workers whose parent was killed wait for five minutes and
     hold its memory and its pipes.
     """
 
     def configure(self, *args: Any, **settings: Any) -> int:
-        """Start the workers."""
+        """Make ready to start the workers."""
         check_shared_memory()
+        server = fork_server()
         by_main_thread = threading.current_thread() is threading.main_thread()
-        watch = {"initializer": end_with_parent, "initargs": (os.getpid(), by_main_thread)}
+        parent = (os.getpid(), by_main_thread) if server is None else (server.number, True)
+        watch = {"initializer": end_with_parent, "initargs": parent}
         with deferred_signals():
             n_jobs: int = super().configure(*args, **{**watch, **settings})
+        if server is not None:
+            # Not on other systems, which have no such processes.
+            from tauhat.runtime.forking_context import ForkingContext
+
+            self._workers._context = ForkingContext()
         global _started
         _started = weakref.ref(self._workers)
         return n_jobs
@@ -57,7 +62,7 @@ class WatchedWorkers(LokyBackend):  # type: ignore[misc]
 
 
 def release_workers() -> None:
-    """Let idle workers end, which hold hundreds of MB each; the next task starts new ones.
+    """Let idle workers end, which hold up to hundreds of MB each; the next task starts new ones.
 
     Examples
     --------
@@ -68,6 +73,7 @@ def release_workers() -> None:
     _started = None
     if executor is not None:
         executor.terminate()
+    stop_fork_server()
 
 
 def give_back_memory() -> None:
@@ -104,39 +110,6 @@ def workers() -> LokyBackend | None:
         inner_max_num_threads=active.inner_max_num_threads,
         **getattr(active, "backend_kwargs", {}),
     )
-
-
-def end_with_parent(parent: int, by_main_thread: bool) -> None:
-    """Let this process end as soon as its parent does; it ends at once when that is gone.
-
-    Linux sends the signal itself, even in the middle of compiled code, but does so
-    when the parent's *thread* ends that started this process; so only a main
-    thread can be trusted with it. Otherwise a thread here looks now and then.
-
-    Parameters
-    ----------
-    parent
-        Number of the process that started this one.
-    by_main_thread
-        Whether its main thread did.
-    """
-    if sys.platform == "win32":
-        return
-    told = (
-        sys.platform == "linux"
-        and by_main_thread
-        and ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
-    )
-    if os.getppid() != parent:
-        os._exit(1)
-    if not told:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-    os._exit(1)
 
 
 def check_shared_memory() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tauhat.runtime.engines import USUAL
 from tauhat.runtime.overwriting import refuse_overwriting
+from tauhat.runtime.parallel import prepare_workers
 from tauhat.study.backends import Task, results_as_they_come
 from tauhat.study.measures import METRICS
 from tauhat.study.plan import Plan
@@ -109,6 +111,8 @@ def run_study(
     # Fitting imports every engine, which takes seconds; reading a study needs none.
     from tauhat.study.tasks import run_task
 
+    if backend == "loky":
+        prepare_workers(n_jobs, USUAL)
     chosen.check()
     with Store(out, chosen, version("tauhat")) as store:
         clock = _Clock(chosen, store.contents)
