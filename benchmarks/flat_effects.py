@@ -2,8 +2,8 @@
 
 The three designs in which the study that set the aims for events had no effect that differs: no
 effect in 20 clusters of 25 persons on average and for 300 persons, the same risk difference in 50
-clusters. Root mean squared error of the persons' effects, in percentage points, by `LMM` with 0 and 1
-taken as numbers, by the average effect for everyone, and by the members of `Robust` but for its
+clusters. Root mean squared error of the persons' effects, in percentage points, by `LMM` with 0 and
+1 taken as numbers, by the average effect for everyone, and by the members of `Robust` but for its
 forest; and how often eight trials a design, drawn from these, give `LMM` on 0/1 no more than the
 3.16 points that it had in that study.
 

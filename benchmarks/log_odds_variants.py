@@ -1,7 +1,7 @@
 """Two changes to the models of log odds that were tried: a tighter prior, and sparse slopes.
 
-On the cells of `binary_outcomes.py`, and in small trials of a strong effect (a log odds ratio of 2 in
-20 clusters of 15 persons on average):
+On the cells of `binary_outcomes.py`, and in small trials of a strong effect (a log odds ratio of 2
+in 20 clusters of 15 persons on average):
 
 * the log odds ratio of treatment is N(0, 1) a priori in place of N(0, 2.5^2);
 * slopes of `GAMM`, or of `GAMM` and `LMM`, averaged over which of them are there
@@ -71,16 +71,17 @@ class SparseLogOdds(AdditiveLogOdds):
         return np.stack(risks, axis=-1)
 
 
-def effect_of(name: str, data: TrialData) -> np.ndarray:
-    """Effects of a member of `Robust` on the persons of a trial."""
+def effect_of(name: str, data: TrialData, X: pd.DataFrame) -> np.ndarray:
+    """Effects of a member of `Robust` fitted to a trial, whose order of rows is its own."""
     model = ensemble_member(name)
     model.random_state = 1
-    return model.fit_data(data).effect(data.X)
+    return model.fit_data(data).effect(X)
 
 
-def sparse_effect(data: TrialData, n_splines: int) -> np.ndarray:
+def sparse_effect(data: TrialData, X: pd.DataFrame, n_splines: int) -> np.ndarray:
     """The same with sparse slopes; without curves it is that of `LMM`."""
-    risks = SparseLogOdds(n_splines=n_splines).fit(learning_view(data), 1).risks(data.X)
+    form = SparseLogOdds(n_splines=n_splines).fit(learning_view(data), 1)
+    risks = form.risks(X.to_numpy(dtype=np.float64))
     return risks[:, 1] - risks[:, 0]
 
 
@@ -91,10 +92,11 @@ def one_trial(cell: str, number: int) -> dict[str, Any]:
     trial = BinaryTrial(**settings).draw(n, seed)
     arrays = trial.X, trial.y, trial.treatment, trial.clusters
     data, tau = validate_trial(*arrays, endpoint="binary"), np.asarray(trial.tau)
-    as_is = {name: effect_of(name, data) for name in (*MEMBERS, NUMBERS)}
+    as_is = {name: effect_of(name, data, trial.X) for name in (*MEMBERS, NUMBERS)}
     with patch.object(two_arm_logit, "_TREATMENT_SD", 1.0):
-        tighter = {name: effect_of(name, data) for name in MEMBERS} | {NUMBERS: as_is[NUMBERS]}
-    of_gamm, of_lmm = (sparse_effect(data, n_splines) for n_splines in (10, 0))
+        tighter = {name: effect_of(name, data, trial.X) for name in MEMBERS}
+    tighter[NUMBERS] = as_is[NUMBERS]
+    of_gamm, of_lmm = (sparse_effect(data, trial.X, n_splines) for n_splines in (10, 0))
 
     def error(effect: np.ndarray) -> float:
         return 100 * float(np.sqrt(np.mean((effect - tau) ** 2)))
