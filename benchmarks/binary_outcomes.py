@@ -30,7 +30,7 @@ import pandas as pd
 import tauhat as th
 from kept_rows import kept_rows
 from tauhat.data import validate_trial
-from tauhat.ensembles.robust import CLUSTER_EVENT_MEMBERS, INDIVIDUAL_EVENT_MEMBERS, RobustEnsemble
+from tauhat.ensembles.robust import RECIPES, RobustEnsemble
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.reference_posterior import Reference
 from tauhat.learners.catalog import ensemble_member
@@ -94,9 +94,10 @@ def on_numbers(trial: SimulatedTrial, seed: int, *, quick: bool) -> dict[str, np
 
 def robust(clustered: bool, *, trees: bool) -> CateEstimator:
     """`Robust`, without its forest if there are to be no trees."""
-    names = CLUSTER_EVENT_MEMBERS if clustered else INDIVIDUAL_EVENT_MEMBERS
-    kept = names if trees else [name for name in names if not name.startswith("BCF")]
-    return RobustEnsemble([(name, ensemble_member(name)) for name in kept], random_state=1)
+    recipe = RECIPES["cluster" if clustered else "individual", "binary"]
+    kept = [name for name in recipe.members if trees or not name.startswith("BCF")]
+    members = [(name, ensemble_member(name, brief=name in recipe.brief)) for name in kept]
+    return RobustEnsemble(members, random_state=1)
 
 
 def one_trial(

@@ -213,6 +213,15 @@ def test_brief_chains_start_from_few_coarse_forests_and_lengthen_nothing():
     assert BART(n_chains=8).brief().n_grow == 8  # a forest for each chain
 
 
+def test_brief_causal_forests_have_two_chains_and_lengthen_nothing():
+    forest = BayesianCausalForest(random_intercept=True)
+    brief = forest.brief()
+    assert (brief.n_chains, brief.n_grow, brief.n_burn_in, brief.n_draws) == (2, 6, 50, 50)
+    assert (brief.random_intercept, brief.n_outcome_trees) == (True, forest.n_outcome_trees)
+    short = BayesianCausalForest(n_chains=1, n_grow=3, n_burn_in=10, n_draws=20)
+    assert short.brief().get_params() == short.get_params()
+
+
 def test_greedy_forests_look_at_no_more_cutpoints_than_they_are_given():
     X, y, _, _ = clustered(0)
     alone = {"n_trees": 1, "n_chains": 1, "n_grow": 1, "n_burn_in": 0, "n_draws": 1}

@@ -83,6 +83,20 @@ def test_chains_are_brief_where_persons_are_randomized_and_shared_with_the_stack
     assert plan.members["BCF"].n_grow == 10
 
 
+@pytest.mark.parametrize("clustered_trial", [False, True])
+def test_the_forest_of_an_event_has_brief_chains(clustered_trial: bool) -> None:
+    X, y, A, clusters = cluster_trial(m=8)
+    if not clustered_trial:
+        clusters, A = None, np.tile([0, 1], len(y) // 2)
+    name = "BCF-RE" if clustered_trial else "BCF"
+    of_event, of_number = (
+        RobustEnsemble(random_state=1).plan(validate_trial(X, values, A, clusters), 1).members[name]
+        for values in ((y > 0.5).astype(float), y)
+    )
+    assert (of_event.n_chains, of_event.n_draws, of_event.n_grow) == (2, 50, 6)
+    assert (of_number.n_chains, of_number.n_draws, of_number.n_grow) == (4, 50, 10)
+
+
 def test_library_of_the_design() -> None:
     X, y, A, clusters = cluster_trial(m=8)
     individual = validate_trial(X, y, np.tile([0, 1], len(y) // 2))

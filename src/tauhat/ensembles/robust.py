@@ -71,14 +71,15 @@ class Recipe:
         Second stages of X-learners on the imputing stack that stand beside the
         members, and have the given weight to themselves.
     brief
-        Whether the members on BART have brief chains, as those beside them do.
+        Names of the members whose chains are brief, see
+        `tauhat.learners.catalog.ensemble_member`.
     """
 
     members: tuple[str, ...]
     weighting: Callable[[float, tuple[str, ...]], Strategy]
     given: tuple[str, ...] = ()
     stacked: tuple[str, ...] = ()
-    brief: bool = False
+    brief: tuple[str, ...] = ()
 
 
 # Members for an event: of both links, with an odds ratio that may differ or follows the risk, and
@@ -110,11 +111,13 @@ CLUSTER_TIME_MEMBERS = (*CALM_ON_TIMES, "Effect-Boosting", "X-GAMM-RF")
 #: without a recipe of its own takes that of `None`, and so does `weighting="shares"` where the
 #: recipe is that of a learned rule.
 RECIPES: dict[tuple[str, str | None], Recipe] = {
-    ("individual", None): Recipe(INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED, brief=True),
+    ("individual", None): Recipe(
+        INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED, brief=("X-BART",)
+    ),
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
     ("cluster", "continuous"): Recipe(CLUSTER_LEARNED, LearnedWeights),
-    ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares),
-    ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares),
+    ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares, brief=("BCF",)),
+    ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares, brief=("BCF-RE",)),
     ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
     ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
     ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
@@ -299,7 +302,9 @@ class RobustEnsemble(Ensemble):
 
     def _library(self, data: TrialData) -> Members:
         recipe = self._recipe(data)
-        return [(name, ensemble_member(name, brief=recipe.brief)) for name in recipe.members]
+        return [
+            (name, ensemble_member(name, brief=name in recipe.brief)) for name in recipe.members
+        ]
 
     def plan(self, data: TrialData, seed: int) -> MemberPlan:
         """Members, those beside them that are given weight, and what the strategy needs."""

@@ -242,6 +242,13 @@ class BayesianCausalForest(CateEstimator):
         copy.set_params(n_burn_in=min(self.n_burn_in, 50), n_draws=min(self.n_draws, 50))
         return copy
 
+    def brief(self) -> Self:
+        """Return an unfitted copy for one of many: two chains of 50 + 50 from few forests."""
+        copy = self.quick()
+        n_chains = min(self.n_chains, 2)
+        copy.set_params(n_chains=n_chains, n_grow=min(self.n_grow, max(6, n_chains)))
+        return copy
+
     def reduced(self) -> Self:
         """Return an unfitted copy with one short chain."""
         copy: Self = clone(self)
