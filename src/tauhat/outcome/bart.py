@@ -259,6 +259,23 @@ class BART(StandardizedModel):
             return mean
         return super().predict(X)
 
+    def draw_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
+        """What `predict_draws` gives at ``X`` less what it gives at ``other``, shape (draws, k)."""
+        if self.models_risks:
+            return super().draw_difference(X, other)
+        if self.scale_ == 0 or self.tree_draws_ is None:
+            return np.zeros((self.n_chains * self.n_draws, len(X)))
+        draws = self.tree_draws_.predict_difference(
+            self.columns_.apply(X), self.columns_.apply(other)
+        )
+        draws *= self.scale_ * self.sign_
+        return draws
+
+    def predict_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
+        """What `predict` gives at ``X`` less what it gives at ``other``, shape (k,)."""
+        mean: FloatArray = self.draw_difference(X, other).mean(axis=0)
+        return mean
+
     def posterior_traces(self) -> dict[str, FloatArray]:
         """Draws of the standard deviations by name, each of shape (chains, draws)."""
         if self.scale_ == 0:
