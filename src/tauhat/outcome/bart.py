@@ -10,12 +10,7 @@ from sklearn.base import clone
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.intercept_draws import InterceptSampler
-from tauhat.numerics.latent import (
-    MeasuredOutcome,
-    ProbitOutcome,
-    SampledOutcome,
-    probit_risk,
-)
+from tauhat.numerics.latent import MeasuredOutcome, ProbitOutcome, SampledOutcome, probit_risk
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 from tauhat.outcome.scaling import StandardizedModel
@@ -261,15 +256,10 @@ class BART(StandardizedModel):
 
     def draw_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
         """What `predict_draws` gives at ``X`` less what it gives at ``other``, shape (draws, k)."""
-        if self.models_risks:
+        if self.models_risks or self.scale_ == 0 or self.tree_draws_ is None:
             return super().draw_difference(X, other)
-        if self.scale_ == 0 or self.tree_draws_ is None:
-            return np.zeros((self.n_chains * self.n_draws, len(X)))
-        draws = self.tree_draws_.predict_difference(
-            self.columns_.apply(X), self.columns_.apply(other)
-        )
-        draws *= self.scale_ * self.sign_
-        return draws
+        own, others = self.columns_.apply(X), self.columns_.apply(other)
+        return self.scale_ * self.sign_ * self.tree_draws_.predict_difference(own, others)
 
     def predict_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
         """What `predict` gives at ``X`` less what it gives at ``other``, shape (k,)."""

@@ -78,7 +78,7 @@ class TreeDraws:
             As `predict`.
         """
         self._check_columns(X)
-        differing = tuple(np.flatnonzero((X != other).any(axis=0)).tolist())
+        differing = tuple(np.flatnonzero(np.not_equal(X, other).any(axis=0)).tolist())
         if differing not in self._parts:
             self._parts[differing] = self._splitting_on(differing, X.shape[1])
         part = self._parts[differing]
