@@ -108,6 +108,14 @@ def bayesian_forest(**settings: Any) -> Any:
     )
 
 
+def mixed_bart() -> Any:
+    """S-learner on BART with a random intercept, with stochtree's numbers of trees."""
+    from tauhat.learners import SLearner
+    from tauhat.outcome import MixedBART
+
+    return SLearner(MixedBART())
+
+
 def s_merf() -> Any:
     """S-learner on a mixed-effects forest, as the package merf has it."""
     from tauhat.learners.mixed_s import MixedEffectsLearner
@@ -145,8 +153,9 @@ def contenders() -> list[Contender]:
         Contender(bart, "tauhat", named("S-BART", limits=True), individual),
         Contender(bart, "stochtree", stochtree_bart(50, 50), individual),
         Contender(bart, "R dbarts", in_r("dbarts"), individual),
-        Contender(bart, "tauhat", named("BART-RE", limits=True), cluster),
+        Contender(bart, "tauhat", ours(mixed_bart, limits=True), cluster),
         Contender(bart, "stochtree", stochtree_bart(200, 250), cluster),
+        Contender(bart, "tauhat", named("BART-RE", limits=True), cluster, "BART-RE (its own form)"),
         Contender(bcf, "tauhat", ours(bayesian_forest, limits=True), individual),
         Contender(bcf, "stochtree", stochtree_bcf, individual),
         Contender(bcf, "tauhat", with_intercept, cluster),

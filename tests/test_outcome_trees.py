@@ -1,5 +1,7 @@
 """Random forest, boosted trees and BART: what the common suite does not say."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
@@ -113,6 +115,29 @@ def test_draws_average_to_the_prediction_and_cover_the_truth():
     deviation = model.posterior_traces()["residual standard deviation"]
     assert deviation.shape == (4, 50)
     assert deviation.mean() == pytest.approx(5, abs=0.4)
+
+
+@pytest.mark.parametrize("weight", [None, "unequal"], ids=["equal", "weighted"])
+def test_differences_need_only_the_trees_that_split_on_what_differs(weight):
+    X, y, clusters, _ = clustered(0, m=10)
+    given = None if weight is None else 0.5 + np.arange(len(y)) % 3
+    other = X.copy()
+    other[:, 0] += 1.0
+    model = MixedBART(n_chains=2, n_burn_in=5, n_draws=10, random_state=1)
+    model.fit(X, y, clusters=clusters, sample_weight=given)
+    draws = model.predict_draws(X) - model.predict_draws(other)
+    assert np.abs(draws).max() > 0.5
+    np.testing.assert_allclose(model.draw_difference(X, other), draws, atol=1e-12)
+    np.testing.assert_allclose(
+        model.predict_difference(X, other), model.predict(X) - model.predict(other), atol=1e-12
+    )
+    # Also of a model that was pickled, and where nothing or everything differs.
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.draw_difference(X, other), model.draw_difference(X, other))
+    assert not model.draw_difference(X, X).any()
+    np.testing.assert_allclose(
+        model.draw_difference(X, -X), model.predict_draws(X) - model.predict_draws(-X), atol=1e-12
+    )
 
 
 def test_every_chain_needs_a_greedy_start():

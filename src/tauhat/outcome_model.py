@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -176,6 +176,16 @@ class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def predict(self, X: FloatArray) -> FloatArray:
         """Expected outcome at an average cluster, shape (n,)."""
+
+    def predict_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
+        """What `predict` gives at ``X`` less what it gives at ``other``, shape (n,)."""
+        return self.predict(X) - self.predict(other)
+
+    def draw_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
+        """The same of ``predict_draws``, for models that have it, shape (draws, n)."""
+        model: Any = self
+        draws: FloatArray = model.predict_draws(X) - model.predict_draws(other)
+        return draws
 
     def base_models(self) -> Sequence[tuple[str, OutcomeModel]]:
         """Models this one is made of, which an ensemble may fit once for all."""

@@ -128,27 +128,26 @@ class SLearner(CateEstimator):
         """Risks without and with treatment, shape (k, 2)."""
         if not self.models_risks:
             return super().predict_risks(X)
-        features = [treatment_features(X, arm, self.model_) for arm in (0.0, 1.0)]
-        return np.column_stack([self.model_.predict(own) for own in features])
+        return np.column_stack([self.model_.predict(own) for own in self._features_by_arm(X)])
 
     def draw_risks(self, X: FloatArray) -> FloatArray:
         """Posterior draws of both risks, shape (draws, k, 2)."""
         if not self.models_risks:
             return super().draw_risks(X)
-        return self._draw_means(X)
+        model: Any = self.model_
+        features = self._features_by_arm(X)
+        return np.stack([model.predict_draws(own) for own in features], axis=-1)
 
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, shape (draws, k), if the model has them."""
         if not self.has_draws:
             return super().draw_effect(X)
-        means = self._draw_means(X)
-        return means[..., 1] - means[..., 0]
+        control, treated = self._features_by_arm(X)
+        return self.model_.draw_difference(treated, control)
 
-    def _draw_means(self, X: FloatArray) -> FloatArray:
-        """Posterior draws of the expected outcome without and with treatment."""
-        model: Any = self.model_
-        features = [treatment_features(X, arm, model) for arm in (0.0, 1.0)]
-        return np.stack([model.predict_draws(own) for own in features], axis=-1)
+    def _features_by_arm(self, X: FloatArray) -> list[FloatArray]:
+        """What the regression sees of persons without and with treatment."""
+        return [treatment_features(X, arm, self.model_) for arm in (0.0, 1.0)]
 
     @property
     def variance_components_(self) -> VarianceComponents:
@@ -158,8 +157,8 @@ class SLearner(CateEstimator):
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""
-        treated = self.model_.predict(treatment_features(X, 1.0, self.model_))
-        return treated - self.model_.predict(treatment_features(X, 0.0, self.model_))
+        control, treated = self._features_by_arm(X)
+        return self.model_.predict_difference(treated, control)
 
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""

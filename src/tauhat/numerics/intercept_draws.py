@@ -164,9 +164,6 @@ class InterceptSampler:
         """
         cross = self.columns.T @ residual
         sums: FloatArray = np.zeros(0)
-        if self.clusters is None and not len(cross):
-            # Trees alone: algebra of empty matrices is a tenth of their time.
-            return LinearDraw(cross, sums, 0.0, np.zeros(len(residual)))
         if self.clusters is not None:
             weighted = self.regressor * residual
             sums = np.bincount(self.clusters, weighted, len(self.totals)).astype(np.float64)

@@ -10,12 +10,7 @@ from sklearn.base import clone
 from tauhat._typing import AnyArray, FloatArray, IntArray
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.intercept_draws import InterceptSampler
-from tauhat.numerics.latent import (
-    MeasuredOutcome,
-    ProbitOutcome,
-    SampledOutcome,
-    probit_risk,
-)
+from tauhat.numerics.latent import MeasuredOutcome, ProbitOutcome, SampledOutcome, probit_risk
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 from tauhat.outcome.scaling import StandardizedModel
@@ -258,6 +253,18 @@ class BART(StandardizedModel):
             mean: FloatArray = self.predict_draws(X).mean(axis=0)
             return mean
         return super().predict(X)
+
+    def draw_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
+        """What `predict_draws` gives at ``X`` less what it gives at ``other``, shape (draws, k)."""
+        if self.models_risks or self.scale_ == 0 or self.tree_draws_ is None:
+            return super().draw_difference(X, other)
+        own, others = self.columns_.apply(X), self.columns_.apply(other)
+        return self.scale_ * self.sign_ * self.tree_draws_.predict_difference(own, others)
+
+    def predict_difference(self, X: FloatArray, other: FloatArray) -> FloatArray:
+        """What `predict` gives at ``X`` less what it gives at ``other``, shape (k,)."""
+        mean: FloatArray = self.draw_difference(X, other).mean(axis=0)
+        return mean
 
     def posterior_traces(self) -> dict[str, FloatArray]:
         """Draws of the standard deviations by name, each of shape (chains, draws)."""

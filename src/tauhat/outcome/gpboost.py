@@ -117,8 +117,7 @@ class GPBoost(RandomInterceptModel):
                 break
             values[:, outside] = np.average(z[inside], weights=random.weight[inside])
             booster = self._train(X, z, clusters, random.weight, inside, self.max_rounds, seed)
-            for position, rounds in enumerate(looks, start=1):
-                values[position, outside] = self._values(booster, X[outside], int(rounds))
+            values[1:, outside] = self._learning_curve(booster, X[outside], looks)
         errors = (z - values) ** 2 @ random.weight
         best = int(np.argmin(errors[: len(looks) + 1]))
         self.n_rounds_ = best * _ROUNDS_A_LOOK
@@ -170,11 +169,23 @@ class GPBoost(RandomInterceptModel):
         return gpboost.train(settings, data, rounds, gp_model=intercepts)
 
     @staticmethod
-    def _values(booster: Any, X: FloatArray, rounds: int) -> FloatArray:
-        values: FloatArray = booster.predict(X, num_iteration=rounds, ignore_gp_model=True)
-        return values
+    def _learning_curve(booster: Any, X: FloatArray, looks: IntArray) -> FloatArray:
+        """Values after each number of rounds, shape (looks, k): every tree is evaluated once."""
+        parts = [
+            booster.predict(
+                X,
+                start_iteration=int(rounds) - _ROUNDS_A_LOOK,
+                num_iteration=_ROUNDS_A_LOOK,
+                ignore_gp_model=True,
+            )
+            for rounds in looks
+        ]
+        return np.cumsum(parts, axis=0, dtype=np.float64)
 
     def _predict_fixed_part(self, X: FloatArray) -> FloatArray:
         if self.booster_ is None:
             return np.zeros(len(X))
-        return self._values(self.booster_, X, self.n_rounds_)
+        values: FloatArray = self.booster_.predict(
+            X, num_iteration=self.n_rounds_, ignore_gp_model=True
+        )
+        return values

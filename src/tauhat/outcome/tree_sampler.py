@@ -259,10 +259,12 @@ def sample_trees(
             residual.update_data(z - fitted)
         for part in parts:
             part.sweep(residual, variance, engine_rng, grow=grow, keep=keep)
-        before = residual.get_residual().ravel() + state.fitted
-        state = linear.draw(before, variance, rng)
-        after = before - state.fitted
-        residual.update_data(after)
+        after = residual.get_residual().ravel()
+        if p or m:
+            before = after + state.fitted
+            state = linear.draw(before, variance, rng)
+            after = before - state.fitted
+            residual.update_data(after)
         variance = outcome.variance(after, rng)
 
     starts = []
