@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pickle import PicklingError
 from typing import Any, Literal
 
@@ -68,7 +69,7 @@ class Nuisance:
         """Model whose kind decides on the features of an S-learner."""
         return self.model if self.features_of is None else self.features_of
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Equal for two declarations that describe the same regression."""
         described = (
