@@ -203,7 +203,7 @@ def test_quick_is_unfitted_and_shorter():
 
 
 def test_brief_chains_start_from_few_coarse_forests_and_lengthen_nothing():
-    for model in (BART(), MixedBART()):
+    for model in (BART(), MixedBART(), BayesianCausalForest()):
         brief = model.brief()
         assert type(brief) is type(model)
         assert (brief.n_grow, brief.n_burn_in, brief.n_cutpoints) == (6, 25, 30)
@@ -211,6 +211,9 @@ def test_brief_chains_start_from_few_coarse_forests_and_lengthen_nothing():
     short = BART(n_grow=5, n_burn_in=10, n_cutpoints=20)
     assert short.brief().get_params() == short.get_params()
     assert BART(n_chains=8).brief().n_grow == 8  # a forest for each chain
+    models = BART(), BART().brief(), BART(n_grow=4)
+    assert [model.reduced().n_grow for model in models] == [5, 3, 2]
+    assert BART(n_chains=1, n_grow=1).reduced().n_grow == 1
 
 
 def test_greedy_forests_look_at_no_more_cutpoints_than_they_are_given():

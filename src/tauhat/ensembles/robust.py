@@ -71,7 +71,7 @@ class Recipe:
         Second stages of X-learners on the imputing stack that stand beside the
         members, and have the given weight to themselves.
     brief
-        Whether the members on BART have brief chains, as those beside them do.
+        Whether the members on BART and BCF have brief chains, as those beside them do.
     """
 
     members: tuple[str, ...]

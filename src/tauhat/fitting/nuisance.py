@@ -235,9 +235,10 @@ def _with_base_models(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
         parts = nuisance.model.base_models() if nuisance.n_folds == 0 else ()
         if not parts:
             flat.append(nuisance)
-        for name, part in parts:
+        judged = nuisance.model.cross_fitted_models() if parts else ()
+        for (name, whole), (_, held_out) in zip(parts, judged, strict=True):
             inner = int(nuisance.model.get_params(deep=False)["n_folds"])
-            for folds in (0, inner):
+            for folds, part in ((0, whole), (inner, held_out)):
                 flat.append(
                     Nuisance(
                         f"{nuisance.name}/{name}/{folds}",

@@ -316,7 +316,7 @@ def ensemble_member(name: str, *, brief: bool = False) -> CateEstimator:
     name
         As in `single_estimator`.
     brief
-        Whether an X-learner on BART has brief chains.
+        Whether an X-learner on BART and a Bayesian causal forest have brief chains.
 
     Examples
     --------
@@ -334,7 +334,7 @@ def ensemble_member(name: str, *, brief: bool = False) -> CateEstimator:
         return SLearner(MixedBART(treatment_share=_TREATMENT_SHARE).quick())
     estimator = single_estimator(name)
     if isinstance(estimator, BayesianCausalForest):
-        return estimator.quick()
+        return estimator.quick().brief() if brief else estimator.quick()
     if brief and isinstance(estimator, XLearner) and isinstance(estimator.outcome_model, BART):
         estimator.set_params(outcome_model=estimator.outcome_model.brief())
     return estimator
