@@ -96,7 +96,7 @@ def robust(clustered: bool, *, trees: bool) -> CateEstimator:
     """`Robust`, without its forest if there are to be no trees."""
     recipe = RECIPES["cluster" if clustered else "individual", "binary"]
     kept = [name for name in recipe.members if trees or not name.startswith("BCF")]
-    members = [(name, ensemble_member(name, brief=name in recipe.brief)) for name in kept]
+    members = [(name, ensemble_member(name, chains=recipe.chains.get(name))) for name in kept]
     return RobustEnsemble(members, random_state=1)
 
 

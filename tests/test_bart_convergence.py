@@ -203,7 +203,7 @@ def test_quick_is_unfitted_and_shorter():
 
 
 def test_brief_chains_start_from_few_coarse_forests_and_lengthen_nothing():
-    for model in (BART(), MixedBART()):
+    for model in (BART(), MixedBART(), BayesianCausalForest()):
         brief = model.brief()
         assert type(brief) is type(model)
         assert (brief.n_grow, brief.n_burn_in, brief.n_cutpoints) == (6, 25, 30)
@@ -211,15 +211,18 @@ def test_brief_chains_start_from_few_coarse_forests_and_lengthen_nothing():
     short = BART(n_grow=5, n_burn_in=10, n_cutpoints=20)
     assert short.brief().get_params() == short.get_params()
     assert BART(n_chains=8).brief().n_grow == 8  # a forest for each chain
+    models = BART(), BART().brief(), BART(n_grow=4)
+    assert [model.reduced().n_grow for model in models] == [5, 3, 2]
+    assert BART(n_chains=1, n_grow=1).reduced().n_grow == 1
 
 
-def test_brief_causal_forests_have_two_chains_and_lengthen_nothing():
+def test_causal_forests_with_two_chains_lengthen_nothing():
     forest = BayesianCausalForest(random_intercept=True)
-    brief = forest.brief()
+    brief = forest.with_two_chains()
     assert (brief.n_chains, brief.n_grow, brief.n_burn_in, brief.n_draws) == (2, 6, 50, 50)
     assert (brief.random_intercept, brief.n_outcome_trees) == (True, forest.n_outcome_trees)
     short = BayesianCausalForest(n_chains=1, n_grow=3, n_burn_in=10, n_draws=20)
-    assert short.brief().get_params() == short.get_params()
+    assert short.with_two_chains().get_params() == short.get_params()
 
 
 def test_greedy_forests_look_at_no_more_cutpoints_than_they_are_given():

@@ -235,3 +235,15 @@ def test_settings_are_checked_and_reduced():
     reduced = BayesianCausalForest(random_intercept=True).reduced()
     assert (reduced.n_chains, reduced.n_burn_in, reduced.n_draws) == (1, 20, 60)
     assert reduced.random_intercept
+
+
+def test_greedy_forests_look_at_no_more_cutpoints_than_they_are_given():
+    X, y, A, _ = individual(60)
+    short = {"n_outcome_trees": 5, "n_effect_trees": 5, "n_chains": 1, "n_grow": 1}
+    seen = {
+        n: BayesianCausalForest(n_cutpoints=n, n_burn_in=0, n_draws=1, random_state=1, **short)
+        .fit(X, y, treatment=A)
+        .effect(X)
+        for n in (1, 100)
+    }
+    assert not np.array_equal(seen[1], seen[100])

@@ -144,6 +144,48 @@ def test_the_engine_assembles_the_stack_from_shared_fits():
     assert np.array_equal(model.models_[1].predict(X), expected)
 
 
+class Level(OutcomeModel):
+    """Predicts the mean outcome plus a shift, and notes the rows that it learned from."""
+
+    seen: list
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
+    def fit(self, X, y, *, clusters=None, sample_weight=None):
+        Level.seen.append((self.shift, len(y)))
+        self.level_ = y.mean() + self.shift
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.level_)
+
+    def reduced(self):
+        return Level(self.shift + 100)
+
+
+def test_quick_folds_are_of_reduced_models_and_the_prediction_of_whole_ones():
+    X, y = make_data(60)
+    data = validate_trial(X, y, np.arange(60) % 2)
+    members = [("low", Level(0.0)), ("high", Level(3.0))]
+    for quick, in_folds in ((False, [0.0, 3.0]), (True, [100.0, 103.0])):
+        stack = StackedModel(members, weights="convex", quick_folds=quick, random_state=1)
+        Level.seen = []
+        alone = stack.fit(X, y)
+        assert sorted(Level.seen) == sorted(
+            [(shift, 40) for shift in in_folds for _ in range(3)] + [(0.0, 60), (3.0, 60)]
+        )
+        Level.seen = []
+        nuisance = Nuisance("stack", stack, arm=0, seed=1)
+        shared = fit_nuisances([nuisance], data)[nuisance.key].fitted
+        assert sorted({shift for shift, n in Level.seen if n < 30}) == in_folds
+        assert sorted(shift for shift, n in Level.seen if n == 30) == [0.0, 3.0]
+        # The lower of two that predict too much is nearer, and the whole model of it predicts.
+        for fitted, outcome in ((alone, y), (shared, data.y[data.treatment == 0])):
+            assert fitted.weights_ == pytest.approx([1, 0])
+            assert fitted.predict(X[:1]) == pytest.approx(outcome.mean())
+
+
 def test_a_stack_of_additive_and_other_models_serves_an_s_learner():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3))

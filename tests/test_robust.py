@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from tauhat.data import validate_trial
 from tauhat.ensembles import RobustEnsemble
+from tauhat.ensembles.given_and_earned import STACK, imputing_stack, second_stage
 from tauhat.ensembles.losses import effect_loss, imputed_loss
 from tauhat.ensembles.out_of_fold import OutOfFold
 from tauhat.ensembles.robust import (
@@ -80,11 +81,23 @@ def test_chains_are_brief_where_persons_are_randomized_and_shared_with_the_stack
     assert member.n_grow == 6
     assert member.get_params() == in_stack.get_params() == second.get_params()
     assert single_estimator("X-BART").outcome_model.n_grow == 10
-    assert plan.members["BCF"].n_grow == 10
+    assert single_estimator("BCF").n_grow == 10
+    for forest, grown in ((plan.members["BCF"], 6), (plan.refits["BCF"], 4)):
+        assert (forest.n_grow, forest.n_cutpoints) == (grown, 30)
+
+
+def test_what_only_weighs_in_the_stacks_is_at_shorter_settings() -> None:
+    first, second = imputing_stack(), second_stage("Stack")
+    assert [name for name, _ in first.base_models()] == list(STACK)
+    assert [name for name, _ in second.base_models()] == [n for n in STACK if n != "BART"]
+    for stack in (first, second):
+        whole, judged = dict(stack.base_models()), dict(stack.cross_fitted_models())
+        assert (whole["RF"].n_estimators, judged["RF"].n_estimators) == (200, 60)
+        assert (whole["Boosting"].n_folds, judged["Boosting"].n_folds) == (5, 3)
 
 
 @pytest.mark.parametrize("clustered_trial", [False, True])
-def test_the_forest_of_an_event_has_brief_chains(clustered_trial: bool) -> None:
+def test_the_forest_of_an_event_has_two_chains(clustered_trial: bool) -> None:
     X, y, A, clusters = cluster_trial(m=8)
     if not clustered_trial:
         clusters, A = None, np.tile([0, 1], len(y) // 2)
@@ -94,7 +107,8 @@ def test_the_forest_of_an_event_has_brief_chains(clustered_trial: bool) -> None:
         for values in ((y > 0.5).astype(float), y)
     )
     assert (of_event.n_chains, of_event.n_draws, of_event.n_grow) == (2, 50, 6)
-    assert (of_number.n_chains, of_number.n_draws, of_number.n_grow) == (4, 50, 10)
+    grown = 10 if clustered_trial else 6
+    assert (of_number.n_chains, of_number.n_draws, of_number.n_grow) == (4, 50, grown)
 
 
 def test_library_of_the_design() -> None:

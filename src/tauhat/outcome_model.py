@@ -191,6 +191,10 @@ class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Models this one is made of, which an ensemble may fit once for all."""
         return ()
 
+    def cross_fitted_models(self) -> Sequence[tuple[str, OutcomeModel]]:
+        """The same as they are where they predict rows that they did not see, to be weighed."""
+        return self.base_models()
+
     def reduced(self) -> Self:
         """Return an unfitted copy at the settings that a bootstrap can afford."""
         copy: Self = clone(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from sklearn.utils.validation import check_is_fitted
@@ -29,7 +29,7 @@ from tauhat.ensembles.strategy import ShrunkWeights, Strategy, evidence_of
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import NuisanceFit
-from tauhat.learners.catalog import ensemble_member
+from tauhat.learners.catalog import ShorterChains, ensemble_member
 from tauhat.learners.meta import N_FOLDS
 from tauhat.learners.x import XLearner
 from tauhat.numerics.effect_evidence import EffectEvidence
@@ -70,8 +70,8 @@ class Recipe:
     stacked
         Second stages of X-learners on the imputing stack that stand beside the
         members, and have the given weight to themselves.
-    brief
-        Names of the members whose chains are brief, see
+    chains
+        Names of the members with shorter chains than others, and which; see
         `tauhat.learners.catalog.ensemble_member`.
     """
 
@@ -79,7 +79,7 @@ class Recipe:
     weighting: Callable[[float, tuple[str, ...]], Strategy]
     given: tuple[str, ...] = ()
     stacked: tuple[str, ...] = ()
-    brief: tuple[str, ...] = ()
+    chains: Mapping[str, ShorterChains] = field(default_factory=dict)
 
 
 # Members for an event: of both links, with an odds ratio that may differ or follows the risk, and
@@ -112,12 +112,15 @@ CLUSTER_TIME_MEMBERS = (*CALM_ON_TIMES, "Effect-Boosting", "X-GAMM-RF")
 #: recipe is that of a learned rule.
 RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("individual", None): Recipe(
-        INDIVIDUAL_MEMBERS, ImputedWeights, stacked=STACKED, brief=("X-BART",)
+        INDIVIDUAL_MEMBERS,
+        ImputedWeights,
+        stacked=STACKED,
+        chains={"X-BART": "brief", "BCF": "brief"},
     ),
     ("cluster", None): Recipe(CLUSTER_MEMBERS, TemperedWeights, given=CLUSTER_GIVEN),
     ("cluster", "continuous"): Recipe(CLUSTER_LEARNED, LearnedWeights),
-    ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares, brief=("BCF",)),
-    ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares, brief=("BCF-RE",)),
+    ("individual", "binary"): Recipe(INDIVIDUAL_EVENT_MEMBERS, EqualShares, chains={"BCF": "two"}),
+    ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares, chains={"BCF-RE": "two"}),
     ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
     ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
     ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
@@ -303,7 +306,7 @@ class RobustEnsemble(Ensemble):
     def _library(self, data: TrialData) -> Members:
         recipe = self._recipe(data)
         return [
-            (name, ensemble_member(name, brief=name in recipe.brief)) for name in recipe.members
+            (name, ensemble_member(name, chains=recipe.chains.get(name))) for name in recipe.members
         ]
 
     def plan(self, data: TrialData, seed: int) -> MemberPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pickle import PicklingError
 from typing import Any, Literal
 
@@ -68,7 +69,7 @@ class Nuisance:
         """Model whose kind decides on the features of an S-learner."""
         return self.model if self.features_of is None else self.features_of
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Equal for two declarations that describe the same regression."""
         described = (
@@ -234,9 +235,10 @@ def _with_base_models(nuisances: Sequence[Nuisance]) -> list[Nuisance]:
         parts = nuisance.model.base_models() if nuisance.n_folds == 0 else ()
         if not parts:
             flat.append(nuisance)
-        for name, part in parts:
+        judged = nuisance.model.cross_fitted_models() if parts else ()
+        for (name, whole), (_, held_out) in zip(parts, judged, strict=True):
             inner = int(nuisance.model.get_params(deep=False)["n_folds"])
-            for folds in (0, inner):
+            for folds, part in ((0, whole), (inner, held_out)):
                 flat.append(
                     Nuisance(
                         f"{nuisance.name}/{name}/{folds}",

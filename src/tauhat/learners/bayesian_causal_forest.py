@@ -73,6 +73,8 @@ class BayesianCausalForest(CateEstimator):
         Iterations of each chain that are thrown away.
     n_draws
         Draws kept of each chain.
+    n_cutpoints
+        Most cutpoints of a covariate that a greedy iteration looks at.
     random_intercept
         Whether to model :math:`b` when there are clusters of several persons.
     random_state, n_jobs
@@ -118,6 +120,7 @@ class BayesianCausalForest(CateEstimator):
         n_grow: int = 10,
         n_burn_in: int = 100,
         n_draws: int = 100,
+        n_cutpoints: int = 100,
         random_intercept: bool = False,
         random_state: Any = None,
         n_jobs: int = 1,
@@ -128,6 +131,7 @@ class BayesianCausalForest(CateEstimator):
         self.n_grow = n_grow
         self.n_burn_in = n_burn_in
         self.n_draws = n_draws
+        self.n_cutpoints = n_cutpoints
         self.random_intercept = random_intercept
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -138,7 +142,7 @@ class BayesianCausalForest(CateEstimator):
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Run the chains."""
-        chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws)
+        chains = Chains(self.n_chains, self.n_grow, self.n_burn_in, self.n_draws, self.n_cutpoints)
         self.columns_ = StandardUnits.of(data.X)
         # Multiplied through by the root of the weight the model has equal variances.
         root = np.ones(data.n)
@@ -243,7 +247,17 @@ class BayesianCausalForest(CateEstimator):
         return copy
 
     def brief(self) -> Self:
-        """Return an unfitted copy for one of many: two chains of 50 + 50 from few forests."""
+        """Return an unfitted copy for one of many, as `tauhat.outcome.BART.brief` is."""
+        copy: Self = clone(self)
+        copy.set_params(
+            n_grow=min(self.n_grow, max(6, self.n_chains)),
+            n_burn_in=min(self.n_burn_in, 25),
+            n_cutpoints=min(self.n_cutpoints, 30),
+        )
+        return copy
+
+    def with_two_chains(self) -> Self:
+        """Return an unfitted copy with two chains of 50 + 50 that start from few forests."""
         copy = self.quick()
         n_chains = min(self.n_chains, 2)
         copy.set_params(n_chains=n_chains, n_grow=min(self.n_grow, max(6, n_chains)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from tauhat.endpoint import KINDS
 from tauhat.errors import TrialError
@@ -51,6 +51,9 @@ META_LEARNERS: dict[str, Registered[CateEstimator]] = {
     "DR": Registered(DRLearner, "regression of the doubly robust score", "Kennedy 2023"),
     "R": Registered(RLearner, "regression that minimises Robinson's loss", "Nie and Wager 2021"),
 }
+
+#: Shorter chains of a member of an ensemble, see `ensemble_member`.
+ShorterChains = Literal["brief", "two"]
 
 _EITHER = ("individual", "cluster")
 # Kinds of outcome without an event that has a risk, and those that are not made of times.
@@ -305,7 +308,7 @@ def single_estimator(name: str, **settings: Any) -> CateEstimator:
     return estimator
 
 
-def ensemble_member(name: str, *, brief: bool = False) -> CateEstimator:
+def ensemble_member(name: str, *, chains: ShorterChains | None = None) -> CateEstimator:
     """Single estimator of a name, at settings that are enough for points.
 
     Long chains serve the posterior of one estimator; the average of many takes
@@ -315,9 +318,9 @@ def ensemble_member(name: str, *, brief: bool = False) -> CateEstimator:
     ----------
     name
         As in `single_estimator`.
-    brief
-        Whether chains are brief: of an X-learner on BART, and of a causal forest, which has two
-        in place of four.
+    chains
+        Shorter ones than others have: "brief" for an X-learner on BART or a Bayesian causal
+        forest (their ``brief``), "two" for half of a causal forest's (``with_two_chains``).
 
     Examples
     --------
@@ -335,9 +338,13 @@ def ensemble_member(name: str, *, brief: bool = False) -> CateEstimator:
         return SLearner(MixedBART(treatment_share=_TREATMENT_SHARE).quick())
     estimator = single_estimator(name)
     if isinstance(estimator, BayesianCausalForest):
-        return estimator.brief() if brief else estimator.quick()
-    if brief and isinstance(estimator, XLearner) and isinstance(estimator.outcome_model, BART):
-        estimator.set_params(outcome_model=estimator.outcome_model.brief())
+        if chains == "two":
+            return estimator.with_two_chains()
+        return estimator.quick().brief() if chains == "brief" else estimator.quick()
+    if chains == "brief" and isinstance(estimator, XLearner):
+        regression = estimator.outcome_model
+        if isinstance(regression, BART):
+            estimator.set_params(outcome_model=regression.brief())
     return estimator
 
 

@@ -133,6 +133,8 @@ def fit_elastic_net(
         return ElasticNetFit(location, coef, np.inf, l1_ratios[0], np.nan)
     steps = np.logspace(0, np.log10(smallest_penalty), n_penalties)
     best = (np.inf, 0, l1_ratios[0])
+    # Steps in turn draw nothing, but each walk would make a generator of its own to draw from.
+    solver = _Solver(tolerance, np.random.RandomState(0))
     sums = None
     if len(y) > _MANY_ROWS and Z.shape[1] <= _MOST_COLUMNS_OF_A_GRAM:
         sums = _sums_of_folds(Z, y - location, weight, folds)
@@ -141,17 +143,17 @@ def fit_elastic_net(
         parts: list[_Fold] | list[_FoldOfMany]
         if sums is None:
             parts = [
-                _Fold(Z, y, weight, folds == fold, l1_ratio, tolerance) for fold in np.unique(folds)
+                _Fold(Z, y, weight, folds == fold, l1_ratio, solver) for fold in np.unique(folds)
             ]
         else:
-            parts = [_FoldOfMany(*of_fold, l1_ratio, tolerance) for of_fold in sums]
+            parts = [_FoldOfMany(*of_fold, l1_ratio, solver) for of_fold in sums]
         errors = _walk(parts, grid, patience)
         chosen = int(np.argmin(errors))
         if errors[chosen] < best[0]:
             best = (float(errors[chosen]), chosen, l1_ratio)
     error, chosen, l1_ratio = best
     penalties = correlation / l1_ratio * steps[: chosen + 1]
-    whole = _Path.of(Z, y - location, weight, l1_ratio, tolerance)
+    whole = _Path.of(Z, y - location, weight, l1_ratio, solver)
     coef[kept] = whole.extend(penalties)[:, -1] / scale[kept]
     return ElasticNetFit(
         intercept=location - float(centre @ coef),
@@ -175,6 +177,14 @@ def _walk(parts: Sequence[_Fold | _FoldOfMany], penalties: FloatArray, patience:
     return errors
 
 
+@dataclass(frozen=True, eq=False)
+class _Solver:
+    """When coordinate descent stops, and the generator that scikit-learn asks for."""
+
+    tolerance: float
+    generator: np.random.RandomState
+
+
 class _Path:
     """Coefficients along falling penalties, a block of penalties at a time."""
 
@@ -183,12 +193,12 @@ class _Path:
         columns: FloatArray,
         target: FloatArray,
         l1_ratio: float,
-        tolerance: float,
+        solver: _Solver,
         gram: FloatArray | None = None,
         products: FloatArray | None = None,
     ) -> None:
         self.columns, self.target = columns, target
-        self.l1_ratio, self.tolerance = l1_ratio, tolerance
+        self.l1_ratio, self.solver = l1_ratio, solver
         self.gram, self.products = gram, products
         self.last: FloatArray | None = None
 
@@ -199,7 +209,7 @@ class _Path:
         y: FloatArray,
         weight: FloatArray,
         l1_ratio: float,
-        tolerance: float,
+        solver: _Solver,
     ) -> _Path:
         """Path on centred columns and outcome."""
         root = np.sqrt(weight / weight.mean())
@@ -207,14 +217,14 @@ class _Path:
         target: FloatArray = y * root
         n, p = columns.shape
         if p > max(n, _MOST_COLUMNS_OF_A_GRAM):
-            return cls(columns, target, l1_ratio, tolerance)
+            return cls(columns, target, l1_ratio, solver)
         # Steps on the Gram matrix cost nothing for the columns that stay at zero.
         gram, products = columns.T @ columns, columns.T @ target
         # Of the columns only the shape is read beside their products: let them go.
-        return cls(_shape_only(n, p), target, l1_ratio, tolerance, gram, products)
+        return cls(_shape_only(n, p), target, l1_ratio, solver, gram, products)
 
     @classmethod
-    def of_sums(cls, sums: FloatArray, n: int, l1_ratio: float, tolerance: float) -> _Path:
+    def of_sums(cls, sums: FloatArray, n: int, l1_ratio: float, solver: _Solver) -> _Path:
         """Path from centred sums of ``n`` rows, as `_centred` gives them."""
         scaled = sums[1:, 1:] * n / sums[0, 0]
         # Of the outcome only the length and the norm are read beside the products.
@@ -222,7 +232,7 @@ class _Path:
         target[0] = np.sqrt(scaled[-1, -1])
         gram, products = np.ascontiguousarray(scaled[:-1, :-1]), scaled[:-1, -1].copy()
         columns = _shape_only(n, len(gram))
-        return cls(columns, target, l1_ratio, tolerance, gram, products)
+        return cls(columns, target, l1_ratio, solver, gram, products)
 
     def extend(self, penalties: FloatArray) -> FloatArray:
         """Coefficients at the next penalties, shape (p, number of penalties)."""
@@ -244,9 +254,9 @@ class _Path:
                 Xy=self.products,
                 coef_init=self.last,
                 check_input=False,
-                tol=self.tolerance,
+                tol=self.solver.tolerance,
                 max_iter=1000,
-                random_state=0,
+                random_state=self.solver.generator,
             )
         coefs = np.asarray(found, dtype=np.float64)
         self.last = np.ascontiguousarray(coefs[:, -1])
@@ -263,13 +273,13 @@ class _Fold:
         weight: FloatArray,
         out: BoolArray,
         l1_ratio: float,
-        tolerance: float,
+        solver: _Solver,
     ) -> None:
         inside = ~out
         centre = np.average(Z[inside], axis=0, weights=weight[inside])
         mean = np.average(y[inside], weights=weight[inside])
         centred = Z[inside] - centre
-        self.path = _Path.of(centred, y[inside] - mean, weight[inside], l1_ratio, tolerance)
+        self.path = _Path.of(centred, y[inside] - mean, weight[inside], l1_ratio, solver)
         self.columns = Z[out] - centre
         self.target, self.weight = y[out] - mean, weight[out]
 
@@ -284,9 +294,9 @@ class _FoldOfMany:
     """The same from sums of squares and products of its own rows and of the others."""
 
     def __init__(
-        self, own: FloatArray, others: FloatArray, n_others: int, l1_ratio: float, tolerance: float
+        self, own: FloatArray, others: FloatArray, n_others: int, l1_ratio: float, solver: _Solver
     ) -> None:
-        self.path = _Path.of_sums(others, n_others, l1_ratio, tolerance)
+        self.path = _Path.of_sums(others, n_others, l1_ratio, solver)
         self.sums = own
 
     def errors(self, penalties: FloatArray) -> FloatArray:

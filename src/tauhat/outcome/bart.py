@@ -215,7 +215,8 @@ class BART(StandardizedModel):
         copy: Self = clone(self)
         copy.set_params(
             n_chains=min(self.n_chains, 2),
-            n_grow=min(self.n_grow, 5),
+            # Half as many, and one for each chain at least.
+            n_grow=max(min(self.n_grow // 2, 5), min(self.n_chains, 2)),
             n_burn_in=min(self.n_burn_in, 20),
             n_draws=min(self.n_draws, 30),
         )

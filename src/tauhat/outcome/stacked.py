@@ -52,6 +52,9 @@ class StackedModel(OutcomeModel):
         intercept; how much is found by REML, so no rows are split.
     n_folds
         Folds of the cross-fitting.
+    quick_folds
+        Whether the cross-fitted models, which say nothing but the weights, are at the settings
+        of the bootstrap (`OutcomeModel.reduced`).
     random_state
         Seed.
 
@@ -84,11 +87,13 @@ class StackedModel(OutcomeModel):
         members: Sequence[tuple[str, OutcomeModel]] | None = None,
         weights: Weights = "ols",
         n_folds: int = 3,
+        quick_folds: bool = False,
         random_state: Any = None,
     ) -> None:
         self.members = members
         self.weights = weights
         self.n_folds = n_folds
+        self.quick_folds = quick_folds
         self.random_state = random_state
 
     def base_models(self) -> Sequence[tuple[str, OutcomeModel]]:
@@ -102,6 +107,11 @@ class StackedModel(OutcomeModel):
             ("AGLM", AGLMModel()),
         ]
 
+    def cross_fitted_models(self) -> Sequence[tuple[str, OutcomeModel]]:
+        """Members as they are cross-fitted."""
+        models = self.base_models()
+        return [(name, one.reduced()) for name, one in models] if self.quick_folds else models
+
     def fit(
         self,
         X: FloatArray,
@@ -114,11 +124,12 @@ class StackedModel(OutcomeModel):
         seed = resolve_seed(self.random_state)
         folds = cluster_folds(len(y), clusters, self.n_folds, seed)
         models, columns = [], []
-        for _, member in self.base_models():
+        pairs = zip(self.base_models(), self.cross_fitted_models(), strict=True)
+        for (_, member), (_, judged) in pairs:
             held_out = np.empty(len(y))
             for fold in range(int(folds.max()) + 1):
                 inside, outside = np.flatnonzero(folds != fold), folds == fold
-                part = _fit_member(member, X, y, clusters, sample_weight, inside, seed)
+                part = _fit_member(judged, X, y, clusters, sample_weight, inside, seed)
                 held_out[outside] = part.predict(X[outside])
             columns.append(held_out)
             rows = np.arange(len(y))
