@@ -99,7 +99,7 @@ class PiecewiseExponentialEffect(CateEstimator):
                 f"{self.known_as} models the hazard of an event, so it needs a time to an event: "
                 f"a Trial with event= and horizon=; this outcome is {data.endpoint.kind_name}"
             )
-        self.form_ = HazardsForm(n_splines=0).fit(data, seed)
+        self.form_ = HazardsForm().fit(data, seed)
         self.hazards_ = self.form_.hazards_
         self.variance_components_ = self.form_.components_
         self.cluster_effects_ = self.form_.cluster_effects_
