@@ -60,7 +60,7 @@ def conditional_variances(
         left = np.cumsum(pieces[:, ::-1], axis=1)[:, ::-1]
         return np.column_stack([left, np.zeros(len(values))])
 
-    # The time that is left at u has the mean int S / S(u) and the mean square 2 int (t - u) S / S(u).
+    # What is left at u has mean int S / S(u) and mean square 2 int (t - u) S / S(u).
     area, moment = after(alive), after(alive * time)
     mean = area / alive
     variance = np.maximum(2 * (moment - time * area) / alive - mean**2, 0)
