@@ -63,7 +63,7 @@ def test_a_restricted_mean_time_has_members_of_its_own(clusters: int) -> None:
 
 
 def test_the_evidence_is_about_what_the_model_of_the_times_missed() -> None:
-    data = trial_of(table(900, seed=3)).data
+    data = trial_of(table(3000, seed=3)).data
     strategy = EvidenceShares(0.4, OF_THE_TIMES)
     x = data.X[:, 0]
     told, blind = (strategy.evidence({"PEM": e}, data, 1) for e in (4.5 * (x > 0), 0.0 * x))
