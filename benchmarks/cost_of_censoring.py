@@ -108,7 +108,7 @@ def factors(cell: str, n: int) -> dict[str, object]:
 def main() -> None:
     """Print the factors of all cells."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--persons", type=int, default=20_000)
+    parser.add_argument("--persons", type=int, default=5_000)
     chosen = parser.parse_args()
     table = pd.DataFrame([factors(cell, chosen.persons) for cell in CELLS])
     print(table.set_index("cell").round(2).to_string())
