@@ -132,7 +132,8 @@ def _of_given(
     table = _table(effects, agreement, columns)
     fixed = "All of the weight was fixed in advance."
     if isinstance(weighing, EvidenceWeights) and total.nunique() > 1:
-        first = " and ".join(name for name, share in total.items() if share == total.max())
+        most = max(weighing.shares.values())
+        first = " and ".join(name for name, share in weighing.shares.items() if share == most)
         fixed = (
             f"The effect differs between persons in ways that {first} missed with a posterior "
             f"probability of {weighing.varies:.2f}: with that weight all members count alike, with "
