@@ -8,14 +8,15 @@ import pytest
 from scipy.special import logsumexp
 
 import tauhat as th
-from tauhat.numerics import sparse_slopes, step_columns
+from tauhat.fitting import hazards_form
+from tauhat.numerics import sparse_slopes
 from tauhat.numerics.sparse_slopes import average_over_sets
 from tauhat.numerics.step_columns import StepColumns
 from timed_trials import table, trial_of
 
 
-def made_of(X: np.ndarray, rows: int | None = None, allowed: bool = True) -> StepColumns:
-    return StepColumns.of(X, np.full(X.shape[1], allowed), len(X) if rows is None else rows)
+def made_of(X: np.ndarray, most: int = 100, allowed: bool = True) -> StepColumns:
+    return StepColumns.of(X, np.full(X.shape[1], allowed), most)
 
 
 def test_steps_are_at_deciles_and_in_standard_units() -> None:
@@ -30,14 +31,25 @@ def test_steps_are_at_deciles_and_in_standard_units() -> None:
     assert (columns[:, 0] > 0).mean() == pytest.approx(0.9, abs=0.01)
 
 
-def test_steps_are_fewer_where_they_would_be_too_many(monkeypatch) -> None:
+def test_steps_are_fewer_where_they_would_be_too_many() -> None:
     X = np.random.default_rng(2).normal(size=(400, 30))
     assert np.bincount(made_of(X).covariate).tolist() == [3] * 30
     assert len(made_of(X[:299]).cut) == 0
     assert len(made_of(X, allowed=False).cut) == 0
-    monkeypatch.setattr(step_columns, "_MOST_NUMBERS", 40_000)
-    assert len(made_of(X, rows=800).cut) == 30
-    assert len(made_of(X, rows=2000).cut) == 0
+    assert len(made_of(X, 59).cut) == 30
+    assert len(made_of(X, 29).cut) == 0
+
+
+def test_hazards_have_fewer_curves_and_steps_in_large_trials(monkeypatch) -> None:
+    data = trial_of().data
+    sizes = []
+    for most in (5_000_000, 15_000, 3000):
+        monkeypatch.setattr(hazards_form, "_MOST_NUMBERS", most)
+        form = th.estimator("PEM").fit_data(data).form_
+        curves = [block.shape[1] for block in form.columns_.blocks(data.X)[1:]]
+        sizes.append((sum(curves), len(form.steps_.cut)))
+    # 240 persons in 8 intervals: room for 100, 7 and 1 columns for two covariates.
+    assert sizes == [(16, 18), (6, 6), (0, 0)]
 
 
 def test_a_covariate_has_one_form_in_a_set(monkeypatch) -> None:

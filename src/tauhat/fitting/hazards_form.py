@@ -27,6 +27,10 @@ from tauhat.numerics.step_columns import StepColumns
 #: Variance of the log of a time whose hazard is constant: the residual one beside log frailties.
 LOG_TIME_VARIANCE: Final = float(np.pi**2 / 6)
 
+# Sizes of the curves' bases, and how many columns curves may have, and steps; fewer where they
+# would be more numbers than this in rows of persons by intervals.
+_SPLINES, _FEWEST_SPLINES = 10, 4
+_MOST_COLUMNS, _MOST_NUMBERS = 100, 5_000_000
 # Arrays of persons by intervals that are held at once.
 _COPIES = 10
 _DRAWS = 100
@@ -69,19 +73,24 @@ class HazardsForm(RiskForm):
         self.endpoint_ = data.endpoint
         intercepts = identified_intercepts(data, by_arm=False)[0].of_clusters()
         cluster_level = constant_within(data.X, identified_clusters(data.clusters))
+        time, cause = data.times
+        cuts = interval_cuts(time, cause > 0, follow_up.horizon)
+        most = min(_MOST_COLUMNS, _MOST_NUMBERS // (data.n * (len(cuts) - 1)))
+        # A curve has two columns fewer than its basis, and two at least.
+        n_splines = min(_SPLINES, 2 + most // data.X.shape[1])
         self.columns_ = AdditiveColumns.of(
-            data.X, cluster_level, data.n_units, weight=data.sample_weight
+            data.X,
+            cluster_level,
+            data.n_units,
+            n_splines if n_splines >= _FEWEST_SPLINES else 0,
+            data.sample_weight,
         )
         blocks = self.columns_.blocks(data.X)
         # Levels that go with the probability of treatment; new persons have their mean.
         levels = allocation_basis(data)
         self.n_levels_ = levels.shape[1]
-        time, cause = data.times
-        cuts = interval_cuts(time, cause > 0, follow_up.horizon)
         # A step of what clusters have in common rests on a few of them.
-        self.steps_ = StepColumns.of(
-            data.X, ~cluster_level, data.n * (len(cuts) - 1), data.sample_weight
-        )
+        self.steps_ = StepColumns.of(data.X, ~cluster_level, most, data.sample_weight)
         n_lines = blocks[0].shape[1]
         self.hazards_ = [
             fit_piecewise_hazards(

@@ -10,9 +10,8 @@ import numpy as np
 from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.numerics.standardised_columns import column_scales
 
-# Thresholds at deciles, and fewer of them where they would be more columns than this, or more
-# numbers in as many rows as will be made of these.
-_CUTS, _MOST_COLUMNS, _MOST_NUMBERS = 9, 100, 20_000_000
+# Thresholds at deciles, or fewer.
+_CUTS = 9
 # Two values make a line; with a few more, a step says what a line cannot.
 _FEWEST_VALUES = 5
 # With fewer rows for each covariate there are no steps.
@@ -40,7 +39,7 @@ class StepColumns:
 
     @classmethod
     def of(
-        cls, X: FloatArray, allowed: BoolArray, rows: int, weight: FloatArray | None = None
+        cls, X: FloatArray, allowed: BoolArray, most: int, weight: FloatArray | None = None
     ) -> Self:
         """Steps at up to nine quantiles of each covariate with five values or more.
 
@@ -50,15 +49,15 @@ class StepColumns:
             Covariates, shape (n, p).
         allowed
             Which covariates may have steps, shape (p,).
-        rows
-            Rows that will be made of these n: with many, there are fewer steps.
+        most
+            Largest number of steps; all covariates have as many.
         weight
             Positive weights, shape (n,), or None.
 
         Examples
         --------
         >>> X = np.column_stack([np.arange(40.0), np.arange(40) % 2])
-        >>> steps = StepColumns.of(X, np.array([True, True]), 40)
+        >>> steps = StepColumns.of(X, np.array([True, True]), 100)
         >>> steps.covariate.tolist(), steps.cut.astype(int).tolist()
         ([0, 0, 0, 0, 0, 0, 0, 0, 0], [3, 7, 11, 15, 19, 23, 27, 31, 35])
         """
@@ -68,8 +67,7 @@ class StepColumns:
             if len(X) >= _ROWS_A_COVARIATE * X.shape[1]
             and len(np.unique(X[:, j])) >= _FEWEST_VALUES
         ]
-        columns = min(_MOST_COLUMNS, _MOST_NUMBERS // rows)
-        count = min(_CUTS, columns // max(len(many), 1))
+        count = min(_CUTS, most // max(len(many), 1))
         shares = np.arange(1, count + 1) / (count + 1)
         covariate, cuts = [], []
         for j in many if count else []:
