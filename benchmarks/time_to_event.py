@@ -23,7 +23,8 @@ import argparse
 import time
 import tracemalloc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -197,17 +198,19 @@ def followed_to_the_horizon(trial: SimulatedTimes) -> TrialData:
     return of_times(trial, time, cause, FollowUp(trial.horizon))
 
 
-def outcomes(source: SurvivalTrial, trial: SimulatedTimes, endpoint: str) -> dict[str, TrialData]:
-    """What learners may see of a trial, by name."""
-    seen = {"arm": trial_data(trial, "arm", endpoint)}
+def outcomes(
+    source: SurvivalTrial, trial: SimulatedTimes, endpoint: str
+) -> dict[str, Callable[[], TrialData]]:
+    """What learners may see of a trial, by name, made when it is wanted."""
+    arm = {"arm": partial(trial_data, trial, "arm", endpoint)}
     if endpoint != "rmst":
-        return seen
+        return arm
     return {
-        "oracle": followed_to_the_horizon(trial),
-        "known": known(trial, with_known_curves(source, trial)),
-        **seen,
-        "covariates": trial_data(trial, "covariates"),
-        "naive": known(trial, np.minimum(trial.time, trial.horizon)),
+        "oracle": partial(followed_to_the_horizon, trial),
+        "known": lambda: known(trial, with_known_curves(source, trial)),
+        **arm,
+        "covariates": partial(trial_data, trial, "covariates"),
+        "naive": lambda: known(trial, np.minimum(trial.time, trial.horizon)),
     }
 
 
@@ -246,14 +249,15 @@ def accuracy(
         trial = sources[name].draw(chosen[name][1], derive_seed(seed, name, k))
         spread = effects[name].std() if chosen[name][0]["effect"] != "null" else 1.0
         rows = []
-        for outcome, data in outcomes(sources[name], trial, endpoint).items():
-            made: dict[str, np.ndarray] = {}
+        for outcome, make in outcomes(sources[name], trial, endpoint).items():
+            if compared is not None and outcome not in compared:
+                continue
+            data, made = make(), dict[str, np.ndarray]()
             for learner in learners:
                 key = (endpoint, seed, name, k, learner, outcome)
                 # Models of the hazard take the times themselves, however censoring is modelled.
                 of_hazards = any(registered(part).refuses for part in learner.split("+"))
-                left_out = compared is not None and outcome not in compared
-                if key in done or left_out or (of_hazards and outcome not in ("arm", "oracle")):
+                if key in done or (of_hazards and outcome not in ("arm", "oracle")):
                     continue
                 error = mean_effect(learner, data, people[name].X, made) - effects[name]
                 rows.append((*key, np.sqrt((error**2).mean()) / spread))

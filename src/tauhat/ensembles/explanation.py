@@ -131,11 +131,13 @@ def _of_given(
     columns = {"weight": total, "given": total, "earned": nothing, "earned sd": nothing}
     table = _table(effects, agreement, columns)
     fixed = "All of the weight was fixed in advance."
-    if isinstance(weighing, EvidenceWeights):
+    if isinstance(weighing, EvidenceWeights) and total.nunique() > 1:
+        most = max(weighing.shares.values())
+        first = " and ".join(name for name, share in weighing.shares.items() if share == most)
         fixed = (
-            "The effect differs between persons with a posterior probability of "
-            f"{weighing.varies:.2f}: with that weight all members count alike, with the rest only "
-            "those that find few differences where there are none."
+            f"The effect differs between persons in ways that {first} missed with a posterior "
+            f"probability of {weighing.varies:.2f}: with that weight all members count alike, with "
+            f"the rest {first} alone."
         )
     said = _of_effects(weighing.combined(effects), table)
     return Explanation(table, f"{fixed} {_most_weight(table)} {said}")

@@ -25,7 +25,7 @@ from tauhat.ensembles.learned_rule import rule_mark
 from tauhat.ensembles.learned_weights import LearnedWeights, RuleWeights
 from tauhat.ensembles.library import Members
 from tauhat.ensembles.out_of_fold import OutOfFold, Refits
-from tauhat.ensembles.strategy import ShrunkWeights, Strategy, evidence_of
+from tauhat.ensembles.strategy import ShrunkWeights, Strategy
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.nuisance import NuisanceFit
@@ -98,14 +98,14 @@ _OF_COUNTS = ("GAMM", "LMM", "GAMM-identity")
 #: hazards that are not like its model's (benchmarks/time_to_event.py accuracy --endpoint survival).
 SURVIVAL_MEMBERS = ("PEM", "GAMM")
 
-#: Members for a restricted mean time that are given weight: models of hazards and of the outcome
-#: that is made of the times, both calm where effects do not vary.
-CALM_ON_TIMES = ("PEM", "GAMM")
+#: The member for a restricted mean time that has all of the weight unless outcomes speak against
+#: it: it takes the times themselves, and had the least error alone.
+OF_THE_TIMES = ("PEM",)
 #: Members when persons are randomized and the outcome is a restricted mean time, and when clusters
-#: are: with straight lines and forests that need more than a hint that effects vary
-#: (benchmarks/time_to_event.py accuracy).
-INDIVIDUAL_TIME_MEMBERS = (*CALM_ON_TIMES, "T-Linear", "X-RF")
-CLUSTER_TIME_MEMBERS = (*CALM_ON_TIMES, "Effect-Boosting", "X-GAMM-RF")
+#: are: curves, straight lines and forests learn from the outcome that is made of the times what a
+#: model of hazards has missed (benchmarks/time_to_event.py accuracy).
+INDIVIDUAL_TIME_MEMBERS = (*OF_THE_TIMES, "GAMM", "T-Linear", "X-RF")
+CLUSTER_TIME_MEMBERS = (*OF_THE_TIMES, "GAMM", "Effect-Boosting", "X-GAMM-RF")
 
 #: Recipe by what was randomized ("individual", "cluster") and the kind of the outcome. A kind
 #: without a recipe of its own takes that of `None`, and so does `weighting="shares"` where the
@@ -123,12 +123,12 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares, chains={"BCF-RE": "two"}),
     ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
     ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
-    ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
-    ("cluster", "rmst"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
+    ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES),
+    ("cluster", "rmst"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES),
     ("individual", "time-lost"): Recipe(
-        INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES
+        INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES
     ),
-    ("cluster", "time-lost"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=CALM_ON_TIMES),
+    ("cluster", "time-lost"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES),
     ("individual", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
     ("cluster", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
 }
@@ -192,9 +192,10 @@ class RobustEnsemble(Ensemble):
     probability that the effect differs between persons at all, with a prior mass of 0.2 on a
     constant effect.
 
-    Of a restricted mean survival time two calm members have all of the weight, and two that let
-    more vary join them as far as the outcomes speak for an effect that varies
-    (`tauhat.ensembles.evidence_shares.EvidenceShares`); nothing is shrunk or held out.
+    Of a restricted mean survival time a model of the hazards has all of the weight, and three
+    regressions of the outcome made of the times join it as far as that outcome speaks for an effect
+    that varies in other ways (`tauhat.ensembles.evidence_shares.EvidenceShares`); nothing is shrunk
+    or held out.
 
     Of an event, of counts, and of the probability to be without an event at a horizon, the estimate
     is the plain mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log
@@ -338,8 +339,9 @@ class RobustEnsemble(Ensemble):
 
     def _weigh(self, effects: Mapping[str, FloatArray], held_out: OutOfFold | None) -> None:
         data = self.trial_data_
-        by_evidence = self._strategy(data).by_evidence
-        self.evidence_ = evidence_of(data, self.seed_) if by_evidence else None
+        strategy = self._strategy(data)
+        by_evidence = strategy.by_evidence
+        self.evidence_ = strategy.evidence(effects, data, self.seed_) if by_evidence else None
         super()._weigh(effects, held_out)
         if isinstance(self.weighing_, RuleWeights) and self.weighing_.warning:
             warnings.warn(f"{self.known_as}: {self.weighing_.warning}", TauhatWarning, stacklevel=4)

@@ -75,6 +75,20 @@ class Strategy(ABC):
         """What members say of rows they did not see, and whatever else `weights` needs."""
         return held_out
 
+    def evidence(
+        self, effects: Mapping[str, FloatArray], data: TrialData, seed: int
+    ) -> EffectEvidence:
+        """What the outcomes say about the effect's shape, given the members' effects on the rows.
+
+        Parameters
+        ----------
+        effects, data
+            As in `weights`.
+        seed
+            Seed of the ensemble.
+        """
+        return evidence_of(data, seed)
+
     @abstractmethod
     def weights(
         self,
@@ -102,7 +116,7 @@ class Strategy(ABC):
         """
 
 
-def evidence_of(data: TrialData, seed: int) -> EffectEvidence:
+def evidence_of(data: TrialData, seed: int, told: FloatArray | float = 0.0) -> EffectEvidence:
     """What the outcomes of a trial say about the shape of the effect.
 
     Parameters
@@ -111,12 +125,15 @@ def evidence_of(data: TrialData, seed: int) -> EffectEvidence:
         The trial as its learners see it.
     seed
         Seed of the ensemble.
+    told
+        Effects on the rows, shape (n,): the evidence is about what the effect is beyond these.
     """
     intercepts = data.design.intercepts()
+    contrast = data.treatment - data.propensity
     return effect_evidence(
         data.X,
-        data.working_with_blocks,
-        data.treatment - data.propensity,
+        data.working_with_blocks - contrast * told,
+        contrast,
         identified_clusters(intercepts.groups),
         data.sample_weight,
         derive_seed(seed, "evidence"),

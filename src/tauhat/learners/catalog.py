@@ -174,7 +174,7 @@ DIRECT: dict[str, RegisteredEstimator] = {
     "PEM": RegisteredEstimator(
         PiecewiseExponentialEffect,
         "piecewise-exponential mixed model: hazards with a frailty of the cluster, "
-        "treatment-by-covariate interactions averaged over which are there",
+        "lines and thresholds of the effect averaged over which are there",
         "Holford 1980; Laird and Olivier 1981; the shrinkage is tauhat's",
         _EITHER,
         block_intercepts="intercept",

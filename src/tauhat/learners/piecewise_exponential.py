@@ -18,19 +18,21 @@ class PiecewiseExponentialEffect(CateEstimator):
     r"""Effect on a time, from a model of the hazard in both arms with a frailty of the cluster.
 
     .. math::
-        \log\lambda_{ij}(t) = \alpha + u_{k(t)} + x_{ij}'\beta
-        + (A_i - \tfrac12)\{\delta + x_{ij}'\gamma + q_{k(t)}'s\} + b_i, \qquad
-        \tau(x) = \mathrm{E}_b\{f(\lambda_1) - f(\lambda_0)\}
+        \log\lambda_{ij}(t) = \alpha + u_{k(t)} + x_{ij}'\beta + f(x_{ij})
+        + (A_i - \tfrac12)\{\delta + z_{ij}'\gamma + q_{k(t)}'s\} + b_i, \qquad
+        \tau(x) = \mathrm{E}_b\{m(\lambda_1) - m(\lambda_0)\}
 
     with the hazard constant within up to eight intervals k(t), which have about as many events
     each, a line and a parabola q of the number of the interval, so that hazards need not be
-    proportional, and a normal log frailty b. f is what the endpoint asks for: the restricted mean
-    survival time, the probability to be without an event at the horizon, or the restricted mean
-    time lost; where events compete, they have a model of their own. Slopes of the prognosis and
-    intervals are random blocks with a variance each. The slopes :math:`\gamma` of the effect are
-    averaged over which of them are there: none, a few, or all
+    proportional, curves f, and a normal log frailty b. m is what the endpoint asks for: the
+    restricted mean survival time, the probability to be without an event at the horizon, or the
+    restricted mean time lost; where events compete, they have a model of their own. Slopes and
+    curves of the prognosis and intervals are random blocks with a variance each. z has the lines
+    of all covariates and steps of persons' covariates at deciles
+    (`tauhat.numerics.step_columns.StepColumns`). Their slopes :math:`\gamma` are averaged over
+    which of them are there: none, a few, or all lines
     (`tauhat.numerics.sparse_slopes.average_over_sets`), so that a single covariate that matters
-    is not shrunk as the others are.
+    is not shrunk as the others are, and an effect may set in at a threshold.
 
     It takes the times themselves, not the outcome that is made of them, and assumes that
     censoring has nothing to do with the time to the event given covariates and arm. Where hazards
@@ -99,7 +101,7 @@ class PiecewiseExponentialEffect(CateEstimator):
                 f"{self.known_as} models the hazard of an event, so it needs a time to an event: "
                 f"a Trial with event= and horizon=; this outcome is {data.endpoint.kind_name}"
             )
-        self.form_ = HazardsForm(n_splines=0).fit(data, seed)
+        self.form_ = HazardsForm().fit(data, seed)
         self.hazards_ = self.form_.hazards_
         self.variance_components_ = self.form_.components_
         self.cluster_effects_ = self.form_.cluster_effects_

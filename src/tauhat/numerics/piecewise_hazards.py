@@ -236,6 +236,7 @@ def fit_piecewise_hazards(
     clusters: IntArray | None = None,
     nesting: IntArray | None = None,
     weight: FloatArray | None = None,
+    covariate: IntArray | None = None,
 ) -> PiecewiseHazards:
     r"""Fit the hazards of one kind of event.
 
@@ -263,6 +264,9 @@ def fit_piecewise_hazards(
         Block in which each cluster lies, shape (m,), or None.
     weight
         Positive, shape (n,), or None.
+    covariate
+        Which columns of the effect's first block belong together
+        (`tauhat.numerics.sparse_slopes.average_over_sets`); None if each stands alone.
 
     References
     ----------
@@ -302,7 +306,7 @@ def fit_piecewise_hazards(
     return PiecewiseHazards(
         cuts=cuts,
         coefficients=(
-            mean_coefficients(two_arms, fit)
+            mean_coefficients(two_arms, fit, covariate)
             if posterior is None
             else posterior.shares @ posterior.coefficients
         ),

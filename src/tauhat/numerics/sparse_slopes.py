@@ -1,10 +1,10 @@
-"""Slopes of an effect of which most may be none: averaged over which of them are there."""
+"""Slopes of an effect of which most may be none: averaged over which of them are there, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from math import comb
 
 import numpy as np
@@ -18,6 +18,8 @@ from tauhat.numerics.two_arm_logit import TwoArmFit, TwoArmModel
 # slopes, half as likely with each further one.
 _NONE, _ALL = 0.2, 0.2
 _EACH_FURTHER = 0.5
+# Prior probability that a covariate which may be a line or a step is a line.
+_LINE = 0.7
 _MOST_SETS = 2000
 # At which standard deviation of slopes the outcome's part of their precision is read.
 _REFERENCE_SD = 0.2
@@ -39,16 +41,21 @@ class SlopePosterior:
     log_marginal: float
 
 
-def average_over_sets(precision: FloatArray, right: FloatArray) -> SlopePosterior:
+def average_over_sets(
+    precision: FloatArray, right: FloatArray, covariate: IntArray | None = None
+) -> SlopePosterior:
     r"""Posterior mean of slopes with a likelihood that is normal, averaged over which are there.
 
     .. math::
         p(y \mid \gamma) \propto \exp(c'\gamma - \tfrac12 \gamma'G\gamma), \qquad
         \gamma_j = 0 \text{ for } j \notin S, \qquad \gamma_j \sim N(0, s^2) \text{ for } j \in S
 
-    over sets S and standard deviations s. None is there with probability .2 and all with .2; sets
-    of k have :math:`.6 \cdot 2^{-k}`, in equal shares, as far as there are no more than 2,000 of
-    them. The prior does not depend on how many slopes there are.
+    over sets S and standard deviations s. None is there with probability .2 and the lines of all
+    covariates with .2; sets of k covariates have :math:`.6 \cdot 2^{-k}`, in equal shares, as far
+    as there are no more than 2,000 of them. A covariate of a set has one column: its line with
+    probability one half, one of its steps, in equal shares, with the rest. Sets that would be more
+    than 2,000 with all steps have lines only. The prior does not depend on how many covariates and
+    steps there are.
 
     Parameters
     ----------
@@ -56,6 +63,9 @@ def average_over_sets(precision: FloatArray, right: FloatArray) -> SlopePosterio
         G, shape (p, p).
     right
         c, shape (p,).
+    covariate
+        Number of the covariate of each column, from 0, shape (p,); the first column of each is its
+        line. None if all are lines.
 
     Examples
     --------
@@ -66,7 +76,7 @@ def average_over_sets(precision: FloatArray, right: FloatArray) -> SlopePosterio
     p = len(right)
     logs, means = [np.array([np.log(_NONE)])], [np.zeros((1, p))]
     of_sds = log_prior(0.5)[1:] - np.log(0.5)
-    for chosen, log_share in _sets(p):
+    for chosen, log_share in _sets(np.arange(p) if covariate is None else covariate):
         k = chosen.shape[1]
         own = precision[chosen[:, :, None], chosen[:, None, :]]
         score = right[chosen]
@@ -84,8 +94,10 @@ def average_over_sets(precision: FloatArray, right: FloatArray) -> SlopePosterio
     return SlopePosterior(np.exp(every - total) @ np.concatenate(means), total)
 
 
-def _sets(p: int) -> Iterator[tuple[IntArray, float]]:
-    """Sets of slopes of one size, shape (sets, k), and the log prior probability of each."""
+def _sets(covariate: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Sets of columns of one size, shape (sets, k), and their log prior probabilities, (sets,)."""
+    columns = [np.flatnonzero(covariate == j) for j in range(covariate.max(initial=-1) + 1)]
+    p = len(columns)
     sizes, count = [], 0
     for k in range(1, p):
         count += comb(p, k)
@@ -93,14 +105,38 @@ def _sets(p: int) -> Iterator[tuple[IntArray, float]]:
             break
         sizes.append(k)
     some = 1 - _NONE - _ALL if sizes else 0.0
+    lines = np.array([of_one[0] for of_one in columns], dtype=np.int64)
     if p:
-        yield np.arange(p)[None], float(np.log(1 - _NONE - some))
+        yield lines[None], np.log([1 - _NONE - some])
+    log_form = np.zeros(len(covariate))
+    for of_one in columns:
+        steps = len(of_one) - 1
+        if steps:
+            log_form[of_one] = np.log(np.r_[_LINE, np.full(steps, (1 - _LINE) / steps)])
+    with_steps = _numbers_of_sets([len(of_one) for of_one in columns])
     of_sizes = _EACH_FURTHER ** np.array(sizes, dtype=np.float64)
     for k, share in zip(sizes, some * of_sizes / of_sizes.sum(), strict=True):
-        yield np.array(list(combinations(range(p), k))), float(np.log(share / comb(p, k)))
+        log_share = np.log(share / comb(p, k))
+        if with_steps[: k + 1].sum() <= _MOST_SETS:
+            among = combinations(columns, k)
+            chosen = np.array([one for forms in among for one in product(*forms)])
+            yield chosen, log_share + log_form[chosen].sum(axis=1)
+        else:
+            chosen = np.array(list(combinations(lines, k)))
+            yield chosen, np.full(len(chosen), log_share)
 
 
-def mean_coefficients(two_arms: TwoArmModel, fitted: TwoArmFit) -> FloatArray:
+def _numbers_of_sets(forms: list[int]) -> FloatArray:
+    """How many sets of k covariates there are in all of their forms, at position k."""
+    numbers = np.ones(1)
+    for count in forms:
+        numbers = np.convolve(numbers, [1.0, count])
+    return numbers
+
+
+def mean_coefficients(
+    two_arms: TwoArmModel, fitted: TwoArmFit, covariate: IntArray | None = None
+) -> FloatArray:
     """Posterior mean of the coefficients, the first block of the effect averaged over sets.
 
     Other blocks of the effect are averaged over their standard deviations
@@ -113,6 +149,8 @@ def mean_coefficients(two_arms: TwoArmModel, fitted: TwoArmFit) -> FloatArray:
         Model with at least one block of the effect.
     fitted
         Its fit.
+    covariate
+        As in `average_over_sets`, of the columns of that block.
     """
     model, fit = two_arms.model, fitted.model
     kept = kept_variances(two_arms, fit)
@@ -136,7 +174,7 @@ def mean_coefficients(two_arms: TwoArmModel, fitted: TwoArmFit) -> FloatArray:
         own_root = np.linalg.cholesky(own)
         half = np.linalg.solve(own_root, score)
         volume = np.log(np.diag(own_root)).sum() + len(score) * np.log(_REFERENCE_SD)
-        found = average_over_sets(own - np.eye(len(score)) / _REFERENCE_SD**2, score)
+        found = average_over_sets(own - np.eye(len(score)) / _REFERENCE_SD**2, score, covariate)
         mean = np.empty(len(at_mode))
         mean[inside], mean[outside] = found.mean, level - of_slopes @ found.mean
         logs.append(log_marginal - (half @ half) / 2 + volume + found.log_marginal + log_share)
