@@ -18,10 +18,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from missing_outcomes import CLUSTERS, EFFECT, PERSONS, draw
 from threadpoolctl import threadpool_limits
 
 import tauhat as th
+from missing_outcomes import CLUSTERS, EFFECT, PERSONS, draw
 from tauhat.inference import Estimate
 from tauhat.numerics.seeds import derive_seed
 
@@ -112,7 +112,9 @@ def main() -> None:
     table = pd.DataFrame(records, columns=names)
     who = f"{CLUSTERS} x {PERSONS}"
     who = who if options.randomized == "clusters" else f"{CLUSTERS * PERSONS} persons"
-    print("| trial | effect | " + " | ".join(f"{way}: bias, coverage, SE / SD, width" for way in WAYS))
+    print(
+        "| trial | effect | " + " | ".join(f"{way}: bias, coverage, SE / SD, width" for way in WAYS)
+    )
     print("|---|---|" + "---|" * len(WAYS))
     for name, rows in table.groupby("effect", sort=False):
         cells = []
