@@ -254,7 +254,8 @@ class TrialData:
         seen = np.full(self.n, True) if self.missing is None else self.missing.observed
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up"))[seen] if n_folds else None
         weight = self.sample_weight_of(np.flatnonzero(seen))
-        time, cause = (one[seen] for one in self.times)
+        time, cause = self.times
+        time, cause = time[seen], cause[seen]
         times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
         values[seen] = made.values

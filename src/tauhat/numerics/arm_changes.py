@@ -119,5 +119,5 @@ class ChangesWithArms:
 
 def covariance_of(root: FloatArray, which: IntArray) -> FloatArray:
     """Covariance of some of the coefficients from the root of their precision, shape (q, q)."""
-    covariance: FloatArray = np.linalg.inv(precision_of(root))[np.ix_(which, which)]
-    return covariance
+    covariance = np.linalg.inv(precision_of(root))[np.ix_(which, which)]
+    return covariance.astype(np.float64)

@@ -126,7 +126,7 @@ def made_outcome(
     if unit is not None:
         without = ChangesWithout([part.without_each(unit, moved) for part, moved in parts], unit)
     if permuted is not None:
-        half = treatment - 0.5
+        half = treatment.astype(np.float64) - 0.5
         with_arms = ChangesWithArms([part.of_arms(permuted, half, moved) for part, moved in parts])
     return MadeOutcome(
         expected + inverse * residual,
