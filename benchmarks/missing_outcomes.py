@@ -15,9 +15,9 @@ differ, where outcomes are made anew with other arms, made once, and of complete
 ``--learners LMM X-GAMM-RF`` compares the error of the effects of everyone enrolled by learners of
 those with an outcome, as a run fits them, with learners of the outcomes made, as held-out effects
 have them, and of these weighted by the probability that the outcome is seen, which is the inverse
-of what making them adds to the variance; "none" has the same effect for all (of an event: the same odds ratio). ``--intervals``
-says how many of these effects lie in their 95 % intervals (its Monte Carlo error) and how wide
-these are.
+of what making them adds to the variance; "none" has the same effect for all (of an event: the same
+odds ratio). ``--intervals`` says how many of these effects lie in their 95 % intervals (its Monte
+Carlo error) and how wide these are.
 
 Usage: python benchmarks/missing_outcomes.py --trials 200 [--outcome binary] [--designs] [--tests]
 """

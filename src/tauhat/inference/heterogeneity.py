@@ -132,7 +132,9 @@ def test_heterogeneity(
     An outcome that is made of right-censored times is made here of Cox models whose slopes the
     arms share: slopes by arm would carry their own errors into it as if effects differed (size
     .07 to .09 at a level of .05 in simulations, against .05 to .06). So has the model of outcomes
-    that some persons lack (`tauhat.average_effects`).
+    that some persons lack (`tauhat.average_effects`). With permuted arms these are made anew, to
+    first order, which corrects the scores of the units (`tauhat.numerics.arm_changes`); in the
+    component of cluster-level covariates, over periods and with clusters in one arm only they stay.
     One odds ratio for everyone makes risk differences that differ. On the scale "odds ratio"
     the scores are those of interactions in a mixed logistic regression with one coefficient of
     treatment (`tauhat.inference.relative_scale.on_log_odds`), of persons with an outcome. That

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.numerics.cluster_sums import sums_over
 from tauhat.numerics.left_out import precision_of
 
 
@@ -55,9 +56,7 @@ class PartWithArms:
         m
             Number of units.
         """
-        sums = np.zeros((m, columns.shape[1]))
-        np.add.at(sums, unit, columns * score[:, None])
-        return cls(rows, slopes, sums @ covariance)
+        return cls(rows, slopes, sums_over(unit, columns * score[:, None], m) @ covariance)
 
 
 @dataclass(frozen=True, eq=False)

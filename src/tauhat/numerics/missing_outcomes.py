@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -164,7 +165,7 @@ class _Learned:
     root: FloatArray
     in_arms: IntArray
 
-    @property
+    @cached_property
     def slopes(self) -> FloatArray:
         """Derivatives of what was predicted in the coefficients, shape (k, q)."""
         return self.own.slopes_of(self.columns, self.groups[self.rows])
