@@ -1,5 +1,7 @@
 """What other arms change in scores of outcomes that are made, against outcomes made anew."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +9,12 @@ import pytest
 import tauhat as th
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.design import Clusters
 from tauhat.design.permutations import person_groups
 from tauhat.endpoint.missing import MissingOutcomes
 from tauhat.inference.heterogeneity_comparison import unit_scores_of
 from tauhat.inference.heterogeneity_components import person_scores
+from tauhat.inference.informative_size import informative_size_p
 from tauhat.numerics.missing_outcomes import made_outcome
 
 
@@ -119,3 +123,27 @@ def test_nothing_is_corrected_where_nobody_lacks_an_outcome() -> None:
     # Some of the persons have outcomes made of all, which change with other arms in another way.
     data = enrolled(trial)
     assert data.take(np.arange(data.n) > 100).missing.with_arms is None
+
+
+def test_informative_sizes_are_permuted_with_outcomes_made_anew() -> None:
+    rng = np.random.default_rng(5)
+    size, left, moved = rng.uniform(5, 50, 8), rng.normal(size=8), rng.normal(size=8)
+    arm = np.arange(8) % 2
+    design = Clusters.of(arm, np.arange(8))
+
+    def statistic(treated: tuple[int, ...]) -> float:
+        one = np.isin(np.arange(8), treated)
+        means = [
+            (size[own] @ left[own]) / size[own].sum() + (moved - left)[own].mean()
+            for own in (one, ~one)
+        ]
+        return abs(means[0] - means[1])
+
+    every = [statistic(treated) for treated in combinations(range(8), 4)]
+    own = statistic(tuple(np.flatnonzero(arm)))
+    p = informative_size_p(left, size, 0.0, design, moved)
+    assert p == pytest.approx(np.mean(np.array(every) >= own * (1 - 1e-9)))
+    assert p != informative_size_p(left, size, 0.0, design)
+    assert informative_size_p(left, size, 0.0, design, np.ones(8)) == informative_size_p(
+        left, size, 0.0, design
+    )
