@@ -4,9 +4,10 @@ Trials of `missing_outcomes.py` of which about a quarter of the outcomes are los
 covariate (with clusters, by cluster too): 24 clusters of about 27 persons, or 648 persons. The
 effect is .4 + .4 x1 + .2 v, or the same for all. Held-out groups are quarters by GAMM over three
 splits, whose true effect is the mean of their members' own; named groups are those of x1 > 0 and
-of a cluster's covariate v > 0 (where there are two such clusters in each arm). Named modifiers are x1 and v as numbers, and x2 > 0,
-along which nothing differs. Beside outcomes made stand complete cases and the same trial with all
-outcomes. SE / SD is the mean standard error over the standard deviation of the error.
+of a cluster's covariate v > 0 (where there are two such clusters in each arm). Named modifiers are
+x1 and v as numbers, x1 > 0, and x2 > 0, along which nothing differs. Beside outcomes made stands
+the same trial with all outcomes. SE / SD is the mean standard error over the standard deviation of
+the error.
 
     python benchmarks/missing_outcome_groups.py --trials 200 [--randomized persons] [--constant]
 """
@@ -25,7 +26,7 @@ from missing_outcomes import CLUSTERS, EFFECT, PERSONS, draw
 from tauhat.inference import Estimate
 from tauhat.numerics.seeds import derive_seed
 
-WAYS = ("all outcomes", "complete cases", "made")
+WAYS = {"all outcomes": "y", "made": "seen"}
 # What is added to the log odds of an outcome that is seen: a quarter is lost in either design.
 SEEN_MORE = {"clusters": 0.4, "persons": 0.0}
 HALF_NORMAL = 2 * np.sqrt(2 / np.pi)
@@ -37,8 +38,7 @@ Row = tuple[str, Estimate, float]
 def groups(trial: th.Trial, frame: pd.DataFrame, tau: np.ndarray, seed: int) -> Iterator[Row]:
     """Held-out quarters with their members' mean effects, named groups with everyone's."""
     fit = th.cross_fit(trial, n_splits=3, random_state=seed)
-    counted = frame.index if len(fit.frame) == len(frame) else frame.index[frame.seen.notna()]
-    true = tau[counted[fit.rows]]
+    true = tau[fit.rows]
     found = th.sorted_group_effects(fit, n_groups=4)
     member = np.eye(4)[fit.quantile_groups(4)]
     means = (np.einsum("snk,n->sk", member, true) / member.sum(axis=1)).mean(axis=0)
@@ -77,14 +77,9 @@ def one_trial(randomized: str, differs: bool, seed: int) -> dict[tuple[str, str]
     tau = EFFECT + differs * (0.4 * frame.x1 + 0.2 * frame.v).to_numpy()
     roles = {"treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
     roles |= {"cluster": "unit"} if randomized == "clusters" else {}
-    given = {
-        "all outcomes": {"outcome": "y"},
-        "complete cases": {"outcome": "seen", "missing": "complete-cases"},
-        "made": {"outcome": "seen"},
-    }
     found = {}
-    for way in WAYS:
-        trial = th.Trial(frame, **roles, **given[way])
+    for way, outcome in WAYS.items():
+        trial = th.Trial(frame, outcome=outcome, **roles)
         rows = [*groups(trial, frame, tau, seed % 2**31), *modifiers(trial, differs)]
         found |= {(way, row[0]): row for row in rows}
     return found
