@@ -238,12 +238,16 @@ def test_errors_count_that_outcomes_were_made(monkeypatch: pytest.MonkeyPatch) -
             "ratio in the group": group.inside_risks.ratio.se,
             "policy": policy_value(fit, higher_is_better=True).table["se"][0],
             "rank": rate(fit, higher_is_better=True).autoc.se,
+            "modifier": th.interaction_effects(trial, "x").table["se"][0],
         }
 
     anew = errors()
     monkeypatch.setattr(TrialData, "outcome_changes", lambda self, n_folds=0: None)
     ratios = {name: anew[name] / held for name, held in errors().items()}
-    assert all(1.01 < ratios[name] < 1.1 for name in ("individual", "cluster", "ratio", "policy"))
+    assert all(
+        1.01 < ratios[name] < 1.1
+        for name in ("individual", "cluster", "ratio", "policy", "modifier")
+    )
     # Groups and ranks are small parts, where changes may go either way.
     assert all(0.9 < ratio < 1.1 and ratio != 1 for ratio in ratios.values())
 
