@@ -10,13 +10,14 @@ clusters that lose evenly, a straight prognosis, or 648 persons.
 What is made for those without an outcome stands beside complete cases, beside multiple
 imputation (five draws by predictive mean matching of a mixed model with all products with the arm
 and a random intercept of clusters, Rubin's rules) and beside the same trial with all outcomes.
-``--tests`` is the size of the primary test. ``--learners LMM X-GAMM-RF`` compares the error of the
-effects of everyone enrolled by learners of those with an outcome, as a run fits them, with
-learners of the outcomes made, as held-out effects have them, and of these weighted by the
-probability that the outcome is seen, which is the inverse of what making them adds to the
-variance; "none" has the same effect for all (of an event: the same odds ratio). ``--intervals``
-says how many of these effects lie in their 95 % intervals (its Monte Carlo error) and how wide
-these are.
+``--tests`` is how often the primary test rejects, without (``--differs 0``) and with effects that
+differ, where outcomes are made anew with other arms, made once, and of complete cases.
+``--learners LMM X-GAMM-RF`` compares the error of the effects of everyone enrolled by learners of
+those with an outcome, as a run fits them, with learners of the outcomes made, as held-out effects
+have them, and of these weighted by the probability that the outcome is seen, which is the inverse
+of what making them adds to the variance; "none" has the same effect for all (of an event: the same
+odds ratio). ``--intervals`` says how many of these effects lie in their 95 % intervals (its Monte
+Carlo error) and how wide these are.
 
 Usage: python benchmarks/missing_outcomes.py --trials 200 [--outcome binary] [--designs] [--tests]
 """
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -32,8 +34,10 @@ from threadpoolctl import threadpool_limits
 
 import tauhat as th
 from tauhat.data import TrialData
+from tauhat.endpoint import MissingOutcomes
 from tauhat.inference import pooled
 from tauhat.numerics.imputation import IncompleteCovariate, draw_completed
+from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.weights import relative_weights
 
@@ -216,23 +220,60 @@ def one_design(
             )
 
 
-def size_of_test(randomized: str, uneven: bool, trials: int) -> list[dict]:
-    """Share of trials with one effect for everyone in which the primary test rejects."""
-    key = derive_seed(20261129, "missing, size", randomized, int(uneven))
-    roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3"]}
-    roles |= {"cluster": "unit"} if randomized == "clusters" else {}
-    found: dict[str, list[float]] = {"doubly-robust": [], "complete-cases": []}
-    for k in range(trials):
-        frame = draw(randomized, True, uneven, derive_seed(key, k), differs=False)
-        for way, values in found.items():
-            trial = th.Trial(frame, missing=way, **roles)
-            test = th.test_heterogeneity(trial, random_state=k, n_permutations=199)
-            values.append(test.p_value)
-    return [
-        {"randomized": randomized, "outcomes": way}
-        | {f"size at {level}": np.mean(np.array(values) <= level) for level in (0.05, 0.1)}
-        for way, values in found.items()
+def made_once(missing: MissingOutcomes, made: MadeOutcome) -> MissingOutcomes:
+    """Missing outcomes in a test that knows nothing of outcomes made anew with other arms."""
+    return replace(missing, probability=made.probability)
+
+
+def tests(trials: int, first: int, differs: float, designs: list[str]) -> None:
+    """Print how often the primary test rejects, by what it makes of missing outcomes.
+
+    With a prognosis that is twisted, the product of two covariates goes with the outcome and is in
+    no model of it.
+    """
+    print(
+        "| trial | prognosis | lost | outcomes | rejects at .05 | at .10 | mean p-value |\n"
+        "|---|---|--:|---|--:|--:|--:|"
+    )
+    cells = [
+        ("clusters", False, 0.0),
+        ("clusters", True, 0.0),
+        ("clusters", True, 1.5),
+        ("persons", False, 0.0),
+        ("persons", False, 1.5),
     ]
+    for randomized, uneven, twisted in (cell for cell in cells if cell[0] in designs):
+        key = derive_seed(20261129, "missing, size", randomized, int(uneven))
+        roles = {"treatment": "arm", "covariates": ["x1", "x2", "x3"]}
+        roles |= {"cluster": "unit"} if randomized == "clusters" else {}
+        ways = {
+            "complete cases": {"outcome": "seen", "missing": "complete-cases"},
+            "made once": {"outcome": "seen"},
+            "made anew": {"outcome": "seen"},
+        }
+        found: dict[str, list[float]] = {way: [] for way in ways}
+        lost = []
+        for k in range(first, first + trials):
+            frame = draw(
+                randomized, True, uneven, derive_seed(key, k), differs=differs,
+                seen_more=0.4 * uneven,
+            )  # fmt: skip
+            frame["y"] += twisted * frame.x1 * frame.x2
+            frame["seen"] = frame.y.where(frame.seen.notna())
+            lost.append(frame.seen.isna().mean())
+            for way, given in ways.items():
+                trial = th.Trial(frame, **roles, **given)
+                after = made_once if way == "made once" else MissingOutcomes.after
+                with patch.object(MissingOutcomes, "after", after):
+                    test = th.test_heterogeneity(trial, random_state=k, n_permutations=199)
+                found[way].append(test.p_value)
+        who = f"{CLUSTERS} x {PERSONS}" if randomized == "clusters" else "648 persons"
+        shape = f"{'twisted' if twisted else 'bent'}{', uneven' if uneven else ''}"
+        for way, values in found.items():
+            p = np.array(values)
+            rejects = " | ".join(f"{(p <= level).mean():.3f}" for level in (0.05, 0.1))
+            cell = f"| {who} | {shape} | {100 * np.mean(lost):.0f}% | {way} |"
+            print(f"{cell} {rejects} | {p.mean():.3f} |", flush=True)
 
 
 def true_effects(frame: pd.DataFrame, differs: bool, outcome: str, spread: float) -> np.ndarray:
@@ -359,7 +400,8 @@ def main() -> None:
     """Print a row for every design, average and way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=150)
-    parser.add_argument("--tests", action="store_true", help="the size of the primary test")
+    parser.add_argument("--tests", action="store_true", help="rejections by the primary test")
+    parser.add_argument("--differs", type=float, default=0.0, help="of --tests: 1 for .4 x1 + .2 v")
     parser.add_argument(
         "--outcome", choices=("continuous", "binary", "times"), default="continuous"
     )
@@ -380,9 +422,7 @@ def main() -> None:
             show(options.learners, options.trials, options.lost, *given)
             return
         if options.tests:
-            for randomized in ("clusters", "persons"):
-                rows = size_of_test(randomized, randomized == "clusters", options.trials)
-                print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
+            tests(options.trials, options.first, options.differs, options.randomized)
             return
         print(
             "| trial, prognosis | outcome | lost | average | outcomes | bias | coverage | SE / SD "

@@ -6,9 +6,10 @@ rows and as one row of means; the truth is the mean of their own effects. "Moder
 covariates of persons by half a standard deviation (and a third, a share, by .15), "moderate,
 clusters too" that of the cluster also, "far" all of them by .85 and "extreme" by 1.25. The last
 columns say how many of the trial's persons speak for the target (effective sample size, as a
-share), and by how much the trial's own average misses the truth.
+share), and by how much the trial's own average misses the truth. With ``--lost`` a quarter of the
+outcomes are missing, by the product of the arm with two covariates.
 
-    python benchmarks/transport.py --trials 500
+    python benchmarks/transport.py --trials 500 [--lost] [--shifts moderate]
 """
 
 from __future__ import annotations
@@ -59,11 +60,17 @@ def draw(m: int, seed: int) -> pd.DataFrame:
     return df.assign(y=y + rng.normal(size=len(df)))
 
 
-def one(m: int, seed: int, shifts: tuple[float, float]) -> list[float] | None:
+def losing(df: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The trial without the outcomes of about a quarter, by arm and covariates."""
+    rng = np.random.default_rng([seed, 7])
+    odds = 1.2 - df.arm * df.age + 0.5 * (1 - df.arm) * df.severity
+    return df.assign(y=df.y.where(rng.random(len(df)) < 1 / (1 + np.exp(-odds))))
+
+
+def one(m: int, seed: int, shifts: tuple[float, float], lost: bool) -> list[float] | None:
     """Covered, error, width, persons, standard error, bias of the own average, rows less means."""
-    trial = th.Trial(
-        draw(m, seed), outcome="y", treatment="arm", cluster="cluster", covariates=NAMES
-    )
+    drawn = losing(draw(m, seed), seed) if lost else draw(m, seed)
+    trial = th.Trial(drawn, outcome="y", treatment="arm", cluster="cluster", covariates=NAMES)
     rng = np.random.default_rng([seed, m, 9])
     rows = persons(shifts[1] + rng.normal(size=1000), rng, shifts[0])
     truth = effect(rows).mean()
@@ -78,7 +85,7 @@ def one(m: int, seed: int, shifts: tuple[float, float]) -> list[float] | None:
         covered,
         it.estimate - truth,
         it.upper - it.lower,
-        found.target.effective_n / trial.n,
+        found.target.effective_n / trial.enrolled_data.n,
         it.se,
         own.estimate - truth,
         abs(it.estimate - means.estimate),
@@ -89,6 +96,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--clusters", default="24,60")
+    parser.add_argument("--lost", action="store_true", help="a quarter of the outcomes are missing")
+    parser.add_argument("--shifts", nargs="+", choices=SHIFTS, default=list(SHIFTS))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     print(
@@ -98,8 +107,8 @@ def main() -> None:
     print("|--:|:--|--:|--:|--:|--:|--:|--:|--:|")
     apart = 0.0
     for m in map(int, given.clusters.split(",")):
-        for name, shifts in SHIFTS.items():
-            tried = [one(m, s, shifts) for s in range(given.trials)]
+        for name in given.shifts:
+            tried = [one(m, s, SHIFTS[name], given.lost) for s in range(given.trials)]
             kept = np.array([each for each in tried if each is not None], dtype=float)
             refused = f"{1 - len(kept) / given.trials:.2f}"
             if len(kept) < 20:

@@ -205,8 +205,7 @@ def test_a_group_in_which_nobody_of_an_arm_was_seen_has_no_effect() -> None:
 
 def test_outcomes_are_made_anew_without_each_cluster() -> None:
     data = trial_of(with_losses(complete(), 2.0)).enrolled_data
-    changes = data.changes_without_units()
-    assert changes is not None
+    changes = data.outcome_changes().without
     weight = np.where(data.treatment == 1, 1.0, -1.0)[:, None] / (data.n / 2)
     told = changes.sums(weight)[:, 0]
     fold = data.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes"))
@@ -239,12 +238,16 @@ def test_errors_count_that_outcomes_were_made(monkeypatch: pytest.MonkeyPatch) -
             "ratio in the group": group.inside_risks.ratio.se,
             "policy": policy_value(fit, higher_is_better=True).table["se"][0],
             "rank": rate(fit, higher_is_better=True).autoc.se,
+            "modifier": th.interaction_effects(trial, "x").table["se"][0],
         }
 
     anew = errors()
-    monkeypatch.setattr(TrialData, "changes_without_units", lambda self, n_folds=0: None)
+    monkeypatch.setattr(TrialData, "outcome_changes", lambda self, n_folds=0: None)
     ratios = {name: anew[name] / held for name, held in errors().items()}
-    assert all(1.01 < ratios[name] < 1.1 for name in ("individual", "cluster", "ratio", "policy"))
+    assert all(
+        1.01 < ratios[name] < 1.1
+        for name in ("individual", "cluster", "ratio", "policy", "modifier")
+    )
     # Groups and ranks are small parts, where changes may go either way.
     assert all(0.9 < ratio < 1.1 and ratio != 1 for ratio in ratios.values())
 

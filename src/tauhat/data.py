@@ -18,7 +18,6 @@ from tauhat.endpoint.follow_up import Slopes
 from tauhat.learning import LearningView
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.latent import ProbitOutcome
-from tauhat.numerics.left_out import ChangesWithout
 from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.seeds import derive_seed
 from tauhat.numerics.standardised_columns import (
@@ -202,7 +201,9 @@ class TrialData:
         """Return whole units drawn with replacement (`tauhat.design.Design.resample`)."""
         return self._picked(*self.design.resample(seed)).with_outcome_made_anew()
 
-    def with_outcome_made_anew(self, slopes: Slopes = "by arm", n_folds: int = 0) -> TrialData:
+    def with_outcome_made_anew(
+        self, slopes: Slopes = "by arm", n_folds: int = 0, *, with_arms: bool = False
+    ) -> TrialData:
         """Return the trial with ``y`` made of its own rows, of times or where some lack it.
 
         The curve of censoring and the like are estimated from these rows, a resample's own.
@@ -213,18 +214,21 @@ class TrialData:
             As in `tauhat.endpoint.FollowUp.outcome`; where outcomes are missing, of their model.
         n_folds
             Folds of whole units, whose models are fitted to the others; 0 for one of everyone.
+        with_arms
+            Whether to learn how it changes with the units' arms (`MissingOutcomes.with_arms`).
         """
         if self.endpoint.follow_up is None and self.missing is None:
             return self
         measured, missing = self.measured.copy(), self.missing
         measured[:, 0], smallest = self._outcome_seen(slopes, n_folds)
         if missing is not None:
-            made = self._outcome_made(missing, measured[:, 0], slopes)
-            measured[:, 0], missing = made.values, replace(missing, probability=made.probability)
+            permuted = self.design.unit if with_arms else None
+            made = self._outcome_made(missing, measured[:, 0], slopes, permuted=permuted)
+            measured[:, 0], missing = made.values, missing.after(made)
         return replace(self, measured=measured, missing=missing, probability_followed=smallest)
 
-    def changes_without_units(self, n_folds: int = 0) -> ChangesWithout | None:
-        """How outcomes made for those who lack one change without each cluster, to first order.
+    def outcome_changes(self, n_folds: int = 0) -> MadeOutcome | None:
+        """How outcomes made for those who lack one change without clusters, and with their arms.
 
         Parameters
         ----------
@@ -233,14 +237,14 @@ class TrialData:
 
         Returns
         -------
-        ChangesWithout or None
+        MadeOutcome or None
             None where nobody lacks one, and where persons were randomized: one of them changes
             next to nothing in the models.
         """
         if self.missing is None or not self.design.holds_persons:
             return None
-        y = self._outcome_seen("by arm", n_folds)[0]
-        return self._outcome_made(self.missing, y, "by arm", self.design.unit).without
+        y, unit = self._outcome_seen("by arm", n_folds)[0], self.design.unit
+        return self._outcome_made(self.missing, y, "by arm", unit=unit, permuted=unit)
 
     def _outcome_seen(self, slopes: Slopes, n_folds: int) -> tuple[FloatArray, float]:
         """Outcome of those who have one, shape (n,), and the smallest probability in it."""
@@ -248,8 +252,7 @@ class TrialData:
             return self.measured[:, 1], self.probability_followed
         values = self.y.copy()
         seen = np.full(self.n, True) if self.missing is None else self.missing.observed
-        fold = self.design.folds(n_folds, derive_seed(0, "follow-up")) if n_folds else None
-        fold = None if fold is None else fold[seen]
+        fold = self.design.folds(n_folds, derive_seed(0, "follow-up"))[seen] if n_folds else None
         weight = self.sample_weight_of(np.flatnonzero(seen))
         time, cause = self.times
         time, cause = time[seen], cause[seen]
@@ -259,11 +262,7 @@ class TrialData:
         return values, made.smallest
 
     def _outcome_made(
-        self,
-        missing: MissingOutcomes,
-        y: FloatArray,
-        slopes: Slopes,
-        unit: IntArray | None = None,
+        self, missing: MissingOutcomes, y: FloatArray, slopes: Slopes, **units: IntArray | None
     ) -> MadeOutcome:
         """Outcomes of everybody from those of persons who have one."""
         return missing.made(
@@ -274,7 +273,7 @@ class TrialData:
             self.design.folds(FOLDS_OF_MISSING, derive_seed(0, "missing outcomes")),
             self.sample_weight,
             by_arm=slopes == "by arm",
-            unit=unit,
+            **units,
         )
 
     def _picked(self, rows: IntArray | BoolArray, design: Design) -> TrialData:

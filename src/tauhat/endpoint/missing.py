@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tauhat._typing import BoolArray, FloatArray, IntArray
 from tauhat.disclosure import FEW, is_small
 from tauhat.endpoint.follow_up import with_squares
 from tauhat.errors import TrialError
+from tauhat.numerics.arm_changes import ChangesWithArms
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, MadeOutcome, made_outcome
 from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
@@ -54,11 +55,14 @@ class MissingOutcomes:
         What was measured after randomization and tells who lacks one, shape (n, q).
     probability
         Probability to have an outcome, floored, once outcomes were made; shape (n,).
+    with_arms
+        How these outcomes change with the arms of the units, where that was asked for.
     """
 
     observed: BoolArray
     auxiliary: FloatArray
     probability: FloatArray | None = None
+    with_arms: ChangesWithArms | None = None
 
     @property
     def text(self) -> str:
@@ -83,6 +87,10 @@ class MissingOutcomes:
         chance = None if self.probability is None else self.probability[rows]
         return MissingOutcomes(self.observed[rows], self.auxiliary[rows], chance)
 
+    def after(self, made: MadeOutcome) -> MissingOutcomes:
+        """The same persons once outcomes were made."""
+        return replace(self, probability=made.probability, with_arms=made.with_arms)
+
     def made(
         self,
         y: FloatArray,
@@ -94,12 +102,13 @@ class MissingOutcomes:
         *,
         by_arm: bool = True,
         unit: IntArray | None = None,
+        permuted: IntArray | None = None,
     ) -> MadeOutcome:
         """An outcome for everybody, and how likely it was to be seen (`made_outcome`).
 
         Parameters
         ----------
-        y, treatment, fold, weight, by_arm, unit
+        y, treatment, fold, weight, by_arm, unit, permuted
             As there.
         X
             Covariates, shape (n, p).
@@ -122,6 +131,7 @@ class MissingOutcomes:
             weight,
             by_arm=by_arm,
             unit=unit,
+            permuted=permuted,
         )
 
 

@@ -28,6 +28,7 @@ from tauhat.inference.inputs import TrialLike, counted_data
 from tauhat.inference.period_averages import average_over_periods
 from tauhat.inference.transport import target_population
 from tauhat.numerics.arm_variances import expected_of_averages, words
+from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.working_models import (
     WORKING_CORRELATION,
     ExchangeableWorkingModel,
@@ -226,7 +227,8 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     )
     treated_share = data.propensity[first]
     inverse = np.where(arm == 1, 1 / treated_share, 1 / (1 - treated_share))
-    coefficients, without_each, moved = model.jackknife(data.changes_without_units(FOLDS_OF_TIMES))
+    made = data.outcome_changes(FOLDS_OF_TIMES)
+    coefficients, without_each, moved = model.jackknife(None if made is None else made.without)
     adjusted = model.adjusted_means(coefficients)
     adjusted_without = model.adjusted_means(without_each) + moved
     # What each cluster counts in the individual-average and in the cluster-average.
@@ -276,7 +278,7 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
         difference,
         method,
         (float(without_one.min()), float(without_one.max())),
-        size_p_value=informative_size_p(adjusted, model.sizes, estimates[1], design)
+        size_p_value=_size_p_value(data, model, adjusted, estimates[1], made)
         if design.can_permute
         else None,
     )
@@ -288,6 +290,23 @@ def _cluster_randomized(data: TrialData, level: float) -> AverageEffects:
     even = None if even is None else even[:, :2]
     arms = ArmMeans(means, deleted, expected[:, :2], design, refitted=True, even=even)
     return _with_both_arms(found, arms, data.endpoint, level)
+
+
+def _size_p_value(
+    data: TrialData,
+    model: ExchangeableWorkingModel,
+    adjusted: FloatArray,
+    effect: float,
+    made: MadeOutcome | None,
+) -> float | None:
+    """p-value of effects that do not go with the size of clusters."""
+    moved = None
+    if made is not None and made.with_arms is not None:
+        share = model.sizes / model.sizes.mean() - 1
+        weight = np.ones(data.n) if data.sample_weight is None else data.sample_weight
+        columns = (weight / weight.mean())[:, None] * (share / model.sizes)[data.design.unit, None]
+        moved = made.with_arms.corrections(columns)[:, 0]
+    return informative_size_p(adjusted, model.sizes, effect, data.design, moved)
 
 
 def _contrast(adjusted: FloatArray, weight: FloatArray, arm: IntArray) -> FloatArray:

@@ -203,7 +203,8 @@ class CrossFit(Shown):
     @cached_property
     def outcome_changes(self) -> ChangesWithout | None:
         """How outcomes made for those who lack one change without each cluster; None if none do."""
-        return self.data.changes_without_units()
+        made = self.data.outcome_changes()
+        return None if made is None else made.without
 
     @property
     def centred_effects(self) -> FloatArray:

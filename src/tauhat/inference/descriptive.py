@@ -55,7 +55,7 @@ def arm_inverse(fit: CrossFit, arm: int) -> FloatArray:
 def outcome_moves(fit: CrossFit, weights: FloatArray) -> FloatArray:
     """Changes of weighted sums of the others' outcomes without each unit, shape (u, k).
 
-    Zero but where outcomes are made for those who lack one (`TrialData.changes_without_units`).
+    Zero but where outcomes are made for those who lack one (`TrialData.outcome_changes`).
 
     Parameters
     ----------

@@ -132,7 +132,9 @@ def test_heterogeneity(
     An outcome that is made of right-censored times is made here of Cox models whose slopes the
     arms share: slopes by arm would carry their own errors into it as if effects differed (size
     .07 to .09 at a level of .05 in simulations, against .05 to .06). So has the model of outcomes
-    that some persons lack (`tauhat.average_effects`).
+    that some persons lack (`tauhat.average_effects`). With permuted arms these are made anew, to
+    first order, which corrects the scores of the units (`tauhat.numerics.arm_changes`); in the
+    component of cluster-level covariates, over periods and with clusters in one arm only they stay.
     One odds ratio for everyone makes risk differences that differ. On the scale "odds ratio"
     the scores are those of interactions in a mixed logistic regression with one coefficient of
     treatment (`tauhat.inference.relative_scale.on_log_odds`), of persons with an outcome. That
@@ -169,11 +171,13 @@ def test_heterogeneity(
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
     data = ordered.data if scale == "difference" else on_log_odds(ordered.data)
-    ordered = without_baseline(replace(ordered, data=data.with_outcome_made_anew("shared")))
+    over_periods = bool(of_design.fixed_effects.shape[1])
+    anew = of_design.can_permute and not over_periods
+    data = data.with_outcome_made_anew("shared", with_arms=anew)
+    ordered = without_baseline(replace(ordered, data=data))
     seed = resolve_seed(random_state)
     design = ordered.data.design
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
-    over_periods = bool(design.fixed_effects.shape[1])
     permuted, groups, free = design.whole_units, None, 1.0
     if over_periods:
         permuted = "sequences of whole clusters"

@@ -141,9 +141,15 @@ def _grouped_units(
     persons_of = sparse.csr_array((own, (stratum, np.arange(data.n))), (len(of_strata), data.n))
     means = np.asarray(persons_of @ basis) / of_strata[:, None]
     sums, squares, columns = (np.zeros((count, basis.shape[1])) for _ in range(3))
+    with_arms = scores.with_arms
+    if with_arms is not None:
+        of_persons = _center(with_arms.scores, stratum)
+        gradient = with_arms.gradient(basis * scale[:, None])
     for rows in row_parts(data.n, 4 * basis.shape[1]):
         score = basis[rows] * own[rows, None]
         score -= means[stratum[rows]] if len(means) > 1 else means
+        if with_arms is not None:
+            score += of_persons[rows] @ gradient
         gather = gathering(groups.number[rows], count)
         sums += gather @ score
         squares += gather @ np.square(score, out=score)

@@ -9,6 +9,7 @@ import numpy as np
 from tauhat._typing import AnyArray, BoolArray, FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.design import Design
+from tauhat.numerics.arm_changes import ChangesWithArms
 from tauhat.numerics.centring import center_in_place, center_within, group_sums
 from tauhat.numerics.standardised_columns import row_parts
 from tauhat.numerics.working_models import standardize
@@ -47,6 +48,9 @@ class PersonScores:
         Variance of the residuals within clusters.
     n_principal
         Number of principal components tested in place of the columns, or None.
+    with_arms
+        How outcomes made for those who lack one change with the arms, which corrects the units'
+        scores; None where nobody lacks one, or where arms are not permuted.
     """
 
     residual: FloatArray
@@ -57,14 +61,15 @@ class PersonScores:
     cluster_outcome: FloatArray | None
     residual_variance: float
     n_principal: int | None
+    with_arms: ChangesWithArms | None = None
 
 
 def unit_scores(bases: FloatArray, scores: PersonScores, data: TrialData) -> FloatArray:
     """Sum over the persons of a unit of basis times residual, shape (units, K)."""
-    products = bases * scores.residual[:, None]
     if data.sample_weight is not None:
-        products = products * (data.sample_weight / data.sample_weight.mean())[:, None]
-    return group_sums(products, data.design.unit)
+        bases = bases * (data.sample_weight / data.sample_weight.mean())[:, None]
+    summed = group_sums(bases * scores.residual[:, None], data.design.unit)
+    return summed if scores.with_arms is None else summed + scores.with_arms.corrections(bases)
 
 
 def person_scores(
@@ -122,6 +127,7 @@ def person_scores(
         cluster_outcome=cluster_outcome,
         residual_variance=float(weight @ residual**2) / free,
         n_principal=n_principal,
+        with_arms=None if data.missing is None else data.missing.with_arms,
     )
 
 

@@ -12,7 +12,11 @@ N_PERMUTATIONS = 999
 
 
 def informative_size_p(
-    adjusted: FloatArray, sizes: FloatArray, effect: float, design: Design
+    adjusted: FloatArray,
+    sizes: FloatArray,
+    effect: float,
+    design: Design,
+    moved: FloatArray | None = None,
 ) -> float | None:
     r"""p-value of the hypothesis that the effect does not depend on the size of the cluster.
 
@@ -38,6 +42,10 @@ def informative_size_p(
         Average effect that is taken out of treated clusters.
     design
         The trial's, of two arms.
+    moved
+        What each cluster's arm changes in the statistic through outcomes made for those who lack
+        one, times the clusters of an arm (`tauhat.numerics.arm_changes`), shape (m,); None where
+        nobody does.
 
     Returns
     -------
@@ -59,15 +67,20 @@ def informative_size_p(
     draws = design.permutations(N_PERMUTATIONS, derive_seed(0, "informative cluster size"))
     if draws.n_assignments < 2:
         return None
-    apart = np.abs(np.concatenate([_difference(arms, left, sizes) for arms in draws.batches()]))
+    moved = np.zeros(len(left)) if moved is None else moved
+    apart = np.abs(
+        np.concatenate([_difference(arms, left, sizes, moved) for arms in draws.batches()])
+    )
     # Rounding must not part what is equal.
     return float(np.mean(apart >= apart[0] * (1 - 1e-9)))
 
 
-def _difference(arms: FloatArray, left: FloatArray, sizes: FloatArray) -> FloatArray:
+def _difference(
+    arms: FloatArray, left: FloatArray, sizes: FloatArray, moved: FloatArray
+) -> FloatArray:
     """Contrast of means by size less that of plain means, for each assignment (l, m)."""
     found = np.zeros(len(arms))
     for sign, own in ((1, arms), (-1, 1 - arms)):
         by_size = (own @ (sizes * left)) / (own @ sizes)
-        found += sign * (by_size - (own @ left) / own.sum(axis=1))
+        found += sign * (by_size - (own @ (left - moved)) / own.sum(axis=1))
     return found

@@ -44,6 +44,7 @@ from tauhat.inference.named_modifiers import (
     subgroup_modifier,
 )
 from tauhat.inference.rare_groups import Estimator, among_frequent, rare_notes, with_a_reference
+from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.several_tests import holm
 from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
@@ -233,7 +234,7 @@ def interaction_effects(
         raise TrialError(f"the modifier {twice[0]!r} is named twice")
     refuse_same_groups(read)
     adjusted_for = _adjusted_for(frame, adjust)
-    moderate = MODERATE * _spread_within_arms(data)
+    moderate, made = MODERATE * _spread_within_arms(data), data.outcome_changes()
     rows: list[dict[str, Any]] = []
     second: list[dict[str, Any]] = []
     groups: list[dict[str, Any]] = []
@@ -241,7 +242,7 @@ def interaction_effects(
     notes: list[str] = []
     methods: dict[str, list[str]] = {}
     for modifier in read:
-        one = _Analysed(ordered, modifier, adjusted_for)
+        one = _Analysed(ordered, modifier, adjusted_for, made)
         main = one.main()
         notes += one.notes
         methods.setdefault(main.method, []).append(modifier.name)
@@ -314,9 +315,13 @@ class _Analysed:
     """One modifier among those for whom it is known."""
 
     def __init__(
-        self, ordered: OrderedTrial, modifier: NamedModifier, adjusted_for: Sequence[str]
+        self,
+        ordered: OrderedTrial,
+        modifier: NamedModifier,
+        adjusted_for: Sequence[str],
+        made: MadeOutcome | None,
     ) -> None:
-        self.data, known = ordered.data, modifier.known
+        self.data, self.made, known = ordered.data, made, modifier.known
         self.notes: list[str] = []
         of_cluster = is_of_cluster(self.data, modifier)
         if not known.all():
@@ -326,6 +331,7 @@ class _Analysed:
             )
             kept = np.flatnonzero(known)
             self.data, modifier = self.data.take(kept), modifier.of(kept)
+            self.made = self.data.outcome_changes()
         used = [source in adjusted_for and source != modifier.name for source in ordered.sources]
         self.covariates = self.data.X[:, np.array(used, dtype=bool)]
         self.measured_on = "cluster" if of_cluster else "person"
@@ -340,7 +346,7 @@ class _Analysed:
     def main(self) -> Interaction:
         """Its interaction with the treatment."""
         if self.question == "within clusters":
-            return within_clusters(self.data, self.modifier, self.covariates)
+            return within_clusters(self.data, self.modifier, self.covariates, self.made)
         estimate = between_persons if self.question == "persons" else between_clusters
         return self._among_frequent(estimate, self.question)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from tauhat.numerics.cluster_robust import (
     JointTest,
     cluster_robust_regression,
 )
+from tauhat.numerics.left_out import ChangesWithout
+from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.unit_slopes import (
     means_of_clusters,
     precision_weights,
@@ -155,7 +157,10 @@ def persons_regression(
 
 
 def within_clusters(
-    data: TrialData, modifier: NamedModifier, covariates: FloatArray
+    data: TrialData,
+    modifier: NamedModifier,
+    covariates: FloatArray,
+    made: MadeOutcome | None = None,
 ) -> Interaction:
     r"""Clusters randomized, modifier of persons: slopes within clusters, then between arms.
 
@@ -168,15 +173,18 @@ def within_clusters(
 
     which is CR2, with the fewer of Satterthwaite's and Welch's degrees of freedom. Categories
     are compared two at a time with the first, all together by least squares of outcomes
-    centred within clusters, CR2 and the approximate Hotelling test.
+    centred within clusters, CR2 and the approximate Hotelling test. With ``made`` for those who
+    lack an outcome, errors are larger by what each cluster changes in the slopes of
+    the others (`tauhat.numerics.left_out`).
     """
     comparisons = []
+    changes = None if made is None else made.without
     several = modifier.values.shape[1] > 1
     for k, column in enumerate(modifier.values.T):
         rows = np.ones(data.n, dtype=bool)
         if several and modifier.group is not None:
             rows = np.isin(modifier.group, (0, k + 1))
-        comparisons.append(_slopes_between_arms(data, column, covariates, rows))
+        comparisons.append(_slopes_between_arms(data, column, covariates, rows, changes))
     joint = None
     if modifier.group is not None and sum(one.test is not None for one in comparisons) > 1:
         # Groups that are in no comparison are no part of the joint test.
@@ -257,7 +265,11 @@ def same_in_blocks(data: TrialData, modifier: NamedModifier) -> bool:
 
 
 def _slopes_between_arms(
-    data: TrialData, modifier: FloatArray, covariates: FloatArray, rows: BoolArray
+    data: TrialData,
+    modifier: FloatArray,
+    covariates: FloatArray,
+    rows: BoolArray,
+    changes: ChangesWithout | None,
 ) -> Comparison:
     design = data.design
     # Clusters without any of these rows have no slope.
@@ -274,7 +286,21 @@ def _slopes_between_arms(
     fit = cluster_robust_regression(
         columns[use], found.values[use], np.arange(int(use.sum())), weight=precision[use]
     )
-    return Comparison(fit.contrast(np.array([0.0, 1.0]), parts=arm[use]), units)
+    test = fit.contrast(np.array([0.0, 1.0]), parts=arm[use])
+    if changes is None:
+        return Comparison(test, units)
+    # What each cluster's slope weighs in the difference, and each person's outcome in that.
+    direction = fit.bread @ np.array([0.0, 1.0])
+    of_cluster = np.zeros(len(arm))
+    of_cluster[use] = precision[use] * (columns[use] @ direction) / found.information[use]
+    apart = weight * center_within(modifier[rows], unit, weight)
+    in_estimate = np.zeros((data.n, 1))
+    in_estimate[rows, 0] = of_cluster[unit] * apart
+    own = np.zeros(design.n_units)
+    own[present[use]] = fit.scores @ direction
+    moved = own - changes.sums(in_estimate)[:, 0]
+    ratio = float(np.sqrt((moved**2).sum() / max(float((own**2).sum()), 1e-300)))
+    return Comparison(replace(test, se=test.se * ratio), units)
 
 
 def _joint_within(

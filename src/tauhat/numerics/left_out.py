@@ -14,6 +14,14 @@ from tauhat.numerics.centring import sums_by_unit
 _LEAST_PRECISION = 1e-8
 
 
+def precision_of(root: FloatArray) -> FloatArray:
+    """Precision of coefficients from its upper-triangular root, and a trace more, shape (q, q)."""
+    q = len(root)
+    whole = np.triu(root).T @ np.triu(root)
+    whole[np.diag_indices(q)] += _LEAST_PRECISION * np.trace(whole) / q
+    return whole
+
+
 @dataclass(frozen=True, eq=False)
 class WeightedRows:
     """Rows of a ridge regression with an intercept of each unit.
@@ -87,8 +95,7 @@ class WeightedRows:
         [4.0, 3.5, 1.5]
         """
         q, k = self.columns.shape[1], self.shrinkage
-        whole = np.triu(root).T @ np.triu(root)
-        whole[np.diag_indices(q)] += _LEAST_PRECISION * np.trace(whole) / q
+        whole = precision_of(root)
         order = np.argsort(self.unit, kind="stable")
         ends = np.cumsum(np.bincount(self.unit, minlength=self.m))
         found = np.zeros((self.m, q))

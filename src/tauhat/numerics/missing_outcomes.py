@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.arm_changes import ChangesWithArms, PartWithArms, covariance_of
 from tauhat.numerics.left_out import ChangesWithout, PartOfChange, WeightedRows
 from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.responses import Binomial
@@ -31,12 +33,15 @@ class MadeOutcome:
         Persons whose probability was below the floor.
     without
         How the values change without each unit, at the same variances; None if not asked for.
+    with_arms
+        How they change with the arms of the units; None if not asked for.
     """
 
     values: FloatArray
     probability: FloatArray
     n_floored: int
     without: ChangesWithout | None = None
+    with_arms: ChangesWithArms | None = None
 
 
 def made_outcome(
@@ -51,6 +56,7 @@ def made_outcome(
     *,
     by_arm: bool = True,
     unit: IntArray | None = None,
+    permuted: IntArray | None = None,
 ) -> MadeOutcome:
     r"""Outcome with the mean that everybody's would have if it were seen.
 
@@ -86,6 +92,9 @@ def made_outcome(
     unit
         Randomized unit 0 to m - 1 of each person, a group where there are groups, to learn how
         the outcomes change without each; None not to.
+    permuted
+        Randomized unit 0 to m - 1 of each person, to learn how the outcomes change with their
+        arms; None not to.
 
     References
     ----------
@@ -101,33 +110,83 @@ def made_outcome(
     >>> bool(y[seen].mean() > 1.3), bool(abs(made.values.mean() - 1) < 0.07)
     (True, True)
     """
-    probability, by_chance = _probability(
-        observed, treatment, observed_columns, groups, weight, unit
-    )
+    probability, chance = _probability(observed, treatment, observed_columns, groups, weight)
     floored = np.maximum(probability, SMALLEST_PROBABILITY)
     # Far from zero, squares of outcomes would drown what they differ by.
     centre = y[observed].mean()
     from_centre = np.where(observed, y - centre, 0.0)
-    expected, parts = _expected(
-        from_centre, observed, treatment, outcome_columns, groups, fold, weight, by_arm, unit
+    expected, models = _expected(
+        from_centre, observed, treatment, outcome_columns, groups, fold, weight, by_arm
     )
     expected += centre
     inverse = observed / floored
     residual = np.where(observed, y - expected, 0.0)
-    without = None
-    if unit is not None and by_chance is not None:
-        moves = -inverse * residual * (1 - probability) * (probability > SMALLEST_PROBABILITY)
-        parts = [
-            replace(part, slopes=part.slopes * (1 - inverse)[part.rows, None]) for part in parts
-        ]
-        parts.append(replace(by_chance, slopes=by_chance.slopes * moves[:, None]))
-        without = ChangesWithout(parts, unit)
+    moves = -inverse * residual * (1 - probability) * (probability > SMALLEST_PROBABILITY)
+    parts = [*((model, (1 - inverse)[model.rows]) for model in models), (chance, moves)]
+    without = with_arms = None
+    if unit is not None:
+        without = ChangesWithout([part.without_each(unit, moved) for part, moved in parts], unit)
+    if permuted is not None:
+        half = treatment.astype(np.float64) - 0.5
+        with_arms = ChangesWithArms([part.of_arms(permuted, half, moved) for part, moved in parts])
     return MadeOutcome(
         expected + inverse * residual,
         floored,
         int((probability < SMALLEST_PROBABILITY).sum()),
         without,
+        with_arms,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """A model and the persons that it was applied to.
+
+    Attributes
+    ----------
+    rows, columns
+        Whom it was applied to, and their columns, shapes (k,) and (k, q).
+    own
+        The rows that their groups' intercepts were predicted from.
+    others, learned, score, root
+        Whom it was learned from, as rows by group, weight times residual, and root of the
+        precision.
+    in_arms
+        Which of the columns are products with the contrast of the arms.
+    """
+
+    rows: IntArray
+    columns: FloatArray
+    groups: IntArray
+    own: WeightedRows
+    others: IntArray
+    learned: WeightedRows
+    score: FloatArray
+    root: FloatArray
+    in_arms: IntArray
+
+    @cached_property
+    def slopes(self) -> FloatArray:
+        """Derivatives of what was predicted in the coefficients, shape (k, q)."""
+        return self.own.slopes_of(self.columns, self.groups[self.rows])
+
+    def without_each(self, unit: IntArray, moved: FloatArray) -> PartOfChange:
+        """What each unit changes in values that move with what was predicted."""
+        m = int(unit.max()) + 1
+        learned = replace(self.learned, unit=unit[self.others], m=m)
+        change = learned.without_each(self.score, self.root)
+        return PartOfChange(self.rows, self.slopes * moved[:, None], change)
+
+    def of_arms(self, unit: IntArray, half: FloatArray, moved: FloatArray) -> PartWithArms:
+        """What the units' arms change in them."""
+        m = int(unit.max()) + 1
+        slopes = self.slopes[:, self.in_arms] * (moved / half[self.rows])[:, None]
+        columns = self.learned.columns[:, self.in_arms] / half[self.others][:, None]
+        share = float(half.mean() + 0.5)
+        covariance = share * (1 - share) * covariance_of(self.root, self.in_arms)
+        return PartWithArms.of(
+            self.rows, slopes, columns, self.score, unit[self.others], covariance, m
+        )
 
 
 def _probability(
@@ -136,11 +195,10 @@ def _probability(
     columns: Sequence[FloatArray],
     groups: IntArray | None,
     weight: FloatArray | None,
-    unit: IntArray | None,
-) -> tuple[FloatArray, PartOfChange | None]:
+) -> tuple[FloatArray, _Learned]:
     """Probability that each outcome is seen, in the person's own arm and group, shape (n,).
 
-    With what each unit does to its log odds.
+    With the model of it.
     """
     response = Binomial(observed.astype(np.float64))
     arm = treatment.astype(np.float64)
@@ -150,15 +208,18 @@ def _probability(
     )
     fit = model.fit().model
     probability: FloatArray = 1 / (1 + np.exp(-fit.predictor))
-    if unit is None:
-        return probability, None
+    everybody = np.arange(len(arm))
+    of = everybody if groups is None else groups
     ratio = 0.0 if groups is None else float(fit.cluster_variances[0])
     score, curvature = fit.response.score_and_weight(fit.predictor)
-    counted = np.ones(len(unit)) if weight is None else weight
-    rows = WeightedRows(model.model.columns, counted * curvature, unit, int(unit.max()) + 1, ratio)
-    without = rows.without_each(counted * score, fit.covariance_root)
-    slopes = rows.slopes_of(rows.columns, unit)
-    return probability, PartOfChange(np.arange(len(unit)), slopes, without)
+    counted = np.ones(len(arm)) if weight is None else weight
+    every = model.model.columns
+    rows = WeightedRows(every, counted * curvature, of, int(of.max()) + 1, ratio)
+    in_arms = np.r_[1, np.arange(every.shape[1] - model.n_effect, every.shape[1])]
+    learned = _Learned(
+        everybody, every, of, rows, everybody, rows, counted * score, fit.covariance_root, in_arms
+    )
+    return probability, learned
 
 
 def _expected(
@@ -170,21 +231,23 @@ def _expected(
     fold: IntArray,
     weight: FloatArray | None,
     by_arm: bool,
-    unit: IntArray | None,
-) -> tuple[FloatArray, list[PartOfChange]]:
+) -> tuple[FloatArray, list[_Learned]]:
     """Expected outcome of each person in the own arm and group, shape (n,).
 
-    With what each unit does to it, fold by fold.
+    With the models of it, fold by fold.
     """
     half = (treatment - 0.5)[:, None]
     fixed = np.hstack([np.ones((len(y), 1)), half])
-    blocks = [*columns, *((half * block for block in columns) if by_arm else ())]
+    products = [half * block for block in columns] if by_arm else []
+    blocks = [*columns, *products]
     everything = np.hstack([fixed, *blocks])
+    n_columns, n_products = everything.shape[1], sum(block.shape[1] for block in products)
+    in_arms = np.r_[1, np.arange(n_columns - n_products, n_columns)]
     # Where nothing is shared, each person is a group whose intercept is zero.
     of = np.arange(len(y)) if groups is None else groups
     counted = np.ones(len(y)) if weight is None else weight
     expected = np.empty(len(y))
-    parts = []
+    models = []
     for number in np.unique(fold):
         here = np.flatnonzero(fold == number)
         others = np.flatnonzero(observed & (fold != number))
@@ -205,13 +268,11 @@ def _expected(
         seen = here[observed[here]]
         own_rows = WeightedRows(everything[seen], counted[seen], of[seen], m, ratio)
         expected[here] += own_rows.effects(y[seen] - expected[seen])[of[here]]
-        if unit is None:
-            continue
-        learned = WeightedRows(
-            everything[others], counted[others], unit[others], int(unit.max()) + 1, ratio
-        )
+        learned = WeightedRows(everything[others], counted[others], of[others], m, ratio)
         residual = y[others] - learned.columns @ fit.coefficients
         residual -= learned.effects(residual)[learned.unit]
-        without = learned.without_each(learned.weight * residual, fit.covariance_root)
-        parts.append(PartOfChange(here, own_rows.slopes_of(everything[here], of[here]), without))
-    return expected, parts
+        score, root = learned.weight * residual, fit.covariance_root
+        models.append(
+            _Learned(here, everything[here], of, own_rows, others, learned, score, root, in_arms)
+        )
+    return expected, models
