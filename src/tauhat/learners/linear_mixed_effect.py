@@ -125,6 +125,11 @@ class LinearMixedEffect(GaussianEffect):
         return form(n_splines=0, by_arm=self.arms_differ)
 
     @property
+    def is_straight(self) -> bool:
+        """Yes: it has lines only."""
+        return True
+
+    @property
     def knows_periods(self) -> bool:
         """Whether they have fixed levels: not beside the lasso."""
         return self.interactions != "lasso"
