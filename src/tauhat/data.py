@@ -254,8 +254,8 @@ class TrialData:
         seen = np.full(self.n, True) if self.missing is None else self.missing.observed
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up"))[seen] if n_folds else None
         weight = self.sample_weight_of(np.flatnonzero(seen))
-        time, cause = (values[seen] for values in self.times)
-        times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
+        time, cause = self.times
+        times = Times(time[seen], cause[seen], self.treatment[seen], self.X[seen], weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
         values[seen] = made.values
         return values, made.smallest

@@ -19,6 +19,7 @@ from tauhat.fitting.prognosis_curvature import as_straight_learners_see_it, has_
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
+from tauhat.wording import counted
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -262,6 +263,9 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
         )
+        if self.sees_straight(data):
+            lost = counted(data.n_without_outcome, "person lacks", "persons lack")
+            text += f" It did not see how the prognosis bends, since {lost} an outcome."
         if cut:
             beyond = data.endpoint.words.beyond
             text += f" {cut} of them were larger than {beyond} and were cut."
