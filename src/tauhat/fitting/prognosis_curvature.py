@@ -25,11 +25,11 @@ def with_curvature_of_prognosis(data: TrialData) -> TrialData:
     effect. It is
 
     .. math::
-        \hat c(x) = q(x)'\hat\kappa, \qquad
-        y_i = \alpha + x_i'\beta + q(x_i)'\kappa
+        \hat c(x) = q(x)'\hat\zeta, \qquad
+        y_i = \alpha + x_i'\beta + q(x_i)'\zeta
         + (A_i - \tfrac12)\{\delta + x_i'\gamma + q(x_i)'\eta\} + b_{c(i)} + e_i
 
-    with the squares q of many-valued covariates, where each of :math:`\beta, \kappa, \gamma,
+    with the squares q of many-valued covariates, where each of :math:`\beta, \zeta, \gamma,
     \eta` is a random block whose variance REML finds: nothing where nothing bends. Both arms have
     the same taken out (`as_straight_learners_see_it`), so that every effect stays as it is,
     whoever lacks an outcome.
