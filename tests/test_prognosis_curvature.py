@@ -200,5 +200,6 @@ def test_a_run_names_the_models_that_did_not_see_it() -> None:
     trial = trial_of(bent())
     seen = learning_view(trial.data)
     assert straight_models(["CBA", "LMM", "GAMM", "T-Linear"], seen) == ["LMM", "T-Linear"]
+    assert straight_models(["Effect-Boosting", "X-GAMM-RF"], seen) == ["Effect-Boosting"]
     seen = learning_view(trial_of(bent(), missing="complete-cases").data)
     assert straight_models(["LMM"], seen) == []

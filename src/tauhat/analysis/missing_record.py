@@ -17,8 +17,16 @@ _MOST_PREDICTORS = 20
 
 
 def straight_models(names: Sequence[str], data: TrialData) -> list[str]:
-    """Models that learned without the curvature of the prognosis, of a trial as they saw it."""
-    return [name for name in names if has_curvature(data) and estimator(name).is_straight]
+    """Models that did not see the curvature of the prognosis, or a part of which did not.
+
+    Parameters
+    ----------
+    names
+        Names of models.
+    data
+        The trial as they saw it.
+    """
+    return [name for name in names if has_curvature(data) and estimator(name).has_straight_part]
 
 
 def missing_record(

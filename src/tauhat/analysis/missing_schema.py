@@ -54,5 +54,5 @@ class MissingOutcomesRecord(TypedDict):
         Annotated[int, "persons that models learned from: those with an outcome"]
     ]
     learned_without_curvature: NotRequired[
-        Annotated[list[str], "straight models, which did not see how the prognosis bends"]
+        Annotated[list[str], "models whose straight lines did not see how the prognosis bends"]
     ]

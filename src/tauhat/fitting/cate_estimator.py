@@ -204,6 +204,11 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         """
         return False
 
+    @property
+    def has_straight_part(self) -> bool:
+        """Whether it is straight, or starts from a learner that is."""
+        return self.is_straight
+
     def sees_straight(self, data: TrialData) -> bool:
         """Whether the regressions that it declares are of outcomes without that curvature."""
         return self.is_straight and has_curvature(data)
@@ -263,9 +268,10 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
         )
-        if self.sees_straight(data):
+        if self.has_straight_part and has_curvature(data):
             lost = counted(data.n_without_outcome, "person lacks", "persons lack")
-            text += f" It did not see how the prognosis bends, since {lost} an outcome."
+            who = "It" if self.is_straight else "Its line"
+            text += f" {who} did not see how the prognosis bends, since {lost} an outcome."
         if cut:
             beyond = data.endpoint.words.beyond
             text += f" {cut} of them were larger than {beyond} and were cut."

@@ -111,7 +111,7 @@ def _learned(found: Mapping[str, Any]) -> list[str]:
     if not straight:
         return [f"{text}."]
     return [
-        f"{text}; {join_words(straight)}, of straight lines, without the curvature of the "
+        f"{text}; the straight lines of {join_words(straight)} without the curvature of the "
         "prognosis: where others are left in one arm than in the other, a line takes it for an "
         "effect."
     ]

@@ -189,10 +189,9 @@ def _curvature(run: Run) -> str:
     if not straight:
         return ""
     return (
-        f" {join_words(straight)} {'was' if len(straight) == 1 else 'were'} fitted to outcomes "
-        "without the curvature of the prognosis (squares of the covariates in a mixed model with "
-        "all products with the arm), which lines take for an effect where losses differ between "
-        "the arms."
+        f" The straight lines of {join_words(straight)} were fitted to outcomes without the "
+        "curvature of the prognosis (squares of the covariates in a mixed model with all products "
+        "with the arm), which lines take for an effect where losses differ between the arms."
     )
 
 
