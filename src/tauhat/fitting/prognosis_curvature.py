@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import norm, rankdata
 
 from tauhat.data import TrialData
 from tauhat.endpoint.follow_up import with_squares
@@ -29,10 +30,11 @@ def with_curvature_of_prognosis(data: TrialData) -> TrialData:
         y_i = \alpha + x_i'\beta + q(x_i)'\zeta
         + (A_i - \tfrac12)\{\delta + x_i'\gamma + q(x_i)'\eta\} + b_{c(i)} + e_i
 
-    with the squares q of many-valued covariates, where each of :math:`\beta, \zeta, \gamma,
-    \eta` is a random block whose variance REML finds: nothing where nothing bends. Both arms have
-    the same taken out (`as_straight_learners_see_it`), so that every effect stays as it is,
-    whoever lacks an outcome.
+    with the squares q of the normal scores of many-valued covariates, where each of
+    :math:`\beta, \zeta, \gamma, \eta` is a random block whose variance REML finds: nothing where
+    nothing bends. Squares of the values would leave the curve to the few persons of a long tail.
+    Both arms have the same taken out (`as_straight_learners_see_it`), so that every effect stays
+    as it is, whoever lacks an outcome.
 
     Parameters
     ----------
@@ -62,7 +64,8 @@ def with_curvature_of_prognosis(data: TrialData) -> TrialData:
     if not data.n_without_outcome or not data.endpoint.is_number or n < _ROWS_A_CURVE * p:
         return data
     outcome = data.working_with_blocks
-    squares = standard_columns(with_squares(data.X)[:, p:])
+    scores = norm.ppf((rankdata(data.X, axis=0) - 0.5) / n)
+    squares = standard_columns(with_squares(scores)[:, p:])
     if not squares.shape[1] or np.ptp(outcome) == 0:
         return data
     lines, contrast = standard_columns(data.X), (data.treatment - 0.5)[:, None]

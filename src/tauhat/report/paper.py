@@ -190,8 +190,9 @@ def _curvature(run: Run) -> str:
         return ""
     return (
         f" The straight lines of {join_words(straight)} were fitted to outcomes without the "
-        "curvature of the prognosis (squares of the covariates in a mixed model with all products "
-        "with the arm), which lines take for an effect where losses differ between the arms."
+        "curvature of the prognosis (squares of the covariates' normal scores in a mixed model "
+        "with all products with the arm), which lines take for an effect where losses differ "
+        "between the arms."
     )
 
 
