@@ -13,11 +13,13 @@ and a random intercept of clusters, Rubin's rules) and beside the same trial wit
 ``--tests`` is how often the primary test rejects, without (``--differs 0``) and with effects that
 differ, where outcomes are made anew with other arms, made once, and of complete cases.
 ``--learners LMM X-GAMM-RF`` compares the error of the effects of everyone enrolled by learners of
-those with an outcome, as a run fits them, with learners of the outcomes made, as held-out effects
-have them, and of these weighted by the probability that the outcome is seen, which is the inverse
-of what making them adds to the variance; "none" has the same effect for all (of an event: the same
-odds ratio). ``--intervals`` says how many of these effects lie in their 95 % intervals (its Monte
-Carlo error) and how wide these are.
+complete cases with learners as a run fits them, which straight ones are without the curvature of
+the prognosis, with learners of the outcomes made, as held-out effects have them, and of these
+weighted by the probability that the outcome is seen, which is the inverse of what making them adds
+to the variance; "none" has the same effect for all (of an event: the same odds ratio).
+``--straight`` has a prognosis that bends nowhere, and ``--runs-only`` leaves out the outcomes made.
+``--intervals`` says how many of these effects lie in their 95 % intervals (its Monte Carlo error)
+and how wide these are.
 
 Usage: python benchmarks/missing_outcomes.py --trials 200 [--outcome binary] [--designs] [--tests]
 """
@@ -290,36 +292,47 @@ def true_effects(frame: pd.DataFrame, differs: bool, outcome: str, spread: float
     return (risks[1] - risks[0]) @ share / share.sum()
 
 
-def trial_of_learners(frame: pd.DataFrame, randomized: str) -> th.Trial:
-    """The trial that learners are fitted to."""
+def trials_of_learners(frame: pd.DataFrame, randomized: str) -> tuple[th.Trial, th.Trial]:
+    """The trial that learners are fitted to: complete cases, and as usual."""
     roles = {"outcome": "seen", "treatment": "arm", "covariates": ["x1", "x2", "x3", "v"]}
     roles |= {"cluster": "unit"} if randomized == "clusters" else {}
-    return th.Trial(frame, **roles)
+    return th.Trial(frame, missing="complete-cases", **roles), th.Trial(frame, **roles)
 
 
 def errors_of_learners(
-    names: list[str], frame: pd.DataFrame, randomized: str, differs: bool, outcome: str
+    names: list[str],
+    frame: pd.DataFrame,
+    randomized: str,
+    differs: bool,
+    outcome: str,
+    runs_only: bool,
 ) -> np.ndarray:
     """Errors of the effects of everyone enrolled, shape (learners, ways)."""
-    trial = trial_of_learners(frame, randomized)
+    complete, trial = trials_of_learners(frame, randomized)
     enrolled = trial.enrolled_data
     spread = 1 / 3 if randomized == "clusters" else 0.0
     truth = true_effects(frame.iloc[enrolled.rows], differs, outcome, spread)
     weighed = replace(enrolled, sample_weight=relative_weights(enrolled.missing.probability))
+    ways = [complete.data, trial.data, *(() if runs_only else (enrolled, weighed))]
     found = [
-        [th.estimator(name).fit_data(data).effect(enrolled.X) for data in ways]
-        for name, ways in ((name, (trial.data, enrolled, weighed)) for name in names)
+        [th.estimator(name, random_state=1).fit_data(data).effect(enrolled.X) for data in ways]
+        for name in names
     ]
     return np.sqrt(((np.array(found) - truth) ** 2).mean(axis=2))
 
 
 def intervals_of_learners(
-    names: list[str], trials: int, lost: list[str], outcome: str, designs: list[str]
+    names: list[str],
+    trials: int,
+    lost: list[str],
+    outcome: str,
+    designs: list[str],
+    bent: bool,
 ) -> None:
     """Print how often intervals of persons' effects cover, by what learners are fitted to."""
     print(
         "| randomized | effects differ | lost | learner | complete cases: covered, width "
-        "| outcomes made |\n|---|---|--:|---|---|---|"
+        "| as a run fits it |\n|---|---|--:|---|---|---|"
     )
     for randomized in designs:
         spread = 1 / 3 if randomized == "clusters" else 0.0
@@ -330,14 +343,14 @@ def intervals_of_learners(
                 found = np.empty((trials, len(names), 2, 2))
                 for k in range(trials):
                     frame = draw(
-                        randomized, True, randomized == "clusters", derive_seed(key, k), **given
+                        randomized, bent, randomized == "clusters", derive_seed(key, k), **given
                     )
-                    trial = trial_of_learners(frame, randomized)
-                    enrolled = trial.enrolled_data
+                    both = trials_of_learners(frame, randomized)
+                    enrolled = both[1].enrolled_data
                     truth = true_effects(frame.iloc[enrolled.rows], differs, outcome, spread)
                     for j, name in enumerate(names):
-                        for way, data in enumerate((trial.data, enrolled)):
-                            fit = th.estimator(name).fit_data(data)
+                        for way, trial in enumerate(both):
+                            fit = trial.fit(name, random_state=1)
                             lower, upper = fit.effect_interval(enrolled.X)
                             covered = ((lower <= truth) & (truth <= upper)).mean()
                             found[k, j, way] = covered, (upper - lower).mean()
@@ -353,12 +366,20 @@ def intervals_of_learners(
 
 
 def learners(
-    names: list[str], trials: int, lost: list[str], outcome: str, designs: list[str]
+    names: list[str],
+    trials: int,
+    lost: list[str],
+    outcome: str,
+    designs: list[str],
+    bent: bool,
+    runs_only: bool,
 ) -> None:
     """Print a table of the errors of learners, paired by trial."""
+    made = "" if runs_only else "| outcomes made | the same, weighted "
     print(
-        "| randomized | effects differ | lost | learner | error, complete cases | outcomes made "
-        "| ratio (its SE) | the same, weighted |\n|---|---|--:|---|--:|--:|--:|--:|"
+        "| randomized | effects differ | lost | learner | error, complete cases "
+        f"| as a run fits it: ratio (its SE) {made}|\n|---|---|--:|---|--:|--:|"
+        + ("" if runs_only else "--:|--:|")
     )
     pooled_errors: dict[tuple[str, bool], list[np.ndarray]] = {}
     for randomized in designs:
@@ -368,11 +389,14 @@ def learners(
                 given = {"differs": differs, "seen_more": LOST[share], "outcome": outcome}
                 uneven = randomized == "clusters"
                 frames = [
-                    draw(randomized, True, uneven, derive_seed(key, k), **given)
+                    draw(randomized, bent, uneven, derive_seed(key, k), **given)
                     for k in range(trials)
                 ]
                 errors = np.array(
-                    [errors_of_learners(names, one, randomized, differs, outcome) for one in frames]
+                    [
+                        errors_of_learners(names, one, randomized, differs, outcome, runs_only)
+                        for one in frames
+                    ]
                 )
                 cell = f"| {randomized} | {'yes' if differs else 'none'} | {share}% |"
                 for name, error in zip(names, np.moveaxis(errors, 1, 0), strict=True):
@@ -393,7 +417,7 @@ def compared(error: np.ndarray) -> str:
     each = leave[:, 1:] / leave[:, :1]
     se = np.sqrt((n - 1) ** 2 / n * each.var(axis=0, ddof=1))
     ratios = (f"{r:.3f} ({e:.3f})" for r, e in zip(mean[1:] / mean[0], se, strict=True))
-    return f"{mean[0]:.3f} | {mean[1]:.3f} | {' | '.join(ratios)}"
+    return f"{mean[0]:.3f} | {' | '.join(ratios)}"
 
 
 def main() -> None:
@@ -407,6 +431,8 @@ def main() -> None:
     )
     parser.add_argument("--learners", nargs="+", help="errors of learners by name")
     parser.add_argument("--intervals", action="store_true", help="of --learners, not errors")
+    parser.add_argument("--straight", action="store_true", help="a straight prognosis for them")
+    parser.add_argument("--runs-only", action="store_true", help="no outcomes made for them")
     parser.add_argument("--randomized", nargs="+", default=["clusters", "persons"])
     parser.add_argument("--designs", action="store_true", help="other designs, one share lost")
     parser.add_argument("--lost", nargs="+", choices=LOST, default=list(LOST), help="about, %%")
@@ -417,9 +443,12 @@ def main() -> None:
     options = parser.parse_args()
     with threadpool_limits(limits=1):
         if options.learners:
-            given = (options.outcome, options.randomized)
-            show = intervals_of_learners if options.intervals else learners
-            show(options.learners, options.trials, options.lost, *given)
+            given = (options.learners, options.trials, options.lost, options.outcome)
+            given += (options.randomized, not options.straight)
+            if options.intervals:
+                intervals_of_learners(*given)
+            else:
+                learners(*given, options.runs_only)
             return
         if options.tests:
             tests(options.trials, options.first, options.differs, options.randomized)

@@ -68,6 +68,13 @@ def test_what_was_done_about_missing_outcomes_is_that_of_the_run(run: dict[str, 
     text = " ".join(markdown_of(paper(run)).split())
     assert "3 persons without an outcome were counted in averages and tests" in text
     assert "left out, which assumes" not in text
+    assert "curvature" not in text
+    run["missing_outcomes"] = {"learned_without_curvature": ["LMM", "T-Linear"]}
+    text = " ".join(markdown_of(paper(run)).split())
+    assert (
+        "The straight lines of LMM and T-Linear were fitted to outcomes without the curvature"
+        in text
+    )
 
 
 def test_what_was_cited_and_nothing_else_is_in_the_references(run: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ def test_learners_take_those_with_an_outcome_and_err_as_they_do() -> None:
     df = with_losses(complete())
     ours, new = trial_of(df), pd.DataFrame({"x": np.linspace(-2, 2, 9)})
     theirs = trial_of(df.dropna(subset="y"))
-    effects = [one.fit("LMM").effect(one.encode(new)) for one in (ours, theirs)]
+    effects = [one.fit("GAMM").effect(one.encode(new)) for one in (ours, theirs)]
     np.testing.assert_array_equal(*effects)
 
 
@@ -361,6 +361,7 @@ def test_a_few_lost_are_not_told_of() -> None:
     assert record is not None
     assert record["predictors"] == [] == record["clusters"]
     assert {arm["share_observed"] for arm in record["arms"]} == {None}
+    assert (record["learned_from"], record["learned_without_curvature"]) == (645, [])
 
 
 def test_an_outcome_far_from_zero_is_made_as_well() -> None:

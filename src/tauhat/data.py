@@ -16,6 +16,7 @@ from tauhat.design.nested_codes import nested_codes
 from tauhat.endpoint import Endpoint, FollowUp, MissingOutcomes, Times
 from tauhat.endpoint.follow_up import Slopes
 from tauhat.learning import LearningView
+from tauhat.numerics.cluster_sums import means_of
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.latent import ProbitOutcome
 from tauhat.numerics.missing_outcomes import MadeOutcome
@@ -77,6 +78,8 @@ class TrialData:
         Smallest probability of not being censored that ``y`` was divided by; 1 without times.
     missing
         Who lacks an outcome (`tauhat.endpoint.MissingOutcomes`), or None where nobody does.
+    n_without_outcome
+        Persons enrolled who are none of these rows, since they lack an outcome.
     """
 
     X: FloatArray
@@ -93,6 +96,7 @@ class TrialData:
     limits: ColumnLimits | None = None
     probability_followed: float = 1.0
     missing: MissingOutcomes | None = None
+    n_without_outcome: int = 0
 
     @property
     def n(self) -> int:
@@ -185,7 +189,7 @@ class TrialData:
         """
         before = self.learning or LearningView(self.y, None, self.X)
         level = part if of_blocks else before.block_level
-        learning = LearningView(before.outcome - part, level, before.X)
+        learning = replace(before, outcome=before.outcome - part, block_level=level)
         return replace(self, X=self.X if X is None else X, learning=learning)
 
     @property
@@ -255,8 +259,7 @@ class TrialData:
         fold = self.design.folds(n_folds, derive_seed(0, "follow-up"))[seen] if n_folds else None
         weight = self.sample_weight_of(np.flatnonzero(seen))
         time, cause = self.times
-        time, cause = time[seen], cause[seen]
-        times = Times(time, cause, self.treatment[seen], self.X[seen], weight, fold)
+        times = Times(time[seen], cause[seen], self.treatment[seen], self.X[seen], weight, fold)
         made = self.endpoint.outcome_of_times(times, slopes)
         values[seen] = made.values
         return values, made.smallest
@@ -313,6 +316,7 @@ def validate_trial(
     weight_is_time: bool = False,
     period: IntArray | None = None,
     crossed: Sequence[AnyArray] = (),
+    n_without_outcome: int = 0,
 ) -> TrialData:
     """Check the arrays of a trial and put them in canonical order.
 
@@ -340,6 +344,8 @@ def validate_trial(
         outcome is then taken as a number, of an event too.
     crossed
         Labels of units that cross the clusters, shape (n,) each.
+    n_without_outcome
+        Persons who are left out since they lack an outcome.
 
     Returns
     -------
@@ -396,7 +402,7 @@ def validate_trial(
         ties += [missing.observed.astype(np.float64), *missing.auxiliary.T]
     if codes is not None:
         # By what they hold, so that neither labels nor the order of rows matters.
-        ties += [_means_of(outcome, units) for units in (*nested_codes(codes, levels), *crossing)]
+        ties += [means_of(units, outcome) for units in (*nested_codes(codes, levels), *crossing)]
     if period is not None:
         ties.append(period.astype(np.float64))
     order, canonical = order_comparable(array, outcome, arms, codes, block_codes, ties)
@@ -432,14 +438,9 @@ def validate_trial(
         n_without_counterfactual=int((~kept).sum()),
         limits=limits,
         missing=None if missing is None else missing.take(order),
+        n_without_outcome=n_without_outcome,
     )
     return data.with_outcome_made_anew()
-
-
-def _means_of(values: FloatArray, codes: IntArray) -> FloatArray:
-    """Mean of each row's group, shape (n,)."""
-    means: FloatArray = np.bincount(codes, weights=values) / np.bincount(codes)
-    return means[codes]
 
 
 def _labels(clusters: Any, n: int, order: IntArray, canonical: IntArray | None) -> AnyArray:

@@ -19,13 +19,19 @@ class LearningView:
         What of the outcome was taken out as the level of each row's block, shape (n,), or None.
     X
         Covariates before any was set to its mean, shape (n, p).
+    curvature
+        How the prognosis bends, for learners that are straight, shape (n,); None where they see
+        what the others see (`tauhat.fitting.prognosis_curvature`).
     """
 
     outcome: FloatArray
     block_level: FloatArray | None
     X: FloatArray
+    curvature: FloatArray | None = None
 
     def take(self, rows: IntArray | BoolArray) -> LearningView:
         """Return the rows named."""
-        level = None if self.block_level is None else self.block_level[rows]
-        return LearningView(self.outcome[rows], level, self.X[rows])
+        level, curvature = (
+            None if part is None else part[rows] for part in (self.block_level, self.curvature)
+        )
+        return LearningView(self.outcome[rows], level, self.X[rows], curvature)

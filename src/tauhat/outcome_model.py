@@ -157,10 +157,13 @@ class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     needs_interactions
         Whether the model is additive in its columns, so that an S-learner must
         hand it treatment-by-covariate products.
+    is_straight
+        Whether its predictions are straight lines in every covariate, whatever the outcome.
     """
 
     models_clusters: ClassVar[bool] = False
     needs_interactions: ClassVar[bool] = False
+    is_straight: ClassVar[bool] = False
 
     @abstractmethod
     def fit(

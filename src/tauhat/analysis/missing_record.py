@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from tauhat.data import TrialData
 from tauhat.disclosure import is_small
+from tauhat.fitting.prognosis_curvature import has_curvature
+from tauhat.registry import estimator
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.checks.missing_outcome_checks import lost_by_arm
 from tauhat.trial.trial import Trial
@@ -12,8 +16,31 @@ from tauhat.trial.trial import Trial
 _MOST_PREDICTORS = 20
 
 
-def missing_record(trial: Trial, check: DesignCheck) -> dict[str, Any] | None:
-    """Who lacks an outcome, without a number about few persons; None where nobody does."""
+def straight_models(names: Sequence[str], data: TrialData) -> list[str]:
+    """Models that did not see the curvature of the prognosis, or a part of which did not.
+
+    Parameters
+    ----------
+    names
+        Names of models.
+    data
+        The trial as they saw it.
+    """
+    return [name for name in names if has_curvature(data) and estimator(name).has_straight_part]
+
+
+def missing_record(
+    trial: Trial, check: DesignCheck, straight: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """Who lacks an outcome, without a number about few persons; None where nobody does.
+
+    Parameters
+    ----------
+    trial, check
+        The trial, and its check.
+    straight
+        Models that learned without the curvature of the prognosis.
+    """
     seen = check.missing_outcomes
     if seen is None:
         return None
@@ -41,4 +68,6 @@ def missing_record(trial: Trial, check: DesignCheck) -> dict[str, Any] | None:
         "least_likely": seen.least_likely,
         "floored": None if is_small(seen.floored) else seen.floored,
         "auxiliary": list(trial.auxiliary_names),
+        "learned_from": trial.data.n,
+        "learned_without_curvature": list(straight),
     }

@@ -1,6 +1,7 @@
 """What ``run.json`` holds of missing outcomes."""
 
-from typing import Annotated, TypedDict
+# No "from __future__ import annotations": with it TypedDict does not see NotRequired.
+from typing import Annotated, NotRequired, TypedDict
 
 from tauhat.analysis.outcome_schema import Count, Number
 
@@ -49,3 +50,9 @@ class MissingOutcomesRecord(TypedDict):
     ]
     floored: Annotated[Count, "persons whose probability was raised; null where few"]
     auxiliary: Annotated[list[str], "columns measured later that tell who lacks an outcome"]
+    learned_from: NotRequired[
+        Annotated[int, "persons that models learned from: those with an outcome"]
+    ]
+    learned_without_curvature: NotRequired[
+        Annotated[list[str], "models whose straight lines did not see how the prognosis bends"]
+    ]

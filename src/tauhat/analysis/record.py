@@ -11,7 +11,7 @@ import pandas as pd
 
 from tauhat.analysis.average_record import average_record, rates_record, risks_record
 from tauhat.analysis.held_out import held_out_record
-from tauhat.analysis.missing_record import missing_record
+from tauhat.analysis.missing_record import missing_record, straight_models
 from tauhat.analysis.models_schema import ExplainedMember
 from tauhat.analysis.named import named_record
 from tauhat.analysis.period_record import period_record
@@ -326,7 +326,11 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
             analysis.trial, None if analysis.check.icc is None else analysis.check.icc.value
         ),
         "check": check_record(analysis.check, analysis.trial.notes),
-        "missing_outcomes": missing_record(analysis.trial, analysis.check),
+        "missing_outcomes": missing_record(
+            analysis.trial,
+            analysis.check,
+            straight_models(analysis.models["name"].tolist(), analysis.model.trial_data_),
+        ),
         "survival_by_arm": survival_record(analysis),
         "average_effect": effects,
         "over_periods": period_record(analysis),

@@ -167,6 +167,11 @@ class Endpoint:
         return self.codes is not None and self.largest_effect == 1
 
     @property
+    def is_number(self) -> bool:
+        """Whether outcomes are numbers as they stand: no events, counts or times."""
+        return self.kind_name == CONTINUOUS.name
+
+    @property
     def words(self) -> Words:
         """How results are told."""
         return self.kind.words

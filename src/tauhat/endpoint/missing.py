@@ -13,7 +13,7 @@ from tauhat.errors import TrialError
 from tauhat.numerics.arm_changes import ChangesWithArms
 from tauhat.numerics.em import identified_clusters
 from tauhat.numerics.missing_outcomes import SMALLEST_PROBABILITY, MadeOutcome, made_outcome
-from tauhat.numerics.standardised_columns import column_scales, ridge_rotation
+from tauhat.numerics.standardised_columns import standard_columns
 from tauhat.wording import counted
 
 DOUBLY_ROBUST = "doubly-robust"
@@ -115,11 +115,11 @@ class MissingOutcomes:
         groups
             Clusters, or blocks of persons, shape (n,), or None.
         """
-        lines = _standard(X)
+        lines = standard_columns(X)
         curved = len(y) >= _ROWS_A_CURVE * X.shape[1]
         bends = [with_squares(X)[:, X.shape[1] :]] if curved else []
-        outcome_columns = [lines, *map(_standard, bends)]
-        observed_columns = [lines, _standard(self.auxiliary)]
+        outcome_columns = [lines, *map(standard_columns, bends)]
+        observed_columns = [lines, standard_columns(self.auxiliary)]
         return made_outcome(
             y,
             self.observed,
@@ -133,12 +133,3 @@ class MissingOutcomes:
             unit=unit,
             permuted=permuted,
         )
-
-
-def _standard(columns: FloatArray) -> FloatArray:
-    """Columns that vary, in standard units, no more of them than rows."""
-    mean, scale = column_scales(columns) if columns.shape[1] else (np.zeros(0), np.ones(0))
-    standard = (columns - mean) / scale
-    standard = standard[:, np.ptp(standard, axis=0) > 0]
-    rotated: FloatArray = standard @ ridge_rotation(standard)
-    return rotated

@@ -15,9 +15,11 @@ from tauhat.errors import TrialError
 from tauhat.fitting.fitted_effects import FittedEffects
 from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
+from tauhat.fitting.prognosis_curvature import as_straight_learners_see_it, has_curvature
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
+from tauhat.wording import counted
 
 _TRIAL_ARGUMENTS = dict.fromkeys(
     ("treatment", "clusters", "sample_weight", "blocks", "propensity"), True
@@ -172,7 +174,8 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         Both are of the trial as its learners see it (`tauhat.fitting.learning_view.learning_view`).
         """
         self.start_fit(data, seed)
-        self.fit_effect(data, nuisances, seed)
+        seen = as_straight_learners_see_it(data) if self.is_straight else data
+        self.fit_effect(seen, nuisances, seed)
         return self
 
     def start_fit(self, data: TrialData, seed: int) -> None:
@@ -191,6 +194,24 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.array(data.feature_names, dtype=object)
         self.seed_ = seed
         self.trial_data_ = data
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether its prognosis is a straight line in each covariate.
+
+        Where outcomes are missing, it then learns without the curvature of the prognosis
+        (`tauhat.fitting.prognosis_curvature`).
+        """
+        return False
+
+    @property
+    def has_straight_part(self) -> bool:
+        """Whether it is straight, or starts from a learner that is."""
+        return self.is_straight
+
+    def sees_straight(self, data: TrialData) -> bool:
+        """Whether the regressions that it declares are of outcomes without that curvature."""
+        return self.is_straight and has_curvature(data)
 
     @property
     def knows_periods(self) -> bool:
@@ -247,6 +268,10 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             f"{name} fitted to {data.n} persons{units}: the estimated effects have a mean of "
             f"{effect.mean():.4g} and a standard deviation of {effect.std():.4g}."
         )
+        if self.has_straight_part and has_curvature(data):
+            lost = counted(data.n_without_outcome, "person lacks", "persons lack")
+            who = "It" if self.is_straight else "Its line"
+            text += f" {who} did not see how the prognosis bends, since {lost} an outcome."
         if cut:
             beyond = data.endpoint.words.beyond
             text += f" {cut} of them were larger than {beyond} and were cut."

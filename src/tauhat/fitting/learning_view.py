@@ -8,6 +8,7 @@ from tauhat.data import TrialData
 from tauhat.fitting.allocation import without_level_of_allocation
 from tauhat.fitting.block_intercepts import without_block_intercepts
 from tauhat.fitting.few_clusters import without_unlearnable_covariates
+from tauhat.fitting.prognosis_curvature import with_curvature_of_prognosis
 from tauhat.learning import LearningView
 
 
@@ -19,12 +20,14 @@ def learning_view(data: TrialData) -> TrialData:
     (`tauhat.fitting.allocation.without_level_of_allocation`), without the block intercepts
     (`tauhat.fitting.block_intercepts.without_block_intercepts`), and without the part of
     cluster-level covariates that the trial has too few clusters for, which are set to their
-    means in ``data.X`` (`tauhat.fitting.few_clusters.without_unlearnable_covariates`).
+    means in ``data.X`` (`tauhat.fitting.few_clusters.without_unlearnable_covariates`). Where
+    outcomes are missing, straight learners see it without the curvature of the prognosis
+    (`tauhat.fitting.prognosis_curvature.with_curvature_of_prognosis`).
 
     Parameters
     ----------
     data
-        The trial as it is; or rows of a view, of which the first two steps are done.
+        The trial as it is; or rows of a view, of which all but the third step are done.
 
     Returns
     -------
@@ -44,7 +47,8 @@ def learning_view(data: TrialData) -> TrialData:
     >>> view.as_it_is().working.tolist() == data.y.tolist()
     True
     """
-    if data.learning is None:
-        data = replace(data, learning=LearningView(data.y, None, data.X))
-        data = without_block_intercepts(without_level_of_allocation(data))
-    return without_unlearnable_covariates(data)
+    if data.learning is not None:
+        return without_unlearnable_covariates(data)
+    data = replace(data, learning=LearningView(data.y, None, data.X))
+    data = without_block_intercepts(without_level_of_allocation(data))
+    return with_curvature_of_prognosis(without_unlearnable_covariates(data))

@@ -17,6 +17,7 @@ from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.fitting.few_clusters import without_average_effect
+from tauhat.fitting.prognosis_curvature import as_straight_learners_see_it
 from tauhat.fitting.scikit_learn import as_outcome_model
 from tauhat.numerics.seeds import derive_seed
 from tauhat.outcome_model import OutcomeModel, VarianceComponents
@@ -50,6 +51,9 @@ class Nuisance:
     features_of
         Model for which the features of an S-learner are made: a part of a
         composite takes those of the composite. None means ``model``.
+    straight
+        Whether it is of the outcome without the curvature of the prognosis, which straight
+        learners do not see where outcomes are missing (`tauhat.fitting.prognosis_curvature`).
     """
 
     name: str
@@ -60,6 +64,7 @@ class Nuisance:
     seed: int = 0
     features_of: OutcomeModel | None = None
     of_risks: bool = False
+    straight: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", as_outcome_model(self.model))
@@ -81,6 +86,7 @@ class Nuisance:
             self.n_folds,
             self.seed,
             self.of_risks,
+            self.straight,
         )
         try:
             return str(joblib_hash(described))
@@ -152,6 +158,8 @@ def treatment_features(
 
 def _fit_model(nuisance: Nuisance, data: TrialData, rows: IntArray) -> OutcomeModel:
     part = data.take(rows)
+    if nuisance.straight:
+        part = as_straight_learners_see_it(part)
     features = part.X
     if nuisance.with_treatment:
         features = treatment_features(part.X, part.treatment, nuisance.feature_model)

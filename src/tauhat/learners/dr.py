@@ -46,9 +46,14 @@ class DRLearner(TwoStageLearner):
 
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """One cross-fitted regression an arm."""
+        straight = self.sees_straight(data)
         return [
-            Nuisance("control", self.outcome_model, arm=0, n_folds=N_FOLDS, seed=seed),
-            Nuisance("treated", self.outcome_model, arm=1, n_folds=N_FOLDS, seed=seed),
+            Nuisance(
+                "control", self.outcome_model, arm=0, n_folds=N_FOLDS, seed=seed, straight=straight
+            ),
+            Nuisance(
+                "treated", self.outcome_model, arm=1, n_folds=N_FOLDS, seed=seed, straight=straight
+            ),
         ]
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:

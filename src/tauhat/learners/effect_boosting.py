@@ -97,6 +97,11 @@ class EffectBoosting(CateEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @property
+    def has_straight_part(self) -> bool:
+        """Yes: the linear mixed model that trees are added to."""
+        return True
+
     def reduced(self) -> Self:
         """Return an unfitted copy with half as many trees that go twice as far each."""
         copy: Self = clone(self)

@@ -39,7 +39,8 @@ class LinearMixedEffect(GaussianEffect):
 
     by REML. The interactions of the standardised covariates are one random
     block, :math:`\gamma \sim N(0, \sigma_\gamma^2 I)`, whose variance REML
-    estimates: unpenalised interactions are too noisy at 20 clusters.
+    estimates: unpenalised interactions are too noisy at 20 clusters. Of a `tauhat.Trial` with
+    missing outcomes it does not see how the prognosis bends (`tauhat.fitting.prognosis_curvature`).
 
     Parameters
     ----------
@@ -123,6 +124,11 @@ class LinearMixedEffect(GaussianEffect):
         if self.interactions != "shared":
             return None
         return form(n_splines=0, by_arm=self.arms_differ)
+
+    @property
+    def is_straight(self) -> bool:
+        """Yes: it has lines only."""
+        return True
 
     @property
     def knows_periods(self) -> bool:

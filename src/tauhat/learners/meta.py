@@ -47,6 +47,11 @@ class TwoStageLearner(CateEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether its regression of the outcome is."""
+        return as_outcome_model(self.outcome_model).is_straight
+
     def fit_effect_model(
         self,
         data: TrialData,

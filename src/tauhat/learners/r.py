@@ -58,16 +58,18 @@ class RLearner(TwoStageLearner):
 
         Over periods it is of another outcome than that of the trial, and made in `fit_effect`.
         """
-        return [] if data.design.fixed_effects.shape[1] else [self._mean(seed)]
+        return [] if data.design.fixed_effects.shape[1] else [self._mean(data, seed)]
 
-    def _mean(self, seed: int) -> Nuisance:
-        return Nuisance("mean", self.outcome_model, n_folds=N_FOLDS, seed=seed)
+    def _mean(self, data: TrialData, seed: int) -> Nuisance:
+        straight = self.sees_straight(data)
+        return Nuisance("mean", self.outcome_model, n_folds=N_FOLDS, seed=seed, straight=straight)
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Regress the ratio of residuals with the squared treatment residual as weight."""
         if not nuisances:
             data = without_period_levels(data)
-            nuisances = pick([self._mean(seed)], fit_nuisances([self._mean(seed)], data))
+            own = [self._mean(data, seed)]
+            nuisances = pick(own, fit_nuisances(own, data))
         contrast = data.treatment - data.propensity
         residual = data.working - nuisances["mean"].cross_fitted
         # In a period in which all are treated, or none, there is nothing to compare.

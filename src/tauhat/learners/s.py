@@ -85,10 +85,20 @@ class SLearner(CateEstimator):
         """Whether the outcome model has posterior draws."""
         return hasattr(self.outcome_model, "predict_draws")
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether its regression of the outcome is."""
+        return as_outcome_model(self.outcome_model).is_straight
+
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """One regression of the outcome on covariates and treatment."""
         model = self.outcome_model
-        return [Nuisance("outcome", model, with_treatment=True, seed=seed, of_risks=True)]
+        straight = self.sees_straight(data)
+        return [
+            Nuisance(
+                "outcome", model, with_treatment=True, seed=seed, of_risks=True, straight=straight
+            )
+        ]
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Keep the fitted regression."""

@@ -55,11 +55,17 @@ class TLearner(CateEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether its regression of the outcome is."""
+        return as_outcome_model(self.outcome_model).is_straight
+
     def declare_nuisances(self, data: TrialData, seed: int) -> Sequence[Nuisance]:
         """One regression an arm."""
+        straight = self.sees_straight(data)
         return [
-            Nuisance("control", self.outcome_model, arm=0, seed=seed),
-            Nuisance("treated", self.outcome_model, arm=1, seed=seed),
+            Nuisance("control", self.outcome_model, arm=0, seed=seed, straight=straight),
+            Nuisance("treated", self.outcome_model, arm=1, seed=seed, straight=straight),
         ]
 
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:

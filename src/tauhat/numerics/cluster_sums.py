@@ -25,6 +25,25 @@ def sums_over(clusters: IntArray, values: FloatArray, m: int) -> FloatArray:
     return np.asarray(gathering(clusters, m) @ values, dtype=np.float64)
 
 
+def means_of(codes: IntArray, values: FloatArray) -> FloatArray:
+    """Mean of each row's group, shape (n,).
+
+    Parameters
+    ----------
+    codes
+        Group 0 to m - 1 of each row, shape (n,).
+    values
+        Shape (n,).
+
+    Examples
+    --------
+    >>> means_of(np.array([0, 1, 0]), np.array([1.0, 5.0, 3.0])).tolist()
+    [2.0, 5.0, 2.0]
+    """
+    means: FloatArray = np.bincount(codes, weights=values) / np.bincount(codes)
+    return means[codes]
+
+
 def gathering(clusters: IntArray, m: int) -> sparse.csr_array:
     """Matrix that sums rows over each of ``m`` clusters, shape (m, n), for several tables.
 

@@ -108,6 +108,31 @@ def ridge_rotation(Z: FloatArray) -> FloatArray:
     return rotation
 
 
+def standard_columns(columns: FloatArray) -> FloatArray:
+    """Columns that vary, in standard units, rotated to no more of them than rows.
+
+    Parameters
+    ----------
+    columns
+        Shape (n, q).
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        For a block of a mixed model, with k at most q and n.
+
+    Examples
+    --------
+    >>> standard_columns(np.array([[1.0, 5.0], [3.0, 5.0]])).tolist()
+    [[-1.0], [1.0]]
+    """
+    mean, scale = column_scales(columns) if columns.shape[1] else (np.zeros(0), np.ones(0))
+    standard = (columns - mean) / scale
+    standard = standard[:, np.ptp(standard, axis=0) > 0]
+    rotated: FloatArray = standard @ ridge_rotation(standard)
+    return rotated
+
+
 def row_parts(n: int, width: int, fewest: int | None = None) -> list[slice]:
     """Slices of rows, for work that would copy all of them at once: 160 MB each or less.
 

@@ -50,6 +50,7 @@ class ElasticNetModel(StandardizedModel):
     """
 
     needs_interactions: ClassVar[bool] = True
+    is_straight: ClassVar[bool] = True
 
     def __init__(
         self,

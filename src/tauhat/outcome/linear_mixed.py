@@ -54,6 +54,7 @@ class LinearMixedModel(OutcomeModel):
 
     models_clusters: ClassVar[bool] = True
     needs_interactions: ClassVar[bool] = True
+    is_straight: ClassVar[bool] = True
 
     def __init__(self, shrinkage: bool | Literal["auto"] = "auto") -> None:
         self.shrinkage = shrinkage

@@ -324,8 +324,9 @@ def _missing(plan: AnalysisPlan) -> Section:
     done = (
         "left out of the analysis"
         if plan.run.get("missing") == COMPLETE_CASES
-        else "left out of models; averages, tests and groups count them by outcomes made for them, "
-        "doubly robustly, under outcomes missing at random"
+        else "left out of models, where those of straight lines do not see how the prognosis "
+        "bends; averages, tests and groups count them by outcomes made for them, doubly robustly, "
+        "under outcomes missing at random"
     )
     return Section(
         "missing",

@@ -51,7 +51,12 @@ def missing_section(data: ReportInput) -> Section | None:
     return Section(
         "missing",
         "Missing outcomes",
-        paragraphs=[_who(found, names), *_lost_clusters(found, names), *_likely(found, design)],
+        paragraphs=[
+            _who(found, names),
+            *_lost_clusters(found, names),
+            *_likely(found, design),
+            *_learned(found),
+        ],
         figures=[figure_of(drawn, drawn.text, caption)],
         tables=tables,
         notes=[
@@ -93,6 +98,22 @@ def _lost_clusters(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
         f"{counted(sum(gone), 'whole cluster was', 'whole clusters were')} lost ({of}). Nobody "
         "there tells what the others would have shown: these are lost units, and averages are "
         "about the clusters that are left."
+    ]
+
+
+def _learned(found: Mapping[str, Any]) -> list[str]:
+    """Which persons the models learned from, and what straight ones did not see."""
+    # A run of an earlier version does not say.
+    if "learned_from" not in found:
+        return []
+    text = f"Models learned from the {format_count(found['learned_from'])} persons with an outcome"
+    straight = found["learned_without_curvature"]
+    if not straight:
+        return [f"{text}."]
+    return [
+        f"{text}; the straight lines of {join_words(straight)} without the curvature of the "
+        "prognosis: where others are left in one arm than in the other, a line takes it for an "
+        "effect."
     ]
 
 

@@ -230,10 +230,22 @@ def variance_section(data: ReportInput) -> Section | None:
         paragraphs=[
             "Variance of the outcome that the covariates do not explain, between clusters"
             f"{of_block} and within them, and the intracluster correlation (the share between "
-            f"clusters).{of_periods}{_of_scales(scales)}"
+            f"clusters).{of_periods}{_of_scales(scales)}{_of_straight(data.run, components)}"
         ],
         figures=[_clusters_figure(drawn)] if drawn is not None else [],
         tables=tables,
+    )
+
+
+def _of_straight(run: Mapping[str, Any], components: Sequence[Mapping[str, Any]]) -> str:
+    """Whose components are of an outcome without curvature; nothing where none are."""
+    straight = (run.get("missing_outcomes") or {}).get("learned_without_curvature", ())
+    models = [c["model"] for c in components if c["model"] in straight]
+    if not models:
+        return ""
+    return (
+        f" Those of {join_words(models)} are without what the prognosis bends, since outcomes are "
+        "missing."
     )
 
 

@@ -181,6 +181,20 @@ def _missing(run: Run) -> str:
         f"{counted(lost, 'person')} without an outcome {'was' if lost == 1 else 'were'} {done} "
         "that they are like others "
         "with the same covariates; missing covariates were filled in with marks of missingness."
+        f"{_curvature(run)}"
+    )
+
+
+def _curvature(run: Run) -> str:
+    """What straight models did not see; empty where all saw the same."""
+    straight = (run.get("missing_outcomes") or {}).get("learned_without_curvature")
+    if not straight:
+        return ""
+    return (
+        f" The straight lines of {join_words(straight)} were fitted to outcomes without the "
+        "curvature of the prognosis (squares of the covariates' normal scores in a mixed model "
+        "with all products with the arm), which lines take for an effect where losses differ "
+        "between the arms."
     )
 
 

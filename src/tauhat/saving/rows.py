@@ -68,6 +68,8 @@ def check_trial(data: TrialData) -> None:
         if view.block_level is not None:
             _check_array("block_level", view.block_level, (n,))
         _check_array("X before", view.X, (n, p))
+        if view.curvature is not None:
+            _check_array("curvature", view.curvature, (n,))
     elif view is not None:
         raise ValueError("what learners see of its trial is something else")
     _check_design(data.design, n)

@@ -401,6 +401,7 @@ class TrialTable:
             weight_is_time=self.weight_is_time,
             period=self.period,
             crossed=self.crossed,
+            n_without_outcome=self.n_missing_outcome if self.missing == DOUBLY_ROBUST else 0,
         )
 
     @property
