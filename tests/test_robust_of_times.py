@@ -103,11 +103,12 @@ def test_effects_that_are_one_number_have_no_order_in_an_ensemble() -> None:
     assert puts_in_order(flat, data.y)
 
 
+@pytest.mark.parametrize("endpoint", ["time-lost", "survival"])
 @pytest.mark.parametrize("clusters", [0, 24])
-def test_time_lost_is_weighed_like_a_restricted_mean(clusters: int) -> None:
+def test_all_that_is_made_of_times_is_weighed_alike(clusters: int, endpoint: str) -> None:
     df = table(clusters=clusters)
     more = {"cluster": "clinic"} if clusters else {}
-    data = trial_of(df, endpoint="time-lost", **more).data
+    data = trial_of(df, endpoint=endpoint, **more).data
     recipe = recipe_for(data)
     assert recipe.members == (CLUSTER_TIME_MEMBERS if clusters else INDIVIDUAL_TIME_MEMBERS)
     assert recipe.weighting is EvidenceShares

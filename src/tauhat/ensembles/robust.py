@@ -93,17 +93,12 @@ CLUSTER_EVENT_MEMBERS = (*_OF_EVENTS, "BCF-RE")
 # Members for a count, for the same reasons: effects that multiply and effects that add up.
 _OF_COUNTS = ("GAMM", "LMM", "GAMM-identity")
 
-#: Members for the probability to be without an event at a horizon. What is made of censored times
-#: tells little about it; `PEM` takes the times and had the least error alone, the other is for
-#: hazards that are not like its model's (benchmarks/time_to_event.py accuracy --endpoint survival).
-SURVIVAL_MEMBERS = ("PEM", "GAMM")
-
-#: The member for a restricted mean time that has all of the weight unless outcomes speak against
-#: it: it takes the times themselves, and had the least error alone.
+#: The member that has all of the weight where times are measured, unless outcomes speak against it:
+#: it takes the times themselves, and had the least error alone.
 OF_THE_TIMES = ("PEM",)
-#: Members when persons are randomized and the outcome is a restricted mean time, and when clusters
-#: are: curves, straight lines and forests learn from the outcome that is made of the times what a
-#: model of hazards has missed (benchmarks/time_to_event.py accuracy).
+#: Members when persons are randomized and times are measured, and when clusters are: curves,
+#: straight lines and forests learn from the outcome that is made of the times what a model of
+#: hazards has missed (benchmarks/time_to_event.py accuracy).
 INDIVIDUAL_TIME_MEMBERS = (*OF_THE_TIMES, "GAMM", "T-Linear", "X-RF")
 CLUSTER_TIME_MEMBERS = (*OF_THE_TIMES, "GAMM", "Effect-Boosting", "X-GAMM-RF")
 
@@ -123,14 +118,14 @@ RECIPES: dict[tuple[str, str | None], Recipe] = {
     ("cluster", "binary"): Recipe(CLUSTER_EVENT_MEMBERS, EqualShares, chains={"BCF-RE": "two"}),
     ("individual", "count"): Recipe((*_OF_COUNTS, "BCF"), EqualShares),
     ("cluster", "count"): Recipe((*_OF_COUNTS, "BCF-RE"), EqualShares),
-    ("individual", "rmst"): Recipe(INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES),
-    ("cluster", "rmst"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES),
-    ("individual", "time-lost"): Recipe(
-        INDIVIDUAL_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES
-    ),
-    ("cluster", "time-lost"): Recipe(CLUSTER_TIME_MEMBERS, EvidenceShares, given=OF_THE_TIMES),
-    ("individual", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
-    ("cluster", "survival"): Recipe(SURVIVAL_MEMBERS, EqualShares),
+    **{
+        (randomized, kind): Recipe(members, EvidenceShares, given=OF_THE_TIMES)
+        for kind in ("rmst", "survival", "time-lost")
+        for randomized, members in (
+            ("individual", INDIVIDUAL_TIME_MEMBERS),
+            ("cluster", CLUSTER_TIME_MEMBERS),
+        )
+    },
 }
 
 
@@ -192,14 +187,14 @@ class RobustEnsemble(Ensemble):
     probability that the effect differs between persons at all, with a prior mass of 0.2 on a
     constant effect.
 
-    Of a restricted mean survival time a model of the hazards has all of the weight, and three
+    Where times are measured a model of the hazards has all of the weight, and three
     regressions of the outcome made of the times join it as far as that outcome speaks for an effect
     that varies in other ways (`tauhat.ensembles.evidence_shares.EvidenceShares`); nothing is shrunk
     or held out.
 
-    Of an event, of counts, and of the probability to be without an event at a horizon, the estimate
-    is the plain mean of other members (`tauhat.ensembles.equal_shares.EqualShares`), models of log
-    odds, log rates or hazards among them, and nothing is shrunk or held out.
+    Of an event and of counts the estimate is the plain mean of other members
+    (`tauhat.ensembles.equal_shares.EqualShares`), models of log odds or log rates among them, and
+    nothing is shrunk or held out.
 
     Parameters
     ----------
