@@ -84,7 +84,7 @@ def test_effects_are_those_of_the_estimator_for_the_rows_of_the_file(
         cluster="clinic",
         covariates=["age", "female", "urban"],
     )
-    tau = estimator("LMM", random_state=3).fit(*trial).effect(trial.X)
+    tau = estimator("LMM", random_state=3).fit_data(trial.data).effect(trial.X)
     assert effects.effect.to_numpy() == pytest.approx(tau, rel=1e-8)
     assert (effects.lower < effects.effect).all()
     assert (effects.effect < effects.upper).all()
