@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,12 @@ def test_workers_are_children_of_one_server_which_is_ours() -> None:
     assert set(found) == {(server.number, os.getpid())}
 
 
-def test_workers_have_one_thread_and_no_matplotlib_and_the_engines_that_were_named() -> None:
+@pytest.mark.parametrize("here", ["tauhat.protocol", "tauhat.saving", "tauhat.study.page"])
+def test_workers_have_one_thread_and_no_matplotlib_and_the_engines_that_were_named(
+    here: str,
+) -> None:
+    import_module(here)
+    assert "matplotlib" in sys.modules
     prepare_workers(2, ["lightgbm"])
     assert run_tasks(about, [("threads",)] * 2, n_jobs=2) == [1, 1]
     assert run_tasks(about, [("modules",)] * 2, n_jobs=2) == [["lightgbm"]] * 2

@@ -171,12 +171,13 @@ def test_heterogeneity(
     # What stands for an outcome that is missing is no event.
     ordered = ordered_trial(trial, counted=scale == "difference")
     data = ordered.data if scale == "difference" else on_log_odds(ordered.data)
-    over_periods = bool(of_design.fixed_effects.shape[1])
-    anew = of_design.can_permute and not over_periods
+    anew = of_design.can_permute and not of_design.fixed_effects.shape[1]
     data = data.with_outcome_made_anew("shared", with_arms=anew)
     ordered = without_baseline(replace(ordered, data=data))
     seed = resolve_seed(random_state)
     design = ordered.data.design
+    # Without the rows before the start there may be no periods left.
+    over_periods = bool(design.fixed_effects.shape[1])
     allowed = None if allocations is None else ordered_allocations(allocations, ordered)
     permuted, groups, free = design.whole_units, None, 1.0
     if over_periods:

@@ -31,7 +31,15 @@ _ONE_THREAD = dict.fromkeys(ParallelBackendBase.MAX_NUM_THREADS_VARS, "1")
 # Seconds for a server to end by itself.
 _PATIENCE = 0.5
 # They bring matplotlib.
-_NOT_FOR_WORKERS = ("tauhat.analysis", "tauhat.report", "tauhat.cli")
+_NOT_FOR_WORKERS = (
+    "tauhat.analysis",
+    "tauhat.report",
+    "tauhat.cli",
+    "tauhat.protocol",
+    "tauhat.saving",
+    "tauhat.study.figures",
+    "tauhat.study.page",
+)
 
 _server: ForkServer | None = None
 _one_starts = threading.Lock()
