@@ -41,12 +41,14 @@ def fork_early(jobs: int, backend: str | None = None) -> None:
     """
     global _began_afresh
     afresh, _began_afresh = _began_afresh, False
+    if jobs == 1 or backend not in (None, "loky") or not afresh:
+        return
     from threadpoolctl import ThreadpoolController
 
     from tauhat.runtime.engines import USUAL, engine
     from tauhat.runtime.fork_server import can_fork, fork_here
 
-    if jobs == 1 or backend not in (None, "loky") or not (afresh and can_fork()):
+    if not can_fork():
         return
     libraries = ThreadpoolController().select(user_api="blas").info()
     if threading.active_count() == 1 and all(one["num_threads"] == 1 for one in libraries):

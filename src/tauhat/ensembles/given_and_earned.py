@@ -29,7 +29,7 @@ from tauhat.outcome_model import OutcomeModel
 #: Outcome models of the stack that imputes effects when persons are randomized.
 STACK = ("Linear", "RF", "Boosting", "AGLM", "BART", "GAMM")
 #: Regressions of the stack of imputed effects. BART, half of its time, stands beside it.
-EFFECT_STACK = ("Linear", "RF", "Boosting", "AGLM", "GAMM")
+EFFECT_STACK = tuple(name for name in STACK if name != "BART")
 #: Member to which given weight goes as far as the outcomes speak for a straight line.
 STRAIGHT = "T-Linear"
 

@@ -53,7 +53,7 @@ def average_over_sets(
     over sets S and standard deviations s. None is there with probability .2 and the lines of all
     covariates with .2; sets of k covariates have :math:`.6 \cdot 2^{-k}`, in equal shares, as far
     as there are no more than 2,000 of them. A covariate of a set has one column: its line with
-    probability one half, one of its steps, in equal shares, with the rest. Sets that would be more
+    probability .7, one of its steps, in equal shares, with the rest. Sets that would be more
     than 2,000 with all steps have lines only. The prior does not depend on how many covariates and
     steps there are.
 
