@@ -47,6 +47,9 @@ model = estimator("{name}", random_state=1).fit(X, y, treatment=treatment, clust
 np.save(sys.argv[2], [model.effect(X), *model.effect_interval(X)])
 """
 
+#: Every draw of a study is the study as it is: it has seeds of its own.
+STUDY = ["study", "run", "--jobs", "2"]
+
 #: What follows the interpreter in each case; {draw} and {out} are filled in.
 CASES = {
     "robust-clusters": ["-c", FIT.format(n=750, m=30, name="Robust"), "{draw}", "{out}.npy"],
@@ -56,6 +59,8 @@ CASES = {
     "demo-two-jobs": ["-m", "tauhat", "demo", "--jobs", "2", "--seed", "{draw}", "--out", "{out}"],
     "help": ["-m", "tauhat", "--help"],
     "import": ["-c", "import tauhat.ensembles"],
+    "study-persons": ["-m", "tauhat", *STUDY, "robust-ensembles-quick", "--out", "{out}"],
+    "study-clusters": ["-m", "tauhat", *STUDY, "cluster-trials-quick", "--out", "{out}"],
 }
 
 
@@ -100,7 +105,7 @@ def distance(one: Path, other: Path) -> float:
 
 def row(case: str, runs: pd.DataFrame) -> dict[str, object]:
     """Medians of both builds over the draws, and their ratios."""
-    middle = runs.groupby("build")[["cpu", "mebibytes", "proportional"]].median()
+    middle = runs.groupby("build")[["seconds", "cpu", "mebibytes", "proportional"]].median()
     by_draw = runs.pivot(index="draw", columns="build", values="cpu")
     ratios = by_draw["this"] / by_draw["other"]
     return {
@@ -110,6 +115,9 @@ def row(case: str, runs: pd.DataFrame) -> dict[str, object]:
         "CPU s, this": round(middle.cpu["this"], 2),
         "ratio": round(middle.cpu["this"] / middle.cpu["other"], 2),
         "ratios by draw": f"{ratios.min():.2f} to {ratios.max():.2f}",
+        "seconds, other": round(middle.seconds["other"], 2),
+        "seconds, this": round(middle.seconds["this"], 2),
+        "ratio seconds": round(middle.seconds["this"] / middle.seconds["other"], 2),
         "MiB, other": round(middle.mebibytes["other"]),
         "MiB, this": round(middle.mebibytes["this"]),
         "ratio MiB": round(middle.mebibytes["this"] / middle.mebibytes["other"], 2),
@@ -142,10 +150,12 @@ def main() -> None:
                         words = ["-c", words[1], *(w.format(draw=draw, out=out) for w in words[2:])]
                     else:
                         words = [word.format(draw=draw, out=out) for word in words]
-                    cost = measure([python, *words], interval=0.02, environment=environment)
+                    # Looks at the memory of a study would take time from its workers.
+                    interval = 0.5 if case.startswith("study") else 0.02
+                    cost = measure([python, *words], interval, environment)
                     memory = cost.peak_mebibytes, cost.peak_proportional
-                    runs.append((build, draw, cost.cpu_seconds, *memory))
-            columns = ["build", "draw", "cpu", "mebibytes", "proportional"]
+                    runs.append((build, draw, cost.seconds, cost.cpu_seconds, *memory))
+            columns = ["build", "draw", "seconds", "cpu", "mebibytes", "proportional"]
             table = pd.DataFrame(runs, columns=columns)
             saved = [folder / f"{case}-{draw}" for draw in table.draw.unique()]
             pairs = [(Path(f"{path}-this.npy"), Path(f"{path}-other.npy")) for path in saved]

@@ -94,3 +94,23 @@ after = threads()
 found = [len(inside) > len(before), set(inside.values()) == {1}, set(after.values()) == {2}]
 """
     assert run(code, OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2") == [True, True, True]
+
+
+def test_garbage_is_looked_for_again_after_imports_also_when_one_fails():
+    code = """
+import gc, tauhat.ensembles
+from tauhat.runtime.engines import engine
+found = [gc.isenabled()]
+try:
+    engine("no_such_engine")
+except ImportError:
+    found.append(gc.isenabled())
+gc.disable()
+engine("lightgbm")
+found.append(gc.isenabled())
+before = gc.get_threshold()
+from tauhat.cli import main
+main(["run", "nowhere.csv", "--outcome", "y", "--treatment", "a"])
+found.append(gc.get_threshold() == before)
+"""
+    assert run(code) == [True, True, False, True]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tauhat.study import StudyError, load_plan, plan_names
+from tauhat.study.plan import Plan
 from tauhat.study.plan_file import plan_from
 from tauhat.study.reference import reference_table
 from tauhat.study.tables import best_cells
@@ -188,3 +189,23 @@ def test_the_identity_of_a_plan_holds_the_code_of_own_estimators(tmp_path: Path)
     module.write_text("class Mine: x = 1\n")
     after = plan_from(content, "test", str(tmp_path)).identity()
     assert {key for key in after if after[key] != before[key]} == {"estimator mine"}
+
+
+def test_chains_are_for_points_where_no_interval_is_asked_for_and_nothing_was_set() -> None:
+    names: list[Any] = ["BART-RE", "BCF-RE", "GAMM"]
+    own = {"name": "own", "estimator": "BCF-RE", "settings": {"n_outcome_trees": 40}}
+    content = {**SMALL, "estimators": [*names, own]}
+    with_intervals = plan_from({**content, "intervals": True}, "test")
+    without = plan_from(content, "test")
+
+    def lengths(plan: Plan) -> list[tuple[int, int]]:
+        made = [plan.make(spec) for spec in plan.estimators if spec.name != "GAMM"]
+        chains = [getattr(one, "outcome_model", one) for one in made]
+        return [(one.n_burn_in, one.n_draws) for one in chains]
+
+    assert lengths(with_intervals) == [(200, 250), (100, 100), (100, 100)]
+    assert lengths(without) == [(50, 50), (50, 50), (100, 100)]
+    # Results of one are not continued with those of the other.
+    before, after = with_intervals.identity(), without.identity()
+    differ = {key for key in after if after[key] != before[key]}
+    assert differ == {"intervals", "estimator BART-RE", "estimator BCF-RE"}

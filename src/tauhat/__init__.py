@@ -154,10 +154,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _ROOMS:
-        return import_module(f"tauhat.{_ROOMS[name]}")
+    from tauhat.runtime.garbage import no_collections
+
+    with no_collections():
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if name in _ROOMS:
+            return import_module(f"tauhat.{_ROOMS[name]}")
     raise AttributeError(f"module 'tauhat' has no attribute {name!r}")
 
 

@@ -35,6 +35,7 @@ from tauhat.cli.streams import (
 )
 from tauhat.cli.study import study_app
 from tauhat.errors import TrialError
+from tauhat.runtime.garbage import few_collections
 
 app = typer.Typer(
     name="tauhat",
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _arguments[:] = words
     note_beginning()
     fill_closed_streams()
-    with escapes_for_missing_letters():
+    with few_collections(), escapes_for_missing_letters():
         return _run(words)
 
 

@@ -97,6 +97,11 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
     def fit_effect(self, data: TrialData, nuisances: Mapping[str, NuisanceFit], seed: int) -> None:
         """Fit the effect, given the declared regressions by name."""
 
+    def quick(self) -> Self:
+        """Return an unfitted copy whose chains are for points, shorter than for intervals."""
+        copy: Self = clone(self)
+        return copy
+
     def reduced(self) -> Self:
         """Return an unfitted copy at the settings that a bootstrap can afford."""
         copy: Self = clone(self)

@@ -9,6 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from tauhat.runtime.garbage import no_collections
 from tauhat.runtime.parallel import hold_new_libraries
 
 #: What nearly every ensemble learns with.
@@ -35,7 +36,7 @@ def engine(name: str) -> Any:
     if name in sys.modules:
         # Not from there: another thread may still be at it, for which an import waits.
         return import_module(name)
-    with _without_pyplot():
+    with _without_pyplot(), no_collections():
         module = import_module(name)
     hold_new_libraries()
     return module

@@ -18,6 +18,9 @@ from tauhat.simulate.subgroup_metrics import TWENTY_PERCENT
 
 Settings = Mapping[str, Any]
 
+#: Marks estimators of a study without intervals whose chains are shorter than the usual ones.
+FOR_POINTS = "chains for points"
+
 
 class StudyError(TrialError):
     """The plan or the folder of a study cannot be used (exit code 2)."""
@@ -157,7 +160,8 @@ class Plan:
         Test persons a draw.
     intervals
         Also compute pointwise intervals, their coverage and width (this takes
-        many refits for estimators without a posterior).
+        many refits for estimators without a posterior). Where it is False, a learner
+        with chains that has no settings of its own gets shorter ones, for points.
     average_effects
         Also estimate both average effects of each trial by the model-robust
         method, for their bias and coverage.
@@ -205,6 +209,12 @@ class Plan:
         for replicate in range(self.replicates):
             for row in by_size:
                 yield row, replicate
+
+    def make(self, spec: EstimatorSpec) -> Any:
+        """Return the unfitted estimator as the study fits it, without intervals for points only."""
+        made = spec.make(self.folder)
+        is_free = not self.intervals and not spec.path and not spec.settings
+        return made.quick() if is_free else made
 
     def check(self) -> None:
         """Raise a `StudyError` unless every estimator can be made."""
@@ -279,5 +289,11 @@ class Plan:
         """What the numbers of an estimator depend on beside its settings."""
         if spec.path:
             return _source_hash(spec.path, self.folder)
-        made = spec.make(self.folder)
-        return ", ".join(mark for design in designs if (mark := made.recipe(design)))
+        made = self.make(spec)
+        marks = [mark for design in designs if (mark := made.recipe(design))]
+        # A study that was begun with the chains that serve intervals is not continued.
+        from tauhat.ensembles.fits import identity_of
+
+        if identity_of(made) != identity_of(spec.make(self.folder)):
+            marks.append(FOR_POINTS)
+        return ", ".join(marks)

@@ -52,7 +52,7 @@ def run_task(plan: Plan, row: Row, replicate: int) -> TaskResult:
     """
     start = time.perf_counter()
     seed = task_seed(plan, row, replicate)
-    estimators = {spec.name: spec.make(plan.folder) for spec in plan.estimators}
+    estimators = {spec.name: plan.make(spec) for spec in plan.estimators}
     shape = (len(estimators), len(METRICS))
     metrics, fit_seconds = np.full(shape, np.nan), np.full(len(estimators), np.nan)
     averages = np.full(len(AVERAGES), np.nan)

@@ -1,0 +1,82 @@
+"""What chains for points, which a study without intervals has, do to the error of a learner.
+
+On the six reference cluster designs: the root mean squared error of the effects of 2,000 persons
+from new clusters with chains for points, as ratio to that with chains for intervals (geometric
+mean over trials, 95% interval; by design, Monte Carlo error), and the ratio of the CPU seconds.
+
+    python benchmarks/quick_chains.py --draws 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kept_rows import kept_rows
+from tauhat.learners.catalog import single_estimator
+from tauhat.numerics.seeds import derive_seed
+from tauhat.simulate.metrics import effect_metrics
+from tauhat.simulate.scenario import scenario
+from tauhat.study import load_plan
+
+DESIGNS = [row.scenario for row in load_plan("cluster-flagship").rows]
+LEARNERS = ("BART-RE", "BCF-RE")
+
+
+def one_trial(design: str, number: int) -> dict[str, Any]:
+    """Log ratios of the errors and of the CPU seconds."""
+    seed = derive_seed(20261130, design, number)
+    source = scenario(design)
+    data = source.draw(None, seed).compared.data
+    persons = source.population(2000, seed)
+    row: dict[str, Any] = {"cell": design, "number": number}
+    for name in LEARNERS:
+        found = []
+        usual = single_estimator(name, random_state=1)
+        for one in (usual, usual.quick()):
+            start = time.process_time()
+            model = one.fit_data(data)
+            effect = model.effect(persons.X)
+            seconds = time.process_time() - start
+            found.append((effect_metrics(effect, persons.tau)["rmse"], seconds))
+        row[name], row[f"{name}, CPU"] = np.log(np.array(found[1]) / np.array(found[0])).tolist()
+    return row
+
+
+def told(logs: pd.Series) -> str:
+    """Geometric mean of ratios and its Monte Carlo error."""
+    return f"{np.exp(logs.mean()):.3f} ({np.exp(logs.mean()) * logs.sem():.3f})"
+
+
+def report(rows: pd.DataFrame) -> None:
+    """Print a line a learner as a Markdown table."""
+    designs = dict(tuple(rows.groupby("cell", sort=False)))
+    names = [f"c{k}" for k in range(1, len(designs) + 1)]
+    print(f"| learner | error | 95% interval | {' | '.join(names)} | CPU |")
+    print("|---|" + "--:|" * (len(names) + 3))
+    for name in LEARNERS:
+        logs = rows[name]
+        half = 1.96 * logs.sem()
+        bounds = [float(np.exp(logs.mean() + side * half)) for side in (-1, 1)]
+        cells = " | ".join(told(group[name]) for group in designs.values())
+        mean = f"{np.exp(logs.mean()):.3f} | {bounds[0]:.3f} to {bounds[1]:.3f}"
+        print(f"| `{name}` | {mean} | {cells} | {np.exp(rows[f'{name}, CPU'].mean()):.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--store", type=Path, help="file of rows that are kept for another run")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    report(pd.DataFrame(kept_rows(one_trial, DESIGNS, range(given.draws), given.store)))
+
+
+if __name__ == "__main__":
+    main()
