@@ -198,11 +198,6 @@ class OutcomeModel(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """The same as they are where they predict rows that they did not see, to be weighed."""
         return self.base_models()
 
-    def quick(self) -> Self:
-        """Return an unfitted copy whose chains are for points, shorter than for intervals."""
-        copy: Self = clone(self)
-        return copy
-
     def reduced(self) -> Self:
         """Return an unfitted copy at the settings that a bootstrap can afford."""
         copy: Self = clone(self)

@@ -47,6 +47,10 @@ class StackedX(CateEstimator):
         intercept.
     n_folds
         Folds of the cross-fitting.
+    quick_folds
+        Whether members are cross-fitted at bootstrap settings (their ``reduced``): these fits
+        only weigh. None does so in cluster trials, where chains of trees would take half of the
+        time; the paper, which has none, does not.
     random_state, n_jobs
         As in `tauhat.CateEstimator`.
 
@@ -85,6 +89,7 @@ class StackedX(CateEstimator):
         outcome_weights: Weights | None = None,
         effect_weights: Weights | None = None,
         n_folds: int = 3,
+        quick_folds: bool | None = None,
         random_state: Any = None,
         n_jobs: int = 1,
     ) -> None:
@@ -93,16 +98,23 @@ class StackedX(CateEstimator):
         self.outcome_weights = outcome_weights
         self.effect_weights = effect_weights
         self.n_folds = n_folds
+        self.quick_folds = quick_folds
         self.random_state = random_state
         self.n_jobs = n_jobs
 
     def _learner(self, data: TrialData) -> XLearner:
-        members = self.members
+        members, family = self.members, data.design.family
         if members is None:
-            names = {"individual": INDIVIDUAL_BASES, "cluster": CLUSTER_BASES}[data.design.family]
+            names = {"individual": INDIVIDUAL_BASES, "cluster": CLUSTER_BASES}[family]
             members = [(name, outcome_model(name)) for name in names]
+        is_quick = family == "cluster" if self.quick_folds is None else self.quick_folds
         stages = [
-            StackedModel(list(members), weights=chosen or self.weights, n_folds=self.n_folds)
+            StackedModel(
+                list(members),
+                weights=chosen or self.weights,
+                n_folds=self.n_folds,
+                quick_folds=is_quick,
+            )
             for chosen in (self.outcome_weights, self.effect_weights)
         ]
         return XLearner(*stages)

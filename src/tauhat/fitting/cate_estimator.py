@@ -98,7 +98,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         """Fit the effect, given the declared regressions by name."""
 
     def quick(self) -> Self:
-        """Return an unfitted copy whose chains are for points, shorter than for intervals."""
+        """Return an unfitted copy that is as good for points, but not for intervals."""
         copy: Self = clone(self)
         return copy
 

@@ -170,12 +170,6 @@ class SLearner(CateEstimator):
         control, treated = self._features_by_arm(X)
         return self.model_.predict_difference(treated, control)
 
-    def quick(self) -> Self:
-        """Return a copy whose outcome model has chains for points."""
-        copy: Self = clone(self)
-        copy.set_params(outcome_model=as_outcome_model(self.outcome_model).quick())
-        return copy
-
     def reduced(self) -> Self:
         """Return a copy with the outcome model at bootstrap settings."""
         copy: Self = clone(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,7 +95,6 @@ class InterceptSampler:
         self.regressor = regressor
         self.scale = scale
         self._precision = np.diag(1.0 / prior_variance)
-        self._products = columns.T @ columns
         self.totals: FloatArray = np.zeros(0)
         self._column_sums: FloatArray = np.zeros((0, columns.shape[1]))
         if clusters is not None:
@@ -106,7 +105,10 @@ class InterceptSampler:
         two = np.zeros((len(self.totals), 2))
         two[:, : columns.shape[1]] = self._column_sums
         self._column_sums_of_two = two
-        self._pairs = np.column_stack([two[:, 0] ** 2, two[:, 0] * two[:, 1], two[:, 1] ** 2])
+        # Of each cluster: products of those sums; then, for each draw to fill in, what hangs on
+        # the residual.
+        pairs = [two[:, 0] ** 2, two[:, 0] * two[:, 1], two[:, 1] ** 2]
+        self._by_cluster = np.column_stack([*pairs, np.zeros((len(two), 3))])
         padded = np.hstack([columns, np.zeros((len(columns), 2 - columns.shape[1]))])
         self._products_of_two: list[float] = (padded.T @ padded)[np.triu_indices(2)].tolist()
         self._precision_of_two: list[float] = [*(1.0 / prior_variance).tolist(), 1.0, 1.0][:2]
@@ -162,18 +164,17 @@ class InterceptSampler:
         -------
         LinearDraw
         """
-        cross = self.columns.T @ residual
-        sums: FloatArray = np.zeros(0)
+        cross: list[float] = [*(self.columns.T @ residual).tolist(), 0.0, 0.0][:2]
+        n_terms, between, sums = self.columns.shape[1], 0.0, np.zeros(0)
         if self.clusters is not None:
             weighted = self.regressor * residual
             sums = np.bincount(self.clusters, weighted, len(self.totals)).astype(np.float64)
-            self._log_deviation = self._slice(cross, sums, residual_variance, rng)
-        between = float(np.exp(2 * self._log_deviation)) if self.clusters is not None else 0.0
-        share, lower, half = self._solve(between, cross, sums, residual_variance)
-        coefficients: FloatArray = np.zeros(len(cross))
-        if len(cross):
-            noise = rng.standard_normal(len(cross))
-            coefficients = np.asarray(np.linalg.solve(lower.T, half + noise), np.float64)
+            self._by_cluster[:, 3:5] = self._column_sums_of_two * sums[:, None]
+            self._by_cluster[:, 5] = sums**2
+            self._log_deviation = self._slice(cross, residual_variance, rng)
+            between = math.exp(2 * self._log_deviation)
+        share = between / (residual_variance + self.totals * between)
+        coefficients = self._coefficients(share, cross, residual_variance, rng)[:n_terms]
         fitted = self.columns @ coefficients
         effects: FloatArray = np.zeros(0)
         if self.clusters is not None:
@@ -182,56 +183,59 @@ class InterceptSampler:
             fitted = fitted + self.regressor * effects[self.clusters]
         return LinearDraw(coefficients, effects, between, fitted)
 
-    def _solve(
-        self, between: float, cross: FloatArray, sums: FloatArray, variance: float
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Shrinkage of the clusters, root of the coefficients' precision, root times mean."""
-        share = between / (variance + self.totals * between)
-        weighted = share[:, None] * self._column_sums
-        precision = (self._products - self._column_sums.T @ weighted) / variance + self._precision
-        lower = np.asarray(np.linalg.cholesky(precision), np.float64)
-        half = np.asarray(
-            np.linalg.solve(lower, (cross - weighted.T @ sums) / variance), np.float64
-        )
-        return share, lower, half
+    def _of_two(
+        self, share: FloatArray, cross: Sequence[float], variance: float
+    ) -> tuple[float, float, float, float, float, float]:
+        """Precision of two coefficients (its upper triangle), that times their mean, and a square.
 
-    def _log_density(
-        self, cross: FloatArray, sums: FloatArray, variance: float
-    ) -> Callable[[float], float]:
-        """Of the logarithm of the intercept's standard deviation, all else integrated out.
-
-        What `_solve` does, written out for two linear terms: a step of the slice sampler looks
-        at a few places, and there are thousands of steps.
+        The square is what the clusters explain with both coefficients at zero, where of each a
+        share is kept of its intercept's unshrunken sum.
         """
-        two = self._column_sums_of_two
-        of_clusters = np.column_stack([self._pairs, two * sums[:, None], sums**2])
-        first, mixed, second = (product / variance for product in self._products_of_two)
-        (first_prior, second_prior), scale2 = self._precision_of_two, self.scale**2
-        right = np.zeros(2)
-        right[: len(cross)] = cross / variance
-        one, other = float(right[0]), float(right[1])
+        found: list[float] = (share @ self._by_cluster).tolist()
+        products, prior = self._products_of_two, self._precision_of_two
+        return (
+            (products[0] - found[0]) / variance + prior[0],
+            (products[1] - found[1]) / variance,
+            (products[2] - found[2]) / variance + prior[1],
+            (cross[0] - found[3]) / variance,
+            (cross[1] - found[4]) / variance,
+            found[5] / variance,
+        )
+
+    def _coefficients(
+        self, share: FloatArray, cross: Sequence[float], variance: float, rng: np.random.Generator
+    ) -> FloatArray:
+        """Draw two coefficients with the intercepts integrated out, by a Cholesky factor."""
+        a, b, d, r, s, _ = self._of_two(share, cross, variance)
+        noise = np.zeros(2)
+        noise[: self.columns.shape[1]] = rng.standard_normal(self.columns.shape[1])
+        one, two = noise.tolist()
+        first = math.sqrt(a)
+        below = b / first
+        second = math.sqrt(d - below * below)
+        half = r / first
+        other = ((s - below * half) / second + two) / second
+        return np.array([(half + one - below * other) / first, other])
+
+    def _log_density(self, cross: Sequence[float], variance: float) -> Callable[[float], float]:
+        """Of the logarithm of the intercept's standard deviation, all else integrated out."""
+        totals, scale2 = self.totals, self.scale**2
 
         def log_density(log_deviation: float) -> float:
             between = math.exp(2 * log_deviation)
-            grown = variance + self.totals * between
-            found: list[float] = ((between / grown) @ of_clusters / variance).tolist()
-            a = first - found[0] + first_prior
-            b = mixed - found[1]
-            d = second - found[2] + second_prior
-            r, s = one - found[3], other - found[4]
+            grown = variance + totals * between
+            a, b, d, r, s, square = self._of_two(between / grown, cross, variance)
             determinant = a * d - b * b
-            value = found[5] - float(np.log(grown).sum()) - math.log(determinant)
-            value += (d * r * r - 2 * b * r * s + a * s * s) / determinant
+            value = square - float(np.add.reduce(np.log(grown)))
+            value += (d * r * r - 2 * b * r * s + a * s * s) / determinant - math.log(determinant)
             return 0.5 * value - math.log1p(between / scale2) + log_deviation
 
         return log_density
 
-    def _slice(
-        self, cross: FloatArray, sums: FloatArray, variance: float, rng: np.random.Generator
-    ) -> float:
+    def _slice(self, cross: Sequence[float], variance: float, rng: np.random.Generator) -> float:
         floor = float(np.log(_SMALLEST_PART * self.scale))
         now = max(self._log_deviation, floor)
-        log_density = self._log_density(cross, sums, variance)
+        log_density = self._log_density(cross, variance)
         height = log_density(now) - rng.standard_exponential()
         low = now - _SLICE_WIDTH * rng.random()
         high = low + _SLICE_WIDTH
