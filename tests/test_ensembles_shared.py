@@ -20,7 +20,8 @@ from tauhat.ensembles import (
     TStacking,
 )
 from tauhat.ensembles.aggregations import AGGREGATIONS
-from tauhat.ensembles.together import fit_together
+from tauhat.ensembles.recalibrated import Recalibrated
+from tauhat.ensembles.together import effects_together, fit_together
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.few_clusters import without_average_effect
@@ -211,3 +212,39 @@ def test_where_no_member_has_weight_everybody_has_the_constant(rule):
     nothing = dict.fromkeys(model.weights_, 0.0)
     model.weighing_ = replace(model.weighing_, shares=nothing)
     np.testing.assert_array_equal(model.effect(X), np.full(len(X), model.weighing_.intercept))
+
+
+def test_effects_asked_for_together_are_those_of_each_with_every_model_asked_once(
+    arrays, memory, monkeypatch
+):
+    members = [*memory, *QUICK]
+    wanted = {
+        "a": members[0][1],
+        "X-LMM": members[-1][1],
+        "mean": ConsensusAverage(members, random_state=3),
+        "stack": CausalStacking(members, **FAST),
+        "median": MedianEffect(members, random_state=3),
+        "sized": Recalibrated(members[-1][1], n_folds=2, random_state=3),
+    }
+    data = validate_trial(**arrays)
+    fits = fit_together(wanted, data, seed=3)
+    fitted = {name: fit.estimator for name, fit in fits.items()}
+    new = np.random.default_rng(2).normal(size=(40, arrays["X"].shape[1]))
+    # A value far outside is read as the trial's own limit, together as alone.
+    new[0, 0] = 1e9
+    with pytest.warns(TauhatWarning, match="far outside"):
+        alone = {name: one.effect(new) for name, one in fitted.items()}
+    asked = []
+    predict = Memory.predict_effect
+
+    def counted(self, X):
+        asked.append(self.tag)
+        return predict(self, X)
+
+    monkeypatch.setattr(Memory, "predict_effect", counted)
+    with pytest.warns(TauhatWarning, match="far outside"):
+        together = effects_together(fitted, new)
+    assert list(together) == list(wanted)
+    for name, effect in alone.items():
+        np.testing.assert_array_equal(together[name], effect, err_msg=name)
+    assert sorted(asked) == [0, 1, 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, cast
 
@@ -309,10 +309,18 @@ class Ensemble(CateEstimator):
 
     def predict_effect(self, X: FloatArray) -> FloatArray:
         """Effect at checked covariates, shape (k,)."""
+        return self.combine(lambda member: member.predict_effect(X))
+
+    def combine(self, effect_of: Callable[[CateEstimator], FloatArray]) -> FloatArray:
+        """Effect made of those of the members that count, shape (k,).
+
+        Parameters
+        ----------
+        effect_of
+            Gives the effects of a fitted member, shape (k,).
+        """
         counted = self.weighing_.counted
-        return self.weighing_.combined(
-            {name: self.members_[name].predict_effect(X) for name in counted}
-        )
+        return self.weighing_.combined({name: effect_of(self.members_[name]) for name in counted})
 
     def reaggregate(self, aggregation: Ensemble | str, *, cross_fit: bool = False) -> Ensemble:
         """Return an ensemble of the same fitted members by another aggregation.

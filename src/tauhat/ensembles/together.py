@@ -6,8 +6,9 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
+from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.fits import MemberFit, SharedFits, identity_of, prepared
@@ -121,6 +122,52 @@ def fit_together(
             own = held_out[planned.n_folds].under(planned.refits) if planned.n_folds else None
             results[name] = _combine(planned, parts, data, seed, alone, own, regressions)
     return results
+
+
+def effects_together(estimators: Mapping[str, CateEstimator], X: Any) -> dict[str, FloatArray]:
+    """Effects of many estimators that were fitted together, each distinct one asked once.
+
+    Parameters
+    ----------
+    estimators
+        Fitted estimators by name. An ensemble's members are often among them or in
+        another ensemble, and are then the same objects.
+    X
+        Covariates with the columns of the fit, shape (k, p).
+
+    Returns
+    -------
+    dict
+        What ``effect`` of each gives, shape (k,), by name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tauhat.data import validate_trial
+    >>> from tauhat.learners.t import TLearner
+    >>> from tauhat.outcome.linear_mixed import LinearMixedModel
+    >>> rng = np.random.default_rng(1)
+    >>> X, A = rng.normal(size=(80, 2)), np.tile([0, 1], 40)
+    >>> data = validate_trial(X, X[:, 0] + A + rng.normal(size=80), A)
+    >>> fits = fit_together({"T": TLearner(LinearMixedModel())}, data, seed=1)
+    >>> model = fits["T"].estimator
+    >>> bool((effects_together({"T": model}, X)["T"] == model.effect(X)).all())
+    True
+    """
+    known: dict[int, FloatArray] = {}
+
+    def effect_of(one: CateEstimator, checked: FloatArray) -> FloatArray:
+        if id(one) in known:
+            return known[id(one)]
+        # One that does more with its members' effects does it itself.
+        if isinstance(one, Ensemble) and type(one).predict_effect is Ensemble.predict_effect:
+            effect = one.combine(lambda member: effect_of(member, checked))
+        else:
+            effect = one.predict_effect(checked)
+        known[id(one)] = effect
+        return effect
+
+    return {name: one.bounded(effect_of(one, one.check_new(X))) for name, one in estimators.items()}
 
 
 def _combine(

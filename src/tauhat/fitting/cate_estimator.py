@@ -311,7 +311,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         ValueError
             If there is no treatment, other columns than in the fit, or no two-arm trial.
         """
-        checked = self._check_new(X)
+        checked = self.check_new(X)
         if treatment is None:
             raise ValueError(f"score(X, y, treatment=...) needs the treatment.{_ROUTING}")
         units = (treatment, clusters, sample_weight, blocks, propensity)

@@ -88,7 +88,7 @@ class FittedEffects(RisksOfArms):
         >>> bool(np.allclose(risks[:, 1] - risks[:, 0], model.effect(X)))
         True
         """
-        checked = self._check_new(X)
+        checked = self.check_new(X)
         if not self.trial_data_.endpoint.mean_exposure:
             self.trial_data_.endpoint.refuse_without_events("a risk")
         return self.predict_risks(checked)
@@ -127,7 +127,7 @@ class FittedEffects(RisksOfArms):
         >>> bool(np.median(model.effect(X)) < 0), bool(np.median(model.effect(X, "ratio")) < 1)
         (True, True)
         """
-        checked = self._check_new(X)
+        checked = self.check_new(X)
         told = self.trial_data_.endpoint.scale(scale)
         if told.is_log:
             return told.of(self.predict_risks(checked))
@@ -159,7 +159,7 @@ class FittedEffects(RisksOfArms):
         TrialError
             If effects on such an outcome cannot be told on the scale.
         """
-        checked = self._check_new(X)
+        checked = self.check_new(X)
         told = self.trial_data_.endpoint.scale(scale)
         if told.is_log:
             return told.of(self.draw_risks(checked))
@@ -230,7 +230,7 @@ class FittedEffects(RisksOfArms):
             If effects on such an outcome cannot be told on the scale.
         """
         check_level(level)
-        checked = self._check_new(X)
+        checked = self.check_new(X)
         told = self.trial_data_.endpoint.scale(scale)
         lower, upper = self._interval_of_difference(checked, level, n_bootstrap)
         if not told.is_log:
@@ -263,7 +263,7 @@ class FittedEffects(RisksOfArms):
 
     def interval_around(self, X: Any, centre: FloatArray, level: float) -> _Pair:
         """`effect_interval` of persons whose effects are known, as `predict_effect` gives them."""
-        return self._interval_around(self._check_new(X), centre, level)
+        return self._interval_around(self.check_new(X), centre, level)
 
     def _interval_around(self, checked: FloatArray, centre: FloatArray, level: float) -> _Pair:
         middle, error = self._middle_and_error(checked, centre)
@@ -313,7 +313,18 @@ class FittedEffects(RisksOfArms):
         """What the fit has of the reference posterior of its trial; None if it has not."""
         return None
 
-    def _check_new(self, X: Any) -> FloatArray:
+    def check_new(self, X: Any) -> FloatArray:
+        """Covariates of new persons as the models take them: checked, and none far outside.
+
+        Parameters
+        ----------
+        X
+            Covariates with the columns of the fit, shape (k, p).
+
+        Returns
+        -------
+        ndarray, shape (k, p)
+        """
         check_is_fitted(self, "n_features_in_")
         expected = self.trial_data_.feature_names
         if hasattr(X, "columns") and not hasattr(self, "feature_names_in_"):

@@ -127,7 +127,7 @@ class GaussianEffect(LinkedEffect):
             Each of shape (k,).
         """
         check_level(level)
-        checked = self._check_new(X)
+        checked = self.check_new(X)
         centre = self.predict_effect(checked)
         if self.models_risks:
             error = self.draw_effect(checked).std(axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
 from tauhat.ensembles.fits import MemberFit
-from tauhat.ensembles.together import fit_together
+from tauhat.ensembles.together import effects_together, fit_together
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_effects import average_effects
 from tauhat.numerics.seeds import derive_seed
@@ -127,12 +127,15 @@ def _measure(
     """Measures of every estimator on the test persons; failures are added to the messages."""
     measures: dict[str, dict[str, float]] = {}
     effects: dict[str, FloatArray] = {}
+    together = _effects_of_ours(fits, persons.X)
     for name in plan.names:
         fitted = fits[name].estimator
         if fitted is None:
             continue
         try:
-            effect = np.asarray(fitted.effect(persons.X), dtype=np.float64)
+            effect = together.get(name)
+            if effect is None:
+                effect = np.asarray(fitted.effect(persons.X), dtype=np.float64)
             interval = fitted.effect_interval(persons.X) if plan.intervals else (None, None)
             measured = effect_metrics(
                 effect,
@@ -160,6 +163,16 @@ def _measure(
         [measures.get(name, {}).get(metric, np.nan) for metric in METRICS] for name in plan.names
     ]
     return np.array(table, dtype=np.float64)
+
+
+def _effects_of_ours(fits: Mapping[str, MemberFit], X: Any) -> dict[str, FloatArray]:
+    """Effects of our own estimators by name; empty when one fails, which is then found alone."""
+    fitted = {name: fit.estimator for name, fit in fits.items()}
+    ours = {name: one for name, one in fitted.items() if isinstance(one, CateEstimator)}
+    try:
+        return effects_together(ours, X)
+    except Exception:
+        return {}
 
 
 def _components(fitted: Any) -> dict[str, float]:
