@@ -296,7 +296,7 @@ def _complain(error: Exception | str, code: int) -> int:
 
 
 def _interrupted(code: int, error: BaseException | None = None) -> int:
-    left = "every finished unit is stored"
+    left = "every finished task is stored"
     if _arguments[:1] != ["study"]:
         left = next(iter(getattr(error, "__notes__", ())), "no results were written")
     complain(f"interrupted; {left}")
