@@ -44,7 +44,7 @@ from tauhat.inference.named_in_target import named_groups_in_target
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.engines import USUAL
-from tauhat.runtime.parallel import prepare_workers, report_progress
+from tauhat.runtime.parallel import on_one_thread, prepare_workers, report_progress
 from tauhat.runtime.progress import check_progress, progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
@@ -104,6 +104,7 @@ class _Clock:
         self.seconds[key] = time.perf_counter() - start
 
 
+@on_one_thread
 def analyze(
     trial: Trial,
     *,

@@ -17,6 +17,7 @@ from tauhat.fitting.learning_view import learning_view
 from tauhat.fitting.nuisance import Nuisance, NuisanceFit, fit_nuisances, pick
 from tauhat.fitting.prognosis_curvature import as_straight_learners_see_it, has_curvature
 from tauhat.numerics.seeds import resolve_seed
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
 from tauhat.wording import counted
@@ -164,6 +165,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         warn_of_far_values(check_covariates(X), data)
         return self.fit_data(data)
 
+    @on_one_thread
     def fit_data(self, data: TrialData) -> Self:
         """Fit to arrays already checked and in canonical order."""
         self._check_periods(data)
@@ -282,6 +284,7 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
             text += f" {cut} of them were larger than {beyond} and were cut."
         return text
 
+    @on_one_thread
     def score(
         self,
         X: Any,

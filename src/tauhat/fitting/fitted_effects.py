@@ -15,7 +15,7 @@ from tauhat.fitting.bootstrap import bootstrap_standard_error, t_quantile
 from tauhat.fitting.reference_posterior import Reference, sample_reference
 from tauhat.fitting.risks_of_arms import RisksOfArms
 from tauhat.numerics.seeds import derive_seed
-from tauhat.runtime.parallel import run_in_parts
+from tauhat.runtime.parallel import on_one_thread, run_in_parts
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
 
@@ -53,6 +53,7 @@ class FittedEffects(RisksOfArms):
         """
         return self.trial_data_.endpoint.bounded(effect)
 
+    @on_one_thread
     def risks(self, X: Any) -> FloatArray:
         r"""Risk of the event, or rate of events, for each person, without and with treatment.
 
@@ -93,6 +94,7 @@ class FittedEffects(RisksOfArms):
             self.trial_data_.endpoint.refuse_without_events("a risk")
         return self.predict_risks(checked)
 
+    @on_one_thread
     def effect(self, X: Any, scale: str = "difference") -> FloatArray:
         """Effect of treatment for each person.
 
@@ -137,6 +139,7 @@ class FittedEffects(RisksOfArms):
         """Return `effect`, under the name that scikit-learn's tools call."""
         return self.effect(X)
 
+    @on_one_thread
     def effect_draws(self, X: Any, scale: str = "difference") -> FloatArray:
         """Posterior draws of the effect, for estimators that have them.
 
@@ -165,6 +168,7 @@ class FittedEffects(RisksOfArms):
             return told.of(self.draw_risks(checked))
         return self.bounded(self.draw_effect(checked))
 
+    @on_one_thread
     def effect_interval(
         self,
         X: Any,

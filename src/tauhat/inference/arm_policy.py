@@ -29,6 +29,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import refuse_no_trial
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.trial.trial import Trial
 from tauhat.wording import join_words
 
@@ -89,6 +90,7 @@ class ArmPolicyValue(Shown):
         )
 
 
+@on_one_thread
 def arm_policy_value(
     trial: Trial,
     estimator: str | CateEstimator | None = None,

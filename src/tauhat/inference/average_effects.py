@@ -34,6 +34,7 @@ from tauhat.numerics.working_models import (
     ExchangeableWorkingModel,
     outcomes_by_arm,
 )
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.trial.trial import Trial
 from tauhat.wording import counted, with_degrees
 
@@ -48,6 +49,7 @@ FOLDS_OF_TIMES = 5
 _SAME_SIZE = 1e-9
 
 
+@on_one_thread
 def average_effects(
     trial: TrialLike,
     *,

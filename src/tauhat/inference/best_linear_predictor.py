@@ -17,6 +17,7 @@ from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.cluster_robust import ContrastTest, cluster_robust_regression
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.wording import p_words
 
 # Held-out effects that vary less, in standard deviations of the outcome, are noise of rounding.
@@ -85,6 +86,7 @@ class BestLinearPredictor(Shown):
         return f"{finding} {DESCRIPTIVE} {self.method}."
 
 
+@on_one_thread
 def best_linear_predictor(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

@@ -12,6 +12,7 @@ from tauhat.fitting.bootstrap import t_quantile
 from tauhat.inference.inputs import TrialLike, ordered_trial, refuse_over_periods
 from tauhat.outcome.linear_mixed import LinearMixedModel
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class ClusterIntercepts(Shown):
         )
 
 
+@on_one_thread
 def cluster_intercepts(trial: TrialLike, *, level: float = 0.95) -> ClusterIntercepts:
     r"""Predicted random intercepts of the clusters of a cluster-randomized trial.
 

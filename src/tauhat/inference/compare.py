@@ -27,6 +27,7 @@ from tauhat.numerics.whitening import estimated_whitening, whitening
 from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.registry import estimator as registered_estimator
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 Loss = Literal["heterogeneity", "r", "dr"]
 LOSSES: tuple[Loss, ...] = ("heterogeneity", "r", "dr")
@@ -122,6 +123,7 @@ class ModelComparison(Shown):
         )
 
 
+@on_one_thread
 def compare(
     trial: TrialLike,
     estimators: Sequence[str] | Mapping[str, str | CateEstimator] | None = None,

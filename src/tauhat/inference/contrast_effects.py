@@ -13,6 +13,7 @@ from tauhat.inference.averages import AverageEffects
 from tauhat.inference.inputs import refuse_no_trial
 from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.trial.trial import Trial
 
 
@@ -65,6 +66,7 @@ class ContrastEffects(Shown):
         return " ".join(f"{name}: {one.text}" for name, one in self.effects.items())
 
 
+@on_one_thread
 def contrast_effects(trial: Trial, *, level: float = 0.95) -> ContrastEffects:
     """Average effects of every contrast of a trial.
 

@@ -32,6 +32,7 @@ from tauhat.inference.permutation_statistics import component_statistic
 from tauhat.numerics.seeds import resolve_seed
 from tauhat.numerics.several_tests import closed_test
 from tauhat.runtime.display import html
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.trial.trial import Trial
 from tauhat.wording import p_words
 
@@ -98,6 +99,7 @@ class ContrastTests:
         return html(self.text, self.table, number=".3f")
 
 
+@on_one_thread
 def test_contrasts(
     trial: Trial,
     *,

@@ -14,6 +14,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, jackknife_words
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class CovariateGroupEffects(Shown):
         )
 
 
+@on_one_thread
 def covariate_group_effects(
     fit: CrossFit,
     groups: Mapping[str, tuple[IntArray, Sequence[str]]],

@@ -31,7 +31,7 @@ from tauhat.outcome.gamm import AdditiveMixedModel
 from tauhat.outcome_model import OutcomeModel
 from tauhat.registry import estimator as registered_estimator
 from tauhat.runtime.display import Shown
-from tauhat.runtime.parallel import run_tasks
+from tauhat.runtime.parallel import on_one_thread, run_tasks
 from tauhat.tables.covariate_arrays import check_covariates
 
 # Additive mixed model: the quickest estimator of either design that bends, 0.05 s a fit.
@@ -280,6 +280,7 @@ class CrossFit(Shown):
         )
 
 
+@on_one_thread
 def cross_fit(
     trial: TrialLike,
     estimator: str | CateEstimator | None = None,

@@ -23,6 +23,7 @@ from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.runtime.display import html
+from tauhat.runtime.parallel import on_one_thread
 
 #: Largest standard error of a slope that is given. Beyond it the slopes of perfect and of worthless
 #: predictions, 1 and 0, are less than half a standard error apart: the predictions differ between
@@ -90,6 +91,7 @@ class EffectCalibration:
         return html(self.text, self.table, self.curve)
 
 
+@on_one_thread
 def effect_calibration(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

@@ -22,6 +22,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.extremes import frame_within
 
 MISSING = "missing"
@@ -72,6 +73,7 @@ class EffectCurve(Shown):
         )
 
 
+@on_one_thread
 def effect_curve(
     trial: TrialLike | CrossFit,
     covariate: str,

@@ -17,6 +17,7 @@ from tauhat.inference.average_effects import average_effects
 from tauhat.inference.inputs import TrialLike, counted_data
 from tauhat.numerics.several_tests import holm
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 _STEPS = 4
 
@@ -54,6 +55,7 @@ class EffectOverHorizons(Shown):
         )
 
 
+@on_one_thread
 def effect_over_horizons(
     trial: TrialLike, horizons: Any = None, *, level: float = 0.95
 ) -> EffectOverHorizons:

@@ -15,6 +15,7 @@ from tauhat.inference.period_averages import working_columns
 from tauhat.numerics.nested_model import mixed_model
 from tauhat.numerics.standardised_columns import independent_columns
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.wording import p_words
 
 
@@ -71,6 +72,7 @@ class ExposureEffects(Shown):
         )
 
 
+@on_one_thread
 def exposure_effects(trial: TrialLike, *, level: float = 0.95) -> ExposureEffects | None:
     r"""Effects by exposure time in a stepped wedge.
 

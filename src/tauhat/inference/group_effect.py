@@ -28,6 +28,7 @@ from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.group_risks import group_risks
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.wording import counted
 
 Rule = str | Callable[[pd.DataFrame], Any] | Any
@@ -95,6 +96,7 @@ class GroupEffect(Shown):
         )
 
 
+@on_one_thread
 def group_effect(
     trial: TrialLike | CrossFit,
     rule: Rule,

@@ -31,6 +31,7 @@ from tauhat.inference.one_arm_test import Signs, problem_in_one_arm
 from tauhat.inference.period_test import problem_over_periods, without_baseline
 from tauhat.inference.relative_scale import on_log_odds
 from tauhat.numerics.seeds import derive_seed, resolve_seed
+from tauhat.runtime.parallel import on_one_thread
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "linear": 0.4,
@@ -48,6 +49,7 @@ CLOSE_TO_LEVEL = 0.02
 MANY_PERMUTATIONS = 9_999
 
 
+@on_one_thread
 def test_heterogeneity(
     trial: TrialLike,
     *,

@@ -20,6 +20,7 @@ from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import missing_marks, source_columns
 from tauhat.numerics.imputation import IncompleteCovariate, draw_completed
 from tauhat.numerics.seeds import derive_seed
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.columns import missing_values
 from tauhat.trial.trial import Trial
 
@@ -27,6 +28,7 @@ from tauhat.trial.trial import Trial
 RUBINS_RULES = "Rubin's rules"
 
 
+@on_one_thread
 def completed_trials(trial: Trial, imputations: int, *, random_state: int = 0) -> list[TrialData]:
     """The trial with its missing covariates drawn several times (multiple imputation).
 
@@ -219,6 +221,7 @@ def _degrees_of(ratio: FloatArray, level: float) -> FloatArray:
     return degrees
 
 
+@on_one_thread
 def effects_over_imputations(
     trial: Trial,
     estimator: Any,

@@ -17,12 +17,7 @@ from tauhat.inference.cross_fitting import covariate_frame
 from tauhat.inference.descriptive import estimate_columns, no_estimate
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.group_effect import read_rule
-from tauhat.inference.inputs import (
-    OrderedTrial,
-    TrialLike,
-    ordered_trial,
-    refuse_over_periods,
-)
+from tauhat.inference.inputs import OrderedTrial, TrialLike, ordered_trial, refuse_over_periods
 from tauhat.inference.interactions import (
     Comparison,
     Interaction,
@@ -48,6 +43,7 @@ from tauhat.numerics.missing_outcomes import MadeOutcome
 from tauhat.numerics.several_tests import holm
 from tauhat.numerics.standardised_columns import constant_within
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.extremes import frame_within
 from tauhat.tables.where import rows_where
 from tauhat.wording import counted, p_words
@@ -151,6 +147,7 @@ def _p_words(p: float) -> str:
     return p_words(p)
 
 
+@on_one_thread
 def interaction_effects(
     trial: TrialLike,
     modifiers: str | Sequence[Any],

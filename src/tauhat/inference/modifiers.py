@@ -22,6 +22,7 @@ from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.numerics.standard_units import StandardUnits
 from tauhat.runtime.display import html
 from tauhat.runtime.engines import engine
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.covariate_arrays import check_covariates, column_names
 from tauhat.tables.extremes import within_limits
 from tauhat.trial.trial import Trial
@@ -90,6 +91,7 @@ class EffectModifiers:
         return html(self.text, self.table, number=".3g")
 
 
+@on_one_thread
 def effect_modifiers(
     effects: Any,
     trial: TrialLike,

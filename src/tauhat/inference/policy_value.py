@@ -26,6 +26,7 @@ from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.mid_ranks import tied_levels
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.wording import counted
 
 
@@ -106,6 +107,7 @@ class PolicyValue(Shown):
         )
 
 
+@on_one_thread
 def policy_value(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

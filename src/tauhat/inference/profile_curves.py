@@ -14,6 +14,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.cox import fit_cox
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.covariate_arrays import check_covariates
 from tauhat.tables.extremes import warn_of_far_values, within_limits
 
@@ -62,6 +63,7 @@ class ProfileCurves(Shown):
         )
 
 
+@on_one_thread
 def profile_curves(trial: TrialLike, X: Any, *, times: Any = None) -> ProfileCurves:
     r"""Both arms' survival curves of persons with given covariates, by a Cox model in each arm.
 

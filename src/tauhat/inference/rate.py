@@ -29,6 +29,7 @@ from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.mid_ranks import mid_ranks
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.display import html
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.wording import p_words
 
 # Shares treated at which the targeting curve is drawn.
@@ -93,6 +94,7 @@ class RankWeightedEffect:
         return html(self.text, self.table, self.curve)
 
 
+@on_one_thread
 def rate(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

@@ -26,6 +26,7 @@ from tauhat.inference.inputs import TrialLike
 from tauhat.inference.jackknife import Jackknife
 from tauhat.numerics.centring import sums_by_unit
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class ClassificationAnalysis(Shown):
         )
 
 
+@on_one_thread
 def sorted_group_effects(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,
@@ -227,6 +229,7 @@ def sorted_group_effects(
     )
 
 
+@on_one_thread
 def classification_analysis(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

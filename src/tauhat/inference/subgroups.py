@@ -29,6 +29,7 @@ from tauhat.inference.heterogeneity import test_heterogeneity
 from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import TrialLike
 from tauhat.runtime.display import Shown, html
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.wording import counted
 
 Boxes = tuple[Box, Box] | None
@@ -146,6 +147,7 @@ class Subgroups:
         return html(self.text, self.table, self.covariates, self.credibility)
 
 
+@on_one_thread
 def find_subgroups(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

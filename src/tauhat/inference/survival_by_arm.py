@@ -16,6 +16,7 @@ from tauhat.errors import TrialError
 from tauhat.inference.inputs import TrialLike, as_trial_data
 from tauhat.numerics.survival_curves import StepCurve, aalen_johansen, kaplan_meier
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 # Points of a curve that may be passed on, at most.
 _POINTS = 12
@@ -129,6 +130,7 @@ def _at(curve: pd.DataFrame, time: float) -> FloatArray:
     return found
 
 
+@on_one_thread
 def survival_by_arm(trial: TrialLike, *, level: float = 0.95) -> SurvivalByArm:
     r"""Compare the arms' curves of a time to an event, without covariates.
 

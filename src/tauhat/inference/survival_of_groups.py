@@ -18,6 +18,7 @@ from tauhat.inference.given_or_fitted import as_cross_fit
 from tauhat.inference.inputs import TrialLike
 from tauhat.numerics.survival_curves import StepCurve, aalen_johansen, kaplan_meier
 from tauhat.runtime.display import Shown
+from tauhat.runtime.parallel import on_one_thread
 
 _POINTS = 10
 ENDS = ("smallest", "largest")
@@ -79,6 +80,7 @@ class SurvivalOfGroups(Shown):
 _SHOWN = ("time", "probability", "at_risk")
 
 
+@on_one_thread
 def survival_of_groups(
     trial: TrialLike | CrossFit,
     estimator: str | CateEstimator | None = None,

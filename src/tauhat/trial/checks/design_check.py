@@ -17,6 +17,7 @@ from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.far_values import ColumnLimits
 from tauhat.numerics.icc import IntraclusterCorrelation, intracluster_correlation
+from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.columns import missing_values
 from tauhat.trial.checks.answers import answered, merged, said_once
 from tauhat.trial.checks.baseline_checks import baseline_findings
@@ -170,6 +171,7 @@ class DesignCheck:
         return f"{self.table.to_html(index=False, escape=True)}<ul>{lines}</ul>"
 
 
+@on_one_thread
 def check_design(trial: TrialTable) -> DesignCheck:
     """Check the design and the data of a trial without looking at any effect.
 
