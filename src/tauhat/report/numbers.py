@@ -12,6 +12,8 @@ from tauhat.disclosure import LESS_THAN_SMALLEST, is_small
 
 MINUS = "−"
 MOST_DECIMALS = 6
+# From here on numbers are written in powers of ten.
+_LONG = 1e7
 
 
 def decimals_for(scale: float) -> int:
@@ -41,12 +43,17 @@ def format_fixed(value: float | None, decimals: int) -> str:
         return "–"
     if math.isinf(value):
         return f"{MINUS if value < 0 else ''}∞"
-    if abs(value) >= 1e7 or (decimals > MOST_DECIMALS and value != 0):
-        return f"{value:.3g}".replace("-", MINUS)
+    if abs(value) >= _LONG or (decimals > MOST_DECIMALS and value != 0):
+        return _in_powers(value)
     text = f"{value:,.{decimals}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def _in_powers(value: float) -> str:
+    """Three digits, and a power of ten where there are more."""
+    return f"{value:.3g}".replace("-", MINUS)
 
 
 def format_p(p_value: float | None) -> str:
@@ -140,8 +147,8 @@ class Scale:
 
     Examples
     --------
-    >>> Scale(1).interval(-6.13, 0.5)
-    '−6.1 to 0.5'
+    >>> Scale(1).interval(-6.13, 0.5), Scale(0).interval(-9844525.0, 1.11e9)
+    ('−6.1 to 0.5', '−9.84e+06 to 1.11e+09')
     """
 
     decimals: int
@@ -151,7 +158,9 @@ class Scale:
         return format_fixed(value, self.decimals)
 
     def interval(self, lower: float, upper: float) -> str:
-        """Return the interval as text."""
+        """Return the interval as text, both ends written alike."""
+        if any(_LONG <= abs(end) < math.inf for end in (lower, upper)):
+            return f"{_in_powers(lower)} to {_in_powers(upper)}"
         return f"{self(lower)} to {self(upper)}"
 
     def cells(self, found: Mapping[str, Any]) -> list[str]:
