@@ -17,7 +17,7 @@ import pytest
 
 from forked_tasks import about, end_the_server
 from tauhat.registry import estimator
-from tauhat.runtime import fork_server
+from tauhat.runtime import fork_server, workers
 from tauhat.runtime.engines import engine
 from tauhat.runtime.parallel import prepare_workers, run_tasks
 from tauhat.runtime.workers import release_workers
@@ -92,7 +92,8 @@ def test_workers_that_are_not_forked_give_the_same_numbers(monkeypatch: pytest.M
 
     forked = effect()
     release_workers()
-    monkeypatch.setattr(fork_server, "can_fork", lambda: False)
+    for module in (fork_server, workers):
+        monkeypatch.setattr(module, "can_fork", lambda: False)
     np.testing.assert_array_equal(effect(), forked)
     assert set(run_tasks(about, [("parents",)], n_jobs=2)) != {os.getpid()}
     (parents,) = set(run_tasks(os.getppid, [(), ()], n_jobs=2))

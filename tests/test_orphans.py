@@ -22,6 +22,8 @@ POWER += ["--delta", "0.3", "--simulate", "5000", "--jobs", "2"]
 COMMAND = [sys.executable, "-m", "tauhat", *POWER]
 TASKS = "import time; from tauhat.runtime.parallel import run_tasks; "
 TASKS += "run_tasks(time.sleep, [(99,)] * 2{})"
+SHARED = "import time; from tauhat.runtime.parallel import run_tasks, taking_part\n"
+SHARED += "with taking_part(): run_tasks(time.sleep, [(99,)] * 2, n_jobs=2)"
 COPY = "from tauhat.runtime.fork_server import fork_here; fork_here(); "
 IN_A_THREAD = "import threading; t = threading.Thread(target=lambda: {}); t.start(); t.join()"
 
@@ -96,6 +98,37 @@ def test_workers_end_when_their_parent_is_killed(begin: str, families: list[Fami
     assert family.has(0, seconds=60), family.members()
 
 
+@pytest.mark.parametrize("begin", ["worker of its own", "copy of the command"])
+def test_the_worker_ends_when_a_parent_that_works_too_is_killed(
+    begin: str, families: list[Family]
+) -> None:
+    of_copy = begin == "copy of the command"
+    family = Family([sys.executable, "-c", (COPY if of_copy else "") + SHARED])
+    families.append(family)
+    # It, two trackers of its resources, a worker, and what forks it if that is another.
+    assert family.has(4 if of_copy else 5, seconds=120)
+    family.head.kill()
+    assert family.has(0, seconds=60), family.members()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_works_beside_its_worker_ends_when_it_is_told(
+    number: signal.Signals, families: list[Family], tmp_path: Path
+) -> None:
+    family = Family([sys.executable, "-m", "tauhat", "demo", "--jobs", "2", "--out", str(tmp_path)])
+    families.append(family)
+    assert family.has(4, seconds=120)
+    # It fits by then, and takes longer.
+    time.sleep(1.0)
+    assert len(family.members()) == 4
+    family.head.send_signal(number)
+    _, said = family.head.communicate(timeout=120)
+    assert family.head.returncode == 128 + number
+    assert said.splitlines()[-1] == "tauhat: interrupted; no results were written"
+    assert not list(tmp_path.iterdir())
+    assert family.has(0, seconds=60), family.members()
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_ends_a_command_as_a_termination_does(
     number: signal.Signals, families: list[Family]
@@ -157,13 +190,17 @@ def test_nohup_keeps_a_command_running(families: list[Family]) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_no_process_is_left_behind(families: list[Family]) -> None:
+@pytest.mark.parametrize(("words", "most"), [(POWER, 6), (["demo", "--jobs", "2"], 4)])
+def test_killed_at_any_moment_no_process_is_left_behind(
+    words: list[str], most: int, families: list[Family], tmp_path: Path
+) -> None:
     rng = np.random.default_rng(time.time_ns())
-    for _ in range(100):
-        family = Family(COMMAND)
+    out = ["--out", str(tmp_path)] if "demo" in words else []
+    for _ in range(100 if words is POWER else 30):
+        family = Family([sys.executable, "-m", "tauhat", *words, *out])
         families.append(family)
         # While it starts, while workers start, and while they work.
-        assert family.has(int(rng.integers(1, 7)), seconds=60)
+        assert family.has(int(rng.integers(1, most + 1)), seconds=60)
         time.sleep(rng.uniform(0, 2))
         family.head.kill()
         family.head.communicate()

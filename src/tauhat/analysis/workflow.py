@@ -44,7 +44,12 @@ from tauhat.inference.named_in_target import named_groups_in_target
 from tauhat.numerics.ridge_dictionary import MANY_ROWS
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.engines import USUAL
-from tauhat.runtime.parallel import on_one_thread, prepare_workers, report_progress
+from tauhat.runtime.parallel import (
+    on_one_thread,
+    prepare_workers,
+    report_progress,
+    taking_part,
+)
 from tauhat.runtime.progress import check_progress, progress_display
 from tauhat.runtime.provenance import PlanFollowed, Provenance, package_versions, utc_now
 from tauhat.runtime.workers import release_workers
@@ -83,11 +88,13 @@ class Source:
 
 
 class _Clock:
-    """Times the steps of a run and tells how far it is."""
+    """Times the steps of a run and tells how far it is; where it is small, all hands are here."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, n: int) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = progress
+        # A fit to more persons may take memory that is not there: it must end a worker only.
+        self._is_small = n <= MANY_ROWS
 
     @contextmanager
     def step(self, key: str, name: str) -> Iterator[None]:
@@ -99,7 +106,7 @@ class _Clock:
 
         start = time.perf_counter()
         show(0, 1)
-        with report_progress(show):
+        with report_progress(show), taking_part(takes_part=self._is_small):
             yield
         self.seconds[key] = time.perf_counter() - start
 
@@ -282,7 +289,7 @@ def analyze(
             **{**given, "target": population},
         )
     prepare_workers(n_jobs, USUAL)
-    clock = _Clock(progress or None)
+    clock = _Clock(progress or None, trial.n)
     with clock.step("check", "checking the design"):
         check = trial.check()
         data = trial.data

@@ -22,7 +22,7 @@ from multiprocessing import util
 
 from joblib.parallel import ParallelBackendBase
 
-from tauhat.runtime.forked import fork, serve
+from tauhat.runtime.forked import BE_THE_WORKER, FORK, fork, serve
 from tauhat.runtime.signals import deferred_signals
 
 # So that no library starts threads, which a fork does not copy.
@@ -56,6 +56,8 @@ class ForkServer:
         Our end of the socket on which it takes requests.
     ended
         Says whether it has ended.
+    is_copy
+        Whether it is a copy of this process.
 
     Attributes
     ----------
@@ -63,16 +65,25 @@ class ForkServer:
         Of its process.
     """
 
-    def __init__(self, number: int, channel: socket.socket, ended: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        number: int,
+        channel: socket.socket,
+        ended: Callable[[], bool],
+        *,
+        is_copy: bool = False,
+    ) -> None:
         self.number = number
+        self._is_copy = is_copy
+        self._is_worker = False
         self._channel = channel
         self._ended = ended
         self._owner = os.getpid()
 
     @property
     def serves(self) -> bool:
-        """Whether this process started it and it runs."""
-        if os.getpid() != self._owner:
+        """Whether this process started it and it takes requests."""
+        if os.getpid() != self._owner or self._is_worker:
             return False
         try:
             return bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
@@ -81,13 +92,16 @@ class ForkServer:
         except OSError:
             return False
 
-    def fork(self, descriptors: Iterable[int]) -> tuple[int, int, int]:
+    def fork(self, descriptors: Iterable[int], *, alone: bool = False) -> tuple[int, int, int]:
         """Start a worker.
 
         Parameters
         ----------
         descriptors
             Descriptors that it gets.
+        alone
+            Whether there will be no other: a copy of this process then becomes the worker
+            and serves no more, which spares the memory of one process.
 
         Returns
         -------
@@ -101,8 +115,9 @@ class ForkServer:
         """
         status, told = os.pipe()
         source, words = os.pipe()
+        request = BE_THE_WORKER if alone and self._is_copy else FORK
         try:
-            socket.send_fds(self._channel, [b"."], [told, source, *descriptors])
+            socket.send_fds(self._channel, [request], [told, source, *descriptors])
             os.close(told)
             told = -1
             number = os.read(status, 32)
@@ -116,12 +131,13 @@ class ForkServer:
             os.close(status)
             os.close(words)
             raise BrokenProcessPool("the process that starts workers has ended")
+        self._is_worker = request == BE_THE_WORKER
         return int(number), status, words
 
     def stop(self) -> None:
-        """End it, and the workers that it still has."""
+        """End it, and the workers that it still has; one that became a worker ends as these do."""
         self._channel.close()
-        if os.getpid() != self._owner:
+        if os.getpid() != self._owner or self._is_worker:
             return
         end = time.monotonic() + _PATIENCE
         while not self._ended():
@@ -212,7 +228,7 @@ def fork_here() -> None:
             finally:
                 os._exit(1)
         theirs.close()
-        _server = ForkServer(number, ours, lambda: _has_ended(number))
+        _server = ForkServer(number, ours, lambda: _has_ended(number), is_copy=True)
 
 
 def _has_ended(child: int) -> bool:

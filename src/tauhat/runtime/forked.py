@@ -19,6 +19,9 @@ from tauhat.runtime.parent_watch import end_with_parent
 
 # What a worker is handed: where to say its number, what to run, two trackers, a few queues.
 MOST_DESCRIPTORS: Final = 64
+# Requests: fork a worker; be the worker yourself.
+FORK: Final = b"f"
+BE_THE_WORKER: Final = b"b"
 
 # Descriptors that came with this worker's task, as `InheritedDescriptor` counts them.
 _inherited: list[int] = []
@@ -53,8 +56,8 @@ def serve(
 ) -> NoReturn:
     """Import modules, then fork a worker at each request until the parent closes the channel.
 
-    Nothing is computed here: a numerical library that has begun to work with threads
-    does not survive a fork.
+    One that is asked to be the worker itself forks no more. Until then nothing is computed
+    here: a numerical library that has begun to work with threads does not survive a fork.
 
     Parameters
     ----------
@@ -93,9 +96,12 @@ def serve(
                 break
             # A worker that ends at once must be known before it is taken leave of.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-            worker = fork()
+            here = os.getpid()
+            worker = 0 if message == BE_THE_WORKER else fork()
             if worker == 0:
                 requests.close()
+                if message == FORK:
+                    end_with_parent(here, by_main_thread=True)
                 _work(descriptors, mask)
             _workers.add(worker)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,9 @@ from tauhat.runtime.forked import InheritedDescriptor
 class ForkedProcess(LokyProcess):  # type: ignore[misc]
     """A worker that the fork server starts."""
 
+    # Whether no other worker will be wanted.
+    is_alone = False
+
     @staticmethod
     def _Popen(process: ForkedProcess) -> _ForkedWorker:  # noqa: N802
         return _ForkedWorker(process)
@@ -29,6 +33,18 @@ class ForkingContext(LokyContext):  # type: ignore[misc]
     """joblib's way to make queues, locks and processes, with `ForkedProcess` for these."""
 
     Process = ForkedProcess
+
+
+class LoneProcess(ForkedProcess):
+    """The one and only worker."""
+
+    is_alone = True
+
+
+class LoneContext(ForkingContext):
+    """The same for a single worker."""
+
+    Process = LoneProcess
 
 
 class _ForkedWorker(popen_forkserver.Popen):
@@ -50,7 +66,9 @@ class _ForkedWorker(popen_forkserver.Popen):
             reduction.dump(process, words)
         finally:
             set_spawning_popen(None)
-        self.pid, self.sentinel, source = server.fork(self._fds)
+        self.pid, self.sentinel, source = server.fork(self._fds, alone=process.is_alone)
+        # No other process waits for it.
+        self._is_child = self.pid == server.number
         self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
         with open(source, "wb") as stream:
             stream.write(words.getbuffer())
@@ -62,4 +80,7 @@ class _ForkedWorker(popen_forkserver.Popen):
             if not wait([self.sentinel], timeout):
                 return None
             self.returncode = 255
+            if self._is_child:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(self.pid, 0)
         return self.returncode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -15,7 +15,14 @@ from threadpoolctl import ThreadpoolController
 
 from tauhat.arguments import check_jobs
 from tauhat.runtime.fork_server import fork_server
-from tauhat.runtime.workers import WatchedWorkers, give_back_memory, workers
+from tauhat.runtime.sharing import share
+from tauhat.runtime.workers import (
+    WatchedWorkers,
+    fewer_workers,
+    give_back_memory,
+    have_workers,
+    workers,
+)
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -26,6 +33,7 @@ Pool = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[tuple[
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+_takes_part: ContextVar[bool] = ContextVar("takes_part", default=False)
 # What ends with the task, or the held function, that runs now.
 _task: ContextVar[ExitStack | None] = ContextVar("task", default=None)
 
@@ -83,6 +91,31 @@ def run_on(pool: Pool) -> Iterator[None]:
         _pool.reset(token)
 
 
+@contextmanager
+def taking_part(*, takes_part: bool = True) -> Iterator[None]:
+    """Let this process do tasks of `run_tasks` beside one worker fewer inside this block.
+
+    That saves the memory of one process, but a task that takes too much memory may
+    end this one.
+
+    Parameters
+    ----------
+    takes_part
+        Whether it does.
+
+    Examples
+    --------
+    >>> with taking_part():
+    ...     run_tasks(pow, [(2, 3), (3, 2)], n_jobs=2)
+    [8, 9]
+    """
+    token = _takes_part.set(takes_part)
+    try:
+        yield
+    finally:
+        _takes_part.reset(token)
+
+
 def one_thread() -> AbstractContextManager[Any]:
     """Hold every numerical library that is loaded to one thread.
 
@@ -126,12 +159,12 @@ def on_one_thread(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 @contextmanager
-def _held() -> Iterator[None]:
+def _held() -> Iterator[ExitStack]:
     """One thread inside this block, for libraries that are loaded meanwhile too."""
     with ExitStack() as held:
         held.callback(_task.reset, _task.set(held))
         held.enter_context(one_thread())
-        yield
+        yield held
 
 
 def hold_new_libraries() -> None:
@@ -143,12 +176,10 @@ def hold_new_libraries() -> None:
 
 def _single_threaded(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
     """Run one task with every numerical library held to one thread."""
-    token = _listener.set(None)
-    try:
-        with _held():
-            return function(*arguments)
-    finally:
-        _listener.reset(token)
+    with _held() as held:
+        held.callback(_listener.reset, _listener.set(None))
+        held.callback(_takes_part.reset, _takes_part.set(False))
+        return function(*arguments)
 
 
 def run_in_parts(function: Callable[[Listener], Result]) -> Result:
@@ -178,7 +209,7 @@ def prepare_workers(n_jobs: int, engines: Iterable[str] = ()) -> None:
     Parameters
     ----------
     n_jobs
-        Number of workers that there will be; nothing is done for one.
+        Number of jobs; nothing is done for one, nor when there are workers already.
     engines
         Outside engines that they need.
 
@@ -186,7 +217,9 @@ def prepare_workers(n_jobs: int, engines: Iterable[str] = ()) -> None:
     --------
     >>> prepare_workers(1)
     """
-    if n_jobs > 1 and _pool.get() is None and workers() is not None:
+    if n_jobs == 1 or have_workers():
+        return
+    if _pool.get() is None and workers() is not None:
         fork_server(engines)
 
 
@@ -208,7 +241,7 @@ def run_tasks(
     """Results of ``function(*task)`` for every task, in the order of the tasks.
 
     Each task runs on one thread, in this process when ``n_jobs`` is 1 and in
-    joblib's workers (or where `run_on` or `joblib.parallel_config` say) otherwise;
+    joblib's workers (or where `run_on`, `taking_part` or `joblib.parallel_config` say) otherwise;
     the same code path and thread count make the results equal bit for bit. When
     a worker is ended from outside (as the system does with one that takes too
     much memory), the tasks that are left run one at a time, so that one task's
@@ -221,7 +254,7 @@ def run_tasks(
     tasks
         Argument tuples.
     n_jobs
-        Number of workers.
+        Number of tasks at once.
     on_done
         Called with (tasks done, tasks in all) after each task.
     on_lost
@@ -264,16 +297,28 @@ def run_tasks(
         collect((k, _kept(result, on_lost)) for k, result in pool(_single_threaded, whole))
     else:
         give_back_memory()
-        parallel = joblib.Parallel(
-            n_jobs=n_jobs, backend=workers(), return_as="generator", pre_dispatch="all"
-        )
+        whole = [(function, task) for task in tasks]
+        backend = fewer_workers() if _takes_part.get() else None
         try:
-            produced = parallel(joblib.delayed(_single_threaded)(function, task) for task in tasks)
-            collect(enumerate(produced))
+            if backend is None:
+                collect(enumerate(_by_workers(whole, n_jobs)))
+            else:
+                with closing(share(_single_threaded, whole, n_jobs, backend)) as produced:
+                    collect(produced)
         except BrokenProcessPool:
             left = [k for k in range(total) if k not in found]
             collect((k, _alone(function, tasks[k], n_jobs, on_lost)) for k in left)
     return [found[k] for k in range(total)]
+
+
+def _by_workers(
+    whole: Sequence[tuple[Callable[..., Result], tuple[Any, ...]]], n_jobs: int
+) -> Iterable[Result]:
+    parallel = joblib.Parallel(
+        n_jobs=n_jobs, backend=workers(), return_as="generator", pre_dispatch="all"
+    )
+    produced: Iterable[Result] = parallel(joblib.delayed(_single_threaded)(*one) for one in whole)
+    return produced
 
 
 def _kept(result: Any, on_lost: Callable[[WorkerLostError], Result] | None) -> Result:
