@@ -26,7 +26,7 @@ from tauhat.study import read_study
 from tauhat.study.tasks import draw_task, task_seed
 
 OUT = Path("out/benchmarks/robust_rule.csv")
-STORE = Path(__file__).parent / "studies" / "cluster-flagship"
+STORE = Path(__file__).parent / "studies" / "cluster-flagship-by-shares"
 
 
 def one_fit(number: int, replicate: int) -> dict[str, float]:
