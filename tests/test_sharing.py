@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -17,7 +18,7 @@ import pytest
 import tauhat as th
 from shared_tasks import fails_here, fails_there, nested, one_is_killed, who
 from tauhat.analysis import workflow
-from tauhat.runtime import fork_server, parallel
+from tauhat.runtime import fork_server, parallel, workers
 from tauhat.runtime.parallel import report_progress, run_on, run_tasks, taking_part
 from tauhat.runtime.workers import have_workers, release_workers
 
@@ -108,6 +109,27 @@ def test_batches_within_tasks_stay_in_the_process_of_the_task() -> None:
         assert first == (number, own[1])
         assert second == (-number, own[1])
     assert len({own[1] for *_, own in found}) == 2
+
+
+def test_threads_share_at_the_same_time() -> None:
+    def batch(first: int) -> list[tuple[int, int]]:
+        with taking_part():
+            return run_tasks(who, [(k,) for k in range(first, first + 10)], n_jobs=2)
+
+    with ThreadPoolExecutor(2) as threads:
+        for start, found in zip((0, 10), threads.map(batch, (0, 10)), strict=True):
+            assert [number for number, _ in found] == list(range(start, start + 10))
+            assert HERE in {process for _, process in found}
+
+
+def test_workers_that_are_not_forked_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (fork_server, workers):
+        monkeypatch.setattr(module, "can_fork", lambda: False)
+    with taking_part():
+        found = run_tasks(who, [(k,) for k in range(10)], n_jobs=2)
+    assert [number for number, _ in found] == list(range(10))
+    assert len({process for _, process in found}) == 2
+    assert fork_server._server is None
 
 
 def test_large_arrays_are_the_same_here_and_there() -> None:
