@@ -69,7 +69,8 @@ findings: ## run findings/*.sh (needs the network; not part of CI)
 # What says most, in a few minutes, about whether old versions do.
 OLDEST_TESTS := tests/test_imports.py tests/test_saved_file.py tests/test_lme4.py \
     tests/test_clubsandwich.py tests/test_columns_of_models.py tests/test_engine_guards.py \
-    tests/test_run_schema.py tests/test_work_once.py tests/test_encoding.py tests/test_plots.py
+    tests/test_run_schema.py tests/test_work_once.py tests/test_encoding.py tests/test_plots.py \
+    tests/test_fork_server.py tests/test_sharing.py
 
 oldest: ## the lowest versions that pyproject.toml admits, and a part of the tests with them
 	rm -rf build/oldest && mkdir -p build && $(or $(PYTHON),python3) -m venv build/oldest

@@ -159,6 +159,8 @@ def ran(script: str, **variables: str) -> str:
     """What a script prints in an interpreter of its own."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     kept = {name: value for name, value in os.environ.items() if name not in names}
+    # Old libraries warn of each other.
+    kept["PYTHONWARNINGS"] = "ignore"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=kept | variables)
     assert done.stderr == ""

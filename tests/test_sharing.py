@@ -243,6 +243,8 @@ assert len(children()) == 2, children()
 def run_script(script: str, jobs: int) -> None:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     kept = {name: value for name, value in os.environ.items() if name not in names}
+    # Old libraries warn of each other.
+    kept["PYTHONWARNINGS"] = "ignore"
     words = [sys.executable, "-c", script, str(jobs)]
     done = subprocess.run(words, capture_output=True, text=True, env=kept, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
