@@ -26,6 +26,7 @@ def test_ratios_are_of_medians_and_by_draw(script):
         {
             "build": ["other", "this"] * 3,
             "draw": [1, 1, 2, 2, 3, 3],
+            "seconds": [30.0, 10.0, 20.0, 9.0, 25.0, 20.0],
             "cpu": [10.0, 5.0, 20.0, 8.0, 12.0, 9.0],
             "mebibytes": [200.0, 150.0] * 3,
             "proportional": [160.0, 96.0] * 3,
@@ -34,6 +35,7 @@ def test_ratios_are_of_medians_and_by_draw(script):
     )
     row = script("against_build").row("brm", runs)
     assert (row["CPU s, other"], row["CPU s, this"], row["ratio"]) == (12.0, 8.0, 0.67)
+    assert (row["seconds, other"], row["seconds, this"], row["ratio seconds"]) == (25.0, 10.0, 0.4)
     assert (row["ratios by draw"], row["ratio MiB"]) == ("0.40 to 0.75", 0.75)
     assert (row["PSS, other"], row["PSS, this"], row["ratio PSS"]) == (160, 96, 0.6)
     assert (row["draws"], row["effects differ by"]) == (3, "2e-13")
