@@ -29,7 +29,7 @@ from tauhat.study.plan import EstimatorSpec, Plan, Row
 from tauhat.study.tables import regret_table
 from tauhat.study.tasks import draw_task, task_seed
 
-STORE = Path(__file__).parent / "studies" / "robust-flagship"
+STORE = Path(__file__).parent / "studies" / "robust-flagship-before"
 CLUSTER_STORE = Path(__file__).parent / "studies" / "cluster-flagship"
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 DRAW_ORACLE = "weights fitted to the truth of each draw"

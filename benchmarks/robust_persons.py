@@ -30,7 +30,7 @@ from tauhat.study import read_study
 from tauhat.study.tasks import draw_task
 
 STORE = Path("out/benchmarks/robust_persons")
-STUDY = Path(__file__).parent / "studies" / "robust-flagship"
+STUDY = Path(__file__).parent / "studies" / "robust-flagship-before"
 SEED = 301_200
 TEST_PERSONS = 400
 LEVEL = 0.95
