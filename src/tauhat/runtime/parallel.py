@@ -42,7 +42,16 @@ _libraries: tuple[int, ThreadpoolController] | None = None
 
 
 @contextmanager
-def report_progress(listener: Listener) -> Iterator[None]:
+def _holding(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    """Give a variable a value inside this block."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def report_progress(listener: Listener) -> AbstractContextManager[None]:
     """Tell ``listener`` of every task that `run_tasks` finishes inside this block.
 
     Parameters
@@ -58,15 +67,10 @@ def report_progress(listener: Listener) -> Iterator[None]:
     1 of 2
     2 of 2
     """
-    token = _listener.set(listener)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
+    return _holding(_listener, listener)
 
 
-@contextmanager
-def run_on(pool: Pool) -> Iterator[None]:
+def run_on(pool: Pool) -> AbstractContextManager[None]:
     """Let `run_tasks` with more than one job hand its tasks to ``pool`` inside this block.
 
     Parameters
@@ -84,15 +88,10 @@ def run_on(pool: Pool) -> Iterator[None]:
     ...     run_tasks(pow, [(2, 3), (3, 2)], n_jobs=2)
     [8, 9]
     """
-    token = _pool.set(pool)
-    try:
-        yield
-    finally:
-        _pool.reset(token)
+    return _holding(_pool, pool)
 
 
-@contextmanager
-def taking_part(*, takes_part: bool = True) -> Iterator[None]:
+def taking_part(*, takes_part: bool = True) -> AbstractContextManager[None]:
     """Let this process do tasks of `run_tasks` beside one worker fewer inside this block.
 
     That saves the memory of one process, but a task that takes too much memory may
@@ -109,11 +108,7 @@ def taking_part(*, takes_part: bool = True) -> Iterator[None]:
     ...     run_tasks(pow, [(2, 3), (3, 2)], n_jobs=2)
     [8, 9]
     """
-    token = _takes_part.set(takes_part)
-    try:
-        yield
-    finally:
-        _takes_part.reset(token)
+    return _holding(_takes_part, takes_part)
 
 
 def one_thread() -> AbstractContextManager[Any]:
