@@ -31,3 +31,10 @@ def end_the_server(number: int) -> int:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)
     return number**2
+
+
+def without_thread_limits() -> dict[str, str]:
+    """Variables for a new interpreter: no limits on threads, and no warnings of old libraries."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return {**kept, "PYTHONWARNINGS": "ignore"}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forked_tasks import about, end_the_server
+from forked_tasks import about, end_the_server, without_thread_limits
 from tauhat.registry import estimator
 from tauhat.runtime import fork_server, workers
 from tauhat.runtime.engines import engine
@@ -157,10 +157,7 @@ early_fork.fork_early(2)
 
 def ran(script: str, **variables: str) -> str:
     """What a script prints in an interpreter of its own."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    kept = {name: value for name, value in os.environ.items() if name not in names}
-    # Old libraries warn of each other.
-    kept["PYTHONWARNINGS"] = "ignore"
+    kept = without_thread_limits()
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=kept | variables)
     assert done.stderr == ""

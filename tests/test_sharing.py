@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import tauhat as th
+from forked_tasks import without_thread_limits
 from shared_tasks import fails_here, fails_there, nested, one_is_killed, who
 from tauhat.analysis import workflow
 from tauhat.runtime import fork_server, parallel, workers
@@ -241,12 +242,8 @@ assert len(children()) == 2, children()
 
 
 def run_script(script: str, jobs: int) -> None:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    kept = {name: value for name, value in os.environ.items() if name not in names}
-    # Old libraries warn of each other.
-    kept["PYTHONWARNINGS"] = "ignore"
-    words = [sys.executable, "-c", script, str(jobs)]
-    done = subprocess.run(words, capture_output=True, text=True, env=kept, timeout=120)
+    words, env = [sys.executable, "-c", script, str(jobs)], without_thread_limits()
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
 
 

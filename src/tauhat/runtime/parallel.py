@@ -284,15 +284,13 @@ def run_tasks(
             for listener in listeners:
                 listener(len(found), total)
 
-    pool = _pool.get()
+    pool, whole = _pool.get(), [(function, task) for task in tasks]
     if n_jobs == 1 or total <= 1:
         collect((k, _single_threaded(function, task)) for k, task in enumerate(tasks))
     elif pool is not None:
-        whole = [(function, task) for task in tasks]
         collect((k, _kept(result, on_lost)) for k, result in pool(_single_threaded, whole))
     else:
         give_back_memory()
-        whole = [(function, task) for task in tasks]
         backend = fewer_workers() if _takes_part.get() else None
         try:
             if backend is None:
