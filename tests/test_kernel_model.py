@@ -39,15 +39,14 @@ def test_deviance_and_gradient_are_the_same(clusters, nesting, weighted):
         np.testing.assert_allclose(gradient, by_columns.objective(point)[1], rtol=1e-7)
 
 
+@pytest.mark.parametrize("form", ["rows", "columns"])
 @pytest.mark.parametrize(("clusters", "nesting", "weighted"), KINDS)
-def test_draws_have_the_mean_and_the_covariance_of_the_posterior(clusters, nesting, weighted):
+def test_draws_have_the_mean_and_the_covariance_of_the_posterior(clusters, nesting, weighted, form):
     by_rows, by_columns = both(clusters, nesting, weighted)
     point = np.linspace(-2.0, 0.5, by_rows.n_ratios)
     fit = by_columns.at(point)
-    rng = np.random.default_rng(3)
-    given = by_rows.conditional(point)
-    drawn = [given.draw(rng) for _ in range(4000)]
-    draws, variances = np.array([draw for draw, _ in drawn]), np.array([v for _, v in drawn])
+    given = (by_rows if form == "rows" else by_columns).conditional(point)
+    draws, variances = given.draws(4000, np.random.default_rng(3))
     df = by_rows.degrees_of_freedom
     assert variances.mean() == pytest.approx(fit.residual_variance * df / (df - 2), rel=0.02)
     inverse = np.linalg.inv(fit.covariance_root)

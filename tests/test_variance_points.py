@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -68,6 +70,31 @@ def test_each_point_is_drawn_as_often_as_its_weight_says() -> None:
     counts = found.resampled(100, np.random.default_rng(1))
     assert counts.sum() == 100
     assert np.abs(counts - 100 * found.weights).max() < 1
+
+
+@pytest.mark.parametrize("kind", [MixedModel, KernelMixedModel])
+@pytest.mark.parametrize("count", [500, 20_000])
+def test_draws_have_the_mean_and_the_variance_that_the_points_give(kind: Any, count: int) -> None:
+    y, Z, clusters = clustered(0.5, 6)
+    by_columns = MixedModel(y, np.ones((120, 1)), [Z], clusters)
+    model, wanted = kind(y, np.ones((120, 1)), [Z], clusters), [1, 2, 0]
+    found = weighted_points(model, np.array([0.5, 0.7]), wanted, 1, 256)
+    # 500 use what is drawn already, of 20,000 nearly all are drawn when they are asked for.
+    log_ratios, drawn, variances = found.draws(model, wanted, count, np.random.default_rng(2))
+    assert drawn.shape == (count, 3)
+    assert len(np.unique(drawn, axis=0)) == count == len(np.unique(variances))
+    np.testing.assert_allclose(drawn.mean(axis=0), found.mean, atol=1e-12)
+    fits = [by_columns.at(point) for point in found.log_ratios]
+    residual = np.array([fit.residual_variance for fit in fits]) * 119 / 117
+    own = np.array([fit.standard_errors(np.eye(7)[wanted]) ** 2 for fit in fits]) * 119 / 117
+    expected = found.weights @ (own + (found.means - found.mean) ** 2)
+    relative = 4 / np.sqrt(count)
+    np.testing.assert_allclose(drawn.var(axis=0), expected, rtol=2 * relative)
+    assert variances.mean() == pytest.approx(found.weights @ residual, rel=relative)
+    # Each stands beside the ratios it was drawn at: small ratios of the block shrink it.
+    assert np.corrcoef(found.log_ratios[:, 0], found.means[:, 0])[0, 1] > 0.5
+    low = log_ratios[:, 0] < np.quantile(log_ratios[:, 0], 0.1)
+    assert drawn[low, 0].mean() < found.mean[0] < drawn[~low, 0].mean()
 
 
 def test_means_by_rows_are_those_by_columns() -> None:

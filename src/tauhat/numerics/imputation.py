@@ -195,7 +195,7 @@ def _predicted(
     before = ratios.get(column)
     fit = model.at(before) if estimated and before is not None else model.fit(start=before)
     ratios[column] = fit.log_ratios
-    coefficients, variance = model.conditional(fit.log_ratios).draw(rng)
+    (coefficients,), (variance,) = model.conditional(fit.log_ratios).draws(1, rng)
     draw: FloatArray = np.hstack([fixed, Z]) @ coefficients
     if own is None or clusters is None:
         return draw

@@ -23,9 +23,9 @@ class _ConditionalByRows:
     half: FloatArray
     rss: float
 
-    def draw(self, rng: np.random.Generator) -> tuple[FloatArray, float]:
-        """All coefficients, fixed ones first, shape (q,), and the residual variance."""
-        return self.model.draw(self, rng)
+    def draws(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Draws of all coefficients, shape (count, q), and of the residual variance, (count,)."""
+        return self.model.draws(self, count, rng)
 
     def mean(self) -> FloatArray:
         """Posterior mean of all coefficients, fixed ones first, shape (q,)."""
@@ -143,28 +143,29 @@ class KernelMixedModel:
         value = self._deviance(root, triangle, rss)
         return _ConditionalByRows(self, value, ratios, root, half, rss)
 
-    def draw(self, given: _ConditionalByRows, rng: np.random.Generator) -> tuple[FloatArray, float]:
-        """Draw of all coefficients and of the residual variance.
+    def draws(
+        self, given: _ConditionalByRows, count: int, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Draws of all coefficients and of the residual variance.
 
         Coefficients, intercepts and residuals are drawn from their priors, and corrected by
         what the outcome says: then they are draws from the posterior (Bhattacharya,
         Chakraborty and Mallick 2016).
         """
-        ratios = given.ratios
-        variance = given.rss / rng.chisquare(self.degrees_of_freedom)
-        deviations = np.sqrt(ratios * variance)
+        variances = given.rss / rng.chisquare(self.degrees_of_freedom, count)
+        deviations = np.sqrt(np.outer(given.ratios, variances))
         n_blocks = len(self._blocks)
-        simulated = np.sqrt(variance) * rng.normal(size=len(given.half))
+        simulated = np.sqrt(variances) * rng.normal(size=(len(given.half), count))
         prior = []
         for s, block in zip(deviations[:n_blocks], self._blocks, strict=True):
-            prior.append(s * rng.normal(size=block.shape[1]))
+            prior.append(s * rng.normal(size=(block.shape[1], count)))
             simulated += block @ prior[-1]
         of_groups = deviations[n_blocks:]
         for s, (group, scale) in zip(of_groups, self._intercepts, strict=True):
-            simulated += scale * (s * rng.normal(size=group.max() + 1))[group]
-        fixed, shifts = self._best(given, self._known[:, -1] - simulated)
+            simulated += scale[:, None] * (s * rng.normal(size=(group.max() + 1, count)))[group]
+        fixed, shifts = self._best(given, self._known[:, -1:] - simulated)
         drawn = [own + shift for own, shift in zip(prior, shifts, strict=True)]
-        return np.concatenate([fixed, *drawn]), float(variance)
+        return np.concatenate([fixed, *drawn]).T, variances
 
     def mean(self, given: _ConditionalByRows) -> FloatArray:
         """Posterior mean of all coefficients, fixed ones first, shape (q,)."""
@@ -174,11 +175,14 @@ class KernelMixedModel:
     def _best(
         self, given: _ConditionalByRows, outcome: FloatArray
     ) -> tuple[FloatArray, list[FloatArray]]:
-        """Means of the fixed coefficients and of each block's, had the outcome been another."""
+        """Means of the fixed coefficients and of each block's, had the outcome been another.
+
+        Of several outcomes, shape (n, k), each has a column of the means.
+        """
         left = cholesky.solve_transposed(given.root, outcome)
         solved = np.linalg.lstsq(given.half[:, :-1], left, rcond=None)[0]
         fixed = np.asarray(solved, dtype=np.float64)
         weighted = cholesky.solve(given.root, left - given.half[:, :-1] @ fixed)
         ratios = given.ratios[: len(self._blocks)]
         pairs = zip(ratios, self._blocks, strict=True)
-        return fixed, [ratio * (weighted @ block) for ratio, block in pairs]
+        return fixed, [ratio * (block.T @ weighted) for ratio, block in pairs]

@@ -84,11 +84,11 @@ class _Conditional:
     rss: float
     degrees_of_freedom: int
 
-    def draw(self, rng: np.random.Generator) -> tuple[FloatArray, float]:
-        """All coefficients, fixed ones first, shape (q,), and the residual variance."""
-        variance = self.rss / rng.chisquare(self.degrees_of_freedom)
-        noise = cholesky.solve(self.root, rng.normal(size=len(self.half)))
-        return self.mean() + np.sqrt(variance) * noise, float(variance)
+    def draws(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Draws of all coefficients, shape (count, q), and of the residual variance, (count,)."""
+        variances = self.rss / rng.chisquare(self.degrees_of_freedom, count)
+        noise = rng.normal(size=(count, len(self.half))) * np.sqrt(variances)[:, None]
+        return cholesky.solve(self.root, noise.T + self.half[:, None]).T, variances
 
     def mean(self) -> FloatArray:
         """Posterior mean of all coefficients, fixed ones first, shape (q,)."""

@@ -323,23 +323,13 @@ def sample_ridge_posterior(
     points = weighted_points(model, np.array(scales), effect, own, n_points)
     on_done(1, 2)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
-    places = np.repeat(np.arange(len(points.weights)), points.resampled(draws, rng))
-    coefficients, residual = np.empty((draws, len(effect))), np.empty(draws)
-    for place in np.unique(places):
-        given = model.conditional(points.log_ratios[place])
-        for row in np.flatnonzero(places == place):
-            drawn, residual[row] = given.draw(rng)
-            coefficients[row] = drawn[effect]
-    # The mean of all points is nearer the posterior's than that of the draws.
-    coefficients += points.mean - coefficients.mean(axis=0)
-    # In an order that says nothing of the points: a part of the draws stands for all.
-    order = rng.permutation(draws)
-    log_ratios, residual = points.log_ratios[places[order]], residual[order] * scale_y**2
+    log_ratios, coefficients, residual = points.draws(model, effect, draws, rng)
+    residual *= scale_y**2
     nothing = np.zeros(draws)
     on_done(2, 2)
     return RidgePosterior(
         dictionary=dictionary,
-        effect_draws_=coefficients[order] * scale_y,
+        effect_draws_=coefficients * scale_y,
         log_ratio_draws=log_ratios[None],
         between_cluster=nothing
         if clusters is None

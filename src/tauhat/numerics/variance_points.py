@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from tauhat._typing import FloatArray, IntArray
 from tauhat.numerics.kernel_model import KernelMixedModel
 from tauhat.numerics.mixed_model import MixedModel
+from tauhat.numerics.seeds import derive_seed
 
 #: Degrees of freedom of the half-t priors on standard deviations over the residual's.
 PRIOR_DEGREES = 3.0
@@ -29,6 +30,9 @@ _SIDES = (0.6, 2.0)
 # Rounds of further points when few of them have most of the weight, and when that is.
 _MOST_ROUNDS = 4
 _FEWEST_EFFECTIVE = 0.25
+# Draws of the coefficients made at each point while its matrix is factored: a draw costs a
+# fiftieth of the factor, and few points are chosen more often than this.
+_READY = 2
 
 
 class NormalScores:
@@ -121,11 +125,17 @@ class WeightedPoints:
         Weights that add up to 1, shape (k,).
     means
         Posterior means of some coefficients at each point, shape (k, q).
+    drawn
+        Some draws of these coefficients at each point, shape (k, r, q).
+    variances
+        The draws of the residual variance that belong to them, shape (k, r).
     """
 
     log_ratios: FloatArray
     weights: FloatArray
     means: FloatArray
+    drawn: FloatArray
+    variances: FloatArray
 
     @property
     def mean(self) -> FloatArray:
@@ -144,6 +154,46 @@ class WeightedPoints:
         places = (rng.uniform() + np.arange(count)) / count
         found = np.searchsorted(np.cumsum(self.weights), places)
         return np.bincount(np.minimum(found, len(self.weights) - 1), minlength=len(self.weights))
+
+    def draws(
+        self,
+        model: MixedModel | KernelMixedModel,
+        coefficients: list[int],
+        count: int,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Draws from the posterior, in an order that says nothing of the points.
+
+        Points are chosen by weight; what is drawn at each of them already is used first.
+
+        Parameters
+        ----------
+        model, coefficients
+            Those that the points are of.
+        count
+            Number of draws.
+        rng
+            Random numbers.
+
+        Returns
+        -------
+        log_ratios, coefficients, variances
+            Shapes (count, d), (count, q) and (count,). The coefficients are moved to the mean
+            of all points, which is nearer the posterior's than that of the draws.
+        """
+        counts, ready = self.resampled(count, rng), self.drawn.shape[1]
+        places = np.repeat(np.arange(len(counts)), counts)
+        rank = np.arange(count) - np.repeat(np.cumsum(counts) - counts, counts)
+        own = np.minimum(rank, ready - 1)
+        drawn, variances = self.drawn[places, own], self.variances[places, own]
+        for place in np.flatnonzero(counts > ready):
+            rows = np.flatnonzero((places == place) & (rank >= ready))
+            further = model.conditional(self.log_ratios[place]).draws(len(rows), rng)
+            drawn[rows], variances[rows] = further[0][:, coefficients], further[1]
+        drawn += self.mean - drawn.mean(axis=0)
+        # A part of the draws stands for all.
+        order = rng.permutation(count)
+        return self.log_ratios[places[order]], drawn[order], variances[order]
 
 
 def weighted_points(
@@ -193,21 +243,32 @@ def weighted_points(
     """
     scores, d = NormalScores(scales), len(scales)
     rng = np.random.default_rng(seed)
+    of_coefficients = np.random.default_rng(derive_seed(seed, "coefficients"))
 
-    def look(places: FloatArray) -> tuple[FloatArray, FloatArray]:
-        densities, means = [], []
+    def log_density(place: FloatArray, deviance: float) -> float:
+        return -0.5 * (deviance + float(place @ place))
+
+    def look(places: FloatArray) -> list[FloatArray]:
+        densities, means, drawn, variances = [], [], [], []
         for place in places:
             given = model.conditional(scores.log_ratios(place))
-            densities.append(-0.5 * (given.deviance + float(place @ place)))
+            densities.append(log_density(place, given.deviance))
             means.append(given.mean()[coefficients])
-        return np.array(densities), np.array(means)
+            draws, own = given.draws(_READY, of_coefficients)
+            drawn.append(draws[:, coefficients])
+            variances.append(own)
+        return [np.array(found) for found in (densities, means, drawn, variances)]
 
     if d == 0:
-        return WeightedPoints(np.zeros((1, 0)), np.ones(1), look(np.zeros((1, 0)))[1])
-    clouds = [_around_the_mode(model, scores, lambda place: look(place[None])[0][0])]
+        return WeightedPoints(np.zeros((1, 0)), np.ones(1), *look(np.zeros((1, 0)))[1:])
+
+    def at(place: FloatArray) -> float:
+        return log_density(place, model.deviance(scores.log_ratios(place)))
+
+    clouds = [_around_the_mode(model, scores, at)]
     places = clouds[0].points(qmc.Sobol(d, seed=rng).random(n_points // 2))
     counts = [len(places)]
-    density, means = look(places)
+    density, *looked = look(places)
     while True:
         # Each point counts by the density of all rounds, as if it might have come from any.
         rounds = [
@@ -216,7 +277,7 @@ def weighted_points(
         log_weight = density - np.logaddexp.reduce(rounds, axis=0)
         weights = np.exp(log_weight - log_weight.max())
         weights /= weights.sum()
-        found = WeightedPoints(scores.log_ratios(places), weights, means)
+        found = WeightedPoints(scores.log_ratios(places), weights, *looked)
         enough = found.effective >= _FEWEST_EFFECTIVE * n_points
         if len(counts) > 1 and (enough or len(counts) > _MOST_ROUNDS):
             return found
@@ -225,7 +286,9 @@ def weighted_points(
         counts.append(n_points)
         own = look(fresh)
         places = np.vstack([places, fresh])
-        density, means = np.r_[density, own[0]], np.vstack([means, own[1]])
+        density, *looked = (
+            np.concatenate(pair) for pair in zip([density, *looked], own, strict=True)
+        )
 
 
 def _around_the_mode(
