@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +16,10 @@ from tauhat.cli import main
 from tauhat.cli.plan_command import FollowedPlan
 from tauhat.cli.settings import Settings
 from tauhat.errors import TrialError
-from tauhat.power import power_hte, power_rmst
 from tauhat.protocol import Beside, Lock, read_lock, read_plan
 from tauhat.protocol.analysis_plan import plan_of
-from tauhat.protocol.deviations import deviations
-from tauhat.protocol.planned_arms import compared, multiplicity_words
 from tauhat.protocol.planned_power import modifier_powers
-from tauhat.protocol.planned_survival import average_power
-from tauhat.trial.trial import Trial
-
-PLAN = """
-title = "Pressure in clinics"
-
-[run]
-outcome = "sbp"
-treatment = "arm"
-control = "HIC"
-cluster = "clinic"
-models = "LMM"
-seed = 5
-higher-is-better = false
-
-[expected]
-persons = 160
-clusters = 16
-icc = 0.05
-sd = 7.0
-drop-out = 0.05
-
-[[modifiers]]
-name = "age"
-direction = "larger effect at larger values"
-rationale = "Pressure is higher in the old."
-difference = 0.3
-sd = 10.0
-icc = 0.01
-
-[adjustment]
-columns = ["female", "urban"]
-"""
-
-
-def planned(folder: Path, text: str = PLAN, *more: str) -> int:
-    (folder / "trial.toml").write_text(text)
-    return main(["plan", str(folder / "trial.toml"), "--out", str(folder / "plan"), *more])
-
-
-def written(folder: Path) -> dict[str, str]:
-    return {
-        path.name: path.read_text("utf-8")
-        for path in sorted((folder / "plan").iterdir())
-        if path.suffix != ".docx"
-    }
+from written_plans import PLAN, planned, written
 
 
 def test_a_plan_says_what_will_be_done_and_why(tmp_path: Path) -> None:
@@ -84,56 +35,6 @@ def test_a_plan_says_what_will_be_done_and_why(tmp_path: Path) -> None:
     assert lock.plan["run"]["adjust"] == ["female", "urban"]
     assert lock.plan["run"]["covariates"] == ["female", "urban", "age"]
     assert lock.hash in files["plan.md"]
-
-
-def test_a_plan_names_every_arm() -> None:
-    assert compared({"control": "usual"}) == ("usual", "treatment")
-    assert compared({"arms": "usual, low,high"}) == ("usual", "low or high")
-    assert compared({"arms": ["usual", "high"]}) == ("usual", "high")
-
-
-@pytest.mark.parametrize(("contrasts", "number"), [("control", 2), ("sequential", 2), ("all", 3)])
-@pytest.mark.parametrize("clustered", [True, False])
-def test_power_of_several_arms_is_that_of_one_contrast(contrasts, number, clustered) -> None:
-    content = tomllib.loads(PLAN)
-    one = {"run": {**content["run"], "arms": ["HIC", "low", "high"], "contrasts": contrasts}}
-    expected = {"persons": 1200, "sd": 15.0}
-    given: dict[str, Any] = {"sd_y": 15.0, "n_others": 2, "significance_level": 0.05 / number}
-    if clustered:
-        expected |= {"clusters": 61, "icc": 0.02}
-        given |= {"n_clusters": 40, "cluster_size": 1200 / 61, "icc": 0.02, "icc_x": 0.01}
-    else:
-        del one["run"]["cluster"]
-        given |= {"n_persons": 800}
-    plan = plan_of({**content, **one, "expected": expected}, Path("trial.toml"))
-    (found,) = modifier_powers(plan)
-    wanted = power_hte(**given, sd_x=plan.modifiers[0]["sd"], delta=plan.modifiers[0]["difference"])
-    assert (found.power, found.primary_power) == (wanted.power, wanted.primary_power)
-    assert multiplicity_words(plan.run, 1)[0].startswith("The primary test is one over all contr")
-    assert f"times that of contrasts ({number} in all)" in multiplicity_words(plan.run, 1)[1]
-    with pytest.raises(TrialError, match="share-treated belongs to plans of two arms"):
-        plan_of({**content, **one, "expected": {**expected, "share-treated": 0.4}}, Path("t.toml"))
-
-
-def test_a_plan_of_three_arms_says_so_and_one_of_two_does_not_fit_them(tmp_path: Path) -> None:
-    table = small_trial()
-    third = np.random.default_rng(1).permutation(table.clinic.unique())[:6]
-    table.loc[table.clinic.isin(third), "arm"] = "third"
-    roles = {"outcome": "sbp", "treatment": "arm", "control": "HIC", "cluster": "clinic"}
-    trial = Trial(table, **roles, covariates=["female", "urban", "age"])
-    assert planned(tmp_path) == 0
-    lock = read_lock(tmp_path / "plan" / "plan.lock")
-    found = deviations(lock, trial, versions=lock.versions)
-    assert any("3 arms are compared (HIC, " in one and "is of two" in one for one in found)
-    text = PLAN.replace('control = "HIC"', 'arms = ["HIC", "TASSH", "third"]')
-    assert planned(tmp_path, text, "--force") == 0
-    said = written(tmp_path)["plan.md"]
-    assert "randomized to HIC, TASSH or third" in said
-    assert "of each contrast (TASSH against HIC; third against HIC)" in said
-    assert "at the 2.5% level, which makes 5% for all 2 contrasts (Bonferroni)" in said
-    lock = read_lock(tmp_path / "plan" / "plan.lock")
-    found = deviations(lock, trial, versions=lock.versions)
-    assert not any("arms are compared" in one for one in found)
 
 
 @pytest.mark.parametrize("column", ["sbp", "arm"])
@@ -394,65 +295,6 @@ def test_power_of_a_plan_is_that_of_its_modifier(tmp_path: Path) -> None:
     assert one.primary_power is not None
     assert one.power > one.primary_power > 0.3
     assert 0.1 < one.detectable < 0.4
-
-
-TIMES = """
-title = "Death after surgery"
-
-[run]
-outcome = "months"
-event = "died"
-horizon = 24
-treatment = "arm"
-
-[expected]
-persons = 500
-survival-control = 0.5
-survival-treated = 0.65
-accrual = 12
-drop-out = 0.2
-
-[[modifiers]]
-name = "frail"
-direction = "larger effect in the frail"
-rationale = "They have more to gain."
-prevalence = 0.4
-survival-control = [0.6, 0.35]
-survival-treated = [0.65, 0.65]
-"""
-
-
-def test_a_plan_of_times_has_the_power_of_restricted_means(tmp_path: Path) -> None:
-    (tmp_path / "trial.toml").write_text(TIMES)
-    plan = read_plan(tmp_path / "trial.toml")
-    known = {"n_persons": 400, "horizon": 24.0, "accrual": 12}
-    alone = power_rmst(**known, survival_control=0.5, survival_treated=0.65)
-    both = power_rmst(
-        **known, survival_control=[0.6, 0.35], survival_treated=[0.65, 0.65], prevalence=0.4
-    )
-    assert average_power(plan) == alone
-    (one,) = modifier_powers(plan)
-    assert (one.difference, one.power) == (both.interaction, both.interaction_power)
-    assert one.primary_power is None
-    assert planned(tmp_path, TIMES) == 0
-    page = written(tmp_path)["plan.md"]
-    assert alone.text in page
-    assert f"{both.interaction:.3g}" in page
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("survival-treated = 0.65\n", "\n", "needs both survival-control and survival-treated"),
-        ("[0.6, 0.35]", "0.6", "survival-control must be two probabilities"),
-        ("horizon = 24\n", "\n", "needs .run. event and horizon"),
-    ],
-)
-def test_what_a_plan_of_times_lacks_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
-) -> None:
-    assert planned(tmp_path, TIMES.replace(old, new, 1)) == 2
-    assert re.search(message, capsys.readouterr().err)
 
 
 def test_hostile_words_do_nothing_in_the_page(tmp_path: Path) -> None:
