@@ -359,15 +359,18 @@ def gpboost_s(trial: Trial, seed: int) -> Fit:
 
 
 @cache
-def packages_of_r() -> frozenset[str]:
-    """Packages of R that are installed, of those asked for; empty without R."""
+def packages_of_r() -> dict[str, str]:
+    """Packages of R that are installed, of those asked for, and their versions; none without R."""
     program = which("Rscript")
     if program is None:
-        return frozenset()
+        return {}
     asked = ",".join(f"'{name}'" for name in R_PACKAGES)
-    code = f"cat(Filter(function(p) nzchar(system.file(package = p)), c({asked})))"
+    code = (
+        f"for (p in c({asked})) if (nzchar(system.file(package = p))) "
+        "cat(p, as.character(packageVersion(p)), fill = TRUE)"
+    )
     done = subprocess.run([program, "-e", code], capture_output=True, text=True, check=True)
-    return frozenset(done.stdout.split())
+    return dict(line.split() for line in done.stdout.splitlines())
 
 
 def in_r(package: str) -> Callable[[Trial, int], Fit]:

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from peer_contenders import Contender, contenders
+from peer_packages import packages_of_r
 from peer_tables import accuracy_table, growth_table, in_words, markdown, pairs_table
 from peer_trials import scores, task
 
@@ -137,6 +138,7 @@ def machine() -> str:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
+    found += [f"R {name} {own}" for name, own in packages_of_r().items()]
     cores = len(os.sched_getaffinity(0))
     return f"{processor}, {cores} cores, Python {platform.python_version()}; {', '.join(found)}"
 
