@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.linalg import fractional_matrix_power
 
-from tauhat.numerics.cluster_robust import cluster_robust_regression
+from tauhat.numerics.cluster_robust import Absorbed, cluster_robust_regression
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -62,6 +62,40 @@ def test_two_arm_cr2_is_the_unequal_variance_t_test_on_cluster_means():
     assert test.se == pytest.approx(np.sqrt(expected), rel=1e-9)
     # Welch's degrees of freedom with equal variances: (1/4 + 1/6)^2 / (1/16/3 + 1/36/5).
     assert test.degrees_of_freedom == pytest.approx((5 / 12) ** 2 / (1 / 48 + 1 / 180), rel=1e-9)
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_absorbed_columns_and_levels_count_as_columns_of_the_regression(single, weighted):
+    _, y, clusters = example(sizes=(3, 5, 4, 7, 2, 6, 5, 3, 4, 6))
+    n, rng = len(y), np.random.default_rng(5)
+    level = clusters % 3
+    clusters = np.arange(n) if single else clusters
+    weight = rng.uniform(0.5, 2, n) if weighted else np.ones(n)
+    other, kept = rng.normal(size=(n, 2)), rng.normal(size=(n, 3))
+    root = np.sqrt(weight)[:, None]
+    on_level = np.eye(3)[level] * root
+    on_level /= np.sqrt((on_level**2).sum(axis=0))
+    scaled = np.column_stack([kept, y]) * root
+    free = other * root - on_level @ (on_level.T @ (other * root))
+    left = np.linalg.qr(free)[0]
+    basis = np.column_stack([left, on_level])
+    scaled -= basis @ (basis.T @ scaled)
+    absorbed = Absorbed(left, level, on_level.sum(axis=1))
+    found = cluster_robust_regression(scaled[:, :3], scaled[:, 3], clusters, absorbed=absorbed)
+    whole = np.column_stack([kept, other, np.eye(3)[level]])
+    wanted = cluster_robust_regression(whole, y, clusters, weight=weight)
+    np.testing.assert_allclose(found.coefficients, wanted.coefficients[:3], rtol=1e-9)
+    np.testing.assert_allclose(found.covariance, wanted.covariance[:3, :3], rtol=1e-8)
+    arm = np.unique(clusters) % 2
+    for parts in (None, arm):
+        one = found.contrast(np.array([1.0, -1.0, 0.0]), parts=parts)
+        two = wanted.contrast(np.r_[1.0, -1.0, np.zeros(6)], parts=parts)
+        assert one.degrees_of_freedom == pytest.approx(two.degrees_of_freedom, rel=1e-8)
+        assert one.se == pytest.approx(two.se, rel=1e-8)
+    together = [fit.joint(np.eye(len(fit.coefficients))[1:3]) for fit in (found, wanted)]
+    assert together[0].statistic == pytest.approx(together[1].statistic, rel=1e-8)
+    assert together[0].denominator == pytest.approx(together[1].denominator, rel=1e-8)
 
 
 def test_cr0_is_the_plain_sandwich_and_smaller_than_cr2_here():

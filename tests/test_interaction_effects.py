@@ -11,6 +11,7 @@ import pytest
 import tauhat as th
 from tauhat.inference.modifier_groups import over_all_clusters
 from tauhat.inference.named_modifiers import column_modifier
+from tauhat.numerics.cluster_robust import cluster_robust_regression
 
 NUMBERS = ["estimate", "se", "lower", "upper", "degrees_of_freedom", "p_value"]
 
@@ -131,6 +132,32 @@ def test_p_values_are_of_modifiers_and_adjusted_for_their_number() -> None:
     assert (found.tests.p_adjusted >= found.tests.p_value).all()
     assert "girl less boy" in found.text
     assert "not evidence of equal effects" in found.text
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("members", [2, 3, 20])
+def test_errors_of_persons_are_hc2_of_the_whole_regression(members: int, blocks: bool) -> None:
+    rng = np.random.default_rng(members)
+    n = 90
+    block = np.repeat(np.arange(3), n // 3)
+    arm = np.arange(n) % 2
+    rare = np.zeros(n)
+    for a in (0, 1):
+        rare[np.flatnonzero(arm == a)[: 2 * members : 2]] = 1
+    df = pd.DataFrame({"arm": arm, "rare": rare, "age": rng.normal(size=n), "block": block})
+    df["y"] = df.age + rng.normal(size=n) + df.block
+    roles = {"outcome": "y", "treatment": "arm", "covariates": ["rare", "age"]}
+    made = th.Trial(df, **roles, **({"block": "block"} if blocks else {}))
+    found = th.interaction_effects(made, ["rare"], adjust=["age"]).table.iloc[0]
+    levels = np.eye(3)[block] if blocks else np.ones((n, 1))
+    apart = arm - made.data.propensity
+    whole = np.column_stack([levels, apart, apart * rare, rare, df.age])
+    # Every person a cluster: CR2 is HC2.
+    fit = cluster_robust_regression(whole, df.y.to_numpy(), np.arange(n))
+    wanted = fit.contrast(np.eye(whole.shape[1])[levels.shape[1] + 1], parts=arm)
+    np.testing.assert_allclose(found.estimate, wanted.estimate, rtol=1e-8)
+    np.testing.assert_allclose(found.se, wanted.se, rtol=1e-8)
+    np.testing.assert_allclose(found.degrees_of_freedom, wanted.degrees_of_freedom, rtol=1e-7)
 
 
 @pytest.mark.parametrize("blocks", [False, True])

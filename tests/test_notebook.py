@@ -46,7 +46,7 @@ PARTS = {
     "UnitScores", "FittedModels", "CalibrationProblem", "MemberFit", "Together",
     "EarnedWeights", "EqualShares", "EvidenceShares", "EvidenceWeights", "GivenAndEarned",
     "LearnedRule", "LearnedWeights", "ImputedWeights", "Interaction",
-    "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold", "PersonsRegression",
+    "MemberPlan", "ModifierGroup", "NamedModifier", "OutOfFold",
     "PlanFollowed", "RankWeights",
     "Recipe", "Refits", "RelativeEffects", "RuleWeights", "ShrunkWeights", "Signs", "Sums",
     "Strategy",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from tauhat.data import TrialData
 from tauhat.inference.named_modifiers import NamedModifier
 from tauhat.numerics.centring import center_within
 from tauhat.numerics.cluster_robust import (
+    Absorbed,
     ClusterRobustRegression,
     ContrastTest,
     JointTest,
@@ -83,8 +83,10 @@ def between_persons(
         return Interaction(
             tuple(Comparison(None, u) for u in units), None, "Too few persons in a group"
         )
-    comparisons = [Comparison(found.test(k + 1, data.design.arm), units[k]) for k in range(q)]
-    joint = found.joint(range(1, q + 1)) if q > 1 else None
+    picked = np.eye(q + 1)[1:]
+    tests = [found.contrast(own, parts=data.design.arm) for own in picked]
+    comparisons = [Comparison(test, u) for test, u in zip(tests, units, strict=True)]
+    joint = found.joint(picked) if q > 1 else None
     within = " within blocks" if data.design.n_blocks > 1 else ""
     errors = "HC2 errors"
     if data.design.holds_persons:
@@ -92,46 +94,13 @@ def between_persons(
     return Interaction(tuple(comparisons), joint, f"Least squares{within}, {errors}")
 
 
-@dataclass(frozen=True)
-class PersonsRegression:
-    """Regression of persons on the arm and its interactions, all else projected out.
-
-    Attributes
-    ----------
-    fit
-        First the arm, then the interactions.
-    inflation
-        Factor of its errors for what was projected out.
-    free
-        Most degrees of freedom that a test can have.
-    """
-
-    fit: ClusterRobustRegression
-    inflation: float
-    free: int
-
-    def test(self, k: int, arm: IntArray) -> ContrastTest:
-        """Test of coefficient k."""
-        found = self.fit.contrast(np.eye(len(self.fit.coefficients))[k], parts=arm)
-        df = min(found.degrees_of_freedom, self.free)
-        return ContrastTest(found.estimate, found.se * self.inflation, df)
-
-    def joint(self, which: Sequence[int]) -> JointTest:
-        """Test of several coefficients together."""
-        found = self.fit.joint(np.eye(len(self.fit.coefficients))[list(which)])
-        return JointTest(
-            found.statistic / self.inflation**2,
-            len(which),
-            min(found.denominator, self.free),
-        )
-
-
 def persons_regression(
     data: TrialData, Z: FloatArray, covariates: FloatArray
-) -> PersonsRegression | None:
+) -> ClusterRobustRegression | None:
     """The regression of `between_persons` with modifiers Z, shape (n, q); q may be 0.
 
-    None where persons are too few for its coefficients.
+    Its coefficients are first the arm's, then those of the interactions; blocks and all other
+    columns are absorbed. None where persons are too few.
     """
     weight, block = person_weights(data), data.design.block[data.design.unit]
     q = Z.shape[1]
@@ -141,19 +110,21 @@ def persons_regression(
     columns = center_within(columns, block, weight)
     target, other = columns[:, : q + 2], columns[:, q + 2 :]
     root = np.sqrt(weight)[:, None]
-    rest, rank = target * root, 0
+    rest, left = target * root, np.zeros((data.n, 0))
     scale = np.sqrt((weight[:, None] * other**2).mean(axis=0))
     moving = scale > 1e-9 * np.abs(np.column_stack([Z, covariates])).max(axis=0)
     if moving.any():
         left, values, _ = np.linalg.svd(other[:, moving] / scale[moving] * root,
                                         full_matrices=False)  # fmt: skip
         left = left[:, values > 1e-9 * values[0]]
-        rest, rank = rest - left @ (left.T @ rest), left.shape[1]
-    free = data.n - data.design.n_blocks - rank
+        rest = rest - left @ (left.T @ rest)
+    free = data.n - data.design.n_blocks - left.shape[1]
     if free < q + 2 or np.linalg.matrix_rank(rest[:, 1:]) < q + 1:
         return None
-    fit = cluster_robust_regression(rest[:, 1:], rest[:, 0], data.design.unit)
-    return PersonsRegression(fit, float(np.sqrt(data.n / free)), free - q - 1)
+    on_block = root[:, 0] / np.sqrt(np.bincount(block, weights=weight))[block]
+    return cluster_robust_regression(
+        rest[:, 1:], rest[:, 0], data.design.unit, absorbed=Absorbed(left, block, on_block)
+    )
 
 
 def within_clusters(

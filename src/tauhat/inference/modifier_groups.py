@@ -97,7 +97,7 @@ def effect_in_group(
         found = persons_regression(own, np.zeros((own.n, 0)), covariates[rows])
         if found is None or min(units) < FEWEST_UNITS:
             return Comparison(None, units)
-        return Comparison(found.test(0, own.design.arm), units)
+        return Comparison(found.contrast(np.ones(1), parts=own.design.arm), units)
     present, unit = np.unique(design.unit[rows], return_inverse=True)
     arm = design.arm[present]
     units = (int((arm == 0).sum()), int((arm == 1).sum()))

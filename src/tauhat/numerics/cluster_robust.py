@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from tauhat._typing import FloatArray, IntArray
+from tauhat._typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,65 @@ class JointTest:
 
 
 @dataclass(frozen=True)
+class Absorbed:
+    """Columns that an outcome and its regressors were freed of before they were regressed.
+
+    They take part in the leverages and in the degrees of freedom as columns of the regression
+    would, and together they must be orthonormal.
+
+    Attributes
+    ----------
+    columns
+        Shape (n, r).
+    level
+        Level 0, 1, ... of each row, one for all rows of a cluster: its indicator is one more
+        column, shape (n,).
+    on_level
+        Entries of the rows in that column, which has unit length, shape (n,).
+    """
+
+    columns: FloatArray
+    level: IntArray
+    on_level: FloatArray
+
+
+@dataclass(frozen=True)
+class _Crossed:
+    """What each cluster has in the columns' space, along one direction of the coefficients.
+
+    Inner products of two clusters are those of their vectors, and with the same level also
+    those of what they have there.
+    """
+
+    vectors: FloatArray
+    level: IntArray
+    on_level: FloatArray
+
+    def of(self, rows: BoolArray) -> _Crossed:
+        """The same of some clusters."""
+        return _Crossed(self.vectors[rows], self.level[rows], self.on_level[rows])
+
+    def with_own(self, other: _Crossed) -> FloatArray:
+        """Inner product of each cluster here with the same one there, shape (m,)."""
+        own: FloatArray = (self.vectors * other.vectors).sum(axis=1)
+        return own + self.on_level * other.on_level
+
+    def summed(self, other: _Crossed) -> tuple[FloatArray, ...]:
+        """Sum over clusters of outer products, in parts whose products make a trace."""
+        a, b = self.on_level, other.on_level
+        if not a.any() and not b.any():
+            return (self.vectors.T @ other.vectors,)
+        total = np.zeros(
+            (int(self.level.max()) + 1, self.vectors.shape[1] + other.vectors.shape[1])
+        )
+        np.add.at(
+            total, self.level, np.hstack([b[:, None] * self.vectors, a[:, None] * other.vectors])
+        )
+        of_levels = np.bincount(self.level, weights=a * b).astype(np.float64)
+        return self.vectors.T @ other.vectors, total, of_levels
+
+
+@dataclass(frozen=True)
 class ClusterRobustRegression:
     """Least squares with a cluster-robust covariance; the result of `cluster_robust_regression`.
 
@@ -90,8 +149,12 @@ class ClusterRobustRegression:
     bread
         Inverse Gram matrix, shape (p, p).
     projections
-        ``A_i X_i`` of every cluster with its cross-products, kept for the
-        degrees of freedom of any contrast, shapes (m, p, p).
+        ``Q_i' A_i X_i`` of every cluster, with the orthonormal basis Q of the columns and of
+        those that were absorbed, kept for the degrees of freedom of any contrast, shape
+        (m, p + r, p).
+    level, on_level
+        Level of every cluster, shape (m,), and the same with the indicators of the levels that
+        were absorbed, shape (m, p); zeros where there are none.
     own_squares
         ``X_i' A_i' A_i X_i`` of every cluster, shape (m, p, p).
     scores
@@ -103,6 +166,8 @@ class ClusterRobustRegression:
     n_clusters: int
     bread: FloatArray
     projections: FloatArray
+    level: IntArray
+    on_level: FloatArray
     own_squares: FloatArray
     scores: FloatArray
 
@@ -133,7 +198,7 @@ class ClusterRobustRegression:
         """
         direction = self.bread @ np.asarray(weights, dtype=np.float64)
         own = self.own_squares @ direction @ direction
-        crossed = self.projections @ direction
+        crossed = self._crossed(direction)
         df = self._matched(own, crossed)
         variance = float(weights @ self.covariance @ weights)
         if parts is not None and variance > 0:
@@ -141,31 +206,32 @@ class ClusterRobustRegression:
             welch = 0.0
             for part in np.unique(parts):
                 rows = parts == part
-                welch += shares[rows].sum() ** 2 / self._matched(own[rows], crossed[rows])
+                welch += shares[rows].sum() ** 2 / self._matched(own[rows], crossed.of(rows))
             df = min(df, variance**2 / welch)
         return ContrastTest(
             float(weights @ self.coefficients), float(np.sqrt(max(variance, 0.0))), max(df, 1.0)
         )
 
-    def _matched(self, own: FloatArray, crossed: FloatArray) -> float:
+    def _crossed(self, direction: FloatArray) -> _Crossed:
+        return _Crossed(self.projections @ direction, self.level, self.on_level @ direction)
+
+    def _matched(self, own: FloatArray, crossed: _Crossed) -> float:
         """Degrees of freedom of a quadratic form with the kernel of these clusters."""
-        trace = float(own.sum() - np.einsum("ip,pq,iq->", crossed, self.bread, crossed))
+        trace = float(own.sum() - crossed.with_own(crossed).sum())
         squared = self._products(own, crossed, crossed, own, crossed, crossed)
         return max(trace**2 / squared, 1.0) if squared > 0 else 1.0
 
     def _products(
-        self, a: FloatArray, x: FloatArray, y: FloatArray, b: FloatArray, z: FloatArray,
-        w: FloatArray,
-    ) -> float:  # fmt: skip
+        self, a: FloatArray, x: _Crossed, y: _Crossed, b: FloatArray, z: _Crossed, w: _Crossed
+    ) -> float:
         r"""Sum over i, j of the products of two kernels with their clusters' own parts.
 
-        .. math:: \sum_{ij} \{1(i=j) a_i - x_i'My_j\} \{1(i=j) b_i - z_i'Mw_j\}
+        .. math:: \sum_{ij} \{1(i=j) a_i - \langle x_i, y_j\rangle\}
+                  \{1(i=j) b_i - \langle z_i, w_j\rangle\}
         """
-        M = self.bread
-        of_own = (
-            a @ b - a @ np.einsum("ip,pq,iq->i", z, M, w) - b @ np.einsum("ip,pq,iq->i", x, M, y)
-        )
-        return float(of_own + np.trace(M @ (y.T @ w) @ M @ (z.T @ x)))
+        of_own = a @ b - a @ z.with_own(w) - b @ x.with_own(y)
+        both = zip(y.summed(w), x.summed(z), strict=True)
+        return float(of_own + sum((of_y * of_x).sum() for of_y, of_x in both))
 
     def joint(self, contrasts: FloatArray) -> JointTest:
         r"""Test that several linear combinations are all zero.
@@ -194,7 +260,7 @@ class ClusterRobustRegression:
         values, vectors = np.linalg.eigh(C @ self.bread @ C.T)
         root = vectors / np.sqrt(values)
         directions = self.bread @ C.T @ root
-        crossed = [self.projections @ d for d in directions.T]
+        crossed = [self._crossed(d) for d in directions.T]
         total = 0.0
         for s, of_s in enumerate(directions.T):
             for t, of_t in enumerate(directions.T):
@@ -223,6 +289,7 @@ def cluster_robust_regression(
     *,
     weight: FloatArray | None = None,
     kind: Literal["CR0", "CR2"] = "CR2",
+    absorbed: Absorbed | None = None,
 ) -> ClusterRobustRegression:
     r"""Least squares with the CR0 or the bias-reduced CR2 covariance.
 
@@ -248,6 +315,8 @@ def cluster_robust_regression(
         the degrees of freedom is their inverse.
     kind
         Which covariance.
+    absorbed
+        What ``X`` and ``y``, both times the roots of weights, were freed of; None for nothing.
 
     Returns
     -------
@@ -280,27 +349,54 @@ def cluster_robust_regression(
     residual = y - X @ coefficients
     order = np.argsort(clusters, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(clusters[order]) != 0])
-    factor = np.linalg.cholesky(bread)
-    width = X.shape[1]
-    scores = np.empty((len(starts), width))
-    projections = np.empty((len(starts), width, width))
-    own_squares = np.empty((len(starts), width, width))
-    for i, rows in enumerate(np.split(order, starts[1:])):
-        own = X[rows]
-        adjusted = own if kind == "CR0" else _inverse_root_times(own, own @ factor)
-        scores[i] = adjusted.T @ residual[rows]
-        projections[i] = own.T @ adjusted
-        own_squares[i] = adjusted.T @ adjusted
+    if absorbed is None:
+        nothing = np.zeros(len(X))
+        absorbed = Absorbed(np.zeros((len(X), 0)), np.zeros(len(X), np.int64), nothing)
+    basis = np.column_stack([X @ np.linalg.cholesky(bread), absorbed.columns, absorbed.on_level])
+    X, basis, residual = X[order], basis[order], residual[order]
+    adjusted = X if kind == "CR0" else _adjusted(X, basis, starts)
+    both, own_squares = (_crossed(left, adjusted, starts) for left in (basis, adjusted))
+    scores = np.add.reduceat(adjusted * residual[:, None], starts)
     covariance = bread @ (scores.T @ scores) @ bread
     return ClusterRobustRegression(
-        coefficients, covariance, len(starts), bread, projections, own_squares, scores
+        coefficients=coefficients,
+        covariance=covariance,
+        n_clusters=len(starts),
+        bread=bread,
+        projections=both[:, :-1],
+        level=absorbed.level[order][starts],
+        on_level=both[:, -1],
+        own_squares=own_squares,
+        scores=scores,
     )
+
+
+def _crossed(left: FloatArray, right: FloatArray, starts: IntArray) -> FloatArray:
+    """``left_i' right_i`` of clusters that begin at these rows, shape (m, k, p)."""
+    if len(starts) == len(left):
+        return left[:, :, None] * right[:, None, :]
+    parts = zip(np.split(left, starts[1:]), np.split(right, starts[1:]), strict=True)
+    return np.array([a.T @ b for a, b in parts])
+
+
+def _adjusted(X: FloatArray, basis: FloatArray, starts: IntArray) -> FloatArray:
+    """``A_i X_i`` of clusters that begin at these rows, shape (n, p)."""
+    if len(starts) == len(X):
+        remaining = 1 - (basis**2).sum(axis=1)
+        return X * _inverse_root(remaining)[:, None]
+    parts = zip(np.split(X, starts[1:]), np.split(basis, starts[1:]), strict=True)
+    return np.vstack([_inverse_root_times(own, half) for own, half in parts])
 
 
 def _inverse_root_times(columns: FloatArray, half: FloatArray) -> FloatArray:
     """``(I - half half')^{-1/2} columns`` through the thin singular value decomposition."""
     left, values, _ = np.linalg.svd(half, full_matrices=False)
-    remaining = 1 - values**2
-    inverse_root = np.where(remaining > 1e-9, 1 / np.sqrt(np.maximum(remaining, 1e-9)), 0.0)
+    inverse_root = _inverse_root(1 - values**2)
     result: FloatArray = columns + left @ ((inverse_root - 1)[:, None] * (left.T @ columns))
     return result
+
+
+def _inverse_root(remaining: FloatArray) -> FloatArray:
+    """Inverse roots, zero of nothing (Moore-Penrose)."""
+    inverse: FloatArray = np.where(remaining > 1e-9, 1 / np.sqrt(np.maximum(remaining, 1e-9)), 0.0)
+    return inverse
