@@ -29,6 +29,9 @@ class Jackknife:
         The largest size that each estimate can have, shape (k,); None for any.
     even
         ``expected`` without weights, shape (u, k); None where there are none.
+    of_parts
+        Most degrees of freedom of combinations, from those of their parts, shape (k,); None of
+        estimates that were not combined.
 
     Examples
     --------
@@ -46,22 +49,34 @@ class Jackknife:
     design: Design
     largest: FloatArray | None = None
     even: FloatArray | None = None
+    of_parts: FloatArray | None = None
 
     def combine(self, weights: FloatArray) -> Jackknife:
-        """Linear combinations, one a column of ``weights`` of shape (k, l).
+        r"""Linear combinations, one a column of ``weights`` of shape (k, l).
 
-        An estimate that is missing spoils only the combinations that use it. The units of
-        a combination are those of the estimate in it with the most.
+        An estimate that is missing spoils only the combinations that use it. Expected squares of
+        a unit are :math:`\sum_k c_k^2 q_{jk}`, as if the estimates were of different persons, and
+        the degrees of freedom are those of all units that take part, or Satterthwaite's
+
+        .. math:: \frac{(\sum_k c_k^2 h_k)^2}{\sum_k c_k^4 h_k^2 / \nu_k}, \qquad
+                  h_k = \sum_j q_{jk},
+
+        where they are fewer: a small group beside a large one has little more than its own.
         """
-        n_units = (self.expected > 0).sum(axis=0)
-        most = [int(np.argmax(np.where(column != 0, n_units, -1))) for column in weights.T]
+        squared = weights**2
+        of_estimates = self.expected.sum(axis=0)
+        spread = (of_estimates**2 / self.degrees_of_freedom) @ squared**2
+        of_parts = np.divide(
+            (of_estimates @ squared) ** 2, spread, out=np.ones(len(spread)), where=spread > 0
+        )
         return Jackknife(
             _combined(self.estimate, weights),
             _combined(self.deleted, weights),
-            self.expected[:, most],
+            self.expected @ squared,
             self.design,
             None if self.largest is None else np.abs(weights).T @ self.largest,
-            None if self.even is None else self.even[:, most],
+            None if self.even is None else self.even @ squared,
+            of_parts,
         )
 
     @property
@@ -72,7 +87,8 @@ class Jackknife:
     @property
     def degrees_of_freedom(self) -> FloatArray:
         """Degrees of freedom of these, shape (k,)."""
-        return self.design.degrees_of_freedom(self.expected, even=self.even)
+        of_units = self.design.degrees_of_freedom(self.expected, even=self.even)
+        return of_units if self.of_parts is None else np.minimum(of_units, self.of_parts)
 
 
 def _combined(values: FloatArray, weights: FloatArray) -> FloatArray:
