@@ -172,6 +172,20 @@ def test_demo_is_labelled_synthetic_everywhere(
     assert effects_of(tmp_path / "d")["patient_id"].str.startswith("synthetic-").all()
 
 
+def test_demo_keeps_what_a_run_of_other_data_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["demo", "--out", str(tmp_path), "--models", "LMM", "--jobs", "1"]
+    assert main(words) == 0
+    ours = run_of(tmp_path)["data"]
+    assert main(words) == 0
+    for given, code, left in ((words, 2, "a"), ([*words, "--force"], 0, ours["sha256"])):
+        (tmp_path / "run.json").write_text('{"data": {"sha256": "a", "file": "one.csv"}}')
+        assert main(given) == code
+        assert run_of(tmp_path)["data"]["sha256"] == left
+    assert "holds the results of other data (one.csv)" in capsys.readouterr().err
+
+
 def test_estimators_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["estimators"]) == 0
     listed = capsys.readouterr().out

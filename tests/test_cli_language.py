@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +77,41 @@ def test_labels_of_the_data_stay_as_they_are() -> None:
 
 
 def test_a_list_is_not_said_twice_whatever_its_names() -> None:
-    for names, told in ((["age", "(Intercept)"], "'age,(Intercept)'"), (["a b", "c"], "'a b,c'")):
+    for names, told in (
+        (["age", "(Intercept)"], "'age,(Intercept)'"),
+        (["a b", "c"], "'a b,c'"),
+        (["age", "bmi, kg/m2"], "'age,\"bmi, kg/m2\"'"),
+        (["bmi [kg], now", "it's"], comma_list(["bmi [kg], now", "it's"])),
+        ([" age "], "'\" age \"'"),
+    ):
         said = f"it is covariates={names!r} (--covariates {comma_list(names)})"
         assert in_options(said) == f"it is --covariates {told}"
+
+
+def test_the_code_of_an_event_is_given_by_its_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table().assign(y=lambda df: 1 + (df.y > 0)).to_csv(tmp_path / "t.csv", index=False)
+    words = ["check", str(tmp_path / "t.csv"), "--outcome", "y", "--treatment", "arm"]
+    assert main([*words, "--covariates", "age"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "give --event-value 1, otherwise --event-value 2." in said
+    assert in_options("the level 'event_value=1'") == "the level 'event_value=1'"
+
+
+def test_a_name_with_blanks_about_it_is_taken_as_advised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table().rename(columns={"age": " age "}).to_csv(tmp_path / "t.csv", index=False)
+    words = ["check", str(tmp_path / "t.csv"), "--outcome", "y", "--treatment", "arm"]
+    assert main([*words, "--covariates", " age "]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(
+        "there is no column 'age'; did you mean ' age ' (in a list of columns, with its blanks, "
+        "'\" age \"')?\n"
+    )
+    [advised] = shlex.split(said[said.index("blanks, ") + len("blanks, ") : -3])
+    assert main([*words, "--covariates", advised]) == 0
 
 
 @pytest.mark.parametrize("out", [["--out", ""], ["--out", " "], ["--out="]])
@@ -123,8 +156,9 @@ def test_a_run_keeps_what_a_run_of_other_data_wrote(
 def test_names_of_models_may_be_typed_in_small_letters() -> None:
     assert model_names(["lmm", "x-gamm-rf"], "cluster") == ("LMM", "X-GAMM-RF")
     assert model_names("QUICK", "cluster") == model_names("quick", "cluster")
-    with pytest.raises(TrialError, match="did you mean"):
-        model_names(["lmn"], "cluster")
+    for typed, meant in (("lmn", "LMM"), ("quik", "quick"), ("Defualt", "default")):
+        with pytest.raises(TrialError, match=f"unknown estimator '{typed}'; did you mean {meant}"):
+            model_names([typed], "cluster")
     with pytest.raises(TrialError, match="named twice: LMM"):
         model_names(["lmm", "LMM"], "cluster")
 

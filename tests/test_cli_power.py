@@ -190,8 +190,33 @@ def test_several_arms_share_the_level(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (["--size", "10", "--persons", "90"], "trials that randomize persons; leave --size out"),
+        (
+            ["--size", "10", "--persons", "90", "--clusters", "9"],
+            "--persons belongs to trials that randomize persons; leave it out",
+        ),
+        (["--horizon", "12", "--survival-control", "0.5", "--survival-treated", "0.6"],
+         "give one of --persons and --power: the other"),
+        (["--clusters", "9"], "--size, the mean number of persons in a cluster, is missing"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_told_in_options(
+    given: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = [] if "--horizon" in given else ["--delta", "0.3"]
+    more += ["--icc", "0.05", "--icc-x", "0.1"] if "--size" in given else []
+    assert main(["power", *given, *more]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
         (["--arms", "1", "--persons", "300"], "--arms must be a whole number from 3 to 20"),
-        (["--arms", "3", "--persons", "8"], "--persons must be at least 3 an arm, 9, got 8"),
+        (
+            ["--arms", "3", "--persons", "8"],
+            "--persons must be a whole number of at least 3 an arm, 9, got 8",
+        ),
         (["--arms", "3", "--persons", "300", "--share-treated", "0.4"], "--share-treated belongs"),
         (["--arms", "3", "--persons", "300,400"], "--arms is for one plan, but --persons has"),
         (["--arms", "3", "--persons", "300", "--simulate", "9"], "--simulate does not go with"),

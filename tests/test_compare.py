@@ -161,7 +161,7 @@ def test_a_failing_estimator_is_named_and_left_out():
         (["LMM", "LMM"], {}, "estimators must differ; repeated: LMM"),
         (["LMN"], {}, "LMM"),
         ([], {}, "at least one estimator"),
-        (["LMM"], {"n_folds": 1}, "n_folds of at least 2"),
+        (["LMM"], {"n_folds": 1}, "n_folds must be a whole number of 2 or more"),
     ],
 )
 def test_bad_input(estimators, settings, message):

@@ -90,7 +90,7 @@ def test_named_columns_of_follow_up_are_a_warning() -> None:
 
 
 def test_the_safe_columns_can_be_pasted_into_the_command() -> None:
-    names = ["age", "bmi, kg/m2", "it's", 'say "a"']
+    names = ["age", "bmi, kg/m2", "it's", 'say "a"', " blanks ", '"', "two\nlines"]
     [word] = shlex.split(comma_list(names))
     assert split_names([word]) == tuple(names)
 

@@ -153,9 +153,12 @@ def test_any_outcome_model_may_be_given():
     assert not np.allclose(default.outcome, linear.outcome)
 
 
-@pytest.mark.parametrize(("n_splits", "n_folds"), [(0, 5), (1, 1)])
-def test_too_few_splits_or_folds(n_splits, n_folds):
-    with pytest.raises(TrialError, match=f"got {n_splits} and {n_folds}"):
+@pytest.mark.parametrize(
+    ("n_splits", "n_folds", "message"),
+    [(0, 5, "n_splits must be a whole number of 1"), (1, 1, "n_folds must be a whole number of 2")],
+)
+def test_too_few_splits_or_folds(n_splits, n_folds, message):
+    with pytest.raises(TrialError, match=message):
         cross_fit(make_trial(), "LMM", n_splits=n_splits, n_folds=n_folds)
 
 

@@ -223,9 +223,15 @@ def test_sorted_groups_are_those_of_the_groups_one_by_one(fit):
     assert result.groups[3].se == pytest.approx(np.sqrt(squared))
 
 
-@pytest.mark.parametrize("n_groups", [1, 5000])
-def test_unusable_numbers_of_groups(fit, n_groups):
-    with pytest.raises(TrialError, match="n_groups must be at least 2"):
+@pytest.mark.parametrize(
+    ("n_groups", "message"),
+    [
+        (1, "n_groups must be a whole number of 2 or more, got 1"),
+        (5000, "n_groups must be at most 80, the persons of the smallest fold, got 5000"),
+    ],
+)
+def test_unusable_numbers_of_groups(fit, n_groups, message):
+    with pytest.raises(TrialError, match=message):
         sorted_group_effects(fit, n_groups=n_groups)
 
 
@@ -291,7 +297,7 @@ def test_a_curve_has_categories_and_missing_values_as_groups():
     ("covariate", "settings", "message"),
     [
         ("wage", {}, "no covariate 'wage'; they are age, bmi, urban"),
-        ("age", {"n_groups": 1}, "n_groups must be at least 2"),
+        ("age", {"n_groups": 1}, "n_groups must be a whole number of 2 or more"),
     ],
 )
 def test_unusable_curves(fit, covariate, settings, message):

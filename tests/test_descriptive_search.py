@@ -288,8 +288,8 @@ def test_boxes_hold_the_share_and_cut_where_the_tree_does():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"max_depth": 0}, "max_depth must be at least 1"),
-        ({"min_share": 0.7}, r"min_share in \(0, 0.5\]"),
+        ({"max_depth": 0}, "max_depth must be a whole number of 1 or more"),
+        ({"min_share": 0.7}, "min_share must be a number above 0 and at most 0.5"),
         ({"prespecified": ["weight"]}, r"\['weight'\], which are no covariates; they are age"),
     ],
 )

@@ -139,20 +139,57 @@ def test_a_run_is_as_planned_or_lists_every_deviation(
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert f"lanned on {plan['date']}, hash {plan['sha256'][:12]}" in console
     assert f"lanned on {plan['date']}, hash {plan['sha256'][:12]}" in page
+    assert "1 modifier named in the plan, each compared alone" in page
 
     fewer = table[table.clinic.isin([f"c{k}" for k in range(12)])].copy()
     fewer["female"] = np.where(fewer.female == 1, "yes", "no")
     changed = followed(
-        tmp_path, fewer, "--force", "--seed", "6", "--level", "0.95", "--title", "Another"
-    )
+        tmp_path, fewer, "--force", "--seed", "6", "--level", "0.95", "--title", "Another",
+        "--modifiers", "female",
+    )  # fmt: skip
     assert changed["deviations"] == [
+        "--modifiers female was given; planned was age.",
         "--seed 6 was given; planned was 5.",
         "The column female holds labels; in the blinded data, numbers.",
         "There are 120 persons; 160 were expected (-25%).",
         "There are 12 clusters; 16 were expected (-25%).",
     ]
     assert "--seed 6 was given" in capsys.readouterr().out
-    assert "--seed 6 was given" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "--seed 6 was given" in page
+    assert "1 modifier named when the analysis was called, each compared alone" in page
+
+
+DRAWN = "1,999 times (9,999 where p is within .02 of the level), seed 5"
+
+
+@pytest.mark.parametrize(
+    ("clusters", "more", "said"),
+    [
+        (12, "", ": with the 12 clusters expected, 6 of them treated, in all 924 possible ways."),
+        (
+            10,
+            "share-treated = 0.3",
+            ": with the 10 clusters expected, 3 of them treated, in all 120",
+        ),
+        (16, "", f", {DRAWN}."),
+        (10_000, "", f", {DRAWN}."),
+        (
+            12,
+            "block",
+            f" within blocks, {DRAWN}; in all possible ways where these are no more than ",
+        ),
+    ],
+)
+def test_all_assignments_are_compared_where_they_are_few(
+    clusters: int, more: str, said: str, tmp_path: Path
+) -> None:
+    text = PLAN.replace("persons = 160", f"persons = 100000\n{more if '=' in more else ''}")
+    text = text.replace("clusters = 16", f"clusters = {clusters}")
+    if more == "block":
+        text = text.replace("seed = 5", 'seed = 5\nblock = "site"')
+    assert planned(tmp_path, text) == 0
+    assert f"Whole clusters are permuted{said}" in written(tmp_path)["plan.md"]
 
 
 def test_the_planned_average_leads_everywhere(

@@ -79,6 +79,44 @@ def test_what_cannot_be_told_is_refused(
         th.Trial(df, outcome="y", treatment="arm", **given)
 
 
+@pytest.mark.parametrize(
+    ("chances", "message"),
+    [
+        ((0.3, 0.6, 0.6), "^propensity must add up to 1 over the arms, got 1.5: give each arm"),
+        ((0.3, 0.3, 0.5), "must add up to 1 over the arms, got 1.1"),
+        ((0.3, 0.3, 0.3), "must add up to 1 over the arms, got 0.9"),
+        ((0.4, 0.3, 0.3, 0.5), "^propensity names 'typo', which is no arm; the arms are"),
+        (("x", 0.3, 0.3), "^propensity of arm 'a' must be a number, got 'x'$"),
+        ((np.nan, 0.3, 0.3), "^propensity of arm 'a' must lie strictly between 0 and 1, got nan$"),
+        ((0.0, 0.5, 0.5), "^propensity of arm 'a' must lie strictly between 0 and 1, got 0$"),
+    ],
+)
+def test_chances_of_arms_are_those_of_the_arms_and_add_up_to_one(
+    chances: tuple[Any, ...], message: str
+) -> None:
+    df = persons(90).assign(arm=np.resize(["a", "b", "c"], 90))
+    given = dict(zip(["a", "b", "c", "typo"], chances, strict=False))
+    with pytest.raises(TrialError, match=message):
+        th.Trial(df, outcome="y", treatment="arm", control="a", propensity=given)
+
+
+@pytest.mark.parametrize(
+    ("arms", "chances", "of_b"),
+    [
+        (None, (0.33, 0.33, 0.17, 0.17), 0.5),  # To rounding.
+        (["a", "b", "c"], (0.4, 0.2, 0.2), 1 / 3),
+        (["a", "b", "c"], (0.4, 0.2, 0.2, 0.2), 1 / 3),
+    ],
+)
+def test_chances_of_arms_may_leave_out_those_that_are_not_compared(
+    arms: list[str] | None, chances: tuple[float, ...], of_b: float
+) -> None:
+    df = persons(120).assign(arm=np.resize(["a", "b", "c", "d"], 120))
+    given = dict(zip(["a", "b", "c", "d"], chances, strict=False))
+    trial = th.Trial(df, outcome="y", treatment="arm", control="a", arms=arms, propensity=given)
+    assert trial.contrast("b").propensity == pytest.approx(of_b)
+
+
 def test_a_unit_is_in_one_arm() -> None:
     df = clustered()
     mixed = df.assign(clinic=np.where(df.clinic == 2, 1, df.clinic))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -101,14 +102,16 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["power", "--periods", "5", "--size", "12", "--icc", "0.1", "--effect", "0.5"]
     assert main([*words, "--clusters", "12", "--autocorrelation", "0.8"]) == 0
     power = power_stepped_wedge(12, **GIVEN).power
-    assert f"{100 * power:.1f}% power" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{100 * power:.1f}% power" in said
+    assert re.search(r"needs no such model, has \d+\.\d% power\.$", said)
     assert main([*words, "--power", "0.8", "--csv"]) == 0
     assert capsys.readouterr().out.startswith("clusters,periods,")
     for more, message in (
         (["--clusters", "12", "--icc-x", "0.1"], "--icc-x belongs to trials without periods"),
         (["--clusters", "12", "--horizon", "3"], "--horizon does not go with --periods"),
         (["--clusters", "2"], "--clusters must be a whole number of at least 4"),
-        ([], "give one of --clusters and power"),
+        ([], "give one of --clusters and --power"),
     ):
         assert main([*words, *more]) == 2
         assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Arguments of functions: lists, levels, whole numbers and switches, refused in one voice."""
+"""Arguments of functions: lists, levels, numbers and switches, refused in one voice."""
 
 from __future__ import annotations
 
@@ -36,6 +36,30 @@ def as_listed(names: Any, ordered: str = "") -> Any:
     return list(names)
 
 
+def listed(names: Any, argument: str = "") -> list[str]:
+    """One name or several as a list; those of a set sorted (`as_listed`).
+
+    Raises
+    ------
+    TrialError
+        If what was given for the argument holds no names.
+
+    Examples
+    --------
+    >>> listed("age"), listed(("age", "sex")), listed({"sex", "age"})
+    (['age'], ['age', 'sex'], ['age', 'sex'])
+    >>> listed(5, "subgroups")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: subgroups must be text or a list of texts, got int
+    """
+    if isinstance(names, str):
+        return [names]
+    if not isinstance(names, Iterable):
+        kind = type(names).__name__
+        raise TrialError(f"{argument or 'names'} must be text or a list of texts, got {kind}")
+    return list(as_listed(names))
+
+
 def check_level(level: Any, name: str = "level") -> None:
     """Raise a `TrialError` unless a level lies between 0 and 1.
 
@@ -63,6 +87,59 @@ def check_count(count: Any, name: str, least: int) -> None:
     """
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
         raise TrialError(f"{name} must be a whole number of {least} or more, got {count!r}")
+
+
+def check_splits(n_splits: Any, n_folds: Any) -> None:
+    """Raise a `TrialError` unless there is a split, and a fold to learn from beside another.
+
+    Examples
+    --------
+    >>> check_splits(5, 2.5)
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: n_folds must be a whole number of 2 or more, got 2.5
+    """
+    check_count(n_splits, "n_splits", 1)
+    check_count(n_folds, "n_folds", 2)
+
+
+def check_number(value: Any, name: str, meaning: str = "a number") -> None:
+    """Raise a `TrialError` unless a value is a finite number.
+
+    Examples
+    --------
+    >>> check_number(float("nan"), "threshold", "a number in units of the outcome")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: threshold must be a number in units of the outcome, got nan
+    """
+    if not (_is_number(value) and np.isfinite(value)):
+        raise TrialError(f"{name} must be {meaning}, got {value!r}")
+
+
+def check_share(share: Any, name: str, most: float) -> None:
+    """Raise a `TrialError` unless a share is above 0 and at most another.
+
+    Examples
+    --------
+    >>> check_share(0.9, "min_share", 0.5)
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: min_share must be a number above 0 and at most 0.5, got 0.9
+    """
+    if not (_is_number(share) and 0 < share <= most):
+        raise TrialError(f"{name} must be a number above 0 and at most {most:g}, got {share!r}")
+
+
+def check_numbers(*, or_none: bool = False, **values: Any) -> None:
+    """Raise a `TrialError` for the first argument that is no number; their ranges are others' task.
+
+    Examples
+    --------
+    >>> check_numbers(or_none=True, n_clusters=None, icc="0.05")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: icc must be a number, got '0.05'
+    """
+    for name, value in values.items():
+        if not (_is_number(value) or (or_none and value is None)):
+            raise TrialError(f"{name} must be a number, got {value!r}")
 
 
 def is_whole(value: Any) -> bool:

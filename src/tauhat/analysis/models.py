@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from tauhat.learners.chains import LARGEST_R_HAT, average_effect_r_hat
 from tauhat.numerics.kendall import kendall_matrix, puts_in_order
 from tauhat.registry import estimator, estimator_names
 
+# Words that stand for a list of models.
+_LISTS = ("default", "quick")
 #: The ensemble of ``models="default"``.
 DEFAULT_MODEL = "Robust"
 #: The same where clusters change their arm over periods, for which no ensemble is supported.
@@ -108,20 +111,24 @@ def model_names(
     ('LMM', 'GAMM', 'Risk')
     """
     typed = (models,) if isinstance(models, str) else tuple(models)
-    known = {name.casefold(): name for name in ("default", "quick", *estimator_names(every=True))}
+    known = {name.casefold(): name for name in (*_LISTS, *estimator_names(every=True))}
     names = tuple(known.get(name.casefold(), name) for name in typed)
     over_periods = design in _DESIGNS_OVER_PERIODS
     if names == ("default",):
         return (DEFAULT_OVER_PERIODS if over_periods else DEFAULT_MODEL,)
     if names == ("quick",):
         return QUICK_OF_EVENTS if link == "logit" and not over_periods else QUICK_MODELS[design]
+    for name in names:
+        meant = get_close_matches(name.casefold(), _LISTS, n=1, cutoff=0.7)
+        if meant and name not in known.values():
+            raise TrialError(f"unknown estimator {name!r}; did you mean {meant[0]}?")
     if not names:
         raise TrialError("no models are named; use default, quick or names of estimators")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise TrialError(f"models are named twice: {', '.join(repeated)}")
     for name in names:
-        if name in ("default", "quick"):
+        if name in _LISTS:
             raise TrialError(f"models: {name!r} stands for a whole list; name it alone")
         if over_periods and not estimator(name).knows_periods:
             raise TrialError(f"{name} is not supported with period=, because {NO_PERIODS}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from tauhat._typing import BoolArray
-from tauhat.arguments import as_listed, check_positive, check_switch
+from tauhat.arguments import check_positive, check_switch, listed
 from tauhat.disclosure import count_text, hidden_split, is_small
 from tauhat.endpoint import Endpoint
 from tauhat.errors import TrialError
@@ -81,30 +81,6 @@ class Relevance(Shown):
             record[name] = count if told else None
             record[f"share_{name}"] = count / self.persons if told else None
         return record
-
-
-def listed(names: Any, argument: str = "") -> list[str]:
-    """One name or several as a list; those of a set sorted (`tauhat.arguments.as_listed`).
-
-    Raises
-    ------
-    TrialError
-        If what was given for the argument holds no names.
-
-    Examples
-    --------
-    >>> listed("age"), listed(("age", "sex")), listed({"sex", "age"})
-    (['age'], ['age', 'sex'], ['age', 'sex'])
-    >>> listed(5, "subgroups")
-    Traceback (most recent call last):
-    tauhat.errors.TrialError: subgroups must be text or a list of texts, got int
-    """
-    if isinstance(names, str):
-        return [names]
-    if not isinstance(names, Iterable):
-        kind = type(names).__name__
-        raise TrialError(f"{argument or 'names'} must be text or a list of texts, got {kind}")
-    return list(as_listed(names))
 
 
 def better_outcome(higher_is_better: bool | None) -> str | None:

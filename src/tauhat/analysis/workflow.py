@@ -23,14 +23,14 @@ from tauhat.analysis.models import (
     models_table,
     variance_table,
 )
-from tauhat.analysis.named import better_outcome, check_relevance, listed, named_effects, relevance
+from tauhat.analysis.named import better_outcome, check_relevance, named_effects, relevance
 from tauhat.analysis.parts import effects_table
 from tauhat.analysis.relative_effects import RelativeEffects, effects_by_risk
 from tauhat.analysis.result import Analysis
 from tauhat.analysis.run_words import FILLED_IN_ONCE, interval_method, python_call, reported_text
 from tauhat.analysis.sensitivity import sensitivity
 from tauhat.analysis.target_groups import target_groups
-from tauhat.arguments import check_count, check_jobs, check_level
+from tauhat.arguments import check_count, check_jobs, check_level, listed
 from tauhat.errors import NothingToTestError, TrialError
 from tauhat.inference.average_effects import NO_TARGET_OVER_PERIODS, average_effects
 from tauhat.inference.cluster_intercepts import cluster_intercepts

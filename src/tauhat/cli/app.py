@@ -123,13 +123,18 @@ def check(given: Settings, config: Config = None, json: Json = False) -> None:
 
 @app.command(cls=OnceCommand)
 @with_options("demo", out=Path("tauhat-demo"))
-def demo(given: Settings, json: Json = False) -> None:
+def demo(
+    given: Settings,
+    force: Annotated[bool, typer.Option("--force", help="Replace results of other data.")] = False,
+    json: Json = False,
+) -> None:
     """Analyse the example that comes with the package: synthetic data in the likeness of TASSH."""
     check_address_space()
     hold_to_one_thread()
     from tauhat.cli.commands import run_demo
 
-    raise typer.Exit(run_demo(given, json_output=json, command=_command(*given.paths)))
+    command = _command(*given.paths)
+    raise typer.Exit(run_demo(given, force=force, json_output=json, command=command))
 
 
 @app.command(cls=OnceCommand)

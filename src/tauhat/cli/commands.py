@@ -140,7 +140,7 @@ def _named_counts(trial: Trial, settings: Settings) -> dict[str, Any] | None:
     }
 
 
-def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
+def run_demo(settings: Settings, *, force: bool, json_output: bool, command: str) -> int:
     """Analyse the example that comes with the package; the exit code."""
     # The example is no file and its roles are known.
     settings = settings.over(
@@ -148,6 +148,8 @@ def run_demo(settings: Settings, *, json_output: bool, command: str) -> int:
     ).checked()
     _prepare(settings, [])
     trial = tassh_trial(make_tassh_like(seed=1))
+    if not force:
+        refuse_other_results(settings.out, trial.data_sha256)
     model_names(settings.models, trial.design)
     source = Source(
         file="make_tassh_like(seed=1), which comes with tauhat",

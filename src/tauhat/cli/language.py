@@ -20,12 +20,18 @@ _ARGUMENT = re.compile(
     rf"(?<![\w'\"=.\-])({_NAMES})=(?:(\[[^\]]*\]|\([^()]*\))|('[^']*'|\"[^\"]*\")|(?=$|[\s.,;:)]))"
 )
 
+# What follows this one without quotes is a code of the data all the same.
+_EVENT = re.compile(r"(?<![\w'\"=.\-])event_value=(?=\d)")
 # A switch, and an option after its argument: the parentheses say the same once more.
 _SAID_TWICE = re.compile(rf"\b(?:{_NAMES})=True \((--[a-z-]+)\)")
 # Modifiers and what they are adjusted for are covariates too.
 _COLUMN = re.compile(rf"^({_NAMES}): there is no column")
 _CODE = re.compile(r"^accept: ")
 _COVARIATES = "--covariates, --modifiers or --adjust"
+# A list, and the same as words of the command, in which names with commas are quoted.
+_LIST_TWICE = re.compile(rf"\b(?:{_NAMES})=\[.*\] \((--[a-z-]+ .*)\)$")
+# A name of a list loses its outer blanks unless it is quoted.
+_BLANKS = re.compile(r"(did you mean (' [^']*'|'[^']* '))\?$")
 _OPTION_TWICE = re.compile(
     r"(--[a-z-]+)((?: \"[^\"]*\"| '[^']*'| [^\s()]+)?) \(\1(?: on the command line|\2)?\)"
 )
@@ -52,17 +58,29 @@ def in_options(text: str) -> str:
     'choose some with --arms USUAL,NEW'
     >>> in_options("the level 'cluster=5' is rare"), in_options("event=dead (12 persons)")
     ("the level 'cluster=5' is rare", 'event=dead (12 persons)')
+    >>> in_options("give event_value=1, otherwise event_value=2.")
+    'give --event-value 1, otherwise --event-value 2.'
     >>> in_options("cluster: there is no column 'clinik'; did you mean 'clinic'?")
     "--cluster: there is no column 'clinik'; did you mean 'clinic'?"
+    >>> print(in_options("covariates: there is no column 'age'; did you mean ' age '?"))
+    --covariates, --modifiers or --adjust: there is no column 'age'; did you mean ' age ' (in a \
+list of columns, with its blanks, '" age "')?
     >>> in_options("accept: there is no code 'heaps'; did you mean 'heap'?")
     "--accept: there is no code 'heaps'; did you mean 'heap'?"
     """
     text = _CODE.sub(f"{_SHOWN['accept']}: ", _COLUMN.sub(_of_column, text))
     for words, told in _SWITCHES.items():
         text = text.replace(words, told)
+    text = _LIST_TWICE.sub(r"\1", text)
+    text = _BLANKS.sub(_with_blanks, text)
+    text = _EVENT.sub(f"{_SHOWN['event_value']} ", text)
     text = _SAID_TWICE.sub(r"\1", text)
     text = _OPTION_TWICE.sub(r"\1\2", _ARGUMENT.sub(_option, text))
     return _OPTION_AFTER.sub("", text)
+
+
+def _with_blanks(found: re.Match[str]) -> str:
+    return f"{found[1]} (in a list of columns, with its blanks, '\"{found[2][1:-1]}\"')?"
 
 
 def _of_column(found: re.Match[str]) -> str:
@@ -87,7 +105,8 @@ def wrong_number(error: Exception | str) -> str | None:
 
 def _option(found: re.Match[str]) -> str:
     name, several, one = found.groups()
-    value = ",".join(re.findall(r"['\"]([^'\"]*)['\"]", several or one or ""))
+    names = re.findall(r"['\"]([^'\"]*)['\"]", several or one or "")
+    value = ",".join(f'"{name}"' if several and "," in name else name for name in names)
     if several:
         value = shlex.quote(value) if value else ""
     elif any(mark in value for mark in " '\"$()"):

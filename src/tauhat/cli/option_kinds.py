@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# A name in double quotes, which are doubled within it, or one up to the next comma.
+_NAME = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?:,|$)|([^,]*)(?:,|$)')
+
 
 def split_names(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names from comma lists; a name that holds a comma is written in double quotes.
+    """Names from comma lists; one that holds a comma or begins or ends with a blank is in quotes.
 
     Examples
     --------
-    >>> split_names(["age, female", '"bmi, kg/m2"'])
-    ('age', 'female', 'bmi, kg/m2')
+    >>> split_names(["age, female", '"bmi, kg/m2", " height "'])
+    ('age', 'female', 'bmi, kg/m2', ' height ')
     """
     if not values:
         return None
-    names = [name.strip() for row in csv.reader(values, skipinitialspace=True) for name in row]
+    found = [one for value in values for one in _NAME.finditer(value)]
+    names = [
+        (one[2] or "").strip() if one[1] is None else one[1].replace('""', '"') for one in found
+    ]
     return tuple(name for name in names if name)
 
 

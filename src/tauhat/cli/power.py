@@ -321,7 +321,8 @@ def in_options(message: str) -> str:
     names = "|".join(sorted(options, key=len, reverse=True))
     # A plain word such as power is an argument where a message begins or lists arguments.
     pattern = (
-        rf"\b(?:{names})\b(?= must| and| leave|,| =| needs| belongs| exclude|: with| is missing|$)"
+        rf"\b(?:{names})\b(?= must| and| leave| out$|,| =| needs| belongs| exclude|: with|: the"
+        r"| is missing|$)"
     )
     return re.sub(pattern, lambda found: options[found[0]], message)
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_count
 from tauhat.data import TrialData
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.parallel import run_tasks
@@ -62,8 +63,7 @@ def bootstrap_standard_error(
     -------
     ndarray, shape (k,)
     """
-    if n_bootstrap < 2:
-        raise ValueError(f"n_bootstrap must be at least 2, got {n_bootstrap}")
+    check_count(n_bootstrap, "n_bootstrap", 2)
     data = data.as_it_is()
     tasks = [(estimator, data, X, derive_seed(seed, r)) for r in range(n_bootstrap)]
     effects = np.array(run_tasks(_refit, tasks, n_jobs=n_jobs))

@@ -338,8 +338,13 @@ def refuse_no_estimator(estimator: Any) -> None:
     Traceback (most recent call last):
     tauhat.errors.TrialError: this needs an estimator or the name of one, such as 'LMM' ...
     """
-    if not isinstance(estimator, str) and not hasattr(estimator, "set_params"):
-        raise TrialError(
-            "this needs an estimator or the name of one, such as 'LMM' "
-            f"(`tauhat.estimator_names`), got a {type(estimator).__name__}"
-        )
+    if isinstance(estimator, type):
+        got = f"the class {estimator.__name__}: make one of it by {estimator.__name__}()"
+    elif isinstance(estimator, str) or hasattr(estimator, "set_params"):
+        return
+    else:
+        got = f"a {type(estimator).__name__}"
+    raise TrialError(
+        "this needs an estimator or the name of one, such as 'LMM' "
+        f"(`tauhat.estimator_names`), got {got}"
+    )

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from tauhat._typing import AnyArray, FloatArray
+from tauhat.arguments import check_switch
 from tauhat.fitting.cate_estimator import CateEstimator
 
 
@@ -97,6 +98,7 @@ class FittedContrasts:
         -------
         ndarray, shape (k,)
         """
+        check_switch(higher_is_better, "higher_is_better")
         best = best_arms(self.effect(X), list(self.pairs.values()), higher_is_better)
         labels: AnyArray = np.array(self.arm_labels, dtype=object)
         chosen: AnyArray = labels[best]

@@ -103,9 +103,9 @@ class LinkedEffect(CateEstimator):
         risks = self.predict_risks(X)
         return risks[:, 1] - risks[:, 0]
 
-    def predict_risks(self, X: FloatArray) -> FloatArray:
+    def risks_at(self, X: FloatArray) -> FloatArray:
         """Risks in a new cluster without and with treatment, shape (k, 2)."""
-        return super().predict_risks(X) if self.risk_form_ is None else self.risk_form_.risks(X)
+        return super().risks_at(X) if self.risk_form_ is None else self.risk_form_.risks(X)
 
     def draw_effect(self, X: FloatArray) -> FloatArray:
         """Posterior draws of the effect, shape (draws, k)."""

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tauhat._typing import FloatArray
 from tauhat.data import TrialData
+from tauhat.errors import TrialError
 from tauhat.fitting.average_risk import AverageRisk
 from tauhat.numerics.seeds import derive_seed
 
@@ -51,8 +52,17 @@ class RisksOfArms(ABC):
     def predict_risks(self, X: FloatArray) -> FloatArray:
         """Risks at checked covariates of shape (k, p), without and with treatment, (k, 2).
 
-        Those of a participant of a new cluster: marginal over the cluster's intercept. The means
-        of `draw_risks` where these are modelled, unless the model has a shorter way.
+        Those of a participant of a new cluster: marginal over the cluster's intercept. A table is
+        refused, since `risks` is what checks one.
+        """
+        if hasattr(X, "columns"):
+            raise TrialError("predict_risks takes checked arrays: of a table write model.risks(X)")
+        return self.risks_at(X)
+
+    def risks_at(self, X: FloatArray) -> FloatArray:
+        """`predict_risks` of an array: the means of `draw_risks` where these are modelled.
+
+        A model that has a shorter way overrides it.
         """
         if self.models_risks:
             mean: FloatArray = self.draw_risks(X).mean(axis=0)

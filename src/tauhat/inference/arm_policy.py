@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_level, check_switch
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.fitting.fitted_contrasts import FittedContrasts, best_arms
@@ -155,6 +156,8 @@ def arm_policy_value(
     >>> found.over_best.lower > 0, bool(abs(found.over_control.estimate - 0.8) < 0.25)
     (True, True)
     """
+    check_switch(higher_is_better, "higher_is_better")
+    check_level(level)
     refuse_no_trial(trial, arrays=False)
     names = _against_control(trial)
     seed = resolve_seed(random_state)

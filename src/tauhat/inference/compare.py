@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_splits
 from tauhat.data import TrialData
 from tauhat.ensembles.library import default_members
 from tauhat.ensembles.out_of_fold import out_of_fold_effects
@@ -17,7 +18,7 @@ from tauhat.ensembles.together import fit_together
 from tauhat.errors import TrialError
 from tauhat.fitting.allocation import without_level_of_allocation
 from tauhat.fitting.block_intercepts import without_block_intercepts
-from tauhat.fitting.cate_estimator import CateEstimator
+from tauhat.fitting.cate_estimator import CateEstimator, refuse_no_estimator
 from tauhat.fitting.nuisance import Nuisance, fit_nuisances, pick
 from tauhat.inference.cross_fitting import RandomState
 from tauhat.inference.inputs import TrialLike, as_trial_data, refuse_over_periods
@@ -202,11 +203,7 @@ def compare(
     >>> result.table.estimator.tolist()
     ['LMM', 'constant effect']
     """
-    if n_splits < 1 or n_folds < 2:
-        raise TrialError(
-            "a comparison needs n_splits of at least 1 and n_folds of at least 2, "
-            f"got {n_splits} and {n_folds}"
-        )
+    check_splits(n_splits, n_folds)
     data = as_trial_data(trial)
     refuse_over_periods(data, "comparing models is")
     chosen = _resolved(estimators, data)
@@ -246,8 +243,8 @@ def _resolved(
     """Unfitted estimators by name."""
     if estimators is None:
         return dict(default_members(data))
-    if isinstance(estimators, str):
-        raise TrialError(f"estimators must be a list of names, got the text {estimators!r}")
+    if isinstance(estimators, str) or not isinstance(estimators, Iterable):
+        raise TrialError(f"estimators must be a list of names, got {estimators!r}")
     if not isinstance(estimators, Mapping):
         names = list(estimators)
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -259,6 +256,8 @@ def _resolved(
             f"estimators must name at least one estimator, and none {CONSTANT!r}, which is "
             "compared with anyway"
         )
+    for one in estimators.values():
+        refuse_no_estimator(one)
     return {
         name: registered_estimator(one) if isinstance(one, str) else one
         for name, one in estimators.items()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray
+from tauhat.arguments import check_level
 from tauhat.design.permutations import assignments
 from tauhat.errors import NothingToTestError
 from tauhat.inference.all_arms import all_arms
@@ -158,6 +159,7 @@ def test_contrasts(
     (True, [False, True])
     """
     refuse_no_trial(trial, arrays=False)
+    check_level(significance_level, "significance_level")
     seed = resolve_seed(random_state)
     if tests is None:
         tests = {

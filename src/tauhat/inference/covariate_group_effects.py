@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import IntArray
+from tauhat.arguments import check_level
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import CrossFit
 from tauhat.inference.descriptive import DESCRIPTIVE, fixed_group_rows, jackknife_words
@@ -91,6 +92,7 @@ def covariate_group_effects(
     >>> bool(low.upper < high.lower), low.persons + high.persons
     (True, 400)
     """
+    check_level(level)
     rows: list[dict[str, Any]] = []
     for name, (codes, labels) in groups.items():
         codes = np.asarray(codes)

@@ -11,9 +11,9 @@ import pandas as pd
 from sklearn.base import clone
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.arguments import check_splits
 from tauhat.data import TrialData
 from tauhat.design import Design
-from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator, refuse_no_estimator
 from tauhat.fitting.nuisance import Nuisance, fit_without_fold
 from tauhat.inference.inputs import (
@@ -346,11 +346,7 @@ def cross_fit(
     >>> fit.method
     'LMM cross-fitted over 5 folds of whole clusters, 2 splits'
     """
-    if n_splits < 1 or n_folds < 2:
-        raise TrialError(
-            f"cross-fitting needs n_splits of at least 1 and n_folds of at least 2, "
-            f"got {n_splits} and {n_folds}"
-        )
+    check_splits(n_splits, n_folds)
     chosen = DEFAULT_ESTIMATOR if estimator is None else estimator
     name = chosen if isinstance(chosen, str) else getattr(chosen, "known_as", type(chosen).__name__)
     refuse_no_estimator(chosen)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from tauhat.arguments import check_count, check_level
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.best_linear_predictor import best_linear_predictor
 from tauhat.inference.cross_fitting import CrossFit, RandomState
@@ -160,6 +161,8 @@ def effect_calibration(
     >>> bool(result.slope.lower < 1 < result.slope.upper), len(result.curve)
     (True, 5)
     """
+    check_count(n_groups, "n_groups", 2)
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,

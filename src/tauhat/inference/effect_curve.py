@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import IntArray
+from tauhat.arguments import check_count, check_level
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.cross_fitting import CrossFit, RandomState
@@ -141,8 +142,10 @@ def effect_curve(
     >>> curve.table.estimate.round().astype(int).tolist(), curve.difference.lower > 2
     ([-2, -1, 0, 1, 2], True)
     """
-    if n_groups < 2:
-        raise TrialError(f"n_groups must be at least 2, got {n_groups}")
+    check_count(n_groups, "n_groups", 2)
+    check_level(level)
+    if not pd.api.types.is_hashable(covariate):
+        raise TrialError(f"covariate must be the name of one covariate, got {covariate!r}")
     fit = as_cross_fit(
         trial,
         estimator,

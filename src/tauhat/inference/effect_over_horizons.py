@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_level
 from tauhat.data import TrialData
 from tauhat.disclosure import SMALLEST_GROUP
 from tauhat.endpoint import Endpoint
@@ -104,6 +105,7 @@ def effect_over_horizons(
     2      9.0       0.9    0.4
     3     12.0       1.5    0.7
     """
+    check_level(level)
     data = counted_data(trial)
     follow_up = data.endpoint.follow_up
     if follow_up is None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tauhat.arguments import check_level
 from tauhat.design import ClustersOverPeriods
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import TrialLike, as_trial_data
@@ -114,6 +115,7 @@ def exposure_effects(trial: TrialLike, *, level: float = 0.95) -> ExposureEffect
     >>> [round(one.estimate) for one in found.effects], found.p_value < 0.001
     ([1, 2, 3], True)
     """
+    check_level(level)
     data = as_trial_data(trial)
     design = data.design
     if not isinstance(design, ClustersOverPeriods) or design.name != "stepped wedge":

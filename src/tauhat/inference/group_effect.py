@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray
+from tauhat.arguments import check_level
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.average_risks import AverageRisks
@@ -174,6 +175,7 @@ def group_effect(
     >>> result.inside.lower < 2 < result.inside.upper, result.outside.lower < 0
     (True, True)
     """
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,

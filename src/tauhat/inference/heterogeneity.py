@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tauhat.arguments import check_level
 from tauhat.design import Design
 from tauhat.design.permutations import (
     MANY_PERSONS,
@@ -159,8 +160,7 @@ def test_heterogeneity(
     >>> result.p_value < 0.05, result.modifiers.covariate[0]
     (True, 'x1')
     """
-    if not 0 < significance_level < 1:
-        raise ValueError(f"significance_level must lie between 0 and 1, got {significance_level}")
+    check_level(significance_level, "significance_level")
     wanted = _checked_weights(weights)
     if scale not in SCALES_OF_TEST:
         raise TrialError(f"scale must be one of {', '.join(SCALES_OF_TEST)}, got {scale!r}")

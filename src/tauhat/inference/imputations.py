@@ -12,14 +12,17 @@ from scipy import stats
 from sklearn.base import clone
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_count, check_level
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
+from tauhat.fitting.cate_estimator import refuse_no_estimator
 from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
 from tauhat.inference.inputs import missing_marks, source_columns
 from tauhat.numerics.imputation import IncompleteCovariate, draw_completed
 from tauhat.numerics.seeds import derive_seed
+from tauhat.registry import estimator as registered_estimator
 from tauhat.runtime.parallel import on_one_thread
 from tauhat.tables.columns import missing_values
 from tauhat.trial.trial import Trial
@@ -71,8 +74,7 @@ def completed_trials(trial: Trial, imputations: int, *, random_state: int = 0) -
     """
     if not isinstance(trial, Trial):
         raise TrialError("imputations need a tauhat.Trial, which knows what is missing")
-    if isinstance(imputations, bool) or not isinstance(imputations, int) or imputations < 2:
-        raise TrialError(f"imputations must be a whole number of 2 or more, got {imputations!r}")
+    check_count(imputations, "imputations", 2)
     data = trial.enrolled_data
     incomplete, predictors = incomplete_covariates(trial, data)
     if not incomplete:
@@ -193,6 +195,7 @@ def pooled_tables(tables: Sequence[pd.DataFrame], *, level: float = 0.95) -> pd.
     >>> pooled_tables([one, other]).round(2).iloc[0, 1:].tolist()
     [1.1, 0.53, -0.11, 2.31]
     """
+    check_level(level)
     values, lower, upper = (
         np.array([table[name].to_numpy(dtype=np.float64) for table in tables])
         for name in ("estimate", "lower", "upper")
@@ -240,7 +243,7 @@ def effects_over_imputations(
     trial
         The trial, with two arms.
     estimator
-        A `tauhat.CateEstimator`; it is not changed.
+        A `tauhat.CateEstimator`, which is not changed, or the name of one.
     imputations, random_state
         As in `completed_trials`.
     level
@@ -263,11 +266,14 @@ def effects_over_imputations(
     >>> effects_over_imputations(trial, LinearMixedEffect(), imputations=2).shape
     (200, 5)
     """
+    check_level(level)
+    refuse_no_estimator(estimator)
+    chosen = registered_estimator(estimator) if isinstance(estimator, str) else estimator
     tables = []
     for data in completed_trials(trial, imputations, random_state=random_state):
         # Learners see those with an outcome.
         part = data if data.missing is None else _with_outcome_only(data, trial.data)
-        fitted = clone(estimator).fit_data(part)
+        fitted = clone(chosen).fit_data(part)
         lower, upper = fitted.effect_interval(part.X, level=level)
         tables.append(
             pd.DataFrame({"estimate": fitted.effect(part.X), "lower": lower, "upper": upper})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tauhat.arguments import as_listed, check_level
+from tauhat.arguments import check_level, listed
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.inference.cross_fitting import covariate_frame
@@ -219,7 +219,7 @@ def interaction_effects(
     refuse_over_periods(ordered.data, "comparisons along named modifiers are")
     data = ordered.data
     frame = frame_within(covariate_frame(trial, data), data)
-    named = [modifiers] if isinstance(modifiers, str) else as_listed(modifiers)
+    named = listed(modifiers, "modifiers")
     if not named:
         raise TrialError("name at least one modifier")
     account = getattr(trial, "file", None)
@@ -292,7 +292,7 @@ def _adjusted_for(frame: pd.DataFrame, adjust: Sequence[str] | None) -> tuple[st
     known = tuple(map(str, frame.columns))
     if adjust is None:
         return known
-    adjust = [adjust] if isinstance(adjust, str) else as_listed(adjust)
+    adjust = listed(adjust, "adjust")
     unknown = [name for name in adjust if name not in known]
     if unknown:
         raise TrialError(

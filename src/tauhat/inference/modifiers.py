@@ -11,6 +11,7 @@ from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
 from tauhat.data import TrialData
+from tauhat.errors import TrialError
 from tauhat.inference.heterogeneity_result import HeterogeneityTest
 from tauhat.inference.inputs import (
     TrialLike,
@@ -136,10 +137,10 @@ def effect_modifiers(
     >>> found.table.covariate[0], found.table.direction[0]
     ('x2', 'larger effect at larger values')
     """
+    values = _as_numbers(effects)
     ordered = ordered_trial(trial)
     columns, names, sources = _covariates(trial, ordered.data)
     marks = missing_marks(trial)
-    values = np.asarray(effects, dtype=np.float64).reshape(-1)
     if len(values) != len(columns):
         raise ValueError(f"there are {len(values)} effects but the trial has {len(columns)} rows")
     if not np.isfinite(values).all():
@@ -180,6 +181,16 @@ def effect_modifiers(
         )
     table = pd.DataFrame(rows).sort_values("strength", ascending=False, kind="stable")
     return EffectModifiers(table.reset_index(drop=True), 0.0 if constant else spread)
+
+
+def _as_numbers(effects: Any) -> FloatArray:
+    try:
+        return np.asarray(effects, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise TrialError(
+            "effects must be numbers, one for each row of the trial, as model.effect(trial.X) "
+            f"gives, got a {type(effects).__name__}"
+        ) from None
 
 
 def _covariates(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_level, check_number, check_switch
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.cross_fitting import CrossFit, RandomState
@@ -178,8 +179,8 @@ def policy_value(
     Raises
     ------
     TrialError
-        If ``level`` is not between 0 and 1, ``treat_at_most`` is no number or share
-        of the trial's persons, or the cross-fitting is not possible.
+        If ``level`` is not between 0 and 1, ``threshold`` is no number, ``treat_at_most`` is no
+        number or share of the trial's persons, or the cross-fitting is not possible.
 
     References
     ----------
@@ -198,6 +199,9 @@ def policy_value(
     >>> round(limited.share_treated, 3), limited.over_random.lower > 0
     (0.1, True)
     """
+    check_number(threshold, "threshold", "a number in units of the outcome")
+    check_switch(higher_is_better, "higher_is_better")
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_level, check_switch
 from tauhat.design import Design
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.cross_fitting import CrossFit, RandomState
@@ -165,6 +166,8 @@ def rate(
     >>> bool(result.autoc.lower < 0.9 < result.autoc.upper), result.autoc.p_value < 0.001
     (True, True)
     """
+    check_switch(higher_is_better, "higher_is_better")
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_count, check_level
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.cross_fitting import CrossFit, RandomState
@@ -199,6 +200,8 @@ def sorted_group_effects(
     ...  zip(result.groups, (-0.27, 0.68, 1.32, 2.27))]
     [True, True, True, True]
     """
+    check_count(n_groups, "n_groups", 2)
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,
@@ -288,6 +291,8 @@ def classification_analysis(
     >>> table.covariate[0], bool(table.lower[0] > 1)
     ('x2', True)
     """
+    check_count(n_groups, "n_groups", 2)
+    check_level(level)
     fit = as_cross_fit(
         trial,
         estimator,
@@ -345,10 +350,9 @@ def classification_analysis(
 def _members(fit: CrossFit, n_groups: int) -> FloatArray:
     """1 for members of each group in each split, shape (splits, n, groups)."""
     smallest = int(np.bincount(fit.folds[0]).min())
-    if not 2 <= n_groups <= smallest:
+    if n_groups > smallest:
         raise TrialError(
-            f"n_groups must be at least 2 and at most {smallest}, the persons of the smallest "
-            f"fold; got {n_groups}"
+            f"n_groups must be at most {smallest}, the persons of the smallest fold, got {n_groups}"
         )
     return np.eye(n_groups)[fit.quantile_groups(n_groups)]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_count, check_level, check_share, listed
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
 from tauhat.inference.boxes import Box, extreme_boxes
@@ -154,7 +155,7 @@ def find_subgroups(
     *,
     max_depth: int = 2,
     min_share: float = 0.2,
-    prespecified: Sequence[str] = (),
+    prespecified: str | Sequence[str] = (),
     heterogeneity: HeterogeneityTest | None = None,
     level: float = 0.95,
     n_splits: int = 11,
@@ -193,7 +194,7 @@ def find_subgroups(
         Smallest share of persons in a subgroup.
     prespecified
         Covariates of the user's table that were named as effect modifiers in
-        advance; they change the table of credibility, not the search.
+        advance, one or several; they change the table of credibility, not the search.
     heterogeneity
         Result of `test_heterogeneity` on the same trial; None to run it.
     level
@@ -226,11 +227,10 @@ def find_subgroups(
     >>> found.subgroups[0].rule.startswith("age > "), found.difference.lower > 0
     (True, True)
     """
-    if max_depth < 1 or not 0 < min_share <= 0.5:
-        raise TrialError(
-            f"max_depth must be at least 1 and min_share in (0, 0.5], got {max_depth} and "
-            f"{min_share}"
-        )
+    check_count(max_depth, "max_depth", 1)
+    check_share(min_share, "min_share", 0.5)
+    check_level(level)
+    prespecified = listed(prespecified, "prespecified")
     fit = as_cross_fit(
         trial,
         estimator,
@@ -273,7 +273,7 @@ def find_subgroups(
         covariates.reset_index(drop=True),
         credibility_table(
             used=used,
-            prespecified=list(prespecified),
+            prespecified=prespecified,
             n_candidates=len(candidates),
             continuous=any(len(np.unique(data.X[:, j])) > 2 for j in cut),
             heterogeneity=test,

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_level
 from tauhat.disclosure import in_fives, is_small, told_places
 from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.errors import TrialError
@@ -181,6 +182,7 @@ def survival_by_arm(trial: TrialLike, *, level: float = 0.95) -> SurvivalByArm:
     1           1    100.0    59.0      7.63  0.44
     2  difference      NaN     NaN      1.07  0.63
     """
+    check_level(level)
     data = as_trial_data(trial)
     follow_up, made = data.endpoint.follow_up, data.endpoint.kind.time
     if follow_up is None or made is None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import FloatArray, IntArray
+from tauhat.arguments import check_count
 from tauhat.disclosure import in_fives, told_places
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -136,6 +137,7 @@ def survival_of_groups(
     >>> found.groupby(["group", "arm"], sort=False).probability.min().round(1).tolist()
     [0.5, 0.1, 0.3, 0.8]
     """
+    check_count(n_groups, "n_groups", 2)
     fit = as_cross_fit(
         trial,
         estimator,

@@ -114,7 +114,7 @@ class PiecewiseExponentialEffect(CateEstimator):
         """
         return self.form_.means(X)
 
-    def predict_risks(self, X: FloatArray) -> FloatArray:
+    def risks_at(self, X: FloatArray) -> FloatArray:
         """The same as shares of the largest effect that can be, such as the horizon."""
         return self.form_.risks(X)
 

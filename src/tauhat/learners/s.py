@@ -134,10 +134,10 @@ class SLearner(CateEstimator):
         """Whether the fitted regression is one of risks."""
         return getattr(getattr(self, "model_", None), "models_risks", False)
 
-    def predict_risks(self, X: FloatArray) -> FloatArray:
+    def risks_at(self, X: FloatArray) -> FloatArray:
         """Risks without and with treatment, shape (k, 2)."""
         if not self.models_risks:
-            return super().predict_risks(X)
+            return super().risks_at(X)
         return np.column_stack([self.model_.predict(own) for own in self._features_by_arm(X)])
 
     def draw_risks(self, X: FloatArray) -> FloatArray:

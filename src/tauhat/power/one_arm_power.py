@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray
-from tauhat.arguments import is_whole
+from tauhat.arguments import check_numbers, is_whole
 from tauhat.errors import TrialError
 from tauhat.numerics.arm_variances import (
     EXPECTED_CORRELATION,
@@ -231,6 +231,22 @@ def power_one_arm(
     >>> power_one_arm(power=0.9, **given).n_clusters
     14
     """
+    check_numbers(
+        cluster_size=cluster_size,
+        icc=icc,
+        size_cv=size_cv,
+        sd_y=sd_y,
+        sd_x=sd_x,
+        significance_level=significance_level,
+    )
+    check_numbers(
+        or_none=True,
+        effect=effect,
+        delta=delta,
+        share_clustered=share_clustered,
+        sd_alone=sd_alone,
+        power=power,
+    )
     alone = sd_y if sd_alone is None else sd_alone
     _check(
         cluster_size=(cluster_size, 2 <= cluster_size < math.inf, "at least 2"),

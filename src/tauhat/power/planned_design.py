@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_numbers, is_whole
 from tauhat.errors import TrialError
 from tauhat.power.interaction_power import (
     ClusterInformation,
@@ -93,6 +94,21 @@ class PlannedDesign:
 
     def check(self) -> None:
         """Refuse what makes no design."""
+        check_numbers(
+            sd_y=self.sd_y,
+            size_cv=self.size_cv,
+            share_treated=self.share_treated,
+            significance_level=self.significance_level,
+            drop_out=self.drop_out,
+        )
+        check_numbers(
+            or_none=True,
+            cluster_size=self.cluster_size,
+            icc=self.icc,
+            icc_x=self.icc_x,
+            sd_x=self.sd_x,
+            prevalence=self.prevalence,
+        )
         if self.cluster_size is None:
             for name in ("icc", "icc_x", "size_cv"):
                 if getattr(self, name):
@@ -120,14 +136,14 @@ class PlannedDesign:
         _within("size_cv", self.size_cv, 0, 3, "[]")
         _within("share_treated", self.share_treated, 0, 1, "()")
         _within("drop_out", self.drop_out, 0, 1, "[)")
-        if isinstance(self.n_others, bool) or self.n_others != int(self.n_others):
+        if not is_whole(self.n_others):
             raise TrialError(f"n_others must be a whole number, got {self.n_others!r}")
         _within("n_others", self.n_others, 0, math.inf, "[)")
         _within("significance_level", self.significance_level, 0, 1, "()")
 
     def checked_number(self, number: Any) -> int:
         """A number of units that can be randomized."""
-        if isinstance(number, bool) or number != int(number):
+        if not is_whole(number):
             raise TrialError(f"{self.unit} must be a whole number, got {number!r}")
         arms = arm_sizes(self.analysed(int(number)), self.share_treated)
         if min(arms) < LEAST_IN_ARM:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from tauhat.arguments import check_numbers
 from tauhat.errors import TrialError
 from tauhat.power.planned_design import PlannedDesign
 from tauhat.power.planned_trial import HtePower
@@ -131,6 +132,14 @@ def power_hte(
     >>> round(power_hte(n_persons=400, power=0.9).delta, 2)
     0.33
     """
+    check_numbers(
+        or_none=True,
+        delta=delta,
+        power=power,
+        risk_control=risk_control,
+        risk_treated=risk_treated,
+    )
+    check_numbers(share_treated=share_treated)
     if risk_control is not None or risk_treated is not None:
         sd_y = _sd_of_risks(risk_control, risk_treated, sd_y, share_treated)
     design = PlannedDesign(
@@ -149,9 +158,8 @@ def power_hte(
     design.check()
     unit = design.unit
     if unit == "n_clusters" and n_persons is not None:
-        raise TrialError(
-            "n_persons belongs to trials that randomize persons; leave cluster_size out"
-        )
+        which = "cluster_size" if n_clusters is None else "it"
+        raise TrialError(f"n_persons belongs to trials that randomize persons; leave {which} out")
     if unit == "n_persons" and n_clusters is not None:
         raise TrialError("cluster_size, the mean number of persons in a cluster, is missing")
     number = n_persons if n_clusters is None else n_clusters
@@ -190,6 +198,8 @@ def _sd_of_risks(
             raise TrialError(f"{name} must be in (0, 1), got {risk:g}")
     if sd_y != 1:
         raise TrialError("sd_y and the risks exclude each other: the risks give the SD")
+    if not 0 < share_treated < 1:
+        raise TrialError(f"share_treated must be in (0, 1), got {share_treated:g}")
     assert control is not None
     assert treated is not None
     variances = treated * (1 - treated), control * (1 - control)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from tauhat.arguments import check_numbers, is_whole
 from tauhat.errors import TrialError
 from tauhat.power.planned_trial import HtePower
 from tauhat.power.planning import power_hte
@@ -118,8 +119,11 @@ def power_several_arms(
     if arguments.get("share_treated", 0.5) != 0.5:
         raise TrialError("share_treated belongs to trials of two arms: several have one size")
     for name, number in (("n_clusters", n_clusters), ("n_persons", n_persons)):
-        if number is not None and number < 3 * n_arms:
-            raise TrialError(f"{name} must be at least 3 an arm, {3 * n_arms}, got {number}")
+        if number is not None and not (is_whole(number) and number >= 3 * n_arms):
+            raise TrialError(
+                f"{name} must be a whole number of at least 3 an arm, {3 * n_arms}, got {number!r}"
+            )
+    check_numbers(significance_level=significance_level)
     contrast = power_hte(
         None if n_clusters is None else 2 * (n_clusters // n_arms),
         n_persons=None if n_persons is None else 2 * (n_persons // n_arms),

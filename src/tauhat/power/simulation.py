@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_count, check_level
 from tauhat.data import TrialData
 from tauhat.errors import TrialError
 from tauhat.inference.heterogeneity import test_heterogeneity
@@ -19,7 +20,7 @@ from tauhat.numerics.mixed_model import MixedModel
 from tauhat.numerics.seeds import derive_seed, resolve_seed
 from tauhat.runtime.display import html
 from tauhat.runtime.parallel import run_tasks
-from tauhat.simulate.scenario import RandomState, Scenario, SimulatedTrial, scenario, whole_number
+from tauhat.simulate.scenario import RandomState, Scenario, SimulatedTrial, scenario
 
 #: A test: the p-value of a trial, given a seed.
 Test = Callable[[SimulatedTrial, int], float]
@@ -157,10 +158,10 @@ def power_by_simulation(
         planned = scenario(planned, **(settings or {}))
     elif settings:
         raise TrialError("settings go with the name of a scenario; change the scenario itself")
-    whole_number(n_trials, "n_trials")
-    for name, value in (("significance_level", significance_level), ("level", level)):
-        if not 0 < value < 1:
-            raise TrialError(f"{name} must lie between 0 and 1, got {value:g}")
+    check_count(n_trials, "n_trials", 1)
+    check_count(n_permutations, "n_permutations", 1)
+    check_level(significance_level, "significance_level")
+    check_level(level)
     primary = test is None
     chosen: Test = _Heterogeneity(n_permutations, significance_level) if test is None else test
     seed = resolve_seed(random_state)

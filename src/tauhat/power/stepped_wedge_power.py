@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.arguments import is_whole
+from tauhat.arguments import check_numbers, is_whole
 from tauhat.errors import TrialError
 from tauhat.power.planned_design import MOST_UNITS
 from tauhat.runtime.display import Shown
@@ -104,7 +104,7 @@ class SteppedWedgePower(Shown):
             "with the correlations of Hooper et al. (2016); the effect is taken to be the same "
             "from the first period under treatment on. The model-robust average effect of tauhat, "
             "which compares clusters within periods only and needs no such model, has "
-            f"{100 * self.averages_power:.1f} %."
+            f"{100 * self.averages_power:.1f}% power."
         )
 
 
@@ -190,6 +190,15 @@ def power_stepped_wedge(
     >>> power_stepped_wedge(autocorrelation=0.8, power=0.8, **given).n_clusters
     16
     """
+    check_numbers(
+        cluster_period_size=cluster_period_size,
+        effect=effect,
+        icc=icc,
+        autocorrelation=autocorrelation,
+        sd_y=sd_y,
+        significance_level=significance_level,
+    )
+    check_numbers(or_none=True, power=power)
     for name, value, within, wanted in (
         ("cluster_period_size", cluster_period_size, cluster_period_size >= 1, "at least 1"),
         ("icc", icc, 0 <= icc < 1, "in [0, 1)"),

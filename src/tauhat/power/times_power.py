@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_numbers, is_whole
 from tauhat.errors import TrialError
 from tauhat.numerics.quadrature import hermite_nodes
 from tauhat.power.interaction_power import arm_sizes
@@ -148,6 +150,7 @@ def power_rmst(
     >>> round(plan.interaction, 2), round(plan.interaction_power, 2)
     (2.97, 0.72)
     """
+    check_numbers(or_none=True, cluster_size=cluster_size, follow_up=follow_up, power=power)
     clustered = cluster_size is not None
     _check(horizon, prevalence, shape, accrual, frailty_sd, size_cv, share_treated,
            significance_level)  # fmt: skip
@@ -302,7 +305,8 @@ def _followed(time: FloatArray, accrual: float, follow_up: float) -> FloatArray:
 
 
 def _values(name: str, given: float | Sequence[float], prevalence: float | None) -> list[float]:
-    values = [float(given)] if isinstance(given, (int, float)) else [float(v) for v in given]
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    values: list[Any] = list(given) if several else [given]  # type: ignore[arg-type]
     if len(values) != (1 if prevalence is None else 2):
         wanted = (
             "one probability; two need the prevalence of the modifier"
@@ -311,9 +315,10 @@ def _values(name: str, given: float | Sequence[float], prevalence: float | None)
         )
         raise TrialError(f"{name} must be {wanted}, got {len(values)}")
     for value in values:
+        check_numbers(**{name: value})
         if not 0 < value < 1:
             raise TrialError(f"{name} must be in (0, 1), got {value:g}")
-    return values
+    return [float(value) for value in values]
 
 
 def _check(
@@ -326,6 +331,16 @@ def _check(
     share_treated: float,
     significance_level: float,
 ) -> None:
+    check_numbers(
+        horizon=horizon,
+        shape=shape,
+        accrual=accrual,
+        frailty_sd=frailty_sd,
+        size_cv=size_cv,
+        share_treated=share_treated,
+        significance_level=significance_level,
+    )
+    check_numbers(or_none=True, prevalence=prevalence)
     for name, value in (("horizon", horizon), ("shape", shape)):
         if not 0 < value < math.inf:
             raise TrialError(f"{name} must be above 0, got {value:g}")
@@ -342,7 +357,7 @@ def _check(
 
 
 def _checked_number(number: int | None, unit: str, share_treated: float) -> int:
-    if number is None or isinstance(number, bool) or number != int(number):
+    if number is None or not is_whole(number):
         raise TrialError(f"{unit} must be a whole number, got {number!r}")
     if min(arm_sizes(int(number), share_treated)) < LEAST_IN_ARM:
         raise TrialError(f"{unit} must give at least {LEAST_IN_ARM} to each arm, got {number}")

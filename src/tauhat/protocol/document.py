@@ -17,6 +17,7 @@ from tauhat.protocol.planned_arms import (
     multiplicity_words,
     power_words,
 )
+from tauhat.protocol.planned_permutations import permutation_words
 from tauhat.protocol.planned_power import POWER, ModifierPower, lacking, modifier_powers
 from tauhat.protocol.planned_survival import average_power
 from tauhat.report.numbers import format_percent
@@ -204,10 +205,8 @@ def _primary_test(
         f"{' in every contrast' if contrasts_of(plan.run) else ''} is the same for everyone: the "
         f"weighted min-p permutation test, two-sided at the 5% level, of "
         f"{counted(len(covariates), 'covariate')} ({join_words(list(map(str, covariates)))}). "
-        f"Whole {_unit(plan)} are permuted"
-        f"{' within blocks' if 'block' in plan.run else ''}, 1,999 times (9,999 where p "
-        f"is within .02 of the level), seed {seed}. Its blocks have the weights {weights}, "
-        "rescaled over the blocks that the covariates allow.",
+        f"Whole {_unit(plan)} are permuted{permutation_words(plan, seed)}. Its blocks have the "
+        f"weights {weights}, rescaled over the blocks that the covariates allow.",
         *_remark(plan, "test"),
     ]
     named = [one for one in powers if one.power is not None]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tauhat._typing import FloatArray
+from tauhat.arguments import check_number, check_switch
 from tauhat.numerics.kendall import kendall_tau
 
 
@@ -302,6 +303,8 @@ def true_policy_value(
     >>> true_policy_value([1.0, -1.0, 1.0, -1.0], [2.0, -2.0, -1.0, 1.0])
     0.25
     """
+    check_number(threshold, "threshold", "a number in units of the outcome")
+    check_switch(higher_is_better, "higher_is_better")
     estimated, true = paired(effect, truth)
     sign = 1.0 if higher_is_better else -1.0
     return float(np.mean(np.where(sign * estimated > threshold, sign * true, 0.0)))

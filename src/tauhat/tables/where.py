@@ -111,6 +111,11 @@ def rows_where(
     >>> rows_where(table, "not age >= 18").known.tolist()
     [True, True, False]
     """
+    if not isinstance(condition, str):
+        raise TrialError(
+            f"{what} must be a condition as text, such as 'age >= 18', got a "
+            f"{type(condition).__name__}"
+        )
     return _Parser(table, condition, account, what, others or {}).parsed()
 
 

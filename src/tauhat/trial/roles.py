@@ -288,23 +288,42 @@ def row_propensity(
             key = match_label(block, propensity)
             if key is None:
                 raise TrialError(f"propensity has no number for block {plain_label(block)!r}")
-            values[block] = _probability(propensity[key], compared[blocks == block].all(), block)
+            of_block = f" of block {plain_label(block)!r}"
+            values[block] = probability(
+                propensity[key], of_block, compared=compared[blocks == block].all()
+            )
         return np.array([values[block] for block in blocks])
-    return np.full(len(compared), _probability(propensity))
+    return np.full(len(compared), probability(propensity))
 
 
-def _probability(value: Any, compared: bool = True, block: Any = None) -> float:
-    of_block = "" if block is None else f" of block {plain_label(block)!r}"
+def probability(value: Any, of_what: str = "", *, compared: bool = True) -> float:
+    """A probability of treatment as a number.
+
+    Parameters
+    ----------
+    value
+        As it was given.
+    of_what
+        Whose it is, in words after "propensity".
+    compared
+        Whether both arms are possible; otherwise 0 and 1 are too.
+
+    Examples
+    --------
+    >>> probability(1.5, " of arm 'new'")
+    Traceback (most recent call last):
+    tauhat.errors.TrialError: propensity of arm 'new' must lie strictly between 0 and 1, got 1.5
+    """
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise TrialError(
-            f"propensity{of_block} must be a number"
-            + (", " if of_block else " or a mapping from block to number, ")
-            + f"got {type(value).__name__}"
+            f"propensity{of_what} must be a number"
+            + (", " if of_what else " or a mapping from block to number, ")
+            + f"got {value!r}"
         ) from None
     if not 0 < number < 1 and (compared or number not in (0, 1)):
-        raise TrialError(f"propensity{of_block} must lie strictly between 0 and 1, got {number:g}")
+        raise TrialError(f"propensity{of_what} must lie strictly between 0 and 1, got {number:g}")
     return number
 
 

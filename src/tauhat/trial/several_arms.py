@@ -11,8 +11,8 @@ import pandas as pd
 
 from tauhat._typing import AnyArray, IntArray
 from tauhat.errors import DesignError, TrialError
-from tauhat.tables.labels import match_label, read_labels
-from tauhat.trial.roles import MIXED_CLUSTERS
+from tauhat.tables.labels import match_label, plain_label, read_labels
+from tauhat.trial.roles import MIXED_CLUSTERS, probability
 from tauhat.wording import counted, join_words
 
 CONTRASTS = {
@@ -21,6 +21,9 @@ CONTRASTS = {
     "all": "each pair of arms",
 }
 """Which pairs of arms a trial compares."""
+
+# What a probability that was written with two digits can be away from itself.
+_ROUNDED = 0.005 + 1e-9
 
 
 def pairs_of_arms(n_arms: int, contrasts: str) -> list[tuple[int, int]]:
@@ -177,40 +180,76 @@ def _arms_of(arm: IntArray, labels: Sequence[Any]) -> str:
     return join_words([f"{count[a]} in {labels[int(a)]}" for a in np.flatnonzero(count)])
 
 
-def pair_propensity(propensity: Any, labels: Sequence[Any], pair: tuple[int, int]) -> float | None:
-    """Probability of the second of two arms for whoever has one of them.
+def chances_of_arms(
+    propensity: Any, labels: Sequence[Any], column: pd.Series[Any]
+) -> tuple[float, ...] | None:
+    """Probability of each arm, or None where none was given.
 
     Parameters
     ----------
     propensity
-        Probability of each arm by its label, or None.
+        Probability of each arm by its label, or None. Of arms that are left out it may have one.
     labels
-        Of all arms.
-    pair
-        Numbers of the two.
+        Of the arms that are compared, more than two.
+    column
+        Label of everyone's arm.
 
     Raises
     ------
     TrialError
-        If it is no such mapping.
+        If it is no such mapping, names what is no arm, or does not add up to 1. It may add up to
+        less where arms are left out and have no probability.
 
     Examples
     --------
-    >>> pair_propensity({"c": 0.5, "a": 0.25, "b": 0.25}, ("c", "a", "b"), (0, 1))
-    0.3333333333333333
+    >>> everyone = pd.Series(["c", "a", "b"])
+    >>> chances_of_arms({"c": 0.5, "a": 0.25, "b": 0.25}, ("c", "a", "b"), everyone)
+    (0.5, 0.25, 0.25)
     """
     if propensity is None:
         return None
-    chances = []
-    for arm in pair:
-        key = match_label(labels[arm], propensity) if isinstance(propensity, Mapping) else None
-        if key is None:
-            raise TrialError(
-                f"propensity: of {len(labels)} arms it is a mapping from each arm's label to its "
-                "probability, in Python only; leave it out for the shares of the arms, or name two "
-                "arms by arms="
-            )
-        chances.append(float(propensity[key]))
-    if min(chances) <= 0 or sum(chances) > 1 + 1e-9:
-        raise TrialError("propensity: probabilities of arms lie above 0 and add up to 1")
-    return chances[1] / sum(chances)
+    given = propensity if isinstance(propensity, Mapping) else {}
+    chosen = [match_label(label, given) for label in labels]
+    if None in chosen:
+        raise TrialError(
+            f"propensity: of {len(labels)} arms it is a mapping from each arm's label to its "
+            "probability, in Python only; leave it out for the shares of the arms, or name two "
+            "arms by arms="
+        )
+    arms = list(pd.unique(read_labels(column, keep=list(map(str, labels))).values))
+    keys = [match_label(label, propensity) for label in arms]
+    unknown = [key for key in propensity if key not in keys]
+    if unknown:
+        raise TrialError(
+            f"propensity names {unknown[0]!r}, which is no arm; the arms are "
+            f"{join_words(list(map(repr, map(plain_label, arms))))}"
+        )
+    chances = {key: probability(propensity[key], f" of arm {key!r}") for key in propensity}
+    total, rounding = sum(chances.values()), _ROUNDED * len(chances)
+    if total > 1 + rounding or (total < 1 - rounding and None not in keys):
+        raise TrialError(
+            f"propensity must add up to 1 over the arms, got {total:g}: give each arm the "
+            "probability that the design gave it"
+        )
+    return tuple(chances[key] for key in chosen)
+
+
+def pair_propensity(chances: Sequence[float] | None, pair: tuple[int, int]) -> float | None:
+    """Probability of the second of two arms for whoever has one of them.
+
+    Parameters
+    ----------
+    chances
+        Probability of each arm, or None.
+    pair
+        Numbers of the two.
+
+    Examples
+    --------
+    >>> pair_propensity((0.5, 0.25, 0.25), (0, 1))
+    0.3333333333333333
+    """
+    if chances is None:
+        return None
+    first, second = (chances[arm] for arm in pair)
+    return second / (first + second)

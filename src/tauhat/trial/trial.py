@@ -28,7 +28,7 @@ from tauhat.trial.enrolled import EnrolledArrays
 from tauhat.trial.facts import decisions, facts, in_sentences
 from tauhat.trial.no_covariates import why_no_covariates
 from tauhat.trial.outcome_columns import OutcomeColumns
-from tauhat.trial.several_arms import find_contrast, pair_propensity
+from tauhat.trial.several_arms import chances_of_arms, find_contrast, pair_propensity
 from tauhat.trial.trial_table import TrialTable
 from tauhat.trial.unsafe_covariates import refuse_unsafe
 
@@ -291,6 +291,8 @@ class Trial(TrialTable):
         return self.frame if self._enrolled is None else self.enrolled_frame
 
     def _set_contrasts(self, df: Any, given: Mapping[str, Any]) -> None:
+        arms = self._table[self.roles["treatment"]]
+        given = {**given, "propensity": chances_of_arms(given["propensity"], self.arm_labels, arms)}
         self._contrasts = {name: ContrastTrial(self, df, given, name) for name in self.pairs}
         if self.outcome.follow_up is not None:
             self.y = np.empty(self.n)
@@ -402,9 +404,7 @@ class Trial(TrialTable):
 
     def __repr__(self) -> str:
         persons = np.bincount(self.treatment, minlength=self.n_arms)
-        arms = " / ".join(
-            f"{label} {count}" for label, count in zip(self.arm_labels, persons, strict=True)
-        )
+        arms = " / ".join(map("{} {}".format, self.arm_labels, persons))
         clusters = f"clusters={self.n_clusters}, " if self.randomization.holds_persons else ""
         return f"Trial(n={self.n}, {clusters}arms={arms}, covariates={len(self.covariate_names)})"
 
@@ -434,7 +434,7 @@ class ContrastTrial(Trial):
             "control": None,
             "arms": [whole.arm_labels[arm] for arm in pair],
             "covariates": [one for one in whole.covariate_names if one not in SIZE_COVARIATES],
-            "propensity": pair_propensity(given["propensity"], whole.arm_labels, pair),
+            "propensity": pair_propensity(given["propensity"], pair),
             "endpoint": given["endpoint"] if kind is None else kind,
             # Codes of warnings are answered in the check of all arms.
             "accept": (),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -174,9 +172,12 @@ def comma_list(names: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> comma_list(["age", "bmi, kg/m2"]), comma_list(["age", "sex"])
-    ('\'age,"bmi, kg/m2"\'', 'age,sex')
+    >>> comma_list(["age", "bmi, kg/m2"]), comma_list(["age", "sex"]), comma_list([" age"])
+    ('\'age,"bmi, kg/m2"\'', 'age,sex', '\'" age"\'')
     """
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return shlex.quote(line.getvalue())
+    return shlex.quote(",".join(map(_in_a_list, names)))
+
+
+def _in_a_list(name: str) -> str:
+    plain = name == name.strip() and not any(mark in name for mark in ',"')
+    return name if plain else '"' + name.replace('"', '""') + '"'
