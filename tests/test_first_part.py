@@ -158,6 +158,55 @@ def test_sizes_that_could_be_seen_are_of_all_comparisons() -> None:
     assert "Not estimated (why: appendix): race: native less asian." in parts[3].paragraphs[0]
 
 
+def of_regions() -> dict[str, Any]:
+    """A run with a named modifier of six groups, the last of which differs."""
+    run = longest()
+    names = ("east", "isles", "north", "south", "west")
+    comparisons = [
+        comparison("region", 4.0 if name == "west" else 0.1 * k, comparison=f"{name} less centre",
+                   p_value=0.004 if name == "west" else 0.7)
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+    tests = [
+        {"modifier": "age", "p_value": 0.4, "p_adjusted": 0.4},
+        {"modifier": "region", "p_value": 0.002, "p_adjusted": 0.004},
+    ]
+    run["heterogeneity_test"]["p_value"] = 0.006
+    run["named_modifiers"] |= {
+        "comparisons": [comparison("age", 0.1, comparison="per SD of 9"), *comparisons],
+        "tests": tests,
+        "n_tests": 2,
+    }
+    return run
+
+
+def test_the_adjusted_p_of_several_groups_is_told_of_all_of_them_together() -> None:
+    whom = first_part(of_regions(), [Section("named", "N")])[3]
+    assert whom.headline == "It differs by region"
+    rows = {row[0]: row[1:] for row in whom.tables[0].rows}
+    assert rows["region: west less centre"] == ["4.0 (2.0 to 6.0)", ""]
+    assert rows["region: all groups together"] == ["–", "0.004"]
+    assert rows["age: per SD of 9"][1] == "0.40"
+
+
+def test_what_carries_the_finding_is_on_the_first_page_and_a_cut_is_told() -> None:
+    run = of_regions()
+    whom = first_part(run, [Section("named", "N")])[3]
+    told = [row[0] for row in whom.tables[0].rows]
+    assert "region: west less centre" in told
+    assert len(told) == 5  # four comparisons and the joint test
+    assert "Effects within the groups, and 2 more comparisons: appendix." in whom.paragraphs[1]
+    # None that is shown is lost; where the primary test shows nothing, none is shown.
+    run = longest()
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert len(whom.tables[0].rows) == 4
+    assert "Effects within the groups, and 4 more comparisons: appendix." in whom.paragraphs[1]
+    run["heterogeneity_test"]["p_value"] = 0.006
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert len(whom.tables[0].rows) == 8
+    assert "Effects within the groups: appendix." in whom.paragraphs[1]
+
+
 @pytest.mark.parametrize(
     ("better", "words"),
     [

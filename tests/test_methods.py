@@ -98,6 +98,25 @@ def test_named_modifiers_and_the_plan_answer_iceman(run: dict[str, Any]) -> None
     assert "Holm (1979). A simple" in text
 
 
+def test_the_adjusted_p_of_several_groups_is_told_once(run: dict[str, Any]) -> None:
+    one = NAMED["comparisons"][0] | {"modifier": "region", "p_value": 0.68}
+    comparisons = [{**one, "comparison": f"{name} less centre"} for name in ("east", "west")]
+    comparisons.append({**one, "comparison": "isles less centre", "estimate": None})
+    tests = [{"modifier": "region", "p_value": 0.004, "p_adjusted": 0.008}]
+    run["named_modifiers"] = {**NAMED, "comparisons": comparisons, "tests": tests}
+    text = markdown_of(paper(run))
+    told = (
+        "east less centre: −1.5 (95% CI −2.7 to −0.3; p = 0.68); west less centre: −1.5 (95% CI "
+        "−2.7 to −0.3; p = 0.68); isles less centre: not estimable; those estimated together: "
+        "p = 0.004, adjusted p = 0.008"
+    )
+    assert f"region, {told}." in text
+    assert f"{told}; compared within clusters" in text
+    assert text.count("adjusted p = 0.008") == 2  # of the results and of ICEMAN
+    tests[0] |= {"p_value": None, "p_adjusted": None}
+    assert "adjusted p not" not in markdown_of(paper(run))
+
+
 def test_signs_are_left_and_tags_are_not(run: dict[str, Any]) -> None:
     run["heterogeneity_test"]["p_value"] = 0.00001
     run["roles"]["outcome"] = "<b>sbp</b> &amp; more"

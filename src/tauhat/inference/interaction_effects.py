@@ -115,7 +115,8 @@ class InteractionEffects(Shown):
             if parts:
                 p = _p_words(float(test.p_value.iloc[0]))
                 adjusted = _p_words(float(test.p_adjusted.iloc[0]))
-                told.append(f"{modifier}: {'; '.join(parts)} ({p}, adjusted {adjusted})")
+                joint = "together " if len(rows) > 1 else ""
+                told.append(f"{modifier}: {'; '.join(parts)} ({joint}{p}, adjusted {adjusted})")
             else:
                 told.append(f"{modifier}: cannot be estimated")
             second = _comparisons_words(self.all_clusters[self.all_clusters.modifier == modifier])

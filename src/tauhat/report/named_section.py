@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.report import gallery
-from tauhat.report.named_words import allowed_for
+from tauhat.report.named_words import allowed_for, together_words
 from tauhat.report.numbers import (
     Scale,
     bare_p,
@@ -101,9 +101,7 @@ def comparison_rows(run: Run) -> list[list[str]]:
                 rows.append(_per_unit(one))
         if not alone:
             together = ["–", "–", "–", bare_p(test["p_value"]), bare_p(test["p_adjusted"])]
-            every = all(one["estimate"] is not None for one in own)
-            words = "all groups together" if every else "those estimated together"
-            rows.append([cell(modifier), words, *together])
+            rows.append([cell(modifier), together_words(own), *together])
         rows += [
             [*_row(one, f"{one['comparison']}, over all clusters", scale), ""]
             for one in named["all_clusters"]

@@ -55,6 +55,12 @@ def compared_name(one: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) ->
     return cell(one["modifier"] if alone else f"{one['modifier']}: {one['comparison']}", 40)
 
 
+def together_words(own: Sequence[Mapping[str, Any]]) -> str:
+    """Which comparisons of a modifier its one test is on."""
+    every = all(one["estimate"] is not None for one in own)
+    return "all groups together" if every else "those estimated together"
+
+
 def left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
     """Which comparisons have no estimate, beside others that have one."""
     missing = [one for one in comparisons if one["estimate"] is None]
@@ -64,6 +70,11 @@ def left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
     if len(missing) > 2:
         names = [names[0], f"{len(missing) - 1} more"]
     return f" Not estimated (why: appendix): {join_words(names)}."
+
+
+def when_named(run: Run) -> str:
+    """When modifiers were named: only a plan tells that it was beforehand."""
+    return "named when the analysis was called" if run["plan"] is None else "named beforehand"
 
 
 def below_zero(run: Run) -> str:
