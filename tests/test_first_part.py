@@ -253,6 +253,56 @@ def test_table_one_counts_by_arm() -> None:
     }
 
 
+def test_table_one_counts_labels_that_begin_alike() -> None:
+    arm = np.arange(120) % 2
+    labels = ["none", "one drug", "two drugs"]
+    start = "Antihypertensive medication at baseline: "
+    drugs = pd.Series(np.repeat([start + label for label in labels], [60, 40, 20]))
+    told = table_one(pd.DataFrame({"drugs": drugs}), arm)
+    counts = pd.crosstab(drugs, arm)
+    assert len(told) == 3
+    for label in labels:
+        (row,) = [row for name, row in told.items() if name.endswith(f"…{label}")]
+        found = [f"{n} ({100 * n / 60:.1f}%)" for n in counts.loc[start + label]]
+        assert row == found
+
+
+def test_table_one_tells_what_is_missing_from_a_value_of_that_name() -> None:
+    arm = np.arange(100) % 2
+    values = pd.Series([None] * 20 + ["missing"] * 30 + ["other values"] * 50)
+    assert table_one(pd.DataFrame({"level": values}), arm) == {
+        "level: 'other values'": ["25 (50.0%)", "25 (50.0%)"],
+        "level: 'missing'": ["15 (30.0%)", "15 (30.0%)"],
+        "level: missing": ["10 (20.0%)", "10 (20.0%)"],
+    }
+
+
+def test_table_one_loses_nobody_among_other_values() -> None:
+    # The first level is rare in one arm, the last ones are gathered.
+    arm = np.array([0] * 30 + [1] * 3 + [0, 1] * 200)
+    level = np.array(["few"] * 33 + [f"l{k:02d}" for k in np.repeat(np.arange(20), 20)])
+    told = table_one(pd.DataFrame({"level": level}), arm)
+    assert sum(int(row[0].split()[0]) for row in told.values()) == 230
+    assert sum(int(row[1].split()[0]) for row in told.values()) == 203
+
+
+def test_table_one_names_a_single_value_that_is_left_over() -> None:
+    level = pd.DataFrame({"level": [f"l{k}" for k in range(9)] * 20})
+    told = table_one(level, np.repeat([0, 1], 90))
+    assert sorted(told) == [f"level: l{k}" for k in range(9)]
+
+
+def test_comparisons_that_begin_alike_are_told_apart() -> None:
+    run = of_regions()
+    start = "a region with a long name that ends"
+    named = run["named_modifiers"]
+    for k, one in enumerate(named["comparisons"][1:]):
+        one["comparison"] = f"{start} in {k} less {start} nowhere"
+    told = [row[0] for row in first_part(run, [Section("named", "N")])[3].tables[0].rows]
+    assert len(set(told)) == len(told) == 5
+    assert any("…4 less a region" in text for text in told)
+
+
 def test_table_one_tells_nothing_of_few_persons() -> None:
     arm = np.arange(200) % 2
     site = np.array(["a"] * 90 + ["b"] * 80 + ["c"] * 24 + ["d"] * 6, dtype=object)

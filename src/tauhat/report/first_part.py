@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
 from tauhat.report.named_first_part import named_answer
-from tauhat.report.named_words import compared_name
+from tauhat.report.named_words import compared_names
 from tauhat.report.numbers import format_p, format_percent
 from tauhat.report.per_hundred import mcid_units
 from tauhat.report.pieces import cell, figure_again, first_upper
@@ -324,14 +325,20 @@ def _size(run: Run) -> str:
     """How large a difference could have hidden."""
     scale, held, named = scale_of(run), run["held_out"], run["named_modifiers"]
     found = [] if named is None else named["comparisons"]
+    sizes = [one["detectable"] for one in found]
     seen = sorted(
-        (one for one in found if one["detectable"] is not None), key=lambda one: one["detectable"]
+        (
+            (size, name)
+            for size, name in zip(sizes, compared_names(found), strict=True)
+            if size is not None
+        ),
+        key=itemgetter(0),
     )
     if seen:
         ends = seen[:1]
-        if scale(seen[-1]["detectable"]) != scale(seen[0]["detectable"]):
+        if scale(seen[-1][0]) != scale(seen[0][0]):
             ends.append(seen[-1])
-        sizes = [f"{scale(one['detectable'])} ({compared_name(one, found)})" for one in ends]
+        sizes = [f"{scale(size)} ({name})" for size, name in ends]
         return f" To be found 4 times in 5, a difference must be {' to '.join(sizes)}."
     if held["given"] and held["difference"]["se"] is not None:
         return (

@@ -13,7 +13,7 @@ from tauhat.report.named_words import (
     together_words,
 )
 from tauhat.report.numbers import bare_p, format_percent
-from tauhat.report.pieces import cell, figure_again
+from tauhat.report.pieces import cells_apart, figure_again
 from tauhat.report.text import Run, covers_zero, scale_of
 from tauhat.report.view import Section, TableView
 from tauhat.report.voice import effects_differ, unless_shown
@@ -99,7 +99,7 @@ def _told(
 def _rows(run: Run, told: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The comparisons, and the test of each modifier that has several."""
     named, scale = run["named_modifiers"], scale_of(run)
-    rows = []
+    rows: list[list[str]] = []
     for test in named["tests"]:
         name, adjusted = test["modifier"], bare_p(test["p_adjusted"])
         own = [one for one in named["comparisons"] if one["modifier"] == name]
@@ -107,24 +107,24 @@ def _rows(run: Run, told: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         alone = len(own) == 1
         rows += [
             [
-                cell(f"{name}: {one['comparison']}", 50),
+                f"{name}: {one['comparison']}",
                 scale.with_interval(one),
                 adjusted if alone else "",
             ]
             for one in here
         ]
         if here and not alone:
-            rows.append([cell(f"{name}: {together_words(own)}", 50), "–", adjusted])
-    return rows
+            rows.append([f"{name}: {together_words(own)}", "–", adjusted])
+    names = cells_apart([row[0] for row in rows], 50)
+    return [[name, *row[1:]] for name, row in zip(names, rows, strict=True)]
 
 
 def _headline(
     run: Run, found: Sequence[Mapping[str, Any]], shown: Sequence[str]
 ) -> tuple[str, str]:
     """The answer in a few words, and a sentence on it."""
-    names = join_words([cell(name, 30) for name in shown[:2]])
-    if len(shown) > 2:
-        names = f"{cell(shown[0], 30)} and {len(shown) - 1} more"
+    told = cells_apart(shown, 30)
+    names = join_words(told if len(told) < 3 else [told[0], f"{len(told) - 1} more"])
     if not found:
         return "Not estimated", "Too few units tell anything of the modifiers named."
     if not shown:

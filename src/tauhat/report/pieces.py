@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,6 +63,29 @@ def cell(value: Any, longest: int = LONGEST_CELL) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def cells_apart(values: Iterable[Any], longest: int = LONGEST_CELL) -> list[str]:
+    """Values of a column as by `cell`; different texts stay different.
+
+    Examples
+    --------
+    >>> cells_apart(["a" * 9 + "b", "a" * 9 + "c", 0.5], 8)
+    ['aaaaaa…b', 'aaaaaa…c', '0.5']
+    """
+    listed = list(values)
+    texts = [value for value in listed if isinstance(value, str) and len(value) > longest]
+    short = dict(zip(texts, plots.told_apart(texts, longest), strict=True))
+    return [
+        short[value] if isinstance(value, str) and value in short else cell(value)
+        for value in listed
+    ]
+
+
+def rows_apart(rows: Sequence[Sequence[str]], columns: int = 2) -> list[list[str]]:
+    """Rows of a table whose first columns are texts, shortened as by `cells_apart`."""
+    texts = [cells_apart(row[place] for row in rows) for place in range(columns)]
+    return [[*own, *row[columns:]] for own, row in zip(zip(*texts, strict=True), rows, strict=True)]
+
+
 def arrow_note(drawn: plots.Plot) -> str:
     """What the arrows of a forest plot mean, if it has any; to be put at the end of a caption."""
     if not plots.far_wider(drawn.data).any():
@@ -71,7 +95,8 @@ def arrow_note(drawn: plots.Plot) -> str:
 
 def table_of(frame: pd.DataFrame, caption: str, *, numeric_from: int | None = None) -> TableView:
     """A data frame as a table of the page."""
-    rows = [[cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    columns = [cells_apart(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    rows = [list(row) for row in zip(*columns, strict=True)]
     headers = [str(name).replace("_", " ").capitalize() for name in frame.columns]
     return TableView(caption, headers, rows, len(headers) if numeric_from is None else numeric_from)
 
