@@ -231,7 +231,8 @@ def interaction_effects(
     if twice:
         raise TrialError(f"the modifier {twice[0]!r} is named twice")
     refuse_same_groups(read)
-    adjusted_for = _adjusted_for(frame, adjust)
+    asked = _adjusted_for(frame, adjust)
+    adjusted_for = tuple(name for name in asked if name in ordered.sources)
     moderate, made = MODERATE * _spread_within_arms(data), data.outcome_changes()
     rows: list[dict[str, Any]] = []
     second: list[dict[str, Any]] = []
