@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from tauhat.registry import registered
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tauhat.registry import source_of
 from tauhat.report.named_words import when_named
 from tauhat.report.numbers import format_percent
-from tauhat.report.paper_items import items_sections
+from tauhat.report.paper_items import CONSORT_OVER_PERIODS, items_sections
 from tauhat.report.paper_results import results
 from tauhat.report.per_hundred import told_per_hundred
-from tauhat.report.randomized_units import in_clusters, of_participants_alone, units_told
-from tauhat.report.references import SOURCES
+from tauhat.report.randomized_units import in_clusters, units_told
+from tauhat.report.references import cited_in
 from tauhat.report.text import (
     Run,
     arm_name,
@@ -19,11 +22,6 @@ from tauhat.report.text import (
 )
 from tauhat.report.view import DocumentView, Section
 from tauhat.wording import counted, join_words
-
-_CONSORT_OVER_PERIODS = {
-    "stepped wedge": "consort-wedge",
-    "cluster crossover": "consort-crossover",
-}
 
 
 def paper(run: Run) -> DocumentView:
@@ -39,19 +37,10 @@ def paper(run: Run) -> DocumentView:
     DocumentView
     """
     run = told_per_hundred(run)
-    over_periods = run.get("over_periods")
-    of_clusters = in_clusters(run) and not of_participants_alone(run)
-    cited = ["consort-cluster" if of_clusters else "consort", "iceman", "path"]
-    if over_periods and over_periods["design"] in _CONSORT_OVER_PERIODS:
-        cited.append(_CONSORT_OVER_PERIODS[over_periods["design"]])
-    methods = _methods(run, cited)
     sections = [
-        Section("methods", "Methods", paragraphs=methods),
+        Section("methods", "Methods", paragraphs=_methods(run)),
         Section("results", "Results", paragraphs=results(run)),
-        *items_sections(run, of_clusters=of_clusters),
-        Section(
-            "references", "References", items=[SOURCES[key] for key in SOURCES if key in cited]
-        ),
+        *items_sections(run),
     ]
     made = DocumentView(
         f"Effect of {arm_name(run, 'treated')} against {arm_name(run, 'control')} on "
@@ -60,10 +49,21 @@ def paper(run: Run) -> DocumentView:
         sections,
         f"tauhat {run['versions'].get('tauhat', '')}; SHA-256 of the data {run['data_sha256']}.",
     )
-    return units_told(made, run)
+    made = units_told(made, run)
+    # Titles are quoted and keep their words.
+    references = Section("references", "References", items=cited_in(_text(made.sections)))
+    return replace(made, sections=[*made.sections, references])
 
 
-def _methods(run: Run, cited: list[str]) -> list[str]:
+def _text(sections: Sequence[Section]) -> str:
+    """All that stands in sections, as one text."""
+    parts = [part for one in sections for part in (*one.paragraphs, *one.items)]
+    for table in (table for one in sections for table in one.tables):
+        parts += [table.caption, *(entry for row in table.rows for entry in row)]
+    return "\n".join(parts)
+
+
+def _methods(run: Run) -> list[str]:
     level = format_percent(run["interval"]["level"])
     covariates = run["design"]["covariates"]
     effect = run["average_effect"]
@@ -77,16 +77,13 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
     )
     if in_clusters(run):
         of_periods = bool(run.get("over_periods"))
-        cited.append("periods" if of_periods else "jackknife")
         average += " (Fang and others 2026)" if of_periods else " (Li and others 2025)"
-        if of_periods and run["over_periods"]["design"] not in _CONSORT_OVER_PERIODS:
-            cited.append("baseline")
+        if of_periods and run["over_periods"]["design"] not in CONSORT_OVER_PERIODS:
             average += ", with the rows of the baseline in the model (Hooper and others 2018)"
     average += f". Adjustment was for {join_words(covariates)}." if covariates else "."
     texts.append(average)
     test = run["heterogeneity_test"]
     if test["tested"]:
-        cited.append("westfall")
         texts.append(
             "Whether the effect differs between persons was tested once: "
             f"{_lower(test['method'])}. The hypothesis is that the effect is the same for "
@@ -95,17 +92,15 @@ def _methods(run: Run, cited: list[str]) -> list[str]:
         )
     named = run["named_modifiers"]
     if named is not None:
-        cited += ["cr2", "holm"]
+        errors = "; errors follow Pustejovsky and Tipton (2018)" if "CR2" in named["method"] else ""
         texts.append(
             f"{counted(len(named['tests']), 'modifier was', 'modifiers were')} {when_named(run)}: "
             f"{join_words([one['modifier'] for one in named['tests']])}. {named['method']} "
-            "P-values are adjusted by Holm (1979) for their number; errors follow Pustejovsky and "
-            "Tipton (2018) where clusters were randomized."
+            f"P-values are adjusted by Holm (1979) for their number{errors}."
         )
     texts.append(_of_models(run))
     held = run["held_out"]
     if held["given"]:
-        cited += ["gates", "rate"]
         texts.append(
             f"Groups and rankings were described by effects that no model saw: {held['method']} "
             "(Chernozhukov and others 2018; Yadlowsky and others 2025). These analyses are "
@@ -140,10 +135,7 @@ def _of_models(run: Run) -> str:
     """The models with their sources, and how persons' intervals were made."""
     sources = []
     for model in run["models"]:
-        try:
-            source = registered(model["name"]).source
-        except ValueError:
-            source = ""
+        source = source_of(model["name"])
         sources.append(f"{model['name']} ({source})" if source else model["name"])
     return (
         f"Persons' effects were estimated by {join_words(sources)}. "

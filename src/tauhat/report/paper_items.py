@@ -8,7 +8,7 @@ from typing import Any
 from tauhat.report.named_words import when_named
 from tauhat.report.numbers import format_fixed
 from tauhat.report.paper_results import averages, comparisons_words, risks_told
-from tauhat.report.randomized_units import in_clusters
+from tauhat.report.randomized_units import in_clusters, of_participants_alone
 from tauhat.report.rate_section import rate_words
 from tauhat.report.text import Run, arm_name, enrolled_counted, plan_sentence, scale_of
 from tauhat.report.view import Section, TableView
@@ -20,17 +20,31 @@ AUTHORS = "for the authors: not in the data"
 _ENDS = ("estimate", "lower", "upper")
 
 
-def items_sections(run: Run, *, of_clusters: bool) -> list[Section]:
+#: Extensions of CONSORT for designs over periods.
+CONSORT_OVER_PERIODS = {
+    "stepped wedge": "Hemming and others 2018",
+    "cluster crossover": "McKenzie and others 2025",
+}
+
+
+def items_sections(run: Run) -> list[Section]:
     """The items of each guideline with their answers."""
+    name, sources = "CONSORT", ["Schulz and others 2010"]
+    if in_clusters(run) and not of_participants_alone(run):
+        name, sources = "CONSORT-cluster", ["Campbell and others 2012"]
+    over_periods = run.get("over_periods")
+    if over_periods and over_periods["design"] in CONSORT_OVER_PERIODS:
+        sources.append(CONSORT_OVER_PERIODS[over_periods["design"]])
     return [
-        _items("consort", "CONSORT-cluster" if of_clusters else "CONSORT", _consort(run)),
-        _items("iceman", "ICEMAN", _iceman(run)),
-        _items("path", "PATH", _path(run)),
+        _items("consort", name, "; ".join(sources), _consort(run)),
+        _items("iceman", "ICEMAN", "Schandelmaier and others 2020", _iceman(run)),
+        _items("path", "PATH", "Kent and others 2020", _path(run)),
     ]
 
 
-def _items(anchor: str, name: str, rows: Sequence[tuple[str, str, str]]) -> Section:
-    table = TableView(f"{name} items", ["Item", "Asks for", "Answer"], rows, numeric_from=3)
+def _items(anchor: str, name: str, source: str, rows: Sequence[tuple[str, str, str]]) -> Section:
+    headers = ["Item", "Asks for", "Answer"]
+    table = TableView(f"{name} items ({source})", headers, rows, numeric_from=3)
     return Section(anchor, name, tables=[table])
 
 
