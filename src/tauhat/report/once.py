@@ -25,6 +25,9 @@ def told_once(said: Mapping[str, Sequence[str]]) -> list[str]:
     >>> wide = "What one gains: nobody knows. It is {} wide on average."
     >>> told_once({"b": [wide.format(2), "Why."], "c": [wide.format(5), "Why.", "How."]})
     ['What one gains: nobody knows. It is 2 (b) and 5 (c) wide on average.', 'Why.', 'c: How.']
+    >>> left = {name: [f"Models. Left out: {one}."] for name, one in zip("bcd", "xxy")}
+    >>> told_once(left)
+    ['Models. Left out: x (b and c) and y (d).']
     """
     items: dict[tuple[str, int], dict[str, str]] = {}
     for name, sentences in said.items():
@@ -53,14 +56,21 @@ def _merged(found: Mapping[str, str]) -> str:
     """The same sentence of some contrasts, with what differs followed by their names."""
     if len(set(found.values())) == 1:
         return next(iter(found.values()))
-    words = [sentence.split(" ") for sentence in found.values()]
+    alike: dict[str, list[str]] = {}
+    for name, sentence in found.items():
+        alike.setdefault(sentence, []).append(name)
+    whose = [join_words(names) for names in alike.values()]
+    # What a sentence ends with stands behind the names of what differs.
+    ends = {sentence[-1] for sentence in alike}
+    end = ends.pop() if len(ends) == 1 and ends <= set(".?!") else ""
+    words = [sentence.removesuffix(end).split(" ") for sentence in alike]
     first, last = _shared(words), _shared([one[::-1] for one in words])
     last = min(last, min(map(len, words)) - first)
     middles = [one[first : len(one) - last] for one in words]
     if not all(0 < len(middle) <= _LONGEST for middle in middles):
-        return " ".join(f"{name}: {sentence}" for name, sentence in found.items())
-    own = [f"{' '.join(middle)} ({name})" for name, middle in zip(found, middles, strict=True)]
-    return " ".join([*words[0][:first], join_words(own), *words[0][len(words[0]) - last :]])
+        return " ".join(f"{names}: {one}" for names, one in zip(whose, alike, strict=True))
+    own = [f"{' '.join(middle)} ({names})" for names, middle in zip(whose, middles, strict=True)]
+    return " ".join([*words[0][:first], join_words(own), *words[0][len(words[0]) - last :]]) + end
 
 
 def _shared(words: Sequence[Sequence[str]]) -> int:
