@@ -331,8 +331,12 @@ def test_glossary_explains_what_the_page_says() -> None:
     assert glossary_section([Section("a", "A")]).tables[0].rows == []
 
 
-def test_modifiers_are_named_beforehand_only_in_a_plan() -> None:
+def test_modifiers_are_named_beforehand_only_in_the_plan() -> None:
     run = longest()
     assert "named beforehand" not in markdown_of(paper(run))
     plan = {"date": "2026-11-28", "sha256": "3fa9c1d2e4b5" * 5, "deviations": []}
-    assert "8 modifiers were named beforehand" in markdown_of(paper({**run, "plan": plan}))
+    assert "8 modifiers were named in the plan" in markdown_of(paper({**run, "plan": plan}))
+    plan["deviations"] = ["--subgroup age > 65 was given; the plan does not have it."]
+    text = markdown_of(paper({**run, "plan": plan}))
+    assert "8 modifiers were named when the analysis was called" in text
+    assert "in the plan of 2026-11-28" not in text

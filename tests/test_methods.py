@@ -28,6 +28,7 @@ NAMED: dict[str, Any] = {
         }
     ],
     "tests": [{"modifier": "age", "p_value": 0.014, "p_adjusted": 0.028}],
+    "n_tests": 1,
     "method": "Slopes within clusters, CR2.",
 }  # fmt: skip
 

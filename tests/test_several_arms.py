@@ -331,8 +331,14 @@ def test_the_command_takes_three_arms(
     assert effects.columns.tolist() == ["row", "contrast", "effect", "lower", "upper"]
     assert len(effects) == 3 * 120
     assert run["plan"] is None
-    assert main(["methods", str(out / "run.json")]) == 2
-    assert "is of more than two arms: take the run of one contrast" in capsys.readouterr().err
+    assert main(["methods", str(out / "run.json"), "--tables", str(tmp_path / "tables")]) == 0
+    told = capsys.readouterr().out
+    for name, one in run["contrasts"].items():
+        effect = f"{one['average_effect']['individual']['estimate']:.2f}".replace("-", "−")
+        assert f"{name}: The individual-average effect was {effect} (" in told
+    assert "for the number of modifiers named and of contrasts (2 times 3)" in told
+    table = pd.read_csv(tmp_path / "tables" / "average-effect.csv")
+    assert list(table.contrast.unique()) == list(run["contrasts"])
 
 
 def test_policies_count_persons_without_an_outcome() -> None:

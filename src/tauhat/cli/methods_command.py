@@ -13,7 +13,8 @@ from tauhat.cli.word_file import word_file
 from tauhat.errors import TrialError
 from tauhat.report.markdown import markdown_of
 from tauhat.report.paper import paper
-from tauhat.report.run_tables import run_tables, tables_document
+from tauhat.report.paper_of_contrasts import paper_of_contrasts
+from tauhat.report.run_tables import is_of_contrasts, run_tables, tables_document
 from tauhat.runtime.files import check_writable, csv_text, settle, write_files
 from tauhat.runtime.json_file import read_json
 from tauhat.runtime.overwriting import refuse_overwriting
@@ -36,12 +37,7 @@ def read_run(path: Path) -> dict[str, Any]:
     run = read_json(path, no_run)
     if not isinstance(run, dict) or "schema" not in run:
         raise TrialError(f"{path} {no_run}")
-    if not differences(run, RunOfArms):
-        raise TrialError(
-            f"{path} is of more than two arms: take the run of one contrast, its two arms chosen "
-            "by --arms"
-        )
-    wrong = differences(run)
+    wrong = differences(run, RunOfArms) if is_of_contrasts(run) else differences(run)
     if run["schema"] != SCHEMA or wrong:
         first = f" ({wrong[0]})" if wrong else ""
         raise TrialError(
@@ -54,7 +50,7 @@ def read_run(path: Path) -> dict[str, Any]:
 def write_methods(path: Path, tables: Path | None) -> int:
     """Print the paragraphs of a run, and write its tables if asked; the exit code."""
     run = read_run(path)
-    text = markdown_of(paper(run))
+    text = markdown_of(paper_of_contrasts(run) if is_of_contrasts(run) else paper(run))
     if tables is None:
         print(text, end="")
         return 0

@@ -17,7 +17,8 @@ from tauhat.cli.language import in_options
 from tauhat.endpoint import KINDS
 from tauhat.fitting.registered import AS_NUMBERS
 from tauhat.registry import estimator_names, reasons, registered
-from tauhat.report.contrast_report import arms_sentence, contrast_answers, p_adjusted
+from tauhat.report.arms_words import arms_sentence
+from tauhat.report.contrast_report import contrast_answers, p_adjusted
 from tauhat.report.findings import check_state, grade_words
 from tauhat.report.named_section import comparison_rows, relevance_words
 from tauhat.report.named_words import allowed_for

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tauhat.inference.descriptive import DESCRIPTIVE
+from tauhat.report.arms_words import arms_sentence, policy_told
 from tauhat.report.contrast_first_part import contrast_first_part
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.once import told_once
@@ -21,7 +22,6 @@ from tauhat.report.text import (
     Answer,
     Run,
     covers_zero,
-    enrolled_counted,
     estimands,
     evidence,
     for_whom_answer,
@@ -62,24 +62,6 @@ def contrast_fragment(run: Run) -> str:
     """The answers and key numbers of all contrasts as a piece of HTML for notebooks."""
     run = told_per_hundred(run)
     return fragment_page(run, contrast_answers(run), contrast_numbers(run), arms_sentence(run))
-
-
-def arms_sentence(run: Run) -> str:
-    """Who was randomized to what, and how many were analysed."""
-    arms = [
-        f"{label_name(run, arm['label'])} ("
-        + (f"{arm['clusters']} clusters, {arm['n']:,} persons)" if arm["clusters"] else
-           f"{arm['n']:,})")
-        for arm in run["arms"]
-    ]  # fmt: skip
-    persons = f"{sum(arm['n'] for arm in run['arms']):,} analysed persons"
-    clusters = [arm["clusters"] for arm in run["arms"]]
-    if None not in clusters:
-        persons = f"{sum(clusters):,} clusters with {persons}"
-    told = f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
-    if any(enrolled_counted(one) is not None for one in run["contrasts"].values()):
-        told += " Averages and tests count those without an outcome too."
-    return told
 
 
 def contrast_answers(run: Run) -> list[Answer]:
@@ -123,32 +105,12 @@ def _policy_answer(run: Run) -> Answer:
         return Answer(question, "Not estimated", run["no_policy"])
     one = run["policy"][0]
     better = not covers_zero(one["over_best"]) and one["over_best"]["estimate"] > 0
-    lead = "" if len(run["policy"]) == 1 else f"If {one['better']} outcomes are better: "
     return Answer(
         question,
         "Choosing by the model is better than one arm for everyone"
         if better
         else f"Not shown to be better than {one['best_arm']} for everyone",
-        lead + _policy_words(run, one),
-    )
-
-
-def _policy_words(run: Run, one: Mapping[str, Any]) -> str:
-    """What the model would give, and what that gains, on the scale of the other numbers."""
-    part = next(iter(run["contrasts"].values()))
-    scale, level = scale_of(part), format_percent(part["interval"]["level"])
-    shares = [f"{arm} to {format_percent(share)}" for arm, share in one["shares"].items()]
-
-    def gain(name: str) -> str:
-        found = one[name]
-        interval = scale.interval(found["lower"], found["upper"])
-        return f"{scale(found['estimate'])} ({level} interval {interval})"
-
-    return (
-        f"The model would give {join_words(shares)} of persons. Mean {gain_words(part)}, positive "
-        f"when the outcome is better: {gain('over_best')} over {one['best_arm']} for everyone, the "
-        f"best single arm, and {gain('over_control')} over the control for everyone. This is "
-        "descriptive and defers to the primary test."
+        policy_told(run)[0],
     )
 
 

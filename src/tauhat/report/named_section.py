@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.report import gallery
-from tauhat.report.named_words import allowed_for, together_words
+from tauhat.report.named_words import allowed_for, together_words, when_named
 from tauhat.report.numbers import (
     Scale,
     bare_p,
@@ -61,7 +61,7 @@ def named_section(data: ReportInput) -> Section | None:
         "named",
         "Named modifiers",
         paragraphs=[
-            f"{counted(len(named['tests']), 'modifier')} {_when_named(run)}, each compared "
+            f"{counted(len(named['tests']), 'modifier')} {when_named(run)}, each compared "
             f"alone; effects are {units_words(run)}. An estimate is the effect in one "
             "group less that in another, or the change of the effect with a number. p is for one "
             f"comparison or modifier alone, p adjusted allows for {allowed_for(named)} (Holm).",
@@ -218,15 +218,6 @@ def _figures(data: ReportInput, scale: Scale, level: str) -> list[Any]:
         for curve in gallery.named_curves(data)
     ]
     return figures
-
-
-def _when_named(run: Run) -> str:
-    """Where modifiers were named: in the plan of a run that did not name its own beside it."""
-    plan = run["plan"]
-    beside = ("--modifiers ", "--subgroup ")
-    if plan is None or any(told.startswith(beside) for told in plan["deviations"]):
-        return "named when the analysis was called"
-    return "named in the plan"
 
 
 def _groups_table(run: Run, scale: Scale, level: str) -> TableView:

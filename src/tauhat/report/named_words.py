@@ -85,9 +85,25 @@ def left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
     return f" Not estimated (why: appendix): {join_words(names)}."
 
 
+def named_in_plan(run: Run) -> bool:
+    """Whether the modifiers are those of a plan: a run that follows one may name its own beside it.
+
+    Examples
+    --------
+    >>> plan = {"deviations": ["--modifiers age was given; planned was sex."]}
+    >>> named_in_plan({"plan": None}), named_in_plan({"plan": plan})
+    (False, False)
+    >>> named_in_plan({"plan": {"deviations": ["--seed 2 was given; planned was 1."]}})
+    True
+    """
+    beside = ("--modifiers ", "--subgroup ")
+    plan = run["plan"]
+    return plan is not None and not any(told.startswith(beside) for told in plan["deviations"])
+
+
 def when_named(run: Run) -> str:
     """When modifiers were named: only a plan tells that it was beforehand."""
-    return "named when the analysis was called" if run["plan"] is None else "named beforehand"
+    return "named in the plan" if named_in_plan(run) else "named when the analysis was called"
 
 
 def below_zero(run: Run) -> str:

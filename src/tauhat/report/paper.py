@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tauhat.registry import source_of
-from tauhat.report.named_words import when_named
+from tauhat.report.named_words import allowed_for, when_named
 from tauhat.report.numbers import format_percent
 from tauhat.report.paper_items import CONSORT_OVER_PERIODS, items_sections
 from tauhat.report.paper_results import results
 from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.randomized_units import in_clusters, units_told
 from tauhat.report.references import cited_in
+from tauhat.report.run_tables import compared_on
 from tauhat.report.text import (
     Run,
-    arm_name,
     effects_in_words,
     how_persons_count,
     plan_sentence,
@@ -37,14 +37,31 @@ def paper(run: Run) -> DocumentView:
     DocumentView
     """
     run = told_per_hundred(run)
-    sections = [
-        Section("methods", "Methods", paragraphs=_methods(run)),
-        Section("results", "Results", paragraphs=results(run)),
-        *items_sections(run),
-    ]
+    return with_references(
+        run,
+        f"Effect of {compared_on(run)}",
+        [
+            Section("methods", "Methods", paragraphs=_methods(run)),
+            Section("results", "Results", paragraphs=results(run)),
+            *items_sections(run),
+        ],
+    )
+
+
+def with_references(run: Run, title: str, sections: Sequence[Section]) -> DocumentView:
+    """Sections as a document that ends with the references of what they cite.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``, of two arms or more.
+    title
+        Title of the document.
+    sections
+        What stands in it.
+    """
     made = DocumentView(
-        f"Effect of {arm_name(run, 'treated')} against {arm_name(run, 'control')} on "
-        f"{run['roles']['outcome']}",
+        title,
         "Paragraphs for a paper, filled from run.json: to be read and edited by the authors.",
         sections,
         f"tauhat {run['versions'].get('tauhat', '')}; SHA-256 of the data {run['data_sha256']}.",
@@ -64,55 +81,109 @@ def _text(sections: Sequence[Section]) -> str:
 
 
 def _methods(run: Run) -> list[str]:
+    return [
+        *planned_words(run),
+        average_words(run, "treated less control"),
+        *_test_words(run),
+        *named_words(run),
+        models_words(run),
+        *held_out_words(run),
+        _missing(run),
+        versions_words(run),
+    ]
+
+
+def planned_words(run: Run) -> list[str]:
+    """Whether the analysis was as planned; nothing without a plan."""
+    if run["plan"] is None:
+        return []
+    return [f"The analysis was {lower_first(plan_sentence(run['plan']))}"]
+
+
+def average_words(run: Run, compared: str, where: str = "") -> str:
+    """What was estimated on average, how and with what adjustment.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``, of two arms.
+    compared
+        Which arm less which.
+    where
+        In what each effect was estimated, such as "for each contrast ".
+    """
     level = format_percent(run["interval"]["level"])
     covariates = run["design"]["covariates"]
-    effect = run["average_effect"]
-    texts = []
-    if run["plan"] is not None:
-        texts.append(f"The analysis was {_lower(plan_sentence(run['plan']))}")
     average = (
-        f"We estimated {_estimands(run)}: {effects_in_words(run)}, treated less control, as "
+        f"We estimated {where}{_estimands(run)}: {effects_in_words(run)}, {compared}, as "
         f"randomized, "
-        f"with {level} intervals. {effect['method']}"
+        f"with {level} intervals. {run['average_effect']['method']}"
     )
     if in_clusters(run):
         of_periods = bool(run.get("over_periods"))
         average += " (Fang and others 2026)" if of_periods else " (Li and others 2025)"
         if of_periods and run["over_periods"]["design"] not in CONSORT_OVER_PERIODS:
             average += ", with the rows of the baseline in the model (Hooper and others 2018)"
-    average += f". Adjustment was for {join_words(covariates)}." if covariates else "."
-    texts.append(average)
+    return average + (f". Adjustment was for {join_words(covariates)}." if covariates else ".")
+
+
+def _test_words(run: Run) -> list[str]:
     test = run["heterogeneity_test"]
-    if test["tested"]:
-        texts.append(
-            "Whether the effect differs between persons was tested once: "
-            f"{_lower(test['method'])}. The hypothesis is that the effect is the same for "
-            "everyone. P-values of single covariates are adjusted for looking at all of them "
-            "(Westfall and Young 1993)."
-        )
+    if not test["tested"]:
+        return []
+    return [
+        "Whether the effect differs between persons was tested once: "
+        f"{lower_first(test['method'])}. The hypothesis is that the effect is the same for "
+        "everyone. P-values of single covariates are adjusted for looking at all of them "
+        "(Westfall and Young 1993)."
+    ]
+
+
+def named_words(run: Run) -> list[str]:
+    """Which modifiers were named and how they were compared; nothing without any."""
     named = run["named_modifiers"]
-    if named is not None:
-        errors = "; errors follow Pustejovsky and Tipton (2018)" if "CR2" in named["method"] else ""
-        texts.append(
-            f"{counted(len(named['tests']), 'modifier was', 'modifiers were')} {when_named(run)}: "
-            f"{join_words([one['modifier'] for one in named['tests']])}. {named['method']} "
-            f"P-values are adjusted by Holm (1979) for their number{errors}."
-        )
-    texts.append(_of_models(run))
+    if named is None:
+        return []
+    errors = "; errors follow Pustejovsky and Tipton (2018)" if "CR2" in named["method"] else ""
+    return [
+        f"{counted(len(named['tests']), 'modifier was', 'modifiers were')} {when_named(run)}: "
+        f"{join_words([one['modifier'] for one in named['tests']])}. {named['method']} "
+        f"P-values are adjusted by Holm (1979) for {allowed_for(named)}{errors}."
+    ]
+
+
+def models_words(run: Run) -> str:
+    """The models with their sources, and how persons' intervals were made."""
+    sources = []
+    for model in run["models"]:
+        source = source_of(model["name"])
+        sources.append(f"{model['name']} ({source})" if source else model["name"])
+    return (
+        f"Persons' effects were estimated by {join_words(sources)}. "
+        f"{run['reported_model']['text']} Intervals of persons' effects: "
+        f"{run['interval']['method']}."
+    )
+
+
+def held_out_words(run: Run) -> list[str]:
+    """How effects that no model saw were made; nothing without them."""
     held = run["held_out"]
-    if held["given"]:
-        texts.append(
-            f"Groups and rankings were described by effects that no model saw: {held['method']} "
-            "(Chernozhukov and others 2018; Yadlowsky and others 2025). These analyses are "
-            "exploratory."
-        )
-    texts.append(_missing(run))
+    if not held["given"]:
+        return []
+    return [
+        f"Groups and rankings were described by effects that no model saw: {held['method']} "
+        "(Chernozhukov and others 2018; Yadlowsky and others 2025). These analyses are "
+        "exploratory."
+    ]
+
+
+def versions_words(run: Run) -> str:
+    """What the analyses were made with."""
     versions = run["versions"]
-    texts.append(
+    return (
         f"Analyses were made with tauhat {versions.get('tauhat', '')} (Python "
         f"{versions.get('python', '')}), seed {run['seed']}."
     )
-    return texts
 
 
 def _estimands(run: Run) -> str:
@@ -131,23 +202,16 @@ def _estimands(run: Run) -> str:
     )
 
 
-def _of_models(run: Run) -> str:
-    """The models with their sources, and how persons' intervals were made."""
-    sources = []
-    for model in run["models"]:
-        source = source_of(model["name"])
-        sources.append(f"{model['name']} ({source})" if source else model["name"])
-    return (
-        f"Persons' effects were estimated by {join_words(sources)}. "
-        f"{run['reported_model']['text']} Intervals of persons' effects: "
-        f"{run['interval']['method']}."
-    )
-
-
 def _missing(run: Run) -> str:
     lost = run["design"]["n_missing_outcome"]
     if not lost:
         return "Every person had an outcome."
+    who = f"{counted(lost, 'person')} without an outcome {'was' if lost == 1 else 'were'}"
+    return f"{who} {missing_words(run)}"
+
+
+def missing_words(run: Run) -> str:
+    """What was done with persons without an outcome, and what that assumes."""
     done = "left out, which assumes"
     if run["average_effect"].get("complete_cases") is not None:
         done = (
@@ -155,8 +219,7 @@ def _missing(run: Run) -> str:
             "fit of a model, which assumes"
         )
     return (
-        f"{counted(lost, 'person')} without an outcome {'was' if lost == 1 else 'were'} {done} "
-        "that they are like others "
+        f"{done} that they are like others "
         "with the same covariates; missing covariates were filled in with marks of missingness."
         f"{_curvature(run)}"
     )
@@ -175,6 +238,6 @@ def _curvature(run: Run) -> str:
     )
 
 
-def _lower(text: str) -> str:
+def lower_first(text: str) -> str:
     """A sentence as a part of another."""
     return f"{text[:1].lower()}{text[1:]}"

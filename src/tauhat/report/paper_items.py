@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tauhat.report.named_words import when_named
+from tauhat.report.named_words import allowed_for, named_in_plan, when_named
 from tauhat.report.numbers import format_fixed
 from tauhat.report.paper_results import averages, comparisons_words, risks_told
 from tauhat.report.randomized_units import in_clusters, of_participants_alone
@@ -18,7 +18,7 @@ from tauhat.wording import counted, join_words
 COMPARED = "What was compared, in whom"
 AUTHORS = "for the authors: not in the data"
 _ENDS = ("estimate", "lower", "upper")
-
+Row = tuple[str, str, str]
 
 #: Extensions of CONSORT for designs over periods.
 CONSORT_OVER_PERIODS = {
@@ -29,20 +29,43 @@ CONSORT_OVER_PERIODS = {
 
 def items_sections(run: Run) -> list[Section]:
     """The items of each guideline with their answers."""
-    name, sources = "CONSORT", ["Schulz and others 2010"]
-    if in_clusters(run) and not of_participants_alone(run):
-        name, sources = "CONSORT-cluster", ["Campbell and others 2012"]
+    extensions = []
     over_periods = run.get("over_periods")
     if over_periods and over_periods["design"] in CONSORT_OVER_PERIODS:
-        sources.append(CONSORT_OVER_PERIODS[over_periods["design"]])
+        extensions.append(CONSORT_OVER_PERIODS[over_periods["design"]])
+    arms = [(arm_name(run, name), run["design"]["arms"][name]) for name in ("control", "treated")]
+    return guidelines(run, extensions, consort(run, arms), iceman(run), path(run))
+
+
+def guidelines(
+    run: Run,
+    extensions: Sequence[str],
+    consort_rows: Sequence[Row],
+    iceman_rows: Sequence[Row],
+    path_rows: Sequence[Row],
+) -> list[Section]:
+    """Sections of the three guidelines.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``, of two arms.
+    extensions
+        Sources of extensions of CONSORT beside that to clusters.
+    consort_rows, iceman_rows, path_rows
+        Item, what it asks for, and the answer.
+    """
+    name, source = "CONSORT", "Schulz and others 2010"
+    if in_clusters(run) and not of_participants_alone(run):
+        name, source = "CONSORT-cluster", "Campbell and others 2012"
     return [
-        _items("consort", name, "; ".join(sources), _consort(run)),
-        _items("iceman", "ICEMAN", "Schandelmaier and others 2020", _iceman(run)),
-        _items("path", "PATH", "Kent and others 2020", _path(run)),
+        _items("consort", name, "; ".join([source, *extensions]), consort_rows),
+        _items("iceman", "ICEMAN", "Schandelmaier and others 2020", iceman_rows),
+        _items("path", "PATH", "Kent and others 2020", path_rows),
     ]
 
 
-def _items(anchor: str, name: str, source: str, rows: Sequence[tuple[str, str, str]]) -> Section:
+def _items(anchor: str, name: str, source: str, rows: Sequence[Row]) -> Section:
     headers = ["Item", "Asks for", "Answer"]
     table = TableView(f"{name} items ({source})", headers, rows, numeric_from=3)
     return Section(anchor, name, tables=[table])
@@ -58,9 +81,17 @@ def _sizes(sizes: Mapping[str, Any]) -> str:
     )
 
 
-def _consort(run: Run) -> list[tuple[str, str, str]]:
+def consort(run: Run, arms: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Row]:
+    """Items of CONSORT.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``, of two arms.
+    arms
+        Every arm of the trial by its name: persons, clusters, those without an outcome.
+    """
     design, clustered = run["design"], in_clusters(run)
-    arms = [(arm_name(run, name), design["arms"][name]) for name in ("control", "treated")]
     sizes = design["cluster_size"]
     lost = [
         f"{label}: {arm['n_missing_outcome']}"
@@ -76,7 +107,7 @@ def _consort(run: Run) -> list[tuple[str, str, str]]:
     blocks = "" if design["blocks"] is None else f"; {counted(design['blocks'], 'block')}"
     plan = run["plan"]
     unit = "clusters" if clustered else "persons"
-    what = f"two arms, {unit} randomized{blocks}"
+    what = f"{'two' if len(arms) == 2 else len(arms)} arms, {unit} randomized{blocks}"
     by_arm = f"Numbers of {unit} by arm"
     if run.get("over_periods"):
         found = run["over_periods"]
@@ -129,7 +160,8 @@ def _planned_or_not(run: Run) -> str:
     )
 
 
-def _iceman(run: Run) -> list[tuple[str, str, str]]:
+def iceman(run: Run) -> list[Row]:
+    """Items of ICEMAN, for each modifier that was named."""
     named = run["named_modifiers"]
     if named is None:
         return [
@@ -156,7 +188,8 @@ def _iceman(run: Run) -> list[tuple[str, str, str]]:
             (
                 one["modifier"],
                 "4: few modifiers, or their number considered?",
-                f"{counted(len(named['tests']), 'modifier')} named; adjusted by Holm",
+                f"{counted(len(named['tests']), 'modifier')} named; adjusted by Holm for "
+                f"{allowed_for(named)}",
             ),
             (
                 one["modifier"],
@@ -169,10 +202,13 @@ def _iceman(run: Run) -> list[tuple[str, str, str]]:
 
 def _in_plan(run: Run) -> str:
     plan = run["plan"]
-    return AUTHORS if plan is None else f"in the plan of {plan['date']}, hash {plan['sha256'][:12]}"
+    if not named_in_plan(run):
+        return AUTHORS
+    return f"in the plan of {plan['date']}, hash {plan['sha256'][:12]}"
 
 
-def _path(run: Run) -> list[tuple[str, str, str]]:
+def path(run: Run) -> list[Row]:
+    """Items of PATH."""
     held, scale = run["held_out"], scale_of(run)
     rows = [("Overall result", "first", " ".join(averages(run)))]
     if not held["given"]:

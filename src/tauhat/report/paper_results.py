@@ -27,23 +27,29 @@ def results(run: Run) -> list[str]:
     texts += rate_words(run)
     texts += target_words(run)
     texts.append(_of_test(run))
-    named = run["named_modifiers"]
-    if named is not None:
-        texts.append(" ".join(_of_modifier(run, test) for test in named["tests"]))
-    held = run["held_out"]
-    if held["given"]:
-        scale, found = scale_of(run), held["difference"]
-        texts.append(
-            "Between the outer quarters by predicted effect, the effect differed by "
-            f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])}), "
-            f"by effects that no model saw.{order_words(run)}"
-        )
+    if run["named_modifiers"] is not None:
+        texts.append(modifiers_words(run))
+    if run["held_out"]["given"]:
+        texts.append(quarters_words(run))
     return texts
 
 
-def _of_modifier(run: Run, test: Mapping[str, Any]) -> str:
-    """The comparisons of a named modifier in a sentence."""
-    return f"{test['modifier']}, {comparisons_words(run, test)}."
+def quarters_words(run: Run) -> str:
+    """By how much the effect differs between the outer quarters by predicted effect."""
+    scale, found = scale_of(run), run["held_out"]["difference"]
+    return (
+        "Between the outer quarters by predicted effect, the effect differed by "
+        f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])}), "
+        f"by effects that no model saw.{order_words(run)}"
+    )
+
+
+def modifiers_words(run: Run) -> str:
+    """The comparisons of each named modifier, a sentence each."""
+    return " ".join(
+        f"{test['modifier']}, {comparisons_words(run, test)}."
+        for test in run["named_modifiers"]["tests"]
+    )
 
 
 def comparisons_words(run: Run, test: Mapping[str, Any]) -> str:
@@ -60,21 +66,32 @@ def comparisons_words(run: Run, test: Mapping[str, Any]) -> str:
     return f"{told}; {together_words(own)}: {format_p(test['p_value'])}{adjusted}"
 
 
-def averages(run: Run) -> list[str]:
-    """The average effects, a sentence each."""
+def averages(run: Run, adjusted: Mapping[str, float | None] | None = None) -> list[str]:
+    """The average effects, a sentence each.
+
+    Parameters
+    ----------
+    run
+        Content of ``run.json``.
+    adjusted
+        P-values that allow for several contrasts, by "individual" and "cluster".
+    """
     effects = run["average_effect"]
+    more = {name: f", adjusted {format_p(p)}" for name, p in (adjusted or {}).items()}
     return [
-        f"The {name}-average effect was {_estimate(run, effects[name], in_units(run))}."
+        f"The {name}-average effect was "
+        f"{_estimate(run, effects[name], in_units(run), more.get(name, ''))}."
         for name in estimands(run)
     ]
 
 
-def _estimate(run: Run, one: Mapping[str, Any], unit: str = "") -> str:
+def _estimate(run: Run, one: Mapping[str, Any], unit: str = "", more: str = "") -> str:
     if one["estimate"] is None:
         return "not estimable"
     scale, level = scale_of(run), format_percent(run["interval"]["level"])
     interval = scale.interval(one["lower"], one["upper"])
-    return f"{scale(one['estimate'])}{unit} ({level} CI {interval}; {format_p(one['p_value'])})"
+    p_value = f"{format_p(one['p_value'])}{more}"
+    return f"{scale(one['estimate'])}{unit} ({level} CI {interval}; {p_value})"
 
 
 def _of_test(run: Run) -> str:

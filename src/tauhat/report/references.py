@@ -43,6 +43,9 @@ SOURCES: Mapping[str, str] = {
     "Scandinavian Journal of Statistics 6:65-70.",
     "Hooper and others 2018": "Hooper, Forbes, Hemming, Takeda, Beresford (2018). Analysis of "
     "cluster randomised trials with an assessment of outcome at baseline. BMJ 360:k1121.",
+    "Juszczak and others 2019": "Juszczak, Altman, Hopewell, Schulz (2019). Reporting of multi-arm "
+    "parallel-group randomized trials: extension of the CONSORT 2010 statement. JAMA "
+    "321:1610-1620.",
     "Kennedy 2023": "Kennedy (2023). Towards optimal doubly robust estimation of heterogeneous "
     "causal effects. Electronic Journal of Statistics 17:3008-3049.",
     "Kent and others 2020": "Kent and others (2020). The Predictive Approaches to Treatment effect "
@@ -58,6 +61,8 @@ SOURCES: Mapping[str, str] = {
     "standardization in cluster-randomized trials. Statistics in Medicine.",
     "Machluf and others 2024": "Machluf, Frostig, Shoham, Milo, Berkman, Pryluk (2024). Robust "
     "CATE estimation using novel ensemble methods. arXiv 2407.03690.",
+    "Marcus, Peritz and Gabriel 1976": "Marcus, Peritz, Gabriel (1976). On closed testing "
+    "procedures with special reference to ordered analysis of variance. Biometrika 63:655-660.",
     "McKenzie and others 2025": "McKenzie and others (2025). Reporting of cluster randomised "
     "crossover trials: extension of the CONSORT 2010 statement with explanation and elaboration. "
     "BMJ 388:e080472.",

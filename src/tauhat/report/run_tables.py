@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from tauhat.report.pieces import table_of
-from tauhat.report.text import Run, arm_name
+from tauhat.report.text import Run, arm_name, label_name
 from tauhat.report.view import DocumentView, Section
+from tauhat.wording import join_words
 
 # What made the run is no result.
-_NO_TABLES = ("data", "versions", "seconds", "files", "roles")
+_NO_TABLES = ("data", "versions", "seconds", "files", "roles", "contrasts")
 
 
 def run_tables(run: Run) -> dict[str, pd.DataFrame]:
@@ -21,7 +22,8 @@ def run_tables(run: Run) -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     run
-        Content of ``run.json``.
+        Content of ``run.json``; of several arms all contrasts stand in one table, each row with
+        the name of its own.
 
     Returns
     -------
@@ -35,12 +37,18 @@ def run_tables(run: Run) -> dict[str, pd.DataFrame]:
     >>> {name: table.shape for name, table in run_tables(run).items()}
     {'average-effect': (1, 4), 'models': (1, 1)}
     """
-    tables: dict[str, list[dict[str, Any]]] = {}
-    for key, value in run.items():
-        if key not in _NO_TABLES:
-            for name, row in _rows(value, key):
-                tables.setdefault(name.replace("_", "-"), []).append(row)
+    tables = _tables(run)
+    # The check of all contrasts holds what those of each say.
+    for contrast, one in run.get("contrasts", {}).items():
+        own = {key: value for key, value in one.items() if key != "check"}
+        for name, rows in _tables(own).items():
+            tables.setdefault(name, []).extend({"contrast": contrast, **row} for row in rows)
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+
+
+def is_of_contrasts(run: Run) -> bool:
+    """Whether a run is of more than two arms."""
+    return "contrasts" in run
 
 
 def tables_document(run: Run, tables: Mapping[str, pd.DataFrame]) -> DocumentView:
@@ -58,12 +66,30 @@ def tables_document(run: Run, tables: Mapping[str, pd.DataFrame]) -> DocumentVie
         for name, table in tables.items()
     ]
     return DocumentView(
-        f"Tables: {arm_name(run, 'treated')} against {arm_name(run, 'control')} on "
-        f"{run['roles']['outcome']}",
+        f"Tables: {compared_on(run)}",
         "Every table of run.json, numbers to three digits; the CSV files have them in full.",
         sections,
         f"tauhat {run['versions'].get('tauhat', '')}; SHA-256 of the data {run['data_sha256']}.",
     )
+
+
+def compared_on(run: Run) -> str:
+    """Which arms are compared, on what."""
+    outcome = run["roles"]["outcome"]
+    if is_of_contrasts(run):
+        labels = [label_name(run, arm["label"]) for arm in run["arms"]]
+        return f"comparisons of {join_words(labels)}, effects on {outcome}"
+    return f"{arm_name(run, 'treated')} against {arm_name(run, 'control')} on {outcome}"
+
+
+def _tables(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Rows by the name of their table."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for key, value in run.items():
+        if key not in _NO_TABLES:
+            for name, row in _rows(value, key):
+                tables.setdefault(name.replace("_", "-"), []).append(row)
+    return tables
 
 
 def _rows(value: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
