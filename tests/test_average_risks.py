@@ -129,6 +129,38 @@ def test_without_events_in_an_arm_there_is_no_ratio_and_the_text_says_so() -> No
     assert average_effects((X, y * (arm | (clusters == 1)), arm, clusters)).on("ratio")[0] is None
 
 
+def test_a_risk_that_is_cut_at_its_bound_is_said_to_be() -> None:
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(12), 20)
+    arm, x = clusters % 2, rng.normal(size=240)
+    y = ((x + rng.normal(size=240) > 0) & (arm == 0)).astype(float)
+    told = "Adjusted for covariates the risk with treatment came out below 0 and is shown as 0"
+    # With more of x among the treated their adjusted risk is lower than none.
+    found = average_effects(((x + 0.2 * arm)[:, None], y, arm, clusters)).individual_risks
+    assert found is not None
+    assert found.treated == 0
+    assert found.difference.estimate < -found.control - 0.0005
+    assert told in found.text
+    number = found.number_needed
+    said = risk_words(
+        "y = 1",
+        {
+            "control": found.control,
+            "treated": found.treated,
+            "difference": {"estimate": found.difference.estimate},
+            "ratio": None,
+            "number_needed": {
+                name: getattr(number, name)
+                for name in ("estimate", "fewer", "lower", "upper", "crosses")
+            },
+        },
+    )
+    assert told in said[-1]
+    alone = average_effects((np.ones((240, 1)), y, arm, clusters)).individual_risks
+    assert alone is not None
+    assert "shown as" not in alone.text
+
+
 def test_an_outcome_that_is_no_event_has_no_ratio() -> None:
     X, y, arm, clusters = tiny()
     found = average_effects((X, y + np.arange(len(y)), arm, clusters))
@@ -166,7 +198,10 @@ def test_numbers_of_one_sentence_have_the_same_decimals() -> None:
 def test_decision_makers_are_told_the_event_its_ratio_and_the_number_needed() -> None:
     ratio = {"estimate": 0.543, "lower": 0.349, "upper": 0.847}
     needed = {"estimate": 12.96, "lower": 7.71, "upper": 41.1, "fewer": True, "crosses": False}
-    risks = {"control": 0.169, "treated": 0.0916, "ratio": ratio, "number_needed": needed}
+    risks = {
+        "control": 0.169, "treated": 0.0916, "ratio": ratio, "number_needed": needed,
+        "difference": {"estimate": -0.0772},
+    }  # fmt: skip
     assert risk_words("pancreatitis = 1", risks) == [
         "Event: pancreatitis = 1. Of 100 persons 9.2 have it with treatment and 16.9 without, risk "
         "ratio 0.54 (0.35 to 0.85): one event fewer for every 13.0 persons treated (7.7 to 41.1)."

@@ -19,6 +19,7 @@ from tauhat.errors import TrialError
 from tauhat.report.words import _Change
 from tauhat.tables import reading
 from tauhat.tables.formats import FORMATS, Request, apart
+from tauhat.trial.checks.file_checks import file_record
 from tauhat.trial.trial import Trial
 
 
@@ -260,6 +261,26 @@ def test_names_with_commas_on_the_command_line(
     df.assign(**{"y, mm": rng.normal(size=60), "age": 3.0}).to_csv(tmp_path / "t.csv", index=False)
     words = ["check", str(tmp_path / "t.csv"), "--outcome", "y, mm", "--treatment", "arm"]
     assert main([*words, "--covariates", '"bmi, kg/m2"', "--where", "`bmi, kg/m2` > 5"]) == 0
+
+
+def test_a_missing_code_of_few_persons_does_not_tell_how_many(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame({"arm": [0, 1] * 60, "bmi": 25.0, "age": 60.0, "y": rng.normal(size=120)})
+    df[["bmi", "age"]] += rng.normal(0, 3, (120, 2)).round(2)
+    df.loc[[4, 9], "bmi"], df.loc[20:29, "age"] = 99, 99
+    df.to_csv(tmp_path / "t.csv", index=False)
+    trial = Trial(reading.read_table(tmp_path / "t.csv", na=["99"]), outcome="y", treatment="arm",
+                  covariates=["age", "bmi"])  # fmt: skip
+    said = " ".join(finding.sentence for finding in trial.check().graded)
+    assert "rules: '99' as a missing code (10)." in said
+    assert "rules: '99' as a missing code (fewer than five persons)." in said
+    record = file_record(trial)
+    assert record is not None
+    assert record["missing"]["bmi"] == {"'99' as a missing code": None}
+    few = Trial(reading.read_table(tmp_path / "t.csv", na=["99"]), outcome="y", treatment="arm",
+                covariates=["bmi"])  # fmt: skip
+    said = " ".join(finding.sentence for finding in few.check().graded)
+    assert "1 of 1 covariates has missing values, in fewer than five persons. They were" in said
 
 
 def test_missing_codes_and_conditions_in_a_config(

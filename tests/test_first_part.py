@@ -158,6 +158,55 @@ def test_sizes_that_could_be_seen_are_of_all_comparisons() -> None:
     assert "Not estimated (why: appendix): race: native less asian." in parts[3].paragraphs[0]
 
 
+def of_regions() -> dict[str, Any]:
+    """A run with a named modifier of six groups, the last of which differs."""
+    run = longest()
+    names = ("east", "isles", "north", "south", "west")
+    comparisons = [
+        comparison("region", 4.0 if name == "west" else 0.1 * k, comparison=f"{name} less centre",
+                   p_value=0.004 if name == "west" else 0.7)
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+    tests = [
+        {"modifier": "age", "p_value": 0.4, "p_adjusted": 0.4},
+        {"modifier": "region", "p_value": 0.002, "p_adjusted": 0.004},
+    ]
+    run["heterogeneity_test"]["p_value"] = 0.006
+    run["named_modifiers"] |= {
+        "comparisons": [comparison("age", 0.1, comparison="per SD of 9"), *comparisons],
+        "tests": tests,
+        "n_tests": 2,
+    }
+    return run
+
+
+def test_the_adjusted_p_of_several_groups_is_told_of_all_of_them_together() -> None:
+    whom = first_part(of_regions(), [Section("named", "N")])[3]
+    assert whom.headline == "It differs by region"
+    rows = {row[0]: row[1:] for row in whom.tables[0].rows}
+    assert rows["region: west less centre"] == ["4.0 (2.0 to 6.0)", ""]
+    assert rows["region: all groups together"] == ["–", "0.004"]
+    assert rows["age: per SD of 9"][1] == "0.40"
+
+
+def test_what_carries_the_finding_is_on_the_first_page_and_a_cut_is_told() -> None:
+    run = of_regions()
+    whom = first_part(run, [Section("named", "N")])[3]
+    told = [row[0] for row in whom.tables[0].rows]
+    assert "region: west less centre" in told
+    assert len(told) == 5  # four comparisons and the joint test
+    assert "Effects within the groups, and 2 more comparisons: appendix." in whom.paragraphs[1]
+    # None that is shown is lost; where the primary test shows nothing, none is shown.
+    run = longest()
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert len(whom.tables[0].rows) == 4
+    assert "Effects within the groups, and 4 more comparisons: appendix." in whom.paragraphs[1]
+    run["heterogeneity_test"]["p_value"] = 0.006
+    whom = first_part(run, [Section("named", "N")])[3]
+    assert len(whom.tables[0].rows) == 8
+    assert "Effects within the groups: appendix." in whom.paragraphs[1]
+
+
 @pytest.mark.parametrize(
     ("better", "words"),
     [
@@ -202,6 +251,56 @@ def test_table_one_counts_by_arm() -> None:
         "age, mean (SD)": ["65.0 (11.5)", "65.0 (11.5)"],
         "sex: m": ["20 (100.0%)", "0 (0.0%)"],
     }
+
+
+def test_table_one_counts_labels_that_begin_alike() -> None:
+    arm = np.arange(120) % 2
+    labels = ["none", "one drug", "two drugs"]
+    start = "Antihypertensive medication at baseline: "
+    drugs = pd.Series(np.repeat([start + label for label in labels], [60, 40, 20]))
+    told = table_one(pd.DataFrame({"drugs": drugs}), arm)
+    counts = pd.crosstab(drugs, arm)
+    assert len(told) == 3
+    for label in labels:
+        (row,) = [row for name, row in told.items() if name.endswith(f"…{label}")]
+        found = [f"{n} ({100 * n / 60:.1f}%)" for n in counts.loc[start + label]]
+        assert row == found
+
+
+def test_table_one_tells_what_is_missing_from_a_value_of_that_name() -> None:
+    arm = np.arange(100) % 2
+    values = pd.Series([None] * 20 + ["missing"] * 30 + ["other values"] * 50)
+    assert table_one(pd.DataFrame({"level": values}), arm) == {
+        "level: 'other values'": ["25 (50.0%)", "25 (50.0%)"],
+        "level: 'missing'": ["15 (30.0%)", "15 (30.0%)"],
+        "level: missing": ["10 (20.0%)", "10 (20.0%)"],
+    }
+
+
+def test_table_one_loses_nobody_among_other_values() -> None:
+    # The first level is rare in one arm, the last ones are gathered.
+    arm = np.array([0] * 30 + [1] * 3 + [0, 1] * 200)
+    level = np.array(["few"] * 33 + [f"l{k:02d}" for k in np.repeat(np.arange(20), 20)])
+    told = table_one(pd.DataFrame({"level": level}), arm)
+    assert sum(int(row[0].split()[0]) for row in told.values()) == 230
+    assert sum(int(row[1].split()[0]) for row in told.values()) == 203
+
+
+def test_table_one_names_a_single_value_that_is_left_over() -> None:
+    level = pd.DataFrame({"level": [f"l{k}" for k in range(9)] * 20})
+    told = table_one(level, np.repeat([0, 1], 90))
+    assert sorted(told) == [f"level: l{k}" for k in range(9)]
+
+
+def test_comparisons_that_begin_alike_are_told_apart() -> None:
+    run = of_regions()
+    start = "a region with a long name that ends"
+    named = run["named_modifiers"]
+    for k, one in enumerate(named["comparisons"][1:]):
+        one["comparison"] = f"{start} in {k} less {start} nowhere"
+    told = [row[0] for row in first_part(run, [Section("named", "N")])[3].tables[0].rows]
+    assert len(set(told)) == len(told) == 5
+    assert any("…4 less a region" in text for text in told)
 
 
 def test_table_one_tells_nothing_of_few_persons() -> None:

@@ -46,6 +46,17 @@ def test_missing_values_are_left_out_of_numbers_and_a_level_of_categories() -> N
     assert groups.labels == ("a", "b", "(missing)")
 
 
+def test_a_single_category_that_is_left_over_has_its_name() -> None:
+    level = pd.Series(np.repeat([f"l{k}" for k in range(9)], 10))
+    groups = covariate_groups(level, np.arange(90.0))
+    assert groups is not None
+    assert groups.labels == tuple(f"l{k}" for k in range(9))
+    groups = covariate_groups(pd.concat([level, pd.Series(["few"])]), np.arange(91.0))
+    assert groups is not None
+    assert groups.labels[-1] == "(other)"
+    assert groups.count[-1] == 11
+
+
 def test_small_and_many_categories_are_gathered() -> None:
     level = pd.Series(np.repeat([f"l{k:02d}" for k in range(12)], 10).tolist() + ["z"] * 2)
     effect = np.arange(len(level), dtype=float)

@@ -230,6 +230,12 @@ def test_words_of_a_category_that_a_file_makes_missing_are_said(tmp_path: Path) 
         "In 'pain', words were read as missing values: 'NA' (14), 'None' (15). If one is"
     )
     assert found(trial_of(table).check(), "words read as missing") == []
+    df["pain"] = np.r_[["NA"] * 2, np.resize(["mild", "severe"], 70)]
+    df.to_csv(tmp_path / "t.csv", index=False)
+    table = read_table(tmp_path / "t.csv", labels=["clinic", "arm"])
+    check = trial_of(table, covariates=["age", "pain"]).check()
+    [(_, sentence)] = found(check, "words read as missing")
+    assert "'NA' (fewer than five persons)." in sentence
 
 
 def test_numbers_that_lost_digits_are_questioned() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 
 from tauhat.cli import main
+from tauhat.registry import estimator_names
 from tauhat.report.markdown import markdown_of
 from tauhat.report.paper import paper
+from tauhat.report.references import SOURCES
 from tauhat.report.run_tables import run_tables
 
 FIXTURE = Path(__file__).parent / "report_run.json"
@@ -43,7 +46,7 @@ def test_paragraphs_hold_the_numbers_of_the_run(run: dict[str, Any]) -> None:
         "intracluster correlation of the outcome was 0.030",
         "TASSH: 300 persons in 15 clusters",
         "12 to 31 persons in a cluster, median 20, CV 0.24",
-        "CONSORT-cluster items",
+        "CONSORT-cluster items (Campbell and others 2012)",
         "BMJ 345:e5661",
         "0.80 (0.20 to 1.40)",
         "no modifier was named beforehand",
@@ -96,6 +99,65 @@ def test_named_modifiers_and_the_plan_answer_iceman(run: dict[str, Any]) -> None
     assert "in the plan of 2026-11-28" in text
     assert "compared within clusters" in text
     assert "Holm (1979). A simple" in text
+    assert "; errors follow Pustejovsky and Tipton (2018)." in text
+    run["named_modifiers"] = {**NAMED, "method": "Least squares, HC2 errors (age)."}
+    assert "Pustejovsky" not in markdown_of(paper(run))
+
+
+DESIGNS: dict[str, dict[str, Any]] = {
+    "clusters": {},
+    "persons": {"design": {"clusters": None, "cluster_size": None, "icc": None}},
+    "participants": {"design": {"type": "participant"}},
+    **{
+        name: {"over_periods": {"design": name, "sequences": [], "periods": [1, 2]}}
+        for name in (
+            "stepped wedge",
+            "cluster crossover",
+            "parallel trial with a baseline period",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("modifiers", [None, NAMED])
+def test_the_references_are_what_is_cited(
+    run: dict[str, Any], design: str, modifiers: dict[str, Any] | None
+) -> None:
+    run["named_modifiers"] = modifiers
+    run["design"] |= DESIGNS[design].get("design", {})
+    run |= {key: value for key, value in DESIGNS[design].items() if key != "design"}
+    stacked = [f"X-Stack-{name}" for name in ("BART", "RF", "Boosting", "Stack")]
+    one = run["models"][0]
+    run["models"] = [{**one, "name": name} for name in [*estimator_names(every=True), *stacked]]
+    text, _, listed = markdown_of(paper(run)).partition("## References")
+    for cited, reference in SOURCES.items():
+        authors, _, year = cited.rpartition(" ")
+        found = f"{authors} {year}" in text or f"{authors} ({year})" in text
+        assert found == (f"* {reference}\n" in listed), cited
+        text = text.replace(cited, "").replace(f"{authors} ({year})", "")
+    # Nothing that looks like authors and a year is left.
+    assert re.findall(r"\w+ \(?(?:19|20)\d\d\b(?![-/])", text) == []
+    assert "X-Stack-RF ()" in text  # its source is known
+
+
+def test_the_adjusted_p_of_several_groups_is_told_once(run: dict[str, Any]) -> None:
+    one = NAMED["comparisons"][0] | {"modifier": "region", "p_value": 0.68}
+    comparisons = [{**one, "comparison": f"{name} less centre"} for name in ("east", "west")]
+    comparisons.append({**one, "comparison": "isles less centre", "estimate": None})
+    tests = [{"modifier": "region", "p_value": 0.004, "p_adjusted": 0.008}]
+    run["named_modifiers"] = {**NAMED, "comparisons": comparisons, "tests": tests}
+    text = markdown_of(paper(run))
+    told = (
+        "east less centre: −1.5 (95% CI −2.7 to −0.3; p = 0.68); west less centre: −1.5 (95% CI "
+        "−2.7 to −0.3; p = 0.68); isles less centre: not estimable; those estimated together: "
+        "p = 0.004, adjusted p = 0.008"
+    )
+    assert f"region, {told}." in text
+    assert f"{told}; compared within clusters" in text
+    assert text.count("adjusted p = 0.008") == 2  # of the results and of ICEMAN
+    tests[0] |= {"p_value": None, "p_adjusted": None}
+    assert "adjusted p not" not in markdown_of(paper(run))
 
 
 def test_signs_are_left_and_tags_are_not(run: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 import tauhat
 from tauhat.errors import TrialError
 from tauhat.report import plots
-from tauhat.report.grouping import two_way_groups
+from tauhat.report.grouping import EffectGroups, two_way_groups
 from tauhat.report.plots.style import (
     BLUE,
     INK,
@@ -204,3 +204,26 @@ def test_bars_that_are_narrow_on_their_axis_are_not_covered_by_their_edges() -> 
         drawn = plots.effect_distribution_plot(edges, counts, average=wide, axis_label="effect")
         bars = drawn.figure.axes[0].containers[0]
         assert {bar.get_linewidth() for bar in bars} == {width}
+
+
+@pytest.mark.parametrize("longest", [12, 16, 28, 40, 60])
+def test_labels_that_begin_alike_stay_apart(longest: int) -> None:
+    start = "Antihypertensive medication at baseline, as the nurse wrote it: "
+    labels = [start + end for end in ("none", "one drug", "two drugs")]
+    labels += ["Refused", "a" * 99, "a" * 98, "a\tb", "a b"]
+    short = plots.told_apart(labels, longest)
+    assert len(set(short)) == len(labels)
+    assert max(map(len, short)) <= longest
+    assert [text[-4:] for text in short[:1]] == ["none"]
+    assert short[3] == "Refused"
+    # The same labels are the same, also in another order.
+    assert plots.told_apart(labels[:1] * 2 + labels, longest)[:3] == [short[0]] * 3
+
+
+def test_ticks_of_categories_that_begin_alike_differ() -> None:
+    start = "Antihypertensive medication at baseline: "
+    labels = tuple(start + end for end in ("none", "one drug", "two drugs"))
+    groups = EffectGroups("drugs", None, labels, np.arange(3.0), np.full(3, 20))
+    drawn = plots.effect_by_covariate_plot(groups, average=None, axis_label="Effect")
+    ticks = [tick.get_text() for tick in drawn.figure.axes[0].get_xticklabels()]
+    assert ticks == ["Antihyperte…none", "Antihyp…one drug", "Antihy…two drugs"]

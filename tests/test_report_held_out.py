@@ -198,6 +198,19 @@ def test_first_screen_says_whether_the_quarters_differ() -> None:
     assert "no model saw. That is the opposite of" in str(paper(run))
 
 
+def test_the_ends_share_their_noun_in_words_of_benefit() -> None:
+    run = {**example_run(), "better": "higher"}
+    assert "quarters with the most and the least predicted benefit do differ" in (
+        certainty_answer(run).text
+    )
+    assert "of persons with the most and the least predicted benefit differ with" in " ".join(
+        limits(run)
+    )
+    page = page_of(run)
+    assert "Who is in the quarters with the most and the least predicted benefit" in page
+    assert "most benefit and the" not in page
+
+
 def test_limits_name_the_difference_that_would_go_unseen() -> None:
     run = example_run()
     said = " ".join(limits(run))

@@ -91,7 +91,7 @@ def test_what_is_missing_everywhere_is_not_filled_in() -> None:
     df.loc[::3, "x"] = np.nan
     said = trial_of(df, covariates=["x", "gone"]).check().text
     assert (
-        "1 of 2 covariates has missing values, up to 33.3%; 33.3% of rows have at least one" in said
+        "1 of 1 covariates has missing values, up to 33.3%; 33.3% of rows have at least one" in said
     )
 
 

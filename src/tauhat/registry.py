@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tauhat.ensembles.aggregations import AGGREGATIONS
 from tauhat.ensembles.ensemble import FEWEST_UNITS
 from tauhat.ensembles.library import INDIVIDUAL_LIBRARY
-from tauhat.ensembles.robust import RobustEnsemble
+from tauhat.ensembles.robust import STACKED_PREFIX, RobustEnsemble
 from tauhat.ensembles.stacked_x import StackedX
 from tauhat.errors import TrialError
 from tauhat.fitting.cate_estimator import CateEstimator
@@ -81,6 +81,20 @@ def registered(name: str) -> RegisteredEstimator:
     if name not in single_names():
         raise TrialError(unknown_name("estimator", name, [*ENSEMBLES, *single_names()]))
     return single_record(name)
+
+
+def source_of(name: str) -> str:
+    """Where an estimator or a member of `RobustEnsemble` comes from; empty if that is unknown.
+
+    Examples
+    --------
+    >>> source_of("X-Stack-RF"), source_of("mine")
+    ('Machluf and others 2024', '')
+    """
+    try:
+        return registered("Stacked-X" if name.startswith(STACKED_PREFIX) else name).source
+    except TrialError:
+        return ""
 
 
 def estimator(name: str, random_state: Any = None, n_jobs: int = 1) -> CateEstimator:

@@ -28,6 +28,7 @@ from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.checks.file_checks import file_record
 from tauhat.trial.checks.level_checks import crossed_shares, level_shares
 from tauhat.trial.incomplete_blocks import named_blocks
+from tauhat.trial.used_covariates import used_covariates
 
 if TYPE_CHECKING:
     from tauhat.analysis.parts import AnalysisParts
@@ -115,8 +116,8 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "arms": arms,
         "icc": icc,
         "blocks": None if trial.blocks is None else len(pd.unique(trial.blocks[compared])),
-        "covariates": list(trial.covariate_names),
-        "cluster_covariates": list(trial.cluster_level_names),
+        "covariates": used_covariates(trial),
+        "cluster_covariates": used_covariates(trial, trial.cluster_level_names),
         "too_few_clusters_for": too_few_clusters_for(trial),
         "propensity_given": trial.propensity is not None,
     }

@@ -41,7 +41,7 @@ class ReadFile(TypedDict):
     units: Annotated[dict[str, str], "units of columns"]
     formats: Annotated[dict[str, str], "display formats of columns"]
     value_labels: Annotated[dict[str, Any], "codes and labels of columns, in code order"]
-    missing: Annotated[dict[str, Any], "values made missing, counted by rule and column"]
+    missing: Annotated[dict[str, Any], "values made missing by rule and column; null: one to four"]
     left_as_numbers: Annotated[dict[str, str], "columns left as they are, and why"]
     notes: Annotated[list[str], "what else was done"]
 

@@ -49,6 +49,7 @@ CLUSTER_MEMBERS = (
 )  # fmt: skip
 #: Second stages of the X-learners on the imputing stack, whose weights are given.
 STACKED = ("BART", "RF", "Boosting", "Stack")
+STACKED_PREFIX = "X-Stack-"
 #: Members that are given weight when clusters are randomized.
 CLUSTER_GIVEN = ("BCF-RE", "BRM", "Additive-Boosting")
 
@@ -372,4 +373,4 @@ class RobustEnsemble(Ensemble):
 
 
 def _stacked_name(second_stage: str) -> str:
-    return f"X-Stack-{second_stage}"
+    return f"{STACKED_PREFIX}{second_stage}"

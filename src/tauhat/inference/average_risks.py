@@ -11,7 +11,7 @@ from tauhat.endpoint import SCALES
 from tauhat.inference.arm_means import ArmMeans
 from tauhat.inference.estimate import Estimate
 from tauhat.runtime.display import Shown
-from tauhat.wording import p_words, with_digits_alike
+from tauhat.wording import join_words, p_words, with_digits_alike
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,36 @@ class AverageRisks(Shown):
             parts.append(f"{text[0].upper()}{text[1:]}.")
         else:
             parts.append("Too few events in an arm for a ratio.")
-        return " ".join([*parts, self.number_needed.text])
+        cut = cut_words(self.control, self.treated, self.difference.estimate)
+        return " ".join([*parts, self.number_needed.text, *cut])
+
+
+def cut_words(control: float, treated: float, difference: float) -> list[str]:
+    """Why the risks of both arms do not differ by the risk difference; mostly nothing.
+
+    Adjusted for covariates an arm without events can have a risk below 0.
+
+    Examples
+    --------
+    >>> print(cut_words(0.459, 0.0, -0.460)[0][:70])
+    Adjusted for covariates the risk with treatment came out below 0 and i
+    >>> cut_words(0.459, 0.0, -0.459)
+    []
+    """
+    if abs(treated - control - difference) < 1e-9:
+        return []
+    bounds = {0.0: "below 0 and is shown as 0", 1.0: "above 100 and is shown as 100"}
+    cut = [
+        f"the risk {when} treatment came out {bounds[risk]}"
+        for when, risk in (("with", treated), ("without", control))
+        if risk in bounds
+    ]
+    if not cut:
+        return []
+    return [
+        f"Adjusted for covariates {join_words(cut)}; the risk difference is not cut, so it is not "
+        "that of the two risks shown."
+    ]
 
 
 def _digits(number: float) -> str:

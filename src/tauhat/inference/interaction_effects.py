@@ -115,7 +115,8 @@ class InteractionEffects(Shown):
             if parts:
                 p = _p_words(float(test.p_value.iloc[0]))
                 adjusted = _p_words(float(test.p_adjusted.iloc[0]))
-                told.append(f"{modifier}: {'; '.join(parts)} ({p}, adjusted {adjusted})")
+                joint = "together " if len(rows) > 1 else ""
+                told.append(f"{modifier}: {'; '.join(parts)} ({joint}{p}, adjusted {adjusted})")
             else:
                 told.append(f"{modifier}: cannot be estimated")
             second = _comparisons_words(self.all_clusters[self.all_clusters.modifier == modifier])
@@ -230,7 +231,8 @@ def interaction_effects(
     if twice:
         raise TrialError(f"the modifier {twice[0]!r} is named twice")
     refuse_same_groups(read)
-    adjusted_for = _adjusted_for(frame, adjust)
+    asked = _adjusted_for(frame, adjust)
+    adjusted_for = tuple(name for name in asked if name in ordered.sources)
     moderate, made = MODERATE * _spread_within_arms(data), data.outcome_changes()
     rows: list[dict[str, Any]] = []
     second: list[dict[str, Any]] = []

@@ -11,7 +11,7 @@ import pandas as pd
 from tauhat._typing import BoolArray, IntArray
 from tauhat.disclosure import is_small
 from tauhat.report.numbers import decimals_for, format_count, format_fixed
-from tauhat.report.pieces import cell
+from tauhat.report.pieces import cell, cells_apart
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.text import Run, arm_name, effects_in_words
 from tauhat.report.view import ReportInput, Section, TableView
@@ -92,7 +92,7 @@ def _flow(run: Run) -> TableView:
 
 
 def _arms(run: Run) -> list[str]:
-    return [cell(arm_name(run, name), 40) for name in ("control", "treated")]
+    return cells_apart([arm_name(run, name) for name in ("control", "treated")], 40)
 
 
 def baseline_tables(data: ReportInput) -> list[TableView]:
@@ -119,10 +119,11 @@ def _rows(name: str, column: pd.Series[Any], arm: IntArray) -> Iterator[list[str
         yield from _of_levels(name, {MISSING: ~known}, arm) if not known.all() else ()
         return
     # The most frequent first; what else is rare is one level.
-    values = column.astype("object").where(known, MISSING)
+    values = column.astype("object").map(_level).where(known, MISSING)
     order = list(values.value_counts().index)
-    levels = {_level(value): (values == value).to_numpy() for value in order[:MOST_LEVELS]}
-    if len(order) > MOST_LEVELS:
+    told = order if len(order) == MOST_LEVELS + 1 else order[:MOST_LEVELS]
+    levels = {value: (values == value).to_numpy() for value in told}
+    if len(order) > len(told):
         levels[OTHERS] = ~np.any(list(levels.values()), axis=0)
     levels = _merged(levels, arm)
     if len(levels) < 2 and known.any() and len(order) > 1:
@@ -135,9 +136,11 @@ def _rows(name: str, column: pd.Series[Any], arm: IntArray) -> Iterator[list[str
 
 
 def _level(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return cell(value, 40)
+    """A value in full: shortened ones might be alike."""
+    if isinstance(value, float):
+        return f"{value:.15g}".replace("-", "−")
+    text = value if isinstance(value, str) else cell(value)
+    return f"'{text}'" if text in (MISSING, OTHERS) else text
 
 
 def _means(values: Any, known: BoolArray, arm: IntArray) -> list[str]:
@@ -178,12 +181,14 @@ def _merged(levels: Mapping[str, BoolArray], arm: IntArray) -> dict[str, BoolArr
     while kept and is_small(_counts(joined, arm)).any():
         smallest = min(kept, key=lambda key: int(kept[key].sum()))
         joined = joined | kept.pop(smallest)
+    if OTHERS in kept:
+        joined = joined | kept.pop(OTHERS)
     return {**kept, OTHERS: joined}
 
 
 def _of_levels(name: str, levels: Mapping[str, BoolArray], arm: IntArray) -> Iterator[list[str]]:
     sizes = np.bincount(arm, minlength=2)
-    for level, chosen in levels.items():
+    for level, chosen in zip(cells_apart(levels, 40), levels.values(), strict=True):
         counts = _counts(chosen, arm)
         if is_small(counts).any():
             yield [f"{name}: {level}", HIDDEN, HIDDEN]

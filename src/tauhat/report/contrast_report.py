@@ -12,7 +12,7 @@ from tauhat.report.numbers import bare_p, format_count, format_p, format_percent
 from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
 from tauhat.report.pieces import first_upper
-from tauhat.report.plots import shorten
+from tauhat.report.plots import shorten, told_apart
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
 from tauhat.report.sections import check_section, made_section
 from tauhat.report.survival_of_contrasts import horizons_told, survival_tables
@@ -182,7 +182,7 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     first = next(iter(inputs.values()))
     # What the run as a whole has of its own, in the place of that of a contrast.
     whole = replace(first, run={**first.run, **{name: run[name] for name in _OF_ALL}})
-    labels = [shorten(label_name(run, arm["label"]), 60) for arm in run["arms"]]
+    labels = told_apart([label_name(run, arm["label"]) for arm in run["arms"]], 60)
     outcome = shorten(first.run["roles"]["outcome"], 60)
     shown = [
         _compared_section(parts),

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from operator import itemgetter
 
 from tauhat.report.cannot_show import FEW_CLUSTERS
-from tauhat.report.named_words import (
-    allowed_for,
-    below_zero,
-    besides_named,
-    compared_name,
-    left_out,
-)
-from tauhat.report.numbers import Scale, bare_p, format_p, format_percent
+from tauhat.report.named_first_part import named_answer
+from tauhat.report.named_words import compared_names
+from tauhat.report.numbers import format_p, format_percent
 from tauhat.report.per_hundred import mcid_units
-from tauhat.report.pieces import cell, first_upper
+from tauhat.report.pieces import cell, figure_again, first_upper
 from tauhat.report.randomized_units import in_clusters
 from tauhat.report.rate_section import rate_words
 from tauhat.report.risk_section import risk_words
@@ -40,11 +35,9 @@ from tauhat.report.text import (
 )
 from tauhat.report.time_units import at_horizon, in_units
 from tauhat.report.unadjusted import adjustment_words
-from tauhat.report.view import FigureView, Section, TableView
+from tauhat.report.view import Section
 from tauhat.report.voice import effects_differ, end_words, ends_told, order_words, unless_shown
 from tauhat.wording import join_words
-
-ROWS_TOLD = 4
 
 
 def first_part(run: Run, appendix: Sequence[Section]) -> list[Section]:
@@ -143,10 +136,6 @@ def _over_periods(run: Run) -> str:
     return f"A {found['design']}: clusters change their arm over {periods} periods. "
 
 
-def _estimate_words(found: Mapping[str, Any], scale: Scale) -> str:
-    return f"{scale(found['estimate'])} ({scale.interval(found['lower'], found['upper'])})"
-
-
 def average_headline(run: Run) -> str:
     """What the average effect is shown to be, with whether that is better."""
     found = primary_effect(run)
@@ -192,7 +181,7 @@ def _on_average(run: Run) -> Section:
         if effects["difference"]["se"] != 0:
             told += (
                 f" {counting[others[0]]}, which is another question: "
-                f"{_estimate_words(effects[others[0]], scale)}."
+                f"{scale.with_interval(effects[others[0]])}."
             )
     risks = run["average_risks"]
     return Section(
@@ -225,68 +214,9 @@ def _differs(run: Run) -> Section:
 
 def for_whom(run: Run, appendix: Sequence[Section]) -> Section:
     """For whom, by how much: the named modifiers, or the groups of most and least benefit."""
-    made = _of_named if run["named_modifiers"] is not None else _of_groups
+    made = named_answer if run["named_modifiers"] is not None else _of_groups
     section = made(run, {section.anchor: section for section in appendix})
     return replace(section, paragraphs=[*section.paragraphs, *relevant(run)])
-
-
-def _of_named(run: Run, sections: Mapping[str, Section]) -> Section:
-    named, scale = run["named_modifiers"], scale_of(run)
-    adjusted = {test["modifier"]: test["p_adjusted"] for test in named["tests"]}
-    found = [one for one in named["comparisons"] if one["estimate"] is not None]
-    rows = [
-        [
-            cell(f"{one['modifier']}: {one['comparison']}", 50),
-            _estimate_words(one, scale),
-            bare_p(adjusted[one["modifier"]]),
-        ]
-        for one in found[:ROWS_TOLD]
-    ]
-    level = format_percent(run["interval"]["level"])
-    table = TableView(
-        "Difference of the effect along the named modifiers",
-        ["Modifier", f"Difference ({level} CI)", "p, adjusted"],
-        rows,
-    )
-    shown = [one["modifier"] for one in named["tests"] if (one["p_adjusted"] or 1) < 0.05]
-    names = join_words([cell(name, 30) for name in shown[:2]])
-    if len(shown) > 2:
-        names = f"{cell(shown[0], 30)} and {len(shown) - 1} more"
-    if not found:
-        headline, words = "Not estimated", "Too few units tell anything of the modifiers named."
-    elif not shown:
-        headline = "Not shown to differ by a modifier named"
-        words = (
-            "An interval that holds zero does not show equal effects: it leaves open which group "
-            "gains more."
-        )
-    elif effects_differ(run):
-        headline = f"It differs by {names}"
-        words = "Shown where the adjusted p is below 0.05; intervals are not adjusted."
-    else:
-        headline, words = (
-            "A lead only",
-            f"Taken alone, the effect would differ by {names}.{unless_shown(run)}",
-        )
-    return Section(
-        "whom-first",
-        "For whom, by how much?",
-        headline=headline,
-        paragraphs=[
-            words + left_out(named["comparisons"]),
-            f"p is adjusted for {allowed_for(named)}. Effects within the groups: appendix.",
-            *besides_named(run),
-        ],
-        figures=_figure(
-            sections["named"],
-            "Difference of the effect along each named modifier, as in the appendix, with interval",
-            f"With {level} interval. {below_zero(run)}",
-        )
-        if found
-        else [],
-        tables=[table] if rows else [],
-        beside=True,
-    )
 
 
 def _of_groups(run: Run, sections: Mapping[str, Section]) -> Section:
@@ -295,7 +225,7 @@ def _of_groups(run: Run, sections: Mapping[str, Section]) -> Section:
     words, figures = [answer.text], []
     if held["given"]:
         words.append(_groups_words(run))
-        figures = _figure(
+        figures = figure_again(
             sections["groups"],
             "Effects of quarters of the persons by predicted effect, as in the appendix",
             "Quarters of the persons by the effect that was predicted without their own outcomes. "
@@ -321,25 +251,17 @@ def _groups_words(run: Run) -> str:
     first, last = (smallest, largest) if run["better"] == "lower" else (largest, smallest)
     names = end_words(run) if run["better"] == "lower" else end_words(run)[::-1]
     told = (
-        f"Quarter with the {names[0]} predicted: effect {_estimate_words(first, scale)}; with the "
-        f"{names[1]}: {_estimate_words(last, scale)}."
+        f"Quarter with the {names[0]} predicted: effect {scale.with_interval(first)}; with the "
+        f"{names[1]}: {scale.with_interval(last)}."
     )
     if run["better"] is None:
         told = told.replace(" predicted:", " predicted effects:")
     apart = not covers_zero(held["difference"])
     if not apart:
         return f"{told} They are not shown to differ."
-    gap = _estimate_words(held["difference"], scale)
+    gap = scale.with_interval(held["difference"])
     left_out = f"{told} The interval of their difference, {gap}, leaves out zero."
     return f"{left_out}{order_words(run)}{unless_shown(run)}"
-
-
-def _figure(section: Section, alt: str, caption: str) -> list[FigureView]:
-    """The first figure of a section, told again: drawing it anew would take its time twice."""
-    return [
-        replace(one, alt=f"{alt}. {cell(one.alt, 900)}", caption=caption)
-        for one in section.figures[:1]
-    ]
 
 
 def relevant(run: Run) -> list[str]:
@@ -403,14 +325,20 @@ def _size(run: Run) -> str:
     """How large a difference could have hidden."""
     scale, held, named = scale_of(run), run["held_out"], run["named_modifiers"]
     found = [] if named is None else named["comparisons"]
+    sizes = [one["detectable"] for one in found]
     seen = sorted(
-        (one for one in found if one["detectable"] is not None), key=lambda one: one["detectable"]
+        (
+            (size, name)
+            for size, name in zip(sizes, compared_names(found), strict=True)
+            if size is not None
+        ),
+        key=itemgetter(0),
     )
     if seen:
         ends = seen[:1]
-        if scale(seen[-1]["detectable"]) != scale(seen[0]["detectable"]):
+        if scale(seen[-1][0]) != scale(seen[0][0]):
             ends.append(seen[-1])
-        sizes = [f"{scale(one['detectable'])} ({compared_name(one, found)})" for one in ends]
+        sizes = [f"{scale(size)} ({name})" for size, name in ends]
         return f" To be found 4 times in 5, a difference must be {' to '.join(sizes)}."
     if held["given"] and held["difference"]["se"] is not None:
         return (

@@ -266,7 +266,8 @@ def _category_codes(
     counts = text.value_counts()
     levels = [level for level in dict.fromkeys([*levels, "(missing)"]) if level in counts.index]
     large = [level for level in levels if may_be_told(counts[level])]
-    if len(large) > most_categories:
+    # A single one that is left over has its name.
+    if len(large) > most_categories and len(levels) > most_categories + 1:
         most = set(
             counts[large].sort_values(ascending=False, kind="stable").index[:most_categories]
         )

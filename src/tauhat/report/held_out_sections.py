@@ -431,4 +431,4 @@ def _estimate_words(row: Mapping[str, Any], scale: Scale) -> str:
     """Estimate and interval in a sentence."""
     if row["estimate"] is None:
         return UNSUPPORTED
-    return f"{scale(row['estimate'])} ({scale.interval(row['lower'], row['upper'])})"
+    return scale.with_interval(row)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tauhat.report.plots import shorten
+from tauhat.report.plots import told_apart
 from tauhat.report.text import Run
 from tauhat.report.view import ReportInput
 
@@ -26,14 +26,8 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     >>> [len(short) for short in found.values()], len(set(found.values()))
     ([60, 60], 2)
     """
-    found: dict[str, str] = {}
-    for name in sorted({name for name in names if len(name) > LONGEST_NAME}, key=len, reverse=True):
-        short, count = shorten(name, LONGEST_NAME), 2
-        while short in found.values():
-            mark = f"… ({count})"
-            short, count = shorten(name, LONGEST_NAME)[: LONGEST_NAME - len(mark)] + mark, count + 1
-        found[name] = short
-    return found
+    long = sorted({name for name in names if len(name) > LONGEST_NAME}, key=len, reverse=True)
+    return dict(zip(long, told_apart(long, LONGEST_NAME), strict=True))
 
 
 def shortened_run(run: Run, names: Iterable[str] = ()) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.report import gallery
-from tauhat.report.named_words import allowed_for
+from tauhat.report.named_words import allowed_for, together_words
 from tauhat.report.numbers import (
     Scale,
     bare_p,
@@ -17,7 +17,7 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.per_hundred import mcid_units, units_words
-from tauhat.report.pieces import arrow_note, cell, figure_of
+from tauhat.report.pieces import arrow_note, cell, figure_of, rows_apart
 from tauhat.report.text import Run, held_out_units, scale_of
 from tauhat.report.time_units import outcome_name
 from tauhat.report.view import ReportInput, Section, TableView
@@ -101,23 +101,21 @@ def comparison_rows(run: Run) -> list[list[str]]:
                 rows.append(_per_unit(one))
         if not alone:
             together = ["–", "–", "–", bare_p(test["p_value"]), bare_p(test["p_adjusted"])]
-            every = all(one["estimate"] is not None for one in own)
-            words = "all groups together" if every else "those estimated together"
-            rows.append([cell(modifier), words, *together])
+            rows.append([modifier, together_words(own), *together])
         rows += [
             [*_row(one, f"{one['comparison']}, over all clusters", scale), ""]
             for one in named["all_clusters"]
             if one["modifier"] == modifier
         ]
-    return rows
+    return rows_apart(rows)
 
 
 def _row(one: Mapping[str, Any], words: str, scale: Scale) -> list[str]:
     if one["estimate"] is None:
-        return [cell(one["modifier"]), cell(words), "not estimated", "–", "–", "–"]
+        return [one["modifier"], words, "not estimated", "–", "–", "–"]
     return [
-        cell(one["modifier"]),
-        cell(words),
+        one["modifier"],
+        words,
         scale(one["estimate"]),
         scale.interval(one["lower"], one["upper"]),
         degrees_text(one["degrees_of_freedom"]),
@@ -130,7 +128,7 @@ def _per_unit(one: Mapping[str, Any]) -> list[str]:
     unit = float(one["spread"])
     scale = Scale(decimals_for(one["se"] / unit))
     ends = scale.interval(one["lower"] / unit, one["upper"] / unit)
-    return [cell(one["modifier"]), "the same per unit", scale(one["estimate"] / unit), ends, "", "",
+    return [one["modifier"], "the same per unit", scale(one["estimate"] / unit), ends, "", "",
             ""]  # fmt: skip
 
 
@@ -238,8 +236,8 @@ def _groups_table(run: Run, scale: Scale, level: str) -> TableView:
         known = row["estimate"] is not None
         rows.append(
             [
-                cell(row["modifier"]),
-                typeset(cell(row["group"])),
+                row["modifier"],
+                typeset(row["group"]),
                 format_count(row["persons"]),
                 format_count(row["control_units"], of_persons=units == "persons"),
                 format_count(row["treated_units"], of_persons=units == "persons"),
@@ -252,7 +250,7 @@ def _groups_table(run: Run, scale: Scale, level: str) -> TableView:
         "of them need not differ by the estimate of the interaction",
         ["Modifier", "Group", "Persons", f"Control {units}", f"Treated {units}", "Effect",
          f"{level} CI"],
-        rows,
+        rows_apart(rows),
         numeric_from=2,
     )  # fmt: skip
 
@@ -266,8 +264,8 @@ def _widths_table(run: Run, scale: Scale) -> TableView:
         line = ", over all clusters" if one["question"] == "all clusters" else ""
         rows.append(
             [
-                cell(one["modifier"]),
-                cell(f"{one['comparison']}{line}"),
+                one["modifier"],
+                f"{one['comparison']}{line}",
                 format_count(one["control_units"], of_persons=units == "persons"),
                 format_count(one["treated_units"], of_persons=units == "persons"),
                 "–" if one["power"] is None else format_percent(one["power"]),
@@ -279,7 +277,7 @@ def _widths_table(run: Run, scale: Scale) -> TableView:
         "of the outcome), and the difference found with power 80%",
         ["Modifier", "Difference", f"Control {units}", f"Treated {units}", f"Power for {moderate}",
          "Found with power 80%"],
-        rows,
+        rows_apart(rows),
         numeric_from=2,
     )  # fmt: skip
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tauhat.report.numbers import format_p
-from tauhat.report.pieces import cell
+from tauhat.report.plots import told_apart
 from tauhat.report.text import Run, named_modifiers
 from tauhat.report.voice import effects_differ
 from tauhat.wording import join_words
@@ -31,7 +32,10 @@ def besides_named(run: Run) -> list[str]:
     others = [one for one in named_modifiers(run) if one["covariate"] not in named][:3]
     if not others or not effects_differ(run):
         return []
-    passed = [f"{cell(one['covariate'], 30)} ({format_p(one['p_adjusted'])})" for one in others]
+    names = told_apart([one["covariate"] for one in others], 30)
+    passed = [
+        f"{name} ({format_p(one['p_adjusted'])})" for name, one in zip(names, others, strict=True)
+    ]
     return [
         f"Not among them, so a lead: the effect goes with {join_words(passed)}; p is adjusted "
         "for the number of covariates."
@@ -49,10 +53,24 @@ def allowed_for(named: Mapping[str, Any]) -> str:
     )
 
 
-def compared_name(one: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:
-    """A comparison by its modifier, and by its groups where the modifier has several."""
-    alone = sum(other["modifier"] == one["modifier"] for other in found) == 1
-    return cell(one["modifier"] if alone else f"{one['modifier']}: {one['comparison']}", 40)
+def compared_names(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Comparisons by their modifier, and by their groups where the modifier has several."""
+    times = Counter(one["modifier"] for one in found)
+    return told_apart(
+        [
+            one["modifier"]
+            if times[one["modifier"]] == 1
+            else f"{one['modifier']}: {one['comparison']}"
+            for one in found
+        ],
+        40,
+    )
+
+
+def together_words(own: Sequence[Mapping[str, Any]]) -> str:
+    """Which comparisons of a modifier its one test is on."""
+    every = all(one["estimate"] is not None for one in own)
+    return "all groups together" if every else "those estimated together"
 
 
 def left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
@@ -60,10 +78,16 @@ def left_out(comparisons: Sequence[Mapping[str, Any]]) -> str:
     missing = [one for one in comparisons if one["estimate"] is None]
     if not missing or len(missing) == len(comparisons):
         return ""
-    names = [compared_name(one, comparisons) for one in missing[:2]]
+    every = zip(comparisons, compared_names(comparisons), strict=True)
+    names = [name for one, name in every if one["estimate"] is None][:2]
     if len(missing) > 2:
         names = [names[0], f"{len(missing) - 1} more"]
     return f" Not estimated (why: appendix): {join_words(names)}."
+
+
+def when_named(run: Run) -> str:
+    """When modifiers were named: only a plan tells that it was beforehand."""
+    return "named when the analysis was called" if run["plan"] is None else "named beforehand"
 
 
 def below_zero(run: Run) -> str:

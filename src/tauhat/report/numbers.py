@@ -163,6 +163,10 @@ class Scale:
             return f"{_in_powers(lower)} to {_in_powers(upper)}"
         return f"{self(lower)} to {self(upper)}"
 
+    def with_interval(self, found: Mapping[str, Any]) -> str:
+        """Return an estimate with its interval behind it."""
+        return f"{self(found['estimate'])} ({self.interval(found['lower'], found['upper'])})"
+
     def cells(self, found: Mapping[str, Any]) -> list[str]:
         """Return estimate, standard error, interval and p-value as they stand in a table."""
         interval = self.interval(found["lower"], found["upper"])

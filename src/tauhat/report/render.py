@@ -25,7 +25,7 @@ from tauhat.report.numbers import format_percent, format_test
 from tauhat.report.per_hundred import is_per_hundred, time_at_risk, told_per_hundred
 from tauhat.report.period_section import period_section
 from tauhat.report.persons_section import WARNING, persons_section
-from tauhat.report.plots import shorten
+from tauhat.report.plots import shorten, told_apart
 from tauhat.report.randomized_units import in_clusters, units_told
 from tauhat.report.rate_section import rate_section
 from tauhat.report.risk_section import risk_section
@@ -142,10 +142,8 @@ def key_numbers(run: Run) -> list[KeyNumber]:
 def build_view(data: ReportInput) -> ReportView:
     """All that the page shows, as text and images."""
     run = data.run
-    title = (
-        f"Effect of {shorten(arm_name(run, 'treated'), 60)} against "
-        f"{shorten(arm_name(run, 'control'), 60)} on {shorten(run['roles']['outcome'], 60)}"
-    )
+    treated, control = told_apart([arm_name(run, arm) for arm in ("treated", "control")], 60)
+    title = f"Effect of {treated} against {control} on {shorten(run['roles']['outcome'], 60)}"
     shown = shown_sections(data)
     return view_of(data, title, units_sentence(run), first_part(run, shown), key_numbers(run),
                    shown)  # fmt: skip

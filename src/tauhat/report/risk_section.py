@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tauhat.inference.average_risks import cut_words
 from tauhat.report import gallery
 from tauhat.report.numbers import (
     bare_p,
@@ -127,12 +128,14 @@ def risk_words(event: str, risks: Mapping[str, Any]) -> list[str]:
     ratio, needed = risks["ratio"], risks["number_needed"]
     if ratio is not None:
         told += f", risk ratio {format_fixed(ratio['estimate'], 2)} ({_ends(ratio)})"
+    cut = cut_words(risks["control"], risks["treated"], risks["difference"]["estimate"])
     if needed["crosses"]:
-        return [f"{told}."]
+        return [f"{told}.", *cut]
     number, ends = _needed(needed)
     return [
         f"{told}: one event {'fewer' if needed['fewer'] else 'more'} for every {number} persons "
-        f"treated ({ends})."
+        f"treated ({ends}).",
+        *cut,
     ]
 
 

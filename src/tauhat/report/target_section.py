@@ -16,7 +16,7 @@ from tauhat.report.numbers import (
     typeset,
 )
 from tauhat.report.per_hundred import gain_words
-from tauhat.report.pieces import cell, figure_of
+from tauhat.report.pieces import cell, figure_of, rows_apart
 from tauhat.report.target_words import target_words
 from tauhat.report.text import Run, scale_of
 from tauhat.report.view import ReportInput, Section, TableView
@@ -97,10 +97,10 @@ def _named_table(named: Sequence[Mapping[str, Any]], scale: Scale, level: str) -
         "Effects of the population within the groups of the named modifiers",
         ["Modifier", "Group", "Persons of the trial", "Share of the weight", "Tell as much as",
          "Effect", f"{level} CI"],
-        [
+        rows_apart([
             [
-                cell(row["modifier"]),
-                typeset(cell(row["group"])),
+                row["modifier"],
+                typeset(row["group"]),
                 number(row["persons"], format_count),
                 number(row["share"], format_percent),
                 number(row["effective_n"], lambda size: format_count(round(size))),
@@ -111,7 +111,7 @@ def _named_table(named: Sequence[Mapping[str, Any]], scale: Scale, level: str) -
                 ),
             ]
             for row in named
-        ],
+        ]),
         numeric_from=2,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tauhat.report.pieces import cell
+from tauhat.report.plots import told_apart
 from tauhat.report.text import HARDLY, Run, primary_effect, scale_of
 from tauhat.wording import join_words
 
@@ -16,7 +16,7 @@ UNADJUSTED = "no covariates used"
 def adjustment_words(run: Run) -> str:
     """What the average effect is adjusted for, what it is without, and why the two differ."""
     scale, primary = scale_of(run), primary_effect(run)
-    names = [cell(name, 30) for name in run["design"]["covariates"]]
+    names = told_apart(run["design"]["covariates"], 30)
     if not names:
         return "No covariates were given, so nothing is adjusted for."
     more = len(names) - NAMES_TOLD

@@ -166,6 +166,8 @@ def ends_told(text: str, run: Mapping[str, Any]) -> str:
     --------
     >>> ends_told("the largest predicted effects; 1 (smallest)", {"better": "higher"})
     'the most predicted benefit; 1 (least benefit)'
+    >>> ends_told("the largest and the smallest predicted effects", {"better": "lower"})
+    'the least and the most predicted benefit'
     >>> ends_told("the largest effect", {"better": None})
     'the largest effect'
     """
@@ -178,6 +180,9 @@ def ends_told(text: str, run: Mapping[str, Any]) -> str:
         amount = amount.capitalize() if found[1][0].isupper() else amount
         return f"{amount}{found[2] or ''} {benefit}"
 
+    # Of two ends that share the noun behind them, the first one has none.
+    shared = r"\b(largest|smallest)(?= and the (?:largest|smallest)\b[\w ]* effects?\b)"
+    text = re.sub(shared, lambda found: words[found[1]].partition(" ")[0], text)
     return re.sub(r"\b([Ll]argest|[Ss]mallest)( predicted)?(?: effects?)?(?![\w])", told, text)
 
 

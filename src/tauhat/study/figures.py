@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from tauhat.report.plots import BLUE, GRID, INK, MUTED, ORANGE, shorten, styled
+from tauhat.report.plots import BLUE, GRID, INK, MUTED, ORANGE, shorten, styled, told_apart
 from tauhat.study.results import Study
 
 #: Panels of the figures: measures and their titles.
@@ -61,6 +61,7 @@ def excess_figure(study: Study) -> Figure:
     scenarios = list(dict.fromkeys(table["scenario"]))
     # With many scenarios colours say nothing.
     colours = mpl.colormaps["tab10"].colors if len(scenarios) <= _MANY else [BLUE]  # type: ignore[attr-defined]
+    legend = told_apart(map(str, scenarios))
     shown = table.assign(excess=table["excess"].clip(upper=MOST))
     figure = Figure(figsize=(9.5, 1.5 + 0.52 * len(names)), layout="constrained")
     panels = np.ravel(figure.subplots(2, 2, sharex=True, sharey=True))
@@ -74,7 +75,7 @@ def excess_figure(study: Study) -> Figure:
                 axes.scatter(
                     dots, np.full(len(dots), number + offset), s=13, alpha=0.75,
                     color=colours[k % len(colours)], linewidths=0,
-                    label=shorten(str(label)) if number == 0 else None,
+                    label=legend[k] if number == 0 else None,
                 )  # fmt: skip
             if len(own):
                 mean = float(own["excess"].mean())
@@ -82,7 +83,7 @@ def excess_figure(study: Study) -> Figure:
         axes.axvline(0, color=MUTED, linewidth=0.8)
         axes.set_title(title, loc="left", fontsize=10)
         axes.grid(axis="x", color=GRID, linewidth=0.6)
-    panels[0].set_yticks(range(len(names)), [shorten(name) for name in names])
+    panels[0].set_yticks(range(len(names)), told_apart(names))
     panels[0].set_ylim(len(names) - 0.4, -0.6)
     figure.supxlabel(AXIS, fontsize=9)
     if 1 < len(scenarios) <= _MANY:

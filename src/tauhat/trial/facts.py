@@ -10,6 +10,7 @@ import pandas as pd
 from tauhat.endpoint import COMPLETE_CASES, effective_size
 from tauhat.trial.crossed_levels import decision_on_crossed
 from tauhat.trial.incomplete_blocks import named_blocks
+from tauhat.trial.used_covariates import used_covariates
 from tauhat.wording import counted, join_words
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def facts(trial: TrialTable) -> pd.DataFrame:
         ("persons without outcome", str(trial.n_missing_outcome)),
         (
             "covariates",
-            f"{len(trial.covariate_names)} ({counted(trial.X.shape[1], 'column')} encoded)",
+            f"{len(used_covariates(trial))} ({counted(trial.X.shape[1], 'column')} encoded)",
         ),
     ]
     if trial.randomization.holds_persons:
@@ -46,7 +47,8 @@ def facts(trial: TrialTable) -> pd.DataFrame:
             zip(trial.level_names.values(), trial.randomization.within, strict=True), start=4
         ):
             rows.insert(place, ("within clusters", f"{int(level.max()) + 1} ({name})"))
-        rows.append(("cluster-level covariates", ", ".join(trial.cluster_level_names) or "none"))
+        of_clusters = used_covariates(trial, trial.cluster_level_names)
+        rows.append(("cluster-level covariates", ", ".join(of_clusters) or "none"))
     if trial.baseline is not None:
         periods = ", ".join(map(str, trial.baseline.labels))
         size = counted(trial.baseline.n_persons, "person")

@@ -44,6 +44,7 @@ from tauhat.report.plots.style import (
     styled,
     to_data_uri,
     to_svg,
+    told_apart,
 )
 from tauhat.report.plots.survival import survival_plot
 from tauhat.report.plots.target import target_overlap_plot
@@ -87,4 +88,5 @@ __all__ = [
     "targeting_plot",
     "to_data_uri",
     "to_svg",
+    "told_apart",
 ]

@@ -19,6 +19,7 @@ from tauhat.report.plots.style import (
     row_axes,
     shorten,
     styled,
+    told_apart,
     upright,
     zero_line,
 )
@@ -49,7 +50,7 @@ def interval_plot(
         if np.isfinite([row.lower, row.upper]).all():
             axes.plot([row.lower, row.upper], [position, position], color=BLUE, linewidth=1.6)
         axes.plot(row.estimate, position, "o", color=BLUE, markersize=5.5)
-    axes.set_yticks(positions, [shorten(row.label) for row in rows])
+    axes.set_yticks(positions, told_apart([row.label for row in rows]))
     axes.set_ylim(-0.7, len(rows) - 0.3)
     data = pd.DataFrame(
         [(row.label, row.estimate, row.lower, row.upper) for row in rows],
@@ -227,7 +228,7 @@ def effect_by_covariate_plot(
     else:
         x = np.arange(len(groups.effect), dtype=np.float64)
         axes.plot(x, groups.effect, "o", color=BLUE, markersize=5.5, zorder=3)
-        names = [shorten(label, 16) for label in groups.labels]
+        names = told_apart(groups.labels, 16)
         turned = sum(map(len, names)) > 36
         axes.set_xticks(x, names, rotation=35 if turned else 0, ha="right" if turned else "center")
         axes.set_xlim(-0.6, len(x) - 0.4)

@@ -21,6 +21,7 @@ from tauhat.report.plots.style import (
     row_axes,
     shorten,
     styled,
+    told_apart,
 )
 
 _LABEL_WIDTH = 26
@@ -101,7 +102,8 @@ def covariate_forest_plot(
     """
     usable = groups["estimate"].notna() & may_be_told(groups["persons"])
     data = groups.loc[usable, ["covariate", "group", "persons", *MARKS]].reset_index(drop=True)
-    rows = [f"{shorten(str(row.group), 20)}  ({row.persons:,.0f})" for row in data.itertuples()]
+    names = told_apart(data["group"].astype(str), 20)
+    rows = [f"{name}  ({n:,.0f})" for name, n in zip(names, data["persons"], strict=True)]
     figure, past = _headed_rows(data, data["covariate"], rows, average, axis_label)
     covariates = data["covariate"].nunique()
     text = f"Effects in {len(data)} groups along {covariates} covariates, with intervals.{past}"
@@ -130,7 +132,7 @@ def interaction_forest_plot(comparisons: pd.DataFrame, *, axis_label: str) -> Pl
     """
     usable = comparisons["estimate"].notna()
     data = comparisons.loc[usable, ["modifier", "comparison", *MARKS]].reset_index(drop=True)
-    rows = [shorten(str(row.comparison)) for row in data.itertuples()]
+    rows = told_apart(data["comparison"].astype(str))
     figure, past = _headed_rows(data, data["modifier"], rows, None, axis_label)
     named = "; ".join(
         f"{row.modifier}, {row.comparison} {row.estimate:.3g}" for row in data.itertuples()
@@ -147,8 +149,9 @@ def _headed_rows(
 ) -> tuple[Figure, str]:
     """One row per line of the table under bold heads; says which rows run past the axis."""
     lines: list[tuple[str, int | None]] = []
-    for name, own in data.groupby(heads, sort=False):
-        lines.append((shorten(str(name), _LABEL_WIDTH), None))
+    titles = told_apart(map(str, dict.fromkeys(heads)), _LABEL_WIDTH)
+    for title, (_, own) in zip(titles, data.groupby(heads, sort=False), strict=True):
+        lines.append((title, None))
         lines += [(rows[int(index)], int(index)) for index in own.index]
     figure, axes = row_axes(0.75 + 0.19 * len(lines), average=average, axis_label=axis_label)
     at = np.arange(len(lines), 0, -1, dtype=np.float64)

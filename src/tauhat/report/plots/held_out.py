@@ -19,8 +19,8 @@ from tauhat.report.plots.style import (
     average_band,
     marks_of,
     new_axes,
-    shorten,
     styled,
+    told_apart,
     upright,
     zero_line,
 )
@@ -70,7 +70,7 @@ def sorted_groups_plot(
         zorder=3,
     )
     # The words of the outer groups stand below their number, or they are too long.
-    names = [shorten(str(name), 24).replace(" (", "\n(") for name in data["group"]]
+    names = [name.replace(" (", "\n(") for name in told_apart(map(str, data["group"]), 24)]
     axes.set_xticks(x, names)
     axes.set_xlim(-0.5, len(data) - 0.5)
     axes.set_xlabel("Groups of persons by predicted effect")
@@ -140,7 +140,8 @@ def risk_calibration_plot(groups: pd.DataFrame, *, arms: Sequence[str]) -> Plot:
     data = groups[["arm", "predicted", "observed", "lower", "upper"]].copy()
     data.iloc[:, 1:] *= 100
     figure, axes = new_axes(2.75)
-    for arm, (name, filled) in enumerate(zip(arms, ("white", INK), strict=True)):
+    names = told_apart(arms, 24)
+    for arm, (name, filled) in enumerate(zip(names, ("white", INK), strict=True)):
         own = data[data["arm"] == arm]
         axes.vlines(own["predicted"], own["lower"], own["upper"], color=INK, linewidth=1.2)
         axes.plot(
@@ -150,7 +151,7 @@ def risk_calibration_plot(groups: pd.DataFrame, *, arms: Sequence[str]) -> Plot:
             color=INK,
             markerfacecolor=filled,
             markersize=5,
-            label=shorten(name, 24),
+            label=name,
         )
     top = 1.05 * float(max(data["predicted"].max(), data["upper"].max()))
     axes.plot([0, top], [0, top], color=INK, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1.5)

@@ -18,6 +18,7 @@ from tauhat.report.plots.style import (
     new_axes,
     shorten,
     styled,
+    told_apart,
     zero_line,
 )
 
@@ -46,10 +47,10 @@ def member_weights_plot(members: pd.DataFrame) -> Plot:
     weight, given, earned, error, typical = (
         100 * data[name].to_numpy(dtype=np.float64) for name in names[1:]
     )
-    told_apart = bool(np.isfinite(earned).any())
+    apart = bool(np.isfinite(earned).any())
     figure, axes = new_axes(0.95 + 0.27 * len(data))
     y = np.arange(len(data))[::-1].astype(np.float64)
-    if told_apart:
+    if apart:
         given, earned = np.nan_to_num(given), np.nan_to_num(earned)
         axes.barh(y, given, height=0.62, color=BAND, label="given")
         axes.barh(y, earned, left=given, height=0.62, color=BLUE, label="earned")
@@ -70,14 +71,12 @@ def member_weights_plot(members: pd.DataFrame) -> Plot:
             typical, y - 0.38, y + 0.38, color=INK, linewidth=1.6, label="in a typical trial"
         )
         axes.legend(loc="lower right", frameon=False, fontsize=8)
-    axes.set_yticks(y, [shorten(str(name), 20) for name in data["member"]])
+    names = told_apart(map(str, data["member"]), 20)
+    axes.set_yticks(y, names)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, None)
     axes.set_xlabel("Weight in the ensemble (%)")
-    said = ", ".join(
-        f"{shorten(str(name), 20)} {share:.0f}%"
-        for name, share in zip(data["member"], weight, strict=True)
-    )
+    said = ", ".join(f"{name} {share:.0f}%" for name, share in zip(names, weight, strict=True))
     return Plot(figure, data, f"Weights of {len(data)} members: {said}.")
 
 
@@ -132,14 +131,16 @@ def member_spread_plot(
     axes.fill_between(
         share, ensemble - spread, ensemble + spread, color=BAND, alpha=0.75, linewidth=0
     )
-    for index, name in enumerate(own.columns):
+    for index, (name, label) in enumerate(
+        zip(own.columns, told_apart(own.columns, 18), strict=True)
+    ):
         axes.plot(
             share,
             parts["member"][name].to_numpy(),
             color=LINES[index % len(LINES)],
             linestyle=_STYLES[index // len(LINES) % len(_STYLES)],
             linewidth=1.1,
-            label=shorten(name, 18),
+            label=label,
         )
     axes.plot(share, ensemble, color=INK, linewidth=2.6, label="ensemble", zorder=4)
     axes.set_xlim(0, 100)

@@ -16,8 +16,8 @@ from tauhat.report.plots.style import (
     ORANGE,
     WIDTH,
     Plot,
-    shorten,
     styled,
+    told_apart,
     zero_line,
 )
 
@@ -91,7 +91,7 @@ def _shares(
                 [arm["share_observed"]] * 2, [y - 0.38, y + 0.38], color=colour, linewidth=1.8
             )
             rows.append({"what": "arm", "of": arm["arm"], "share_observed": arm["share_observed"]})
-    axes.set_yticks(np.arange(len(arms))[::-1], [shorten(str(arm["arm"]), 24) for arm in arms])
+    axes.set_yticks(np.arange(len(arms))[::-1], told_apart([str(arm["arm"]) for arm in arms], 24))
     axes.set_ylim(-0.6, len(arms) - 0.4)
     lowest = min((row["share_observed"] for row in rows), default=0.5)
     axes.set_xlim(max(0.0, lowest - 0.08), 1.02)
@@ -116,18 +116,19 @@ def _predictors(
     axes.axvspan(-0.1, 0.1, color=GRID, alpha=0.7, linewidth=0)
     zero_line(axes, vertical=True)
     reach, rows = 0.3, []
+    names = told_apart([str(arm["arm"]) for arm in arms], 20)
     for place, key in enumerate(("control", "treated")):
         value = np.array([row[key] for row in predictors], dtype=np.float64)
         axes.plot(
             value, y + (0.11, -0.11)[place], _MARKERS[place], color=_COLOURS[place], markersize=4.5,
-            label=shorten(str(arms[place]["arm"]), 20),
+            label=names[place],
         )  # fmt: skip
         reach = max(reach, float(np.nanmax(np.abs(np.append(value, 0.0)))) * 1.15)
         rows += [
             {"what": "covariate", "of": row["covariate"], "arm": arms[place]["arm"], "sd": row[key]}
             for row in predictors
         ]
-    axes.set_yticks(y, [shorten(str(row["covariate"]), 24) for row in predictors])
+    axes.set_yticks(y, told_apart([str(row["covariate"]) for row in predictors], 24))
     axes.set_ylim(-0.6, len(predictors) - 0.4)
     axes.set_xlim(-reach, reach)
     axes.tick_params(axis="y", length=0)

@@ -6,7 +6,7 @@ import base64
 import functools
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -212,9 +212,72 @@ def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
     >>> shorten("systolic blood pressure at 12 months", 20)
     'systolic blood pres…'
     """
-    printable = "".join(c if c.isprintable() else " " for c in label)
-    one_line = " ".join(printable.split())
-    return one_line if len(one_line) <= longest else one_line[: longest - 1] + "…"
+    line = _one_line(label)
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _one_line(label: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in label).split())
+
+
+def told_apart(labels: Iterable[str], longest: int = LONGEST_LABEL) -> list[str]:
+    """Labels that fit, as by `shorten`, of which different ones stay different.
+
+    Those that begin alike for two thirds of the room are shortened in the middle, up to the word
+    where they differ; a number behind is the last resort.
+
+    Parameters
+    ----------
+    labels
+        All that a reader sees side by side.
+    longest
+        Characters that there is room for.
+
+    Examples
+    --------
+    >>> told_apart(["medication at baseline: none", "medication at baseline: two", "age"], 18)
+    ['medication at…none', 'medication at …two', 'age']
+    """
+    listed = list(labels)
+    lines = {label: _one_line(label) for label in listed}
+    short = {line: shorten(line, longest) for line in lines.values()}
+    for alike in _with_equal_values({line: line[: -(-2 * longest // 3)] for line in short}):
+        short |= _from_where_they_differ(alike, longest)
+    found: dict[str, str] = {}
+    for label, line in lines.items():
+        form, count = short[line], 2
+        while form in found.values():
+            mark = f" ({count})"
+            form, count = shorten(short[line], longest - len(mark)) + mark, count + 1
+        found[label] = form
+    return [found[label] for label in listed]
+
+
+def _with_equal_values(short: Mapping[str, str]) -> list[list[str]]:
+    """Labels whose value is that of another one."""
+    found: dict[str, list[str]] = {}
+    for label, form in short.items():
+        found.setdefault(form, []).append(label)
+    return [alike for alike in found.values() if len(alike) > 1]
+
+
+def _from_where_they_differ(labels: Sequence[str], longest: int) -> dict[str, str]:
+    """The beginning of each label and, after a gap, the word from which on they differ."""
+    first, last = min(labels), max(labels)
+    at = next((k for k in range(len(first)) if first[k] != last[k : k + 1]), len(first))
+    word = labels[0].rfind(" ", 0, at) + 1
+    # A word that began long ago leaves no room for what differs.
+    start = word if at - word < longest // 3 else at
+    made = {}
+    for label in labels:
+        if len(label) <= longest:
+            continue
+        rest = shorten(label[start:], longest - longest // 3 - 1)
+        made[label] = f"{label[: longest - len(rest) - 1]}…{rest}"
+    for alike in _with_equal_values(made):
+        if len(alike) < len(labels):
+            made |= _from_where_they_differ(alike, longest)
+    return made
 
 
 def upright(label: str, longest: int = 34) -> str:

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tauhat.report.plots.style import BLUE, GRID, MUTED, ORANGE, Plot, new_axes, shorten, styled
+from tauhat.report.plots.style import (
+    BLUE,
+    GRID,
+    MUTED,
+    ORANGE,
+    Plot,
+    new_axes,
+    shorten,
+    styled,
+    told_apart,
+)
 
 
 @styled
@@ -47,8 +57,8 @@ def survival_plot(
     'Without an event at 6: a 0.50, b 0.80.'
     """
     figure, axes = new_axes(3.1)
-    for curve, colour in zip(curves, (ORANGE, BLUE), strict=True):
-        name = shorten(str(curve["arm"]), 24)
+    arms = [str(curve["arm"]) for curve in curves]
+    for curve, colour, name in zip(curves, (ORANGE, BLUE), told_apart(arms, 24), strict=True):
         axes.plot(curve["time"], curve["probability"], "o-", color=colour, markersize=3, label=name)
     if area:
         lower, upper = (np.asarray(curve["probability"]) for curve in curves)
@@ -69,7 +79,7 @@ def survival_plot(
             for time in shown
         ],
     )
-    below = "at risk: " + " / ".join(shorten(str(curve["arm"]), 12) for curve in curves)
+    below = "at risk: " + " / ".join(told_apart(arms, 12))
     axes.annotate(
         below, (0, 0), (-2, -40), xycoords="axes fraction", textcoords="offset points",
         fontsize=7, color=MUTED, va="top",

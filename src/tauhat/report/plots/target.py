@@ -17,8 +17,8 @@ from tauhat.report.plots.style import (
     ORANGE,
     WIDTH,
     Plot,
-    shorten,
     styled,
+    told_apart,
     zero_line,
 )
 
@@ -70,7 +70,7 @@ def _differences(axes: Axes, shifts: Sequence[Mapping[str, Any]]) -> list[dict[s
     axes.hlines(y, after, before, color=BAND, linewidth=2)
     axes.plot(before, y, "s", color=ORANGE, markersize=4.5, label="trial as it is")
     axes.plot(after, y, "o", color=BLUE, markersize=4.5, label="weighted")
-    axes.set_yticks(y, [shorten(str(row["covariate"]), 24) for row in shifts])
+    axes.set_yticks(y, told_apart([str(row["covariate"]) for row in shifts], 24))
     axes.set_ylim(-0.6, len(shifts) - 0.4)
     reach = max(0.33, float(np.abs(before).max()) * 1.15)
     axes.set_xlim(-reach, reach)

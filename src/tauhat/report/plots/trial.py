@@ -19,8 +19,8 @@ from tauhat.report.plots.style import (
     Plot,
     new_axes,
     readable_on,
-    shorten,
     styled,
+    told_apart,
     zero_line,
 )
 
@@ -64,7 +64,7 @@ def agreement_plot(names: Sequence[str], kendall: FloatArray, kept: Sequence[boo
                     fontsize=7 if k > 8 else 8,
                     color=readable_on(colours((kendall[i, j] + 1) / 2)),
                 )
-    labels = [shorten(name, 18) for name in names]
+    labels = told_apart(names, 18)
     axes.set_xticks(np.arange(k), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(k), labels)
     for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
@@ -103,7 +103,7 @@ def balance_plot(names: Sequence[str], difference: FloatArray) -> Plot:
     zero_line(axes, vertical=True)
     axes.hlines(y, 0, difference[order], color=BAND, linewidth=2)
     axes.plot(difference[order], y, "o", color=BLUE, markersize=5)
-    axes.set_yticks(y, [shorten(names[i], 24) for i in order])
+    axes.set_yticks(y, told_apart([names[i] for i in order], 24))
     reach = max(0.33, float(np.nanmax(np.abs(difference))) * 1.15) if len(names) else 0.33
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-0.7, len(names) - 0.3)

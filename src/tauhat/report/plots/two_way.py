@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tauhat.report.plots.style import (
     readable_on,
     shorten,
     styled,
+    told_apart,
 )
 
 _PALE = "#f7f5f2"
@@ -80,8 +82,8 @@ def effect_map_plot(cells: pd.DataFrame, *, names: tuple[str, str], axis_label: 
                 Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor=MUTED, linewidth=0)
             )
     axes.invert_yaxis()
-    axes.set_yticks(np.arange(len(rows)), [_tick(label) for label in rows])
-    labels = [_tick(label) for label in columns]
+    axes.set_yticks(np.arange(len(rows)), _ticks(rows))
+    labels = _ticks(columns)
     turned = sum(map(len, labels)) > 36
     axes.set_xticks(
         np.arange(len(columns)),
@@ -105,6 +107,6 @@ def effect_map_plot(cells: pd.DataFrame, *, names: tuple[str, str], axis_label: 
     return Plot(figure, cells.reset_index(drop=True), said)
 
 
-def _tick(label: Any) -> str:
-    """A group's label, without the word that every group of numbers has."""
-    return shorten(str(label).removeprefix("around "), 14)
+def _ticks(labels: Iterable[Any]) -> list[str]:
+    """Groups' labels, without the word that every group of numbers has."""
+    return told_apart([str(label).removeprefix("around ") for label in labels], 14)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tauhat.numerics.balance import duplicate_columns
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.identifier_columns import why_identifier
+from tauhat.trial.used_covariates import used_covariates
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def covariate_findings(trial: TrialTable) -> Iterator[Finding]:
     """Give what was left out or pooled, copies of other covariates, and identifiers."""
     yield Finding(
         "covariates",
-        f"{len(trial.covariate_names)} ({counted(trial.X.shape[1], 'column')} encoded)",
+        f"{len(used_covariates(trial))} ({counted(trial.X.shape[1], 'column')} encoded)",
         "ok" if trial.covariates_named else "note",
         ""
         if trial.covariates_named

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tauhat.disclosure import FEW, is_small
 from tauhat.trial.checks.finding import Finding
 from tauhat.wording import counted
 
@@ -53,7 +54,7 @@ def file_findings(trial: TrialTable) -> Iterator[Finding]:
             "short-rows",
         )
     for name, rules in read["missing"].items():
-        listed = ", ".join(f"{rule} ({n})" for rule, n in rules.items())
+        listed = ", ".join(f"{rule} ({FEW if n is None else n})" for rule, n in rules.items())
         counted_in = " (counted before rows were dropped)" if read["where"] is not None else ""
         yield Finding(
             "missing by rule",
@@ -111,7 +112,10 @@ def file_record(trial: TrialTable) -> dict[str, Any] | None:
         "units": of_used("units"),
         "formats": of_used("formats"),
         "value_labels": of_used("value_labels"),
-        "missing": of_used("missing"),
+        "missing": {
+            name: {rule: None if is_small(n) else n for rule, n in rules.items()}
+            for name, rules in of_used("missing").items()
+        },
         "left_as_numbers": of_used("left_as_numbers"),
         "notes": [note for note in account["notes"] if _concerns(note, used)],
     }

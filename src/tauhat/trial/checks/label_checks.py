@@ -57,7 +57,7 @@ def label_findings(trial: TrialTable) -> Iterator[Finding]:
     yield from _merged_findings(trial)
     for name, words in trial.enrolled_frame.attrs.get(WORDS, {}).items():
         if name in trial.covariate_names:
-            listed = ", ".join(f"{word!r} ({n})" for word, n in words.items())
+            listed = ", ".join(f"{word!r} ({count_text(n)})" for word, n in words.items())
             yield Finding(
                 "words read as missing",
                 f"{name}: {listed}",

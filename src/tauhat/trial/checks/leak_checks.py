@@ -23,6 +23,7 @@ from tauhat.tables.account import variable_label
 from tauhat.tables.columns import has_more_values, missing_values
 from tauhat.trial.checks.finding import Finding
 from tauhat.trial.later_names import says_before, sounds_later
+from tauhat.trial.used_covariates import used_covariates
 
 if TYPE_CHECKING:
     from tauhat.trial.trial_table import TrialTable
@@ -280,13 +281,16 @@ def missing_findings(
 ) -> Iterator[Finding]:
     """Give the covariates with missing values, unevenly by arm or along with the outcome."""
     # What is missing everywhere was left out and not filled in.
-    used = {column.source for column in trial.encoder_.columns_}
-    some = missing.any(axis=0) & np.array([name in used for name in trial.covariate_names])
+    encoded = used_covariates(trial)
+    used = np.array([name in encoded for name in trial.covariate_names])
+    some = missing.any(axis=0) & used
     missing = missing & some
     n = len(missing)
     incomplete = share_text(int(missing.any(axis=1).sum()), n)
     rows = incomplete if FEW in incomplete else f"{incomplete} of rows"
     largest = share_text(int(missing.sum(axis=0).max(initial=0)), n)
+    most = f"in {largest}" if FEW in largest else f"up to {largest}"
+    at_all = "" if rows == largest else f"; {rows} have at least one"
     arm = trial.enrolled_treatment
     by_arm = [
         [share_text(int(count), int((arm == a).sum())) for count in missing[arm == a].sum(axis=0)]
@@ -294,11 +298,11 @@ def missing_findings(
     ]
     yield Finding(
         "missing covariates",
-        f"{int(some.sum())} of {some.size} columns, {rows}",
+        f"{int(some.sum())} of {int(used.sum())} columns, {rows}",
         "note" if some.any() else "ok",
-        f"{int(some.sum())} of {some.size} covariates "
-        f"{'has' if some.sum() == 1 else 'have'} missing values, up to "
-        f"{largest}; {rows} have at least one. They were imputed and marked."
+        f"{int(some.sum())} of {int(used.sum())} covariates "
+        f"{'has' if some.sum() == 1 else 'have'} missing values, {most}{at_all}. "
+        "They were imputed and marked."
         if some.any()
         else "",
         "missing-covariates" if some.any() else "",
