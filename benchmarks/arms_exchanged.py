@@ -3,7 +3,7 @@
 Of each trial the distance of the effects from those with the arms exchanged, means over some
 seeds, without the part that is noise of the chains; and how much effects vary between persons.
 
-    python benchmarks/arms_exchanged.py --draws 3 --seeds 4
+    python benchmarks/arms_exchanged.py --draws 2 --seeds 3
 """
 
 from __future__ import annotations

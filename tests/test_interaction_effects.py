@@ -131,6 +131,7 @@ def test_p_values_are_of_modifiers_and_adjusted_for_their_number() -> None:
     assert found.tests.p_adjusted[0] == pytest.approx(3 * p["sex"])
     assert (found.tests.p_adjusted >= found.tests.p_value).all()
     assert "girl less boy" in found.text
+    assert found.text.count("(together p ") == 1  # of the three grades
     assert "not evidence of equal effects" in found.text
 
 
