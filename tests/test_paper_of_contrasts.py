@@ -253,6 +253,15 @@ def test_guidelines_are_answered_for_all_arms(run: dict[str, Any]) -> None:
     assert items["age", "5: if continuous, arbitrary cut points avoided?"] == "no cut point"
 
 
+def test_persons_without_an_outcome_are_counted_but_in_the_joint_test(run: dict[str, Any]) -> None:
+    part = run["contrasts"]["high against low"]
+    part["design"]["n_counted"] = part["design"]["n"] + 40
+    part["average_effect"]["complete_cases"] = part["average_effect"]["individual"]
+    text = markdown_of(paper_of_contrasts(run))
+    assert "Averages and each contrast's own test count those without an outcome too." in text
+    assert "The test over all contrasts is of persons with an outcome, each contrast's own" in text
+
+
 def test_risks_are_told_by_the_names_of_their_arms(run: dict[str, Any]) -> None:
     risks = {"event": "y = 1", "arms": [], "cluster": None}
     for name, part in run["contrasts"].items():

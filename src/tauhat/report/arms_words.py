@@ -25,7 +25,7 @@ def arms_sentence(run: Run) -> str:
         persons = f"{sum(clusters):,} clusters with {persons}"
     told = f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
     if any(enrolled_counted(one) is not None for one in run["contrasts"].values()):
-        told += " Averages and tests count those without an outcome too."
+        told += " Averages and each contrast's own test count those without an outcome too."
     return told
 
 
