@@ -67,7 +67,8 @@ def main() -> None:
         command += ["--outcome", "outcome", "--treatment", "arm"]
         command += [] if options.individual else ["--cluster", "clinic"]
         command += ["--models", options.models, "--jobs", str(options.jobs)]
-        command += ["--seed", str(options.seed), "--out", str(out)]
+        # The numbers of persons may be those of a run before, of other clusters.
+        command += ["--seed", str(options.seed), "--out", str(out), "--force"]
         cost = measure(command)
         rows.append(
             {

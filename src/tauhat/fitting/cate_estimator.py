@@ -60,7 +60,8 @@ class CateEstimator(FittedEffects, BaseEstimator):  # type: ignore[misc]
         Whether `effect_draws` gives posterior draws.
     flips_exactly
         Whether exchanging the arms turns the sign of the effect to rounding
-        error (Markov chains do it only on average).
+        error. Markov chains do it on average only, and a Bayesian causal forest, to which
+        the control arm is the reference, does not.
     """
 
     flips_exactly: ClassVar[bool] = True

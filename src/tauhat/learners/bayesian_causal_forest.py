@@ -49,6 +49,10 @@ class BayesianCausalForest(CateEstimator):
     effect: for anyone, in a seen cluster or a new one, the effect is
     :math:`\tau_0 + \tau(x)`. Weights are precisions.
 
+    The control arm is the reference: what persons have without treatment may vary in any way, what
+    treatment adds is shrunk. With the arms exchanged it is another model, and effects differ by
+    more than their sign (docs/learners.md).
+
     Of an event the same sums stand in a probit model, sampled through the normal variable
     behind it (`tauhat.numerics.latent.ProbitOutcome`), and the effect is the difference of
     the risks in a new cluster,
