@@ -239,7 +239,7 @@ def test_guidelines_are_answered_for_all_arms(run: dict[str, Any]) -> None:
     said = {item: answer for (item, _), answer in items.items()}
     assert said["3a"] == "3 arms, clusters randomized"
     assert said["13a"].startswith("usual: 210 persons in 10 clusters; low: 200 persons in 10")
-    assert said["13b"] == "usual: 20; low: not told, few; high: 20"
+    assert said["13b"] == "usual: 20; low: not told, as an arm lost few; high: 20"
     assert said["16"].startswith("600 persons analysed. Of each contrast: ")
     assert "high against low: The individual-average effect was 2.30" in said["17a"]
     assert "allow for" not in said["20"]

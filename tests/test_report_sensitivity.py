@@ -134,9 +134,15 @@ def test_lost_persons_whose_outcomes_cannot_matter_are_told_as_that() -> None:
     df["y"] = (rng.random(300) < 0.2 + 0.5 * df.arm).astype(float)
     df.loc[1:4, "y"] = np.nan  # two of 150 in each arm
     trial = Trial(df, outcome="y", treatment="arm")
-    found = analyze(trial, models=["LMM"], random_state=1, n_permutations=99).sensitivity
+    analysis = analyze(trial, models=["LMM"], random_state=1, n_permutations=99)
+    found = analysis.sensitivity
     # A difference of all or nothing in them would move the average by 2 in 150.
     assert found.tipping_point is None
+    # By how much they move it tells that they are 2 in 150, as do groups of everyone by arm.
+    assert not any("lost persons" in change for change in found.averages["change"])
+    rows = analysis.to_json()["held_out"]["by_covariate"]
+    assert rows
+    assert {row["control_units"] for row in rows} == {None}
     assert "Whatever the outcomes of those lost from the treated arm were" in found.text
 
 

@@ -4,7 +4,8 @@ It holds for reports, figures, ``run.json`` and the design check: a group of one
 four persons has no number, a number that would give such a count back is not shown,
 and standardised differences have two or three digits, from which a count cannot be
 worked out. How many were analysed in each arm and lost in all is always told; how many
-each arm enrolled and lost only if neither lost one to four.
+each arm enrolled and lost only if no arm lost one to four. Of several arms, what one contrast
+hides is hidden in all, and with numbers of arms those of contrasts, which would add up to them.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tauhat.disclosure import is_small
 from tauhat.inference.average_risks import AverageRisks
 from tauhat.inference.averages import AverageEffects
 from tauhat.inference.estimate import Estimate
 from tauhat.runtime.provenance import PlanFollowed
+from tauhat.trial.hidden_counts import hides_events
 from tauhat.trial.trial import Trial
 
 
@@ -54,7 +54,7 @@ def risks_record(trial: Trial, average: AverageEffects) -> dict[str, Any] | None
     """Risks, ratios and numbers needed, and the events of each arm; None if nothing is an event.
 
     Where one to four persons of an arm have the event, or do not, what would tell their number
-    is left out.
+    is left out, of an arm of another contrast too.
     """
     if average.individual_risks is None:
         return None
@@ -62,7 +62,7 @@ def risks_record(trial: Trial, average: AverageEffects) -> dict[str, Any] | None
     event, arm = endpoint.events(trial.y[compared]), trial.treatment[compared]
     persons = np.bincount(arm, minlength=2)
     events = np.bincount(arm, weights=event, minlength=2).astype(int)
-    few = bool((is_small(events) | is_small(persons - events)).any())
+    few = hides_events(trial)
     _, code = endpoint.refuse_without_events("a risk")
     return {
         "event": f"{trial.roles['outcome']} = {trial.outcome.label or f'{code:g}'}",
@@ -94,7 +94,7 @@ def rates_record(trial: Trial, average: AverageEffects) -> dict[str, Any] | None
     """Rates, events and time at risk of both arms; None if the outcome counts no events.
 
     Where one to four persons of an arm have an event, or have none, what would tell how many
-    there were is left out.
+    there were is left out, of an arm of another contrast too.
     """
     if not trial.endpoint.kind.counts_events or average.individual_means is None:
         return None
@@ -103,8 +103,7 @@ def rates_record(trial: Trial, average: AverageEffects) -> dict[str, Any] | None
     weight = trial.sample_weight
     time = np.ones(len(rate)) if weight is None else weight[compared]
     persons = np.bincount(arm, minlength=2)
-    with_event = np.bincount(arm[rate > 0], minlength=2)
-    few = bool((is_small(with_event) | is_small(persons - with_event)).any())
+    few = hides_events(trial)
     over_time = trial.weighs_by == "exposure" or weight is None
     events = np.bincount(arm, weights=rate * time, minlength=2)
     total = np.bincount(arm, weights=time, minlength=2)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.average_record import estimate_record
+from tauhat.analysis.group_counts import hide_follow_up, hide_groups
 from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.named import named_over_contrasts
 from tauhat.analysis.parts import effects_table
@@ -23,11 +24,14 @@ from tauhat.inference.arm_policy import ArmPolicyValue, arm_policy_value
 from tauhat.inference.contrast_effects import ContrastEffects
 from tauhat.inference.contrast_test import ContrastTests, test_contrasts
 from tauhat.report.contrast_report import contrast_answers, contrast_fragment, contrast_html
+from tauhat.report.gallery import gallery
 from tauhat.report.per_hundred import told_per_hundred
 from tauhat.report.plots import Plot
+from tauhat.report.view import ReportInput
 from tauhat.runtime.provenance import Provenance
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.checks.file_checks import file_record
+from tauhat.trial.hidden_counts import hides_all_lost
 from tauhat.trial.trial import Trial
 
 
@@ -120,11 +124,7 @@ class ContrastAnalysis:
         patient_level
             As in `Analysis.to_html`.
         """
-        inputs = {
-            name: one.report_input(patient_level=patient_level)
-            for name, one in self.contrasts.items()
-        }
-        return contrast_html(self.to_json(), inputs)
+        return contrast_html(self.to_json(), self._inputs(patient_level=patient_level))
 
     def report(self, path: str | Path, *, patient_level: bool = False) -> Path:
         """Write the report to a file; see `Analysis.report`."""
@@ -135,8 +135,16 @@ class ContrastAnalysis:
         """Return every figure of the report; names begin with the number of the contrast."""
         return {
             f"contrast-{number}-{name}": drawn
-            for number, one in enumerate(self.contrasts.values(), start=1)
-            for name, drawn in one.plots().items()
+            for number, one in enumerate(self._inputs().values(), start=1)
+            for name, drawn in gallery(one).items()
+        }
+
+    def _inputs(self, *, patient_level: bool = False) -> dict[str, ReportInput]:
+        """What the report of each contrast is made of, without what the others hide."""
+        told = self.to_json()["contrasts"]
+        return {
+            name: replace(one.report_input(patient_level=patient_level), run=told[name])
+            for name, one in self.contrasts.items()
         }
 
     def figure_files(
@@ -340,4 +348,7 @@ def contrast_record(analysis: ContrastAnalysis) -> dict[str, Any]:
         "contrasts": {name: one.to_json() for name, one in analysis.contrasts.items()},
     }
     result: dict[str, Any] = plain(record)
+    parts = list(result["contrasts"].values())
+    hide_groups(parts, lost=hides_all_lost(next(iter(trial.contrasts.values()))))
+    hide_follow_up(parts)
     return result

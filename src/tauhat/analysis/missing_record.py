@@ -10,7 +10,7 @@ from tauhat.disclosure import is_small
 from tauhat.fitting.prognosis_curvature import has_curvature
 from tauhat.registry import estimator
 from tauhat.trial.checks.design_check import DesignCheck
-from tauhat.trial.checks.missing_outcome_checks import lost_by_arm
+from tauhat.trial.hidden_counts import hides_all_lost, hides_lost
 from tauhat.trial.trial import Trial
 
 _MOST_PREDICTORS = 20
@@ -44,13 +44,13 @@ def missing_record(
     seen = check.missing_outcomes
     if seen is None:
         return None
-    few = is_small(lost_by_arm(trial)).any()
+    few, all_hidden = hides_lost(trial), hides_all_lost(trial)
     share = check.attrition["share_missing"]
     arms = [str(label) for label in trial.arm_labels]
     clusters = seen.clusters.drop(columns="cluster")
     return {
-        "persons": seen.persons,
-        "lost": seen.lost,
+        "persons": None if all_hidden else seen.persons,
+        "lost": None if all_hidden else seen.lost,
         "p_value": None if few else seen.p_value,
         "arms": [
             {
@@ -61,7 +61,10 @@ def missing_record(
             for a, label in enumerate(arms)
         ],
         "clusters": [
-            {**row, "arm": arms[int(row["arm"])]} for row in clusters.to_dict(orient="records")
+            {**row, "arm": arms[int(row["arm"])]}
+            # Those of one arm would tell how many it lost.
+            | ({"share_observed": None} if few else {})
+            for row in clusters.to_dict(orient="records")
         ],
         "blocks_p_value": seen.blocks_p_value,
         "predictors": seen.predictors.head(_MOST_PREDICTORS).to_dict(orient="records"),

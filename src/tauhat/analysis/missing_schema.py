@@ -38,8 +38,10 @@ class PredictorRecord(TypedDict):
 
 
 class MissingOutcomesRecord(TypedDict):
-    persons: Annotated[int, "persons enrolled"]
-    lost: Annotated[int, "those of them without an outcome"]
+    persons: Annotated[
+        Count, "persons enrolled; null in contrasts of several arms of which one lost one to four"
+    ]
+    lost: Annotated[Count, "those of them without an outcome; null likewise"]
     p_value: Annotated[Number, "of both arms losing as many"]
     arms: Annotated[list[ArmObserved], "control and treated arm"]
     clusters: Annotated[list[ClustersObserved], "clusters with outcomes, most lost first"]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat.analysis.average_record import average_record, rates_record, risks_record
+from tauhat.analysis.group_counts import hide_groups
 from tauhat.analysis.held_out import held_out_record
 from tauhat.analysis.missing_record import missing_record, straight_models
 from tauhat.analysis.models_schema import ExplainedMember
@@ -17,7 +18,6 @@ from tauhat.analysis.named import named_record
 from tauhat.analysis.period_record import period_record
 from tauhat.analysis.run_schema import SCHEMA
 from tauhat.analysis.target_groups import target_record
-from tauhat.disclosure import is_small
 from tauhat.endpoint import effective_size
 from tauhat.ensembles.explanation import Explanation
 from tauhat.inference.effect_over_horizons import effect_over_horizons
@@ -27,6 +27,7 @@ from tauhat.report.grouping import covariate_groups
 from tauhat.trial.checks.cluster_checks import too_few_clusters_for
 from tauhat.trial.checks.file_checks import file_record
 from tauhat.trial.checks.level_checks import crossed_shares, level_shares
+from tauhat.trial.hidden_counts import hides_all_lost, hides_lost
 from tauhat.trial.incomplete_blocks import named_blocks
 from tauhat.trial.used_covariates import used_covariates
 
@@ -73,6 +74,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
     """The design with its counts of those who take part in fits, averages and tests."""
     compared, arms = trial.has_counterfactual, {}
     lost = np.bincount(trial.enrolled_treatment[~trial.has_outcome], minlength=2)
+    all_hidden = hides_all_lost(trial)
     design = trial.randomization.take(compared)
     for arm, name in enumerate(("control", "treated")):
         rows = trial.treatment[compared] == arm
@@ -81,7 +83,7 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
             "n": int(rows.sum()),
             "clusters": int(design.clusters_by_arm[arm]) if design.holds_persons else None,
             # With the total one arm's number gives the other's.
-            "n_missing_outcome": None if is_small(lost).any() else int(lost[arm]),
+            "n_missing_outcome": None if hides_lost(trial) else int(lost[arm]),
         }
     sizes = None
     if design.holds_persons:
@@ -99,9 +101,9 @@ def design_record(trial: Trial, icc: float | None) -> dict[str, Any]:
         "type": "participant" if trial.units_are_participants else trial.design,
         "n": int(compared.sum()),
         "n_rows": trial.n_rows,
-        "n_counted": trial.enrolled_data.n,
-        "n_missing_outcome": trial.n_missing_outcome,
-        "n_excluded": trial.n_excluded,
+        "n_counted": None if all_hidden else trial.enrolled_data.n,
+        "n_missing_outcome": None if all_hidden else trial.n_missing_outcome,
+        "n_excluded": None if all_hidden else trial.n_excluded,
         "incomplete_blocks": incomplete_record(trial),
         "clusters": design.n_clusters if design.holds_persons else None,
         "cluster_size": sizes,
@@ -292,9 +294,12 @@ def relative_record(
     """
     if relative is None or risks is None:
         return None
-    few = any(arm["events"] is None for arm in risks["arms"])
-    by_risk = [] if few else records(relative.by_risk)
+    by_risk = [] if _few_events(risks) else records(relative.by_risk)
     return {"test": test_record(relative.test), "by_risk": by_risk}
+
+
+def _few_events(risks: dict[str, Any]) -> bool:
+    return any(arm["events"] is None for arm in risks["arms"])
 
 
 def run_record(analysis: AnalysisParts) -> dict[str, Any]:
@@ -368,4 +373,8 @@ def run_record(analysis: AnalysisParts) -> dict[str, Any]:
         },
     }
     result: dict[str, Any] = plain(record)
+    if result["held_out"]["given"] and risks is not None and _few_events(risks):
+        # One arm's events and the average effect would tell those of the other.
+        result["held_out"]["calibration"]["risks"] = []
+    hide_groups([result], lost=hides_lost(analysis.trial))
     return result

@@ -41,7 +41,9 @@ class ReadFile(TypedDict):
     units: Annotated[dict[str, str], "units of columns"]
     formats: Annotated[dict[str, str], "display formats of columns"]
     value_labels: Annotated[dict[str, Any], "codes and labels of columns, in code order"]
-    missing: Annotated[dict[str, Any], "values made missing by rule and column; null: one to four"]
+    missing: Annotated[
+        dict[str, Any], "values made missing by rule and column; null where it would tell of few"
+    ]
     left_as_numbers: Annotated[dict[str, str], "columns left as they are, and why"]
     notes: Annotated[list[str], "what else was done"]
 
@@ -98,10 +100,14 @@ class DesignRecord(TypedDict):
     n: Annotated[int, "persons compared, those of all other numbers"]
     n_rows: Annotated[int, "rows of the input"]
     n_counted: NotRequired[
-        Annotated[int, "persons whom averages and tests count, with an outcome or without"]
+        Annotated[
+            Count,
+            "persons whom averages and tests count, with an outcome or without; null in contrasts "
+            "of several arms of which one lost one to four",
+        ]
     ]
-    n_missing_outcome: Annotated[int, "persons without an outcome"]
-    n_excluded: Annotated[int, "rows of other arms"]
+    n_missing_outcome: Annotated[Count, "persons without an outcome; null likewise"]
+    n_excluded: Annotated[Count, "rows of other arms; null likewise"]
     incomplete_blocks: Annotated[IncompleteBlocks | None, "who is left out of comparisons"]
     clusters: Annotated[Count, "clusters compared"]
     cluster_size: Annotated[ClusterSize | None, "persons compared in a cluster"]

@@ -14,6 +14,7 @@ from tauhat.analysis.held_out import HeldOutEffects
 from tauhat.analysis.models import fit_models
 from tauhat.data import TrialData
 from tauhat.design.blocks import has_counterfactual
+from tauhat.disclosure import FEW, is_small
 from tauhat.ensembles.ensemble import Ensemble
 from tauhat.ensembles.leave_out import weighed_again
 from tauhat.ensembles.robust import RobustEnsemble
@@ -27,6 +28,7 @@ from tauhat.inference.sorted_effects import sorted_group_effects
 from tauhat.numerics.kendall import kendall_matrix, puts_in_order
 from tauhat.numerics.seeds import derive_seed
 from tauhat.runtime.display import html
+from tauhat.trial.hidden_counts import hides_all_lost, hides_lost
 from tauhat.trial.trial import Trial
 
 #: Seeds with which an ensemble that draws its weights is weighed again.
@@ -335,11 +337,19 @@ def _averages(
     n_complete, complete = _without_missing_covariates(trial)
     if n_complete < data.n:
         found = _average_of(complete, primary, level)
-        share = f"{n_complete:,} of {data.n:,}"
+        told = not (hides_all_lost(trial) or is_small(data.n - n_complete))
+        share = f" ({n_complete:,} of {data.n:,})" if told else ""
         if found is None:
-            notes.append(f"Rows without a missing covariate ({share}) are too few to be analysed.")
+            notes.append(f"Rows without a missing covariate{share} are too few to be analysed.")
         else:
-            rows.append((f"only rows without a missing covariate ({share})", *found))
+            rows.append((f"only rows without a missing covariate{share}", *found))
+    if hides_lost(trial):
+        # By how much the average effect moves with them tells which share of an arm they are.
+        notes.append(
+            "What it would mean if those lost differed from like persons is not shown: it would "
+            f"tell how many an arm lost, {FEW}."
+        )
+        return rows
     outcome_sd = float(np.std(trial.y[compared]))
     for arm, label in ((1, "treated"), (0, "control")):
         lost = _share_lost(trial, arm, primary)
@@ -410,4 +420,4 @@ def _tipping_point(
             "similar persons with an outcome."
         )
         return None
-    return -nearest / lost
+    return None if hides_lost(trial) else -nearest / lost

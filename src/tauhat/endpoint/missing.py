@@ -57,17 +57,21 @@ class MissingOutcomes:
         Probability to have an outcome, floored, once outcomes were made; shape (n,).
     with_arms
         How these outcomes change with the arms of the units, where that was asked for.
+    number_told
+        Whether it may be told how many there are.
     """
 
     observed: BoolArray
     auxiliary: FloatArray
     probability: FloatArray | None = None
     with_arms: ChangesWithArms | None = None
+    number_told: bool = True
 
     @property
     def text(self) -> str:
         """What was done, in a few words."""
-        done = f"outcomes made for {counted(int((~self.observed).sum()), 'person')} without one"
+        lost = counted(int((~self.observed).sum()), "person") if self.number_told else "persons"
+        done = f"outcomes made for {lost} without one"
         probability = np.ones(0) if self.probability is None else self.probability
         floored = int((probability <= SMALLEST_PROBABILITY).sum())
         if not floored:
@@ -85,7 +89,8 @@ class MissingOutcomes:
     def take(self, rows: IntArray | BoolArray) -> MissingOutcomes:
         """Return the rows named."""
         chance = None if self.probability is None else self.probability[rows]
-        return MissingOutcomes(self.observed[rows], self.auxiliary[rows], chance)
+        observed, auxiliary = self.observed[rows], self.auxiliary[rows]
+        return MissingOutcomes(observed, auxiliary, chance, number_told=self.number_told)
 
     def after(self, made: MadeOutcome) -> MissingOutcomes:
         """The same persons once outcomes were made."""

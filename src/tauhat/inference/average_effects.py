@@ -355,15 +355,17 @@ def _individually_randomized(data: TrialData, level: float) -> AverageEffects:
     estimate += float((weight * scores).sum() / weight.sum())
     shares = weight * (influence - estimate) / weight.sum()
     # Of outcomes that are made, only those who were seen tell how they vary.
-    told = weight if data.missing is None else weight * data.missing.inverse
+    seen = weight if data.missing is None else weight * data.missing.inverse
     ones, even = np.ones(data.n), None
-    expected = expected_of_averages(told, ones, data.propensity, arm_of)[:, :1]
+    expected = expected_of_averages(seen, ones, data.propensity, arm_of)[:, :1]
     if data.sample_weight is not None or data.missing is not None:
         even = expected_of_averages(ones, ones, data.propensity, arm_of)[:, :1]
     df = float(design.degrees_of_freedom(expected, even=even)[0])
     se = float(errors_of_persons(design, shares[:, None], expected)[0])
+    told = data.missing is None or data.missing.number_told
+    persons = counted(data.n, "person") if told else "persons"
     method = (
-        f"Augmented inverse-probability-weighted estimate over {data.n} persons with the known "
+        f"Augmented inverse-probability-weighted estimate over {persons} with the known "
         f"probability of treatment; t with {with_degrees(words(df))}"
     )
     result = Estimate.from_t(estimate, se, degrees_of_freedom=df, level=level)

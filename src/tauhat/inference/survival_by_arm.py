@@ -94,10 +94,10 @@ class SurvivalByArm(Shown):
         """What ``run.json`` and the report say of it."""
         rows = self.table.to_dict("records")
         for row in rows[:2]:
-            # With the persons and the events, those censored and those at risk give each other.
+            # With the persons, two of the three numbers give the third.
             rest = ("censored", "at_risk")
             small = {"events": is_small(row["events"])}
-            small |= dict.fromkeys(rest, any(is_small(row[name]) for name in rest))
+            small |= dict.fromkeys(rest, any(is_small(row[name]) for name in ("events", *rest)))
             row |= {name: None if hide else int(row[name]) for name, hide in small.items()}
             row["persons"] = int(row["persons"])
         points = self.shown()

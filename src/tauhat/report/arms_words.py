@@ -7,7 +7,7 @@ from typing import Any
 
 from tauhat.report.numbers import format_percent
 from tauhat.report.per_hundred import gain_words
-from tauhat.report.text import Run, enrolled_counted, label_name, scale_of
+from tauhat.report.text import Run, counts_enrolled, label_name, scale_of
 from tauhat.wording import join_words
 
 
@@ -24,7 +24,7 @@ def arms_sentence(run: Run) -> str:
     if None not in clusters:
         persons = f"{sum(clusters):,} clusters with {persons}"
     told = f"{persons} were randomized to {', '.join(arms[:-1])} or {arms[-1]}."
-    if any(enrolled_counted(one) is not None for one in run["contrasts"].values()):
+    if any(counts_enrolled(one) for one in run["contrasts"].values()):
         told += " Averages and each contrast's own test count those without an outcome too."
     return told
 

@@ -44,12 +44,12 @@ def limits(run: Run) -> list[str]:
             "predicted, from persons elsewhere."
         )
     missing = design["n_missing_outcome"]
-    if missing:
-        enrolled = design["n"] + alone["persons"] + missing
-        found.append(
-            f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)}) have no "
-            f"outcome{_missing_words(run)}"
-        )
+    if missing != 0:
+        who = "Some persons"
+        if missing is not None:
+            enrolled = design["n"] + alone["persons"] + missing
+            who = f"{missing:,} of {enrolled:,} persons ({format_percent(missing / enrolled)})"
+        found.append(f"{who} have no outcome{_missing_words(run)}")
     endpoint = run["endpoint"]
     if endpoint["horizon"] is not None:
         found.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +63,15 @@ def _flow(run: Run) -> TableView:
         return [format_count(arm["n"] + arm["n_missing_outcome"]) for arm in (control, treated)]
 
     rows = [["Rows of the table", format_count(design["n_rows"]), "", ""]]
-    if design["n_excluded"]:
+    # A number that is not told is None.
+    if design["n_excluded"] != 0:
         rows.append(
             ["Left out: another arm, or no arm or cluster", format_count(design["n_excluded"]), "",
              ""]
         )  # fmt: skip
-    total = design["n"] + missing + alone["persons"]
+    total = None if missing is None else design["n"] + missing + alone["persons"]
     rows.append(["Enrolled", format_count(total), *(enrolled() if whole else ["", ""])])
-    if missing:
+    if missing != 0:
         rows.append(
             [
                 "Without an outcome",
@@ -98,13 +99,27 @@ def _arms(run: Run) -> list[str]:
 def baseline_tables(data: ReportInput) -> list[TableView]:
     """Table 1: each covariate of the persons analysed, by arm."""
     assert data.treatment is not None
+    return table_one(data.frame, data.treatment, _arms(data.run))
+
+
+def table_one(frame: pd.DataFrame, arm: IntArray, names: Sequence[str]) -> list[TableView]:
+    """Table 1 of two arms or more; none where no covariate can be shown.
+
+    Parameters
+    ----------
+    frame
+        Covariates of the persons analysed.
+    arm
+        Number of the arm of each.
+    names
+        Names of the arms.
+    """
     rows: list[list[str]] = []
-    for name in data.frame.columns:
-        rows += _rows(cell(name, 60), data.frame[name], data.treatment)
+    for name in frame.columns:
+        rows += _rows(cell(name, 60), frame[name], arm)
     if not rows:
         return []
-    sizes = np.bincount(data.treatment, minlength=2)
-    headers = [f"{arm} (n = {n:,})" for arm, n in zip(_arms(data.run), sizes, strict=True)]
+    headers = [f"{name} (n = {n:,})" for name, n in zip(names, np.bincount(arm), strict=True)]
     return [TableView("Table 1: the persons analysed, by arm", ["Covariate", *headers], rows)]
 
 
@@ -127,7 +142,7 @@ def _rows(name: str, column: pd.Series[Any], arm: IntArray) -> Iterator[list[str
         levels[OTHERS] = ~np.any(list(levels.values()), axis=0)
     levels = _merged(levels, arm)
     if len(levels) < 2 and known.any() and len(order) > 1:
-        yield [name, HIDDEN, HIDDEN]
+        yield [name, *_hidden(arm)]
         return
     # Of two values one tells the other.
     if len(levels) == 2 and MISSING not in levels and OTHERS not in levels:
@@ -145,13 +160,13 @@ def _level(value: Any) -> str:
 
 def _means(values: Any, known: BoolArray, arm: IntArray) -> list[str]:
     of_arms: list[tuple[float, float] | None] = []
-    for a in (0, 1):
+    for a in range(_n_arms(arm)):
         own = values[known & (arm == a)]
         if is_small(len(own)) or not len(own):
             of_arms.append(None)
             continue
         of_arms.append((float(own.mean()), float(own.std(ddof=1))))
-    # One number of decimals for both arms, and for all covariates of an ordinary size.
+    # One number of decimals for all arms, and for all covariates of an ordinary size.
     widest = max((spread for one in of_arms if one is not None for spread in one[1:]), default=0.0)
     decimals = next((n for least, n in _DECIMALS if widest >= least), None)
     decimals = decimals_for(widest) if decimals is None else decimals
@@ -164,7 +179,15 @@ def _means(values: Any, known: BoolArray, arm: IntArray) -> list[str]:
 
 
 def _counts(chosen: BoolArray, arm: IntArray) -> IntArray:
-    return np.bincount(arm[chosen], minlength=2)
+    return np.bincount(arm[chosen], minlength=_n_arms(arm))
+
+
+def _n_arms(arm: IntArray) -> int:
+    return int(arm.max()) + 1
+
+
+def _hidden(arm: IntArray) -> list[str]:
+    return [HIDDEN] * _n_arms(arm)
 
 
 def _merged(levels: Mapping[str, BoolArray], arm: IntArray) -> dict[str, BoolArray]:
@@ -187,11 +210,11 @@ def _merged(levels: Mapping[str, BoolArray], arm: IntArray) -> dict[str, BoolArr
 
 
 def _of_levels(name: str, levels: Mapping[str, BoolArray], arm: IntArray) -> Iterator[list[str]]:
-    sizes = np.bincount(arm, minlength=2)
+    sizes = np.bincount(arm)
     for level, chosen in zip(cells_apart(levels, 40), levels.values(), strict=True):
         counts = _counts(chosen, arm)
         if is_small(counts).any():
-            yield [f"{name}: {level}", HIDDEN, HIDDEN]
+            yield [f"{name}: {level}", *_hidden(arm)]
             continue
         yield [
             f"{name}: {level}",

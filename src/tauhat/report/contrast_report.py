@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from tauhat.inference.descriptive import DESCRIPTIVE
 from tauhat.report.arms_words import arms_sentence, policy_told
+from tauhat.report.compared_section import table_one
 from tauhat.report.contrast_first_part import contrast_first_part
 from tauhat.report.numbers import bare_p, format_count, format_p, format_percent, format_test
 from tauhat.report.once import told_once
 from tauhat.report.per_hundred import gain_words, told_per_hundred
-from tauhat.report.pieces import first_upper
+from tauhat.report.pieces import cells_apart, first_upper
 from tauhat.report.plots import shorten, told_apart
 from tauhat.report.render import fragment_page, page, shown_sections, told, view_of
 from tauhat.report.sections import check_section, made_section
@@ -147,7 +151,7 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     labels = told_apart([label_name(run, arm["label"]) for arm in run["arms"]], 60)
     outcome = shorten(first.run["roles"]["outcome"], 60)
     shown = [
-        _compared_section(parts),
+        _compared_section(run, parts, inputs, labels),
         _design_section(run, parts),
         _average_section(run, inputs),
         _test_section(run),
@@ -159,7 +163,7 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     ]
     return view_of(
         whole,
-        f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}",
+        _title(run, labels, outcome),
         arms_sentence(run),
         contrast_first_part(
             run,
@@ -173,13 +177,45 @@ def _view(run: Run, inputs: Mapping[str, ReportInput]) -> ReportView:
     )
 
 
-def _compared_section(sections: Mapping[str, list[Section]]) -> Section:
-    """What was compared, contrast by contrast."""
+def _title(run: Run, labels: Sequence[str], outcome: str) -> str:
+    """What is compared: each arm against the control, or other pairs."""
+    controls = {part["design"]["arms"]["control"]["label"] for part in run["contrasts"].values()}
+    if len(controls) == 1:
+        return f"Effects of {join_words(labels[1:])} against {labels[0]} on {outcome}"
+    return f"Comparisons of {join_words(labels)}, effects on {outcome}"
+
+
+def _compared_section(
+    run: Run,
+    sections: Mapping[str, list[Section]],
+    inputs: Mapping[str, ReportInput],
+    labels: Sequence[str],
+) -> Section:
+    """What was compared, contrast by contrast, and all arms in one Table 1."""
     found = _of_kind(sections, "compared")
-    _, tables = _pictured(found)
+    # Tables of two arms each would tell together what each of them hides.
+    flows = {name: replace(section, tables=section.tables[:1]) for name, section in found.items()}
+    tables = [*_pictured(flows)[1], *_table_one(run, inputs, labels)]
     first = next(iter(found.values()))
     told = told_once({name: section.paragraphs for name, section in found.items()})
     return replace(first, paragraphs=told, tables=tables)
+
+
+def _table_one(
+    run: Run, inputs: Mapping[str, ReportInput], labels: Sequence[str]
+) -> list[TableView]:
+    """Table 1 of all arms, each as the contrast has it that compares most of its persons."""
+    frames: list[pd.DataFrame] = []
+    for arm in run["arms"]:
+        of_arm = [
+            data.frame.loc[np.asarray(data.treatment) == number]
+            for name, data in inputs.items()
+            for number, role in enumerate(("control", "treated"))
+            if run["contrasts"][name]["design"]["arms"][role]["label"] == arm["label"]
+        ]
+        frames.append(max(of_arm, key=len))
+    number = np.repeat(np.arange(len(frames)), list(map(len, frames)))
+    return table_one(pd.concat(frames, ignore_index=True), number, cells_apart(labels, 40))
 
 
 def _design_section(run: Run, sections: Mapping[str, list[Section]]) -> Section:

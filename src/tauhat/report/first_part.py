@@ -310,7 +310,7 @@ def unknown(run: Run) -> list[str]:
             f"What more clusters would show: {'one arm' if in_one_arm(run) else 'all'} rests on "
             f"{design['clusters']}, however many persons they hold."
         )
-    if design["n_missing_outcome"]:
+    if design["n_missing_outcome"] != 0:
         items.append(
             "What those without an outcome would have had: they are taken to be like others of "
             "their arm with the same covariates."

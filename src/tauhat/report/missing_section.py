@@ -79,6 +79,8 @@ def _who(found: Mapping[str, Any], names: Sequence[str]) -> str:
         for arm, name in zip(found["arms"], names, strict=True)
         if arm["share_observed"] is not None
     ]
+    if found["lost"] is None:
+        return f"Some persons have no outcome; how many is not told, as an arm lost {FEW}."
     who = (
         f"{format_count(found['lost'])} of {format_count(found['persons'])} persons have no outcome"
     )

@@ -10,7 +10,14 @@ from tauhat.report.numbers import format_fixed
 from tauhat.report.paper_results import averages, comparisons_words, risks_told
 from tauhat.report.randomized_units import in_clusters, of_participants_alone
 from tauhat.report.rate_section import rate_words
-from tauhat.report.text import Run, arm_name, enrolled_counted, plan_sentence, scale_of
+from tauhat.report.text import (
+    Run,
+    arm_name,
+    counts_enrolled,
+    enrolled_counted,
+    plan_sentence,
+    scale_of,
+)
 from tauhat.report.view import Section, TableView
 from tauhat.wording import counted, join_words
 
@@ -96,7 +103,7 @@ def consort(run: Run, arms: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Row
     lost = [
         f"{label}: {arm['n_missing_outcome']}"
         if arm["n_missing_outcome"] is not None
-        else f"{label}: not told, few"
+        else f"{label}: not told, as an arm lost few"
         for label, arm in arms
     ]
     analysed = [
@@ -146,7 +153,8 @@ def _numbers(run: Run) -> str:
     """Persons analysed, and those without an outcome whom averages count too."""
     told, enrolled = counted(run["design"]["n"], "person", form=","), enrolled_counted(run)
     if enrolled is None:
-        return told
+        more = " with an outcome; averages and tests count those without one too"
+        return f"{told}{more if counts_enrolled(run) else ''}"
     return f"{told} with an outcome; averages and tests count {enrolled:,}"
 
 

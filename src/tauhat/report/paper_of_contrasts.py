@@ -29,7 +29,7 @@ from tauhat.report.rate_section import rate_words
 from tauhat.report.risks_of_contrasts import risks_of_contrast
 from tauhat.report.run_tables import compared_on
 from tauhat.report.target_words import target_words
-from tauhat.report.text import Run, enrolled_counted, for_whom_answer, label_name
+from tauhat.report.text import Run, counts_enrolled, for_whom_answer, label_name
 from tauhat.report.view import DocumentView, Section
 from tauhat.report.voice import deferring
 from tauhat.wording import counted, join_words
@@ -103,7 +103,7 @@ def _test(run: Run, parts: Mapping[str, Run]) -> list[str]:
     if not test["tested"]:
         return []
     missing = ""
-    if any(enrolled_counted(part) is not None for part in parts.values()):
+    if any(counts_enrolled(part) for part in parts.values()):
         missing = (
             " The test over all contrasts is of persons with an outcome, each contrast's own of "
             "everyone whom its averages count."
@@ -132,11 +132,14 @@ def _policy_method(run: Run) -> list[str]:
 
 def _missing(parts: Mapping[str, Run]) -> list[str]:
     """Who had no outcome, and what was done with them."""
-    lost = {name: part for name, part in parts.items() if part["design"]["n_missing_outcome"]}
+    counts = {name: part["design"]["n_missing_outcome"] for name, part in parts.items()}
+    lost = {name: part for name, part in parts.items() if counts[name] != 0}
     if not lost:
         return ["Every person had an outcome."]
-    numbers = [f"{part['design']['n_missing_outcome']} in {name}" for name, part in lost.items()]
-    who = f"Persons without an outcome ({join_words(numbers)}) were"
+    numbers = join_words([f"{counts[name]} in {name}" for name in lost])
+    if None in counts.values():
+        numbers = "how many is not told, as an arm lost few"
+    who = f"Persons without an outcome ({numbers}) were"
     return told_once({name: [f"{who} {missing_words(part)}"] for name, part in lost.items()})
 
 

@@ -175,7 +175,7 @@ def _analysed_sentence(run: Run) -> str:
 
 
 def enrolled_counted(run: Run) -> int | None:
-    """Number of persons whom averages count, where these are more than have an outcome; or None.
+    """Number of persons whom averages count, if it is told and more than have an outcome.
 
     Examples
     --------
@@ -185,6 +185,12 @@ def enrolled_counted(run: Run) -> int | None:
     """
     n, counted = run["design"]["n"], run["design"].get("n_counted")
     return None if counted is None or counted <= n else int(counted)
+
+
+def counts_enrolled(run: Run) -> bool:
+    """Whether averages count persons without an outcome, also where their number is not told."""
+    alone = run["average_effect"].get("complete_cases")
+    return alone is not None or enrolled_counted(run) is not None
 
 
 def plan_sentence(plan: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from tauhat.endpoint import COMPLETE_CASES, MissingOutcomes, weight_values
 from tauhat.errors import TauhatWarning, TrialError
 from tauhat.tables.account import as_codes
 from tauhat.tables.columns import missing_values
+from tauhat.trial.hidden_counts import hides_all_lost
 from tauhat.trial.levels import with_levels
 from tauhat.trial.outcome_columns import OutcomeColumns
 from tauhat.trial.roles import row_propensity
@@ -96,7 +97,7 @@ class EnrolledArrays:
             rows=rows,
             y=np.where(seen, values, values[seen].min()),
             cause=None if cause is None else np.where(seen, cause[rows], 0),
-            missing=MissingOutcomes(seen, auxiliary),
+            missing=MissingOutcomes(seen, auxiliary, number_told=not hides_all_lost(trial)),
             weight=weight,
             propensity=row_propensity(propensity, blocks, np.full(len(rows), True)),
         )

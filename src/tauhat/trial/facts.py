@@ -9,6 +9,7 @@ import pandas as pd
 
 from tauhat.endpoint import COMPLETE_CASES, effective_size
 from tauhat.trial.crossed_levels import decision_on_crossed
+from tauhat.trial.hidden_counts import hides_all_lost
 from tauhat.trial.incomplete_blocks import named_blocks
 from tauhat.trial.used_covariates import used_covariates
 from tauhat.wording import counted, join_words
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _EXCLUDED = ("row of another arm was", "rows of other arms were")
 _LOST = ("person without an outcome is", "persons without an outcome are")
+_SOME_LOST = "Persons without an outcome are"
 
 
 def facts(trial: TrialTable) -> pd.DataFrame:
@@ -101,7 +103,8 @@ def decisions(trial: TrialTable) -> list[str]:
         notes.append(f"{counted(trial.n_excluded, *_EXCLUDED)} left out.")
     if trial.n_missing_outcome:
         rest = "." if trial.missing == COMPLETE_CASES else " of models only (missing=)."
-        notes.append(f"{counted(trial.n_missing_outcome, *_LOST)} left out{rest}")
+        lost = counted(trial.n_missing_outcome, *_LOST)
+        notes.append(f"{_SOME_LOST if hides_all_lost(trial) else lost} left out{rest}")
     if trial.n_without_counterfactual:
         notes.append(
             f"{counted(trial.n_without_counterfactual, 'person')} in blocks with one arm only "

@@ -427,7 +427,7 @@ class ContrastTrial(Trial):
     """
 
     def __init__(self, whole: Trial, df: Any, given: Mapping[str, Any], name: str) -> None:
-        self._whole = whole
+        self.whole: Trial = whole
         pair = whole.pairs[name]
         kind = whole.outcome.kind
         chosen = {
@@ -447,4 +447,4 @@ class ContrastTrial(Trial):
         self.covariates_named = given["covariates"] is not None
 
     def _fitted_encoder(self, frame: pd.DataFrame) -> TableEncoder:
-        return self._whole.encoder_
+        return self.whole.encoder_

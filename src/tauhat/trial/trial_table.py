@@ -59,6 +59,7 @@ class TrialTable:
     sentences and fits; the parts of the check look at this.
     """
 
+    whole: TrialTable | None = None  # the trial of all arms, of which this is a contrast
     enrolled_period: IntArray | None = None
     period_labels: tuple[Any, ...] = ()
     baseline: BaselinePeriod | None = None
@@ -268,9 +269,8 @@ class TrialTable:
         )
         self.within = tuple(labels[observed] for labels in self.enrolled_within)
         self.crossed = tuple(labels[observed] for labels in self.enrolled_crossed)
-        self.period: IntArray | None = None
-        if self.enrolled_period is not None:
-            self.period = self.enrolled_period[observed]
+        period = self.enrolled_period
+        self.period: IntArray | None = None if period is None else period[observed]
         self.has_counterfactual, self.incomplete_blocks = compared_within_blocks(
             self.treatment, self.clusters, self.blocks, self.arm_labels, self.roles, self.period
         )

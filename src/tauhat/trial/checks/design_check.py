@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
-from tauhat.disclosure import is_small, tells_few
+from tauhat.disclosure import tells_few
 from tauhat.errors import TauhatWarning
 from tauhat.numerics.balance import ArmDifferences, arm_differences
 from tauhat.numerics.far_values import ColumnLimits
@@ -54,6 +54,7 @@ from tauhat.trial.checks.size_checks import (
     probability_of_treatment,
     weight_findings,
 )
+from tauhat.trial.hidden_counts import hides_lost
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
@@ -353,7 +354,7 @@ def randomization_finding(trial: TrialTable) -> Finding:
 def _design_findings(trial: TrialTable) -> Iterator[Finding]:
     yield randomization_finding(trial)
     counts, which = np.bincount(trial.enrolled_treatment, minlength=2), "enrolled"
-    if is_small(lost_by_arm(trial)).any():
+    if hides_lost(trial):
         # Beside the numbers analysed, those enrolled would tell how many an arm lost.
         counts, which = counts - lost_by_arm(trial), "with an outcome"
     for label, count, role in zip(trial.arm_labels, counts, ("control", "treated"), strict=True):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tauhat.disclosure import FEW, is_small, share_text
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.hidden_counts import hides_all_events, hides_events
 from tauhat.wording import counted
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def spread_text(trial: TrialTable) -> str:
         events = int(trial.endpoint.events(trial.y).sum())
         if is_small(events) or is_small(trial.n - events):
             return f"two values, one of {FEW}"
+    # With the average effect, the mean of both arms tells that of each.
+    told_by_mean = trial.endpoint.codes is not None or trial.endpoint.kind.counts_events
+    if told_by_mean and hides_events(trial):
+        return f"mean not told, as an arm has {FEW} with an event, or without"
     spread = f"mean {trial.y.mean():.4g}, SD {trial.y.std(ddof=1):.4g}"
     weight = trial.sample_weight
     if trial.endpoint.kind.counts_events and trial.weighs_by == "exposure" and weight is not None:
@@ -57,7 +62,7 @@ def event_findings(trial: TrialTable) -> Iterator[Finding]:
 def _zeros(trial: TrialTable) -> Finding:
     """How many have no event at all; a note where they are most."""
     none, n = int((trial.y == 0).sum()), trial.n
-    shown = f"{share_text(none, n)} without an event"
+    shown = "not told" if hides_all_events(trial) else f"{share_text(none, n)} without an event"
     if none <= _MANY_ZEROS * n:
         return Finding("counts", shown)
     sentence = (
@@ -73,7 +78,7 @@ def _arms_without_events(trial: TrialTable) -> Iterator[Finding]:
     had = np.bincount(trial.treatment[compared], weights=trial.y[compared] > 0, minlength=2)
     if int(had.min()) >= _FEW_IN_ARM:
         return
-    count = FEW if is_small(had).any() else "nobody"
+    count = FEW if hides_events(trial) else "nobody"
     yield Finding(
         "events",
         f"{count} in an arm",
@@ -94,7 +99,7 @@ def _events_of_arms(trial: TrialTable) -> Finding:
     rarer, what = (events, "the event") if events.sum() <= others.sum() else (others, "no event")
     few_in_arm = int(rarer.min()) < _FEW_IN_ARM
     # Beside the difference of risks, nobody in one arm would tell how many few are in the other.
-    hidden = bool(is_small(events).any() or is_small(others).any())
+    hidden = hides_events(trial)
     sentence = ""
     if few_in_arm:
         label = trial.arm_labels[int(rarer.argmin())]
@@ -109,8 +114,11 @@ def _events_of_arms(trial: TrialTable) -> Finding:
             "hardly how it varies."
         )
     if hidden:
-        # One arm's number would tell the other's, by the mean of the outcome.
-        shown = f"{what} rare: {FEW} in an arm" if few_in_arm else f"all but {FEW} in an arm"
+        # One arm's number would tell the other's, by the average effect.
+        own = is_small(np.concatenate([events, others])).any()
+        shown = f"all but {FEW} in an arm" if own else f"not told, as another arm has {FEW}"
+        if few_in_arm:
+            shown = f"{what} rare: {FEW} in an arm"
     else:
         shown = ", ".join(
             f"{share_text(int(count), int(n))} {name}"

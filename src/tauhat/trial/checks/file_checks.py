@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tauhat.disclosure import FEW, is_small
@@ -53,8 +53,12 @@ def file_findings(trial: TrialTable) -> Iterator[Finding]:
             "columns: put it right.",
             "short-rows",
         )
+    assert trial.file is not None
     for name, rules in read["missing"].items():
-        listed = ", ".join(f"{rule} ({FEW if n is None else n})" for rule, n in rules.items())
+        listed = ", ".join(
+            f"{rule} ({_count_text(n, trial.file['missing'][name][rule])})"
+            for rule, n in rules.items()
+        )
         counted_in = " (counted before rows were dropped)" if read["where"] is not None else ""
         yield Finding(
             "missing by rule",
@@ -113,12 +117,35 @@ def file_record(trial: TrialTable) -> dict[str, Any] | None:
         "formats": of_used("formats"),
         "value_labels": of_used("value_labels"),
         "missing": {
-            name: {rule: None if is_small(n) else n for rule, n in rules.items()}
+            name: _told(rules, _without_rule(trial, name, rules))
             for name, rules in of_used("missing").items()
         },
         "left_as_numbers": of_used("left_as_numbers"),
         "notes": [note for note in account["notes"] if _concerns(note, used)],
     }
+
+
+def _count_text(told: int | None, count: int) -> str:
+    if told is not None:
+        return str(told)
+    return FEW if is_small(count) else "number not told"
+
+
+def _told(rules: Mapping[str, int], rest: int) -> dict[str, int | None]:
+    """How many values each rule made missing; no number where one, or the rest, is small.
+
+    The values of a column that are missing in all are told elsewhere, and would give it away.
+    """
+    few = any(is_small(n) for n in (rest, *rules.values()))
+    return {rule: None if few else n for rule, n in rules.items()}
+
+
+def _without_rule(trial: TrialTable, name: str, rules: Mapping[str, int]) -> int:
+    """Persons without an outcome that no rule made missing; 0 of other columns."""
+    if name != trial.roles["outcome"]:
+        return 0
+    whole = trial if trial.whole is None else trial.whole
+    return whole.n_missing_outcome - sum(rules.values())
 
 
 def _concerns(note: str, used: list[str]) -> bool:

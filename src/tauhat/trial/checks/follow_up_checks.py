@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from tauhat._typing import FloatArray, IntArray
-from tauhat.disclosure import is_small, share_text
+from tauhat.disclosure import FEW, is_small, share_text
 from tauhat.endpoint import ArmFollowUp, arm_follow_up
 from tauhat.numerics.censored_outcomes import SMALLEST_PROBABILITY
 from tauhat.numerics.cox import score_statistics
@@ -76,6 +76,9 @@ def _follow_up_findings(trial: TrialTable, found: OutcomeColumns) -> Iterator[Fi
 
 
 def _by_arm(arms: Sequence[ArmFollowUp], counts: Sequence[int]) -> str:
+    if any(map(is_small, counts)):
+        # The other arm's number would tell it by that of both, or by another contrast.
+        return f"{FEW} in an arm"
     return ", ".join(
         f"{share_text(count, one.n)} {name}"
         for name, one, count in zip(("control", "treated"), arms, counts, strict=True)
@@ -122,6 +125,8 @@ def _censoring_findings(arms: Sequence[ArmFollowUp], horizon: float) -> Iterator
 def _censoring_sentence(counts: IntArray, sizes: IntArray, horizon: float, uneven: bool) -> str:
     share = share_text(int(counts.sum()), int(sizes.sum()))
     who = f"{share} of the persons" if share.endswith("%") else share
+    if is_small(counts).any():
+        who = "some persons"
     return (
         f"For {who} it is not known what happened up to {horizon:g}: they were censored before. "
         + ("The arms lost persons unevenly. " if uneven else "")

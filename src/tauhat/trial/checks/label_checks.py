@@ -16,6 +16,7 @@ from tauhat.tables.labels import Labels, alike_text, label_text, near_pairs, rea
 from tauhat.tables.spelling import labels_with, near_labels
 from tauhat.tables.written_numbers import way_of_writing
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.hidden_counts import hides_all_lost
 from tauhat.wording import counted, first_of
 
 if TYPE_CHECKING:
@@ -101,14 +102,16 @@ def other_arm_findings(trial: TrialTable) -> Iterator[Finding]:
     counts = counts[~counts.index.isin(chosen)].sort_index()
     shown = [f"{label!r} ({count_text(int(count))})" for label, count in counts.items()]
     listed = first_of(shown, _MOST_ARMS)
-    yield Finding(
-        "rows of other arms",
-        f"{trial.n_excluded}: {listed}",
-        "note",
-        f"{counted(trial.n_excluded, 'row of another arm was', 'rows of other arms were')} left "
-        f"out: {listed}.",
-        "other-arms",
-    )
+    # The rows of an arm of another contrast would tell how many it lost.
+    if not hides_all_lost(trial):
+        yield Finding(
+            "rows of other arms",
+            f"{trial.n_excluded}: {listed}",
+            "note",
+            f"{counted(trial.n_excluded, 'row of another arm was', 'rows of other arms were')} "
+            f"left out: {listed}.",
+            "other-arms",
+        )
     near = [
         (other, arm)
         for arm in sorted(chosen)

@@ -25,6 +25,7 @@ from tauhat.numerics.several_tests import holm
 from tauhat.tables.encoding import TableEncoder
 from tauhat.tables.labels import label_text
 from tauhat.trial.checks.finding import Finding
+from tauhat.trial.hidden_counts import hides_all_lost, hides_lost
 from tauhat.wording import counted, first_of
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def missing_outcome_findings(
         return
     yield _by_arm(trial, attrition)
     yield from _clusters_lost(seen)
-    yield from _unlike_clusters(seen)
+    yield from _unlike_clusters(seen, hidden=hides_lost(trial))
     if seen.blocks_p_value < _UNLIKELY:
         yield Finding(
             "missing outcomes by block",
@@ -281,18 +282,19 @@ def _by_arm(trial: TrialTable, attrition: pd.DataFrame) -> Finding:
         f"{shares[0]:.1%} of the control and {shares[1]:.1%} of the treated arm{where} "
         f"(p = {p_value:.2g})"
     )
-    if is_small(lost_by_arm(trial)).any():
+    if hides_lost(trial):
         by_arm = told = f"{FEW} of an arm among them"
     uneven = abs(shares[2]) >= _ATTRITION_DIFFERENCE and p_value < _CHANCE_OF_ATTRITION
-    what = (
-        f"{trial.n_missing_outcome} of {len(trial.has_outcome)} persons ({share:.1%}) have no "
-        f"outcome: {told}. "
-    )
+    number = str(trial.n_missing_outcome)
+    who = f"{number} of {len(trial.has_outcome)} persons ({share:.1%}) have no outcome"
+    if hides_all_lost(trial):
+        number, who = "some", "Some persons have no outcome"
+        by_arm = told = f"how many is not told, as an arm of the trial lost {FEW}"
     return Finding(
         "missing outcomes",
-        f"{trial.n_missing_outcome} ({by_arm})",
+        f"{number} ({by_arm})",
         "warning" if uneven or share > _HIGH_ATTRITION else "note",
-        what
+        f"{who}: {told}. "
         + (
             "The arms lost persons unevenly, so those left may not be comparable."
             if uneven
@@ -321,7 +323,7 @@ def _clusters_lost(seen: MissingOutcomesSeen) -> Iterator[Finding]:
     )
 
 
-def _unlike_clusters(seen: MissingOutcomesSeen) -> Iterator[Finding]:
+def _unlike_clusters(seen: MissingOutcomesSeen, *, hidden: bool) -> Iterator[Finding]:
     table = seen.clusters
     for a, arm in enumerate(("control", "treated")):
         own = table[(table["arm"] == a) & table["share_observed"].notna()]
@@ -338,12 +340,18 @@ def _unlike_clusters(seen: MissingOutcomesSeen) -> Iterator[Finding]:
             if row["clusters"] > 1:
                 # Fewer than five of its own persons are lost, or left.
                 share = "nearly all" if row["share_observed"] < usual else "hardly any"
+            # The share of an arm tells how many it lost.
+            others = (
+                ""
+                if hidden
+                else f", where the clusters of the {arm} arm lost {1 - usual:.0%} on average"
+            )
             yield Finding(
                 "missing outcomes by cluster",
                 f"{row['cluster']} ({share})",
                 "warning",
-                f"Cluster {row['cluster']!r} lost {share} of its persons, where the clusters of "
-                f"the {arm} arm lost {1 - usual:.0%} on average: ask what happened there.",
+                f"Cluster {row['cluster']!r} lost {share} of its persons{others}: ask what "
+                "happened there.",
                 "missing-by-cluster",
             )
 
