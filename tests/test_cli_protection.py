@@ -260,7 +260,7 @@ def test_no_figure_gives_the_persons_of_a_small_level_back() -> None:
     (rare,) = (name for name in balance.index if name.startswith("site"))
     assert balance["fewer_than_five"].to_dict() == {rare: True, "age": False, "weight": False}
     assert rare not in check.text
-    assert "up to fewer than five persons" in check.text
+    assert "in fewer than five persons" in check.text
     assert "0.8%" not in check.text + check.table.to_string()
 
 

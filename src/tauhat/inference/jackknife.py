@@ -76,7 +76,8 @@ class Jackknife:
             self.design,
             None if self.largest is None else np.abs(weights).T @ self.largest,
             None if self.even is None else self.even @ squared,
-            of_parts,
+            # Rounding must not make fewer of a whole number.
+            np.round(of_parts, 9),
         )
 
     @property

@@ -137,8 +137,8 @@ def effect_modifiers(
     >>> found.table.covariate[0], found.table.direction[0]
     ('x2', 'larger effect at larger values')
     """
-    values = _as_numbers(effects)
     ordered = ordered_trial(trial)
+    values = _as_numbers(effects)
     columns, names, sources = _covariates(trial, ordered.data)
     marks = missing_marks(trial)
     if len(values) != len(columns):
