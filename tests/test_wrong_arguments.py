@@ -200,7 +200,7 @@ def test_one_covariate_that_was_named_is_one_name() -> None:
         ),
         (
             lambda: th.effect_modifiers(trial(), trial().fit("LMM").effect(trial().X)),
-            "as model.effect(trial.X) gives, got a Trial",
+            "needs a Trial, got a ndarray",
         ),
         (
             lambda: several().fit("LMM").best_arm(several().X, higher_is_better="lower"),
