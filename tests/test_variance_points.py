@@ -80,7 +80,7 @@ def test_draws_have_the_mean_and_the_variance_that_the_points_give(kind: Any, co
     model, wanted = kind(y, np.ones((120, 1)), [Z], clusters), [1, 2, 0]
     found = weighted_points(model, np.array([0.5, 0.7]), wanted, 1, 256)
     # 500 use what is drawn already, of 20,000 nearly all are drawn when they are asked for.
-    log_ratios, drawn, variances = found.draws(model, wanted, count, np.random.default_rng(2))
+    log_ratios, drawn, variances = found.draws(count, np.random.default_rng(2))
     assert drawn.shape == (count, 3)
     assert len(np.unique(drawn, axis=0)) == count == len(np.unique(variances))
     np.testing.assert_allclose(drawn.mean(axis=0), found.mean, atol=1e-12)

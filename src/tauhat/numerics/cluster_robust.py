@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from tauhat._typing import BoolArray, FloatArray, IntArray
+from tauhat.numerics.centring import group_sums
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,8 @@ class _Crossed:
         a, b = self.on_level, other.on_level
         if not a.any() and not b.any():
             return (self.vectors.T @ other.vectors,)
-        total = np.zeros(
-            (int(self.level.max()) + 1, self.vectors.shape[1] + other.vectors.shape[1])
-        )
-        np.add.at(
-            total, self.level, np.hstack([b[:, None] * self.vectors, a[:, None] * other.vectors])
-        )
-        of_levels = np.bincount(self.level, weights=a * b).astype(np.float64)
-        return self.vectors.T @ other.vectors, total, of_levels
+        parts = [b[:, None] * self.vectors, a[:, None] * other.vectors, (a * b)[:, None]]
+        return self.vectors.T @ other.vectors, group_sums(np.hstack(parts), self.level)
 
 
 @dataclass(frozen=True)

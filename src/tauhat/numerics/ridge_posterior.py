@@ -323,7 +323,7 @@ def sample_ridge_posterior(
     points = weighted_points(model, np.array(scales), effect, own, n_points)
     on_done(1, 2)
     rng = np.random.default_rng(derive_seed(seed, "coefficients"))
-    log_ratios, coefficients, residual = points.draws(model, effect, draws, rng)
+    log_ratios, coefficients, residual = points.draws(draws, rng)
     residual *= scale_y**2
     nothing = np.zeros(draws)
     on_done(2, 2)

@@ -119,18 +119,24 @@ class WeightedPoints:
 
     Attributes
     ----------
+    model
+        The mixed model.
+    coefficients
+        Those of which means and draws are kept, q of them.
     log_ratios
         Shape (k, d).
     weights
         Weights that add up to 1, shape (k,).
     means
-        Posterior means of some coefficients at each point, shape (k, q).
+        Posterior means of the coefficients at each point, shape (k, q).
     drawn
-        Some draws of these coefficients at each point, shape (k, r, q).
+        Some draws of them at each point, shape (k, r, q).
     variances
         The draws of the residual variance that belong to them, shape (k, r).
     """
 
+    model: MixedModel | KernelMixedModel
+    coefficients: list[int]
     log_ratios: FloatArray
     weights: FloatArray
     means: FloatArray
@@ -156,11 +162,7 @@ class WeightedPoints:
         return np.bincount(np.minimum(found, len(self.weights) - 1), minlength=len(self.weights))
 
     def draws(
-        self,
-        model: MixedModel | KernelMixedModel,
-        coefficients: list[int],
-        count: int,
-        rng: np.random.Generator,
+        self, count: int, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Draws from the posterior, in an order that says nothing of the points.
 
@@ -168,8 +170,6 @@ class WeightedPoints:
 
         Parameters
         ----------
-        model, coefficients
-            Those that the points are of.
         count
             Number of draws.
         rng
@@ -188,8 +188,8 @@ class WeightedPoints:
         drawn, variances = self.drawn[places, own], self.variances[places, own]
         for place in np.flatnonzero(counts > ready):
             rows = np.flatnonzero((places == place) & (rank >= ready))
-            further = model.conditional(self.log_ratios[place]).draws(len(rows), rng)
-            drawn[rows], variances[rows] = further[0][:, coefficients], further[1]
+            further = self.model.conditional(self.log_ratios[place]).draws(len(rows), rng)
+            drawn[rows], variances[rows] = further[0][:, self.coefficients], further[1]
         drawn += self.mean - drawn.mean(axis=0)
         # A part of the draws stands for all.
         order = rng.permutation(count)
@@ -260,7 +260,8 @@ def weighted_points(
         return [np.array(found) for found in (densities, means, drawn, variances)]
 
     if d == 0:
-        return WeightedPoints(np.zeros((1, 0)), np.ones(1), *look(np.zeros((1, 0)))[1:])
+        nowhere = np.zeros((1, 0))
+        return WeightedPoints(model, coefficients, nowhere, np.ones(1), *look(nowhere)[1:])
 
     def at(place: FloatArray) -> float:
         return log_density(place, model.deviance(scores.log_ratios(place)))
@@ -277,7 +278,8 @@ def weighted_points(
         log_weight = density - np.logaddexp.reduce(rounds, axis=0)
         weights = np.exp(log_weight - log_weight.max())
         weights /= weights.sum()
-        found = WeightedPoints(scores.log_ratios(places), weights, *looked)
+        log_ratios = scores.log_ratios(places)
+        found = WeightedPoints(model, coefficients, log_ratios, weights, *looked)
         enough = found.effective >= _FEWEST_EFFECTIVE * n_points
         if len(counts) > 1 and (enough or len(counts) > _MOST_ROUNDS):
             return found
