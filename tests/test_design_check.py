@@ -14,7 +14,6 @@ from scipy import stats
 
 from tauhat.analysis.record import design_record
 from tauhat.errors import TrialError
-from tauhat.inference import interaction_effects
 from tauhat.numerics.balance import arm_differences, chance_of_separation, outcome_correlation
 from tauhat.trial.checks.design_check import DesignCheck
 from tauhat.trial.trial import Trial
@@ -338,20 +337,6 @@ def test_duplicates_constants_identifiers_and_names_are_noted() -> None:
     assert found["encoding: column 'country' has one value only and was left out"] == "note"
     assert found["numbering: number"] == "warning"
     assert found["names: months, post_score"] == "warning"
-
-
-def test_covariates_that_were_left_out_are_not_said_to_be_used() -> None:
-    df = clinics().assign(country="here", never=np.nan)
-    trial = Trial(
-        df, outcome="y", treatment="arm", cluster="clinic", covariates=["age", "country", "never"]
-    )
-    found = {row["item"]: row["value"] for _, row in trial.check().table.iterrows()}
-    assert found["covariates"] == "1 (1 column encoded)"
-    assert found["missing covariates"].startswith("0 of 1 columns")
-    record = design_record(trial, icc=0.1)
-    assert record["covariates"] == ["age"]
-    assert record["cluster_covariates"] == []
-    assert interaction_effects(trial, "age").adjusted_for == ("age",)
 
 
 def test_a_wrong_propensity_is_questioned() -> None:
